@@ -1,0 +1,132 @@
+package lab
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"testing"
+	"time"
+)
+
+// CA is a root with one intermediate under it.
+type CA struct {
+	root, intermediate       *x509.Certificate
+	rootKey, intermediateKey crypto.Signer
+	RootPEM, IntermediatePEM string
+	serial                   int64
+}
+
+// Leaf describes a certificate to issue. The zero value is a good one for
+// mx.example.org.
+type Leaf struct {
+	Names      []string
+	RSA        bool // RSA 2048 instead of ECDSA P-256
+	SelfSigned bool
+	NotBefore  time.Time          // default: an hour ago
+	NotAfter   time.Time          // default: in 90 days
+	Usages     []x509.ExtKeyUsage // default: server
+	NoUsages   bool
+}
+
+// Issued is a certificate with its key, as PEM.
+type Issued struct {
+	Cert, Key string
+	Leaf      *x509.Certificate
+	Signer    crypto.Signer
+}
+
+// NewCA makes a root and an intermediate.
+func NewCA(t testing.TB) *CA {
+	t.Helper()
+	ca := &CA{serial: 2}
+	ca.rootKey, ca.intermediateKey = newKey(t, false), newKey(t, false)
+	root := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "postseal test root"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	ca.root = sign(t, root, root, ca.rootKey.Public(), ca.rootKey)
+	intermediate := *root
+	intermediate.SerialNumber, intermediate.Subject = big.NewInt(2), pkix.Name{CommonName: "postseal test intermediate"}
+	ca.intermediate = sign(t, &intermediate, ca.root, ca.intermediateKey.Public(), ca.rootKey)
+	ca.RootPEM, ca.IntermediatePEM = certPEM(ca.root), certPEM(ca.intermediate)
+	return ca
+}
+
+// Issue makes a key and a certificate for it.
+func (ca *CA) Issue(t testing.TB, l Leaf) Issued {
+	t.Helper()
+	if len(l.Names) == 0 {
+		l.Names = []string{"mx.example.org"}
+	}
+	if l.NotBefore.IsZero() {
+		l.NotBefore = time.Now().Add(-time.Hour)
+	}
+	if l.NotAfter.IsZero() {
+		l.NotAfter = time.Now().AddDate(0, 0, 90)
+	}
+	if l.Usages == nil && !l.NoUsages {
+		l.Usages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	}
+	ca.serial++
+	key := newKey(t, l.RSA)
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(ca.serial), Subject: pkix.Name{CommonName: l.Names[0]}, DNSNames: l.Names,
+		NotBefore: l.NotBefore, NotAfter: l.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: l.Usages, BasicConstraintsValid: true,
+	}
+	parent, signer := ca.intermediate, ca.intermediateKey
+	if l.SelfSigned {
+		parent, signer = c, key
+	}
+	leaf := sign(t, c, parent, key.Public(), signer)
+	return Issued{Cert: certPEM(leaf), Key: KeyPEM(t, key), Leaf: leaf, Signer: key}
+}
+
+func newKey(t testing.TB, useRSA bool) crypto.Signer {
+	t.Helper()
+	var key crypto.Signer
+	var err error
+	if useRSA {
+		key, err = rsa.GenerateKey(rand.Reader, 2048)
+	} else {
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func sign(t testing.TB, c, parent *x509.Certificate, pub crypto.PublicKey, signer crypto.Signer) *x509.Certificate {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, pub, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// KeyPEM is a private key as PKCS#8.
+func KeyPEM(t testing.TB, key crypto.Signer) string {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+func certPEM(c *x509.Certificate) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+}

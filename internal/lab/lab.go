@@ -1,0 +1,129 @@
+// Package lab is for tests only: a real Postfix in a folder, a test CA, and a
+// DNS server that answers from a zone.
+//
+// Nothing here leaves the loopback interface, and nothing outside the folder
+// of a test is written.
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"postseal/internal/rehearse"
+)
+
+// Need skips the test if a program is missing. Under CI=1 that is a failure:
+// a tool that is not there must not pass for a test that passed.
+func Need(t testing.TB, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			giveUp(t, fmt.Sprintf("%s is not installed (make tools)", p))
+		}
+	}
+}
+
+// NeedRoot skips the test for other users; under CI=1 it fails.
+func NeedRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		giveUp(t, "needs root: Postfix changes to its own user")
+	}
+}
+
+func giveUp(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "1" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+// Dir is a folder that the user postfix can search, unlike t.TempDir.
+func Dir(t testing.TB) string {
+	t.Helper()
+	d, err := os.MkdirTemp("", "postseal-lab-")
+	if err == nil {
+		err = os.Chmod(d, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(d) })
+	return d
+}
+
+// Write puts a file below dir and returns its path.
+func Write(t testing.TB, dir, name, text string, mode os.FileMode) string {
+	t.Helper()
+	p := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Server is a running private Postfix with one or more listeners.
+type Server struct {
+	*rehearse.Instance
+	// Addrs are the listeners in the order of the services given.
+	Addrs []string
+}
+
+// Postfix starts a private Postfix. Each service is a master.cf entry with %s
+// where its address goes: "%s inet n - n - - smtpd". The configuration is
+// rehearse.Base and then main; the server ends with the test.
+func Postfix(t testing.TB, main string, services ...string) *Server {
+	t.Helper()
+	Need(t, "postfix", "postconf")
+	NeedRoot(t)
+	s := &Server{}
+	dir := Dir(t)
+	master := ""
+	for _, text := range services {
+		port, err := rehearse.FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		s.Addrs = append(s.Addrs, addr)
+		master += fmt.Sprintf(text, addr) + "\n"
+	}
+	i, err := rehearse.Create(dir, rehearse.Base(dir, "3.6")+main, master+rehearse.BaseServices)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Instance = i
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := i.Start(ctx, 10*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(i.Stop)
+	for _, a := range s.Addrs {
+		if err := i.WaitFor(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// Silent listens and never says a word, as a filtered port does.
+func Silent(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}

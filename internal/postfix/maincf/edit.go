@@ -1,0 +1,156 @@
+package maincf
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"postseal/internal/postfix/logical"
+)
+
+// Markers are the line beginnings between which a block stands.
+type Markers struct{ Begin, End string }
+
+// Block is a marked region of a file.
+type Block struct {
+	// First and Last are the physical lines of the two markers, from 1.
+	First, Last int
+	// Lines are the lines from marker to marker, without line ends.
+	Lines []string
+}
+
+// Block finds the region between the markers. ok is false if there is none;
+// err tells of markers that do not pair up, which only a person can mend.
+func (f *File) Block(m Markers) (b Block, ok bool, err error) {
+	for i, raw := range f.text.Physical {
+		line := strings.TrimRight(raw, "\r\n")
+		switch {
+		case strings.HasPrefix(line, m.Begin):
+			if b.First != 0 {
+				return b, false, fmt.Errorf("line %d: second %q, the first is line %d", i+1, m.Begin, b.First)
+			}
+			b.First = i + 1
+		case strings.HasPrefix(line, m.End):
+			if b.First == 0 || b.Last != 0 {
+				return b, false, fmt.Errorf("line %d: %q without %q before it", i+1, m.End, m.Begin)
+			}
+			b.Last = i + 1
+		}
+		if b.First != 0 && (b.Last == 0 || b.Last == i+1) {
+			b.Lines = append(b.Lines, line)
+		}
+	}
+	if b.First != 0 && b.Last == 0 {
+		return b, false, fmt.Errorf("line %d: %q without %q after it", b.First, m.Begin, m.End)
+	}
+	return b, b.First != 0, nil
+}
+
+// In says whether e starts inside b.
+func (b Block) In(e Entry) bool { return b.First <= e.Line && e.Line <= b.Last }
+
+// Edit describes one change of a file.
+type Edit struct {
+	Markers Markers
+	// Drop says which assignments outside the block go. Their comments stay.
+	Drop func(Entry) bool
+	// Block holds the lines of the new block with its markers and without
+	// line ends; empty removes the block.
+	Block []string
+}
+
+// Apply returns the edited file. The block stands where it stood; a new one
+// takes the place of the first assignment that goes, or else the end of the
+// file. Everything that is not dropped keeps its bytes, except that a last
+// line without a newline gets one if the block follows it.
+func (f *File) Apply(e Edit) (*File, error) {
+	old, had, err := f.Block(e.Markers)
+	if err != nil {
+		return nil, err
+	}
+	gone := make([]bool, len(f.text.Physical))
+	for i := range gone {
+		gone[i] = had && old.First <= i+1 && i+1 <= old.Last
+	}
+	at := len(gone)
+	if had {
+		at = old.First - 1
+	}
+	for _, entry := range f.entries {
+		drop := had && old.In(entry)
+		if !drop && e.Drop != nil && e.Drop(entry) {
+			drop = true
+			if !had && at == len(gone) {
+				at = entry.own[0]
+			}
+		}
+		for _, i := range entry.own {
+			// A line inside the block that continues an assignment before
+			// it is the administrator's.
+			gone[i] = drop
+		}
+	}
+	// The block must not give a skipped line something to continue, nor come
+	// between an assignment and a line that continues it.
+	for _, i := range f.text.Orphans {
+		if !gone[i] && i >= at {
+			at = i + 1
+		}
+	}
+	for _, entry := range f.entries {
+		first, last := entry.own[0], entry.own[len(entry.own)-1]
+		if !gone[first] && first < at && at <= last {
+			at = last + 1
+		}
+	}
+	return Parse([]byte(f.splice(gone, at, e.Block, had))), nil
+}
+
+// splice joins what is left with the block before line at.
+func (f *File) splice(gone []bool, at int, block []string, had bool) string {
+	var before, after []string
+	for i, l := range f.text.Physical {
+		switch {
+		case gone[i]:
+		case i < at:
+			before = append(before, l)
+		default:
+			after = append(after, l)
+		}
+	}
+	if len(block) == 0 {
+		return strings.Join(slices.Concat(before, after), "")
+	}
+	// A block alone in a file goes by its own line ends.
+	around := slices.Concat(before, after)
+	if len(around) == 0 {
+		around = f.text.Physical
+	}
+	nl := logical.Newline(around)
+	if n := len(before); n > 0 {
+		if !strings.HasSuffix(before[n-1], "\n") {
+			before[n-1] += strings.TrimPrefix(nl, trailingCR(before[n-1]))
+		}
+		if !had && !logical.Ignored(strings.TrimRight(before[n-1], "\r\n")) {
+			before = append(before, nl)
+		}
+	}
+	if !had && len(after) > 0 && strings.TrimSpace(after[0]) != "" {
+		after = append([]string{nl}, after...)
+	}
+	var b strings.Builder
+	b.WriteString(strings.Join(before, ""))
+	for _, l := range block {
+		b.WriteString(l + nl)
+	}
+	b.WriteString(strings.Join(after, ""))
+	return b.String()
+}
+
+// trailingCR is "\r" if s ends with one: half a line end is already there.
+func trailingCR(s string) string {
+	if strings.HasSuffix(s, "\r") {
+		return "\r"
+	}
+	return ""
+}

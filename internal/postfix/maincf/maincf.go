@@ -1,0 +1,116 @@
+// Package maincf reads and edits main.cf without losing a byte.
+//
+// It knows how Postfix reads the file (postconf(5); dict_load_fp and
+// split_nameval in the source): which lines form an assignment, that the last
+// one wins, and how $name is expanded. It does not know what any parameter
+// means, and it does no I/O.
+package maincf
+
+import (
+	"fmt"
+	"strings"
+
+	"postseal/internal/postfix/logical"
+)
+
+// File is a parsed main.cf. It is never changed: edits return a new one.
+type File struct {
+	text    *logical.File
+	entries []Entry
+}
+
+// Entry is one assignment.
+type Entry struct {
+	// Name and Value are as Postfix splits them; Value is not expanded.
+	Name, Value string
+	// Line is the number of the physical line on which it starts, from 1.
+	Line int
+	// Bad says why Postfix refuses the line, or is empty. Every Postfix
+	// program that reads such a file dies.
+	Bad string
+
+	own []int
+}
+
+// Parse reads b. It cannot fail; see Problems for what Postfix would refuse.
+func Parse(b []byte) *File {
+	f := &File{text: logical.Parse(b)}
+	for _, l := range f.text.Logical {
+		e := Entry{Line: l.First() + 1, own: l.Own}
+		e.Name, e.Value, e.Bad = Split(l.Text)
+		f.entries = append(f.entries, e)
+	}
+	return f
+}
+
+// Split cuts "name = value" as split_nameval(3) does: the name runs to the
+// first blank or "=", blanks around "=" and at the end go. bad says what is
+// wrong in Postfix's own words, or is empty.
+func Split(text string) (name, value, bad string) {
+	text = strings.TrimFunc(text, isSpaceRune)
+	end := strings.IndexFunc(text, func(r rune) bool { return r == '=' || isSpaceRune(r) })
+	if text == "" || end == 0 {
+		return "", "", "missing attribute name"
+	}
+	if end < 0 {
+		return text, "", "missing '=' after attribute name"
+	}
+	rest := strings.TrimLeftFunc(text[end:], isSpaceRune)
+	if !strings.HasPrefix(rest, "=") {
+		return text[:end], "", "missing '=' after attribute name"
+	}
+	return text[:end], strings.TrimLeftFunc(rest[1:], isSpaceRune), ""
+}
+
+func isSpaceRune(r rune) bool { return r < 0x80 && logical.IsSpace(byte(r)) }
+
+// Bytes prints the file: Parse(b).Bytes() is b, whatever b is.
+func (f *File) Bytes() []byte { return f.text.Bytes() }
+
+// Entries are all assignments in the order of the file, refused ones among them.
+func (f *File) Entries() []Entry { return f.entries }
+
+// Get returns the assignment of name that counts: the last one.
+func (f *File) Get(name string) (Entry, bool) {
+	for i := len(f.entries) - 1; i >= 0; i-- {
+		if e := f.entries[i]; e.Name == name && e.Bad == "" {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// Problem is something in the file that Postfix refuses or warns of.
+type Problem struct {
+	Line  int // from 1
+	Text  string
+	Fatal bool // every Postfix program stops at it
+}
+
+// Problems lists what Postfix would complain of, in the order of lines.
+func (f *File) Problems() []Problem {
+	var out []Problem
+	for i, l := range f.text.Physical {
+		if strings.IndexByte(l, 0) >= 0 {
+			out = append(out, Problem{Line: i + 1, Text: "text after a NUL byte may be ignored"})
+		}
+		if i == 0 && strings.HasPrefix(l, "\ufeff") {
+			out = append(out, Problem{Line: 1, Text: "a byte order mark at the start hides the first parameter"})
+		}
+	}
+	for _, i := range f.text.Orphans {
+		out = append(out, Problem{Line: i + 1, Text: "starts with white space but continues nothing: Postfix skips it"})
+	}
+	last := map[string]Entry{}
+	for _, e := range f.entries {
+		if e.Bad != "" {
+			out = append(out, Problem{Line: e.Line, Text: e.Bad, Fatal: true})
+			continue
+		}
+		if old, ok := last[e.Name]; ok && old.Value != e.Value {
+			out = append(out, Problem{Line: e.Line, Text: fmt.Sprintf("overrides %s of line %d", e.Name, old.Line)})
+		}
+		last[e.Name] = e
+	}
+	return out
+}

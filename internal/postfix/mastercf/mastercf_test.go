@@ -1,0 +1,195 @@
+package mastercf
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+const sample = `# comment
+smtp      inet  n       -       y       -       -       smtpd
+submission inet n       -       y       -       -       smtpd
+  -o syslog_name=postfix/submission
+  -o { smtpd_tls_security_level = encrypt }
+#  -o smtpd_sasl_auth_enable=yes
+  -v -osmtpd_tls_auth_only=yes -vo x=1
+scan      unix  -       -       n       -       10      smtp -o smtp_send_xforward_command=yes
+	-o smtp_tls_security_level=none
+mailman   unix  -       n       n       -       -       pipe
+  flags=FR user=list argv={a b} ${nexthop}
+`
+
+func TestParse(t *testing.T) {
+	f := Parse([]byte(sample))
+	if string(f.Bytes()) != sample {
+		t.Fatal("printed differently")
+	}
+	s, ok := f.Find("submission", "inet")
+	if !ok || s.Program() != "smtpd" || s.Chroot != "y" || s.Line != 3 {
+		t.Fatalf("%+v, %v", s, ok)
+	}
+	type opt struct {
+		Name, Value string
+		Line        int
+	}
+	var got []opt
+	for _, o := range s.Options {
+		got = append(got, opt{o.Name, o.Value, o.Line})
+	}
+	want := []opt{{"syslog_name", "postfix/submission", 4}, {"smtpd_tls_security_level", "encrypt", 5}, {"smtpd_tls_auth_only", "yes", 7}, {"x", "1", 7}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	m, _ := f.Find("mailman", "unix")
+	if d := cmp.Diff([]string{"flags=FR", "user=list", "argv={a b}", "${nexthop}"}, m.Args); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestBad(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"smtp inet n - y - -\n", "bad field count"},
+		{"smtp tcp n - y - - smtpd\n", `invalid type field "tcp"`},
+		{"smtp inet n - x - - smtpd\n", `invalid chroot field "x"`},
+		{"smtp inet n - y - many smtpd\n", `invalid process_limit field "many"`},
+		{"qmgr unix n - n 300? 1 qmgr\n", ""},
+	} {
+		if got := Parse([]byte(c.in)).Services()[0].Bad; got != c.want {
+			t.Errorf("%q: %q, want %q", c.in, got, c.want)
+		}
+	}
+	// Three words instead of one: the daemon dies, postconf -P says nothing.
+	s := Parse([]byte("smtp inet n - y - - smtpd -o a = b\n")).Services()[0]
+	if len(s.Options) != 1 || s.Options[0].Bad == "" || len(s.Args) != 2 {
+		t.Errorf("%+v", s)
+	}
+	if _, ok := s.Override("a"); ok {
+		t.Error("a broken override counts")
+	}
+}
+
+func TestSetAndUnset(t *testing.T) {
+	set := func(f *File, err error) func(*testing.T) string {
+		return func(t *testing.T) string {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(f.Bytes())
+		}
+	}
+	f := Parse([]byte(sample))
+	for _, c := range []struct {
+		name     string
+		got      func(*testing.T) string
+		old, new string
+	}{
+		{"in braces", set(f.Set("submission", "inet", "smtpd_tls_security_level", "may")), "{ smtpd_tls_security_level = encrypt }", "smtpd_tls_security_level=may"},
+		{"glued to -o", set(f.Set("submission", "inet", "smtpd_tls_auth_only", "no")), "-osmtpd_tls_auth_only=yes", "-osmtpd_tls_auth_only=no"},
+		{"with blanks", set(f.Set("scan", "unix", "smtp_tls_security_level", "a b")), "smtp_tls_security_level=none", "{ smtp_tls_security_level = a b }"},
+		{"new, indented as its neighbours", set(f.Set("scan", "unix", "p", "1")), "level=none\n", "level=none\n\t-o p=1\n"},
+		{"new, first", set(f.Set("smtp", "inet", "p", "1")), "smtpd\nsubmission", "smtpd\n  -o p=1\nsubmission"},
+		{"unset a line", set(f.Unset("submission", "inet", "syslog_name")), "  -o syslog_name=postfix/submission\n", ""},
+		{"unset in the first line", set(f.Unset("scan", "unix", "smtp_send_xforward_command")), " -o smtp_send_xforward_command=yes", ""},
+		{"unset between others", set(f.Unset("submission", "inet", "smtpd_tls_auth_only")), " -osmtpd_tls_auth_only=yes", ""},
+		{"unset what is not there", set(f.Unset("smtp", "inet", "p")), "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if d := cmp.Diff(strings.Replace(sample, c.old, c.new, 1), c.got(t)); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+	if _, err := f.Unset("submission", "inet", "x"); err == nil {
+		t.Error("-vo joins two options, and no error")
+	}
+	if _, err := f.Set("mailman", "unix", "p", "1"); err == nil {
+		t.Error("an option after arguments would be an argument, and no error")
+	}
+	if _, err := f.Set("smtp", "inet", "p", "a\nb"); err == nil {
+		t.Error("a newline in a value, and no error")
+	}
+}
+
+// TestEditLaws: what is set is read back, what is unset is gone, and no other
+// override changes.
+func TestEditLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := Parse([]byte(drawFile(t)))
+		value := rapid.SampledFrom([]string{"may", "a b", "", "{x}", "${y?{z}}"}).Draw(t, "value")
+		g, err := f.Set("smtp", "inet", "p", value)
+		if err == nil {
+			s, _ := g.Find("smtp", "inet")
+			if o, ok := s.Override("p"); !ok || o.Value != strings.TrimSpace(value) {
+				t.Fatalf("set %q, read %q\n%q\n%q", value, o.Value, f.Bytes(), g.Bytes())
+			}
+			sameBut(t, f, g)
+			h, err := g.Set("smtp", "inet", "p", value)
+			if err != nil || !bytes.Equal(h.Bytes(), g.Bytes()) {
+				t.Fatalf("setting twice differs: %v\n%q\n%q", err, g.Bytes(), h.Bytes())
+			}
+		}
+		if g, err := f.Unset("smtp", "inet", "p"); err == nil {
+			s, _ := g.Find("smtp", "inet")
+			if _, ok := s.Override("p"); ok {
+				t.Fatalf("still there\n%q\n%q", f.Bytes(), g.Bytes())
+			}
+			sameBut(t, f, g)
+		}
+	})
+}
+
+// sameBut fails if anything but the override p of smtp/inet differs.
+func sameBut(t *rapid.T, f, g *File) {
+	flat := func(f *File) (out []string) {
+		for _, s := range f.Services() {
+			out = append(out, s.ID()+" "+s.Command+" "+strings.Join(s.Args, "|"))
+			for _, o := range s.Options {
+				if o.Name != "p" {
+					out = append(out, o.Name+"="+o.Value)
+				}
+			}
+		}
+		return out
+	}
+	if d := cmp.Diff(flat(f), flat(g)); d != "" {
+		t.Fatalf("others changed (-before +after)\n%s\n%q\n%q", d, f.Bytes(), g.Bytes())
+	}
+}
+
+func drawFile(t *rapid.T) string {
+	option := rapid.SampledFrom([]string{"-o p=1", "-o q=2", "-o { p = x y }", "-op=3", "-v", "-o {q = $p}", "\n  -o p=4", "\n# c\n\t-o q=5", "\n\n  -o\n   p=6", "-o r=a,b"})
+	var b strings.Builder
+	for _, service := range []string{"smtp inet n - y - - smtpd", "relay unix - - - - - smtp"} {
+		b.WriteString(service)
+		for range rapid.IntRange(0, 5).Draw(t, "options") {
+			b.WriteString(" " + option.Draw(t, "option"))
+		}
+		b.WriteString(rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "end"))
+	}
+	return b.String()
+}
+
+func FuzzIdentity(f *testing.F) {
+	f.Add([]byte(sample))
+	if b, err := os.ReadFile("/etc/postfix/master.cf"); err == nil {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		g := Parse(b)
+		if !bytes.Equal(g.Bytes(), b) {
+			t.Fatalf("%q printed as %q", b, g.Bytes())
+		}
+		for _, s := range g.Services()[:min(3, len(g.Services()))] {
+			for _, o := range s.Options[:min(3, len(s.Options))] {
+				if h, err := g.Unset(s.Name, s.Type, o.Name); err == nil {
+					h.Bytes()
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,230 @@
+// Package rehearse runs a private Postfix in a folder of its own: nothing of
+// the machine's mail is touched, and it ends by itself.
+//
+// It starts the installed Postfix's own programs. It does not decide what a
+// configuration should say, and it never delivers mail to anyone.
+package rehearse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Instance is a private Postfix. Its folders lie under Dir: conf, queue, data
+// and log; see multi_instance_directories in postconf(5) for what makes two
+// instances independent.
+type Instance struct {
+	Dir string
+
+	daemons string // daemon_directory
+	master  *exec.Cmd
+	waited  chan struct{}
+}
+
+// Config is the configuration directory.
+func (i *Instance) Config() string { return filepath.Join(i.Dir, "conf") }
+
+// LogPath is the file that all its daemons write to.
+func (i *Instance) LogPath() string { return filepath.Join(i.Dir, "log", "mail.log") }
+
+// Base is what main.cf must say for the instance to be private: its own
+// folders and log, no notices, nothing leaves the machine. compat is the
+// compatibility_level to run at, or empty for Postfix's default.
+func Base(dir, compat string) string {
+	var b strings.Builder
+	set := func(name, value string) { fmt.Fprintf(&b, "%s = %s\n", name, value) }
+	if compat != "" {
+		set("compatibility_level", compat)
+	}
+	set("queue_directory", filepath.Join(dir, "queue"))
+	set("data_directory", filepath.Join(dir, "data"))
+	set("maillog_file", filepath.Join(dir, "log", "mail.log"))
+	set("maillog_file_prefixes", dir)
+	set("multi_instance_name", "postfix-private")
+	set("inet_interfaces", "127.0.0.1")
+	set("inet_protocols", "ipv4")
+	set("mydestination", "")
+	set("local_recipient_maps", "")
+	set("alias_maps", "")
+	set("alias_database", "")
+	set("mynetworks", "127.0.0.0/8")
+	set("smtpd_relay_restrictions", "permit_mynetworks, reject")
+	// Postmaster notices about refused TLS would otherwise look for a way out.
+	set("notify_classes", "")
+	set("default_transport", "error:private instance, delivers nothing")
+	return b.String()
+}
+
+// BaseServices are the master.cf services that every instance needs beside
+// its listeners.
+const BaseServices = `postlog   unix-dgram n  -       n       -       1       postlogd
+tlsmgr    unix  -       -       n       1000?   1       tlsmgr
+anvil     unix  -       -       n       -       1       anvil
+rewrite   unix  -       -       n       -       -       trivial-rewrite
+cleanup   unix  n       -       n       -       0       cleanup
+qmgr      unix  n       -       n       300     1       qmgr
+error     unix  -       -       n       -       -       error
+bounce    unix  -       -       n       -       0       bounce
+defer     unix  -       -       n       -       0       bounce
+`
+
+// queue lists the folders below queue_directory with owner, group and mode,
+// as postfix-files has them.
+var queue = []struct {
+	name, owner, group string
+	mode               fs.FileMode
+}{
+	{"active", "postfix", "", 0o700}, {"bounce", "postfix", "", 0o700}, {"corrupt", "postfix", "", 0o700},
+	{"defer", "postfix", "", 0o700}, {"deferred", "postfix", "", 0o700}, {"flush", "postfix", "", 0o700},
+	{"hold", "postfix", "", 0o700}, {"incoming", "postfix", "", 0o700}, {"private", "postfix", "", 0o700},
+	{"saved", "postfix", "", 0o700}, {"trace", "postfix", "", 0o700}, {"maildrop", "postfix", "postdrop", 0o730},
+	{"public", "postfix", "postdrop", 0o710}, {"pid", "", "", 0o755},
+}
+
+// Create lays the folders out under dir, which must be new or empty and, with
+// its parents, searchable by the user postfix. It needs root.
+func Create(dir, mainCF, masterCF string) (*Instance, error) {
+	i := &Instance{Dir: dir}
+	ids, err := owners()
+	if err != nil {
+		return nil, fmt.Errorf("creating a private Postfix: %w", err)
+	}
+	make := func(name, owner, group string, mode fs.FileMode) {
+		p := filepath.Join(dir, name)
+		err = errors.Join(err, os.MkdirAll(p, 0o755), os.Chown(p, ids[owner], ids["g:"+group]), os.Chmod(p, mode))
+	}
+	make("", "", "", 0o755)
+	make("conf", "", "", 0o755)
+	make("data", "postfix", "", 0o700)
+	make("log", "postfix", "", 0o755)
+	make("queue", "", "", 0o755)
+	for _, q := range queue {
+		make(filepath.Join("queue", q.name), q.owner, q.group, q.mode)
+	}
+	err = errors.Join(err,
+		os.WriteFile(filepath.Join(i.Config(), "main.cf"), []byte(mainCF), 0o644),
+		os.WriteFile(filepath.Join(i.Config(), "master.cf"), []byte(masterCF), 0o644),
+		i.Cool())
+	if err != nil {
+		return nil, fmt.Errorf("creating a private Postfix: %w", err)
+	}
+	return i, nil
+}
+
+// owners looks up the two accounts that Postfix needs ("" is root).
+func owners() (map[string]int, error) {
+	ids := map[string]int{"": 0, "g:": 0}
+	u, err := user.Lookup("postfix")
+	if err != nil {
+		return nil, err
+	}
+	g, err := user.LookupGroup("postdrop")
+	if err != nil {
+		return nil, err
+	}
+	for key, text := range map[string]string{"postfix": u.Uid, "g:postdrop": g.Gid} {
+		if ids[key], err = strconv.Atoi(text); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+// Cool sets the time of main.cf back: Postfix programs re-read a main.cf
+// younger than two seconds until it is older (dict_load_file_xt in the source).
+func (i *Instance) Cool() error {
+	then := time.Now().Add(-10 * time.Second)
+	return os.Chtimes(filepath.Join(i.Config(), "main.cf"), then, then)
+}
+
+// Start runs the master directly, which skips the checks of `postfix start`
+// and is several times faster. The instance ends by itself after life, even
+// if this process is killed.
+func (i *Instance) Start(ctx context.Context, life time.Duration) error {
+	out, err := exec.CommandContext(ctx, "postconf", "-c", i.Config(), "-xh", "daemon_directory", "queue_directory", "data_directory").Output()
+	if err != nil {
+		return fmt.Errorf("starting a private Postfix: %w", err)
+	}
+	dirs := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(dirs) != 3 || dirs[1] != filepath.Join(i.Dir, "queue") || dirs[2] != filepath.Join(i.Dir, "data") {
+		return fmt.Errorf("starting a private Postfix: its queue and data folders would not be its own: %q", dirs)
+	}
+	i.daemons = dirs[0]
+	cmd := exec.Command(filepath.Join(i.daemons, "master"), "-c", i.Config(), "-d", "-e", strconv.Itoa(max(1, int(life.Seconds()))))
+	cmd.Env = append(os.Environ(), "MAIL_CONFIG="+i.Config())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting a private Postfix: %w", err)
+	}
+	i.master, i.waited = cmd, make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(i.waited)
+	}()
+	return nil
+}
+
+// WaitFor returns when addr accepts connections.
+func (i *Instance) WaitFor(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for {
+		c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-i.waited:
+			return fmt.Errorf("the private Postfix ended at once; its log says: %s", i.lastLog())
+		case <-ctx.Done():
+			return fmt.Errorf("the private Postfix does not listen on %s: %w", addr, err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func (i *Instance) lastLog() string {
+	b, err := os.ReadFile(i.LogPath())
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return lines[len(lines)-1]
+}
+
+// Stop ends the master and all its daemons. It is safe to call twice.
+func (i *Instance) Stop() {
+	if i.master == nil {
+		return
+	}
+	_ = syscall.Kill(-i.master.Process.Pid, syscall.SIGTERM)
+	select {
+	case <-i.waited:
+	case <-time.After(3 * time.Second):
+		_ = syscall.Kill(-i.master.Process.Pid, syscall.SIGKILL)
+		<-i.waited
+	}
+	i.master = nil
+}
+
+// FreePort finds a port on 127.0.0.1 that nobody has. The bind is without
+// SO_REUSEPORT, so a port that a Postfix has is seen as taken.
+func FreePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("finding a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
