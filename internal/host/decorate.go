@@ -1,0 +1,95 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+)
+
+// ReadOnly is a machine that refuses every change with ErrReadOnly. What only
+// looks is given such a machine, so that a mistake cannot write.
+type ReadOnly struct{ Reader }
+
+// Replace implements Machine.
+func (ReadOnly) Replace(path string, _ []byte, _ fs.FileMode) error { return refuse("replace", path) }
+
+// MkdirAll implements Machine.
+func (ReadOnly) MkdirAll(path string, _ fs.FileMode) ([]string, error) {
+	return nil, refuse("mkdir", path)
+}
+
+// Remove implements Machine.
+func (ReadOnly) Remove(path string) error { return refuse("remove", path) }
+
+// LockEdit implements Machine.
+func (ReadOnly) LockEdit(_ context.Context, path string) (func() error, error) {
+	return nil, refuse("lock", path)
+}
+
+// Lock implements Machine.
+func (ReadOnly) Lock(path string) (func() error, error) { return nil, refuse("lock", path) }
+
+// Act implements Machine.
+func (ReadOnly) Act(_ context.Context, name string, _ ...string) (Output, error) {
+	return Output{}, refuse("run", name)
+}
+
+func refuse(op, path string) error { return &fs.PathError{Op: op, Path: path, Err: ErrReadOnly} }
+
+// Recorder passes everything on to a machine and keeps what was run and
+// written, for the page that shows it.
+type Recorder struct {
+	Machine
+	mu    sync.Mutex
+	lines []string
+}
+
+// Lines are the programs that were run and the files that were changed, in
+// order, each as one line.
+func (r *Recorder) Lines() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.lines...)
+}
+
+func (r *Recorder) note(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, fmt.Sprintf(format, args...))
+}
+
+// Run implements Reader.
+func (r *Recorder) Run(ctx context.Context, name string, args ...string) (Output, error) {
+	o, err := r.Machine.Run(ctx, name, args...)
+	r.note("%s %s -> %d", name, strings.Join(args, " "), o.Code)
+	return o, err
+}
+
+// Act implements Machine.
+func (r *Recorder) Act(ctx context.Context, name string, args ...string) (Output, error) {
+	o, err := r.Machine.Act(ctx, name, args...)
+	r.note("%s %s -> %d", name, strings.Join(args, " "), o.Code)
+	return o, err
+}
+
+// LookUp implements Reader.
+func (r *Recorder) LookUp(ctx context.Context, server, name string, qtype uint16) (Answer, error) {
+	a, err := r.Machine.LookUp(ctx, server, name, qtype)
+	r.note("DNS %s %s at %s -> %s", name, typeName(qtype), server, a.RCode)
+	return a, err
+}
+
+// Replace implements Machine.
+func (r *Recorder) Replace(path string, data []byte, mode fs.FileMode) error {
+	err := r.Machine.Replace(path, data, mode)
+	r.note("wrote %s, %d bytes", path, len(data))
+	return err
+}
+
+// Remove implements Machine.
+func (r *Recorder) Remove(path string) error {
+	r.note("removed %s", path)
+	return r.Machine.Remove(path)
+}

@@ -1,0 +1,110 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Fake is a machine made of a folder, for tests and for trees that cannot
+// run: paths lie below Root, programs and DNS answer from tables.
+type Fake struct {
+	Local
+	// Root stands for "/".
+	Root string
+	// Programs maps a command line, words joined by one blank, to what it
+	// leaves. Others are not found.
+	Programs map[string]Output
+	// DNS maps "NAME TYPE" to an answer. Others time out.
+	DNS map[string]Answer
+	// User is the effective user, Clock the time.
+	User  int
+	Clock time.Time
+}
+
+func (f *Fake) at(path string) string { return filepath.Join(f.Root, path) }
+
+// ReadFile implements Reader.
+func (f *Fake) ReadFile(path string) ([]byte, error) { return f.Local.ReadFile(f.at(path)) }
+
+// Stat implements Reader.
+func (f *Fake) Stat(path string) (Info, error) { return f.Local.Stat(f.at(path)) }
+
+// Resolve implements Reader.
+func (f *Fake) Resolve(path string) (string, error) {
+	p, err := f.Local.Resolve(f.at(path))
+	return strings.TrimPrefix(p, f.Root), err
+}
+
+// Glob implements Reader.
+func (f *Fake) Glob(pattern string) ([]string, error) {
+	found, err := f.Local.Glob(f.at(pattern))
+	for i := range found {
+		found[i] = strings.TrimPrefix(found[i], f.Root)
+	}
+	return found, err
+}
+
+// Run implements Reader.
+func (f *Fake) Run(_ context.Context, name string, args ...string) (Output, error) {
+	o, ok := f.Programs[strings.Join(append([]string{name}, args...), " ")]
+	if !ok {
+		return Output{}, &exec.Error{Name: name, Err: exec.ErrNotFound}
+	}
+	return o, nil
+}
+
+// Act implements Machine.
+func (f *Fake) Act(ctx context.Context, name string, args ...string) (Output, error) {
+	return f.Run(ctx, name, args...)
+}
+
+// LookUp implements Reader.
+func (f *Fake) LookUp(_ context.Context, server, name string, qtype uint16) (Answer, error) {
+	a, ok := f.DNS[name+" "+typeName(qtype)]
+	if !ok {
+		return Answer{}, errors.New("asking " + server + ": no answer")
+	}
+	return a, nil
+}
+
+// Dial implements Reader: nothing listens.
+func (f *Fake) Dial(context.Context, string, string) (net.Conn, error) {
+	return nil, errors.New("connection refused")
+}
+
+// UID implements Reader.
+func (f *Fake) UID() int { return f.User }
+
+// Now implements Reader.
+func (f *Fake) Now() time.Time { return f.Clock }
+
+// Replace implements Machine.
+func (f *Fake) Replace(path string, data []byte, mode fs.FileMode) error {
+	return f.Local.Replace(f.at(path), data, mode)
+}
+
+// MkdirAll implements Machine.
+func (f *Fake) MkdirAll(path string, mode fs.FileMode) ([]string, error) {
+	made, err := f.Local.MkdirAll(f.at(path), mode)
+	for i := range made {
+		made[i] = strings.TrimPrefix(made[i], f.Root)
+	}
+	return made, err
+}
+
+// Remove implements Machine.
+func (f *Fake) Remove(path string) error { return f.Local.Remove(f.at(path)) }
+
+// LockEdit implements Machine.
+func (f *Fake) LockEdit(ctx context.Context, path string) (func() error, error) {
+	return f.Local.LockEdit(ctx, f.at(path))
+}
+
+// Lock implements Machine.
+func (f *Fake) Lock(path string) (func() error, error) { return f.Local.Lock(f.at(path)) }

@@ -1,0 +1,283 @@
+package host_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"postseal/internal/host"
+	"postseal/internal/lab"
+)
+
+var _ = []host.Machine{host.Local{}, host.ReadOnly{}, &host.Recorder{}, &host.Fake{}}
+
+func TestReplaceKeeps(t *testing.T) {
+	dir := t.TempDir()
+	real := filepath.Join(dir, "real")
+	link := filepath.Join(dir, "link")
+	if err := os.WriteFile(real, []byte("old"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(real, 1234, 2345); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hasXattr := unix.Setxattr(real, "user.note", []byte("mine"), 0) == nil
+	if err := os.Symlink("real", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := (host.Local{}).Replace(link, []byte("new"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.Readlink(link); err != nil || got != "real" {
+		t.Errorf("the link is gone: %q, %v", got, err)
+	}
+	if b, _ := os.ReadFile(real); string(b) != "new" {
+		t.Errorf("content %q", b)
+	}
+	st, err := (host.Local{}).Stat(real)
+	if err != nil || st.Mode.Perm() != 0o640 {
+		t.Errorf("mode %v, %v", st.Mode, err)
+	}
+	if os.Geteuid() == 0 && (st.UID != 1234 || st.GID != 2345) {
+		t.Errorf("owner %d:%d", st.UID, st.GID)
+	}
+	if age := time.Since(st.ModTime); age < 2*time.Second {
+		t.Errorf("the file is %v old: Postfix would wait for it to cool down", age)
+	}
+	if hasXattr {
+		value := make([]byte, 10)
+		if n, err := unix.Getxattr(real, "user.note", value); err != nil || string(value[:n]) != "mine" {
+			t.Errorf("extended attribute: %q, %v", value, err)
+		}
+	}
+	left, _ := filepath.Glob(filepath.Join(dir, ".*"))
+	if len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestReplaceNew(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "key.pem")
+	if err := (host.Local{}).Replace(p, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(p); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st, err)
+	}
+}
+
+func TestReplaceIgnoresWhatLiesInTheWay(t *testing.T) {
+	dir := t.TempDir()
+	victim := filepath.Join(dir, "victim")
+	p := filepath.Join(dir, "main.cf")
+	for _, f := range []string{victim, p} {
+		if err := os.WriteFile(f, []byte("old"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(victim, filepath.Join(dir, ".main.cf.postseal")); err != nil {
+		t.Fatal(err)
+	}
+	if err := (host.Local{}).Replace(p, []byte("new"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := os.ReadFile(victim); string(b) != "old" {
+		t.Error("wrote through a planted link")
+	}
+	if err := (host.Local{}).Replace(dir, nil, 0o600); !errors.Is(err, host.ErrNotRegular) {
+		t.Errorf("replacing a folder: %v", err)
+	}
+}
+
+func TestReadFileRefuses(t *testing.T) {
+	dir := t.TempDir()
+	big := filepath.Join(dir, "big")
+	if err := os.WriteFile(big, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(big, 100<<20); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (host.Local{}).ReadFile(big); !errors.Is(err, host.ErrTooLarge) {
+		t.Errorf("100 MB: %v", err)
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{pipe, dir, "/dev/zero"} {
+		if _, err := (host.Local{}).ReadFile(p); !errors.Is(err, host.ErrNotRegular) {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	if _, err := (host.Local{}).ReadFile(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+// TestLockEditAgainstPostconf: while we hold the lock, `postconf -e` waits,
+// and afterwards its edit is not lost.
+func TestLockEditAgainstPostconf(t *testing.T) {
+	lab.Need(t, "postconf")
+	dir := t.TempDir()
+	main := filepath.Join(dir, "main.cf")
+	lab.Write(t, dir, "main.cf", "a = 1\n", 0o644)
+	lab.Write(t, dir, "master.cf", "", 0o644)
+	release, err := (host.Local{}).LockEdit(context.Background(), main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		out, err := exec.Command("postconf", "-c", dir, "-e", "mydomain=theirs").CombinedOutput()
+		if err != nil {
+			err = errors.New(string(out))
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatalf("postconf -e did not wait: %v", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	if err := (host.Local{}).Replace(main, []byte("a = ours\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("postconf -e still waits")
+	}
+	b, err := os.ReadFile(main)
+	if err != nil || string(b) != "a = ours\nmydomain = theirs\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if _, err := os.Stat(main + ".tmp"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("main.cf.tmp is still there: %v", err)
+	}
+}
+
+// TestNoLostEdits: many editors of both kinds at once, and every edit is there.
+func TestNoLostEdits(t *testing.T) {
+	lab.Need(t, "postconf")
+	dir := t.TempDir()
+	main := filepath.Join(dir, "main.cf")
+	lab.Write(t, dir, "main.cf", "", 0o644)
+	lab.Write(t, dir, "master.cf", "", 0o644)
+	const n = 12
+	var wg sync.WaitGroup
+	for i := range n {
+		name := string(rune('a'+i)) + "_name"
+		wg.Add(2)
+		go func() {
+			defer wg.Done()
+			if out, err := exec.Command("postconf", "-c", dir, "-e", name+"_theirs=1").CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		}()
+		go func() {
+			defer wg.Done()
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			release, err := (host.Local{}).LockEdit(ctx, main)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			b, err := os.ReadFile(main)
+			if err != nil {
+				t.Error(err)
+			}
+			if err := (host.Local{}).Replace(main, append(b, name+"_ours = 1\n"...), 0); err != nil {
+				t.Error(err)
+			}
+			if err := release(); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	wg.Wait()
+	b, err := os.ReadFile(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := bytes.Count(b, []byte("\n")); got != 2*n {
+		t.Errorf("%d edits of %d survive:\n%s", got, 2*n, b)
+	}
+}
+
+func TestLockEditTakesOverRubbish(t *testing.T) {
+	dir := t.TempDir()
+	main := filepath.Join(dir, "main.cf")
+	// What a crashed editor or a careless hand leaves: wrong mode.
+	if err := os.WriteFile(main+".tmp", []byte("half"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	release, err := (host.Local{}).LockEdit(context.Background(), main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(main + ".tmp"); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond)
+	defer cancel()
+	if _, err := (host.Local{}).LockEdit(ctx, main); !errors.Is(err, host.ErrLocked) {
+		t.Errorf("second lock: %v", err)
+	}
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	m := host.ReadOnly{Reader: host.Local{}}
+	p := filepath.Join(t.TempDir(), "x")
+	_, errMkdir := m.MkdirAll(p, 0o755)
+	_, errLock := m.Lock(p)
+	_, errEdit := m.LockEdit(context.Background(), p)
+	_, errAct := m.Act(context.Background(), "true")
+	for _, err := range []error{m.Replace(p, nil, 0o600), m.Remove(p), errMkdir, errLock, errEdit, errAct} {
+		if !errors.Is(err, host.ErrReadOnly) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	t.Setenv("MAIL_CONFIG", "/elsewhere")
+	t.Setenv("LANG", "de_DE.UTF-8")
+	o, err := (host.Local{}).Run(context.Background(), "env")
+	if err != nil || strings.Contains(o.Stdout, "MAIL_CONFIG") || strings.Contains(o.Stdout, "de_DE") || !strings.Contains(o.Stdout, "LC_ALL=C\n") {
+		t.Errorf("%v\n%s", err, o.Stdout)
+	}
+	if o, err := (host.Local{}).Run(context.Background(), "sh", "-c", "echo no >&2; exit 3"); err != nil || o.Code != 3 || o.Stderr != "no\n" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if _, err := (host.Local{}).Run(context.Background(), "no-such-program"); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := (host.Local{}).Run(ctx, "sleep", "5"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,184 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sys/unix"
+)
+
+// Local is this computer.
+type Local struct{}
+
+// runTime bounds every program: the slowest, `postfix reload` on a main.cf
+// that was just written, takes two to three seconds.
+const runTime = 60 * time.Second
+
+// searchPath is where the programs are; the PATH of a user often lacks sbin.
+var searchPath = []string{"/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/sbin", "/bin"}
+
+// ReadFile implements Reader.
+func (Local) ReadFile(path string) ([]byte, error) {
+	// Opening a named pipe would wait for a writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
+	case st.Size() > MaxFile:
+		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrTooLarge}
+	}
+	b, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err == nil && len(b) > MaxFile {
+		err = &fs.PathError{Op: "read", Path: path, Err: ErrTooLarge}
+	}
+	return b, err
+}
+
+// Stat implements Reader.
+func (Local) Stat(path string) (Info, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return Info{}, err
+	}
+	i := Info{Mode: st.Mode(), Size: st.Size(), ModTime: st.ModTime()}
+	var u unix.Stat_t
+	if err := unix.Stat(path, &u); err != nil {
+		return Info{}, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	i.UID, i.GID = int(u.Uid), int(u.Gid)
+	return i, nil
+}
+
+// Resolve implements Reader.
+func (Local) Resolve(path string) (string, error) { return filepath.EvalSymlinks(path) }
+
+// Glob implements Reader.
+func (Local) Glob(pattern string) ([]string, error) { return filepath.Glob(pattern) }
+
+// Run implements Reader.
+func (Local) Run(ctx context.Context, name string, args ...string) (Output, error) {
+	return run(ctx, name, args)
+}
+
+// Act implements Machine.
+func (Local) Act(ctx context.Context, name string, args ...string) (Output, error) {
+	return run(ctx, name, args)
+}
+
+func run(ctx context.Context, name string, args []string) (Output, error) {
+	path, err := find(name)
+	if err != nil {
+		return Output{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, runTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = environ()
+	cmd.WaitDelay = 2 * time.Second
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &limited{w: &out}, &limited{w: &errs}
+	err = cmd.Run()
+	o := Output{Stdout: out.String(), Stderr: errs.String(), Code: cmd.ProcessState.ExitCode()}
+	var exit *exec.ExitError
+	if ctx.Err() != nil {
+		return o, fmt.Errorf("running %s: %w", name, ctx.Err())
+	}
+	if err != nil && !errors.As(err, &exit) {
+		return o, fmt.Errorf("running %s: %w", name, err)
+	}
+	return o, nil
+}
+
+// find looks for a program in PATH and then where system programs are.
+func find(name string) (string, error) {
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	for _, dir := range searchPath {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("running %s: %w", name, exec.ErrNotFound)
+}
+
+// environ is our environment in the C locale, and without MAIL_CONFIG: which
+// instance is meant is always said with -c.
+func environ() []string {
+	var env []string
+	for _, e := range os.Environ() {
+		name, _, _ := strings.Cut(e, "=")
+		if name != "MAIL_CONFIG" && name != "LANG" && !strings.HasPrefix(name, "LC_") {
+			env = append(env, e)
+		}
+	}
+	return append(env, "LC_ALL=C")
+}
+
+// limited drops what a program prints beyond MaxFile.
+type limited struct {
+	w *bytes.Buffer
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if room := MaxFile - l.w.Len(); room > 0 {
+		l.w.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
+
+// LookUp implements Reader.
+func (Local) LookUp(ctx context.Context, server, name string, qtype uint16) (Answer, error) {
+	m := new(dns.Msg)
+	m.SetQuestion(dns.Fqdn(name), qtype)
+	m.SetEdns0(1232, true)
+	m.AuthenticatedData = true // RFC 6840 section 5.7: tell me about AD
+	c := &dns.Client{Timeout: 3 * time.Second}
+	r, _, err := c.ExchangeContext(ctx, m, server)
+	if err == nil && r.Truncated {
+		c.Net = "tcp"
+		r, _, err = c.ExchangeContext(ctx, m, server)
+	}
+	if err != nil {
+		return Answer{}, fmt.Errorf("asking %s for %s %s: %w", server, name, typeName(qtype), err)
+	}
+	a := Answer{RCode: dns.RcodeToString[r.Rcode], AD: r.AuthenticatedData}
+	for _, rr := range r.Answer {
+		if rr.Header().Rrtype == qtype {
+			a.Records = append(a.Records, strings.TrimPrefix(rr.String(), rr.Header().String()))
+		}
+	}
+	return a, nil
+}
+
+// Dial implements Reader.
+func (Local) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
+}
+
+// UID implements Reader.
+func (Local) UID() int { return os.Geteuid() }
+
+// Now implements Reader.
+func (Local) Now() time.Time { return time.Now() }
+
+// typeName is "TLSA" for 52.
+func typeName(qtype uint16) string { return dns.TypeToString[qtype] }

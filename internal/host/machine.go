@@ -1,0 +1,99 @@
+// Package host is the computer that postseal looks at and changes, as an
+// interface: the real one, one that refuses to be changed, one that records
+// what was asked of it, and a fake for tests.
+//
+// It knows no Postfix beyond the lock that `postconf -e` takes, and it makes
+// no decisions.
+package host
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"time"
+)
+
+// Reader is what can be asked of a machine without changing it.
+type Reader interface {
+	// ReadFile returns the whole file. It fails with ErrTooLarge beyond MaxFile,
+	// and with ErrNotRegular for anything but a regular file.
+	ReadFile(path string) ([]byte, error)
+	// Stat follows symbolic links.
+	Stat(path string) (Info, error)
+	// Resolve follows symbolic links to a path that has none.
+	Resolve(path string) (string, error)
+	// Glob is filepath.Glob.
+	Glob(pattern string) ([]string, error)
+	// Run runs a program that changes nothing, without a shell and in the C
+	// locale. A program that ends with another code than 0 is no error here.
+	Run(ctx context.Context, name string, args ...string) (Output, error)
+	// LookUp asks one DNS server (address and port) one question, with the DO
+	// bit, and does not cache.
+	LookUp(ctx context.Context, server, name string, qtype uint16) (Answer, error)
+	// Dial opens a connection.
+	Dial(ctx context.Context, network, addr string) (net.Conn, error)
+	// UID is the effective user.
+	UID() int
+	Now() time.Time
+}
+
+// Machine is a machine that can be changed.
+type Machine interface {
+	Reader
+	// Replace puts a file in place in one step: a reader sees the old bytes or
+	// the new ones, also after a power cut. An existing file keeps its owner,
+	// mode, extended attributes and place (symbolic links are followed); a new
+	// one gets mode and this process's owner.
+	Replace(path string, data []byte, mode fs.FileMode) error
+	// MkdirAll makes a folder and its parents. made are those that were not
+	// there, outermost first.
+	MkdirAll(path string, mode fs.FileMode) (made []string, err error)
+	// Remove removes a file or an empty folder.
+	Remove(path string) error
+	// LockEdit waits for the lock under which `postconf -e` edits path, and
+	// holds it until release is called. See edit_file(3) in the Postfix source.
+	LockEdit(ctx context.Context, path string) (release func() error, err error)
+	// Lock takes an exclusive lock on a file of our own, or fails with
+	// ErrLocked at once.
+	Lock(path string) (release func() error, err error)
+	// Act runs a program that changes something; else as Run.
+	Act(ctx context.Context, name string, args ...string) (Output, error)
+}
+
+// MaxFile is the size in bytes up to which files are read. Configuration and
+// certificates are far smaller; whatever is larger is not what it should be.
+const MaxFile = 4 << 20
+
+// Errors that a caller decides on.
+var (
+	ErrTooLarge   = errors.New("file is larger than 4 MiB")
+	ErrNotRegular = errors.New("not a regular file")
+	ErrLocked     = errors.New("locked by another process")
+	ErrReadOnly   = errors.New("this run changes nothing")
+)
+
+// Info is what Stat tells.
+type Info struct {
+	Mode     fs.FileMode
+	UID, GID int
+	Size     int64
+	ModTime  time.Time
+}
+
+// Output is what a program left.
+type Output struct {
+	Stdout, Stderr string
+	Code           int
+}
+
+// Answer is a DNS answer.
+type Answer struct {
+	// RCode is the response code as a word: "NOERROR", "NXDOMAIN", "SERVFAIL".
+	RCode string
+	// AD says that the server says that it validated the answer (RFC 4035).
+	AD bool
+	// Records are the answers of the type asked for, in presentation form
+	// without owner, class and TTL.
+	Records []string
+}
