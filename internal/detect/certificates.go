@@ -1,0 +1,259 @@
+package detect
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"postseal/certs"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/postfix"
+)
+
+// bundles are where distributions keep their collection of CA certificates in
+// one file.
+var bundles = []string{
+	"/etc/ssl/certs/ca-certificates.crt",                // Debian, Ubuntu, Arch, Alpine
+	"/etc/pki/tls/certs/ca-bundle.crt",                  // Fedora, RHEL
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // RHEL 7 and later
+	"/var/lib/ca-certificates/ca-bundle.pem",            // SUSE
+	"/etc/ssl/ca-bundle.pem",                            // older SUSE
+	"/etc/ssl/cert.pem",                                 // BSD, Alpine
+	"/usr/local/share/certs/ca-root-nss.crt",            // FreeBSD
+}
+
+func (f *Facts) findBundle(m host.Reader) {
+	for _, p := range bundles {
+		if b := readCAs(m, p); b.Err == nil {
+			f.Bundle = b
+			f.CAFiles[p] = b
+			return
+		}
+	}
+	f.Bundle.Err = errors.New("no collection of CA certificates was found")
+	f.unseen("the CA certificates of the distribution", f.Bundle.Err)
+}
+
+// readCAs reads a file of CA certificates.
+func readCAs(m host.Reader, path string) CABundle {
+	c := CABundle{Path: path}
+	data, err := m.ReadFile(path)
+	if err != nil {
+		c.Err = err
+		return c
+	}
+	b, err := certs.Read(path, data)
+	if err == nil && len(b.Certs) == 0 {
+		err = fmt.Errorf("reading %s: %w", path, certs.ErrNoCert)
+	}
+	c.Certs, c.Err = b.Certs, err
+	return c
+}
+
+// Inspect looks at the files that answers name, so that their sense can be
+// checked. It is the only thing that adds to facts after Look.
+func (f *Facts) Inspect(m host.Reader, paths []string) {
+	for _, p := range paths {
+		f.readPEM(m, p)
+	}
+}
+
+// InspectCA looks at a file of CA certificates.
+func (f *Facts) InspectCA(m host.Reader, path string) {
+	if _, ok := f.CAFiles[path]; !ok {
+		f.CAFiles[path] = readCAs(m, path)
+	}
+}
+
+func (f *Facts) readPEM(m host.Reader, path string) PEMFile {
+	if p, ok := f.PEM[path]; ok {
+		return p
+	}
+	var p PEMFile
+	data, err := m.ReadFile(path)
+	if err == nil {
+		sum := sha256.Sum256(data)
+		p.Digest = hex.EncodeToString(sum[:])
+		var b certs.Bundle
+		b, err = certs.Read(path, data)
+		p.Bundle = b.WithoutSecrets()
+	}
+	p.Err = err
+	f.PEM[path] = p
+	return p
+}
+
+// Chains puts together what the given files hold, which must have been
+// inspected. unread are the paths that this user may not read; if keys are
+// among them, the match is not proved.
+func (f *Facts) Chains(paths ...string) (chains []certs.Chain, unread []string, err error) {
+	var all certs.Bundle
+	for _, path := range paths {
+		p, ok := f.PEM[path]
+		switch {
+		case !ok:
+			return nil, nil, fmt.Errorf("%s was not looked at", path)
+		case errors.Is(p.Err, fs.ErrPermission) && !f.Root:
+			unread = append(unread, path)
+		case errors.Is(p.Err, fs.ErrNotExist):
+			err = errors.Join(err, hint.New(path+" does not exist", "ls -l "+filepath.Dir(path)))
+		case p.Err != nil:
+			err = errors.Join(err, p.Err)
+		default:
+			all.Add(p.Bundle)
+		}
+	}
+	if err != nil {
+		return nil, unread, err
+	}
+	if len(all.Certs) == 0 && len(unread) > 0 {
+		return nil, unread, nil
+	}
+	chains, err = all.Chains(f.intermediates())
+	return chains, unread, err
+}
+
+// intermediates are certificates that may complete a chain: old settings send
+// them by smtpd_tls_CAfile instead of the certificate file.
+func (f *Facts) intermediates() []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, name := range []string{"smtpd_tls_CAfile", "smtp_tls_CAfile"} {
+		if p := f.Config.Text(nil, name); p != "" && p != f.Bundle.Path {
+			out = append(out, f.CAFiles[p].Certs...)
+		}
+	}
+	return out
+}
+
+// Roots are the CA certificates that peers are taken to have.
+func (f *Facts) Roots() []*x509.Certificate { return f.Bundle.Certs }
+
+// pairs are the old ways to name a certificate, by algorithm.
+var pairs = [][2]string{{"cert_file", "key_file"}, {"eccert_file", "eckey_file"}, {"dcert_file", "dkey_file"}}
+
+// findCertificates lists what the configuration uses, then what lies where
+// certificates usually lie.
+func (f *Facts) findCertificates(m host.Reader) {
+	for _, name := range []string{"smtpd_tls_CAfile", "smtp_tls_CAfile"} {
+		if p := f.Config.Text(nil, name); p != "" {
+			f.InspectCA(m, p)
+		}
+	}
+	f.inUse(m, "smtpd_tls_", func(c *Certificate) { c.Server = true })
+	f.inUse(m, "smtp_tls_", func(c *Certificate) { c.Client = true })
+	lie := func(pattern, key, owner string) {
+		found, _ := m.Glob(pattern)
+		slices.Sort(found)
+		for _, chain := range found {
+			k := chain
+			if key != "" {
+				k = filepath.Join(filepath.Dir(chain), key)
+			}
+			f.addCertificates(m, []string{k, chain}, postfix.Origin{}, owner, func(*Certificate) {})
+		}
+	}
+	lie("/etc/letsencrypt/live/*/fullchain.pem", "privkey.pem", "certbot")
+	lie("/var/lib/dehydrated/certs/*/fullchain.pem", "privkey.pem", "dehydrated")
+	lie("/etc/ssl/certs/ssl-cert-snakeoil.pem", "../private/ssl-cert-snakeoil.key", "")
+}
+
+// inUse reads what the parameters with this prefix name.
+func (f *Facts) inUse(m host.Reader, prefix string, mark func(*Certificate)) {
+	if v := f.Config.Value(nil, prefix+"chain_files"); v.Text != "" {
+		f.addCertificates(m, list(v.Text), v.Origin, "", mark)
+		return
+	}
+	for _, p := range pairs {
+		v := f.Config.Value(nil, prefix+p[0])
+		if v.Text == "" || v.Text == "none" {
+			continue
+		}
+		key := f.Config.Text(nil, prefix+p[1])
+		if key == "" {
+			key = v.Text
+		}
+		f.addCertificates(m, []string{key, v.Text}, v.Origin, "", mark)
+	}
+}
+
+// addCertificates makes one Certificate of each chain in the files.
+func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Origin, owner string, mark func(*Certificate)) {
+	paths = slices.Compact(slices.Clone(paths))
+	f.Inspect(m, paths)
+	if owner == "" {
+		owner = ownerOf(paths[len(paths)-1])
+	}
+	base := Certificate{Origin: origin, Owner: owner, KeyMatch: Unknown, Chain: paths[len(paths)-1], Key: paths[0]}
+	chains, unread, err := f.Chains(paths...)
+	for _, p := range unread {
+		f.unseen(p, fs.ErrPermission)
+	}
+	if err != nil || len(chains) == 0 {
+		base.Err = err
+		if err == nil {
+			base.Err = fmt.Errorf("%s: %w", strings.Join(unread, ", "), fs.ErrPermission)
+		}
+		if errors.Is(err, certs.ErrMismatch) {
+			base.KeyMatch = No
+		}
+		f.keep(base, mark)
+		return
+	}
+	for _, c := range chains {
+		one := base
+		one.Facts = c.Facts(f.Roots())
+		for _, p := range paths {
+			if slices.ContainsFunc(f.PEM[p].Certs, c.Leaf().Equal) {
+				one.Chain = p
+			}
+			for _, k := range f.PEM[p].Keys {
+				if certs.Same(k.Public, c.Leaf().PublicKey) {
+					one.Key, one.KeyMatch = p, Yes
+				}
+			}
+		}
+		f.keep(one, mark)
+	}
+}
+
+// keep adds c, or marks the entry that is there for the same files.
+func (f *Facts) keep(c Certificate, mark func(*Certificate)) {
+	i := slices.IndexFunc(f.Certificates, func(d Certificate) bool {
+		return d.Chain == c.Chain && d.Key == c.Key && d.Fingerprint == c.Fingerprint
+	})
+	if i < 0 {
+		f.Certificates = append(f.Certificates, c)
+		i = len(f.Certificates) - 1
+	}
+	mark(&f.Certificates[i])
+}
+
+// ownerOf tells from a path which ACME client renews a certificate.
+func ownerOf(path string) string {
+	switch {
+	case strings.HasPrefix(path, "/etc/letsencrypt/"):
+		return "certbot"
+	case strings.Contains(path, "/.acme.sh/"):
+		return "acme.sh"
+	case strings.HasPrefix(path, "/var/lib/dehydrated/"):
+		return "dehydrated"
+	}
+	return ""
+}
+
+// ServerCertificates are those that the configuration serves.
+func (f *Facts) ServerCertificates() []Certificate {
+	return slices.DeleteFunc(slices.Clone(f.Certificates), func(c Certificate) bool { return !c.Server })
+}
+
+// ClientCertificates are those that the configuration sends with.
+func (f *Facts) ClientCertificates() []Certificate {
+	return slices.DeleteFunc(slices.Clone(f.Certificates), func(c Certificate) bool { return !c.Client })
+}

@@ -1,0 +1,211 @@
+package detect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/postfix"
+	"postseal/internal/postfix/maincf"
+	"postseal/internal/postfix/mastercf"
+)
+
+// ErrRejected is why detection stops at a main.cf that Postfix refuses.
+var ErrRejected = errors.New("Postfix itself refuses this configuration")
+
+// Step tells what is being looked at, for a front end that shows it.
+type Step string
+
+// The steps, in the order in which they end at the latest.
+const (
+	StepPostfix      Step = "Postfix and its configuration"
+	StepCertificates Step = "certificates"
+	StepResolver     Step = "the resolver: does it validate DNSSEC?"
+	StepNames        Step = "names"
+)
+
+// Steps are all steps in order.
+var Steps = []Step{StepPostfix, StepCertificates, StepResolver, StepNames}
+
+// lookTime bounds what goes over the network while looking.
+const lookTime = 4 * time.Second
+
+// Look examines the instance whose configuration is in dir; an empty dir is
+// the machine's default instance. done, if not nil, is called when a step has
+// ended, with the facts so far; it must not keep them.
+//
+// What cannot be seen is no error. It fails if there is no configuration, or
+// if Postfix refuses the one there is (ErrRejected).
+func Look(ctx context.Context, m host.Reader, dir string, done func(Step, *Facts)) (*Facts, error) {
+	if done == nil {
+		done = func(Step, *Facts) {}
+	}
+	f := &Facts{Root: m.UID() == 0, Now: m.Now(), PEM: map[string]PEMFile{}, CAFiles: map[string]CABundle{}}
+	dir, err := configDir(ctx, m, dir)
+	if err != nil {
+		return nil, err
+	}
+	f.Config.Dir = dir
+	if err := f.readConfig(m); err != nil {
+		return nil, err
+	}
+	if err := f.askPostconf(ctx, m); err != nil {
+		return nil, err
+	}
+	f.findListeners()
+	f.findTransports()
+	f.guessRole()
+	f.findLog(m)
+	f.findManagers(m)
+	done(StepPostfix, f)
+	f.findBundle(m)
+	f.findCertificates(m)
+	f.findProblems(m)
+	done(StepCertificates, f)
+
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	f.findResolver(m)
+	var wg sync.WaitGroup
+	var names []Name
+	var resolver Resolver
+	wg.Add(2)
+	go func() { defer wg.Done(); resolver = f.Resolver.ask(ctx, m) }()
+	go func() { defer wg.Done(); names = f.mxNames(ctx, m) }()
+	wg.Wait()
+	f.Resolver, f.Needed = resolver, append(f.Needed, names...)
+	done(StepResolver, f)
+	done(StepNames, f)
+	return f, nil
+}
+
+// configDir finds the configuration directory and makes it absolute.
+func configDir(ctx context.Context, m host.Reader, dir string) (string, error) {
+	if dir == "" {
+		o, err := m.Run(ctx, "postconf", "-h", "config_directory")
+		dir = strings.TrimSpace(o.Stdout)
+		if err != nil || o.Code != 0 || dir == "" {
+			dir = "/etc/postfix"
+		}
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if _, err := m.Stat(filepath.Join(dir, "main.cf")); err != nil {
+		why := "there is no main.cf in " + dir
+		if !errors.Is(err, fs.ErrNotExist) {
+			why = fmt.Sprintf("main.cf in %s cannot be read: %v", dir, err)
+		}
+		return "", hint.New(why, "say where it is: --config-dir DIR (postconf -h config_directory tells)")
+	}
+	return dir, nil
+}
+
+func (f *Facts) readConfig(m host.Reader) error {
+	main, err := m.ReadFile(f.Config.MainPath())
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("reading main.cf: %w", err), "run as root, or as a user who may read it")
+	}
+	f.Config.Main = maincf.Parse(main)
+	for _, p := range f.Config.Main.Problems() {
+		if p.Fatal {
+			return hint.Wrap(fmt.Errorf("%s, line %d: %s: %w", f.Config.MainPath(), p.Line, p.Text, ErrRejected),
+				"mend that line first; postconf -c "+f.Config.Dir+" -n says the same")
+		}
+	}
+	master, err := m.ReadFile(f.Config.MasterPath())
+	if err != nil {
+		f.unseen("the services in master.cf", err)
+		master = nil
+	}
+	f.HasMaster = err == nil
+	f.Config.Master = mastercf.Parse(master)
+	for _, s := range f.Config.Master.Services() {
+		if s.Bad != "" {
+			return hint.Wrap(fmt.Errorf("%s, line %d: %s: %w", f.Config.MasterPath(), s.Line, s.Bad, ErrRejected),
+				"mend that line first; postconf -c "+f.Config.Dir+" -M says the same")
+		}
+	}
+	return nil
+}
+
+// askPostconf asks the installed Postfix what it is. Without one, the tables
+// of the postfix package stand in.
+func (f *Facts) askPostconf(ctx context.Context, m host.Reader) error {
+	ask := func(args ...string) (string, error) {
+		o, err := m.Run(ctx, "postconf", append([]string{"-c", f.Config.Dir}, args...)...)
+		if err == nil && o.Code != 0 {
+			err = fmt.Errorf("%s", lastLine(o.Stderr))
+		}
+		return strings.TrimSpace(o.Stdout), err
+	}
+	type reply struct {
+		text string
+		err  error
+	}
+	questions := [][]string{{"-d"}, {"-xh", "myhostname", "mydomain"}, {"-T", "run-version"}, {"-m"}}
+	replies := make([]reply, len(questions))
+	var wg sync.WaitGroup
+	for i, q := range questions {
+		wg.Add(1)
+		go func() { defer wg.Done(); replies[i].text, replies[i].err = ask(q...) }()
+	}
+	wg.Wait()
+	if err := replies[0].err; err != nil {
+		f.unseen("the release of Postfix and its defaults", fmt.Errorf("postconf: %w; settings are written in the form that every release understands", err))
+		f.Hostname = f.Config.Text(nil, "myhostname")
+		return nil
+	}
+	f.Config.Defaults = map[string]string{}
+	for _, l := range strings.Split(replies[0].text, "\n") {
+		name, value, _ := strings.Cut(l, " =")
+		f.Config.Defaults[name] = strings.TrimPrefix(value, " ")
+	}
+	v, err := postfix.ParseVersion(f.Config.Defaults["mail_version"])
+	if err != nil {
+		f.unseen("the release of Postfix", err)
+	}
+	f.Config.Version = v
+	if err := replies[1].err; err != nil {
+		return hint.Wrap(fmt.Errorf("%s: %w: %w", f.Config.MainPath(), ErrRejected, err), "mend it first; postconf -c "+f.Config.Dir+" -nx says the same")
+	}
+	// These two are made at run time from the name of the machine.
+	host, domain, _ := strings.Cut(replies[1].text, "\n")
+	f.Config.Defaults["myhostname"], f.Config.Defaults["mydomain"] = host, domain
+	f.Hostname = host
+	f.OpenSSL = replies[2].text
+	f.MapTypes = strings.Fields(replies[3].text)
+	f.findInstances(ctx, m)
+	return nil
+}
+
+// findInstances lists all instances (postmulti(1)); the output has the
+// columns name, group, y or n, directory.
+func (f *Facts) findInstances(ctx context.Context, m host.Reader) {
+	o, err := m.Run(ctx, "postmulti", "-l")
+	if err != nil || o.Code != 0 {
+		return
+	}
+	for _, l := range strings.Split(o.Stdout, "\n") {
+		if w := strings.Fields(l); len(w) == 4 {
+			f.Instances = append(f.Instances, Instance{Name: strings.TrimPrefix(w[0], "-"), Enabled: w[2] == "y", Dir: w[3]})
+		}
+	}
+}
+
+func (f *Facts) unseen(what string, why error) {
+	f.Unseen = append(f.Unseen, Unseen{what, why.Error()})
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}

@@ -1,0 +1,164 @@
+// Package detect looks at a mail server and says what it found and how it
+// knows. It changes nothing, opens no connection to the server's own
+// listeners, and decides nothing: what it could not see it lists as unseen.
+package detect
+
+import (
+	"crypto/x509"
+	"time"
+
+	"postseal/certs"
+	"postseal/internal/postfix"
+)
+
+// Facts are what was found on one instance.
+type Facts struct {
+	// Config is what the two files say, with the release and its defaults.
+	Config postfix.Config
+	// HasMaster is false if master.cf could not be read.
+	HasMaster bool
+	// OpenSSL is the library in use, such as "OpenSSL 3.0.19 27 Jan 2026".
+	OpenSSL string
+	// MapTypes are the lookup table types that this build has (postconf -m).
+	MapTypes []string
+	// Instances are all instances on the machine (postmulti -l).
+	Instances []Instance
+	// Root says whether we run as root, which reading keys and applying need.
+	Root bool
+
+	Listeners  []Listener
+	Transports []Transport
+	Role       Role
+	RoleWhy    string
+	// Hostname is myhostname. Needed are the names that a certificate should
+	// cover, the most important first.
+	Hostname string
+	Needed   []Name
+
+	Certificates []Certificate
+	// PEM holds every certificate and key file that was looked at, by path.
+	PEM map[string]PEMFile
+	// Bundle is the distribution's collection of CA certificates.
+	Bundle CABundle
+	// CAFiles holds other collections that were looked at, by path.
+	CAFiles map[string]CABundle
+
+	Resolver Resolver
+	Log      Log
+	Managers []Manager
+	Problems []Problem
+	Unseen   []Unseen
+	// Last is what the last apply on this instance recorded, if any.
+	Last *Last
+	Now  time.Time
+}
+
+// Instance is one Postfix instance.
+type Instance struct {
+	Name, Dir string
+	Enabled   bool
+}
+
+// Role is what kind of server this is.
+type Role string
+
+// The roles.
+const (
+	Router     Role = "router"     // takes mail from other servers on port 25
+	Mailserver Role = "mailserver" // and from users on 587 or 465
+	Sender     Role = "sender"     // only sends
+)
+
+// Name is a host name and why a certificate should cover it.
+type Name struct{ Name, Why string }
+
+// Resolver is what answers the DNS questions of Postfix.
+type Resolver struct {
+	// Path is the resolv.conf that counts: the one in the chroot, if the
+	// delivery agents run in one.
+	Path    string
+	Servers []string
+	// Validates is Yes only if every server is on this machine and says that
+	// it validated the root zone (AD, RFC 4035): Postfix believes that bit.
+	Validates Tri
+	Why       string
+}
+
+// Tri is a yes, a no, or that it is not known.
+type Tri string
+
+// The values of a Tri.
+const (
+	Yes     Tri = "yes"
+	No      Tri = "no"
+	Unknown Tri = "unknown"
+)
+
+// Log is where Postfix logs to.
+type Log struct {
+	// Path is the file, or empty. Journal is true if the journal has it.
+	Path    string
+	Journal bool
+	Why     string
+}
+
+// Manager is something else that writes the configuration.
+type Manager struct {
+	Name, Evidence string
+	// Overwrites is true if it would undo our change at its next run.
+	Overwrites bool
+}
+
+// Problem is a setting that does not do what it seems to.
+type Problem struct {
+	Parameter string
+	Origin    postfix.Origin
+	Text      string
+	// Fatal: Postfix, or one of its services, does not run with it.
+	Fatal bool
+}
+
+// Unseen is something that could not be looked at.
+type Unseen struct{ What, Why string }
+
+// Last is what the last apply recorded.
+type Last struct {
+	ID   string
+	When time.Time
+	// Block is the block in main.cf as it was written.
+	Block []string
+	// Answers are the answers of that run, by key.
+	Answers map[string]string
+}
+
+// PEMFile is a file of certificates and keys, without its secrets.
+type PEMFile struct {
+	certs.Bundle
+	// Err is why it could not be read.
+	Err error
+	// Digest is the SHA-256 of the file.
+	Digest string
+}
+
+// CABundle is a file of trusted CA certificates.
+type CABundle struct {
+	Path  string
+	Certs []*x509.Certificate
+	Err   error
+}
+
+// Certificate is a certificate in use, or one that could be.
+type Certificate struct {
+	// Chain and Key are paths; they may be the same.
+	Chain, Key string
+	// Server and Client say whether the configuration uses it in that role.
+	Server, Client bool
+	// Owner is who renews it, such as "certbot", or empty.
+	Owner string
+	certs.Facts
+	// KeyMatch is Unknown if the key could not be read.
+	KeyMatch Tri
+	// Err is why it is unusable.
+	Err    error
+	Origin postfix.Origin
+}

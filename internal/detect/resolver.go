@@ -1,0 +1,84 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"postseal/internal/host"
+)
+
+// findResolver finds out whom Postfix asks: in a chroot the copy there counts.
+func (f *Facts) findResolver(m host.Reader) {
+	if f.Hostname != "" && len(f.Needed) == 0 {
+		f.Needed = []Name{{f.Hostname, "myhostname"}}
+	}
+	path := "/etc/resolv.conf"
+	if slices.ContainsFunc(f.Transports, func(t Transport) bool { return t.Chroot }) {
+		path = filepath.Join(f.Config.Text(nil, "queue_directory"), path)
+	}
+	f.Resolver = Resolver{Path: path, Validates: Unknown}
+	b, err := m.ReadFile(path)
+	if err != nil {
+		f.Resolver.Why = fmt.Sprintf("%s: %v", path, err)
+		return
+	}
+	for _, l := range strings.Split(string(b), "\n") {
+		w := strings.Fields(l)
+		if len(w) >= 2 && w[0] == "nameserver" && len(f.Resolver.Servers) < 3 { // resolv.conf(5): at most three
+			f.Resolver.Servers = append(f.Resolver.Servers, net.JoinHostPort(w[1], "53"))
+		}
+	}
+	if len(f.Resolver.Servers) == 0 {
+		f.Resolver.Servers = []string{"127.0.0.1:53"} // what the C library asks then
+	}
+}
+
+// ask looks whether every server validates and is on this machine. The
+// question is Postfix's own (dnssec_probe, postconf(5)).
+func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
+	if len(r.Servers) == 0 {
+		return r
+	}
+	answers := make([]host.Answer, len(r.Servers))
+	errs := make([]error, len(r.Servers))
+	var wg sync.WaitGroup
+	for i, s := range r.Servers {
+		wg.Add(1)
+		go func() { defer wg.Done(); answers[i], errs[i] = m.LookUp(ctx, s, ".", dns.TypeNS) }()
+	}
+	wg.Wait()
+	r.Validates, r.Why = Yes, "your resolver "+hostOf(r.Servers[0])+" validates DNSSEC"
+	for i, s := range r.Servers {
+		ip, err := netip.ParseAddr(hostOf(s))
+		switch {
+		case errs[i] != nil:
+			r.Validates, r.Why = Unknown, hostOf(s)+" does not answer"
+		case answers[i].RCode != "NOERROR":
+			r.Validates, r.Why = Unknown, fmt.Sprintf("%s answers %s for the root zone", hostOf(s), answers[i].RCode)
+		case !answers[i].AD:
+			r.Validates, r.Why = No, hostOf(s)+" does not validate DNSSEC"
+		case err != nil || !ip.IsLoopback():
+			r.Validates, r.Why = No, hostOf(s)+" validates DNSSEC, but its answers cross the network unprotected"
+		default:
+			continue
+		}
+		return r
+	}
+	return r
+}
+
+func hostOf(server string) string {
+	h, _, err := net.SplitHostPort(server)
+	if err != nil {
+		return server
+	}
+	return h
+}

@@ -1,0 +1,266 @@
+package detect
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
+)
+
+// Kind is what a listener is for.
+type Kind string
+
+// The kinds of listeners.
+const (
+	Relay       Kind = "smtp"        // other servers deliver here: port 25
+	Submission  Kind = "submission"  // users send here with STARTTLS: port 587
+	Submissions Kind = "submissions" // users send here in TLS: port 465
+	Internal    Kind = "internal"    // a content filter hands mail back here
+)
+
+// Listener is a service that other programs connect to.
+type Listener struct {
+	Service  mastercf.Service
+	Kind     Kind
+	Screened bool // postscreen stands before it
+	// Addr is where to reach it from this machine.
+	Addr string
+	// Level is none, may or encrypt, as Postfix takes the settings together.
+	Level string
+	// Wrapper is true for TLS from the first byte.
+	Wrapper bool
+	// Proxy is true if a PROXY protocol line must come first.
+	Proxy bool
+	// Auth is true if it offers SMTP AUTH.
+	Auth bool
+}
+
+// Transport is a service that delivers to other servers.
+type Transport struct {
+	Service mastercf.Service
+	Level   string
+	Chroot  bool
+}
+
+// ServerLevel is what a receiving service does about TLS: none, may or
+// encrypt (postconf(5), smtpd_tls_security_level and what it replaced).
+// get gives an expanded parameter of the service.
+func ServerLevel(get func(name string) string) string {
+	level := get("smtpd_tls_security_level")
+	switch {
+	case get("smtpd_tls_wrappermode") == "yes":
+		return "encrypt"
+	case level == "none" || level == "may":
+		return level
+	case level != "":
+		return "encrypt" // other level names act as encrypt on a server
+	case get("smtpd_enforce_tls") == "yes":
+		return "encrypt"
+	case get("smtpd_use_tls") == "yes":
+		return "may"
+	}
+	return "none"
+}
+
+// ClientLevel is what a sending service does about TLS.
+func ClientLevel(get func(name string) string) string {
+	level := get("smtp_tls_security_level")
+	switch {
+	case level != "":
+		return level
+	case get("smtp_enforce_tls") == "yes":
+		if get("smtp_tls_enforce_peername") == "no" {
+			return "encrypt"
+		}
+		return "verify"
+	case get("smtp_use_tls") == "yes":
+		return "may"
+	}
+	return "none"
+}
+
+func (f *Facts) findListeners() {
+	for _, s := range f.Config.Master.Services() {
+		program := s.Program()
+		if s.Type != "inet" || program != "smtpd" && program != "postscreen" {
+			continue
+		}
+		f.Listeners = append(f.Listeners, f.Listener(f.Config, s))
+	}
+}
+
+// Listener works out what a service does under a configuration, which may be
+// one that is only planned.
+func (f *Facts) Listener(c postfix.Config, s mastercf.Service) Listener {
+	get := func(name string) string { return c.Text(&s, name) }
+	l := Listener{Service: s, Screened: s.Program() == "postscreen"}
+	l.Wrapper = get("smtpd_tls_wrappermode") == "yes"
+	l.Level = ServerLevel(get)
+	proxy := "smtpd_upstream_proxy_protocol"
+	if l.Screened {
+		proxy = "postscreen_upstream_proxy_protocol"
+		if level := get("postscreen_tls_security_level"); level != "" {
+			l.Level = level
+		}
+	}
+	l.Proxy = get(proxy) != ""
+	l.Auth = get("smtpd_sasl_auth_enable") == "yes"
+	host, port := endpoint(s.Name)
+	l.Addr = net.JoinHostPort(f.dialHost(c, host), port)
+	l.Kind = kind(s, l, host, port)
+	return l
+}
+
+func kind(s mastercf.Service, l Listener, host, port string) Kind {
+	_, unfiltered := s.Override("content_filter")
+	_, overridden := s.Override("receive_override_options")
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	local := host == "localhost" || err == nil && ip.IsLoopback()
+	switch {
+	case local && (unfiltered || overridden):
+		return Internal
+	case port == "465" || l.Wrapper:
+		return Submissions
+	case port == "587", l.Auth && port != "25":
+		return Submission
+	}
+	return Relay
+}
+
+// ports are the service names that a mail server uses; from 3.6 on Postfix
+// has such a table of its own (known_tcp_ports).
+var ports = map[string]string{"smtp": "25", "submission": "587", "smtps": "465", "submissions": "465"}
+
+// endpoint splits the name of an inet service: "smtp", "host:port", "[::1]:26".
+func endpoint(name string) (host, port string) {
+	port = name
+	if h, p, err := net.SplitHostPort(name); err == nil {
+		host, port = h, p
+	}
+	if known, ok := ports[port]; ok {
+		port = known
+	}
+	return host, port
+}
+
+// dialHost is an address at which this machine reaches a listener.
+func (f *Facts) dialHost(c postfix.Config, host string) string {
+	if host != "" && host != "0.0.0.0" && host != "::" {
+		if host == "localhost" {
+			return "127.0.0.1"
+		}
+		return host
+	}
+	loopback := "127.0.0.1"
+	if c.Text(nil, "inet_protocols") == "ipv6" {
+		loopback = "::1"
+	}
+	interfaces := list(c.Text(nil, "inet_interfaces"))
+	for _, i := range interfaces {
+		if i == "all" || i == "loopback-only" || i == "localhost" || i == loopback {
+			return loopback
+		}
+	}
+	if len(interfaces) > 0 {
+		return strings.Trim(interfaces[0], "[]")
+	}
+	return loopback
+}
+
+// list splits a value at commas and blanks.
+func list(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
+}
+
+func (f *Facts) findTransports() {
+	for _, s := range f.Config.Master.Services() {
+		if s.Type != "unix" || s.Program() != "smtp" {
+			continue
+		}
+		f.Transports = append(f.Transports, Transport{
+			Service: s,
+			Level:   ClientLevel(func(name string) string { return f.Config.Text(&s, name) }),
+			Chroot:  f.chrooted(s),
+		})
+	}
+}
+
+// chrooted reads the chroot column; "-" means y below compatibility level 1
+// (master(5)).
+func (f *Facts) chrooted(s mastercf.Service) bool {
+	if s.Chroot != "-" {
+		return s.Chroot == "y"
+	}
+	level := f.Config.Text(nil, "compatibility_level")
+	return level == "" || level == "0"
+}
+
+// Receives lists the listeners to which other servers or users connect.
+func (f *Facts) Receives(kinds ...Kind) []Listener {
+	return slices.DeleteFunc(slices.Clone(f.Listeners), func(l Listener) bool { return !slices.Contains(kinds, l.Kind) })
+}
+
+// domainLists are the parameters that name the domains for which mail is taken.
+var domainLists = []string{"mydestination", "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains"}
+
+// Domains are the domains that the configuration names itself; those in
+// tables are not seen. tables says whether there are any.
+func (f *Facts) Domains() (domains []string, tables bool) {
+	own := []string{"localhost", f.Hostname, "localhost." + f.Config.Text(nil, "mydomain"), "localhost.localdomain"}
+	for _, name := range domainLists {
+		v := f.Config.Value(nil, name)
+		if !v.Set && name != "mydestination" {
+			continue // the defaults of the others refer to each other
+		}
+		for _, d := range list(v.Text) {
+			switch {
+			case strings.ContainsAny(d, ":/"):
+				tables = true
+			case strings.Contains(d, ".") && !slices.Contains(own, d) && !slices.Contains(domains, d):
+				domains = append(domains, d)
+			}
+		}
+	}
+	return domains, tables
+}
+
+// guessRole tells what kind of server this is from what it listens to.
+func (f *Facts) guessRole() {
+	if !f.HasMaster {
+		f.Role, f.RoleWhy = Router, "a guess: master.cf was not seen"
+		return
+	}
+	if users := f.Receives(Submission, Submissions); len(users) > 0 {
+		f.Role, f.RoleWhy = Mailserver, "users send through "+users[0].Service.ID()
+		return
+	}
+	domains, tables := f.Domains()
+	loopback := true
+	for _, l := range f.Receives(Relay) {
+		host, _ := endpoint(l.Service.Name)
+		if host == "" {
+			host = f.Config.Text(nil, "inet_interfaces")
+		}
+		for _, h := range list(host) {
+			ip, err := netip.ParseAddr(strings.Trim(h, "[]"))
+			if h != "loopback-only" && h != "localhost" && (err != nil || !ip.IsLoopback()) {
+				loopback = false
+			}
+		}
+	}
+	switch {
+	case len(f.Receives(Relay)) == 0:
+		f.Role, f.RoleWhy = Sender, "nothing listens on port 25"
+	case len(domains) > 0:
+		f.Role, f.RoleWhy = Router, "takes mail for "+domains[0]
+	case tables:
+		f.Role, f.RoleWhy = Router, "takes mail for the domains in its tables"
+	case loopback:
+		f.Role, f.RoleWhy = Sender, "port 25 is open to this machine only"
+	default:
+		f.Role, f.RoleWhy = Router, "port 25 is open to other servers"
+	}
+}

@@ -1,0 +1,48 @@
+// Package hint joins to an error what the user can type next. Front ends show
+// it on a line of its own; it is never part of the error's text.
+package hint
+
+import "errors"
+
+type hinted struct {
+	error
+	text string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+// Wrap adds a hint to err; a nil err stays nil.
+func Wrap(err error, text string) error {
+	if err == nil {
+		return nil
+	}
+	return hinted{err, text}
+}
+
+// New is an error with a hint.
+func New(message, text string) error { return hinted{errors.New(message), text} }
+
+// Of returns the outermost hint of err, or "".
+func Of(err error) string {
+	var h hinted
+	if errors.As(err, &h) {
+		return h.text
+	}
+	return ""
+}
+
+// All splits what errors.Join put together, so that each part can be shown
+// with its own hint.
+func All(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []error
+		for _, e := range joined.Unwrap() {
+			out = append(out, All(e)...)
+		}
+		return out
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
