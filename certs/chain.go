@@ -141,12 +141,16 @@ func (c Chain) PEM() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the key: %w", err)
 	}
-	var out bytes.Buffer
-	out.Write(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), c.CertificatesPEM()...), nil
+}
+
+// CertificatesPEM are the certificates alone, leaf first. They are public.
+func (c Chain) CertificatesPEM() string {
+	var out strings.Builder
 	for _, cert := range c.Certs {
 		out.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
 	}
-	return out.Bytes(), nil
+	return out.String()
 }
 
 // Facts are what a decision needs to know of a chain. It holds no secret.
@@ -170,10 +174,9 @@ type Facts struct {
 	// Length is the number of certificates.
 	Length int `json:"length"`
 	// Fingerprint is the SHA-256 of the leaf, PublicKey that of its public
-	// key (RFC 7671, 3 1 1), Digest that of all certificates in order.
+	// key (RFC 7671, 3 1 1).
 	Fingerprint string `json:"fingerprint"`
 	PublicKey   string `json:"public_key"`
-	Digest      string `json:"digest"`
 }
 
 // Facts looks at the chain. roots are issuers that need not be sent.
@@ -189,11 +192,6 @@ func (c Chain) Facts(roots []*x509.Certificate) Facts {
 	}
 	spki := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
 	f.PublicKey = hex.EncodeToString(spki[:])
-	all := sha256.New()
-	for _, cert := range c.Certs {
-		all.Write(cert.Raw)
-	}
-	f.Digest = hex.EncodeToString(all.Sum(nil))
 	return f
 }
 

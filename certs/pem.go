@@ -26,6 +26,9 @@ type Bundle struct {
 	Certs []*x509.Certificate
 	// Mended says what was wrong with a file and could be put right.
 	Mended []string
+	// KeyFirst is true if a key stands before any certificate, as
+	// smtpd_tls_chain_files wants it.
+	KeyFirst bool
 }
 
 // Key is a key and the file it came from.
@@ -162,6 +165,7 @@ func (b *Bundle) block(name string, p *pem.Block) error {
 		if err != nil {
 			return err
 		}
+		b.KeyFirst = b.KeyFirst || len(b.Certs) == 0
 		b.Keys = append(b.Keys, Key{k.Public(), k, name})
 	}
 	return nil

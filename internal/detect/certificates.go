@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
 )
 
 // bundles are where distributions keep their collection of CA certificates in
@@ -58,11 +60,59 @@ func readCAs(m host.Reader, path string) CABundle {
 }
 
 // Inspect looks at the files that answers name, so that their sense can be
-// checked. It is the only thing that adds to facts after Look.
+// checked, and for a certificate without a key also where its key usually
+// lies. It is the only thing that adds to facts after Look.
 func (f *Facts) Inspect(m host.Reader, paths []string) {
-	for _, p := range paths {
-		f.readPEM(m, p)
+	for _, path := range paths {
+		if p := f.readPEM(m, path); p.Err == nil && len(p.Keys) == 0 {
+			for _, k := range keyPlaces(path) {
+				if _, err := m.Stat(k); err == nil {
+					f.readPEM(m, k)
+				}
+			}
+		}
 	}
+}
+
+// keyPlaces are where the key of a certificate file may lie.
+func keyPlaces(chain string) []string {
+	dir, base := filepath.Split(chain)
+	stem := strings.TrimSuffix(base, filepath.Ext(base))
+	return []string{
+		dir + "privkey.pem", dir + stem + ".key", dir + stem + "-key.pem", dir + "key.pem",
+		filepath.Join(dir, "..", "private", stem+".key"), filepath.Join(dir, "..", "private", base),
+	}
+}
+
+// KeyFor finds, among the files looked at, one with the key of the leaf in
+// chain. own is true if that is the file itself.
+func (f *Facts) KeyFor(chain string) (path string, own, ok bool) {
+	match := func(candidate string) bool {
+		for _, k := range f.PEM[candidate].Keys {
+			for _, c := range f.PEM[chain].Certs {
+				if certs.Same(k.Public, c.PublicKey) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	if match(chain) {
+		return chain, true, true
+	}
+	for _, p := range slices.Sorted(maps.Keys(f.PEM)) {
+		if match(p) {
+			return p, false, true
+		}
+	}
+	// A key that this user may not read cannot be matched; where it should
+	// lie still tells.
+	for _, p := range keyPlaces(chain) {
+		if errors.Is(f.PEM[p].Err, fs.ErrPermission) {
+			return p, false, true
+		}
+	}
+	return "", false, false
 }
 
 // InspectCA looks at a file of CA certificates.
@@ -140,14 +190,19 @@ var pairs = [][2]string{{"cert_file", "key_file"}, {"eccert_file", "eckey_file"}
 
 // findCertificates lists what the configuration uses, then what lies where
 // certificates usually lie.
-func (f *Facts) findCertificates(m host.Reader) {
+func (f *Facts) findCertificates(m host.Reader, certsDir string) {
 	for _, name := range []string{"smtpd_tls_CAfile", "smtp_tls_CAfile"} {
 		if p := f.Config.Text(nil, name); p != "" {
 			f.InspectCA(m, p)
 		}
 	}
-	f.inUse(m, "smtpd_tls_", func(c *Certificate) { c.Server = true })
-	f.inUse(m, "smtp_tls_", func(c *Certificate) { c.Client = true })
+	f.inUse(m, nil, "smtpd_tls_", func(c *Certificate) { c.Server = true })
+	f.inUse(m, nil, "smtp_tls_", func(c *Certificate) { c.Client = true })
+	for _, l := range f.Listeners {
+		if f.OwnCertificate(l.Service) {
+			f.inUse(m, &l.Service, "smtpd_tls_", func(c *Certificate) { c.Service = l.Service.ID() })
+		}
+	}
 	lie := func(pattern, key, owner string) {
 		found, _ := m.Glob(pattern)
 		slices.Sort(found)
@@ -159,27 +214,47 @@ func (f *Facts) findCertificates(m host.Reader) {
 			f.addCertificates(m, []string{k, chain}, postfix.Origin{}, owner, func(*Certificate) {})
 		}
 	}
+	lie(filepath.Join(certsDir, "*", "*.pem"), "", "")
 	lie("/etc/letsencrypt/live/*/fullchain.pem", "privkey.pem", "certbot")
 	lie("/var/lib/dehydrated/certs/*/fullchain.pem", "privkey.pem", "dehydrated")
 	lie("/etc/ssl/certs/ssl-cert-snakeoil.pem", "../private/ssl-cert-snakeoil.key", "")
 }
 
-// inUse reads what the parameters with this prefix name.
-func (f *Facts) inUse(m host.Reader, prefix string, mark func(*Certificate)) {
-	if v := f.Config.Value(nil, prefix+"chain_files"); v.Text != "" {
-		f.addCertificates(m, list(v.Text), v.Origin, "", mark)
-		return
+// OwnCertificate says whether a service names a server certificate itself.
+func (f *Facts) OwnCertificate(s mastercf.Service) bool {
+	names := []string{"chain_files"}
+	for _, p := range pairs {
+		names = append(names, p[0])
+	}
+	return slices.ContainsFunc(names, func(n string) bool { _, ok := s.Override("smtpd_tls_" + n); return ok })
+}
+
+// CertificateFiles are the files that hold the server certificates of a
+// service (nil: of all that do not name their own), keys among them.
+func (f *Facts) CertificateFiles(s *mastercf.Service, prefix string) (groups [][]string, origin postfix.Origin) {
+	if v := f.Config.Value(s, prefix+"chain_files"); v.Text != "" {
+		return [][]string{list(v.Text)}, v.Origin
 	}
 	for _, p := range pairs {
-		v := f.Config.Value(nil, prefix+p[0])
+		v := f.Config.Value(s, prefix+p[0])
 		if v.Text == "" || v.Text == "none" {
 			continue
 		}
-		key := f.Config.Text(nil, prefix+p[1])
+		key := f.Config.Text(s, prefix+p[1])
 		if key == "" {
 			key = v.Text
 		}
-		f.addCertificates(m, []string{key, v.Text}, v.Origin, "", mark)
+		groups = append(groups, []string{key, v.Text})
+		origin = v.Origin
+	}
+	return groups, origin
+}
+
+// inUse reads the certificates that the configuration names.
+func (f *Facts) inUse(m host.Reader, s *mastercf.Service, prefix string, mark func(*Certificate)) {
+	groups, origin := f.CertificateFiles(s, prefix)
+	for _, paths := range groups {
+		f.addCertificates(m, paths, origin, "", mark)
 	}
 }
 
@@ -188,7 +263,7 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 	paths = slices.Compact(slices.Clone(paths))
 	f.Inspect(m, paths)
 	if owner == "" {
-		owner = ownerOf(paths[len(paths)-1])
+		owner = OwnerOf(paths[len(paths)-1])
 	}
 	base := Certificate{Origin: origin, Owner: owner, KeyMatch: Unknown, Chain: paths[len(paths)-1], Key: paths[0]}
 	chains, unread, err := f.Chains(paths...)
@@ -235,8 +310,8 @@ func (f *Facts) keep(c Certificate, mark func(*Certificate)) {
 	mark(&f.Certificates[i])
 }
 
-// ownerOf tells from a path which ACME client renews a certificate.
-func ownerOf(path string) string {
+// OwnerOf tells from a path which ACME client renews a certificate there, if any.
+func OwnerOf(path string) string {
 	switch {
 	case strings.HasPrefix(path, "/etc/letsencrypt/"):
 		return "certbot"

@@ -38,12 +38,12 @@ var Steps = []Step{StepPostfix, StepCertificates, StepResolver, StepNames}
 const lookTime = 4 * time.Second
 
 // Look examines the instance whose configuration is in dir; an empty dir is
-// the machine's default instance. done, if not nil, is called when a step has
+// the machine's default instance. certsDir is where our own chain files lie. done, if not nil, is called when a step has
 // ended, with the facts so far; it must not keep them.
 //
 // What cannot be seen is no error. It fails if there is no configuration, or
 // if Postfix refuses the one there is (ErrRejected).
-func Look(ctx context.Context, m host.Reader, dir string, done func(Step, *Facts)) (*Facts, error) {
+func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(Step, *Facts)) (*Facts, error) {
 	if done == nil {
 		done = func(Step, *Facts) {}
 	}
@@ -66,7 +66,7 @@ func Look(ctx context.Context, m host.Reader, dir string, done func(Step, *Facts
 	f.findManagers(m)
 	done(StepPostfix, f)
 	f.findBundle(m)
-	f.findCertificates(m)
+	f.findCertificates(m, certsDir)
 	f.findProblems(m)
 	done(StepCertificates, f)
 

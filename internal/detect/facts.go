@@ -48,6 +48,8 @@ type Facts struct {
 	Managers []Manager
 	Problems []Problem
 	Unseen   []Unseen
+	// OpenSSLFile is our own configuration file for the TLS library, or empty.
+	OpenSSLFile string
 	// Last is what the last apply on this instance recorded, if any.
 	Last *Last
 	Now  time.Time
@@ -55,8 +57,9 @@ type Facts struct {
 
 // Instance is one Postfix instance.
 type Instance struct {
-	Name, Dir string
-	Enabled   bool
+	Name    string `json:"name"`
+	Dir     string `json:"dir"`
+	Enabled bool   `json:"enabled"`
 }
 
 // Role is what kind of server this is.
@@ -70,18 +73,21 @@ const (
 )
 
 // Name is a host name and why a certificate should cover it.
-type Name struct{ Name, Why string }
+type Name struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
 
 // Resolver is what answers the DNS questions of Postfix.
 type Resolver struct {
 	// Path is the resolv.conf that counts: the one in the chroot, if the
 	// delivery agents run in one.
-	Path    string
-	Servers []string
+	Path    string   `json:"path"`
+	Servers []string `json:"servers"`
 	// Validates is Yes only if every server is on this machine and says that
 	// it validated the root zone (AD, RFC 4035): Postfix believes that bit.
-	Validates Tri
-	Why       string
+	Validates Tri    `json:"validates"`
+	Why       string `json:"why"`
 }
 
 // Tri is a yes, a no, or that it is not known.
@@ -97,16 +103,17 @@ const (
 // Log is where Postfix logs to.
 type Log struct {
 	// Path is the file, or empty. Journal is true if the journal has it.
-	Path    string
-	Journal bool
-	Why     string
+	Path    string `json:"path"`
+	Journal bool   `json:"journal"`
+	Why     string `json:"why"`
 }
 
 // Manager is something else that writes the configuration.
 type Manager struct {
-	Name, Evidence string
+	Name     string `json:"name"`
+	Evidence string `json:"evidence"`
 	// Overwrites is true if it would undo our change at its next run.
-	Overwrites bool
+	Overwrites bool `json:"overwrites"`
 }
 
 // Problem is a setting that does not do what it seems to.
@@ -119,7 +126,10 @@ type Problem struct {
 }
 
 // Unseen is something that could not be looked at.
-type Unseen struct{ What, Why string }
+type Unseen struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
 
 // Last is what the last apply recorded.
 type Last struct {
@@ -150,15 +160,19 @@ type CABundle struct {
 // Certificate is a certificate in use, or one that could be.
 type Certificate struct {
 	// Chain and Key are paths; they may be the same.
-	Chain, Key string
+	Chain string `json:"chain"`
+	Key   string `json:"key"`
 	// Server and Client say whether the configuration uses it in that role.
-	Server, Client bool
+	Server bool `json:"server"`
+	Client bool `json:"client"`
+	// Service is the master.cf service that has this certificate for itself.
+	Service string `json:"service,omitempty"`
 	// Owner is who renews it, such as "certbot", or empty.
-	Owner string
+	Owner string `json:"owner,omitempty"`
 	certs.Facts
 	// KeyMatch is Unknown if the key could not be read.
-	KeyMatch Tri
+	KeyMatch Tri `json:"key_match"`
 	// Err is why it is unusable.
-	Err    error
-	Origin postfix.Origin
+	Err    error          `json:"-"`
+	Origin postfix.Origin `json:"origin"`
 }

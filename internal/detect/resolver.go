@@ -2,7 +2,9 @@ package detect
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -26,6 +28,10 @@ func (f *Facts) findResolver(m host.Reader) {
 	}
 	f.Resolver = Resolver{Path: path, Validates: Unknown}
 	b, err := m.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && path != "/etc/resolv.conf" {
+		// Distributions copy it into the chroot when Postfix starts.
+		b, err = m.ReadFile("/etc/resolv.conf")
+	}
 	if err != nil {
 		f.Resolver.Why = fmt.Sprintf("%s: %v", path, err)
 		return

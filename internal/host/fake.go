@@ -32,6 +32,11 @@ func (f *Fake) at(path string) string { return filepath.Join(f.Root, path) }
 // ReadFile implements Reader.
 func (f *Fake) ReadFile(path string) ([]byte, error) { return f.Local.ReadFile(f.at(path)) }
 
+// ReadTail implements Reader.
+func (f *Fake) ReadTail(path string, from int64) ([]byte, error) {
+	return f.Local.ReadTail(f.at(path), from)
+}
+
 // Stat implements Reader.
 func (f *Fake) Stat(path string) (Info, error) { return f.Local.Stat(f.at(path)) }
 

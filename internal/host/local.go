@@ -52,6 +52,26 @@ func (Local) ReadFile(path string) ([]byte, error) {
 	return b, err
 }
 
+// ReadTail implements Reader.
+func (Local) ReadTail(path string, from int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() < from {
+		from = 0
+	}
+	if _, err := f.Seek(from, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, MaxFile))
+}
+
 // Stat implements Reader.
 func (Local) Stat(path string) (Info, error) {
 	st, err := os.Stat(path)

@@ -19,6 +19,9 @@ type Reader interface {
 	// ReadFile returns the whole file. It fails with ErrTooLarge beyond MaxFile,
 	// and with ErrNotRegular for anything but a regular file.
 	ReadFile(path string) ([]byte, error)
+	// ReadTail returns what follows the first from bytes of a growing file, at
+	// most MaxFile of it. A file that has become shorter is read from its start.
+	ReadTail(path string, from int64) ([]byte, error)
 	// Stat follows symbolic links.
 	Stat(path string) (Info, error)
 	// Resolve follows symbolic links to a path that has none.

@@ -48,7 +48,7 @@ func NewCA(t testing.TB) *CA {
 	ca.rootKey, ca.intermediateKey = newKey(t, false), newKey(t, false)
 	root := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "postseal test root"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
+		NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(10, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	ca.root = sign(t, root, root, ca.rootKey.Public(), ca.rootKey)
@@ -66,7 +66,7 @@ func (ca *CA) Issue(t testing.TB, l Leaf) Issued {
 		l.Names = []string{"mx.example.org"}
 	}
 	if l.NotBefore.IsZero() {
-		l.NotBefore = time.Now().Add(-time.Hour)
+		l.NotBefore = time.Now().AddDate(0, 0, -30)
 	}
 	if l.NotAfter.IsZero() {
 		l.NotAfter = time.Now().AddDate(0, 0, 90)

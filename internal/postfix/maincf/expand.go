@@ -89,7 +89,10 @@ func (x *expander) reference(ref string) error {
 			n++
 		}
 		name := rest[:n]
-		if rest = skipBlanks(rest[n:]); rest != "" && rest[0] != '?' && rest[0] != ':' {
+		if rest = skipBlanks(rest[n:]); strings.HasPrefix(rest, "{") {
+			return x.function(name, rest)
+		}
+		if rest != "" && rest[0] != '?' && rest[0] != ':' {
 			return fmt.Errorf("attribute name syntax error at %.20q", rest)
 		}
 		value, _ = x.lookup(name)
@@ -113,6 +116,23 @@ func (x *expander) reference(ref string) error {
 		return nil
 	}
 	return x.choose(rest, value != "")
+}
+
+// function expands name{argument}. Postfix 3.11 has one function,
+// domain_to_ascii; host names in a configuration are ASCII already as a rule,
+// and one that is not stays as it is.
+func (x *expander) function(name, s string) error {
+	argument, rest, err := operand(s)
+	if err != nil {
+		return err
+	}
+	if rest != "" {
+		return fmt.Errorf("unexpected input at %.20q", rest)
+	}
+	if name != "domain_to_ascii" {
+		return fmt.Errorf("unknown function %.40q", name)
+	}
+	return x.text(strings.TrimSpace(argument))
 }
 
 // choose expands "?yes", ":no" or "?{yes}:{no}".

@@ -16,7 +16,7 @@ func (f *File) Set(name, typ, parameter, value string) (*File, error) {
 	if !ok {
 		return nil, fmt.Errorf("setting %s: no service %s/%s", parameter, name, typ)
 	}
-	text, err := format(parameter, value)
+	text, err := Format(parameter, value)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +65,8 @@ func (f *File) Add(lines []string, afterName, afterType string) *File {
 	return f.insert(at, lines...)
 }
 
-// format writes an override so that one word comes out of it.
-func format(name, value string) (string, error) {
+// Format writes an override, without its -o, so that one word comes out of it.
+func Format(name, value string) (string, error) {
 	if strings.ContainsAny(value, "\r\n\x00") {
 		return "", fmt.Errorf("setting %s: control characters in the value", name)
 	}

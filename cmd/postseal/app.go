@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
+
+	"postseal/internal/apply"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/report"
+	"postseal/internal/session"
+)
+
+// The exit codes, the same for every verb.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitFindings    = 3
+	exitRisk        = 4
+	exitRolledBack  = 5
+	exitNotReverted = 6
+	exitInterrupted = 130
+)
+
+const exitHelp = `
+Exit codes:
+  0    done, or nothing to do
+  1    failed, nothing was changed
+  2    wrong usage, or answers are missing
+  3    findings, or changes are pending
+  4    a named risk was not accepted
+  5    failed, and everything was put back
+  6    failed, and putting it back failed too: the error names the backups
+  130  interrupted
+`
+
+// errFindings is how a verb says that it found something, without a message.
+var errFindings = errors.New("findings")
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+// app is one run of the program.
+type app struct {
+	in       *os.File
+	out, err io.Writer
+	ctx      context.Context
+
+	settings session.Settings
+	machine  *host.Recorder
+	json     bool
+	noColor  bool
+	verbose  bool
+	plain    bool
+}
+
+// Main runs the program with these arguments and returns its exit code.
+func Main(args []string, in *os.File, out, err io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	a := &app{in: in, out: out, err: err, ctx: ctx, machine: &host.Recorder{Machine: host.Local{}}}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(err)
+	e := root.ExecuteContext(ctx)
+	if a.verbose {
+		for _, l := range a.machine.Lines() {
+			fmt.Fprintln(err, report.Clean(l))
+		}
+	}
+	return a.finish(e)
+}
+
+// finish prints an error and maps it to an exit code.
+func (a *app) finish(err error) int {
+	code := exitCode(a.ctx, err)
+	if err == nil || errors.Is(err, errFindings) {
+		return code
+	}
+	if a.json {
+		_ = a.printer(a.out).JSON(report.ErrorsJSON(err, code))
+		return code
+	}
+	a.printer(a.err).Errors(err)
+	if errors.As(err, new(usageError)) {
+		fmt.Fprintln(a.err, "postseal --help shows the usage.")
+	}
+	return code
+}
+
+func exitCode(ctx context.Context, err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, apply.ErrNotRolledBack):
+		return exitNotReverted
+	case ctx.Err() != nil || errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, apply.ErrRolledBack):
+		return exitRolledBack
+	case errors.Is(err, apply.ErrRisk):
+		return exitRisk
+	case errors.Is(err, errFindings):
+		return exitFindings
+	case errors.Is(err, session.ErrAnswers), errors.As(err, new(usageError)):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// root builds the command tree.
+func (a *app) root() *cobra.Command {
+	var flags answerFlags
+	root := &cobra.Command{
+		Use:   "postseal",
+		Short: "Harden the TLS of a Postfix mail server",
+		Long: `postseal hardens the TLS of a Postfix mail server. It looks at the server as it is, asks what should hold,
+shows every line that it would write with the reason for it, writes in one step, proves the result by
+handshakes with every listener, and can undo it.
+
+Without a verb it is a wizard, on a terminal. The verbs do the same without questions.
+` + exitHelp,
+		Args:              usageArgs(cobra.NoArgs),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.settings.Flags = flags.given()
+			return a.runWizard(cmd)
+		},
+	}
+	flags.add(root)
+	root.Flags().BoolVar(&a.plain, "plain", false, "ask line by line, without drawing on the screen")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	p := root.PersistentFlags()
+	p.StringVar(&a.settings.ConfigDir, "config-dir", "", "Postfix configuration `directory` (default: what postconf says)")
+	p.StringVar(&a.settings.StateDir, "state-dir", "", "`directory` for journal, receipts and backups (default /var/lib/postseal)")
+	p.StringVar(&a.settings.CertsDir, "certs-dir", "", "`directory` for files of key and chain (default /etc/postseal/certs)")
+	p.StringVar(&a.settings.AnswersFile, "answers", "", "`file` with answers, only read (default /etc/postseal/postseal.toml, kept up to date)")
+	p.BoolVar(&a.json, "json", false, "print data instead of text, errors too")
+	p.BoolVar(&a.noColor, "no-color", false, "print without colours (as the variable NO_COLOR)")
+	p.BoolVar(&a.verbose, "verbose", false, "say at the end what was run")
+	root.AddCommand(a.auditCmd(), a.planCmd(), a.applyCmd(), a.undoCmd(), a.historyCmd(), a.questionsCmd(), a.demoCmd(), a.manCmd(), a.versionCmd())
+	for _, c := range root.Commands() {
+		c.Long += exitHelp
+	}
+	return root
+}
+
+// usageArgs makes wrong arguments a usage error.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+// printer writes to w as its terminal, if it is one, allows.
+func (a *app) printer(w io.Writer) report.Printer {
+	p := report.Printer{W: w}
+	f, ok := w.(*os.File)
+	if ok && term.IsTerminal(f.Fd()) {
+		p.Color = !a.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		if width, _, err := term.GetSize(f.Fd()); err == nil {
+			p.Width = width
+		}
+	}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && p.Width == 0 {
+		p.Width = n
+	}
+	return p
+}
+
+// onTerminal says whether a person can be asked.
+func (a *app) onTerminal() bool {
+	out, ok := a.out.(*os.File)
+	return ok && a.in != nil && term.IsTerminal(a.in.Fd()) && term.IsTerminal(out.Fd())
+}
+
+// open looks at the server.
+func (a *app) open() (*session.Session, error) {
+	s, err := session.Open(a.ctx, a.machine, a.settings, nil)
+	if err != nil && errors.Is(err, detect.ErrRejected) {
+		return nil, err
+	}
+	return s, err
+}
+
+// agree asks a yes-or-no question on the terminal; without one it fails.
+func (a *app) agree(question, flag string) error {
+	if !a.onTerminal() {
+		return usageError{hint.New("without a terminal, "+flag+" must say yes", "give "+flag)}
+	}
+	fmt.Fprintf(a.out, "%s [y/N] ", question)
+	var answer string
+	_, _ = fmt.Fscanln(a.in, &answer)
+	if answer != "y" && answer != "yes" {
+		return errors.New("not agreed; nothing was changed")
+	}
+	return nil
+}

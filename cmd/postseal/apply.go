@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/apply"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/plan"
+	"postseal/internal/session"
+)
+
+func (a *app) applyCmd() *cobra.Command {
+	var flags answerFlags
+	var o struct {
+		plan, accept           string
+		yes, filesOnly, finish bool
+	}
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Write the changes, reload Postfix, and prove them by handshakes",
+		Long: `apply makes the plan, shows it, and carries it out: files are locked as postconf -e locks them, backed up,
+written in one step each, Postfix is reloaded, and every listener must then show the intended certificate. If
+anything fails, every file is put back, and that is proved too.
+
+What weakens the server or can stop mail has a name and must be accepted by it: --accept-risk NAME,...
+`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			a.settings.Flags = flags.given()
+			if o.finish {
+				return a.finishRun()
+			}
+			accept, err := riskNames(o.accept)
+			if err != nil {
+				return err
+			}
+			p, options, err := a.planToApply(o.plan)
+			if err != nil {
+				return err
+			}
+			options.Accept, options.FilesOnly = accept, o.filesOnly
+			return a.applyPlan(p, options, o.yes)
+		},
+	}
+	flags.add(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.plan, "plan", "", "carry out the plan saved in this `file`")
+	f.StringVar(&o.accept, "accept-risk", "", "accept these `names`, separated by commas")
+	f.BoolVar(&o.yes, "yes", false, "do not ask")
+	f.BoolVar(&o.filesOnly, "files-only", false, "write the files and nothing else: for images and chroots")
+	f.BoolVar(&o.finish, "finish", false, "bring an interrupted run to its end")
+	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions(plan.RiskNames, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// riskNames splits and checks the names of risks.
+func riskNames(list string) ([]string, error) {
+	var out []string
+	for _, name := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+		if !slices.Contains(plan.RiskNames, name) {
+			return nil, usageError{hint.New(fmt.Sprintf("no risk is named %.40q", name), "the names are "+strings.Join(plan.RiskNames, ", "))}
+		}
+		out = append(out, name)
+	}
+	return out, nil
+}
+
+// planToApply loads a saved plan, or makes one.
+func (a *app) planToApply(saved string) (*plan.Plan, apply.Options, error) {
+	if saved != "" {
+		p, err := a.loadPlan(saved)
+		if err != nil {
+			return nil, apply.Options{}, err
+		}
+		if len(a.settings.Flags) > 0 {
+			return nil, apply.Options{}, usageError{errors.New("a saved plan has its answers in it: give either --plan or answers")}
+		}
+		a.settings.ConfigDir = p.ConfigDir
+		s, err := a.open()
+		if err != nil && !errors.Is(err, session.ErrAnswers) {
+			return nil, apply.Options{}, err
+		}
+		return p, s.ApplyOptions(), nil
+	}
+	s, err := a.open()
+	if err != nil {
+		return nil, apply.Options{}, err
+	}
+	p, err := s.Plan(s.Answers)
+	return p, s.ApplyOptions(), err
+}
+
+func (a *app) applyPlan(p *plan.Plan, o apply.Options, yes bool) error {
+	if !a.json {
+		if err := a.showPlan(p); err != nil {
+			return err
+		}
+	}
+	if p.Empty() {
+		if a.json {
+			return a.printer(a.out).JSON(struct {
+				Changed bool `json:"changed"`
+			}{})
+		}
+		return nil
+	}
+	if len(p.Unaccepted(o.Accept)) == 0 && !yes {
+		if err := a.agree("Apply this?", "--yes"); err != nil {
+			return err
+		}
+	}
+	if !a.json {
+		fmt.Fprintln(a.out)
+		o.Events = a.printer(a.out).Step
+	}
+	r, err := apply.Run(a.ctx, a.machine, p, o)
+	return a.showReceipt(r, err)
+}
+
+// showReceipt prints what a run did. An error is still an error.
+func (a *app) showReceipt(r *apply.Receipt, err error) error {
+	if a.json {
+		if err != nil {
+			return err
+		}
+		return a.printer(a.out).JSON(struct {
+			Changed bool `json:"changed"`
+			*apply.Receipt
+		}{true, r})
+	}
+	if r != nil {
+		a.printer(a.out).Receipt(r)
+	}
+	return err
+}
+
+// finishRun brings an interrupted run to its end.
+func (a *app) finishRun() error {
+	s, err := a.open()
+	if err != nil && !errors.Is(err, session.ErrAnswers) {
+		return err
+	}
+	o := s.ApplyOptions()
+	if !a.json {
+		o.Events = a.printer(a.out).Step
+	}
+	r, err := apply.Finish(a.ctx, a.machine, o)
+	return a.showReceipt(r, err)
+}
+
+var _ host.Machine = (*host.Recorder)(nil)

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"embed"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"text/template"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/apply"
+	"postseal/internal/plan"
+	"postseal/internal/probe"
+	"postseal/internal/rehearse"
+	"postseal/internal/report"
+	"postseal/internal/session"
+)
+
+//go:embed demo
+var demoFiles embed.FS
+
+// demoLife is how long the demo's Postfix lives at most, whatever happens to
+// this program.
+const demoLife = 2 * time.Hour
+
+func (a *app) demoCmd() *cobra.Command {
+	var byFlags, keep bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Try postseal on a private Postfix with an ageing configuration",
+		Long: `demo makes a Postfix in a temporary folder, on a port of 127.0.0.1, with a main.cf as they have grown over the
+years, and starts the wizard on it. Without a terminal it does the same by flags. The mail of this machine is
+not touched, and everything is removed at the end. A private Postfix needs root and an installed Postfix; where
+one is missing, the demo says so and works on files only.
+`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runDemo(byFlags, keep)
+		},
+	}
+	cmd.Flags().BoolVar(&byFlags, "by-flags", false, "do it by flags, also on a terminal")
+	cmd.Flags().BoolVar(&a.plain, "plain", false, "ask line by line, without drawing on the screen")
+	cmd.Flags().BoolVar(&keep, "keep", false, "leave the folder and its Postfix when done")
+	return cmd
+}
+
+// demo is the place where a demo happens.
+type demo struct {
+	dir, addr string
+	postfix   *rehearse.Instance // nil: files only
+	filesOnly bool
+}
+
+func (a *app) runDemo(byFlags, keep bool) error {
+	d, why, err := newDemo(a.ctx)
+	if err != nil {
+		return err
+	}
+	if keep {
+		fmt.Fprintf(a.out, "The demo is in %s and stays there.\n", d.dir)
+	} else {
+		defer d.remove()
+	}
+	if why != "" {
+		fmt.Fprintf(a.out, "%s: the demo works on files only.\n\n", why)
+	}
+	a.settings = session.Settings{
+		ConfigDir: filepath.Join(d.dir, "conf"), StateDir: filepath.Join(d.dir, "state"),
+		CertsDir: filepath.Join(d.dir, "etc", "certs"),
+	}
+	if a.onTerminal() && !byFlags {
+		return a.wizard(d.filesOnly)
+	}
+	return a.demoByFlags(d)
+}
+
+// newDemo lays the demo out. why says what is missing for a real Postfix.
+func newDemo(ctx context.Context) (d *demo, why string, err error) {
+	dir, err := os.MkdirTemp("", "postseal-demo-")
+	if err != nil {
+		return nil, "", err
+	}
+	d = &demo{dir: dir}
+	defer func() {
+		if err != nil {
+			d.remove()
+		}
+	}()
+	port, err := rehearse.FreePort()
+	if err != nil {
+		return nil, "", err
+	}
+	d.addr = fmt.Sprintf("127.0.0.1:%d", port)
+	if err := d.certificate(); err != nil {
+		return nil, "", err
+	}
+	main, err := d.render("main.cf")
+	if err != nil {
+		return nil, "", err
+	}
+	master, err := d.render("master.cf")
+	if err != nil {
+		return nil, "", err
+	}
+	_, missing := exec.LookPath("postconf")
+	switch {
+	case missing != nil:
+		why = "Postfix is not installed"
+	case os.Geteuid() != 0:
+		why = "a private Postfix needs root"
+	}
+	if why != "" {
+		d.filesOnly = true
+		return d, why, d.files(main, master)
+	}
+	d.postfix, err = rehearse.Create(dir, "# This is the private Postfix of a demo; it lives in "+dir+".\n"+rehearse.Base(dir, "3.6")+"\n"+main, master+rehearse.BaseServices)
+	if err != nil {
+		return nil, "", err
+	}
+	// The delivery agents of the demo run in a chroot with a resolver of
+	// their own, so that the demo asks no one outside.
+	if err := writeFile(filepath.Join(dir, "queue", "etc", "resolv.conf"), "nameserver 127.0.0.1\n", 0o644); err != nil {
+		return nil, "", err
+	}
+	if err := d.postfix.Start(ctx, demoLife); err != nil {
+		return nil, "", err
+	}
+	return d, "", d.postfix.WaitFor(ctx, d.addr)
+}
+
+// files lays out what there is without a Postfix.
+func (d *demo) files(main, master string) error {
+	return errors.Join(
+		writeFile(filepath.Join(d.dir, "conf", "main.cf"), main, 0o644),
+		writeFile(filepath.Join(d.dir, "conf", "master.cf"), master, 0o644))
+}
+
+func (d *demo) remove() {
+	if d.postfix != nil {
+		d.postfix.Stop()
+	}
+	_ = os.RemoveAll(d.dir)
+}
+
+func (d *demo) render(name string) (string, error) {
+	t, err := template.ParseFS(demoFiles, "demo/"+name)
+	if err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, struct{ Dir, Addr string }{d.dir, d.addr})
+	return b.String(), err
+}
+
+// certificate makes a self-signed one, such as an installer leaves behind.
+func (d *demo) certificate() error {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return err
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().Unix()), Subject: pkix.Name{CommonName: "mx.example.org"}, DNSNames: []string{"mx.example.org"},
+		NotBefore: time.Now().AddDate(-3, 0, 0), NotAfter: time.Now().AddDate(7, 0, 0),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		return err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	encode := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	return errors.Join(
+		writeFile(filepath.Join(d.dir, "ssl", "mx.pem"), encode("CERTIFICATE", der), 0o644),
+		writeFile(filepath.Join(d.dir, "ssl", "mx.key"), encode("PRIVATE KEY", keyDER), 0o600))
+}
+
+func writeFile(path, text string, mode fs.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), mode)
+}
+
+// demoByFlags shows what the wizard shows, without questions.
+func (a *app) demoByFlags(d *demo) error {
+	p := a.printer(a.out)
+	title := func(s string) { fmt.Fprintf(a.out, "\n== %s\n\n", s) }
+	title("What is there (postseal audit)")
+	s, err := a.open()
+	if err != nil {
+		return err
+	}
+	p.Facts(s.Facts)
+	title("What would be written (postseal plan)")
+	pl, err := s.Plan(s.Answers)
+	if err != nil {
+		return err
+	}
+	if err := p.Plan(pl); err != nil {
+		return err
+	}
+	if !d.filesOnly {
+		title("A handshake before")
+		a.demoHandshake(d.addr)
+	}
+	o := s.ApplyOptions()
+	o.FilesOnly, o.Events = d.filesOnly, p.Step
+	for _, r := range pl.Risks {
+		o.Accept = append(o.Accept, r.Name)
+	}
+	title("Applying (postseal apply --yes --accept-risk " + riskList(pl.Risks) + ")")
+	r, err := apply.Run(a.ctx, a.machine, pl, o)
+	if err != nil {
+		return err
+	}
+	p.Receipt(r)
+	if !d.filesOnly {
+		title("A handshake after")
+		a.demoHandshake(d.addr)
+	}
+	title("Once more: nothing to do")
+	if s, err = a.open(); err != nil {
+		return err
+	}
+	if pl, err = s.Plan(s.Answers); err != nil {
+		return err
+	}
+	if err := p.Plan(pl); err != nil {
+		return err
+	}
+	if !pl.Empty() {
+		return errors.New("a second run would change something")
+	}
+	return nil
+}
+
+func riskList(risks []plan.Risk) string {
+	out := ""
+	for i, r := range risks {
+		if i > 0 {
+			out += ","
+		}
+		out += r.Name
+	}
+	return out
+}
+
+// demoHandshake shows what a client of today and one of 2010 get.
+func (a *app) demoHandshake(addr string) {
+	for _, c := range []struct {
+		who string
+		max uint16
+	}{{"a client of today", 0}, {"a client that has TLS 1.1 at best", 0x0302}} {
+		r, err := probe.Handshake(a.ctx, probe.Target{Addr: addr}, probe.Options{MaxVersion: c.max})
+		if err != nil {
+			fmt.Fprintf(a.out, "%-34s %s\n", c.who, report.Clean(err.Error()))
+			continue
+		}
+		fmt.Fprintf(a.out, "%-34s %s %s %s\n", c.who, r.Version, r.Group, r.Suite)
+	}
+}

@@ -1,0 +1,9 @@
+// Command postseal hardens the TLS of a Postfix mail server.
+//
+// This package only starts things: it reads the command line, prints reports,
+// and maps errors to exit codes. It is the only user of cobra.
+package main
+
+import "os"
+
+func main() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/hint"
+	"postseal/internal/plan"
+	"postseal/internal/report"
+)
+
+func (a *app) planCmd() *cobra.Command {
+	var flags answerFlags
+	var out string
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what would be written, and why; nothing is written",
+		Long: `plan makes the changes of apply and shows them as a diff, with the reason for each line. With --out the
+plan is saved, bound to the files it was made from: apply --plan carries out exactly that, or refuses.
+`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			a.settings.Flags = flags.given()
+			p, err := a.makePlan()
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := a.savePlan(p, out); err != nil {
+					return err
+				}
+			}
+			if err := a.showPlan(p); err != nil {
+				return err
+			}
+			if !p.Empty() {
+				return errFindings
+			}
+			return nil
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&out, "out", "", "save the plan in this `file`")
+	return cmd
+}
+
+func (a *app) makePlan() (*plan.Plan, error) {
+	s, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	return s.Plan(s.Answers)
+}
+
+func (a *app) showPlan(p *plan.Plan) error {
+	if !a.json {
+		return a.printer(a.out).Plan(p)
+	}
+	v, err := report.PlanJSON(p)
+	if err != nil {
+		return err
+	}
+	return a.printer(a.out).JSON(v)
+}
+
+func (a *app) savePlan(p *plan.Plan, path string) error {
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := a.machine.Replace(path, append(data, '\n'), 0o600); err != nil {
+		return err
+	}
+	if !a.json {
+		fmt.Fprintf(a.err, "saved in %s; carry it out with: postseal apply --plan %s\n", path, path)
+	}
+	return nil
+}
+
+// loadPlan reads a saved plan.
+func (a *app) loadPlan(path string) (*plan.Plan, error) {
+	data, err := a.machine.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan: %w", err)
+	}
+	var p plan.Plan
+	if err := json.Unmarshal(data, &p); err != nil {
+		return nil, hint.Wrap(fmt.Errorf("reading the plan %s: %w", path, err), "make it with postseal plan --out FILE")
+	}
+	if p.Format != plan.Format {
+		return nil, hint.New(fmt.Sprintf("the plan %s has format %d, this postseal reads %d", path, p.Format, plan.Format), "make it again: postseal plan --out FILE")
+	}
+	return &p, nil
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/apply"
+	"postseal/internal/report"
+	"postseal/internal/session"
+)
+
+func (a *app) undoCmd() *cobra.Command {
+	var yes, filesOnly bool
+	cmd := &cobra.Command{
+		Use:   "undo",
+		Short: "Take the last run back: every file gets the bytes that it had before",
+		Long: `undo takes the newest run back that is in force, reloads Postfix and proves that every listener answers as
+it did before that run. Repeated, it goes further back. A run that was interrupted is taken back first. A file
+that was changed since is left alone, and undo refuses.
+`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			s, err := a.open()
+			if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
+				return err
+			}
+			what, err := a.toUndo(s)
+			if err != nil {
+				return err
+			}
+			if !yes {
+				fmt.Fprintf(a.out, "%s %s of %s\n", what.Kind, what.ID, what.When.Local().Format("2006-01-02 15:04"))
+				for _, e := range what.Entries {
+					fmt.Fprintf(a.out, "  %s\n", report.Clean(e.Path))
+				}
+				if err := a.agree("Undo this?", "--yes"); err != nil {
+					return err
+				}
+			}
+			o := s.ApplyOptions()
+			o.FilesOnly = filesOnly
+			if !a.json {
+				o.Events = a.printer(a.out).Step
+			}
+			r, err := apply.Undo(a.ctx, a.machine, s.ConfigDir, o)
+			return a.showReceipt(r, err)
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "put the files back and do nothing else")
+	return cmd
+}
+
+// toUndo is the run that undo would take back.
+func (a *app) toUndo(s *session.Session) (*apply.Receipt, error) {
+	if s.Pending != nil {
+		return s.Pending, nil
+	}
+	last, err := apply.Last(a.machine, s.StateDir, s.ConfigDir)
+	if err == nil && last == nil {
+		err = apply.ErrNothing
+	}
+	return last, err
+}

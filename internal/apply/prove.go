@@ -1,0 +1,288 @@
+package apply
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"postseal/internal/hint"
+	"postseal/internal/plan"
+	"postseal/internal/probe"
+)
+
+// Proof is what one listener answered.
+type Proof struct {
+	Service string    `json:"service"`
+	Addr    string    `json:"addr"`
+	Mode    plan.Mode `json:"mode"`
+	// OK is true if it answered as it should.
+	OK bool `json:"ok"`
+	// Version, Suite and Group are what a client of today agrees on.
+	Version string `json:"version,omitempty"`
+	Suite   string `json:"suite,omitempty"`
+	Group   string `json:"group,omitempty"`
+	// Serves maps algorithms to the SHA-256 of the leaf that was served.
+	Serves map[string]string `json:"serves,omitempty"`
+	// Names and Until are of the leaf that a client of today sees.
+	Names []string  `json:"names,omitempty"`
+	Until time.Time `json:"until,omitzero"`
+	// Refused is the newest TLS version that was refused, as it should be.
+	Refused string `json:"refused,omitempty"`
+	// Stage and Problem are where and why it failed.
+	Stage   probe.Stage `json:"stage,omitempty"`
+	Problem string      `json:"problem,omitempty"`
+}
+
+// observeTime bounds one look at a listener. A postscreen may hold its
+// greeting back for six seconds.
+const observeTime = 10 * time.Second
+
+// observe notes how each listener answers before the change. If none answers,
+// Postfix does not run, and nothing could be proved afterwards.
+func (t *transaction) observe(ctx context.Context) error {
+	if t.FilesOnly || len(t.Checks) == 0 {
+		return nil
+	}
+	done := t.step("look at the listeners")
+	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
+	if err != nil || o.Code != 0 {
+		return done(hint.New("Postfix is not running: a change could not be proved",
+			"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only"))
+	}
+	t.Before = t.lookAll(ctx, t.Checks)
+	if slices.ContainsFunc(t.Before, func(p Proof) bool { return p.Stage != probe.Connecting }) {
+		return done(nil)
+	}
+	return done(hint.New("Postfix runs, but nothing answers on "+addresses(t.Checks)+": a change could not be proved",
+		"look into its log, or write the files alone: --files-only"))
+}
+
+func addresses(checks []plan.Check) string {
+	var out []string
+	for _, c := range checks {
+		out = append(out, c.Addr)
+	}
+	return strings.Join(out, ", ")
+}
+
+// lookAll looks at all listeners at once.
+func (t *transaction) lookAll(ctx context.Context, checks []plan.Check) []Proof {
+	out := make([]Proof, len(checks))
+	var wg sync.WaitGroup
+	for i, c := range checks {
+		wg.Add(1)
+		go func() { defer wg.Done(); out[i] = t.look(ctx, c) }()
+	}
+	wg.Wait()
+	return out
+}
+
+// look shakes hands once as a client of today, and once for each certificate
+// that should be there beside the first.
+func (t *transaction) look(ctx context.Context, c plan.Check) Proof {
+	p := Proof{Service: c.Service, Addr: c.Addr, Mode: c.Mode, Serves: map[string]string{}}
+	target := probe.Target{Addr: c.Addr, Implicit: c.Mode == plan.Implicit, Proxy: c.Proxy}
+	options := probe.Options{Dial: t.m.Dial, Timeout: observeTime}
+	fail := func(err error) Proof {
+		p.Problem = err.Error()
+		var e *probe.Error
+		if errors.As(err, &e) {
+			p.Stage, p.Problem = e.Stage, e.Err.Error()
+		}
+		return p
+	}
+	if c.Mode == plan.GreetOnly {
+		if _, err := probe.Greet(ctx, target, options); err != nil {
+			return fail(err)
+		}
+		p.OK = true
+		return p
+	}
+	r, err := probe.Handshake(ctx, target, options)
+	if err != nil {
+		return fail(err)
+	}
+	p.Version, p.Suite, p.Group = r.Version, r.Suite, r.Group
+	p.Names, p.Until = r.Certs[0].DNSNames, r.Certs[0].NotAfter
+	p.Serves[algorithm(r)] = r.Fingerprint()
+	for _, kind := range slices.Sorted(maps.Keys(c.Serves)) {
+		if _, seen := p.Serves[kind]; seen || c.Floor == "TLSv1.3" {
+			continue
+		}
+		options.Algorithm = kind
+		r, err := probe.Handshake(ctx, target, options)
+		if err != nil {
+			return fail(fmt.Errorf("asked for its %s certificate: %w", kind, err))
+		}
+		p.Serves[kind] = r.Fingerprint()
+	}
+	p.OK = true
+	return p
+}
+
+func algorithm(r probe.Result) string {
+	switch r.Certs[0].PublicKeyAlgorithm.String() {
+	case "RSA":
+		return "RSA"
+	case "ECDSA":
+		return "ECDSA"
+	}
+	return "Ed25519"
+}
+
+// reload makes Postfix read its files. Before 3.8 it says nothing without a
+// terminal, so its log has the last word.
+func (t *transaction) reload(ctx context.Context) error {
+	done := t.step("reload")
+	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "reload")
+	if err != nil {
+		return done(err)
+	}
+	if o.Code != 0 {
+		why := strings.TrimSpace(o.Stderr)
+		if why == "" {
+			why = "it gave no reason"
+		}
+		return done(fmt.Errorf("postfix reload ended with %d: %s", o.Code, why))
+	}
+	return done(nil)
+}
+
+// reloadAndProve makes the new state live and proves it.
+func (t *transaction) reloadAndProve(ctx context.Context) error {
+	log := t.markLog()
+	if err := t.reload(ctx); err != nil {
+		return err
+	}
+	done := t.step("shake hands with every listener")
+	proofs, err := t.await(ctx, t.Checks, t.wrong)
+	t.Proofs = proofs
+	if err := done(err); err != nil {
+		return errors.Join(err, t.readLog(log))
+	}
+	if err := t.readLog(log); err != nil {
+		return err
+	}
+	return t.floors(ctx)
+}
+
+// reloadAndCompare makes the old state live again and compares it with what
+// was seen before.
+func (t *transaction) reloadAndCompare(ctx context.Context) error {
+	if err := t.reload(ctx); err != nil {
+		return err
+	}
+	done := t.step("compare the listeners with before")
+	before := map[string]Proof{}
+	for _, p := range t.Before {
+		before[p.Service] = p
+	}
+	_, err := t.await(ctx, t.Checks, func(_ plan.Check, now Proof) string {
+		was, ok := before[now.Service]
+		switch {
+		case !ok, was.Stage != "" && now.Stage == was.Stage:
+			return ""
+		case was.OK != now.OK:
+			return "was " + outcome(was) + ", is " + outcome(now)
+		case !maps.Equal(was.Serves, now.Serves):
+			return "serves another certificate than before"
+		}
+		return ""
+	})
+	return done(err)
+}
+
+func outcome(p Proof) string {
+	if p.OK {
+		return "well"
+	}
+	return fmt.Sprintf("failing (%s: %s)", p.Stage, p.Problem)
+}
+
+// await looks until no listener is wrong, or the time is up: for a while
+// after a reload, the old processes still answer.
+func (t *transaction) await(ctx context.Context, checks []plan.Check, wrong func(plan.Check, Proof) string) ([]Proof, error) {
+	limit := t.o.ProveTime
+	if limit == 0 {
+		limit = 30 * time.Second
+	}
+	deadline := time.Now().Add(limit)
+	for {
+		proofs := t.lookAll(ctx, checks)
+		var all []error
+		for i, p := range proofs {
+			if text := wrong(checks[i], p); text != "" {
+				proofs[i].OK = false
+				all = append(all, fmt.Errorf("%s (%s): %s", p.Service, p.Addr, text))
+			}
+		}
+		if len(all) == 0 {
+			return proofs, nil
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return proofs, errors.Join(append(all, ctx.Err())...)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(150 * time.Millisecond):
+		}
+	}
+}
+
+// wrong says how an answer differs from what the plan promises; "" if it does
+// not. A listener that could not be reached before either is not held
+// against the change.
+func (t *transaction) wrong(c plan.Check, p Proof) string {
+	i := slices.IndexFunc(t.Before, func(b Proof) bool { return b.Service == c.Service })
+	if p.Stage == probe.Connecting && i >= 0 && t.Before[i].Stage == probe.Connecting {
+		return ""
+	}
+	if !p.OK {
+		return fmt.Sprintf("%s: %s", p.Stage, p.Problem)
+	}
+	for kind, want := range c.Serves {
+		if got, seen := p.Serves[kind]; seen && got != want {
+			return fmt.Sprintf("serves another %s certificate (%.16s…) than intended (%.16s…)", kind, got, want)
+		} else if !seen && c.Floor != "TLSv1.3" {
+			return fmt.Sprintf("does not serve its %s certificate", kind)
+		}
+	}
+	if len(c.Serves) > 0 {
+		for kind := range p.Serves {
+			if c.Serves[kind] == "" {
+				return fmt.Sprintf("serves a %s certificate that is not intended", kind)
+			}
+		}
+	}
+	return ""
+}
+
+// floors proves that what lies below the floor is refused.
+func (t *transaction) floors(ctx context.Context) error {
+	below := map[string]uint16{"TLSv1.2": tls.VersionTLS11, "TLSv1.3": tls.VersionTLS12}
+	done := t.step("try what must be refused")
+	for i, c := range t.Checks {
+		version, ok := below[c.Floor]
+		if !ok || !t.Proofs[i].OK {
+			continue
+		}
+		target := probe.Target{Addr: c.Addr, Implicit: c.Mode == plan.Implicit, Proxy: c.Proxy}
+		r, err := probe.Handshake(ctx, target, probe.Options{Dial: t.m.Dial, Timeout: observeTime, MaxVersion: version})
+		var e *probe.Error
+		switch {
+		case err == nil:
+			return done(fmt.Errorf("%s (%s) still takes %s, below the floor %s", c.Service, c.Addr, r.Version, c.Floor))
+		case errors.As(err, &e) && e.Stage == probe.Handshaking:
+			t.Proofs[i].Refused = tls.VersionName(version)
+		default:
+			return done(err)
+		}
+	}
+	return done(nil)
+}

@@ -1,0 +1,212 @@
+package apply
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/plan"
+)
+
+// Receipt is what a run did. While the run is under way the same record is
+// its journal. It holds no private key.
+type Receipt struct {
+	// ID is a running number with the time: "0007-20261123-141502".
+	ID   string    `json:"id"`
+	When time.Time `json:"when"`
+	// Kind is "apply" or "undo"; Undoes the run that an undo took back.
+	Kind   string `json:"kind"`
+	Undoes string `json:"undoes,omitempty"`
+	// Phase is how far it came.
+	Phase     Phase  `json:"phase"`
+	ConfigDir string `json:"config_dir"`
+	Postfix   string `json:"postfix"`
+	// FilesOnly: no reload and no handshake, so nothing was proved.
+	FilesOnly bool                `json:"files_only,omitempty"`
+	Entries   []Entry             `json:"files"`
+	Answers   map[string][]string `json:"answers,omitempty"`
+	// Block is the block in main.cf as it was written.
+	Block []string `json:"block,omitempty"`
+	// Checks are what had to be seen, Before what was seen before the change,
+	// Proofs what was seen after it.
+	Checks []plan.Check `json:"checks,omitempty"`
+	Before []Proof      `json:"before,omitempty"`
+	Proofs []Proof      `json:"proofs,omitempty"`
+	// Warnings are lines about TLS from Postfix's log since the reload.
+	Warnings []string `json:"warnings,omitempty"`
+	// Failure is why it was rolled back.
+	Failure string `json:"failure,omitempty"`
+}
+
+// Phase is how far a run came.
+type Phase string
+
+// The phases. The first three are those of a run under way.
+const (
+	Prepared   Phase = "prepared" // backups are made; files may be old or new
+	Written    Phase = "written"  // all files are new; not proved yet
+	Reverting  Phase = "reverting"
+	Kept       Phase = "kept"
+	RolledBack Phase = "rolled back"
+	Undone     Phase = "undone"
+)
+
+// Entry is one file of a run.
+type Entry struct {
+	Path string    `json:"path"`
+	Kind plan.Kind `json:"kind"`
+	// Before and After are SHA-256; empty for a file that is not there.
+	Before string `json:"before"`
+	After  string `json:"after"`
+	// New is true if the file was not there before; Gone if it is not after.
+	New  bool        `json:"new,omitempty"`
+	Gone bool        `json:"gone,omitempty"`
+	Mode fs.FileMode `json:"mode"`
+	// Made are folders that were made for it.
+	Made []string `json:"made,omitempty"`
+}
+
+// store is the state folder.
+type store struct {
+	m   host.Machine
+	dir string
+}
+
+func (s store) journal() string          { return filepath.Join(s.dir, "journal.json") }
+func (s store) receipt(id string) string { return filepath.Join(s.dir, "receipts", id+".json") }
+func (s store) backups(id string) string { return filepath.Join(s.dir, "backups", id) }
+func (s store) old(id string, n int) string {
+	return filepath.Join(s.backups(id), fmt.Sprintf("old-%d", n))
+}
+func (s store) new(id string, n int) string {
+	return filepath.Join(s.backups(id), fmt.Sprintf("new-%d", n))
+}
+
+func (s store) put(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if _, err := s.m.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return s.m.Replace(path, append(data, '\n'), 0o600)
+}
+
+func (s store) get(path string) (*Receipt, error) {
+	data, err := s.m.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var r Receipt
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "move the file away; the backups beside it stay")
+	}
+	return &r, nil
+}
+
+// History lists the receipts of an instance, newest first; an empty configDir
+// is all instances. It needs only reading.
+func History(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {
+	s := store{host.ReadOnly{Reader: m}, stateDir}
+	paths, err := m.Glob(filepath.Join(stateDir, "receipts", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(paths)
+	slices.Reverse(paths)
+	var out []*Receipt
+	for _, p := range paths {
+		r, err := s.get(p)
+		if err != nil {
+			return nil, err
+		}
+		if configDir == "" || r.ConfigDir == configDir {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// Last is the newest run on an instance that is in force, or nil.
+func Last(m host.Reader, stateDir, configDir string) (*Receipt, error) {
+	all, err := History(m, stateDir, configDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if r.Kind == "apply" && r.Phase == Kept {
+			return r, nil
+		}
+	}
+	return nil, nil
+}
+
+// Pending is a run that was interrupted, or nil.
+func Pending(m host.Reader, stateDir string) (*Receipt, error) {
+	r, err := store{host.ReadOnly{Reader: m}, stateDir}.get(filepath.Join(stateDir, "journal.json"))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, nil
+	}
+	return r, err
+}
+
+// State says in words how the files of an interrupted run stand.
+func (r *Receipt) State(m host.Reader) []string {
+	var out []string
+	for _, e := range r.Entries {
+		state := "changed by someone else since"
+		digest, err := digest(m, e.Path)
+		switch {
+		case err != nil:
+			state = err.Error()
+		case digest == e.After:
+			state = "new"
+		case digest == e.Before:
+			state = "old"
+		}
+		out = append(out, e.Path+": "+state)
+	}
+	return out
+}
+
+// nextID makes the ID of a new run. The number counts, so that a clock that
+// was set back does not change the order.
+func (s store) nextID(now time.Time) (string, error) {
+	n := 0
+	for _, pattern := range []string{"receipts/*.json", "backups/*"} {
+		paths, err := s.m.Glob(filepath.Join(s.dir, pattern))
+		if err != nil {
+			return "", err
+		}
+		for _, p := range paths {
+			var k int
+			if _, err := fmt.Sscanf(filepath.Base(p), "%04d-", &k); err == nil {
+				n = max(n, k)
+			}
+		}
+	}
+	return fmt.Sprintf("%04d-%s", n+1, now.UTC().Format("20060102-150405")), nil
+}
+
+// digest is the SHA-256 of a file; "" if it does not exist.
+func digest(m host.Reader, path string) (string, error) {
+	data, err := m.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return plan.Digest(data), nil
+}
+
+// AnswersText is how an answer was recorded, for messages.
+func (r *Receipt) AnswersText(key string) string { return strings.Join(r.Answers[key], ", ") }

@@ -1,0 +1,306 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/plan"
+)
+
+// transaction is one run under way. Its receipt is the journal.
+type transaction struct {
+	*Receipt
+	m     host.Machine
+	o     Options
+	store store
+	old   [][]byte // contents before, by entry; nil for a new file
+	new   [][]byte // contents after; nil for a file that goes
+}
+
+// begin takes the lock of the state folder, and refuses to go on over a run
+// that was interrupted.
+func begin(ctx context.Context, m host.Machine, o Options, kind, configDir string) (*transaction, func(), error) {
+	t := &transaction{m: m, o: o, store: store{m, o.StateDir}}
+	done := t.step("lock")
+	if _, err := m.MkdirAll(o.StateDir, 0o700); err != nil {
+		return nil, nil, done(needRoot(m, fmt.Errorf("making %s: %w", o.StateDir, err)))
+	}
+	release, err := m.Lock(filepath.Join(o.StateDir, "lock"))
+	if err != nil {
+		if errors.Is(err, host.ErrLocked) {
+			err = hint.New("another postseal is at work on this machine", "wait until it has ended")
+		}
+		return nil, nil, done(needRoot(m, err))
+	}
+	unlock := func() { _ = release() }
+	pending, err := Pending(m, o.StateDir)
+	if err == nil && pending != nil && kind != "recover" {
+		err = hint.Wrap(fmt.Errorf("%w: %s %s of %s, after %q; %v", ErrPending, pending.Kind, pending.ID, pending.When.Format(time.DateTime), pending.Phase, pending.State(m)),
+			"postseal undo puts the old files back, postseal apply --finish goes on")
+	}
+	if err != nil {
+		unlock()
+		return nil, nil, done(err)
+	}
+	t.Receipt = &Receipt{Kind: kind, When: m.Now().UTC(), ConfigDir: configDir, FilesOnly: o.FilesOnly}
+	if t.ID, err = t.store.nextID(t.When); err != nil {
+		unlock()
+		return nil, nil, done(err)
+	}
+	return t, unlock, done(nil)
+}
+
+// needRoot adds the usual reason for which writing fails.
+func needRoot(m host.Reader, err error) error {
+	if errors.Is(err, fs.ErrPermission) && m.UID() != 0 {
+		return hint.Wrap(err, "run it as root: sudo postseal ...")
+	}
+	return err
+}
+
+// step reports a step as running, and returns how to report its end.
+func (t *transaction) step(name string) func(error) error {
+	t.event(Event{Step: name, State: Running})
+	return func(err error) error {
+		e := Event{Step: name, State: Done}
+		if err != nil {
+			e.State, e.Text = Failed, err.Error()
+		}
+		t.event(e)
+		return err
+	}
+}
+
+func (t *transaction) event(e Event) {
+	if t.o.Events != nil {
+		t.o.Events(e)
+	}
+}
+
+func (t *transaction) add(e Entry, old, content []byte) {
+	t.Entries = append(t.Entries, e)
+	t.old, t.new = append(t.old, old), append(t.new, content)
+}
+
+func (t *transaction) digest(path string) (string, error) { return digest(t.m, path) }
+
+// lockEdits takes the lock of `postconf -e` on every Postfix file that will
+// change, and holds it to the end, so that no edit comes between writing and
+// proving.
+func (t *transaction) lockEdits(ctx context.Context, p *plan.Plan) (func(), error) {
+	var paths []string
+	for _, f := range p.Files {
+		if f.Kind == plan.MainCF || f.Kind == plan.MasterCF {
+			paths = append(paths, f.Path)
+		}
+	}
+	return t.lockPaths(ctx, paths)
+}
+
+func (t *transaction) lockPaths(ctx context.Context, paths []string) (func(), error) {
+	done := t.step("lock the files as postconf does")
+	ctx, cancel := context.WithTimeout(ctx, lockTime)
+	defer cancel()
+	var held []func() error
+	unlock := func() {
+		for _, release := range held {
+			_ = release() // a lock file that is gone already is no harm
+		}
+	}
+	slices.Sort(paths) // main.cf before master.cf, for everyone
+	for _, path := range paths {
+		release, err := t.m.LockEdit(ctx, path)
+		if err != nil {
+			unlock()
+			if errors.Is(err, host.ErrLocked) {
+				err = hint.Wrap(err, "another program is editing it: postconf -e, or a second postseal; try again")
+			}
+			return nil, done(needRoot(t.m, err))
+		}
+		held = append(held, release)
+	}
+	return unlock, done(nil)
+}
+
+// execute writes, reloads and proves; it puts everything back if that fails.
+func (t *transaction) execute(ctx context.Context) (*Receipt, error) {
+	if err := t.prepare(); err != nil {
+		return nil, err
+	}
+	failure := t.write()
+	if failure == nil {
+		failure = t.phase(Written)
+	}
+	if failure == nil && !t.FilesOnly {
+		failure = t.reloadAndProve(ctx)
+	}
+	if failure == nil {
+		failure = t.finish(Kept)
+	}
+	if failure == nil {
+		return t.Receipt, nil
+	}
+	return t.Receipt, t.rollBack(ctx, failure)
+}
+
+// prepare makes the backups and the journal. Until it has ended, nothing that
+// Postfix reads has been touched.
+func (t *transaction) prepare() (err error) {
+	done := t.step("back up")
+	if _, err := t.m.MkdirAll(t.store.backups(t.ID), 0o700); err != nil {
+		return done(err)
+	}
+	for i := range t.Entries {
+		if !t.Entries[i].New {
+			if err := t.m.Replace(t.store.old(t.ID, i), t.old[i], 0o600); err != nil {
+				return done(errors.Join(err, t.discard()))
+			}
+		}
+		if !t.Entries[i].Gone {
+			if err := t.m.Replace(t.store.new(t.ID, i), t.new[i], 0o600); err != nil {
+				return done(errors.Join(err, t.discard()))
+			}
+		}
+	}
+	if err := t.phase(Prepared); err != nil {
+		return done(errors.Join(err, t.discard()))
+	}
+	return done(nil)
+}
+
+// phase writes the journal.
+func (t *transaction) phase(p Phase) error {
+	t.Phase = p
+	return t.store.put(t.store.journal(), t.Receipt)
+}
+
+// discard removes backups of a run that wrote nothing.
+func (t *transaction) discard() error {
+	t.dropNew()
+	for i := range t.Entries {
+		_ = t.m.Remove(t.store.old(t.ID, i))
+	}
+	return t.m.Remove(t.store.backups(t.ID))
+}
+
+// write puts the files in place. What other files refer to comes first.
+func (t *transaction) write() error {
+	done := t.step("write")
+	for i := range t.Entries {
+		if err := t.put(i, t.Entries[i].Gone, t.new[i]); err != nil {
+			return done(err)
+		}
+	}
+	return done(nil)
+}
+
+// put writes or removes one file.
+func (t *transaction) put(i int, remove bool, content []byte) error {
+	e := &t.Entries[i]
+	if remove {
+		err := t.m.Remove(e.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		for _, dir := range slices.Backward(e.Made) {
+			_ = t.m.Remove(dir) // stays if something else is in it now
+		}
+		return err
+	}
+	dirMode := fs.FileMode(0o755)
+	if e.Kind == plan.ChainPEM {
+		dirMode = 0o700
+	}
+	made, err := t.m.MkdirAll(filepath.Dir(e.Path), dirMode)
+	if err != nil {
+		return err
+	}
+	if len(made) > 0 {
+		e.Made = made
+		if err := t.phase(t.Phase); err != nil {
+			return err
+		}
+	}
+	return needRoot(t.m, t.m.Replace(e.Path, content, e.Mode))
+}
+
+// finish turns the journal into a receipt.
+func (t *transaction) finish(p Phase) error {
+	t.Phase = p
+	if t.Undoes != "" && p == Kept {
+		undone, err := t.store.get(t.store.receipt(t.Undoes))
+		if err != nil {
+			return err
+		}
+		undone.Phase = Undone
+		if err := t.store.put(t.store.receipt(t.Undoes), undone); err != nil {
+			return err
+		}
+	}
+	if err := t.store.put(t.store.receipt(t.ID), t.Receipt); err != nil {
+		return err
+	}
+	if err := t.m.Remove(t.store.journal()); err != nil {
+		return err
+	}
+	t.dropNew()
+	return nil
+}
+
+// dropNew removes the copies of what was to be written; the backups stay.
+func (t *transaction) dropNew() {
+	for i := range t.Entries {
+		_ = t.m.Remove(t.store.new(t.ID, i))
+	}
+}
+
+// revertTime bounds a rollback, which goes on even if the run was cancelled.
+const revertTime = 2 * time.Minute
+
+// rollBack puts the old bytes back, reloads, and proves that everything is as
+// it was.
+func (t *transaction) rollBack(ctx context.Context, failure error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revertTime)
+	defer cancel()
+	t.Failure = failure.Error()
+	_ = t.phase(Reverting) // a full disc must not keep the old bytes from coming back
+	if err := t.restore(ctx); err != nil {
+		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
+		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; postseal undo tries again")
+	}
+	if err := t.finish(RolledBack); err != nil {
+		t.event(Event{Step: "write the receipt", State: Noted, Text: err.Error()})
+	}
+	return hint.Wrap(fmt.Errorf("%w: %w", ErrRolledBack, failure), hint.Of(failure))
+}
+
+// restore writes the old contents over the new ones, last first.
+func (t *transaction) restore(ctx context.Context) error {
+	done := t.step("put the old files back")
+	t.dropNew() // frees room, should the disc be full
+	var all []error
+	for i := len(t.Entries) - 1; i >= 0; i-- {
+		e := t.Entries[i]
+		now, err := t.digest(e.Path)
+		switch {
+		case err != nil:
+			all = append(all, err)
+		case now == e.Before && !e.New:
+		case now != e.Before && now != e.After && now != "":
+			all = append(all, fmt.Errorf("%s was changed by someone else meanwhile, and is left as it is", e.Path))
+		default:
+			all = append(all, t.put(i, e.New, t.old[i]))
+		}
+	}
+	if err := done(errors.Join(all...)); err != nil || t.FilesOnly {
+		return err
+	}
+	return t.reloadAndCompare(ctx)
+}

@@ -1,0 +1,177 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/plan"
+)
+
+// Undo takes the newest run of an instance back that is in force: every file
+// gets the bytes that it had before, files that were new go. An interrupted
+// run is taken back first.
+func Undo(ctx context.Context, m host.Machine, configDir string, o Options) (*Receipt, error) {
+	pending, err := Pending(m, o.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	if pending != nil {
+		return resume(ctx, m, pending, o, false)
+	}
+	last, err := Last(m, o.StateDir, configDir)
+	if err != nil {
+		return nil, err
+	}
+	if last == nil {
+		return nil, ErrNothing
+	}
+	t, release, err := begin(ctx, m, o, "undo", configDir)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	t.Undoes, t.Postfix = last.ID, last.Postfix
+	t.FilesOnly = t.FilesOnly || last.FilesOnly && len(last.Checks) == 0
+	unlock, err := t.lockPaths(ctx, editLocked(last.Entries))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := t.reverse(last); err != nil {
+		return nil, err
+	}
+	t.Checks = asBefore(last)
+	if err := t.observe(ctx); err != nil {
+		return nil, err
+	}
+	return t.execute(ctx)
+}
+
+// Finish brings an interrupted run to its end: what is not yet written is
+// written, and all is proved as it would have been.
+func Finish(ctx context.Context, m host.Machine, o Options) (*Receipt, error) {
+	pending, err := Pending(m, o.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	if pending == nil {
+		return nil, hint.New("no run was interrupted", "postseal history lists all runs")
+	}
+	return resume(ctx, m, pending, o, true)
+}
+
+// resume goes on with the journal of an interrupted run, or takes it back.
+func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, forward bool) (*Receipt, error) {
+	t, release, err := begin(ctx, m, o, "recover", pending.ConfigDir)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	t.Receipt = pending
+	unlock, err := t.lockPaths(ctx, editLocked(pending.Entries))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	done := t.step("read the backups")
+	for i, e := range t.Entries {
+		var old, content []byte
+		if !e.New {
+			old, err = m.ReadFile(t.store.old(t.ID, i))
+		}
+		if err == nil && forward && !e.Gone {
+			content, err = m.ReadFile(t.store.new(t.ID, i))
+		}
+		if err != nil {
+			return nil, done(fmt.Errorf("%w: %w", ErrNotRolledBack, err))
+		}
+		t.old, t.new = append(t.old, old), append(t.new, content)
+	}
+	if err := done(nil); err != nil {
+		return nil, err
+	}
+	if !forward {
+		failure := errors.New("interrupted, and taken back on request")
+		if err := t.rollBack(ctx, failure); !errors.Is(err, ErrRolledBack) {
+			return t.Receipt, err
+		}
+		return t.Receipt, nil
+	}
+	for i, e := range t.Entries {
+		if now, err := t.digest(e.Path); err != nil || now != e.Before && now != e.After {
+			return nil, hint.New(fmt.Sprintf("%s was changed by someone else since: the run cannot be finished", t.Entries[i].Path), "postseal undo")
+		}
+	}
+	err = t.write()
+	if err == nil {
+		err = t.phase(Written)
+	}
+	if err == nil && !t.FilesOnly {
+		err = t.reloadAndProve(ctx)
+	}
+	if err == nil {
+		err = t.finish(Kept)
+	}
+	if err != nil {
+		return t.Receipt, t.rollBack(ctx, err)
+	}
+	return t.Receipt, nil
+}
+
+// reverse turns the entries of a run around.
+func (t *transaction) reverse(last *Receipt) error {
+	done := t.step("compare with the run")
+	for i, e := range slices.Backward(last.Entries) {
+		now, err := t.digest(e.Path)
+		if err != nil {
+			return done(err)
+		}
+		if now != e.After {
+			return done(hint.New(fmt.Sprintf("%s was changed after run %s: undo would lose that change", e.Path, last.ID),
+				"take the change back by hand first; the old file is "+t.store.old(last.ID, i)))
+		}
+		content, err := t.m.ReadFile(e.Path)
+		if err != nil {
+			return done(err)
+		}
+		var old []byte
+		if !e.New {
+			if old, err = t.m.ReadFile(t.store.old(last.ID, i)); err != nil {
+				return done(err)
+			}
+		}
+		t.add(Entry{Path: e.Path, Kind: e.Kind, Before: e.After, After: e.Before, New: e.Gone, Gone: e.New, Mode: e.Mode, Made: e.Made}, content, old)
+	}
+	return done(nil)
+}
+
+// editLocked are the files among the entries that Postfix's tools edit too.
+func editLocked(entries []Entry) (out []string) {
+	for _, e := range entries {
+		if e.Kind == plan.MainCF || e.Kind == plan.MasterCF {
+			out = append(out, e.Path)
+		}
+	}
+	return out
+}
+
+// asBefore are the checks for the state before a run: every listener must
+// answer as it did then. One that failed then may fail again.
+func asBefore(last *Receipt) []plan.Check {
+	var out []plan.Check
+	for _, p := range last.Before {
+		c := plan.Check{Service: p.Service, Addr: p.Addr, Mode: p.Mode, Serves: p.Serves}
+		i := slices.IndexFunc(last.Checks, func(c plan.Check) bool { return c.Service == p.Service })
+		if i >= 0 {
+			c.Proxy = last.Checks[i].Proxy
+		}
+		if p.OK {
+			out = append(out, c)
+		}
+	}
+	return out
+}

@@ -1,0 +1,119 @@
+package interview
+
+import (
+	"crypto/x509"
+	"slices"
+	"strings"
+
+	"postseal/certs"
+	"postseal/internal/ask"
+)
+
+// ClientCertificate is the answer to clientCert: none, keep, or a path.
+type ClientCertificate string
+
+// The answers that are no paths.
+const (
+	ClientNone ClientCertificate = "none"
+	ClientKeep ClientCertificate = "keep"
+)
+
+// Path is the file, or "" for none and keep.
+func (c ClientCertificate) Path() string {
+	if c == ClientNone || c == ClientKeep {
+		return ""
+	}
+	return string(c)
+}
+
+// clientCert decides what this server shows of itself when it sends.
+var clientCert = &ask.Question[ClientCertificate, Facts]{
+	Key:     "client-cert",
+	Section: SectionSending,
+	Title:   "Should this server show a certificate when it sends?",
+	Why:     "Nobody on the Internet asks for one to take your mail; one that does not suit a server that asks can stop delivery.",
+	Help: `postconf(5): "Do not configure client certificates unless you must present client TLS certificates to one
+or more servers." Public CAs stopped issuing certificates for client use in 2025 and 2026; a server that
+requires a trusted client certificate answers 421 to one that is for servers only. If a partner asks for
+one, a certificate made for that purpose, known to him by its fingerprint, is the lasting way.`,
+	Choices: []ask.Choice[ClientCertificate]{
+		{Value: ClientNone, Name: "none", Help: "what Postfix itself recommends"},
+		{Value: ClientKeep, Name: "keep", Help: "the one that is in use stays as it is"},
+	},
+	Placeholder: "/path/to/client.pem",
+	Parse: func(texts []string) (ClientCertificate, error) {
+		return ClientCertificate(texts[0]), absolute(texts[0])
+	},
+	Format: func(v ClientCertificate) []string { return []string{string(v)} },
+	Hide: func(v ClientCertificate, f Facts, _ *ask.Answers) string {
+		if v == ClientKeep && len(f.ClientCertificates()) == 0 {
+			return "none is in use"
+		}
+		return ""
+	},
+	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[ClientCertificate] {
+		if used := f.ClientCertificates(); len(used) > 0 {
+			why := "one is in use; who asked for it is not known"
+			if used[0].Err == nil && !used[0].ClientUse {
+				why = "one is in use, but it is not made for clients: a server that requires one would refuse it"
+			}
+			return suggest(ClientKeep, ask.Detected, "%s", why)
+		}
+		return suggest(ClientNone, ask.Default, "Postfix advises against one unless a partner asks for it")
+	},
+	Files: func(v ClientCertificate) []string {
+		if p := v.Path(); p != "" {
+			return []string{p}
+		}
+		return nil
+	},
+	Check: func(v ClientCertificate, f Facts, _ *ask.Answers) error {
+		if v.Path() == "" {
+			return nil
+		}
+		return checkChains(f, []string{v.Path()}, func(c certs.Facts) bool { return c.ClientUse }, "client")
+	},
+	Now: func(f Facts) string {
+		var out []string
+		for _, c := range f.ClientCertificates() {
+			out = append(out, c.Chain+" ("+c.Origin.String()+")")
+		}
+		if out == nil {
+			return "none"
+		}
+		return strings.Join(out, ", ")
+	},
+}
+
+// clientKey names the key of the client certificate, if it is not in the file.
+var clientKey = &ask.Question[string, Facts]{
+	Key:         "client-key",
+	Section:     SectionSending,
+	Title:       "Where is the private key of the client certificate?",
+	Why:         "Without its key Postfix sends without a certificate.",
+	Help:        `The file with the private key, without a passphrase.`,
+	Placeholder: "/path/to/client.key",
+	Parse: func(texts []string) (string, error) {
+		return texts[0], absolute(texts[0])
+	},
+	When: func(f Facts, a *ask.Answers) bool {
+		path := clientCert.Get(f, a).Path()
+		if path == "" {
+			return false
+		}
+		_, own, _ := f.KeyFor(path)
+		return !own
+	},
+	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[string] {
+		if path, own, ok := f.KeyFor(clientCert.Get(f, a).Path()); ok && !own {
+			return suggest(path, ask.Detected, "it is the key of that certificate")
+		}
+		return ask.Suggestion[string]{Why: "no key for that certificate was found"}
+	},
+	Check: func(v string, f Facts, a *ask.Answers) error {
+		return checkKeys(f, []string{clientCert.Get(f, a).Path()}, []string{v})
+	},
+	Files: func(v string) []string { return slices.DeleteFunc([]string{v}, func(s string) bool { return s == "" }) },
+}
+
+func isAuthority(c *x509.Certificate) bool { return c.IsCA }

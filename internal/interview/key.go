@@ -1,0 +1,84 @@
+package interview
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"postseal/internal/ask"
+	"postseal/internal/hint"
+)
+
+// key names the private keys that are not in the certificate files.
+var key = &ask.Question[[]string, Facts]{
+	Key:         "key",
+	Section:     SectionCertificate,
+	Title:       "Where is its private key?",
+	Why:         "Key and certificate must belong together, or Postfix turns TLS off while still offering it.",
+	Help:        `The file with the private key, without a passphrase. It is read once and copied, mode 0600; it is never shown.`,
+	Many:        true,
+	Placeholder: "/path/to/privkey.pem",
+	Parse: func(texts []string) ([]string, error) {
+		for _, t := range texts {
+			if err := absolute(t); err != nil {
+				return nil, err
+			}
+		}
+		return texts, nil
+	},
+	Format: func(v []string) []string { return v },
+	When: func(f Facts, a *ask.Answers) bool {
+		if !serves(f, a) {
+			return false
+		}
+		given := a.Source("key") != ask.Unset
+		return given || slices.ContainsFunc(cert.Get(f, a), func(p string) bool { _, own, _ := f.KeyFor(p); return !own })
+	},
+	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[[]string] {
+		var keys, lost []string
+		for _, p := range cert.Get(f, a) {
+			path, own, ok := f.KeyFor(p)
+			switch {
+			case !ok:
+				lost = append(lost, p)
+			case !own && !slices.Contains(keys, path):
+				keys = append(keys, path)
+			}
+		}
+		if len(lost) > 0 {
+			return ask.Suggestion[[]string]{Why: "no key for " + strings.Join(lost, ", ") + " was found"}
+		}
+		return suggest(keys, ask.Detected, "it is the key of that certificate")
+	},
+	Files: func(v []string) []string { return v },
+	Check: func(v []string, f Facts, a *ask.Answers) error {
+		// What is wrong with the certificates themselves is said there.
+		if _, _, err := f.Chains(cert.Get(f, a)...); err != nil {
+			return nil
+		}
+		return checkKeys(f, cert.Get(f, a), v)
+	},
+	Now: func(f Facts) string {
+		var out []string
+		for _, c := range f.ServerCertificates() {
+			out = append(out, c.Key)
+		}
+		return strings.Join(out, ", ")
+	},
+}
+
+// checkKeys looks whether every certificate has a key among the files. What
+// this user may not read is not held against them.
+func checkKeys(f Facts, certs, keys []string) error {
+	_, unread, err := f.Chains(slices.Concat(certs, keys)...)
+	if err != nil || len(unread) > 0 {
+		return err
+	}
+	var all []error
+	for _, c := range certs {
+		if _, _, ok := f.KeyFor(c); !ok {
+			all = append(all, hint.New("none of the keys belongs to "+c, "name the right one with --key"))
+		}
+	}
+	return errors.Join(all...)
+}

@@ -1,0 +1,69 @@
+package interview
+
+import (
+	"fmt"
+	"strings"
+
+	"postseal/internal/ask"
+	"postseal/internal/detect"
+)
+
+// SubmissionChange is what happens to the services for users in master.cf.
+type SubmissionChange string
+
+// The changes.
+const (
+	SubmissionKeep    SubmissionChange = "keep"
+	SubmissionEncrypt SubmissionChange = "encrypt"
+	SubmissionAdd465  SubmissionChange = "encrypt-and-465"
+)
+
+// submission decides what happens to ports 587 and 465.
+var submission = &ask.Question[SubmissionChange, Facts]{
+	Key:     "submission",
+	Section: SectionReceiving,
+	Title:   "What should hold for users on ports 587 and 465?",
+	Why:     "Here TLS can be demanded: every user has a mail program that can do it. One set to no encryption can then no longer send.",
+	Help: `RFC 8314 prefers TLS from the first byte (port 465) to STARTTLS (port 587), since nobody on the way can
+strip it. encrypt-and-465 opens port 465 with the same settings that 587 has now. Nothing is opened without
+being asked for, and a service that already demands TLS is not touched.`,
+	Choices: []ask.Choice[SubmissionChange]{
+		{Value: SubmissionEncrypt, Name: "encrypt", Help: "TLS is demanded on the ports that are open"},
+		{Value: SubmissionAdd465, Name: "encrypt-and-465", Help: "and port 465 is opened beside 587"},
+		{Value: SubmissionKeep, Name: "keep", Help: "master.cf stays as it is"},
+	},
+	When: func(f Facts, a *ask.Answers) bool { return serves(f, a) && role.Get(f, a) == detect.Mailserver },
+	Hide: func(v SubmissionChange, f Facts, _ *ask.Answers) string {
+		users := f.Receives(detect.Submission, detect.Submissions)
+		switch {
+		case v != SubmissionKeep && len(users) == 0:
+			return "no port for users is open"
+		case v == SubmissionAdd465 && len(f.Receives(detect.Submissions)) > 0:
+			return "port 465 is open already"
+		}
+		return ""
+	},
+	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[SubmissionChange] {
+		if len(f.Receives(detect.Submission, detect.Submissions)) == 0 {
+			return suggest(SubmissionKeep, ask.Detected, "no port for users is open here")
+		}
+		return suggest(SubmissionEncrypt, ask.Default, "RFC 8314: passwords and mail of users belong inside TLS")
+	},
+	Check: func(v SubmissionChange, f Facts, _ *ask.Answers) error {
+		// After the run that opened it, port 465 is open: nothing to do then.
+		if v == SubmissionAdd465 && len(f.Receives(detect.Submission, detect.Submissions)) == 0 {
+			return fmt.Errorf("there is no submission service whose settings port 465 could have")
+		}
+		return nil
+	},
+	Now: func(f Facts) string {
+		var out []string
+		for _, l := range f.Receives(detect.Submission, detect.Submissions) {
+			out = append(out, l.Service.ID()+": "+l.Level)
+		}
+		if out == nil {
+			return "no port for users is open"
+		}
+		return strings.Join(out, ", ")
+	},
+}

@@ -1,0 +1,321 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"postseal/internal/ask"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+	"postseal/internal/interview"
+	"postseal/internal/postfix"
+	"postseal/internal/postfix/maincf"
+	"postseal/internal/postfix/mastercf"
+	"postseal/templates"
+)
+
+// Options are where our own files lie.
+type Options struct {
+	// CertsDir is for files of key and chain: /etc/postseal/certs.
+	CertsDir string
+	// EtcDir is for other files: /etc/postseal.
+	EtcDir string
+	// AnswersPath is the answers file to write; empty for none. AnswersText
+	// is what it holds now, AnswersNew that it does not exist yet.
+	AnswersPath string
+	AnswersText string
+	AnswersNew  bool
+}
+
+// Markers are the lines between which the block stands.
+var Markers = maincf.Markers{Begin: templates.Begin, End: templates.End}
+
+// builder collects what a plan is made of.
+type builder struct {
+	f *detect.Facts
+	d interview.Decisions
+	o Options
+	p *Plan
+
+	settings []templates.Setting // for the block
+	gone     map[string]bool     // parameters whose assignments go
+	master   *mastercf.File
+	// served maps each of our chain files to what is in it.
+	served map[string]served
+	after  postfix.Config // the configuration as it will be
+}
+
+// Build makes the plan. The answers must have been checked.
+func Build(f *detect.Facts, a *ask.Answers, o Options) (*Plan, error) {
+	b := &builder{
+		f: f, d: interview.Decide(f, a), o: o, gone: map[string]bool{}, served: map[string]served{}, master: f.Config.Master,
+		p: &Plan{
+			Format: Format, ConfigDir: f.Config.Dir, Postfix: f.Config.Version.String(),
+			Inputs: map[string]string{}, Answers: interview.All.Values(f, a), Risks: []Risk{}, Changes: []Change{}, Checks: []Check{},
+		},
+	}
+	if err := b.certificates(); err != nil {
+		return nil, err
+	}
+	b.receiving()
+	b.sending()
+	b.obsolete()
+	if err := b.services(); err != nil {
+		return nil, err
+	}
+	if err := b.mainCF(); err != nil {
+		return nil, err
+	}
+	b.masterCF()
+	b.checks()
+	b.risks()
+	b.notes()
+	return b.p, b.answers(a)
+}
+
+// set puts a parameter into the block, if this release has it. A value that
+// Postfix would use by itself is left out, and so are older lines that say it.
+func (b *builder) set(name, value string) {
+	p, known := postfix.Lookup(name)
+	if known && !p.KnownIn(b.f.Config.Version) {
+		return
+	}
+	def, ok := b.f.Config.Defaults[name]
+	if !ok {
+		def = p.DefaultIn(b.f.Config.Version)
+	}
+	b.gone[name] = true
+	if value != def {
+		b.settings = append(b.settings, templates.Setting{Name: name, Value: value})
+	}
+}
+
+// unset takes all assignments of the parameters out.
+func (b *builder) unset(names ...string) {
+	for _, n := range names {
+		b.gone[n] = true
+	}
+}
+
+// inBlock says whether the block sets the parameter.
+func (b *builder) inBlock(name string) bool {
+	return slices.ContainsFunc(b.settings, func(s templates.Setting) bool { return s.Name == name })
+}
+
+// present is a parameter as main.cf has it now.
+func (b *builder) present(name string) string { return b.f.Config.Text(nil, name) }
+
+// isSet says whether main.cf has a line for the parameter.
+func (b *builder) isSet(name string) bool {
+	_, ok := b.f.Config.Main.Get(name)
+	return ok
+}
+
+// obsolete takes out what Postfix itself no longer uses, as far as the block
+// says the same.
+func (b *builder) obsolete() {
+	for _, p := range postfix.Parameters() {
+		if p.Obsolete == "" || !b.isSet(p.Name) {
+			continue
+		}
+		switch {
+		case p.Direction() == postfix.Receiving && b.d.Role == detect.Sender:
+		case strings.HasPrefix(p.Name, "postscreen_"), strings.HasSuffix(p.Name, "_cname_overrides_servername"):
+			// What they did would have to be said elsewhere first.
+		case p.Name == "smtp_tls_per_site" && b.present("smtp_tls_policy_maps") == "":
+			b.p.Notes = append(b.p.Notes, "smtp_tls_per_site is obsolete, but in use: move its entries to smtp_tls_policy_maps")
+		case p.Name == "smtpd_tls_dh1024_param_file" && b.d.Profile == interview.Compatible && !b.openSSL(3, 0):
+			// OpenSSL 1 has no groups of its own for what the profile keeps.
+		default:
+			b.unset(p.Name)
+		}
+	}
+}
+
+// keepReferred keeps lines that other lines refer to with $name.
+func (b *builder) keepReferred() {
+	for again := true; again; {
+		again = false
+		for _, name := range slices.Sorted(maps.Keys(b.gone)) {
+			if !b.gone[name] || b.inBlock(name) || !b.isSet(name) {
+				continue
+			}
+			if who := b.refersTo(name); who != "" {
+				b.gone[name] = false
+				b.p.Notes = append(b.p.Notes, fmt.Sprintf("%s stays: %s refers to it", name, who))
+				again = true
+			}
+		}
+	}
+}
+
+// refersTo finds a line that stays and mentions $name.
+func (b *builder) refersTo(name string) string {
+	mentions := func(value string) bool {
+		found := false
+		_, _ = maincf.Expand(value, func(n string) (string, bool) {
+			found = found || n == name
+			return "x", true
+		})
+		return found
+	}
+	block, _, _ := b.f.Config.Main.Block(Markers)
+	for _, e := range b.f.Config.Main.Entries() {
+		if !b.gone[e.Name] && !block.In(e) && mentions(e.Value) {
+			return e.Name
+		}
+	}
+	for _, s := range b.master.Services() {
+		for _, o := range s.Options {
+			if mentions(o.Value) {
+				return s.ID()
+			}
+		}
+	}
+	return ""
+}
+
+// mainCF writes the block and takes the old lines out.
+func (b *builder) mainCF() error {
+	old := b.f.Config.Main
+	present, had, err := old.Block(Markers)
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("%s: %w", b.f.Config.MainPath(), err),
+			"put the missing line back, or delete both, and run postseal again")
+	}
+	b.keepReferred()
+	block, err := templates.Block(b.settings)
+	if err != nil {
+		return err
+	}
+	main, err := old.Apply(maincf.Edit{Markers: Markers, Drop: func(e maincf.Entry) bool { return b.gone[e.Name] }, Block: block})
+	if err != nil {
+		return err
+	}
+	b.p.Block = block
+	b.after = b.f.Config
+	b.after.Main, b.after.Master = main, b.master
+	b.input(b.f.Config.MainPath(), old.Bytes())
+	b.file(MainCF, b.f.Config.MainPath(), string(old.Bytes()), string(main.Bytes()))
+	b.changes(present, had)
+	return nil
+}
+
+// changes compares both files, parameter by parameter.
+func (b *builder) changes(block maincf.Block, had bool) {
+	old, now := b.f.Config.Main, b.after.Main
+	seen := map[string]bool{}
+	for _, e := range slices.Concat(old.Entries(), now.Entries()) {
+		if seen[e.Name] || e.Bad != "" {
+			continue
+		}
+		seen[e.Name] = true
+		before, wasSet := old.Get(e.Name)
+		after, isSet := now.Get(e.Name)
+		moved := isSet && b.inBlock(e.Name) && !(had && block.In(before))
+		if wasSet == isSet && before.Value == after.Value && !moved {
+			continue
+		}
+		c := Change{Parameter: e.Name, Present: wasSet, Kept: isSet, Before: before.Value, After: after.Value, Line: before.Line}
+		if !wasSet {
+			c.Before = b.f.Config.Value(nil, e.Name).Raw
+		}
+		c.Why, c.Source = why(e.Name, after.Value, isSet)
+		b.p.Changes = append(b.p.Changes, c)
+	}
+}
+
+// why is the reason for a line that comes or goes.
+func why(name, value string, isSet bool) (text, source string) {
+	if isSet {
+		r := templates.Why(templates.Setting{Name: name, Value: value})
+		return r.Why, r.Source
+	}
+	if p, ok := postfix.Lookup(name); ok && p.Obsolete != "" {
+		return p.Obsolete, "postconf(5) " + name
+	}
+	r := templates.WhyRemoved(name)
+	return r.Why, r.Source
+}
+
+// masterCF adds the file, if it changed.
+func (b *builder) masterCF() {
+	if !b.f.HasMaster {
+		return
+	}
+	b.input(b.f.Config.MasterPath(), b.f.Config.Master.Bytes())
+	b.file(MasterCF, b.f.Config.MasterPath(), string(b.f.Config.Master.Bytes()), string(b.master.Bytes()))
+}
+
+// answers adds the answers file, if it changed.
+func (b *builder) answers(a *ask.Answers) error {
+	if b.o.AnswersPath == "" {
+		return nil
+	}
+	text, err := interview.All.Save([]byte(b.o.AnswersText), b.f, a)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", b.o.AnswersPath, err)
+	}
+	b.p.Inputs[b.o.AnswersPath] = ""
+	if !b.o.AnswersNew {
+		b.input(b.o.AnswersPath, []byte(b.o.AnswersText))
+	}
+	if string(text) != b.o.AnswersText {
+		b.p.Files = append(b.p.Files, File{Path: b.o.AnswersPath, Kind: Answers, Before: b.o.AnswersText, After: string(text), New: b.o.AnswersNew, Mode: 0o644})
+	}
+	return nil
+}
+
+// file adds a text file, if its content changes.
+func (b *builder) file(kind Kind, path, before, after string) {
+	if before != after {
+		b.p.Files = append(b.p.Files, File{Path: path, Kind: kind, Before: before, After: after, Mode: 0o644})
+	}
+}
+
+// input notes what the plan rests on.
+func (b *builder) input(path string, content []byte) { b.p.Inputs[path] = Digest(content) }
+
+// Digest is the SHA-256 of a file's content, in hexadecimal.
+func Digest(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// openSSL says whether the library in use is at least this version. If it is
+// not known, it is taken for an old one.
+func (b *builder) openSSL(major, minor int) bool {
+	var x, y int
+	if _, err := fmt.Sscanf(b.f.OpenSSL, "OpenSSL %d.%d", &x, &y); err != nil {
+		return false
+	}
+	return x > major || x == major && y >= minor
+}
+
+// instance is a name for the folder of this instance's chain files.
+func (b *builder) instance() string {
+	name := safe(b.f.Hostname)
+	if dir := filepath.Base(b.f.Config.Dir); b.f.Config.Dir != "/etc/postfix" {
+		return safe(dir) + "-" + name
+	}
+	return name
+}
+
+// safe makes a file name of a host name.
+func safe(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(s))
+	if s = strings.Trim(s, ".-"); s == "" {
+		return "server"
+	}
+	return s
+}

@@ -1,0 +1,191 @@
+package plan
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"postseal/certs"
+	"postseal/internal/detect"
+	"postseal/internal/postfix/mastercf"
+)
+
+// served is a chain that a listener will show.
+type served struct {
+	certs.Facts
+	known bool // false if a file could not be read
+}
+
+// certificates plans the chain files and the parameters that name them.
+func (b *builder) certificates() error {
+	if b.d.Role != detect.Sender && len(b.d.Cert) > 0 && b.d.Cert[0] != "none" {
+		paths, err := b.chainFiles("", b.d.Cert, b.d.Key)
+		if err != nil {
+			return err
+		}
+		b.set("smtpd_tls_chain_files", strings.Join(paths, ", "))
+		b.unset("smtpd_tls_cert_file", "smtpd_tls_key_file", "smtpd_tls_eccert_file", "smtpd_tls_eckey_file")
+	}
+	client := []string{"smtp_tls_cert_file", "smtp_tls_key_file", "smtp_tls_eccert_file", "smtp_tls_eckey_file", "smtp_tls_chain_files"}
+	switch path := b.d.ClientCert.Path(); {
+	case path != "":
+		var keys []string
+		if b.d.ClientKey != "" {
+			keys = []string{b.d.ClientKey}
+		}
+		paths, err := b.chainFiles("client-", []string{path}, keys)
+		if err != nil {
+			return err
+		}
+		b.unset(client...)
+		b.set("smtp_tls_chain_files", strings.Join(paths, ", "))
+	case b.d.ClientCert == "none":
+		b.unset(client...)
+	default: // keep: what an earlier block says must stay in the block
+		if block, had, _ := b.f.Config.Main.Block(Markers); had {
+			if e, ok := b.f.Config.Main.Get("smtp_tls_chain_files"); ok && block.In(e) {
+				b.set("smtp_tls_chain_files", e.Value)
+			}
+		}
+	}
+	return nil
+}
+
+// chainFiles returns what to write into a *_chain_files parameter: our own
+// key-first files, or, for a lineage that an ACME client renews in place, its
+// key and chain.
+func (b *builder) chainFiles(prefix string, certFiles, keyFiles []string) ([]string, error) {
+	all := slices.Concat(keyFiles, certFiles)
+	chains, unread, err := b.f.Chains(all...)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		b.p.Inputs[p] = b.f.PEM[p].Digest
+	}
+	if len(chains) == 0 {
+		// Not even the certificate can be read: what will be written is known
+		// by place only.
+		path := filepath.Join(b.o.CertsDir, b.instance(), prefix+"chain.pem")
+		b.assemble(path, Assembly{From: all, Contents: []string{"not readable: " + strings.Join(unread, ", ")}, Unproved: true})
+		return []string{path}, nil
+	}
+	var out []string
+	for _, c := range chains {
+		facts := c.Facts(b.f.Roots())
+		if key, chain, ok := b.renewedInPlace(c, all); ok {
+			out = append(out, key, chain)
+			b.served[chain] = served{facts, true}
+			continue
+		}
+		path := filepath.Join(b.o.CertsDir, b.instance(), prefix+strings.ToLower(facts.Algorithm)+".pem")
+		out = append(out, path)
+		b.served[path] = served{facts, true}
+		if b.isWritten(path, c) {
+			continue
+		}
+		a := Assembly{From: all, Fingerprint: facts.Fingerprint, PEM: c.CertificatesPEM(), Unproved: len(unread) > 0}
+		for _, cert := range c.Certs {
+			a.Contents = append(a.Contents, certs.Describe(cert))
+		}
+		b.assemble(path, a)
+	}
+	return out, nil
+}
+
+func (b *builder) assemble(path string, a Assembly) {
+	p, seen := b.f.PEM[path]
+	exists := seen && p.Digest != ""
+	b.p.Inputs[path] = p.Digest
+	b.p.Files = append(b.p.Files, File{Path: path, Kind: ChainPEM, New: !exists, Mode: 0o600, Assemble: &a})
+}
+
+// isWritten says whether the file at path already is what would be written.
+func (b *builder) isWritten(path string, c certs.Chain) bool {
+	p := b.f.PEM[path]
+	return p.Err == nil && p.KeyFirst && len(p.Keys) == 1 &&
+		certs.Same(p.Keys[0].Public, c.Leaf().PublicKey) &&
+		slices.EqualFunc(p.Certs, c.Certs, (*x509.Certificate).Equal)
+}
+
+// renewedInPlace finds the key and chain files of a chain that another client
+// renews, if Postfix can read them as they are.
+func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain string, ok bool) {
+	for _, p := range paths {
+		f := b.f.PEM[p]
+		if len(f.Certs) > 0 && f.Certs[0].Equal(c.Leaf()) && len(f.Keys) == 0 && detect.OwnerOf(p) != "" && !c.Reordered {
+			chain = p
+		}
+		if len(f.Keys) == 1 && len(f.Certs) == 0 && certs.Same(f.Keys[0].Public, c.Leaf().PublicKey) {
+			key = p
+		}
+	}
+	return key, chain, key != "" && chain != ""
+}
+
+// ownCertificates moves the certificates of services that name their own to
+// chain files: smtpd_tls_chain_files in main.cf would hide the old way.
+func (b *builder) ownCertificates() error {
+	for _, l := range b.f.Listeners {
+		s := l.Service
+		if _, ok := s.Override("smtpd_tls_chain_files"); ok || !b.f.OwnCertificate(s) || !b.inBlock("smtpd_tls_chain_files") {
+			continue
+		}
+		groups, _ := b.f.CertificateFiles(&s, "smtpd_tls_")
+		var keys, chains []string
+		for _, g := range groups {
+			keys, chains = append(keys, g[0]), append(chains, g[1])
+		}
+		paths, err := b.chainFiles(safe(s.Name)+"-", slices.Compact(chains), slices.Compact(keys))
+		if err != nil {
+			return fmt.Errorf("the certificate of %s: %w", s.ID(), err)
+		}
+		err = b.override(s, "smtpd_tls_chain_files", strings.Join(paths, ","),
+			"this service has a certificate of its own, which smtpd_tls_chain_files in main.cf would hide", "postconf(5) smtpd_tls_chain_files")
+		for _, name := range []string{"cert_file", "key_file", "eccert_file", "eckey_file"} {
+			err = errors.Join(err, b.noOverride(s, "smtpd_tls_"+name, "now in smtpd_tls_chain_files", "postconf(5) smtpd_tls_chain_files"))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// override sets a parameter for one service.
+func (b *builder) override(s mastercf.Service, name, value, why, source string) error {
+	old, had := s.Override(name)
+	if had && old.Value == value {
+		return nil
+	}
+	m, err := b.master.Set(s.Name, s.Type, name, value)
+	if err != nil {
+		return err
+	}
+	b.master = m
+	b.p.Changes = append(b.p.Changes, Change{
+		Parameter: name, Service: s.ID(), Before: b.f.Config.Value(&s, name).Raw, Present: had, After: value, Kept: true,
+		Why: why, Source: source, Line: old.Line,
+	})
+	return nil
+}
+
+// noOverride lets a service follow main.cf again.
+func (b *builder) noOverride(s mastercf.Service, name, why, source string) error {
+	old, had := s.Override(name)
+	if !had {
+		return nil
+	}
+	m, err := b.master.Unset(s.Name, s.Type, name)
+	if err != nil {
+		return err
+	}
+	b.master = m
+	b.p.Changes = append(b.p.Changes, Change{
+		Parameter: name, Service: s.ID(), Before: old.Value, Present: true, Why: why, Source: source, Line: old.Line,
+	})
+	return nil
+}

@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"slices"
+
+	"postseal/internal/detect"
+	"postseal/internal/interview"
+	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
+)
+
+// checks lists what must be seen on each listener afterwards.
+func (b *builder) checks() {
+	for _, s := range b.after.Master.Services() {
+		if s.Type != "inet" || s.Program() != "smtpd" && s.Program() != "postscreen" {
+			continue
+		}
+		l := b.f.Listener(b.after, s)
+		c := Check{Service: s.ID(), Addr: l.Addr, Mode: GreetOnly, Proxy: l.Proxy}
+		switch {
+		case l.Wrapper:
+			c.Mode = Implicit
+		case l.Level != "none":
+			c.Mode = STARTTLS
+		}
+		if c.Mode != GreetOnly {
+			c.Floor = string(b.listenerFloor(b.after, l))
+			c.Serves = b.serves(s)
+		}
+		b.p.Checks = append(b.p.Checks, c)
+	}
+}
+
+// listenerFloor is the oldest version that a listener accepts: services that
+// demand TLS go by the mandatory parameters.
+func (b *builder) listenerFloor(c postfix.Config, l detect.Listener) postfix.Protocol {
+	name := "smtpd_tls_protocols"
+	if l.Level == "encrypt" {
+		name = "smtpd_tls_mandatory_protocols"
+	}
+	floor, err := postfix.ParseFloor(c.Text(&l.Service, name), c.Version)
+	if err != nil {
+		return ""
+	}
+	return floor
+}
+
+// serves is what a service will show, by algorithm; nil if a file is not known.
+func (b *builder) serves(s mastercf.Service) map[string]string {
+	out := map[string]string{}
+	if files := words(b.after.Text(&s, "smtpd_tls_chain_files")); len(files) > 0 {
+		for _, path := range files {
+			if c, ok := b.served[path]; ok {
+				out[c.Algorithm] = c.Fingerprint
+			}
+		}
+		if len(out) > 0 {
+			return out
+		}
+		b.fromFacts(out, files)
+		return out
+	}
+	config := *b.f
+	config.Config = b.after
+	groups, _ := config.CertificateFiles(&s, "smtpd_tls_")
+	for _, g := range groups {
+		b.fromFacts(out, g)
+	}
+	return out
+}
+
+// fromFacts adds what the files at these paths hold now.
+func (b *builder) fromFacts(out map[string]string, paths []string) {
+	chains, _, err := b.f.Chains(paths...)
+	if err != nil {
+		return
+	}
+	for _, c := range chains {
+		facts := c.Facts(nil)
+		out[facts.Algorithm] = facts.Fingerprint
+	}
+}
+
+// rank orders the outbound levels from loose to strict.
+func rank(level string) int { return slices.Index(interview.OutboundLevels, level) }

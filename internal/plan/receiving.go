@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"postseal/internal/detect"
+	"postseal/internal/interview"
+	"postseal/internal/postfix"
+)
+
+// What is excluded, by class: the cipher grade stays Postfix's own. Both sets
+// leave eight suites or more of TLS 1.2, and all of TLS 1.3.
+var (
+	excludeIntermediate = []string{"aNULL", "kRSA", "kDHE", "SHA1", "CAMELLIA", "ARIA", "AESCCM8"}
+	excludeModern       = []string{"aNULL", "kRSA", "kDHE", "SHA1", "SHA256", "SHA384", "CAMELLIA", "ARIA", "AESCCM8"}
+	excludeAnonymous    = []string{"aNULL"}
+)
+
+// receiving plans what counts for those who deliver here.
+func (b *builder) receiving() {
+	if !b.inBlock("smtpd_tls_chain_files") {
+		return
+	}
+	v := b.f.Config.Version
+	b.set("smtpd_tls_security_level", b.d.InboundLevel)
+	b.set("smtpd_tls_protocols", postfix.FormatFloor(b.d.MinProtocol, v))
+	users := b.d.Role == detect.Mailserver
+	if users || b.d.InboundLevel == "encrypt" {
+		floor := b.d.MinProtocol
+		if users && floor.Below(postfix.TLSv12) {
+			floor = postfix.TLSv12 // RFC 8997, in every profile
+		}
+		b.set("smtpd_tls_mandatory_protocols", postfix.FormatFloor(b.atLeastPresent(floor, "smtpd_tls_mandatory_protocols"), v))
+	}
+	b.excludeCiphers(users)
+	if b.d.OffersAuth {
+		b.set("smtpd_tls_auth_only", yesNo(b.d.AuthTLSOnly))
+	}
+	b.set("smtpd_tls_received_header", yesNo(b.d.ReceivedHeader))
+	b.set("smtpd_tls_loglevel", strconv.Itoa(b.d.LogLevel))
+	b.unset("smtpd_tls_session_cache_database")
+	for _, name := range []string{"smtpd_tls_ciphers", "smtpd_tls_mandatory_ciphers"} {
+		if g := strings.ToLower(b.present(name)); g == "low" || g == "export" {
+			b.unset(name)
+		}
+	}
+	b.library()
+}
+
+// excludeCiphers adds the exclusions of the profile to those that are there.
+func (b *builder) excludeCiphers(users bool) {
+	var want []string
+	switch b.d.Profile {
+	case interview.Intermediate:
+		want = excludeIntermediate
+	case interview.Modern:
+		want = excludeModern
+	case interview.Compatible:
+		if users {
+			b.set("smtpd_tls_mandatory_exclude_ciphers", b.withPresent("smtpd_tls_mandatory_exclude_ciphers", excludeAnonymous))
+		}
+		return
+	}
+	if b.d.MinProtocol.Below(postfix.TLSv12) {
+		// All suites of TLS 1.0 and 1.1 use SHA-1, and many of their clients
+		// know nothing but RSA key exchange.
+		want = excludeAnonymous
+	}
+	b.set("smtpd_tls_exclude_ciphers", b.withPresent("smtpd_tls_exclude_ciphers", want))
+}
+
+// withPresent adds what main.cf has in that list beside the words that
+// profiles use: those words follow the profile.
+func (b *builder) withPresent(name string, want []string) string {
+	out := slices.Clone(want)
+	for _, w := range words(b.present(name)) {
+		if !slices.Contains(out, w) && !slices.Contains(excludeModern, w) {
+			out = append(out, w)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// words splits a list in a value.
+func words(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
+}
+
+// library plans what the TLS library does for both directions.
+func (b *builder) library() {
+	v := b.f.Config.Version
+	if v.Known() && !v.AtLeast(postfix.V(3, 8, 0)) && b.f.OpenSSL != "" && !b.openSSL(3, 0) {
+		b.set("tls_ssl_options", b.withPresent("tls_ssl_options", []string{"NO_RENEGOTIATION"}))
+	}
+	if b.d.Profile == interview.Modern {
+		b.set("tls_ffdhe_auto_groups", "")
+	}
+	if strings.Contains(b.f.Config.Defaults["tls_eecdh_auto_curves"], "MLKEM") {
+		b.unset("tls_eecdh_auto_curves") // an older list would switch post-quantum groups off
+	}
+}
+
+// atLeastPresent raises a floor to the one that the administrator has set
+// himself: nothing is loosened unasked.
+func (b *builder) atLeastPresent(floor postfix.Protocol, name string) postfix.Protocol {
+	if present, err := interview.PresentFloor(b.f, name); err == nil && floor.Below(present) && !b.inOwnBlock(name) {
+		return present
+	}
+	return floor
+}
+
+func yesNo(v bool) string {
+	if v {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,168 @@
+package plan
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"postseal/internal/detect"
+	"postseal/internal/interview"
+	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
+	"postseal/templates"
+)
+
+// services plans what must change in master.cf: where a service would defeat
+// the block, and what the role needs.
+func (b *builder) services() error {
+	if !b.inBlock("smtpd_tls_chain_files") {
+		return nil
+	}
+	if err := b.ownCertificates(); err != nil {
+		return err
+	}
+	for _, l := range b.f.Listeners {
+		if l.Kind == detect.Internal {
+			continue
+		}
+		err := errors.Join(b.followBlock(l), b.demandTLS(l), b.groups(l), b.signatures(l))
+		if err != nil {
+			return err
+		}
+	}
+	return b.open465()
+}
+
+// followBlock removes overrides that are looser than the block.
+func (b *builder) followBlock(l detect.Listener) error {
+	s := l.Service
+	_, port := "", l.Addr[strings.LastIndexByte(l.Addr, ':')+1:]
+	if o, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && port == "25" && o.Value == "none" {
+		if err := b.noOverride(s, "smtpd_tls_security_level", "it turned TLS off on port 25, whatever main.cf says", "postconf(5) smtpd_tls_security_level"); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"} {
+		if _, ok := s.Override(name); !ok {
+			continue
+		}
+		floor, err := postfix.ParseFloor(b.f.Config.Text(&s, name), b.f.Config.Version)
+		if err != nil || floor.Below(b.floor(l.Kind)) {
+			if err := b.noOverride(s, name, "it allowed older TLS than the block", "RFC 8996"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// floor is the oldest version that a kind of listener shall accept.
+func (b *builder) floor(k detect.Kind) postfix.Protocol {
+	if k != detect.Relay && b.d.MinProtocol.Below(postfix.TLSv12) {
+		return postfix.TLSv12
+	}
+	return b.d.MinProtocol
+}
+
+// demandTLS makes TLS a duty for users.
+func (b *builder) demandTLS(l detect.Listener) error {
+	if b.d.Role != detect.Mailserver || b.d.Submission == interview.SubmissionKeep || l.Wrapper {
+		return nil
+	}
+	if l.Kind != detect.Submission || l.Level == "encrypt" {
+		return nil
+	}
+	return b.override(l.Service, "smtpd_tls_security_level", "encrypt", "users log in here: password and mail only inside TLS", "RFC 8314, section 3.3")
+}
+
+// groups offers post-quantum key exchange to those who deliver, where Postfix
+// has it in its library but leaves it out of its list. In main.cf the list
+// would count for sending too, where the larger hello can get lost.
+func (b *builder) groups(l detect.Listener) error {
+	const name, list = "tls_eecdh_auto_curves", "X25519MLKEM768 X25519 prime256v1 secp384r1"
+	v := b.f.Config.Version
+	if v.Major != 3 || v.Minor != 10 || !b.openSSL(3, 5) || b.isSet(name) || b.d.Profile == interview.Compatible || l.Screened {
+		return nil
+	}
+	if _, ok := l.Service.Override(name); ok {
+		return nil
+	}
+	return b.override(l.Service, name, list, "offer post-quantum key exchange; this release leaves it out of its list", "postconf(5) tls_eecdh_auto_curves")
+}
+
+// signatures refuses SHA-1 handshake signatures, which no parameter of
+// Postfix can, by a file for OpenSSL that only smtpd reads.
+func (b *builder) signatures(l detect.Listener) error {
+	path := filepath.Join(b.o.EtcDir, "openssl-smtpd.cnf")
+	p, _ := postfix.Lookup("tls_config_file")
+	old, had := l.Service.Override("tls_config_file")
+	ours := had && old.Value == path
+	wanted := b.d.Profile == interview.Modern && p.KnownIn(b.f.Config.Version) && b.f.Config.Version.Known() && !l.Screened
+	switch {
+	case wanted && (!had || ours):
+		why, source := "no SHA-1 signatures in the handshake", "NCSC-NL TLS guidelines 2025-05"
+		if err := b.override(l.Service, "tls_config_file", path, why, source); err != nil {
+			return err
+		}
+		if err := b.override(l.Service, "tls_config_name", "postseal", why, source); err != nil {
+			return err
+		}
+		b.openSSLFile(path)
+	case ours:
+		const why, source = "only the profile modern needs it", "chosen here"
+		return errors.Join(b.noOverride(l.Service, "tls_config_file", why, source), b.noOverride(l.Service, "tls_config_name", why, source))
+	}
+	return nil
+}
+
+// openSSLFile plans the file once. It is the same for all instances, so one
+// that is there with other content is of another version of postseal.
+func (b *builder) openSSLFile(path string) {
+	if _, planned := b.p.File(OpenSSL); planned || b.f.OpenSSLFile == templates.OpenSSL {
+		return
+	}
+	b.p.Inputs[path] = ""
+	if b.f.OpenSSLFile != "" {
+		b.input(path, []byte(b.f.OpenSSLFile))
+	}
+	b.p.Files = append(b.p.Files, File{Path: path, Kind: OpenSSL, Before: b.f.OpenSSLFile, After: templates.OpenSSL, New: b.f.OpenSSLFile == "", Mode: 0o644})
+}
+
+// open465 adds a service for TLS from the first byte, with the settings of
+// the submission service.
+func (b *builder) open465() error {
+	if b.d.Submission != interview.SubmissionAdd465 || b.d.Role != detect.Mailserver || len(b.f.Receives(detect.Submissions)) > 0 {
+		return nil
+	}
+	like := b.f.Receives(detect.Submission)
+	if len(like) == 0 {
+		return nil
+	}
+	s := like[0].Service
+	name := "submissions"
+	if !b.f.Config.Version.AtLeast(postfix.V(3, 6, 0)) {
+		name = "465" // older releases know the name only if /etc/services does
+	}
+	lines := []string{strings.Join([]string{name, "inet", s.Private, s.Unprivileged, s.Chroot, s.Wakeup, s.MaxProc, s.Command}, " ")}
+	for _, o := range s.Options {
+		if o.Bad != "" || o.Name == "smtpd_tls_security_level" || o.Name == "smtpd_tls_wrappermode" {
+			continue
+		}
+		value := strings.ReplaceAll(o.Value, "submission", "submissions")
+		if o.Name != "syslog_name" {
+			value = o.Value
+		}
+		text, err := mastercf.Format(o.Name, value)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, "  -o "+text)
+	}
+	lines = append(lines, "  -o smtpd_tls_wrappermode=yes")
+	b.master = b.master.Add(lines, s.Name, s.Type)
+	b.p.Changes = append(b.p.Changes, Change{
+		Parameter: "smtpd_tls_wrappermode", Service: name + "/inet", Before: "no", After: "yes", Kept: true,
+		Why: "TLS from the first byte cannot be stripped on the way; same settings as " + s.ID(), Source: "RFC 8314, section 3.3",
+	})
+	return nil
+}

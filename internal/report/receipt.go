@@ -1,0 +1,132 @@
+package report
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"postseal/internal/apply"
+	"postseal/internal/hint"
+	"postseal/internal/plan"
+)
+
+// Step prints the progress of a run, one line for each step that ended.
+func (p Printer) Step(e apply.Event) {
+	switch e.State {
+	case apply.Done:
+		p.printf("%s %s\n", p.good(), e.Step)
+	case apply.Noted:
+		p.printf("%s %s: %s\n", p.note(), e.Step, e.Text)
+	case apply.Failed:
+		p.printf("%s %s\n", p.bad(), e.Step)
+		p.indented("    ", 4, e.Text)
+	}
+}
+
+// Proof is one line about what a listener answered.
+func Proof(x apply.Proof) string {
+	var parts []string
+	switch {
+	case !x.OK && x.Stage != "":
+		return fmt.Sprintf("%s  %s: %s", x.Addr, x.Stage, x.Problem)
+	case x.Mode == plan.GreetOnly:
+		return x.Addr + "  answers, without TLS as intended"
+	}
+	parts = append(parts, strings.TrimSpace(x.Version+" "+x.Group))
+	if len(x.Names) > 0 {
+		parts = append(parts, strings.Join(x.Names, ", ")+" until "+x.Until.UTC().Format(time.DateOnly))
+	}
+	for _, kind := range []string{"ECDSA", "Ed25519", "RSA"} {
+		if f := x.Serves[kind]; f != "" {
+			parts = append(parts, kind+" "+f[:min(12, len(f))])
+		}
+	}
+	if x.Refused != "" {
+		parts = append(parts, x.Refused+" refused")
+	}
+	return x.Addr + "  " + strings.Join(parts, " · ")
+}
+
+// Receipt prints what a run did.
+func (p Printer) Receipt(r *apply.Receipt) {
+	if r == nil {
+		return
+	}
+	for _, x := range r.Proofs {
+		sign := p.good()
+		if !x.OK {
+			sign = p.bad()
+		}
+		p.printf("%s %s %s\n", sign, x.Service, Proof(x))
+	}
+	for _, w := range r.Warnings {
+		p.indented(p.note()+" log: ", 7, w)
+	}
+	switch {
+	case r.Phase == apply.Kept && r.FilesOnly:
+		p.printf("%s Written, files only: nothing was reloaded, and no handshake was made.\n", p.note())
+	case r.Phase == apply.Kept && r.Kind == "undo":
+		p.printf("%s Run %s is undone.\n", p.good(), r.Undoes)
+	case r.Phase == apply.Kept:
+		p.printf("%s Applied and proved, run %s. Undo: postseal undo\n", p.good(), r.ID)
+	case r.Phase == apply.RolledBack:
+		p.printf("%s Rolled back: every file is as it was before run %s.\n", p.bad(), r.ID)
+	}
+}
+
+// History prints runs, newest first.
+func (p Printer) History(all []*apply.Receipt) {
+	if len(all) == 0 {
+		p.printf("No run is recorded.\n")
+		return
+	}
+	for _, r := range all {
+		var files []string
+		for _, e := range r.Entries {
+			files = append(files, filepath.Base(e.Path))
+		}
+		what := r.Kind
+		if r.Undoes != "" {
+			what += " of " + r.Undoes
+		}
+		p.printf("%s  %s  %-5s  %-11s  %s: %s\n", r.ID, r.When.Local().Format("2006-01-02 15:04"), what, string(r.Phase), r.ConfigDir, strings.Join(files, ", "))
+		if r.Failure != "" {
+			p.indented("      ", 6, r.Failure)
+		}
+	}
+}
+
+// Errors prints every part of an error with its hint.
+func (p Printer) Errors(err error) {
+	for _, e := range hint.All(err) {
+		p.indented("postseal: ", 10, e.Error())
+		if h := hint.Of(e); h != "" {
+			p.indented(p.paint(quiet, "  hint: "), 8, h)
+		}
+	}
+}
+
+// errorJSON is an error as data.
+type errorJSON struct {
+	Exit   int          `json:"exit"`
+	Errors []reasonJSON `json:"errors"`
+}
+
+type reasonJSON struct {
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// ErrorsJSON gives an error as data.
+func ErrorsJSON(err error, exit int) any {
+	out := errorJSON{Exit: exit}
+	for _, e := range hint.All(err) {
+		out.Errors = append(out.Errors, reasonJSON{e.Error(), hint.Of(e)})
+	}
+	return out
+}
+
+// Missing says whether an error is only that a file is not there.
+func Missing(err error) bool { return strings.Contains(err.Error(), fs.ErrNotExist.Error()) }

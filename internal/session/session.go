@@ -1,0 +1,251 @@
+// Package session is one run of postseal, whatever its front end: it looks at
+// the server, gathers the answers from where they can come, and makes the plan.
+//
+// It prints nothing and asks nothing; the wizard and the verbs both stand on it.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"postseal/internal/apply"
+	"postseal/internal/ask"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/interview"
+	"postseal/internal/plan"
+	"postseal/internal/postfix/maincf"
+)
+
+// Settings are where things lie. Empty fields take their default.
+type Settings struct {
+	// ConfigDir is the configuration directory of the instance.
+	ConfigDir string
+	// StateDir is for journal, receipts and backups.
+	StateDir string
+	// CertsDir is for files of key and chain.
+	CertsDir string
+	// AnswersFile holds answers. If it is given, it is only read; the
+	// default one is kept up to date.
+	AnswersFile string
+	// Flags are the answers given on the command line, by key.
+	Flags map[string][]string
+}
+
+// The places of the house (hier(7)).
+const (
+	defaultEtcDir   = "/etc/postseal"
+	defaultStateDir = "/var/lib/postseal"
+)
+
+// Session is one run.
+type Session struct {
+	Settings
+	Machine host.Machine
+	Facts   *detect.Facts
+	Answers *ask.Answers
+	// Pending is a run that was interrupted, or nil.
+	Pending *apply.Receipt
+
+	answersText string
+	answersNew  bool
+	ownAnswers  bool // the default file, which we write
+}
+
+// Open looks at the server and gathers the answers. done is told when a step
+// of looking has ended. What was looked at is in the session even if the
+// answers are at fault.
+func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step, *detect.Facts)) (*Session, error) {
+	if s.StateDir == "" {
+		s.StateDir = defaultStateDir
+	}
+	if s.CertsDir == "" {
+		s.CertsDir = filepath.Join(defaultEtcDir, "certs")
+	}
+	ses := &Session{Settings: s, Machine: m, Answers: &ask.Answers{}}
+	f, err := detect.Look(ctx, host.ReadOnly{Reader: m}, s.ConfigDir, s.CertsDir, done)
+	if err != nil {
+		return nil, err
+	}
+	ses.Facts, ses.ConfigDir = f, f.Config.Dir
+	if b, err := m.ReadFile(ses.openSSLPath()); err == nil {
+		f.OpenSSLFile = string(b)
+	}
+	return ses, ses.gather()
+}
+
+// etcDir is the folder above the chain files.
+func (s *Session) etcDir() string { return filepath.Dir(s.CertsDir) }
+
+func (s *Session) openSSLPath() string { return filepath.Join(s.etcDir(), "openssl-smtpd.cnf") }
+
+// gather collects answers, the weakest source first. All that is wrong is
+// reported at once.
+func (s *Session) gather() error {
+	var all []error
+	s.Pending, _ = apply.Pending(s.Machine, s.StateDir)
+	last, err := apply.Last(s.Machine, s.StateDir, s.ConfigDir)
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
+		all = append(all, err)
+	}
+	if last != nil {
+		s.recorded(last)
+	}
+	all = append(all, s.answersFile())
+	s.editedByHand()
+	for _, q := range interview.All {
+		if texts, ok := s.Flags[q.Name()]; ok {
+			if err := q.Set(s.Answers, texts, ask.Flag); err != nil {
+				all = append(all, fmt.Errorf("--%w", err))
+			}
+		}
+	}
+	interview.Settle(s.Answers)
+	if err := errors.Join(all...); err != nil {
+		return answersError{err}
+	}
+	return nil
+}
+
+// recorded takes what the last apply recorded. What this version no longer
+// understands is left out: the suggestion takes its place.
+func (s *Session) recorded(last *apply.Receipt) {
+	s.Facts.Last = &detect.Last{ID: last.ID, When: last.When, Block: last.Block, Answers: map[string]string{}}
+	for _, q := range interview.All {
+		if texts, ok := last.Answers[q.Name()]; ok {
+			_ = q.Set(s.Answers, texts, ask.Recorded)
+			s.Facts.Last.Answers[q.Name()] = last.AnswersText(q.Name())
+		}
+	}
+}
+
+// answersFile reads the answers file, if there is one.
+func (s *Session) answersFile() error {
+	path := s.AnswersFile
+	s.ownAnswers = path == ""
+	if s.ownAnswers {
+		name := "postseal"
+		if s.ConfigDir != "/etc/postfix" {
+			name = filepath.Base(s.ConfigDir) // one file for each instance
+		}
+		path = filepath.Join(s.etcDir(), name+".toml")
+	}
+	s.AnswersFile = path
+	data, err := s.Machine.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && s.ownAnswers:
+		s.answersNew = true
+		return nil
+	case err != nil:
+		return hint.Wrap(fmt.Errorf("reading the answers file: %w", err), "--answers FILE names another")
+	}
+	s.answersText = string(data)
+	var out []error
+	for _, err := range hint.All(interview.All.Load(data, s.Answers)) {
+		out = append(out, fmt.Errorf("%s: %w", path, err))
+	}
+	return errors.Join(out...)
+}
+
+// editedByHand turns lines that were changed in the block since the last run
+// into answers.
+func (s *Session) editedByHand() {
+	block, had, err := s.Facts.Config.Main.Block(plan.Markers)
+	if err != nil || !had || s.Facts.Last == nil {
+		return
+	}
+	written := maincf.Parse([]byte(strings.Join(s.Facts.Last.Block, "\n")))
+	edited := map[string]string{}
+	for _, e := range maincf.Parse([]byte(strings.Join(block.Lines, "\n"))).Entries() {
+		if old, ok := written.Get(e.Name); !ok || old.Value != e.Value {
+			edited[e.Name] = e.Value
+		}
+	}
+	for key, text := range interview.FromBlock(edited, s.Facts.Config.Version) {
+		if q, ok := interview.All.Lookup(key); ok {
+			_ = q.Set(s.Answers, []string{text}, ask.Edited) // what no answer can say stays a risk
+		}
+	}
+}
+
+// Inspect looks at the files that the answers name.
+func (s *Session) Inspect(a *ask.Answers) {
+	m := host.ReadOnly{Reader: s.Machine}
+	for range 2 { // the key of a certificate is only found once that was read
+		s.Facts.Inspect(m, interview.All.Reads(s.Facts, a))
+	}
+	if d := interview.Decide(s.Facts, a); d.CAFile != "" {
+		s.Facts.InspectCA(m, d.CAFile)
+	}
+}
+
+// Plan checks the sense of all answers and makes the plan. Missing answers
+// and wrong ones are all reported at once, as ErrAnswers.
+func (s *Session) Plan(a *ask.Answers) (*plan.Plan, error) {
+	s.Inspect(a)
+	var all []error
+	for _, q := range interview.Missing(s.Facts, a) {
+		_, why := q.Proposal(s.Facts, a)
+		all = append(all, hint.New(fmt.Sprintf("%s: no answer, and none can be suggested: %s", q.Name(), why), "give --"+q.Name()))
+	}
+	all = append(all, hint.All(interview.All.Verify(s.Facts, a))...)
+	if err := errors.Join(all...); err != nil {
+		return nil, answersError{err}
+	}
+	return s.Preview(a)
+}
+
+// Preview makes the plan without checking the answers, for showing what an
+// answer would do.
+func (s *Session) Preview(a *ask.Answers) (*plan.Plan, error) {
+	o := plan.Options{CertsDir: s.CertsDir, EtcDir: s.etcDir()}
+	if s.ownAnswers {
+		o.AnswersPath, o.AnswersText, o.AnswersNew = s.AnswersFile, s.answersText, s.answersNew
+	}
+	return plan.Build(s.Facts, a, o)
+}
+
+// ErrAnswers is the reason for which Plan fails if answers are missing or wrong.
+var ErrAnswers = errors.New("the answers cannot be used")
+
+type answersError struct{ error }
+
+func (e answersError) Unwrap() []error      { return hint.All(e.error) }
+func (e answersError) Is(target error) bool { return target == ErrAnswers }
+
+// ApplyOptions are what apply needs to know of this session.
+func (s *Session) ApplyOptions() apply.Options {
+	return apply.Options{StateDir: s.StateDir, LogPath: s.Facts.Log.Path}
+}
+
+// Command is the command line that does the same without questions.
+func (s *Session) Command(p *plan.Plan) []string {
+	out := []string{"postseal", "apply"}
+	if s.ConfigDir != "/etc/postfix" {
+		out = append(out, "--config-dir", s.ConfigDir)
+	}
+	if s.StateDir != defaultStateDir {
+		out = append(out, "--state-dir", s.StateDir)
+	}
+	if s.CertsDir != filepath.Join(defaultEtcDir, "certs") {
+		out = append(out, "--certs-dir", s.CertsDir)
+	}
+	for _, q := range interview.All.Relevant(s.Facts, s.Answers) {
+		for _, v := range p.Answers[q.Name()] {
+			out = append(out, "--"+q.Name(), v)
+		}
+	}
+	var names []string
+	for _, r := range p.Risks {
+		names = append(names, r.Name)
+	}
+	if len(names) > 0 {
+		out = append(out, "--accept-risk", strings.Join(names, ","))
+	}
+	return append(out, "--yes")
+}
