@@ -10,8 +10,8 @@ import (
 
 	"postseal/internal/apply"
 	"postseal/internal/hint"
-	"postseal/internal/host"
 	"postseal/internal/plan"
+	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
@@ -40,12 +40,13 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 			if err != nil {
 				return err
 			}
-			p, options, err := a.planToApply(o.plan)
+			p, s, err := a.planToApply(o.plan)
 			if err != nil {
 				return err
 			}
+			options := s.ApplyOptions()
 			options.Accept, options.FilesOnly = accept, o.filesOnly
-			return a.applyPlan(p, options, o.yes)
+			return a.applyPlan(s, p, options, o.yes)
 		},
 	}
 	flags.add(cmd)
@@ -72,31 +73,31 @@ func riskNames(list string) ([]string, error) {
 }
 
 // planToApply loads a saved plan, or makes one.
-func (a *app) planToApply(saved string) (*plan.Plan, apply.Options, error) {
+func (a *app) planToApply(saved string) (*plan.Plan, *session.Session, error) {
 	if saved != "" {
 		p, err := a.loadPlan(saved)
 		if err != nil {
-			return nil, apply.Options{}, err
+			return nil, nil, err
 		}
 		if len(a.settings.Flags) > 0 {
-			return nil, apply.Options{}, usageError{errors.New("a saved plan has its answers in it: give either --plan or answers")}
+			return nil, nil, usageError{errors.New("a saved plan has its answers in it: give either --plan or answers")}
 		}
 		a.settings.ConfigDir = p.ConfigDir
 		s, err := a.open()
 		if err != nil && !errors.Is(err, session.ErrAnswers) {
-			return nil, apply.Options{}, err
+			return nil, nil, err
 		}
-		return p, s.ApplyOptions(), nil
+		return p, s, nil
 	}
 	s, err := a.open()
 	if err != nil {
-		return nil, apply.Options{}, err
+		return nil, nil, err
 	}
 	p, err := s.Plan(s.Answers)
-	return p, s.ApplyOptions(), err
+	return p, s, err
 }
 
-func (a *app) applyPlan(p *plan.Plan, o apply.Options, yes bool) error {
+func (a *app) applyPlan(s *session.Session, p *plan.Plan, o apply.Options, yes bool) error {
 	if !a.json {
 		if err := a.showPlan(p); err != nil {
 			return err
@@ -120,11 +121,11 @@ func (a *app) applyPlan(p *plan.Plan, o apply.Options, yes bool) error {
 		o.Events = a.printer(a.out).Step
 	}
 	r, err := apply.Run(a.ctx, a.machine, p, o)
-	return a.showReceipt(r, err)
+	return a.showReceipt(s, r, err)
 }
 
 // showReceipt prints what a run did. An error is still an error.
-func (a *app) showReceipt(r *apply.Receipt, err error) error {
+func (a *app) showReceipt(s *session.Session, r *apply.Receipt, err error) error {
 	if a.json {
 		if err != nil {
 			return err
@@ -135,7 +136,7 @@ func (a *app) showReceipt(r *apply.Receipt, err error) error {
 		}{true, r})
 	}
 	if r != nil {
-		a.printer(a.out).Receipt(r)
+		a.printer(a.out).Receipt(r, report.ShellLine(s.UndoCommand()))
 	}
 	return err
 }
@@ -151,7 +152,5 @@ func (a *app) finishRun() error {
 		o.Events = a.printer(a.out).Step
 	}
 	r, err := apply.Finish(a.ctx, a.machine, o)
-	return a.showReceipt(r, err)
+	return a.showReceipt(s, r, err)
 }
-
-var _ host.Machine = (*host.Recorder)(nil)

@@ -81,15 +81,19 @@ func (a *app) runDemo(byFlags, keep bool) error {
 		ConfigDir: filepath.Join(d.dir, "conf"), StateDir: filepath.Join(d.dir, "state"),
 		CertsDir: filepath.Join(d.dir, "etc", "certs"),
 	}
-	if a.onTerminal() && !byFlags {
-		return a.wizard(d.filesOnly)
+	if (a.onTerminal() || a.plain) && !byFlags {
+		err := a.wizard(d.filesOnly)
+		if !keep {
+			fmt.Fprintln(a.out, "That was the demo: its folder is gone, and its Postfix has ended.")
+		}
+		return err
 	}
 	return a.demoByFlags(d)
 }
 
 // newDemo lays the demo out. why says what is missing for a real Postfix.
 func newDemo(ctx context.Context) (d *demo, why string, err error) {
-	dir, err := os.MkdirTemp("", "postseal-demo-")
+	dir, err := demoDir()
 	if err != nil {
 		return nil, "", err
 	}
@@ -139,6 +143,23 @@ func newDemo(ctx context.Context) (d *demo, why string, err error) {
 		return nil, "", err
 	}
 	return d, "", d.postfix.WaitFor(ctx, d.addr)
+}
+
+// demoDir makes a new folder with a short name: it stands in every path that
+// the demo shows.
+func demoDir() (string, error) {
+	base := filepath.Join(os.TempDir(), "postseal-demo")
+	for n := 1; n < 100; n++ {
+		dir := base
+		if n > 1 {
+			dir = fmt.Sprintf("%s-%d", base, n)
+		}
+		err := os.Mkdir(dir, 0o755)
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return dir, err
+		}
+	}
+	return "", fmt.Errorf("%s and a hundred like it are taken", base)
 }
 
 // files lays out what there is without a Postfix.
@@ -230,7 +251,7 @@ func (a *app) demoByFlags(d *demo) error {
 	if err != nil {
 		return err
 	}
-	p.Receipt(r)
+	p.Receipt(r, report.ShellLine(s.UndoCommand()))
 	if !d.filesOnly {
 		title("A handshake after")
 		a.demoHandshake(d.addr)

@@ -45,7 +45,7 @@ that was changed since is left alone, and undo refuses.
 				o.Events = a.printer(a.out).Step
 			}
 			r, err := apply.Undo(a.ctx, a.machine, s.ConfigDir, o)
-			return a.showReceipt(r, err)
+			return a.showReceipt(s, r, err)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")

@@ -1,10 +1,49 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"postseal/internal/apply"
+	"postseal/internal/hint"
+	"postseal/internal/report"
+	"postseal/wizard"
 )
 
-func (a *app) runWizard(*cobra.Command) error { return usageError{errors.New("no terminal")} }
-func (a *app) wizard(filesOnly bool) error    { return usageError{errors.New("no terminal")} }
+// runWizard is postseal without a verb.
+func (a *app) runWizard(cmd *cobra.Command) error {
+	if !a.onTerminal() && !a.plain {
+		_ = cmd.Usage()
+		return usageError{hint.New("the wizard needs a terminal", "postseal apply does the same by flags; --plain asks line by line, also on a pipe")}
+	}
+	return a.wizard(false)
+}
+
+// wizard runs the wizard, and leaves on the screen what is worth keeping.
+func (a *app) wizard(filesOnly bool) error {
+	if a.json {
+		return usageError{errors.New("the wizard has no --json")}
+	}
+	p := a.printer(a.out)
+	r := wizard.Run(a.ctx, wizard.Options{
+		In: a.in, Out: a.out, Machine: a.machine, Settings: a.settings, FilesOnly: filesOnly,
+		NoColor: !p.Color, Plain: a.plain,
+	})
+	switch {
+	case errors.Is(r.Err, wizard.ErrQuit):
+		fmt.Fprintln(a.out, "Left; nothing was changed.")
+		return nil
+	case errors.Is(r.Err, context.Canceled) && r.Receipt == nil:
+		return r.Err
+	}
+	if r.Receipt != nil {
+		p.Receipt(r.Receipt, report.ShellLine(r.Undo))
+	}
+	if r.Err == nil && r.Receipt != nil && r.Receipt.Phase == apply.Kept && len(r.Command) > 0 {
+		fmt.Fprintf(a.out, "The same again, without questions:\n  %s\n", report.Clean(report.ShellLine(r.Command)))
+	}
+	return r.Err
+}

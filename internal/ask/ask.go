@@ -116,6 +116,9 @@ type Question[T any, F any] struct {
 	Hide func(T, F, *Answers) string
 	// Suggest proposes an answer.
 	Suggest func(F, *Answers) Suggestion[T]
+	// Sure says that the suggestion is proved, so that a wizard need not ask;
+	// nil is never.
+	Sure func(F, *Answers) bool
 	// When says whether the question matters; nil is always.
 	When func(F, *Answers) bool
 	// Check looks at the sense of an answer on this machine; nil is all right.
@@ -137,6 +140,8 @@ type Item[F any] interface {
 	FreeText() (placeholder string, ok bool)
 	Repeats() bool
 	Relevant(F, *Answers) bool
+	// Settled says that nobody need be asked, since the suggestion is proved.
+	Settled(F, *Answers) bool
 	// Set parses and records an answer. It is the only way in.
 	Set(a *Answers, texts []string, s Source) error
 	// Value is the answer that counts, given or suggested, and where it is from.
@@ -211,6 +216,11 @@ func (q *Question[T, F]) Repeats() bool { return q.Many }
 
 // Relevant implements Item.
 func (q *Question[T, F]) Relevant(f F, a *Answers) bool { return q.When == nil || q.When(f, a) }
+
+// Settled implements Item.
+func (q *Question[T, F]) Settled(f F, a *Answers) bool {
+	return q.Sure != nil && a.Source(q.Key) == Unset && q.Sure(f, a)
+}
 
 // Set implements Item.
 func (q *Question[T, F]) Set(a *Answers, texts []string, s Source) error {

@@ -5,6 +5,7 @@ package detect
 
 import (
 	"crypto/x509"
+	"maps"
 	"time"
 
 	"postseal/certs"
@@ -53,6 +54,14 @@ type Facts struct {
 	// Last is what the last apply on this instance recorded, if any.
 	Last *Last
 	Now  time.Time
+}
+
+// Clone returns facts to which files can be added (Inspect) while the
+// original is still being read. What never changes is shared.
+func (f *Facts) Clone() *Facts {
+	g := *f
+	g.PEM, g.CAFiles = maps.Clone(f.PEM), maps.Clone(f.CAFiles)
+	return &g
 }
 
 // Instance is one Postfix instance.

@@ -230,7 +230,7 @@ func (f *Facts) Domains() (domains []string, tables bool) {
 // guessRole tells what kind of server this is from what it listens to.
 func (f *Facts) guessRole() {
 	if !f.HasMaster {
-		f.Role, f.RoleWhy = Router, "a guess: master.cf was not seen"
+		f.Role, f.RoleWhy = Router, "most are; master.cf was not seen"
 		return
 	}
 	if users := f.Receives(Submission, Submissions); len(users) > 0 {
@@ -255,9 +255,9 @@ func (f *Facts) guessRole() {
 	case len(f.Receives(Relay)) == 0:
 		f.Role, f.RoleWhy = Sender, "nothing listens on port 25"
 	case len(domains) > 0:
-		f.Role, f.RoleWhy = Router, "takes mail for "+domains[0]
+		f.Role, f.RoleWhy = Router, "it takes mail for "+domains[0]
 	case tables:
-		f.Role, f.RoleWhy = Router, "takes mail for the domains in its tables"
+		f.Role, f.RoleWhy = Router, "it takes mail for the domains in its tables"
 	case loopback:
 		f.Role, f.RoleWhy = Sender, "port 25 is open to this machine only"
 	default:

@@ -19,7 +19,7 @@ var authTLSOnly = &ask.Question[bool, Facts]{
 		return serves(f, a) && (role.Get(f, a) == detect.Mailserver || slices.ContainsFunc(f.Listeners, func(l detect.Listener) bool { return l.Auth }))
 	},
 	Suggest: func(Facts, *ask.Answers) ask.Suggestion[bool] {
-		return suggest(true, ask.Default, "no mail program of today needs passwords in clear text, RFC 8314")
+		return suggest(true, ask.Default, "no mail program of today needs passwords in clear text (RFC 8314)")
 	},
 	Now: func(f Facts) string { return now(f, "smtpd_tls_auth_only") },
 }

@@ -110,6 +110,7 @@ var clientKey = &ask.Question[string, Facts]{
 		}
 		return ask.Suggestion[string]{Why: "no key for that certificate was found"}
 	},
+	Sure: func(f Facts, a *ask.Answers) bool { return keysFound(f, clientCert.Get(f, a).Path()) },
 	Check: func(v string, f Facts, a *ask.Answers) error {
 		return checkKeys(f, []string{clientCert.Get(f, a).Path()}, []string{v})
 	},

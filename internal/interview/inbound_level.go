@@ -23,7 +23,7 @@ demanded in any case.`,
 		if presentInboundLevel(f) == "encrypt" {
 			return suggest("encrypt", ask.Detected, "it is demanded now, and nothing is loosened unasked")
 		}
-		return suggest("may", ask.Default, "a public mail exchanger must take mail without it, RFC 3207")
+		return suggest("may", ask.Default, "a public mail exchanger must take mail without it (RFC 3207)")
 	},
 	Now: func(f Facts) string { return now(f, "smtpd_tls_security_level") },
 }

@@ -50,6 +50,7 @@ var key = &ask.Question[[]string, Facts]{
 		}
 		return suggest(keys, ask.Detected, "it is the key of that certificate")
 	},
+	Sure:  func(f Facts, a *ask.Answers) bool { return keysFound(f, cert.Get(f, a)...) },
 	Files: func(v []string) []string { return v },
 	Check: func(v []string, f Facts, a *ask.Answers) error {
 		// What is wrong with the certificates themselves is said there.
@@ -81,4 +82,12 @@ func checkKeys(f Facts, certs, keys []string) error {
 		}
 	}
 	return errors.Join(all...)
+}
+
+// keysFound says whether the key of every certificate was read and matched.
+func keysFound(f Facts, certs ...string) bool {
+	return !slices.ContainsFunc(certs, func(c string) bool {
+		path, _, ok := f.KeyFor(c)
+		return !ok || f.PEM[path].Err != nil
+	})
 }

@@ -24,7 +24,7 @@ floor is never below TLS 1.2 (RFC 8997).`,
 	},
 	When: serves,
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[postfix.Protocol] {
-		floor, why, source := postfix.TLSv12, "RFC 8996; nearly every sender of today can do it", ask.Default
+		floor, why, source := postfix.TLSv12, "RFC 8996 deprecates what is older, and nearly every sender of today can do it", ask.Default
 		if profile.Get(f, a) == Compatible {
 			floor, why = postfix.TLSv1, "the profile keeps what Postfix itself allows"
 		}

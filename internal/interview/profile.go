@@ -18,19 +18,26 @@ var profile = &ask.Question[Profile, Facts]{
 	Section: SectionServer,
 	Title:   "How strict should this server be?",
 	Why:     "Stricter settings keep out old and broken TLS. A sender that has nothing better falls back to clear text, or its mail fails.",
-	Help: `Where the authorities disagree:
+	Help: `Where the authorities disagree.
+
 TLS 1.0 and 1.1 from other servers: RFC 8996 forbids them and internet.nl fails a server that offers them; the
 authors of Postfix keep them, and RFC 9325 section 5.2 excuses opportunistic TLS, since the alternative is clear
-text. Suites without authentication: harmless to upstream, failed by internet.nl. Finite-field Diffie-Hellman
-and CBC suites: phased out by NCSC-NL in 2025, dropped by Mozilla in 2026, fine to upstream. Cipher lists:
+text.
+
+Suites without authentication: harmless to upstream, failed by internet.nl. Finite-field Diffie-Hellman
+and CBC suites: phased out by NCSC-NL in 2025, dropped by Mozilla in 2026, fine to upstream.
+
+Cipher lists:
 Mozilla rewrites them, upstream asks not to; postseal never writes one and excludes by class, for receiving
-only. For sending, no profile is stricter than Postfix at level may: strictness there means clear text.`,
+only.
+
+For sending, no profile is stricter than Postfix at level may: strictness there means clear text.`,
 	Choices: []ask.Choice[Profile]{
 		{Value: Intermediate, Name: "intermediate", Help: "TLS 1.2 and newer; no SHA-1, no static RSA"},
 		{Value: Modern, Name: "modern", Help: "and no CBC suites, no SHA-1 signatures at all"},
 		{Value: Compatible, Name: "compatible", Help: "what Postfix itself allows, tidied up"},
 	},
 	Suggest: func(Facts, *ask.Answers) ask.Suggestion[Profile] {
-		return suggest(Intermediate, ask.Default, "what RFC 8996 asks for; nearly every sender of today can do it")
+		return suggest(Intermediate, ask.Default, "RFC 8996 asks for it, and nearly every sender of today can do it")
 	},
 }

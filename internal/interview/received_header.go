@@ -18,7 +18,7 @@ var receivedHeader = &ask.Question[bool, Facts]{
 		case profile.Get(f, a) == Compatible:
 			return suggest(false, ask.Default, "the profile changes as little as it can")
 		}
-		return suggest(true, ask.Default, "costs nothing and helps to find faults")
+		return suggest(true, ask.Default, "it costs nothing and helps to find faults")
 	},
 	Now: func(f Facts) string { return now(f, "smtpd_tls_received_header") },
 }

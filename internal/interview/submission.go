@@ -47,7 +47,7 @@ being asked for, and a service that already demands TLS is not touched.`,
 		if len(f.Receives(detect.Submission, detect.Submissions)) == 0 {
 			return suggest(SubmissionKeep, ask.Detected, "no port for users is open here")
 		}
-		return suggest(SubmissionEncrypt, ask.Default, "RFC 8314: passwords and mail of users belong inside TLS")
+		return suggest(SubmissionEncrypt, ask.Default, "passwords and mail of users belong inside TLS (RFC 8314)")
 	},
 	Check: func(v SubmissionChange, f Facts, _ *ask.Answers) error {
 		// After the run that opened it, port 465 is open: nothing to do then.

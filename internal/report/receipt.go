@@ -49,8 +49,8 @@ func Proof(x apply.Proof) string {
 	return x.Addr + "  " + strings.Join(parts, " · ")
 }
 
-// Receipt prints what a run did.
-func (p Printer) Receipt(r *apply.Receipt) {
+// Receipt prints what a run did. undo is the command that takes it back.
+func (p Printer) Receipt(r *apply.Receipt, undo string) {
 	if r == nil {
 		return
 	}
@@ -70,9 +70,12 @@ func (p Printer) Receipt(r *apply.Receipt) {
 	case r.Phase == apply.Kept && r.Kind == "undo":
 		p.printf("%s Run %s is undone.\n", p.good(), r.Undoes)
 	case r.Phase == apply.Kept:
-		p.printf("%s Applied and proved, run %s. Undo: postseal undo\n", p.good(), r.ID)
+		p.printf("%s Applied and proved, run %s.\n", p.good(), r.ID)
 	case r.Phase == apply.RolledBack:
 		p.printf("%s Rolled back: every file is as it was before run %s.\n", p.bad(), r.ID)
+	}
+	if r.Phase == apply.Kept && r.Kind == "apply" && undo != "" {
+		p.printf("Undo: %s\n", undo)
 	}
 }
 
@@ -130,3 +133,18 @@ func ErrorsJSON(err error, exit int) any {
 
 // Missing says whether an error is only that a file is not there.
 func Missing(err error) bool { return strings.Contains(err.Error(), fs.ErrNotExist.Error()) }
+
+// ShellLine writes a command so that a shell reads the same words back.
+func ShellLine(words []string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = w
+		if w == "" || strings.ContainsFunc(w, func(r rune) bool { return !strings.ContainsRune(plainInShell, r) }) {
+			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// plainInShell are characters that no shell takes for more than themselves.
+const plainInShell = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=@%+"

@@ -173,6 +173,13 @@ func (s *Session) editedByHand() {
 	}
 }
 
+// With is the session with other facts: a wizard inspects files on a copy.
+func (s *Session) With(f *detect.Facts) *Session {
+	t := *s
+	t.Facts = f
+	return &t
+}
+
 // Inspect looks at the files that the answers name.
 func (s *Session) Inspect(a *ask.Answers) {
 	m := host.ReadOnly{Reader: s.Machine}
@@ -225,16 +232,7 @@ func (s *Session) ApplyOptions() apply.Options {
 
 // Command is the command line that does the same without questions.
 func (s *Session) Command(p *plan.Plan) []string {
-	out := []string{"postseal", "apply"}
-	if s.ConfigDir != "/etc/postfix" {
-		out = append(out, "--config-dir", s.ConfigDir)
-	}
-	if s.StateDir != defaultStateDir {
-		out = append(out, "--state-dir", s.StateDir)
-	}
-	if s.CertsDir != filepath.Join(defaultEtcDir, "certs") {
-		out = append(out, "--certs-dir", s.CertsDir)
-	}
+	out := s.verb("apply")
 	for _, q := range interview.All.Relevant(s.Facts, s.Answers) {
 		for _, v := range p.Answers[q.Name()] {
 			out = append(out, "--"+q.Name(), v)
@@ -248,4 +246,22 @@ func (s *Session) Command(p *plan.Plan) []string {
 		out = append(out, "--accept-risk", strings.Join(names, ","))
 	}
 	return append(out, "--yes")
+}
+
+// UndoCommand is the command line that takes a run of this session back.
+func (s *Session) UndoCommand() []string { return s.verb("undo") }
+
+// verb is a command line up to where things lie.
+func (s *Session) verb(name string) []string {
+	out := []string{"postseal", name}
+	if s.ConfigDir != "/etc/postfix" {
+		out = append(out, "--config-dir", s.ConfigDir)
+	}
+	if s.StateDir != defaultStateDir {
+		out = append(out, "--state-dir", s.StateDir)
+	}
+	if s.CertsDir != filepath.Join(defaultEtcDir, "certs") {
+		out = append(out, "--certs-dir", s.CertsDir)
+	}
+	return out
 }

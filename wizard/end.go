@@ -1,0 +1,156 @@
+package wizard
+
+import (
+	"encoding/base64"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"postseal/internal/apply"
+	"postseal/internal/report"
+)
+
+// endState is the last page.
+type endState struct {
+	receipt *apply.Receipt
+	err     error
+	steps   []apply.Event
+	nothing bool // there was nothing to do
+	copied  bool
+}
+
+func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
+	switch k.String() {
+	case "q", "esc", "enter":
+		return m.quit()
+	case "c":
+		if len(m.result.Command) > 0 && m.end.err == nil {
+			m.end.copied = true
+			return m.copy(report.ShellLine(m.result.Command))
+		}
+	case "e":
+		if m.stage == ended && m.end.err != nil && m.review.plan != nil {
+			return m.showList()
+		}
+	case "l":
+		m.help = newOverlay("What was run", m.o.Machine.Lines())
+	}
+	return nil
+}
+
+// copy puts text on the clipboard of the terminal (xterm, OSC 52), which also
+// works over ssh.
+func (m *Model) copy(text string) tea.Cmd {
+	out := m.o.Out
+	return func() tea.Msg {
+		_, _ = io.WriteString(out, "\x1b]52;c;"+base64.StdEncoding.EncodeToString([]byte(text))+"\x1b\\")
+		return nil
+	}
+}
+
+func (m *Model) endPage() page {
+	e, t := &m.end, m.theme
+	switch {
+	case m.stage == failed:
+		lines := []string{"   " + t.strong.Render("This server cannot be worked on yet."), ""}
+		return page{lines: append(lines, m.errorLines(e.err, m.width-2)...), keys: []string{"l what was run", "q quit"}}
+	case e.nothing:
+		return page{lines: hang("   "+t.good.Render(signGood)+" ", wrap("Nothing to do: the server already is as the answers say.", m.width-8)), keys: []string{"q quit"}}
+	case e.err != nil:
+		return m.failurePage()
+	}
+	return m.sealedPage()
+}
+
+// failurePage says what failed, and what state everything is in.
+func (m *Model) failurePage() page {
+	e, t := &m.end, m.theme
+	head := "Nothing was changed."
+	sign := t.caution.Render(signNote)
+	switch {
+	case errors.Is(e.err, apply.ErrNotRolledBack):
+		head, sign = "It failed, and putting everything back failed too.", t.bad.Render(signBad)
+	case errors.Is(e.err, apply.ErrRolledBack):
+		head = "It failed. Everything was put back, and that was proved."
+		if m.o.FilesOnly {
+			head = "It failed. Everything was put back."
+		}
+	}
+	lines := hang("   "+sign+" ", styled(t.strong, wrap(head, m.width-8)))
+	lines = append(lines, "")
+	lines = append(lines, m.errorLines(e.err, m.width-2)...)
+	if m.height >= 20 {
+		lines = append(lines, "")
+		for _, s := range e.steps {
+			lines = append(lines, m.stepLines(apply.Event{Step: s.Step, State: s.State})...)
+		}
+	}
+	keys := []string{"l what was run", "q quit"}
+	if m.review.plan != nil {
+		keys = append([]string{"e change an answer"}, keys...)
+	}
+	return page{lines: lines, keys: keys}
+}
+
+// sealedPage says what was proved, how to undo it, and how to do it again.
+func (m *Model) sealedPage() page {
+	e, t := &m.end, m.theme
+	r := e.receipt
+	head := "Sealed."
+	switch {
+	case r == nil:
+		head = "Done."
+	case r.Kind == "undo" || r.Phase == apply.RolledBack:
+		head = "Taken back. Everything is as it was."
+	case r.FilesOnly:
+		head = "Written, files only: nothing was reloaded, and nothing was proved."
+	}
+	lines := hang("   "+t.good.Render(signGood)+" ", styled(t.strong, wrap(head, m.width-8)))
+	lines = append(lines, "")
+	if r == nil {
+		return page{lines: lines, keys: []string{"q quit"}}
+	}
+	for _, p := range r.Proofs {
+		sign := signGood
+		if !p.OK {
+			sign = signNote
+		}
+		lines = append(lines, hang("   "+t.sign(sign)+" ", wrap(report.Proof(p), m.width-8))...)
+	}
+	for _, w := range r.Warnings {
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("log: "+w, m.width-8))...)
+	}
+	if r.Kind != "apply" || r.Phase != apply.Kept {
+		return page{lines: lines, keys: []string{"q quit"}}
+	}
+	row := func(name, text string) {
+		lead := "   " + t.quiet.Render(name) + strings.Repeat(" ", 13-len(name))
+		lines = append(lines, hang(lead, wrap(text, m.width-19))...)
+	}
+	lines = append(lines, "")
+	row("undo", report.ShellLine(m.result.Undo))
+	if len(m.result.Command) > 0 {
+		row("same again", report.ShellLine(m.result.Command))
+	}
+	if end := soonest(r.Proofs); !end.IsZero() {
+		row("next due", end.UTC().Format(time.DateOnly)+"  the certificate ends")
+	}
+	keys := []string{"c copy the command", "l what was run", "q quit"}
+	if e.copied {
+		keys[0] = "c copied"
+	}
+	return page{lines: lines, keys: keys}
+}
+
+// soonest is when the first of the served certificates ends.
+func soonest(proofs []apply.Proof) (end time.Time) {
+	for _, p := range proofs {
+		if !p.Until.IsZero() && (end.IsZero() || p.Until.Before(end)) {
+			end = p.Until
+		}
+	}
+	return end
+}

@@ -1,0 +1,75 @@
+package wizard
+
+import (
+	"io"
+	"slices"
+	"strings"
+
+	"postseal/internal/interview"
+	"postseal/internal/report"
+)
+
+// output is where styles look up what the terminal can do.
+func (o Options) output() io.Writer {
+	if o.NoColor || o.Out == nil {
+		return io.Discard
+	}
+	return o.Out
+}
+
+// header is the brand, what we look at, and how far we are.
+func (m *Model) header() []string {
+	brand := " " + m.theme.accent.Render(signBrand) + " " + m.theme.strong.Render("postseal")
+	if m.session == nil {
+		return []string{brand, ""}
+	}
+	f := m.session.Facts
+	about := f.Hostname
+	if m.width >= 60 {
+		about += " " + signLater + " Postfix " + f.Config.Version.String() + " " + signLater + " " + string(interview.Decide(f, m.answers).Role)
+	}
+	brand += "   " + m.theme.quiet.Render(report.Clean(about))
+	if m.height < 20 {
+		return []string{brand}
+	}
+	return []string{brand, "   " + m.steps(), ""}
+}
+
+// steps are the parts of the way: done, here, to come.
+func (m *Model) steps() string {
+	names := []string{"Look"}
+	current := ""
+	if m.stage == asking {
+		current = m.question.section
+	}
+	for _, q := range interview.All.Relevant(m.session.Facts, m.answers) {
+		if section, _, _, _ := q.Texts(); !slices.Contains(names, section) {
+			names = append(names, section)
+		}
+	}
+	names = append(names, "Review", "Apply")
+	switch m.stage {
+	case looking, pending:
+		current = "Look"
+	case overview, reviewing, accepting:
+		current = "Review"
+	case applying, ended, failed:
+		current = "Apply"
+	}
+	at := slices.Index(names, current)
+	out := make([]string, len(names))
+	for i, n := range names {
+		switch {
+		case i < at || m.stage == ended:
+			out[i] = m.theme.quiet.Render(n) + " " + m.theme.good.Render(signGood)
+		case i == at:
+			out[i] = m.theme.accent.Render(signHere) + m.theme.strong.Render(n)
+		default:
+			out[i] = m.theme.quiet.Render(n)
+		}
+	}
+	return strings.Join(out, "  ")
+}
+
+// spinner is the plain line one: every font has it.
+func (m *Model) spinner() string { return string(`|/-\`[m.tick%4]) }

@@ -1,0 +1,160 @@
+package wizard
+
+import (
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"postseal/internal/report"
+)
+
+// The smallest window that a page fits into.
+const (
+	minWidth  = 40
+	minHeight = 10
+)
+
+// page is what a stage draws between header and keys.
+type page struct {
+	// lines are the body. If there are more than fit, the window shows those
+	// around focus.
+	lines []string
+	focus int
+	// keys are the keys that work here, "enter next", most wanted first.
+	keys []string
+}
+
+// frame puts header, body and keys together: exactly height lines of at most
+// width columns.
+func (t theme) frame(head []string, p page, width, height int) string {
+	if width < minWidth || height < minHeight {
+		return "The window is too small: it\nneeds 40 columns and 10 lines."
+	}
+	foot := t.keyLines(p.keys, width)
+	room := height - len(head) - len(foot)
+	body, above, below := window(p.lines, p.focus, room)
+	lines := append(append([]string{}, head...), body...)
+	for len(lines) < height-len(foot) {
+		lines = append(lines, "")
+	}
+	if below && len(body) > 0 {
+		lines[height-len(foot)-1] = "   " + t.quiet.Render("↓ more")
+	}
+	if above && len(body) > 0 {
+		lines[len(head)] = "   " + t.quiet.Render("↑ more")
+	}
+	lines = append(lines, foot...)
+	for i, l := range lines {
+		lines[i] = ansi.Truncate(l, width, signFolded)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// window cuts lines down to room, so that focus is among them.
+func window(lines []string, focus, room int) (out []string, above, below bool) {
+	if room <= 0 {
+		return nil, false, false
+	}
+	if len(lines) <= room {
+		return lines, false, false
+	}
+	from := max(0, min(focus-room/2, len(lines)-room))
+	return append([]string{}, lines[from:from+room]...), from > 0, from+room < len(lines)
+}
+
+// keyLines lays the keys out in one line; what does not fit is left out from
+// the end, but for the last, which is how to leave.
+func (t theme) keyLines(keys []string, width int) []string {
+	if len(keys) == 0 {
+		return nil
+	}
+	show := append([]string{}, keys...)
+	for len(show) > 2 && ansi.StringWidth(strings.Join(show, "  "))+2 > width {
+		show = append(show[:len(show)-2], show[len(show)-1])
+	}
+	for i, k := range show {
+		key, what, ok := strings.Cut(k, " ")
+		if ok {
+			show[i] = t.strong.Render(key) + " " + t.quiet.Render(what)
+		}
+	}
+	return []string{"", " " + strings.Join(show, "  ")}
+}
+
+// wrap breaks clean text into lines of at most width columns, between words;
+// a word that is too long, such as a path, is cut where it reads best.
+func wrap(text string, width int) []string {
+	width = max(8, width)
+	var out []string
+	for _, paragraph := range strings.Split(report.Clean(text), "\n") {
+		line := ""
+		for _, word := range strings.Fields(paragraph) {
+			if line != "" && ansi.StringWidth(line)+1+ansi.StringWidth(word) <= width {
+				line += " " + word
+				continue
+			}
+			if line != "" {
+				out = append(out, line)
+			}
+			for line = word; ansi.StringWidth(line) > width; {
+				head := cut(line, width)
+				out = append(out, head)
+				line = line[len(head):]
+			}
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// cut is the beginning of a long word that fits: up to a slash or another
+// mark if one is near, else as much as there is room for.
+func cut(word string, width int) string {
+	head := ansi.Truncate(word, width, "")
+	for _, marks := range []string{"/,", "-_.="} {
+		if i := strings.LastIndexAny(head, marks); i > len(head)/2 {
+			return head[:i+1]
+		}
+	}
+	return head
+}
+
+// indent puts the same lead before every line.
+func indent(lead string, lines []string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = lead + l
+	}
+	return out
+}
+
+// hang puts a lead before the first line and blanks of the same width before
+// the others.
+func hang(lead string, lines []string) []string {
+	out := indent(strings.Repeat(" ", ansi.StringWidth(lead)), lines)
+	if len(lines) > 0 {
+		out[0] = lead + lines[0]
+	}
+	return out
+}
+
+// columns puts two columns of lines side by side.
+func columns(left, right []string, leftWidth int) []string {
+	n := max(len(left), len(right))
+	out := make([]string, n)
+	for i := range n {
+		l, r := "", ""
+		if i < len(left) {
+			l = ansi.Truncate(left[i], leftWidth, signFolded)
+		}
+		if i < len(right) {
+			r = right[i]
+		}
+		if r == "" {
+			out[i] = l
+			continue
+		}
+		out[i] = l + strings.Repeat(" ", max(1, leftWidth+1-ansi.StringWidth(l))) + r
+	}
+	return out
+}

@@ -1,0 +1,110 @@
+package wizard
+
+import (
+	"fmt"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
+
+	"postseal/internal/diff"
+	"postseal/internal/interview"
+	"postseal/internal/plan"
+	"postseal/internal/report"
+)
+
+// listState is the page with all answers: where a rerun opens, and where one
+// answer can be changed.
+type listState struct {
+	cursor  int
+	editing bool
+	// summary says what the answers would change.
+	summary string
+	changes bool
+}
+
+// showList opens the list.
+func (m *Model) showList() tea.Cmd {
+	m.stage = overview
+	m.list.editing = false
+	m.list.summary, m.list.changes = m.summarise()
+	return nil
+}
+
+func (m *Model) summarise() (string, bool) {
+	p, err := m.session.Preview(m.answers)
+	if err != nil {
+		return err.Error(), true
+	}
+	if p.Empty() {
+		return "Nothing would change: the server already is as these answers say.", false
+	}
+	added, removed := 0, 0
+	for _, f := range p.Files {
+		if f.Kind != plan.MainCF && f.Kind != plan.MasterCF {
+			continue
+		}
+		if d, err := diff.Compare(f.Path, f.Before, f.After, nil); err == nil {
+			added, removed = added+d.Added, removed+d.Removed
+		}
+	}
+	return fmt.Sprintf("%d %s would change: %d lines added, %d removed.", len(p.Files), plural(len(p.Files), "file", "files"), added, removed), true
+}
+
+func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
+	items := interview.All.Relevant(m.session.Facts, m.answers)
+	switch k.String() {
+	case "up", "k":
+		m.list.cursor = max(0, m.list.cursor-1)
+	case "down", "j":
+		m.list.cursor = min(len(items)-1, m.list.cursor+1)
+	case "enter", "right":
+		m.list.cursor = min(m.list.cursor, len(items)-1)
+		m.list.editing = true
+		m.ask(items[m.list.cursor])
+	case "r", "d":
+		return m.startReview()
+	case "left", "esc", "backspace":
+		m.stage = looking
+	case "q":
+		return m.quit()
+	}
+	return nil
+}
+
+func (m *Model) listPage() page {
+	t := m.theme
+	items := interview.All.Relevant(m.session.Facts, m.answers)
+	sign := t.good.Render(signGood)
+	if m.list.changes {
+		sign = t.caution.Render(signNote)
+	}
+	lines := hang("   "+sign+" ", wrap(m.list.summary, m.width-8))
+	lines = append(lines, "")
+	focus, section := 0, ""
+	for i, q := range items {
+		s, _, _, _ := q.Texts()
+		if s != section {
+			section = s
+			lines = append(lines, "   "+t.quiet.Render(s))
+		}
+		lead, style := "     ", t.plain
+		if i == m.list.cursor {
+			lead, style, focus = "   "+t.accent.Render(signHere)+" ", t.strong, len(lines)
+		}
+		values, source := q.Value(m.session.Facts, m.answers)
+		text := report.Clean(strings.Join(values, ", "))
+		if len(values) == 0 {
+			text = t.caution.Render("no answer")
+		}
+		from := t.quiet.Render("from " + source.String())
+		name := style.Render(q.Name()) + strings.Repeat(" ", max(1, 17-ansi.StringWidth(q.Name())))
+		if m.width < 70 {
+			lines = append(lines, ansi.Truncate(lead+name+text, m.width-1, signFolded))
+			continue
+		}
+		room := m.width - 5 - 17 - 20
+		lines = append(lines, lead+name+ansi.Truncate(text+strings.Repeat(" ", max(0, room-ansi.StringWidth(text))), room, signFolded)+" "+from)
+	}
+	return page{lines: lines, focus: focus, keys: []string{"↑↓ choose", "enter change it", "r review", "← back", "q quit"}}
+}

@@ -1,0 +1,272 @@
+package wizard
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
+
+	"postseal/internal/apply"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/interview"
+	"postseal/internal/report"
+	"postseal/internal/session"
+)
+
+// lookState is the first page.
+type lookState struct {
+	done    map[detect.Step]bool
+	remarks []report.Remark
+	ready   bool
+	files   []string
+}
+
+// lookStep says that a step of looking has ended.
+type lookStep struct {
+	gen     int
+	step    detect.Step
+	remarks []report.Remark
+}
+
+// looked is the end of looking.
+type looked struct {
+	gen     int
+	session *session.Session
+	files   []string // how the files of an interrupted run stand
+	err     error
+}
+
+// startLooking looks at the server. It starts anew after a run too.
+func (m *Model) startLooking() tea.Cmd {
+	m.gen++
+	gen := m.gen
+	m.stage, m.look = looking, lookState{done: map[detect.Step]bool{}}
+	ctx, o, tell := m.ctx, m.o, m.tell()
+	return func() tea.Msg {
+		s, err := o.open(ctx, func(step detect.Step, f *detect.Facts) {
+			tell(lookStep{gen, step, report.Remarks(f)})
+		})
+		out := looked{gen: gen, session: s, err: err}
+		if err == nil && s.Pending != nil {
+			out.files = s.Pending.State(host.ReadOnly{Reader: o.Machine})
+		}
+		return out
+	}
+}
+
+func (m *Model) lookStep(s lookStep) {
+	if s.gen == m.gen {
+		m.look.done[s.step] = true
+		m.look.remarks = s.remarks
+	}
+}
+
+func (m *Model) looked(l looked) tea.Cmd {
+	if l.gen != m.gen {
+		return nil
+	}
+	if l.err != nil {
+		m.stage = failed
+		m.result = Result{Err: l.err}
+		m.end = endState{err: l.err}
+		return nil
+	}
+	m.session, m.answers = l.session, l.session.Answers
+	m.look.ready, m.look.remarks = true, report.Remarks(l.session.Facts)
+	if l.session.Pending != nil {
+		m.stage, m.look.files = pending, l.files
+	}
+	return nil
+}
+
+func (m *Model) lookKey(k tea.KeyMsg) tea.Cmd {
+	switch k.String() {
+	case "q", "esc":
+		return m.quit()
+	case "l":
+		m.help = newOverlay("What was run", m.o.Machine.Lines())
+	case "p":
+		if m.look.ready && len(m.session.Facts.Problems) > 0 {
+			m.help = newOverlay("Settings that do not do what they seem to", problems(m.session.Facts))
+		}
+	case "enter", "right", " ":
+		if m.look.ready {
+			return m.proceed("")
+		}
+	}
+	return nil
+}
+
+// problems are the lines of the page about settings.
+func problems(f *detect.Facts) (out []string) {
+	for _, p := range f.Problems {
+		where := p.Origin.String()
+		if p.Parameter != "" {
+			where = p.Parameter + ", " + where
+		}
+		out = append(out, where, "    "+p.Text)
+	}
+	return out
+}
+
+func (m *Model) lookPage() page {
+	t := m.theme
+	lines := []string{"   Looking at this server. Nothing is changed.", ""}
+	if m.look.ready {
+		lines[0] = "   This is what is here. Nothing was changed."
+	}
+	for _, r := range m.look.remarks {
+		lines = append(lines, m.remark(r)...)
+	}
+	for _, s := range detect.Steps {
+		if !m.look.ready && !m.look.done[s] {
+			lines = append(lines, "   "+t.quiet.Render(m.spinner()+" "+string(s)))
+		}
+	}
+	p := page{lines: lines, keys: []string{"enter go on", "l what was run", "q quit"}}
+	if m.look.ready {
+		if n := len(m.session.Facts.Problems); n > 0 {
+			p.lines = append(p.lines, "", "   "+t.caution.Render(signNote)+" "+fmt.Sprintf("%d %s not do what %s to", n, plural(n, "setting does", "settings do"), plural(n, "it seems", "they seem")))
+			p.keys = []string{"enter go on", "p which settings", "l what was run", "q quit"}
+		}
+	} else {
+		p.keys = p.keys[1:]
+	}
+	return p
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// remark is a line about the server, with its detail in a column of its own
+// where there is room.
+func (m *Model) remark(r report.Remark) []string {
+	lead := "   " + m.theme.sign(r.Sign) + " "
+	const indentation = 5
+	half := (m.width - indentation) * 56 / 100
+	if m.width < 70 {
+		return hang(lead, wrap(r.Text, m.width-indentation-1))
+	}
+	left := wrap(r.Text, half-1)
+	right := wrap(r.Detail, m.width-indentation-half-1)
+	for i := range right {
+		right[i] = m.theme.quiet.Render(right[i])
+	}
+	return hang(lead, columns(left, right, half-1))
+}
+
+// pendingKey answers what to do with an interrupted run.
+func (m *Model) pendingKey(k tea.KeyMsg) tea.Cmd {
+	machine, dir := m.o.Machine, m.session.ConfigDir
+	switch k.String() {
+	case "f":
+		return m.startRun("Finishing the interrupted run.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
+			return apply.Finish(ctx, machine, o)
+		})
+	case "u":
+		return m.startRun("Taking the interrupted run back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
+			return apply.Undo(ctx, machine, dir, o)
+		})
+	case "q", "esc":
+		return m.quit()
+	}
+	return nil
+}
+
+func (m *Model) pendingPage() page {
+	r := m.session.Pending
+	lines := []string{
+		"   " + m.theme.caution.Render(signNote) + " " + m.theme.strong.Render("An earlier run was interrupted."), "",
+	}
+	lines = append(lines, indent("   ", wrap(fmt.Sprintf("Run %s of %s came to %q. Its files now:", r.ID, r.When.Local().Format("2006-01-02 15:04"), string(r.Phase)), m.width-6))...)
+	for _, s := range m.look.files {
+		lines = append(lines, indent("     ", wrap(s, m.width-8))...)
+	}
+	lines = append(lines, "")
+	lines = append(lines, indent("   ", wrap("Finish writes what is missing, reloads Postfix and proves it. Undo puts the old files back.", m.width-6))...)
+	return page{lines: lines, keys: []string{"f finish it", "u undo it", "q quit"}}
+}
+
+// quit leaves without having done anything.
+func (m *Model) quit() tea.Cmd {
+	m.cancel()
+	return tea.Quit
+}
+
+// proceed goes to the next question after a key, or to where all is answered.
+func (m *Model) proceed(after string) tea.Cmd {
+	passed := after == ""
+	for _, q := range interview.All.Relevant(m.session.Facts, m.answers) {
+		settled := q.Settled(m.session.Facts, m.answers)
+		if passed && !settled && (m.asked[q.Name()] || m.unanswered(q.Name())) {
+			m.ask(q)
+			return nil
+		}
+		passed = passed || q.Name() == after
+	}
+	if after == "" {
+		// Everything was answered before: by flags, the file, or an earlier run.
+		return m.showList()
+	}
+	return m.startReview()
+}
+
+// overlay is a page of text over another.
+type overlay struct {
+	title string
+	text  []string
+	at    int
+}
+
+func newOverlay(title string, text []string) *overlay { return &overlay{title: title, text: text} }
+
+func (o *overlay) key(m *Model, k tea.KeyMsg) {
+	switch k.String() {
+	case "up", "k":
+		o.at--
+	case "down", "j":
+		o.at++
+	case "pgup":
+		o.at -= m.height / 2
+	case "pgdown", " ":
+		o.at += m.height / 2
+	default:
+		m.help = nil
+	}
+	o.at = max(0, min(o.at, len(o.lines(m))-o.room(m)))
+}
+
+// room is how many lines of the overlay fit at the least.
+func (o *overlay) room(m *Model) int { return max(1, m.height-6) }
+
+func (o *overlay) lines(m *Model) []string {
+	lines := []string{"   " + m.theme.strong.Render(report.Clean(o.title)), ""}
+	for _, l := range o.text {
+		lead := l[:len(l)-len(strings.TrimLeft(l, " "))]
+		lines = append(lines, indent("   "+lead, wrap(strings.TrimLeft(l, " "), m.width-6-ansi.StringWidth(lead)))...)
+	}
+	return lines
+}
+
+func (o *overlay) page(m *Model) page {
+	return page{lines: o.lines(m), focus: o.at + o.room(m)/2, keys: []string{"↑↓ scroll", "esc back"}}
+}
+
+// errorLines are all parts of an error, each with its hint.
+func (m *Model) errorLines(err error, width int) (out []string) {
+	for _, e := range hint.All(err) {
+		out = append(out, hang("   "+m.theme.bad.Render(signBad)+" ", wrap(e.Error(), width-6))...)
+		if h := hint.Of(e); h != "" {
+			out = append(out, hang("     "+m.theme.quiet.Render("→ "), wrap(h, width-8))...)
+		}
+	}
+	return out
+}

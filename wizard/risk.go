@@ -1,0 +1,43 @@
+package wizard
+
+import (
+	"fmt"
+
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// riskState asks for the risks one by one. The answer is no unless it is yes.
+type riskState struct {
+	at       int
+	accepted []string
+}
+
+func (m *Model) riskKey(k tea.KeyMsg) tea.Cmd {
+	r := &m.risk
+	switch k.String() {
+	case "y":
+		r.accepted = append(r.accepted, m.review.plan.Risks[r.at].Name)
+		if r.at++; r.at == len(m.review.plan.Risks) {
+			return m.startApply()
+		}
+	case "n", "left", "esc", "backspace":
+		m.stage = reviewing
+	case "e":
+		return m.showList()
+	case "q":
+		return m.quit()
+	}
+	return nil
+}
+
+func (m *Model) riskPage() page {
+	t := m.theme
+	risks := m.review.plan.Risks
+	risk := risks[min(m.risk.at, len(risks)-1)]
+	lines := []string{
+		"   " + t.caution.Render(signNote) + " " + t.strong.Render(risk.Name) + "   " + t.quiet.Render(fmt.Sprintf("%d of %d to accept", m.risk.at+1, len(risks))), "",
+	}
+	lines = append(lines, indent("     ", wrap(risk.Text, min(m.width-8, 76)))...)
+	lines = append(lines, "", "     Accept this?")
+	return page{lines: lines, keys: []string{"y accept", "n back to the diff", "e change an answer", "q quit"}}
+}

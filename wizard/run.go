@@ -1,0 +1,133 @@
+package wizard
+
+import (
+	"context"
+	"slices"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"postseal/internal/apply"
+)
+
+// runState is a run under way: writing, reloading, proving.
+type runState struct {
+	title  string
+	steps  []apply.Event
+	cancel context.CancelFunc
+	// asking: ctrl+c was pressed, and is asked about. stopping: it is being
+	// put back.
+	asking, stopping bool
+}
+
+// add notes a step, over the one of the same name.
+func (r *runState) add(e apply.Event) {
+	i := slices.IndexFunc(r.steps, func(x apply.Event) bool { return x.Step == e.Step })
+	switch {
+	case i < 0:
+		r.steps = append(r.steps, e)
+	case e.State == apply.Done && r.steps[i].State == apply.Noted: // keep what it says
+	default:
+		r.steps[i] = e
+	}
+}
+
+// stepDone is the progress of a run.
+type stepDone apply.Event
+
+// ran is the end of a run.
+type ran struct {
+	gen     int
+	receipt *apply.Receipt
+	err     error
+}
+
+func (m *Model) startApply() tea.Cmd {
+	p, accepted, machine := m.review.plan, m.risk.accepted, m.o.Machine
+	m.result.Command, m.result.Undo = m.session.Command(p), m.session.UndoCommand()
+	return m.startRun("Applying.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
+		o.Accept = accepted
+		return apply.Run(ctx, machine, p, o)
+	})
+}
+
+// startRun runs something that changes the machine, and shows its steps.
+func (m *Model) startRun(title string, do func(context.Context, apply.Options) (*apply.Receipt, error)) tea.Cmd {
+	m.gen++
+	gen := m.gen
+	ctx, cancel := context.WithCancel(m.ctx)
+	m.stage, m.run = applying, runState{title: title, cancel: cancel}
+	tell := m.tell()
+	o := m.o.applyOptions(m.session, nil, func(e apply.Event) { tell(stepDone(e)) })
+	return tea.Batch(nextTick(), func() tea.Msg {
+		defer cancel()
+		r, err := do(ctx, o)
+		return ran{gen, r, err}
+	})
+}
+
+func (m *Model) ran(r ran) tea.Cmd {
+	if r.gen != m.gen {
+		return nil
+	}
+	m.stage = ended
+	m.end = endState{receipt: r.receipt, err: r.err, steps: m.run.steps}
+	m.result.Receipt, m.result.Err = r.receipt, r.err
+	if m.ctx.Err() != nil {
+		return tea.Quit // nobody is there to read the page
+	}
+	return nil
+}
+
+// runKey answers whether to stop; nothing else can be pressed meanwhile.
+func (m *Model) runKey(k tea.KeyMsg) tea.Cmd {
+	r := &m.run
+	if !r.asking {
+		return nil
+	}
+	switch k.String() {
+	case "y":
+		r.asking, r.stopping = false, true
+		r.cancel()
+	default:
+		r.asking = false
+	}
+	return nil
+}
+
+func (m *Model) runPage() page {
+	r, t := &m.run, m.theme
+	lines := []string{"   " + r.title, ""}
+	for _, s := range r.steps {
+		lines = append(lines, m.stepLines(s)...)
+	}
+	p := page{focus: len(lines), keys: []string{"ctrl+c stop and put everything back"}}
+	switch {
+	case r.stopping:
+		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stopping: everything is put back.")
+		p.keys = nil
+	case r.asking:
+		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stop, and put everything back?")
+		p.keys = []string{"y stop", "n go on"}
+	}
+	p.lines = lines
+	return p
+}
+
+// stepLines are a step with its sign, and what came of it.
+func (m *Model) stepLines(e apply.Event) []string {
+	t := m.theme
+	sign := t.quiet.Render(m.spinner())
+	switch e.State {
+	case apply.Done:
+		sign = t.sign(signGood)
+	case apply.Noted:
+		sign = t.sign(signNote)
+	case apply.Failed:
+		sign = t.sign(signBad)
+	}
+	lines := hang("   "+sign+" ", wrap(e.Step, m.width-7))
+	if e.Text != "" {
+		lines = append(lines, indent("     ", styled(t.quiet, wrap(e.Text, m.width-8)))...)
+	}
+	return lines
+}

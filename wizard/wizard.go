@@ -1,0 +1,85 @@
+// Package wizard is what a person sees: a Bubble Tea program, and a plain twin
+// that asks line by line.
+//
+// It decides nothing about Postfix. Each page shows what package session and
+// the packages under it say, and hands answers back.
+package wizard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"postseal/internal/apply"
+	"postseal/internal/detect"
+	"postseal/internal/host"
+	"postseal/internal/session"
+	"postseal/wizard/quiet"
+)
+
+func init() { quiet.Over() }
+
+// Options say how to run the wizard.
+type Options struct {
+	In  *os.File
+	Out io.Writer
+	// Machine is the machine to look at and to change.
+	Machine *host.Recorder
+	// Settings are where things lie, and the answers given by flags.
+	Settings session.Settings
+	// FilesOnly writes files and neither reloads nor shakes hands.
+	FilesOnly bool
+	// NoColor draws without colours.
+	NoColor bool
+	// Plain asks line by line.
+	Plain bool
+}
+
+// Result is what came of it.
+type Result struct {
+	// Receipt is of the run that was made, or nil.
+	Receipt *apply.Receipt
+	// Command does the same again without questions; Undo takes it back.
+	Command, Undo []string
+	// Err is why it failed.
+	Err error
+}
+
+// ErrQuit is the result of a wizard that was left before its end.
+var ErrQuit = errors.New("left; nothing was changed")
+
+// Run runs the wizard until it is left.
+func Run(ctx context.Context, o Options) Result {
+	if o.Plain || os.Getenv("TERM") == "dumb" {
+		return runPlain(ctx, o, o.In, o.Out)
+	}
+	m := newModel(ctx, o)
+	defer m.cancel()
+	in := &backgroundReader{File: o.In, found: m.events}
+	p := tea.NewProgram(m, tea.WithAltScreen(), tea.WithInput(in), tea.WithOutput(o.Out), tea.WithFPS(120), tea.WithoutSignalHandler())
+	final, err := p.Run()
+	if err != nil {
+		return Result{Err: fmt.Errorf("drawing on the terminal: %w", err)}
+	}
+	out, ok := final.(*Model)
+	if !ok {
+		return Result{Err: errors.New("the wizard ended in an unknown state")}
+	}
+	return out.result
+}
+
+// open looks at the server.
+func (o Options) open(ctx context.Context, done func(detect.Step, *detect.Facts)) (*session.Session, error) {
+	return session.Open(ctx, o.Machine, o.Settings, done)
+}
+
+// applyOptions are the options of a run in this session.
+func (o Options) applyOptions(s *session.Session, accept []string, events func(apply.Event)) apply.Options {
+	out := s.ApplyOptions()
+	out.FilesOnly, out.Accept, out.Events = o.FilesOnly, accept, events
+	return out
+}
