@@ -82,7 +82,7 @@ type Choice[T any] struct {
 type Suggestion[T any] struct {
 	Value  T
 	Why    string
-	Source Source // Default or Detected
+	Source Source // Default or Detected; Unset if nothing can be suggested
 }
 
 // Question describes one decision.
@@ -237,13 +237,21 @@ func (q *Question[T, F]) Value(f F, a *Answers) ([]string, Source) {
 		return x.texts, x.source
 	}
 	s := q.Suggest(f, a)
-	return q.format(s.Value), s.Source
+	return q.texts(s), s.Source
+}
+
+// texts are a suggestion as it would be written; nil if there is none.
+func (q *Question[T, F]) texts(s Suggestion[T]) []string {
+	if s.Source == Unset {
+		return nil
+	}
+	return q.format(s.Value)
 }
 
 // Proposal implements Item.
 func (q *Question[T, F]) Proposal(f F, a *Answers) ([]string, string) {
 	s := q.Suggest(f, a)
-	return q.format(s.Value), s.Why
+	return q.texts(s), s.Why
 }
 
 // Verify implements Item.
@@ -359,7 +367,9 @@ func (s Set[F]) Reads(f F, a *Answers) []string {
 func (s Set[F]) Values(f F, a *Answers) map[string][]string {
 	out := map[string][]string{}
 	for _, q := range s.Relevant(f, a) {
-		out[q.Name()], _ = q.Value(f, a)
+		if texts, source := q.Value(f, a); source != Unset {
+			out[q.Name()] = texts
+		}
 	}
 	return out
 }

@@ -164,7 +164,10 @@ func (s Set[F]) Save(data []byte, f F, a *Answers) ([]byte, error) {
 	}
 	var edits []edit
 	for _, q := range s.Relevant(f, a) {
-		values, _ := q.Value(f, a)
+		values, source := q.Value(f, a)
+		if source == Unset {
+			continue
+		}
 		line := q.Name() + " = " + literal(values, q.Repeats())
 		i := slices.IndexFunc(entries, func(e entry) bool { return e.key == q.Name() })
 		if i < 0 {

@@ -49,8 +49,8 @@ type Machine interface {
 	// mode, extended attributes and place (symbolic links are followed); a new
 	// one gets mode and this process's owner.
 	Replace(path string, data []byte, mode fs.FileMode) error
-	// MkdirAll makes a folder and its parents. made are those that were not
-	// there, outermost first.
+	// MkdirAll makes a folder, and its parents with mode 0755. made are those
+	// that were not there, outermost first.
 	MkdirAll(path string, mode fs.FileMode) (made []string, err error)
 	// Remove removes a file or an empty folder.
 	Remove(path string) error

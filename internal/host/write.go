@@ -142,8 +142,12 @@ func (Local) MkdirAll(path string, mode fs.FileMode) (made []string, err error) 
 		}
 		made = append([]string{p}, made...)
 	}
-	for _, p := range made {
-		if err := os.Mkdir(p, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+	for i, p := range made {
+		m := fs.FileMode(0o755)
+		if i == len(made)-1 {
+			m = mode
+		}
+		if err := os.Mkdir(p, m); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 		if err := syncDir(filepath.Dir(p)); err != nil {

@@ -30,7 +30,7 @@ const (
 var All = ask.Set[Facts]{
 	role, profile,
 	cert, key,
-	inboundLevel, minProtocol, authTLSOnly, submission, receivedHeader,
+	inboundLevel, minProtocol, authTLSOnly, submission, submissionMinProtocol, receivedHeader,
 	outboundLevel, caFile, clientCert, clientKey, logLevel,
 }
 
@@ -42,15 +42,17 @@ type Decisions struct {
 	InboundLevel string
 	MinProtocol  postfix.Protocol
 	// OffersAuth is true if AuthTLSOnly matters: some service offers AUTH.
-	OffersAuth     bool
-	AuthTLSOnly    bool
-	Submission     SubmissionChange
-	ReceivedHeader bool
-	OutboundLevel  string
-	CAFile         string // empty: none
-	ClientCert     ClientCertificate
-	ClientKey      string // empty: in the same file
-	LogLevel       int
+	OffersAuth  bool
+	AuthTLSOnly bool
+	Submission  SubmissionChange
+	// SubmissionMinProtocol is the floor for users.
+	SubmissionMinProtocol postfix.Protocol
+	ReceivedHeader        bool
+	OutboundLevel         string
+	CAFile                string // empty: none
+	ClientCert            ClientCertificate
+	ClientKey             string // empty: in the same file
+	LogLevel              int
 }
 
 // Decide reads the answers.
@@ -58,7 +60,7 @@ func Decide(f Facts, a *ask.Answers) Decisions {
 	d := Decisions{
 		Role: role.Get(f, a), Profile: profile.Get(f, a),
 		InboundLevel: inboundLevel.Get(f, a), MinProtocol: minProtocol.Get(f, a),
-		OffersAuth: authTLSOnly.Relevant(f, a), AuthTLSOnly: authTLSOnly.Get(f, a), Submission: submission.Get(f, a), ReceivedHeader: receivedHeader.Get(f, a),
+		OffersAuth: authTLSOnly.Relevant(f, a), AuthTLSOnly: authTLSOnly.Get(f, a), Submission: submission.Get(f, a), SubmissionMinProtocol: submissionMinProtocol.Get(f, a), ReceivedHeader: receivedHeader.Get(f, a),
 		OutboundLevel: outboundLevel.Get(f, a), CAFile: caFile.Get(f, a),
 		ClientCert: clientCert.Get(f, a), LogLevel: logLevel.Get(f, a),
 	}

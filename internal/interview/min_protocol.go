@@ -28,7 +28,11 @@ floor is never below TLS 1.2 (RFC 8997).`,
 		if profile.Get(f, a) == Compatible {
 			floor, why = postfix.TLSv1, "the profile keeps what Postfix itself allows"
 		}
-		if present, err := PresentFloor(f, "smtpd_tls_protocols"); err == nil && floor.Below(present) {
+		parameter := "smtpd_tls_protocols"
+		if inboundLevel.Get(f, a) == "encrypt" {
+			parameter = "smtpd_tls_mandatory_protocols"
+		}
+		if present, err := PresentFloor(f, parameter); err == nil && floor.Below(present) {
 			return suggest(present, ask.Detected, "it is the floor now, and nothing is loosened unasked")
 		}
 		return suggest(floor, source, "%s", why)

@@ -65,10 +65,13 @@ func Build(f *detect.Facts, a *ask.Answers, o Options) (*Plan, error) {
 	b.receiving()
 	b.sending()
 	b.obsolete()
-	if err := b.services(); err != nil {
+	if err := b.ownCertificates(); err != nil {
 		return nil, err
 	}
 	if err := b.mainCF(); err != nil {
+		return nil, err
+	}
+	if err := b.services(); err != nil {
 		return nil, err
 	}
 	b.masterCF()
@@ -199,7 +202,7 @@ func (b *builder) mainCF() error {
 	}
 	b.p.Block = block
 	b.after = b.f.Config
-	b.after.Main, b.after.Master = main, b.master
+	b.after.Main = main
 	b.input(b.f.Config.MainPath(), old.Bytes())
 	b.file(MainCF, b.f.Config.MainPath(), string(old.Bytes()), string(main.Bytes()))
 	b.changes(present, had)
@@ -245,6 +248,7 @@ func why(name, value string, isSet bool) (text, source string) {
 
 // masterCF adds the file, if it changed.
 func (b *builder) masterCF() {
+	b.after.Master = b.master
 	if !b.f.HasMaster {
 		return
 	}

@@ -131,8 +131,8 @@ func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain stri
 func (b *builder) ownCertificates() error {
 	for _, l := range b.f.Listeners {
 		s := l.Service
-		if _, ok := s.Override("smtpd_tls_chain_files"); ok || !b.f.OwnCertificate(s) || !b.inBlock("smtpd_tls_chain_files") {
-			continue
+		if !b.f.OwnCertificate(s) || !b.inBlock("smtpd_tls_chain_files") || b.f.Config.Text(&s, "smtpd_tls_chain_files") != "" {
+			continue // nothing of its own, or nothing that counts even now
 		}
 		groups, _ := b.f.CertificateFiles(&s, "smtpd_tls_")
 		var keys, chains []string

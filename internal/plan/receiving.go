@@ -27,12 +27,11 @@ func (b *builder) receiving() {
 	b.set("smtpd_tls_security_level", b.d.InboundLevel)
 	b.set("smtpd_tls_protocols", postfix.FormatFloor(b.d.MinProtocol, v))
 	users := b.d.Role == detect.Mailserver
-	if users || b.d.InboundLevel == "encrypt" {
-		floor := b.d.MinProtocol
-		if users && floor.Below(postfix.TLSv12) {
-			floor = postfix.TLSv12 // RFC 8997, in every profile
-		}
-		b.set("smtpd_tls_mandatory_protocols", postfix.FormatFloor(b.atLeastPresent(floor, "smtpd_tls_mandatory_protocols"), v))
+	switch {
+	case users:
+		b.set("smtpd_tls_mandatory_protocols", postfix.FormatFloor(b.d.SubmissionMinProtocol, v))
+	case b.d.InboundLevel == "encrypt":
+		b.set("smtpd_tls_mandatory_protocols", postfix.FormatFloor(b.d.MinProtocol, v))
 	}
 	b.excludeCiphers(users)
 	if b.d.OffersAuth {
@@ -102,10 +101,10 @@ func (b *builder) library() {
 	}
 }
 
-// atLeastPresent raises a floor to the one that the administrator has set
-// himself: nothing is loosened unasked.
+// atLeastPresent raises a floor that no question is about to the one that is
+// set already: nothing is loosened unasked.
 func (b *builder) atLeastPresent(floor postfix.Protocol, name string) postfix.Protocol {
-	if present, err := interview.PresentFloor(b.f, name); err == nil && floor.Below(present) && !b.inOwnBlock(name) {
+	if present, err := interview.PresentFloor(b.f, name); err == nil && floor.Below(present) {
 		return present
 	}
 	return floor

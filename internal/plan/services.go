@@ -18,10 +18,16 @@ func (b *builder) services() error {
 	if !b.inBlock("smtpd_tls_chain_files") {
 		return nil
 	}
-	if err := b.ownCertificates(); err != nil {
+	if err := b.open465(); err != nil {
 		return err
 	}
-	for _, l := range b.f.Listeners {
+	// What a service does depends on main.cf as it will be.
+	b.after.Master = b.master
+	for _, s := range b.master.Services() {
+		if s.Type != "inet" || s.Program() != "smtpd" && s.Program() != "postscreen" {
+			continue
+		}
+		l := b.f.Listener(b.after, s)
 		if l.Kind == detect.Internal {
 			continue
 		}
@@ -30,7 +36,7 @@ func (b *builder) services() error {
 			return err
 		}
 	}
-	return b.open465()
+	return nil
 }
 
 // followBlock removes overrides that are looser than the block.
@@ -46,7 +52,7 @@ func (b *builder) followBlock(l detect.Listener) error {
 		if _, ok := s.Override(name); !ok {
 			continue
 		}
-		floor, err := postfix.ParseFloor(b.f.Config.Text(&s, name), b.f.Config.Version)
+		floor, err := postfix.ParseFloor(b.after.Text(&s, name), b.f.Config.Version)
 		if err != nil || floor.Below(b.floor(l.Kind)) {
 			if err := b.noOverride(s, name, "it allowed older TLS than the block", "RFC 8996"); err != nil {
 				return err
@@ -58,8 +64,8 @@ func (b *builder) followBlock(l detect.Listener) error {
 
 // floor is the oldest version that a kind of listener shall accept.
 func (b *builder) floor(k detect.Kind) postfix.Protocol {
-	if k != detect.Relay && b.d.MinProtocol.Below(postfix.TLSv12) {
-		return postfix.TLSv12
+	if k != detect.Relay {
+		return b.d.SubmissionMinProtocol
 	}
 	return b.d.MinProtocol
 }
@@ -138,7 +144,10 @@ func (b *builder) open465() error {
 	if len(like) == 0 {
 		return nil
 	}
-	s := like[0].Service
+	s, ok := b.master.Find(like[0].Service.Name, like[0].Service.Type)
+	if !ok {
+		return nil
+	}
 	name := "submissions"
 	if !b.f.Config.Version.AtLeast(postfix.V(3, 6, 0)) {
 		name = "465" // older releases know the name only if /etc/services does

@@ -1,0 +1,237 @@
+package interview_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"postseal/internal/ask"
+	"postseal/internal/detect"
+	"postseal/internal/host"
+	"postseal/internal/interview"
+	"postseal/internal/lab"
+	"postseal/internal/plan"
+)
+
+const dir = "/etc/postfix"
+
+// machines are servers on which the house rules must hold.
+func machines(t testing.TB) map[string]*host.Fake {
+	t.Helper()
+	ca := lab.NewCA(t)
+	ec, rsa := ca.Issue(t, lab.Leaf{}), ca.Issue(t, lab.Leaf{RSA: true})
+	client := ca.Issue(t, lab.Leaf{Usages: nil, NoUsages: true})
+	files := func(main, master string) map[string]string {
+		return map[string]string{
+			"main.cf": main, "master.cf": master,
+			"/c/ec.pem": ec.Key + ec.Cert + ca.IntermediatePEM, "/c/rsa.pem": rsa.Cert + ca.IntermediatePEM, "/c/rsa.key": rsa.Key, "/c/copy.key": rsa.Key,
+			"/c/client.pem": client.Key + client.Cert, "/c/ca.pem": ca.RootPEM,
+			"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM, "/etc/resolv.conf": "nameserver 127.0.0.1\n",
+		}
+	}
+	const smtp = "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
+	const users = smtp + "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n"
+	out := map[string]*host.Fake{
+		"bare":       lab.Machine(t, "3.7.11", files("myhostname = mx.example.org\n", smtp)),
+		"ageing":     lab.Machine(t, "3.5.25", files("myhostname = mx.example.org\nrelay_domains = example.org\nsmtpd_use_tls = yes\nsmtpd_tls_cert_file = /c/rsa.pem\nsmtpd_tls_key_file = /c/rsa.key\nsmtp_tls_cert_file = /c/client.pem\n", smtp)),
+		"mailserver": lab.Machine(t, "3.10.13", files("myhostname = mx.example.org\nrelay_domains = example.org\nsmtpd_tls_chain_files = /c/ec.pem\nsmtpd_tls_security_level = may\nsmtp_tls_security_level = encrypt\n", users)),
+		"unknown":    lab.Machine(t, "", files("myhostname = mx.example.org\n", users)),
+		"sender":     lab.Machine(t, "3.11.7", files("myhostname = mx.example.org\ninet_interfaces = loopback-only\n", smtp)),
+	}
+	out["mailserver"].DNS[". NS"] = host.Answer{RCode: "NOERROR", AD: true, Records: []string{"a."}}
+	return out
+}
+
+func look(t testing.TB, m *host.Fake) *detect.Facts {
+	t.Helper()
+	f, err := detect.Look(context.Background(), m, dir, "/etc/postseal/certs", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestHouseRules: keys are unique and are flags; titles are questions; every
+// suggestion has a reason, can be parsed, and passes its own check.
+func TestHouseRules(t *testing.T) {
+	seen := map[string]bool{}
+	for _, q := range interview.All {
+		name := q.Name()
+		section, title, why, help := q.Texts()
+		if seen[name] {
+			t.Errorf("%s: the key is used twice", name)
+		}
+		seen[name] = true
+		if strings.ToLower(name) != name || strings.ContainsAny(name, " _.") {
+			t.Errorf("%s: a key is a flag name", name)
+		}
+		if section == "" || !strings.HasSuffix(title, "?") || !strings.HasSuffix(why, ".") || help == "" {
+			t.Errorf("%s: section %q, title %q, why %q, help %q", name, section, title, why, help)
+		}
+		for _, text := range []string{title, why, help} {
+			for _, word := range []string{"please", "Please", "successfully", "!", "simply"} {
+				if strings.Contains(text, word) {
+					t.Errorf("%s: %q in %q", name, word, text)
+				}
+			}
+		}
+		if _, free := q.FreeText(); !free && len(q.Named()) < 2 {
+			t.Errorf("%s: nothing to choose from", name)
+		}
+		for _, c := range q.Named() {
+			if c.Help == "" {
+				t.Errorf("%s: %s does not say what it means", name, c.Text)
+			}
+		}
+	}
+	for name, m := range machines(t) {
+		f, a := look(t, m), &ask.Answers{}
+		f.Inspect(m, interview.All.Reads(f, a))
+		for _, q := range interview.All.Relevant(f, a) {
+			texts, why := q.Proposal(f, a)
+			if why == "" || strings.HasSuffix(why, ".") {
+				t.Errorf("%s, %s: reason %q", name, q.Name(), why)
+			}
+			if len(texts) == 0 {
+				t.Errorf("%s, %s: no suggestion: %s", name, q.Name(), why)
+				continue
+			}
+			b := a.Clone()
+			if err := q.Set(b, texts, ask.Typed); err != nil {
+				t.Errorf("%s, %s: the suggestion cannot be parsed: %v", name, q.Name(), err)
+			}
+			if err := q.Verify(f, b); err != nil {
+				t.Errorf("%s, %s: its own suggestion is refused: %v", name, q.Name(), err)
+			}
+			if got, _ := q.Value(f, b); !slices.Equal(got, texts) {
+				t.Errorf("%s, %s: %q is read back as %q", name, q.Name(), texts, got)
+			}
+		}
+	}
+}
+
+// TestEveryQuestionMatters: for each question there is a server on which two
+// answers make different plans.
+func TestEveryQuestionMatters(t *testing.T) {
+	matters := map[string]bool{}
+	for _, m := range machines(t) {
+		f := look(t, m)
+		f.Inspect(m, []string{"/c/ec.pem", "/c/rsa.pem", "/c/rsa.key", "/c/copy.key", "/c/client.pem"})
+		f.InspectCA(m, "/c/ca.pem")
+		for _, base := range [][2]string{{"", ""}, {"role", "mailserver"}, {"cert", "/c/rsa.pem"}, {"client-cert", "/c/rsa.pem"}} {
+			for _, q := range interview.All {
+				a := &ask.Answers{}
+				if p, ok := interview.All.Lookup(base[0]); ok {
+					if err := p.Set(a, []string{base[1]}, ask.Flag); err != nil {
+						t.Fatal(err)
+					}
+				}
+				plans := map[string]bool{}
+				for _, texts := range candidates(q, f, a) {
+					b := a.Clone()
+					if q.Set(b, texts, ask.Typed) != nil || !q.Relevant(f, b) {
+						continue
+					}
+					p, err := plan.Build(f, b, plan.Options{CertsDir: "/etc/postseal/certs", EtcDir: "/etc/postseal"})
+					if err != nil {
+						continue
+					}
+					plans[fingerprint(p)] = true
+				}
+				matters[q.Name()] = matters[q.Name()] || len(plans) > 1
+			}
+		}
+	}
+	for _, q := range interview.All {
+		if !matters[q.Name()] {
+			t.Errorf("%s: no plan depends on it", q.Name())
+		}
+	}
+}
+
+// candidates are answers to try.
+func candidates(q ask.Item[interview.Facts], f *detect.Facts, a *ask.Answers) (out [][]string) {
+	for _, o := range q.Options(f, a) {
+		out = append(out, []string{o.Text})
+	}
+	switch q.Name() {
+	case "cert":
+		out = append(out, []string{"/c/ec.pem"}, []string{"/c/rsa.pem"})
+	case "key":
+		out = append(out, []string{"/c/rsa.key"}, []string{"/c/ec.pem", "/c/rsa.key"})
+	case "client-cert":
+		out = append(out, []string{"/c/client.pem"})
+	case "client-key":
+		out = append(out, []string{"/c/copy.key"}, []string{"/c/rsa.key"})
+	}
+	return out
+}
+
+func fingerprint(p *plan.Plan) string {
+	var b strings.Builder
+	for _, f := range p.Files {
+		b.WriteString(f.Path + f.After)
+		if f.Assemble != nil {
+			b.WriteString(strings.Join(f.Assemble.From, ","))
+		}
+	}
+	return b.String()
+}
+
+// TestTypedIsFlagIsFile: whatever can be typed makes the same plan as the same
+// answers given by flags, and as the answers file that is then written.
+func TestTypedIsFlagIsFile(t *testing.T) {
+	all := machines(t)
+	facts := map[string]*detect.Facts{}
+	for name, m := range all {
+		facts[name] = look(t, m)
+		facts[name].Inspect(m, []string{"/c/ec.pem", "/c/rsa.pem", "/c/rsa.key", "/c/copy.key", "/c/client.pem"})
+	}
+	names := []string{"bare", "ageing", "mailserver", "unknown", "sender"}
+	rapid.Check(t, func(t *rapid.T) {
+		f := facts[rapid.SampledFrom(names).Draw(t, "machine")]
+		build := func(a *ask.Answers) *plan.Plan {
+			p, err := plan.Build(f, a, plan.Options{CertsDir: "/etc/postseal/certs", EtcDir: "/etc/postseal"})
+			if err != nil {
+				t.Skip(err)
+			}
+			return p
+		}
+		var typed, flags, file ask.Answers
+		given := map[string][]string{}
+		for _, q := range interview.All {
+			if !q.Relevant(f, &typed) || !rapid.Bool().Draw(t, "answer "+q.Name()) {
+				continue
+			}
+			options := candidates(q, f, &typed)
+			texts := rapid.SampledFrom(options).Draw(t, q.Name())
+			if err := q.Set(&typed, texts, ask.Typed); err != nil {
+				t.Fatal(err)
+			}
+			given[q.Name()] = texts
+		}
+		for key, texts := range given {
+			q, _ := interview.All.Lookup(key)
+			if err := q.Set(&flags, texts, ask.Flag); err != nil {
+				t.Fatal(err)
+			}
+		}
+		data, err := interview.All.Save(nil, f, &typed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := interview.All.Load(data, &file); err != nil {
+			t.Fatalf("%v\n%s", err, data)
+		}
+		want := build(&typed)
+		for name, a := range map[string]*ask.Answers{"flags": &flags, "file": &file} {
+			if d := cmp.Diff(want, build(a)); d != "" {
+				t.Fatalf("%s make another plan (-typed +%s)\n%s\n%s", name, name, d, data)
+			}
+		}
+	})
+}
