@@ -172,12 +172,18 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 	return t.floors(ctx)
 }
 
+// throttleTime is how long a listener may take to be as it was before.
+const throttleTime = 90 * time.Second
+
 // reloadAndCompare makes the old state live again and compares it with what
 // was seen before.
 func (t *transaction) reloadAndCompare(ctx context.Context) error {
 	if err := t.reload(ctx); err != nil {
 		return err
 	}
+	// The master pauses a service whose processes died, for a minute by
+	// default (service_throttle_time), and no reload shortens that.
+	t.o.ProveTime = max(t.o.ProveTime, throttleTime)
 	done := t.step("compare the listeners with before")
 	before := map[string]Proof{}
 	for _, p := range t.Before {

@@ -262,7 +262,7 @@ func (t *transaction) dropNew() {
 }
 
 // revertTime bounds a rollback, which goes on even if the run was cancelled.
-const revertTime = 2 * time.Minute
+const revertTime = 3 * time.Minute
 
 // rollBack puts the old bytes back, reloads, and proves that everything is as
 // it was.

@@ -141,7 +141,8 @@ func (b *builder) ownCertificates() error {
 		}
 		paths, err := b.chainFiles(safe(s.Name)+"-", slices.Compact(chains), slices.Compact(keys))
 		if err != nil {
-			return fmt.Errorf("the certificate of %s: %w", s.ID(), err)
+			b.p.Notes = append(b.p.Notes, fmt.Sprintf("%s names a certificate of its own that cannot be used (%v): it will show the one of main.cf", s.ID(), err))
+			continue
 		}
 		err = b.override(s, "smtpd_tls_chain_files", strings.Join(paths, ","),
 			"this service has a certificate of its own, which smtpd_tls_chain_files in main.cf would hide", "postconf(5) smtpd_tls_chain_files")
