@@ -112,7 +112,7 @@ func wrap(text string, width int) []string {
 func cut(word string, width int) string {
 	head := ansi.Truncate(word, width, "")
 	for _, marks := range []string{"/,", "-_.="} {
-		if i := strings.LastIndexAny(head, marks); i > len(head)/2 {
+		if i := strings.LastIndexAny(head, marks); i > len(head)/3 {
 			return head[:i+1]
 		}
 	}

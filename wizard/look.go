@@ -195,11 +195,8 @@ func (m *Model) pendingPage() page {
 	return page{lines: lines, keys: []string{"f finish it", "u undo it", "q quit"}}
 }
 
-// quit leaves without having done anything.
-func (m *Model) quit() tea.Cmd {
-	m.cancel()
-	return tea.Quit
-}
+// quit leaves. What is still under way is cancelled when the program ends.
+func (m *Model) quit() tea.Cmd { return tea.Quit }
 
 // proceed goes to the next question after a key, or to where all is answered.
 func (m *Model) proceed(after string) tea.Cmd {

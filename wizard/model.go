@@ -196,7 +196,6 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 func (m *Model) interrupt() tea.Cmd {
 	if m.stage != applying {
 		m.result = Result{Err: context.Canceled}
-		m.cancel()
 		return tea.Quit
 	}
 	m.run.asking = true

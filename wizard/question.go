@@ -408,12 +408,15 @@ func (m *Model) option(i int, o ask.Option, width int) []string {
 	}
 	name := report.Clean(o.Text)
 	column := q.column()
-	room := width - ansi.StringWidth(lead) + 3
-	if column+12 > room || ansi.StringWidth(name) > column {
+	room := width - 2
+	if q.Repeats() {
+		room -= 4
+	}
+	if column+14 > room {
 		out := hang(lead, styled(style, wrap(name, room)))
 		return append(out, indent("       ", styled(t.quiet, wrap(o.Help, width-6)))...)
 	}
-	help := styled(t.quiet, wrap(o.Help, room-column-2))
+	help := styled(t.quiet, wrap(o.Help, room-column-3))
 	return hang(lead, columns([]string{style.Render(name)}, help, column+1))
 }
 

@@ -56,11 +56,16 @@ func (t *transaction) observe(ctx context.Context) error {
 			"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only"))
 	}
 	t.Before = t.lookAll(ctx, t.Checks)
-	if slices.ContainsFunc(t.Before, func(p Proof) bool { return p.Stage != probe.Connecting }) {
+	if slices.ContainsFunc(t.Before, func(p Proof) bool { return !p.mute() }) {
 		return done(nil)
 	}
-	return done(hint.New("Postfix runs, but nothing answers on "+addresses(t.Checks)+": a change could not be proved",
+	return done(hint.New("Postfix runs, but nothing greets on "+addresses(t.Checks)+": a change could not be proved",
 		"look into its log, or write the files alone: --files-only"))
+}
+
+// mute says that a listener could not be reached, or said nothing of use.
+func (p Proof) mute() bool {
+	return p.Stage == probe.Connecting || p.Stage == probe.Greeting || p.Stage == probe.EHLO
 }
 
 func addresses(checks []plan.Check) string {
@@ -242,11 +247,10 @@ func (t *transaction) await(ctx context.Context, checks []plan.Check, wrong func
 }
 
 // wrong says how an answer differs from what the plan promises; "" if it does
-// not. A listener that could not be reached before either is not held
-// against the change.
+// not. A listener that was mute before too is not held against the change.
 func (t *transaction) wrong(c plan.Check, p Proof) string {
 	i := slices.IndexFunc(t.Before, func(b Proof) bool { return b.Service == c.Service })
-	if p.Stage == probe.Connecting && i >= 0 && t.Before[i].Stage == probe.Connecting {
+	if p.mute() && i >= 0 && t.Before[i].Stage == p.Stage {
 		return ""
 	}
 	if !p.OK {
