@@ -60,7 +60,7 @@ func (m *Model) steps() string {
 	out := make([]string, len(names))
 	for i, n := range names {
 		switch {
-		case i < at || m.stage == ended:
+		case i < at || m.stage == ended && m.end.err == nil:
 			out[i] = m.theme.quiet.Render(n) + " " + m.theme.good.Render(signGood)
 		case i == at:
 			out[i] = m.theme.accent.Render(signHere) + m.theme.strong.Render(n)

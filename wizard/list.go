@@ -97,7 +97,7 @@ func (m *Model) listPage() page {
 		if len(values) == 0 {
 			text = t.caution.Render("no answer")
 		}
-		from := t.quiet.Render("from " + source.String())
+		from := t.quiet.Render(source.String())
 		name := style.Render(q.Name()) + strings.Repeat(" ", max(1, 17-ansi.StringWidth(q.Name())))
 		if m.width < 70 {
 			lines = append(lines, ansi.Truncate(lead+name+text, m.width-1, signFolded))

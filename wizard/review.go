@@ -227,9 +227,9 @@ func (m *Model) reviewFoot() []string {
 	if r.message != "" {
 		out = append(out, indent("   ", styled(t.caution, wrap(r.message, m.width-6)))...)
 	} else if m.height >= 20 {
-		then := "Then: postfix reload, and a handshake with every listener. postseal undo undoes."
+		then := "Then: postfix reload, and a handshake with every listener."
 		if m.o.FilesOnly {
-			then = "Files only: no reload, and no handshake. postseal undo undoes."
+			then = "Files only: no reload, and no handshake."
 		} else if m.needsRoot() {
 			then = "Only root can write this; everything up to here works without."
 		}

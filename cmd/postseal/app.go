@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/internal/apply"
-	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/report"
@@ -95,7 +94,11 @@ func (a *app) finish(err error) int {
 		_ = a.printer(a.out).JSON(report.ErrorsJSON(err, code))
 		return code
 	}
-	a.printer(a.err).Errors(err)
+	p := a.printer(a.err)
+	if p.Width == 0 {
+		p.Width = 1 << 16 // on a pipe an error is one line, for grep and logs
+	}
+	p.Errors(err)
 	if errors.As(err, new(usageError)) {
 		fmt.Fprintln(a.err, "postseal --help shows the usage.")
 	}
@@ -196,8 +199,8 @@ func (a *app) onTerminal() bool {
 // open looks at the server.
 func (a *app) open() (*session.Session, error) {
 	s, err := session.Open(a.ctx, a.machine, a.settings, nil)
-	if err != nil && errors.Is(err, detect.ErrRejected) {
-		return nil, err
+	if s != nil && s.Pending != nil && !a.json {
+		fmt.Fprintf(a.err, "An earlier run was interrupted (%s): postseal undo takes it back, postseal apply --finish goes on.\n", s.Pending.ID)
 	}
 	return s, err
 }

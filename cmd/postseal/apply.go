@@ -104,6 +104,9 @@ func (a *app) applyPlan(s *session.Session, p *plan.Plan, o apply.Options, yes b
 		}
 	}
 	if p.Empty() {
+		if _, err := apply.Run(a.ctx, a.machine, p, o); err != nil {
+			return err
+		}
 		if a.json {
 			return a.printer(a.out).JSON(struct {
 				Changed bool `json:"changed"`

@@ -87,7 +87,7 @@ func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (*Receipt
 			"read them with postseal plan, then --accept-risk "+strings.Join(names, ","))
 	}
 	if p.Empty() {
-		return nil, nil
+		return nil, interrupted(m, o.StateDir)
 	}
 	t, release, err := begin(ctx, m, o, "apply", p.ConfigDir)
 	if err != nil {

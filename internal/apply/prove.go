@@ -143,8 +143,8 @@ func algorithm(r probe.Result) string {
 
 // reload makes Postfix read its files. Before 3.8 it says nothing without a
 // terminal, so its log has the last word.
-func (t *transaction) reload(ctx context.Context) error {
-	done := t.step("reload")
+func (t *transaction) reload(ctx context.Context, step string) error {
+	done := t.step(step)
 	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "reload")
 	if err != nil {
 		return done(err)
@@ -162,7 +162,7 @@ func (t *transaction) reload(ctx context.Context) error {
 // reloadAndProve makes the new state live and proves it.
 func (t *transaction) reloadAndProve(ctx context.Context) error {
 	log := t.markLog()
-	if err := t.reload(ctx); err != nil {
+	if err := t.reload(ctx, "reload"); err != nil {
 		return err
 	}
 	done := t.step("shake hands with every listener")
@@ -183,7 +183,7 @@ const throttleTime = 90 * time.Second
 // reloadAndCompare makes the old state live again and compares it with what
 // was seen before.
 func (t *transaction) reloadAndCompare(ctx context.Context) error {
-	if err := t.reload(ctx); err != nil {
+	if err := t.reload(ctx, "reload the old state"); err != nil {
 		return err
 	}
 	// The master pauses a service whose processes died, for a minute by

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"postseal/internal/hint"
@@ -40,14 +41,11 @@ func begin(ctx context.Context, m host.Machine, o Options, kind, configDir strin
 		return nil, nil, done(needRoot(m, err))
 	}
 	unlock := func() { _ = release() }
-	pending, err := Pending(m, o.StateDir)
-	if err == nil && pending != nil && kind != "recover" {
-		err = hint.Wrap(fmt.Errorf("%w: %s %s of %s, after %q; %v", ErrPending, pending.Kind, pending.ID, pending.When.Format(time.DateTime), pending.Phase, pending.State(m)),
-			"postseal undo puts the old files back, postseal apply --finish goes on")
-	}
-	if err != nil {
-		unlock()
-		return nil, nil, done(err)
+	if kind != recovery {
+		if err := interrupted(m, o.StateDir); err != nil {
+			unlock()
+			return nil, nil, done(err)
+		}
 	}
 	t.Receipt = &Receipt{Kind: kind, When: m.Now().UTC(), ConfigDir: configDir, FilesOnly: o.FilesOnly}
 	if t.ID, err = t.store.nextID(t.When); err != nil {
@@ -55,6 +53,19 @@ func begin(ctx context.Context, m host.Machine, o Options, kind, configDir strin
 		return nil, nil, done(err)
 	}
 	return t, unlock, done(nil)
+}
+
+// recovery is the kind of a run that deals with an interrupted one.
+const recovery = "recover"
+
+// interrupted is an error that says how an interrupted run stands, or nil.
+func interrupted(m host.Reader, stateDir string) error {
+	r, err := Pending(m, stateDir)
+	if err != nil || r == nil {
+		return err
+	}
+	err = fmt.Errorf("%w: %s %s of %s, after %q; %s", ErrPending, r.Kind, r.ID, r.When.Format(time.DateTime), r.Phase, strings.Join(r.State(m), ", "))
+	return hint.Wrap(err, "postseal undo puts the old files back, postseal apply --finish goes on")
 }
 
 // needRoot adds the usual reason for which writing fails.

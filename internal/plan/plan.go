@@ -26,7 +26,7 @@ type Plan struct {
 	// no longer holds.
 	Inputs map[string]string `json:"inputs"`
 	// Files are the files that will change, in the order of writing.
-	Files []File `json:"-"`
+	Files []File `json:"files"`
 	// Changes are the parameters whose value or place changes.
 	Changes []Change `json:"changes"`
 	// Risks weaken what was set, or can stop mail; each must be accepted by name.

@@ -76,7 +76,11 @@ func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step
 	if b, err := m.ReadFile(ses.openSSLPath()); err == nil {
 		f.OpenSSLFile = string(b)
 	}
-	return ses, ses.gather()
+	if err := ses.gather(); err != nil {
+		return ses, err
+	}
+	ses.Inspect(ses.Answers)
+	return ses, nil
 }
 
 // etcDir is the folder above the chain files.
