@@ -7,6 +7,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +23,8 @@ type Fake struct {
 	Programs map[string]Output
 	// DNS maps "NAME TYPE" to an answer. Others time out.
 	DNS map[string]Answer
+	// Deny are paths that this user may not read.
+	Deny []string
 	// User is the effective user, Clock the time.
 	User  int
 	Clock time.Time
@@ -30,7 +33,12 @@ type Fake struct {
 func (f *Fake) at(path string) string { return filepath.Join(f.Root, path) }
 
 // ReadFile implements Reader.
-func (f *Fake) ReadFile(path string) ([]byte, error) { return f.Local.ReadFile(f.at(path)) }
+func (f *Fake) ReadFile(path string) ([]byte, error) {
+	if slices.Contains(f.Deny, path) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+	}
+	return f.Local.ReadFile(f.at(path))
+}
 
 // ReadTail implements Reader.
 func (f *Fake) ReadTail(path string, from int64) ([]byte, error) {

@@ -10,7 +10,6 @@ import (
 	"time"
 )
 
-
 // ageingMain is a router's main.cf as they have grown over the years.
 const ageingMain = `# See /usr/share/postfix/main.cf.dist for a commented, more complete version
 compatibility_level = 3.6

@@ -1,0 +1,359 @@
+package detect_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/lab"
+)
+
+func look(t *testing.T, m *host.Fake) *detect.Facts {
+	t.Helper()
+	f, err := detect.Look(context.Background(), m, "", "/etc/postseal/certs", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+const (
+	smtp  = "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
+	named = "myhostname = mx.example.org\nmydomain = example.org\nmydestination = $myhostname, localhost\n"
+)
+
+func TestRole(t *testing.T) {
+	for _, c := range []struct {
+		name, main, master string
+		want               detect.Role
+		why                string
+	}{
+		{"router", named + "relay_domains = example.org, example.net\n", smtp, detect.Router, "it takes mail for example.org"},
+		{"router by tables", named + "virtual_mailbox_domains = hash:/etc/postfix/domains\ninet_interfaces = loopback-only\n", smtp, detect.Router, "tables"},
+		{"open port", named, smtp, detect.Router, "open to other servers"},
+		{"null client", named + "inet_interfaces = loopback-only\n", smtp, detect.Sender, "this machine only"},
+		{"one address of loopback", named, "127.0.0.1:25 inet n - n - - smtpd\n", detect.Sender, "this machine only"},
+		{"no listener", named, "smtp unix - - n - - smtp\n", detect.Sender, "nothing listens"},
+		{"submission", named, smtp + "submission inet n - n - - smtpd\n", detect.Mailserver, "submission/inet"},
+		{"by number, with AUTH", named, smtp + "2525 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n", detect.Mailserver, "2525/inet"},
+		{"wrapper", named, smtp + "smtps inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n", detect.Mailserver, "smtps/inet"},
+		{"no master.cf", named, "", detect.Router, "master.cf was not seen"},
+	} {
+		files := map[string]string{"main.cf": c.main, "master.cf": c.master}
+		if c.master == "" {
+			delete(files, "master.cf")
+		}
+		f := look(t, lab.Machine(t, "3.7.11", files))
+		if f.Role != c.want || !strings.Contains(f.RoleWhy, c.why) {
+			t.Errorf("%s: %s, because %s", c.name, f.Role, f.RoleWhy)
+		}
+	}
+}
+
+func TestListeners(t *testing.T) {
+	f := look(t, lab.Machine(t, "3.7.11", map[string]string{
+		"main.cf": named + "inet_interfaces = 192.0.2.1, localhost\nsmtpd_use_tls = yes\nmua = encrypt\n",
+		"master.cf": "smtp inet n - y - 1 postscreen -o postscreen_upstream_proxy_protocol=haproxy\nsmtpd pass - - y - - smtpd\n" +
+			"submission inet n - n - - smtpd -o smtpd_tls_security_level=$mua -o smtpd_sasl_auth_enable=yes\n" +
+			"[::1]:465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n" +
+			"127.0.0.1:10025 inet n - n - - smtpd -o content_filter= -o { smtpd_tls_security_level = none }\n" +
+			"192.0.2.1:26 inet n - n - - smtpd -o smtpd_enforce_tls=yes\n" +
+			"smtp unix - - y - - smtp\nrelay unix - - - - - smtp -o smtp_enforce_tls=yes\n",
+	}))
+	var got []string
+	for _, l := range f.Listeners {
+		got = append(got, strings.Join([]string{l.Service.ID(), string(l.Kind), l.Addr, l.Level, flags(l)}, " "))
+	}
+	want := []string{
+		"smtp/inet smtp 127.0.0.1:25 may screened,proxy",
+		"submission/inet submission 127.0.0.1:587 encrypt auth",
+		"[::1]:465/inet submissions [::1]:465 encrypt wrapper",
+		"127.0.0.1:10025/inet internal 127.0.0.1:10025 none ",
+		"192.0.2.1:26/inet smtp 192.0.2.1:26 encrypt ",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	var transports []string
+	for _, x := range f.Transports {
+		transports = append(transports, x.Service.ID()+" "+x.Level)
+	}
+	if d := cmp.Diff([]string{"smtp/unix none", "relay/unix verify"}, transports); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	if !f.Transports[0].Chroot || !f.Transports[1].Chroot {
+		t.Error("chroot: y, and - below compatibility level 1, are both in a chroot")
+	}
+}
+
+func flags(l detect.Listener) string {
+	var out []string
+	for name, on := range map[string]bool{"screened": l.Screened, "wrapper": l.Wrapper, "proxy": l.Proxy, "auth": l.Auth} {
+		if on {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	slices.Reverse(out)
+	return strings.Join(out, ",")
+}
+
+func TestResolver(t *testing.T) {
+	yes, no := host.Answer{RCode: "NOERROR", AD: true}, host.Answer{RCode: "NOERROR"}
+	for _, c := range []struct {
+		name, master, conf, chrooted string
+		answer                       *host.Answer
+		want                         detect.Tri
+		why                          string
+	}{
+		{"local and validating", smtp, "nameserver 127.0.0.1\n", "", &yes, detect.Yes, "127.0.0.1 validates"},
+		{"IPv6 loopback", smtp, "nameserver ::1\n", "", &yes, detect.Yes, "::1 validates"},
+		{"validating, but far", smtp, "nameserver 192.0.2.53\n", "", &yes, detect.No, "cross the network"},
+		{"one of two is far", smtp, "nameserver 127.0.0.1\nnameserver 192.0.2.53\n", "", &yes, detect.No, "192.0.2.53"},
+		{"not validating", smtp, "# x\nsearch example.org\nnameserver 127.0.0.53\n", "", &no, detect.No, "does not validate"},
+		{"no answer", smtp, "nameserver 127.0.0.1\n", "", nil, detect.Unknown, "does not answer"},
+		{"none named is the local one", smtp, "", "", &yes, detect.Yes, "127.0.0.1"},
+		{"the chroot counts", "smtp unix - - y - - smtp\n", "nameserver 192.0.2.53\n", "nameserver 127.0.0.1\n", &yes, detect.Yes, "127.0.0.1"},
+	} {
+		files := map[string]string{"main.cf": named, "master.cf": c.master, "/etc/resolv.conf": c.conf}
+		if c.chrooted != "" {
+			files["/var/spool/postfix/etc/resolv.conf"] = c.chrooted
+		}
+		m := lab.Machine(t, "3.7.11", files)
+		if c.answer != nil {
+			m.DNS[". NS"] = *c.answer
+		}
+		if f := look(t, m); f.Resolver.Validates != c.want || !strings.Contains(f.Resolver.Why, c.why) {
+			t.Errorf("%s: %s, %s", c.name, f.Resolver.Validates, f.Resolver.Why)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "relay_domains = example.org, example.net\n", "master.cf": smtp, "/etc/resolv.conf": "nameserver 127.0.0.1\n"})
+	m.DNS["example.org MX"] = host.Answer{RCode: "NOERROR", Records: []string{"10 MX.example.org.", "20 mx2.example.org."}}
+	m.DNS["example.net MX"] = host.Answer{RCode: "NOERROR", Records: []string{"10 elsewhere.example.com."}}
+	want := []detect.Name{{Name: "mx.example.org", Why: "myhostname"}, {Name: "mx2.example.org", Why: "MX of example.org"}}
+	if d := cmp.Diff(want, look(t, m).Needed); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	ca := lab.NewCA(t)
+	ec, rsa, alone := ca.Issue(t, lab.Leaf{}), ca.Issue(t, lab.Leaf{RSA: true}), ca.Issue(t, lab.Leaf{Names: []string{"other.example.net"}})
+	f := look(t, lab.Machine(t, "3.7.11", map[string]string{
+		"main.cf":    named + "ssl = /c\nsmtpd_tls_cert_file = $ssl/rsa.pem\nsmtpd_tls_key_file = ${ssl}/rsa.key\nsmtpd_tls_eccert_file = /c/ec.pem\nsmtp_tls_cert_file = $smtpd_tls_cert_file\nsmtp_tls_key_file = $smtpd_tls_key_file\n",
+		"master.cf":  smtp + "587 inet n - n - - smtpd -o smtpd_tls_chain_files=/c/alone.key,/c/alone.pem\n26 inet n - n - - smtpd -o smtpd_tls_cert_file=/c/none.pem\n",
+		"/c/rsa.pem": rsa.Cert + ca.IntermediatePEM, "/c/rsa.key": rsa.Key, "/c/ec.pem": ec.Cert + ec.Key,
+		"/c/alone.pem": alone.Cert, "/c/alone.key": alone.Key,
+		"/etc/letsencrypt/live/mx/fullchain.pem": ec.Cert + ca.IntermediatePEM, "/etc/letsencrypt/live/mx/privkey.pem": ec.Key,
+		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM,
+	}))
+	var got []string
+	for _, c := range f.Certificates {
+		s := c.Chain + " " + c.Key + " " + string(c.KeyMatch)
+		for _, x := range []struct {
+			on   bool
+			name string
+		}{{c.Server, "server"}, {c.Client, "client"}, {c.Complete, "complete"}, {c.Owner != "", c.Owner}, {c.Service != "", c.Service}, {c.Err != nil, "broken"}} {
+			if x.on {
+				s += " " + x.name
+			}
+		}
+		got = append(got, s)
+	}
+	want := []string{
+		"/c/rsa.pem /c/rsa.key yes server client complete",
+		// A service that names another RSA certificate still inherits the ECDSA one.
+		"/c/ec.pem /c/ec.pem yes server 26/inet",
+		"/c/alone.pem /c/alone.key yes 587/inet",
+		"/c/none.pem /c/rsa.key unknown 26/inet broken",
+		"/etc/letsencrypt/live/mx/fullchain.pem /etc/letsencrypt/live/mx/privkey.pem yes complete certbot",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	if path, own, ok := f.KeyFor("/c/rsa.pem"); path != "/c/rsa.key" || own || !ok {
+		t.Errorf("key of rsa.pem: %s %v %v", path, own, ok)
+	}
+	for _, p := range f.PEM {
+		for _, k := range p.Keys {
+			if k.Private != nil {
+				t.Error("facts hold a private key")
+			}
+		}
+	}
+}
+
+// TestProblems: each has its parameter, its line and what it does to mail.
+func TestProblems(t *testing.T) {
+	for _, c := range []struct{ name, main, master, parameter, text string }{
+		{"obsolete", "smtpd_use_tls = yes\n", "", "smtpd_use_tls", "since Postfix 2.3"},
+		{"misspelt name", "smtp_tls_securty_level = may\n", "", "smtp_tls_securty_level", "does not know this parameter"},
+		{"misspelt level", "smtpd_tls_security_level = maye\n", "", "smtpd_tls_security_level", "dies at every connection"},
+		{"comment after a value", "smtpd_tls_security_level = may # yes\n", "", "smtpd_tls_security_level", "dies at every connection"},
+		{"misspelt protocol", "smtpd_tls_protocols = >=TLS1.2\n", "", "smtpd_tls_protocols", "TLS is switched off"},
+		{"misspelt grade", "smtpd_tls_ciphers = strong\n", "", "smtpd_tls_ciphers", "dropped after STARTTLS"},
+		{"in master.cf", "", "26 inet n - n - - smtpd -o smtpd_tls_protocols=TLS1.2\n", "smtpd_tls_protocols", "TLS is switched off"},
+		{"broken -o", "", "26 inet n - n - - smtpd -o smtpd_tls_auth_only = yes\n", "smtpd_tls_auth_only", "write -o name=value"},
+		{"cache for one service", "", "26 inet n - n - - smtpd -o smtpd_tls_session_cache_database=btree:x\n", "smtpd_tls_session_cache_database", "tlsmgr"},
+		{"two ways to name a certificate", "smtpd_tls_chain_files = /c/x\nsmtpd_tls_cert_file = /c/y\n", "", "smtpd_tls_cert_file", "ignored"},
+		{"dane without DNSSEC", "smtp_tls_security_level = dane\n", "", "smtp_tls_security_level", "acts as may"},
+		{"dane-only without DNSSEC", "smtp_tls_security_level = dane-only\n", "", "smtp_tls_security_level", "defers all mail"},
+		{"required certificate at may", "smtpd_tls_security_level = may\nsmtpd_tls_req_ccert = yes\n", "", "smtpd_tls_req_ccert", "ignored"},
+		{"password in clear", "", "submission inet n - n - - smtpd\n", "smtpd_tls_security_level", "password without TLS"},
+		{"table type that is gone", "smtp_tls_session_cache_database = lmdb:x\n", "", "smtp_tls_session_cache_database", "no lmdb"},
+		{"CA file missing", "smtp_tls_CAfile = /none.pem\n", "", "smtp_tls_CAfile", "TLS is off for sending"},
+		{"CA file missing, receiving", "smtpd_tls_CAfile = /none.pem\n", "", "smtpd_tls_CAfile", "TLS is off for receiving"},
+		{"certificate missing", "smtpd_tls_cert_file = /none.pem\n", "", "", "/none.pem does not exist"},
+		{"overriding line", "smtpd_tls_loglevel = 1\nsmtpd_tls_loglevel = 0\n", "", "", "overrides smtpd_tls_loglevel of line 4"},
+		{"policy twice", "smtp_tls_policy_maps = static:x\nsmtp_tls_per_site = static:y\n", "", "smtp_tls_per_site", "ignored, since smtp_tls_policy_maps"},
+	} {
+		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + c.main, "master.cf": smtp + c.master}))
+		found := slices.ContainsFunc(f.Problems, func(p detect.Problem) bool {
+			return p.Parameter == c.parameter && strings.Contains(p.Text, c.text) && (p.Origin.Line > 2 || c.name == "password in clear")
+		})
+		if !found {
+			t.Errorf("%s: not among %+v", c.name, f.Problems)
+		}
+	}
+	if f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "own_tls = x\nrelayhost = $own_tls\n", "master.cf": smtp})); len(f.Problems) != 0 {
+		t.Errorf("a sound configuration has problems: %+v", f.Problems)
+	}
+}
+
+func TestManagers(t *testing.T) {
+	for _, c := range []struct {
+		name, main, file, want string
+		overwrites             bool
+	}{
+		{"Ansible", "# {{ ansible_managed }}: Ansible managed\n", "", "Ansible", true},
+		{"Puppet", "# This file is managed by Puppet.\n", "", "Puppet", true},
+		{"YunoHost", "", "/etc/yunohost/installed", "YunoHost", true},
+		{"iRedMail", "# iRedMail\n", "", "iRedMail", true},
+		{"certbot", "smtpd_tls_cert_file = /etc/letsencrypt/live/mx/fullchain.pem\n", "", "certbot", false},
+		{"git", "", "/etc/.git/HEAD", "git", false},
+	} {
+		files := map[string]string{"main.cf": c.main + named, "master.cf": smtp}
+		if c.file != "" {
+			files[c.file] = ""
+		}
+		f := look(t, lab.Machine(t, "3.7.11", files))
+		if len(f.Managers) != 1 || f.Managers[0].Name != c.want || f.Managers[0].Overwrites != c.overwrites {
+			t.Errorf("%s: %+v", c.name, f.Managers)
+		}
+	}
+	// A value is not a mark: only comments say who writes the file.
+	if f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "relayhost = managed by puppet\n", "master.cf": smtp})); len(f.Managers) != 0 {
+		t.Errorf("%+v", f.Managers)
+	}
+}
+
+func TestLog(t *testing.T) {
+	for _, c := range []struct{ main, file, path string }{
+		{"maillog_file = /var/log/own.log\n", "", "/var/log/own.log"},
+		{"", "/var/log/mail.log", "/var/log/mail.log"},
+		{"", "/var/log/maillog", "/var/log/maillog"},
+		{"", "/run/log/journal/x", ""},
+	} {
+		files := map[string]string{"main.cf": named + c.main, "master.cf": smtp}
+		if c.file != "" {
+			files[c.file] = ""
+		}
+		f := look(t, lab.Machine(t, "3.7.11", files))
+		if f.Log.Path != c.path || (c.path == "") != f.Log.Journal {
+			t.Errorf("%q %q: %+v", c.main, c.file, f.Log)
+		}
+	}
+}
+
+func TestReleases(t *testing.T) {
+	for _, v := range lab.Versions {
+		f := look(t, lab.Machine(t, v, map[string]string{"main.cf": named, "master.cf": smtp}))
+		if f.Config.Version.String() != v || f.OpenSSL == "" || len(f.MapTypes) == 0 || f.Hostname != "mx.example.org" {
+			t.Errorf("%s: %+v", v, f.Config.Version)
+		}
+	}
+	f := look(t, lab.Machine(t, "", map[string]string{"main.cf": named, "master.cf": smtp}))
+	if f.Config.Version.Known() || f.Hostname != "mx.example.org" || len(f.Unseen) == 0 {
+		t.Errorf("without postconf: %+v, unseen %+v", f.Config.Version, f.Unseen)
+	}
+}
+
+// TestAnyUser: what may not be read is said to be unseen, and is no error.
+func TestAnyUser(t *testing.T) {
+	ca := lab.NewCA(t)
+	leaf := ca.Issue(t, lab.Leaf{})
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "smtpd_tls_cert_file = /c/mx.pem\nsmtpd_tls_key_file = /c/mx.key\n", "master.cf": smtp, "/c/mx.pem": leaf.Cert, "/c/mx.key": leaf.Key})
+	m.User = 65534
+	m.Deny = []string{"/c/mx.key", "/etc/postfix/master.cf"}
+	f := look(t, m)
+	var unseen []string
+	for _, u := range f.Unseen {
+		unseen = append(unseen, u.What)
+	}
+	if f.Root || !slices.Contains(unseen, "/c/mx.key") || !slices.Contains(unseen, "the services in master.cf") {
+		t.Errorf("root %v, unseen %q", f.Root, unseen)
+	}
+	if c := f.ServerCertificates(); len(c) != 1 || c[0].KeyMatch != detect.Unknown || c[0].Names[0] != "mx.example.org" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	ctx := context.Background()
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": named, "master.cf": smtp})
+	if _, err := detect.Look(ctx, m, "/nowhere", "", nil); err == nil || hint.Of(err) == "" {
+		t.Errorf("no main.cf: %v", err)
+	}
+	for name, files := range map[string]map[string]string{
+		"main.cf":   {"main.cf": named + "nonsense\n", "master.cf": smtp},
+		"master.cf": {"main.cf": named, "master.cf": "smtp inet n\n"},
+	} {
+		if _, err := detect.Look(ctx, lab.Machine(t, "3.7.11", files), "", "", nil); !errors.Is(err, detect.ErrRejected) || !strings.Contains(err.Error(), "line") || hint.Of(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	m.Programs["postconf -c /etc/postfix -xh myhostname mydomain"] = host.Output{Code: 1, Stderr: "postconf: fatal: macro processing error\n"}
+	if _, err := detect.Look(ctx, m, "", "", nil); !errors.Is(err, detect.ErrRejected) || !strings.Contains(err.Error(), "macro processing error") {
+		t.Errorf("expansion: %v", err)
+	}
+}
+
+// TestLookChangesNothing: looking gets a machine that cannot be changed, and
+// leaves no file behind.
+func TestLookChangesNothing(t *testing.T) {
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": named, "master.cf": smtp})
+	var before, after []string
+	walk := func(out *[]string) {
+		err := filepath.WalkDir(m.Root, func(p string, d os.DirEntry, err error) error {
+			*out = append(*out, p)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	walk(&before)
+	var steps []detect.Step
+	if _, err := detect.Look(context.Background(), host.ReadOnly{Reader: m}, "", "", func(s detect.Step, _ *detect.Facts) { steps = append(steps, s) }); err != nil {
+		t.Fatal(err)
+	}
+	walk(&after)
+	if d := cmp.Diff(before, after); d != "" {
+		t.Errorf("%s", d)
+	}
+	if d := cmp.Diff(detect.Steps, steps); d != "" {
+		t.Errorf("steps (-want +got)\n%s", d)
+	}
+}
