@@ -44,23 +44,23 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 	Offer: func(f Facts, _ *ask.Answers) []ask.Choice[string] {
 		var out []ask.Choice[string]
 		for _, c := range f.Certificates {
-			if c.Err == nil && c.Service == "" && !c.Client || c.Server {
+			if usable(c) && c.Service == "" && (!c.Client || c.Server) {
 				out = append(out, ask.Choice[string]{Value: c.Chain, Name: c.Chain, Help: describe(f, c)})
 			}
 		}
 		return append(out, ask.Choice[string]{Value: "none", Name: "none", Help: "no TLS for those who deliver here"})
 	},
 	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[[]string] {
-		var paths, usable []string
+		var paths, good []string
 		for _, c := range f.ServerCertificates() {
-			if c.Err == nil || errors.Is(c.Err, fs.ErrPermission) {
-				usable = append(usable, c.Chain)
+			if usable(c) {
+				good = append(good, c.Chain)
 			}
 			paths = append(paths, c.Chain)
 		}
 		switch best := bestCandidate(f); {
-		case len(usable) > 0:
-			return suggest(slices.Compact(usable), ask.Detected, "it is in use now")
+		case len(good) > 0:
+			return suggest(slices.Compact(good), ask.Detected, "it is in use now")
 		case best != "":
 			return suggest([]string{best}, ask.Detected, "it was found here and names this server")
 		case len(paths) > 0:
@@ -114,6 +114,10 @@ func checkChains(f Facts, paths []string, allowed func(certs.Facts) bool, use st
 	}
 	return errors.Join(all...)
 }
+
+// usable says that nothing is known against a certificate; what this user may
+// not read is not held against it.
+func usable(c detect.Certificate) bool { return c.Err == nil || errors.Is(c.Err, fs.ErrPermission) }
 
 // bestCandidate is a certificate that is not in use but could be.
 func bestCandidate(f Facts) string {

@@ -21,13 +21,19 @@ type served struct {
 
 // certificates plans the chain files and the parameters that name them.
 func (b *builder) certificates() error {
-	if b.d.Role != detect.Sender && len(b.d.Cert) > 0 && b.d.Cert[0] != "none" {
+	server := []string{"smtpd_tls_cert_file", "smtpd_tls_key_file", "smtpd_tls_eccert_file", "smtpd_tls_eckey_file"}
+	switch {
+	case b.d.Role == detect.Sender: // what is set for receiving stays
+	case len(b.d.Cert) > 0:
 		paths, err := b.chainFiles("", b.d.Cert, b.d.Key)
 		if err != nil {
 			return err
 		}
 		b.set("smtpd_tls_chain_files", strings.Join(paths, ", "))
-		b.unset("smtpd_tls_cert_file", "smtpd_tls_key_file", "smtpd_tls_eccert_file", "smtpd_tls_eckey_file")
+		b.unset(server...)
+	case len(b.f.ServerCertificates()) > 0: // given up on purpose
+		b.unset(server...)
+		b.unset("smtpd_tls_chain_files", "smtpd_tls_security_level")
 	}
 	client := []string{"smtp_tls_cert_file", "smtp_tls_key_file", "smtp_tls_eccert_file", "smtp_tls_eckey_file", "smtp_tls_chain_files"}
 	switch path := b.d.ClientCert.Path(); {

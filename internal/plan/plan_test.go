@@ -1,8 +1,15 @@
 package plan_test
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +21,7 @@ import (
 	"postseal/internal/interview"
 	"postseal/internal/lab"
 	"postseal/internal/plan"
+	"postseal/internal/postfix"
 	"postseal/internal/postfix/maincf"
 )
 
@@ -58,7 +66,7 @@ func tree(t testing.TB, main, master string) map[string]string {
 	t.Helper()
 	if ca == nil {
 		ca = lab.NewCA(t)
-		issued = map[string]lab.Issued{"ec": ca.Issue(t, lab.Leaf{}), "rsa": ca.Issue(t, lab.Leaf{RSA: true}), "self": ca.Issue(t, lab.Leaf{SelfSigned: true})}
+		issued = map[string]lab.Issued{"ec": ca.Issue(t, lab.Leaf{}), "rsa": ca.Issue(t, lab.Leaf{RSA: true}), "self": ca.Issue(t, lab.Leaf{SelfSigned: true}), "other": ca.Issue(t, lab.Leaf{Names: []string{"other.example.net"}})}
 	}
 	return map[string]string{
 		"main.cf": main, "master.cf": master,
@@ -118,23 +126,317 @@ func after(p *plan.Plan, k plan.Kind) string {
 	return f.After
 }
 
-func TestDump(t *testing.T) {
-	p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, ageing, mailserverMaster)))
-	fmt.Println(after(p, plan.MainCF))
-	fmt.Println(after(p, plan.MasterCF))
-	fmt.Println(after(p, plan.Answers))
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares text with a file below testdata.
+func golden(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), text); d != "" {
+		t.Errorf("%s (-want +got)\n%s", name, d)
+	}
+}
+
+// TestGolden keeps whole configurations, to be read by eye: each release and
+// profile with what it does to an old mail server.
+func TestGolden(t *testing.T) {
+	for _, v := range lab.Versions {
+		for _, profile := range []string{"intermediate", "modern", "compatible"} {
+			p, _ := build(t, lab.Machine(t, v, tree(t, ageing, mailserverMaster)), "profile="+profile)
+			name := v[:strings.LastIndexByte(v, '.')] + "-" + profile
+			master := after(p, plan.MasterCF)
+			if master == "" {
+				master = "(unchanged)\n"
+			}
+			golden(t, name, after(p, plan.MainCF)+"\nmaster.cf:\n"+master)
+		}
+	}
+}
+
+// TestEveryRelease: no release gets a parameter or a form of value that it
+// does not know. The table of parameters was compared with the sources.
+func TestEveryRelease(t *testing.T) {
+	for minor := 4; minor <= 12; minor++ {
+		v := postfix.V(3, minor, 0)
+		for _, profile := range []string{"intermediate", "modern", "compatible"} {
+			f, a := look(t, lab.Machine(t, "", tree(t, ageing, mailserverMaster)), "profile="+profile, "outbound-level=dane")
+			f.Config.Version, f.OpenSSL = v, "OpenSSL 3.0.0"
+			p, err := plan.Build(f, a, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			entries := maincf.Parse([]byte(after(p, plan.MainCF))).Entries()
+			set := map[string]string{}
+			for _, e := range entries {
+				set[e.Name] = e.Value
+				known, ok := postfix.Lookup(e.Name)
+				if ok && !known.KnownIn(v) {
+					t.Errorf("3.%d %s: %s is not known there", minor, profile, e.Name)
+				}
+				if strings.Contains(e.Name, "tls") && !ok {
+					t.Errorf("3.%d %s: %s is in no table", minor, profile, e.Name)
+				}
+				if strings.HasSuffix(e.Name, "_protocols") {
+					if _, err := postfix.ParseFloor(e.Value, v); err != nil || strings.Contains(e.Value, ">=") != (minor >= 6) {
+						t.Errorf("3.%d %s: %s = %s: %v", minor, profile, e.Name, e.Value, err)
+					}
+				}
+			}
+			if set["smtpd_tls_chain_files"] == "" || set["smtpd_tls_security_level"] != "may" {
+				t.Errorf("3.%d %s: no TLS", minor, profile)
+			}
+		}
+	}
+}
+
+// TestRisks: what weakens, or can stop mail, has a name.
+func TestRisks(t *testing.T) {
+	const tls = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /etc/ssl/mail/mx.pem\nsmtpd_tls_key_file = /etc/ssl/mail/mx.key\n" +
+		"smtp_tls_security_level = may\nsmtpd_tls_protocols = >=TLSv1.2\nsmtpd_tls_loglevel = 1\nsmtp_tls_loglevel = 1\n"
+	base := "myhostname = mx.example.org\nrelay_domains = example.org\n" + tls
+	for _, c := range []struct {
+		name, main, master string
+		answers            string
+		want               string // the names of the risks
+	}{
+		{"all well", base, stockMaster, "", ""},
+		{"older TLS no longer", strings.ReplaceAll(base, "1.2", "1"), stockMaster, "", "drop-tls10"},
+		{"older TLS again", base, stockMaster, "min-protocol=TLSv1", "lower-inbound-floor"},
+		{"newest TLS alone", base, stockMaster, "min-protocol=TLSv1.3", "tls13-only"},
+		{"TLS demanded on port 25", base, stockMaster, "inbound-level=encrypt", "require-inbound-tls"},
+		{"and no longer", strings.Replace(base, "= may", "= encrypt", 1), stockMaster, "inbound-level=may", "drop-tls10 lower-inbound-level"},
+		{"users without TLS", base, mailserverMaster, "min-protocol=TLSv1.2", "require-submission-tls"},
+		{"passwords in clear", base, mailserverMaster + "  -o smtpd_tls_auth_only=yes\n", "auth-tls-only=no submission=keep", ""},
+		{"passwords in clear", base + "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", stockMaster, "auth-tls-only=no", "password-in-clear"},
+		{"clear text never", base, stockMaster, "outbound-level=encrypt", "require-outbound-tls"},
+		{"and allowed again", strings.ReplaceAll(base, "smtp_tls_security_level = may", "smtp_tls_security_level = encrypt"), stockMaster, "outbound-level=may", "lower-outbound-level"},
+		{"nobody trusted", base + "smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n", stockMaster, "ca-file=none", "no-ca-file"},
+		{"client certificate goes", base + "smtp_tls_chain_files = /etc/ssl/mail/mx.key, /etc/ssl/mail/mx.pem\n", stockMaster, "client-cert=none", "drop-client-certificate"},
+		{"certificate goes", base, stockMaster, "cert=none", "drop-certificate lower-inbound-level"},
+		{"RSA goes", base, stockMaster, "cert=/etc/ssl/mail/ec.pem", "drop-rsa"},
+		{"self-signed", base, stockMaster, "cert=/etc/ssl/mail/self.pem", "drop-rsa self-signed-certificate"},
+		{"other name", base, stockMaster, "cert=/etc/ssl/mail/other.pem", "drop-rsa wrong-name-certificate"},
+		{"no intermediate", base, stockMaster, "cert=/etc/ssl/mail/leaf.pem", "drop-rsa incomplete-chain"},
+		{"excluded before", base + "smtpd_tls_exclude_ciphers = SHA256\n", stockMaster, "", "allow-excluded-ciphers"},
+		{"and by a word of the administrator", base + "smtpd_tls_exclude_ciphers = AES128\n", stockMaster, "", ""},
+		{"Ansible", "# Ansible managed\n" + base, stockMaster, "", "managed-elsewhere"},
+		{"no log", base, stockMaster, "log-level=0", "no-tls-log"},
+	} {
+		files := tree(t, c.main, c.master)
+		files["/etc/ssl/mail/other.pem"] = issued["other"].Key + issued["other"].Cert + ca.IntermediatePEM
+		files["/etc/ssl/mail/leaf.pem"] = issued["ec"].Key + issued["ec"].Cert
+		p, _ := build(t, lab.Machine(t, "3.7.11", files), strings.Fields(c.answers)...)
+		var got []string
+		for _, r := range p.Risks {
+			got = append(got, r.Name)
+			if !slices.Contains(plan.RiskNames, r.Name) || r.Text == "" {
+				t.Errorf("%s: %+v", c.name, r)
+			}
+		}
+		slices.Sort(got)
+		if d := strings.Join(got, " "); d != c.want {
+			t.Errorf("%s: %q, want %q\n%+v", c.name, d, c.want, p.Risks)
+		}
+		if rest := p.Unaccepted(got); len(rest) != 0 {
+			t.Errorf("%s: %v not accepted by name", c.name, rest)
+		}
+	}
+}
+
+// TestHandEdits: a line that someone wrote into the block, and that would go,
+// is named.
+func TestHandEdits(t *testing.T) {
+	files := tree(t, ageing, stockMaster)
+	live := "/etc/letsencrypt/live/mx.example.org/"
+	files[live+"fullchain.pem"], files[live+"privkey.pem"] = issued["ec"].Cert+ca.IntermediatePEM, issued["ec"].Key
+	files["main.cf"] = strings.NewReplacer("/etc/ssl/mail/mx.pem", live+"fullchain.pem", "/etc/ssl/mail/mx.key", live+"privkey.pem").Replace(ageing)
+	first, _ := build(t, lab.Machine(t, "3.7.11", files))
+	main := strings.Replace(after(first, plan.MainCF), "smtpd_tls_loglevel = 1\n", "smtpd_tls_loglevel = 1\nsmtpd_tls_ask_ccert = yes\n", 1)
+	main = strings.Replace(main, "smtpd_tls_received_header = yes\n", "smtpd_tls_received_header = no\n", 1)
+	files["main.cf"] = main
+	f, a := look(t, lab.Machine(t, "3.7.11", files))
+	f.Last = &detect.Last{ID: "1", Block: first.Block}
+	for k, v := range interview.FromBlock(map[string]string{"smtpd_tls_received_header": "no"}, f.Config.Version) {
+		q, _ := interview.All.Lookup(k)
+		if err := q.Set(a, []string{v}, ask.Edited); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := plan.Build(f, a, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Risks) != 1 || p.Risks[0].Name != plan.RiskReplaceHandEdits || !strings.Contains(p.Risks[0].Text, "smtpd_tls_ask_ccert = yes") {
+		t.Errorf("%+v", p.Risks)
+	}
+	// The value that a question is about has become the answer, and stays.
+	if strings.Contains(p.Risks[0].Text, "received_header") || !strings.Contains(after(p, plan.MainCF), "\nsmtpd_tls_loglevel = 1\n") {
+		t.Errorf("%+v", p.Risks)
+	}
+}
+
+// TestEveryChangeHasItsReason also says that the secrets stay out of a plan.
+func TestEveryChangeHasItsReason(t *testing.T) {
+	for _, v := range lab.Versions {
+		for _, profile := range []string{"intermediate", "modern", "compatible"} {
+			p, _ := build(t, lab.Machine(t, v, tree(t, ageing, mailserverMaster)), "profile="+profile, "submission=encrypt-and-465")
+			for _, c := range p.Changes {
+				if c.Why == "" || c.Source == "" {
+					t.Errorf("%s %s: no reason for %s %s", v, profile, c.Service, c.Parameter)
+				}
+			}
+			b, err := json.Marshal(p)
+			if err != nil || bytes.Contains(b, []byte("PRIVATE KEY")) {
+				t.Errorf("a key in the plan, or %v", err)
+			}
+		}
+	}
+}
+
+// TestObsoleteGo: they go with the reason, and where Postfix reads them twice,
+// only the new one is left.
+func TestObsoleteGo(t *testing.T) {
+	p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, ageing+"smtpd_tls_loglevel = 0\nsmtpd_tls_loglevel = 3\nsmtpd_enforce_tls = no\n", stockMaster)))
+	main := maincf.Parse([]byte(after(p, plan.MainCF)))
+	for _, name := range []string{"smtpd_use_tls", "smtp_use_tls", "smtpd_enforce_tls", "smtpd_tls_dh1024_param_file", "smtpd_tls_cert_file", "smtpd_tls_key_file", "smtpd_tls_session_cache_database"} {
+		if _, ok := main.Get(name); ok {
+			t.Errorf("%s is still there", name)
+		}
+		i := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Parameter == name })
+		if i < 0 || p.Changes[i].Kept || p.Changes[i].Line == 0 {
+			t.Errorf("%s: no change, or no line", name)
+		}
+	}
+	if n := strings.Count(after(p, plan.MainCF), "\nsmtpd_tls_loglevel"); n != 1 {
+		t.Errorf("smtpd_tls_loglevel is there %d times", n)
+	}
+	for _, untouched := range []string{"# See /usr/share", "compatibility_level = 2\n", "\texample.net\n", "relayhost =\n", "mynetworks = 127.0.0.0/8\n"} {
+		if !strings.Contains(after(p, plan.MainCF), untouched) {
+			t.Errorf("%q is gone", untouched)
+		}
+	}
+}
+
+// TestReferredLinesStay: a line that another one refers to is not taken away.
+func TestReferredLinesStay(t *testing.T) {
+	main := ageing + "my_key = $smtpd_tls_key_file\nsmtpd_tls_fingerprint_digest = ${smtpd_use_tls?{sha256}:{sha1}}\n"
+	p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, main, stockMaster+"x unix - n n - - pipe -o y=$smtpd_tls_dh1024_param_file\n")))
+	for _, line := range []string{"smtpd_tls_key_file = /etc/ssl/mail/mx.key\n", "smtpd_use_tls = yes\n", "smtpd_tls_dh1024_param_file = /etc/postfix/dh.pem\n"} {
+		if !strings.Contains(after(p, plan.MainCF), line) {
+			t.Errorf("gone: %s", line)
+		}
+	}
+	if strings.Contains(after(p, plan.MainCF), "smtpd_tls_cert_file") || len(p.Notes) < 3 {
+		t.Errorf("notes %q", p.Notes)
+	}
+}
+
+// TestServices: master.cf changes where it would defeat the block, and where
+// a service would lose what it has.
+func TestServices(t *testing.T) {
+	base := ageing + "smtpd_tls_security_level = may\n"
+	for _, c := range []struct{ name, services, answers, want, gone string }{
+		{"TLS off on port 25", "smtp inet n - y - - smtpd -o smtpd_tls_security_level=none\n", "", "smtp inet n - y - - smtpd\n", ""},
+		{"old TLS", "smtp inet n - y - - smtpd\n  -o smtpd_tls_protocols=!SSLv3\n", "", "smtp inet n - y - - smtpd\n", "smtpd_tls_protocols"},
+		{"stricter stays", "smtp inet n - y - - smtpd\n  -o smtpd_tls_protocols=>=TLSv1.3\n", "", "", ""},
+		{"internal stays", "smtp inet n - y - - smtpd\n127.0.0.1:10025 inet n - y - - smtpd -o smtpd_tls_security_level=none\n", "", "", ""},
+		{"users", "submission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n", "", "  -o smtpd_tls_security_level=encrypt\n", ""},
+		{"users, as they are", "submission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n", "submission=keep", "", ""},
+		{"465", "submission inet n - y - - smtpd\n  -o syslog_name=postfix/submission\n  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_tls_security_level=encrypt\n", "submission=encrypt-and-465",
+			"submissions inet n - y - - smtpd\n  -o syslog_name=postfix/submissions\n  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_tls_wrappermode=yes\n", ""},
+		{"own certificate", "26 inet n - y - - smtpd\n  -o smtpd_tls_cert_file=/etc/ssl/mail/ec.pem\n  -o smtpd_tls_key_file=/etc/ssl/mail/ec.pem\n", "",
+			"-o smtpd_tls_chain_files=/etc/postseal/certs/mx.example.org/26-ecdsa.pem\n", "smtpd_tls_cert_file"},
+	} {
+		p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, base, c.services)), strings.Fields(c.answers)...)
+		got := after(p, plan.MasterCF)
+		if c.want == "" && got != "" || !strings.Contains(got, c.want) || c.gone != "" && strings.Contains(got, c.gone) {
+			t.Errorf("%s:\n%s", c.name, got)
+		}
+	}
+}
+
+// TestChainFiles: key first, order mended, one file for each algorithm; what
+// an ACME client renews in place is not copied.
+func TestChainFiles(t *testing.T) {
+	files := tree(t, ageing, stockMaster)
+	live := "/etc/letsencrypt/live/mx.example.org/"
+	files[live+"fullchain.pem"], files[live+"privkey.pem"] = issued["ec"].Cert+ca.IntermediatePEM, issued["ec"].Key
+	m := lab.Machine(t, "3.7.11", files)
+
+	p, _ := build(t, m, "cert=/etc/ssl/mail/ec.pem", "cert=/etc/ssl/mail/mx.pem", "key=/etc/ssl/mail/mx.key")
+	main := maincf.Parse([]byte(after(p, plan.MainCF)))
+	const dir = "/etc/postseal/certs/mx.example.org/"
+	if e, _ := main.Get("smtpd_tls_chain_files"); e.Value != dir+"rsa.pem, "+dir+"ecdsa.pem" {
+		t.Errorf("chain files %s", e.Value)
+	}
+	for _, f := range p.Files[:2] {
+		block, _ := pem.Decode([]byte(f.Assemble.PEM))
+		leaf, err := x509.ParseCertificate(block.Bytes)
+		if err != nil || leaf.IsCA || f.Mode != 0o600 || !f.New || f.Assemble.Unproved || strings.Contains(f.Assemble.PEM, "PRIVATE") {
+			t.Errorf("%+v", f)
+		}
+	}
+
+	p, _ = build(t, m, "cert="+live+"fullchain.pem", "key="+live+"privkey.pem")
+	main = maincf.Parse([]byte(after(p, plan.MainCF)))
+	if e, _ := main.Get("smtpd_tls_chain_files"); e.Value != live+"privkey.pem, "+live+"fullchain.pem" || p.Files[0].Kind == plan.ChainPEM {
+		t.Errorf("chain files %s", e.Value)
+	}
+	for _, c := range p.Checks {
+		if c.Mode == plan.STARTTLS && len(c.Serves["ECDSA"]) != 64 {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// TestAnyUser: who cannot read the key gets a plan all the same, which says
+// that the match is proved later.
+func TestAnyUser(t *testing.T) {
+	m := lab.Machine(t, "3.7.11", tree(t, ageing, stockMaster))
+	m.User, m.Deny = 65534, []string{"/etc/ssl/mail/mx.key"}
+	p, _ := build(t, m)
+	if !p.Files[0].Assemble.Unproved || len(p.Notes) < 2 || !strings.Contains(p.Notes[1], "cannot be read by this user") {
+		t.Errorf("%+v %q", p.Files[0].Assemble, p.Notes)
+	}
+}
+
+// TestSender: a server that only sends gets nothing about receiving, and what
+// is set for receiving stays.
+func TestSender(t *testing.T) {
+	p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, ageing, stockMaster)), "role=sender")
 	for _, c := range p.Changes {
-		fmt.Printf("%s %s: %q -> %q  (%s) [%s]\n", c.Service, c.Parameter, c.Before, c.After, c.Why, c.Source)
+		if strings.HasPrefix(c.Parameter, "smtpd_") {
+			t.Errorf("%s changes", c.Parameter)
+		}
 	}
-	for _, r := range p.Risks {
-		fmt.Println(r.Name, r.Text)
+	if len(p.Changes) < 4 {
+		t.Errorf("only %+v", p.Changes)
 	}
-	for _, n := range p.Notes {
-		fmt.Println("note", n)
+}
+
+// TestBuildIsAFunction: the same facts and answers give the same plan.
+func TestBuildIsAFunction(t *testing.T) {
+	f, a := look(t, lab.Machine(t, "3.10.13", tree(t, ageing, mailserverMaster)), "profile=modern", "submission=encrypt-and-465")
+	first, err := plan.Build(f, a, options)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, n := range p.Checks {
-		fmt.Printf("%+v\n", n)
+	for range 5 {
+		again, err := plan.Build(f, a, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(first, again); d != "" {
+			t.Fatal(d)
+		}
 	}
-	_ = cmp.Diff
-	_ = maincf.Parse
 }

@@ -233,7 +233,8 @@ func (b *builder) handEdits() {
 		if !block.In(e) || mine[e.Name] == e.Value {
 			continue
 		}
-		if after, ok := b.after.Main.Get(e.Name); !ok || after.Value != e.Value {
+		// A line that says the default may go: what it says still holds.
+		if b.after.Value(nil, e.Name).Raw != e.Value {
 			lost = append(lost, fmt.Sprintf("line %d: %s = %s", e.Line, e.Name, e.Value))
 		}
 	}
