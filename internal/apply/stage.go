@@ -53,7 +53,7 @@ func (t *transaction) stage(ctx context.Context, p *plan.Plan) error {
 		name, value, _ := strings.Cut(l, " =")
 		values[name] = strings.TrimPrefix(value, " ")
 	}
-	for _, e := range maincf.Parse([]byte(strings.Join(p.Block, "\n"))).Entries() {
+	for _, e := range maincf.Parse(strings.Join(p.Block, "\n")).Entries() {
 		got, listed := values[e.Name]
 		if !listed || strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(e.Value), " ") {
 			return done(fmt.Errorf("postconf reads %s as %q, not as %q", e.Name, got, e.Value))

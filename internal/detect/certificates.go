@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"postseal/certs"
 	"postseal/internal/hint"
@@ -140,11 +141,25 @@ func (f *Facts) readPEM(m host.Reader, path string) PEMFile {
 	return p
 }
 
+// Chain is a chain and what there is to know of it.
+type Chain struct {
+	certs.Chain
+	Facts certs.Facts
+}
+
+// chainMemo remembers chains by the content of their files. A wizard makes a
+// plan of every answer that could be given, and signatures are slow to check.
+type chainMemo struct {
+	mu    sync.Mutex
+	known map[string][]Chain
+}
+
 // Chains puts together what the given files hold, which must have been
 // inspected. unread are the paths that this user may not read; if keys are
 // among them, the match is not proved.
-func (f *Facts) Chains(paths ...string) (chains []certs.Chain, unread []string, err error) {
+func (f *Facts) Chains(paths ...string) (chains []Chain, unread []string, err error) {
 	var all certs.Bundle
+	content := ""
 	for _, path := range paths {
 		p, ok := f.PEM[path]
 		switch {
@@ -158,6 +173,7 @@ func (f *Facts) Chains(paths ...string) (chains []certs.Chain, unread []string, 
 			err = errors.Join(err, p.Err)
 		default:
 			all.Add(p.Bundle)
+			content += path + "\x00" + p.Digest + "\x00"
 		}
 	}
 	if err != nil {
@@ -166,8 +182,20 @@ func (f *Facts) Chains(paths ...string) (chains []certs.Chain, unread []string, 
 	if len(all.Certs) == 0 && len(unread) > 0 {
 		return nil, unread, nil
 	}
-	chains, err = all.Chains(f.intermediates())
-	return chains, unread, err
+	f.memo.mu.Lock()
+	defer f.memo.mu.Unlock()
+	if known, ok := f.memo.known[content]; ok {
+		return known, unread, nil
+	}
+	sorted, err := all.Chains(f.intermediates())
+	if err != nil {
+		return nil, unread, err
+	}
+	for _, c := range sorted {
+		chains = append(chains, Chain{c, c.Facts(f.Roots())})
+	}
+	f.memo.known[content] = chains
+	return chains, unread, nil
 }
 
 // intermediates are certificates that may complete a chain: old settings send
@@ -283,7 +311,7 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 	}
 	for _, c := range chains {
 		one := base
-		one.Facts = c.Facts(f.Roots())
+		one.Facts = c.Facts
 		for _, p := range paths {
 			if slices.ContainsFunc(f.PEM[p].Certs, c.Leaf().Equal) {
 				one.Chain = p

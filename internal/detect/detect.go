@@ -47,7 +47,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	if done == nil {
 		done = func(Step, *Facts) {}
 	}
-	f := &Facts{Root: m.UID() == 0, Now: m.Now(), PEM: map[string]PEMFile{}, CAFiles: map[string]CABundle{}}
+	f := &Facts{Root: m.UID() == 0, Now: m.Now(), PEM: map[string]PEMFile{}, CAFiles: map[string]CABundle{}, memo: &chainMemo{known: map[string][]Chain{}}}
 	dir, err := configDir(ctx, m, dir)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (f *Facts) readConfig(m host.Reader) error {
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("reading main.cf: %w", err), "run as root, or as a user who may read it")
 	}
-	f.Config.Main = maincf.Parse(main)
+	f.Config.Main = maincf.Parse(string(main))
 	for _, p := range f.Config.Main.Problems() {
 		if p.Fatal {
 			return hint.Wrap(fmt.Errorf("%s, line %d: %s: %w", f.Config.MainPath(), p.Line, p.Text, ErrRejected),
@@ -127,7 +127,7 @@ func (f *Facts) readConfig(m host.Reader) error {
 		master = nil
 	}
 	f.HasMaster = err == nil
-	f.Config.Master = mastercf.Parse(master)
+	f.Config.Master = mastercf.Parse(string(master))
 	for _, s := range f.Config.Master.Services() {
 		if s.Bad != "" {
 			return hint.Wrap(fmt.Errorf("%s, line %d: %s: %w", f.Config.MasterPath(), s.Line, s.Bad, ErrRejected),

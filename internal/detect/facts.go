@@ -54,6 +54,8 @@ type Facts struct {
 	// Last is what the last apply on this instance recorded, if any.
 	Last *Last
 	Now  time.Time
+
+	memo *chainMemo
 }
 
 // Clone returns facts to which files can be added (Inspect) while the

@@ -70,7 +70,7 @@ func (f *Facts) findManagers(m host.Reader) {
 		}
 	}
 	comments := strings.Builder{}
-	for _, l := range strings.Split(string(f.Config.Main.Bytes()), "\n") {
+	for _, l := range strings.Split(f.Config.Main.String(), "\n") {
 		if strings.HasPrefix(strings.TrimSpace(l), "#") {
 			comments.WriteString(strings.ToLower(l) + "\n")
 		}
@@ -87,7 +87,7 @@ func (f *Facts) findManagers(m host.Reader) {
 			}
 		}
 	}
-	if strings.Contains(string(f.Config.Main.Bytes()), "/etc/letsencrypt/") {
+	if strings.Contains(f.Config.Main.String(), "/etc/letsencrypt/") {
 		add("certbot", "main.cf names /etc/letsencrypt", false)
 	}
 	for _, dir := range []string{f.Config.Dir, filepath.Dir(f.Config.Dir)} {

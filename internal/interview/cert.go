@@ -101,7 +101,7 @@ func checkChains(f Facts, paths []string, allowed func(certs.Facts) bool, use st
 	}
 	var all []error
 	for _, c := range chains {
-		facts := c.Facts(f.Roots())
+		facts := c.Facts
 		what := certs.Describe(c.Leaf())
 		switch {
 		case f.Now.After(facts.NotAfter):

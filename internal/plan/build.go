@@ -142,45 +142,58 @@ func (b *builder) obsolete() {
 
 // keepReferred keeps lines that other lines refer to with $name.
 func (b *builder) keepReferred() {
+	referring := b.referring()
 	for again := true; again; {
 		again = false
 		for _, name := range slices.Sorted(maps.Keys(b.gone)) {
 			if !b.gone[name] || b.inBlock(name) || !b.isSet(name) {
 				continue
 			}
-			if who := b.refersTo(name); who != "" {
+			i := slices.IndexFunc(referring, func(r reference) bool { return !b.gone[r.parameter] && r.mentions(name) })
+			if i >= 0 {
 				b.gone[name] = false
-				b.p.Notes = append(b.p.Notes, fmt.Sprintf("%s stays: %s refers to it", name, who))
+				b.p.Notes = append(b.p.Notes, fmt.Sprintf("%s stays: %s refers to it", name, referring[i].who))
 				again = true
 			}
 		}
 	}
 }
 
-// refersTo finds a line that stays and mentions $name.
-func (b *builder) refersTo(name string) string {
-	mentions := func(value string) bool {
-		found := false
-		_, _ = maincf.Expand(value, func(n string) (string, bool) {
-			found = found || n == name
-			return "x", true
-		})
-		return found
+// reference is a value that refers to parameters.
+type reference struct {
+	// parameter is the one whose value it is, in main.cf, or empty; who is
+	// the same or the service.
+	parameter, who, value string
+}
+
+func (r reference) mentions(name string) bool {
+	if !strings.Contains(r.value, name) {
+		return false
 	}
+	found := false
+	_, _ = maincf.Expand(r.value, func(n string) (string, bool) {
+		found = found || n == name
+		return "x", true
+	})
+	return found
+}
+
+// referring are the values outside our block that mention any $name.
+func (b *builder) referring() (out []reference) {
 	block, _, _ := b.f.Config.Main.Block(Markers)
 	for _, e := range b.f.Config.Main.Entries() {
-		if !b.gone[e.Name] && !block.In(e) && mentions(e.Value) {
-			return e.Name
+		if strings.Contains(e.Value, "$") && !block.In(e) {
+			out = append(out, reference{e.Name, e.Name, e.Value})
 		}
 	}
 	for _, s := range b.master.Services() {
 		for _, o := range s.Options {
-			if mentions(o.Value) {
-				return s.ID()
+			if strings.Contains(o.Value, "$") {
+				out = append(out, reference{"", s.ID(), o.Value})
 			}
 		}
 	}
-	return ""
+	return out
 }
 
 // mainCF writes the block and takes the old lines out.
@@ -203,8 +216,8 @@ func (b *builder) mainCF() error {
 	b.p.Block = block
 	b.after = b.f.Config
 	b.after.Main = main
-	b.input(b.f.Config.MainPath(), old.Bytes())
-	b.file(MainCF, b.f.Config.MainPath(), string(old.Bytes()), string(main.Bytes()))
+	b.input(b.f.Config.MainPath(), old.String())
+	b.file(MainCF, b.f.Config.MainPath(), old.String(), main.String())
 	b.changes(present, had)
 	return nil
 }
@@ -252,8 +265,8 @@ func (b *builder) masterCF() {
 	if !b.f.HasMaster {
 		return
 	}
-	b.input(b.f.Config.MasterPath(), b.f.Config.Master.Bytes())
-	b.file(MasterCF, b.f.Config.MasterPath(), string(b.f.Config.Master.Bytes()), string(b.master.Bytes()))
+	b.input(b.f.Config.MasterPath(), b.f.Config.Master.String())
+	b.file(MasterCF, b.f.Config.MasterPath(), b.f.Config.Master.String(), b.master.String())
 }
 
 // answers adds the answers file, if it changed.
@@ -267,7 +280,7 @@ func (b *builder) answers(a *ask.Answers) error {
 	}
 	b.p.Inputs[b.o.AnswersPath] = ""
 	if !b.o.AnswersNew {
-		b.input(b.o.AnswersPath, []byte(b.o.AnswersText))
+		b.input(b.o.AnswersPath, b.o.AnswersText)
 	}
 	if string(text) != b.o.AnswersText {
 		b.p.Files = append(b.p.Files, File{Path: b.o.AnswersPath, Kind: Answers, Before: b.o.AnswersText, After: string(text), New: b.o.AnswersNew, Mode: 0o644})
@@ -283,7 +296,7 @@ func (b *builder) file(kind Kind, path, before, after string) {
 }
 
 // input notes what the plan rests on.
-func (b *builder) input(path string, content []byte) { b.p.Inputs[path] = Digest(content) }
+func (b *builder) input(path, content string) { b.p.Inputs[path] = Digest([]byte(content)) }
 
 // Digest is the SHA-256 of a file's content, in hexadecimal.
 func Digest(content []byte) string {

@@ -81,8 +81,8 @@ func (b *builder) chainFiles(prefix string, certFiles, keyFiles []string) ([]str
 	}
 	var out []string
 	for _, c := range chains {
-		facts := c.Facts(b.f.Roots())
-		if key, chain, ok := b.renewedInPlace(c, all); ok {
+		facts := c.Facts
+		if key, chain, ok := b.renewedInPlace(c.Chain, all); ok {
 			out = append(out, key, chain)
 			b.served[chain] = served{facts, true}
 			continue
@@ -90,7 +90,7 @@ func (b *builder) chainFiles(prefix string, certFiles, keyFiles []string) ([]str
 		path := filepath.Join(b.o.CertsDir, b.instance(), prefix+strings.ToLower(facts.Algorithm)+".pem")
 		out = append(out, path)
 		b.served[path] = served{facts, true}
-		if b.isWritten(path, c) {
+		if b.isWritten(path, c.Chain) {
 			continue
 		}
 		a := Assembly{From: all, Fingerprint: facts.Fingerprint, PEM: c.CertificatesPEM(), Unproved: len(unread) > 0}

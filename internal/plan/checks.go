@@ -76,8 +76,7 @@ func (b *builder) fromFacts(out map[string]string, paths []string) {
 		return
 	}
 	for _, c := range chains {
-		facts := c.Facts(nil)
-		out[facts.Algorithm] = facts.Fingerprint
+		out[c.Facts.Algorithm] = c.Facts.Fingerprint
 	}
 }
 

@@ -174,7 +174,7 @@ func TestEveryRelease(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			entries := maincf.Parse([]byte(after(p, plan.MainCF))).Entries()
+			entries := maincf.Parse(after(p, plan.MainCF)).Entries()
 			set := map[string]string{}
 			for _, e := range entries {
 				set[e.Name] = e.Value
@@ -306,7 +306,7 @@ func TestEveryChangeHasItsReason(t *testing.T) {
 // only the new one is left.
 func TestObsoleteGo(t *testing.T) {
 	p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, ageing+"smtpd_tls_loglevel = 0\nsmtpd_tls_loglevel = 3\nsmtpd_enforce_tls = no\n", stockMaster)))
-	main := maincf.Parse([]byte(after(p, plan.MainCF)))
+	main := maincf.Parse(after(p, plan.MainCF))
 	for _, name := range []string{"smtpd_use_tls", "smtp_use_tls", "smtpd_enforce_tls", "smtpd_tls_dh1024_param_file", "smtpd_tls_cert_file", "smtpd_tls_key_file", "smtpd_tls_session_cache_database"} {
 		if _, ok := main.Get(name); ok {
 			t.Errorf("%s is still there", name)
@@ -373,7 +373,7 @@ func TestChainFiles(t *testing.T) {
 	m := lab.Machine(t, "3.7.11", files)
 
 	p, _ := build(t, m, "cert=/etc/ssl/mail/ec.pem", "cert=/etc/ssl/mail/mx.pem", "key=/etc/ssl/mail/mx.key")
-	main := maincf.Parse([]byte(after(p, plan.MainCF)))
+	main := maincf.Parse(after(p, plan.MainCF))
 	const dir = "/etc/postseal/certs/mx.example.org/"
 	if e, _ := main.Get("smtpd_tls_chain_files"); e.Value != dir+"rsa.pem, "+dir+"ecdsa.pem" {
 		t.Errorf("chain files %s", e.Value)
@@ -387,7 +387,7 @@ func TestChainFiles(t *testing.T) {
 	}
 
 	p, _ = build(t, m, "cert="+live+"fullchain.pem", "key="+live+"privkey.pem")
-	main = maincf.Parse([]byte(after(p, plan.MainCF)))
+	main = maincf.Parse(after(p, plan.MainCF))
 	if e, _ := main.Get("smtpd_tls_chain_files"); e.Value != live+"privkey.pem, "+live+"fullchain.pem" || p.Files[0].Kind == plan.ChainPEM {
 		t.Errorf("chain files %s", e.Value)
 	}

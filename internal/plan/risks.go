@@ -225,7 +225,7 @@ func (b *builder) handEdits() {
 		return
 	}
 	mine := map[string]string{}
-	for _, e := range maincf.Parse([]byte(strings.Join(b.f.Last.Block, "\n"))).Entries() {
+	for _, e := range maincf.Parse(strings.Join(b.f.Last.Block, "\n")).Entries() {
 		mine[e.Name] = e.Value
 	}
 	var lost []string

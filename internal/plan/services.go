@@ -129,7 +129,7 @@ func (b *builder) openSSLFile(path string) {
 	}
 	b.p.Inputs[path] = ""
 	if b.f.OpenSSLFile != "" {
-		b.input(path, []byte(b.f.OpenSSLFile))
+		b.input(path, b.f.OpenSSLFile)
 	}
 	b.p.Files = append(b.p.Files, File{Path: path, Kind: OpenSSL, Before: b.f.OpenSSLFile, After: templates.OpenSSL, New: b.f.OpenSSLFile == "", Mode: 0o644})
 }

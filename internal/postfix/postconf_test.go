@@ -53,7 +53,7 @@ func (o oracle) ask(main, master string, args ...string) (out map[string]string,
 }
 
 func config(main, master string, defaults map[string]string) postfix.Config {
-	return postfix.Config{Dir: "/etc/postfix", Main: maincf.Parse([]byte(main)), Master: mastercf.Parse([]byte(master)), Defaults: defaults}
+	return postfix.Config{Dir: "/etc/postfix", Main: maincf.Parse(main), Master: mastercf.Parse(master), Defaults: defaults}
 }
 
 // reporter is what *testing.T and *rapid.T share.

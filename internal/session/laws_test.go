@@ -236,7 +236,7 @@ func TestOurEditIsPostconfs(t *testing.T) {
 		put(rt, theirs, before)
 		put(rt, ours, f.After)
 		var drop, set []string
-		now := maincf.Parse([]byte(f.After))
+		now := maincf.Parse(f.After)
 		for _, c := range p.Changes {
 			switch e, kept := now.Get(c.Parameter); {
 			case c.Service != "":

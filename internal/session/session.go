@@ -163,9 +163,9 @@ func (s *Session) editedByHand() {
 	if err != nil || !had || s.Facts.Last == nil {
 		return
 	}
-	written := maincf.Parse([]byte(strings.Join(s.Facts.Last.Block, "\n")))
+	written := maincf.Parse(strings.Join(s.Facts.Last.Block, "\n"))
 	edited := map[string]string{}
-	for _, e := range maincf.Parse([]byte(strings.Join(block.Lines, "\n"))).Entries() {
+	for _, e := range maincf.Parse(strings.Join(block.Lines, "\n")).Entries() {
 		if old, ok := written.Get(e.Name); !ok || old.Value != e.Value {
 			edited[e.Name] = e.Value
 		}

@@ -6,13 +6,11 @@
 // does not know what the text of a line means.
 package logical
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 // File is a configuration file cut into physical lines.
 type File struct {
+	text string
 	// Physical holds each line with its terminator; the last may have none.
 	// Joined, they are the file.
 	Physical []string
@@ -39,19 +37,21 @@ func (l Line) First() int { return l.Own[0] }
 // Last is the index of the last physical line that belongs to l.
 func (l Line) Last() int { return l.Own[len(l.Own)-1] }
 
-// Parse cuts b into lines. It cannot fail: whatever Postfix would refuse is
+// Parse cuts text into lines. It cannot fail: whatever Postfix would refuse is
 // still kept and printed back.
-func Parse(b []byte) *File {
-	f := &File{}
-	for len(b) > 0 {
-		n := bytes.IndexByte(b, '\n') + 1
+func Parse(text string) *File {
+	f := &File{text: text}
+	f.Physical = make([]string, 0, strings.Count(f.text, "\n")+1)
+	for rest := f.text; rest != ""; {
+		n := strings.IndexByte(rest, '\n') + 1
 		if n == 0 {
-			n = len(b)
+			n = len(rest)
 		}
-		f.Physical = append(f.Physical, string(b[:n]))
-		b = b[n:]
+		f.Physical = append(f.Physical, rest[:n])
+		rest = rest[n:]
 	}
-	var cur *Line // the logical line under way
+	own := make([]int, 0, len(f.Physical)) // of all lines, one after the other
+	var cur *Line                          // the logical line under way
 	for i, raw := range f.Physical {
 		text := trimNewline(raw)
 		switch {
@@ -60,25 +60,21 @@ func Parse(b []byte) *File {
 			// end a continuation.
 		case IsSpace(text[0]) && cur != nil:
 			cur.Text += text
-			cur.Own = append(cur.Own, i)
+			own = append(own, i)
+			cur.Own = own[len(own)-len(cur.Own)-1:]
 		case IsSpace(text[0]):
 			f.Orphans = append(f.Orphans, i)
 		default:
-			f.Logical = append(f.Logical, Line{Text: text, Own: []int{i}})
+			own = append(own, i)
+			f.Logical = append(f.Logical, Line{Text: text, Own: own[len(own)-1:]})
 			cur = &f.Logical[len(f.Logical)-1]
 		}
 	}
 	return f
 }
 
-// Bytes gives the file back as it was read.
-func (f *File) Bytes() []byte {
-	var b bytes.Buffer
-	for _, l := range f.Physical {
-		b.WriteString(l)
-	}
-	return b.Bytes()
-}
+// String gives the file back as it was read.
+func (f *File) String() string { return f.text }
 
 // Newline is the line end that most of the lines have: "\n" or "\r\n".
 func Newline(lines []string) string {

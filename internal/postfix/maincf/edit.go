@@ -23,21 +23,20 @@ type Block struct {
 // err tells of markers that do not pair up, which only a person can mend.
 func (f *File) Block(m Markers) (b Block, ok bool, err error) {
 	for i, raw := range f.text.Physical {
-		line := strings.TrimRight(raw, "\r\n")
 		switch {
-		case strings.HasPrefix(line, m.Begin):
+		case strings.HasPrefix(raw, m.Begin):
 			if b.First != 0 {
 				return b, false, fmt.Errorf("line %d: second %q, the first is line %d", i+1, m.Begin, b.First)
 			}
 			b.First = i + 1
-		case strings.HasPrefix(line, m.End):
+		case strings.HasPrefix(raw, m.End):
 			if b.First == 0 || b.Last != 0 {
 				return b, false, fmt.Errorf("line %d: %q without %q before it", i+1, m.End, m.Begin)
 			}
 			b.Last = i + 1
 		}
 		if b.First != 0 && (b.Last == 0 || b.Last == i+1) {
-			b.Lines = append(b.Lines, line)
+			b.Lines = append(b.Lines, strings.TrimRight(raw, "\r\n"))
 		}
 	}
 	if b.First != 0 && b.Last == 0 {
@@ -103,7 +102,7 @@ func (f *File) Apply(e Edit) (*File, error) {
 			at = last + 1
 		}
 	}
-	return Parse([]byte(f.splice(gone, at, e.Block, had))), nil
+	return Parse(f.splice(gone, at, e.Block, had)), nil
 }
 
 // splice joins what is left with the block before line at.

@@ -17,6 +17,7 @@ import (
 type File struct {
 	text    *logical.File
 	entries []Entry
+	last    map[string]int // the entry that counts, by name
 }
 
 // Entry is one assignment.
@@ -32,13 +33,18 @@ type Entry struct {
 	own []int
 }
 
-// Parse reads b. It cannot fail; see Problems for what Postfix would refuse.
-func Parse(b []byte) *File {
-	f := &File{text: logical.Parse(b)}
-	for _, l := range f.text.Logical {
+// Parse reads text. It cannot fail; see Problems for what Postfix would refuse.
+func Parse(text string) *File {
+	f := &File{text: logical.Parse(text)}
+	n := len(f.text.Logical)
+	f.entries, f.last = make([]Entry, n), make(map[string]int, n)
+	for i, l := range f.text.Logical {
 		e := Entry{Line: l.First() + 1, own: l.Own}
 		e.Name, e.Value, e.Bad = Split(l.Text)
-		f.entries = append(f.entries, e)
+		f.entries[i] = e
+		if e.Bad == "" {
+			f.last[e.Name] = i
+		}
 	}
 	return f
 }
@@ -64,20 +70,19 @@ func Split(text string) (name, value, bad string) {
 
 func isSpaceRune(r rune) bool { return r < 0x80 && logical.IsSpace(byte(r)) }
 
-// Bytes prints the file: Parse(b).Bytes() is b, whatever b is.
-func (f *File) Bytes() []byte { return f.text.Bytes() }
+// String prints the file: Parse(s).String() is s, whatever s is.
+func (f *File) String() string { return f.text.String() }
 
 // Entries are all assignments in the order of the file, refused ones among them.
 func (f *File) Entries() []Entry { return f.entries }
 
 // Get returns the assignment of name that counts: the last one.
 func (f *File) Get(name string) (Entry, bool) {
-	for i := len(f.entries) - 1; i >= 0; i-- {
-		if e := f.entries[i]; e.Name == name && e.Bad == "" {
-			return e, true
-		}
+	i, ok := f.last[name]
+	if !ok {
+		return Entry{}, false
 	}
-	return Entry{}, false
+	return f.entries[i], true
 }
 
 // Problem is something in the file that Postfix refuses or warns of.

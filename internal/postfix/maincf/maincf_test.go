@@ -1,7 +1,6 @@
 package maincf
 
 import (
-	"bytes"
 	"os"
 	"strings"
 	"testing"
@@ -37,7 +36,7 @@ func TestParse(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []kv
-			for _, e := range Parse([]byte(c.text)).Entries() {
+			for _, e := range Parse(c.text).Entries() {
 				got = append(got, kv{e.Name, e.Value, e.Bad, e.Line})
 			}
 			if d := cmp.Diff(c.want, got); d != "" {
@@ -48,7 +47,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestLastOneWins(t *testing.T) {
-	f := Parse([]byte("a = 1\na = 2\nb = 3\na =\n"))
+	f := Parse("a = 1\na = 2\nb = 3\na =\n")
 	if e, ok := f.Get("a"); !ok || e.Value != "" || e.Line != 4 {
 		t.Errorf("Get(a) = %+v, %v", e, ok)
 	}
@@ -58,7 +57,7 @@ func TestLastOneWins(t *testing.T) {
 }
 
 func TestProblems(t *testing.T) {
-	f := Parse([]byte("\ufeff lost\nx\x00 = 1\na = 1\na = 2\na = 2\nbad\n"))
+	f := Parse("\ufeff lost\nx\x00 = 1\na = 1\na = 2\na = 2\nbad\n")
 	var got []string
 	for _, p := range f.Problems() {
 		got = append(got, p.Text)
@@ -137,11 +136,11 @@ func TestApply(t *testing.T) {
 		{"orphans after a block that set nothing", "# BEGIN x\n# END x\n  lost\n", "  lost\n# BEGIN x\np = new\n# END x\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f, err := Parse([]byte(c.in)).Apply(Edit{marks, dropP, block})
+			f, err := Parse(c.in).Apply(Edit{marks, dropP, block})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(c.want, string(f.Bytes())); d != "" {
+			if d := cmp.Diff(c.want, f.String()); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
 			}
 		})
@@ -150,7 +149,7 @@ func TestApply(t *testing.T) {
 
 func TestDamagedMarkers(t *testing.T) {
 	for _, in := range []string{"# BEGIN x\na = 1\n", "# END x\n", "# BEGIN x\n# BEGIN x\n# END x\n", "# BEGIN x\n# END x\n# END x\n"} {
-		if _, err := Parse([]byte(in)).Apply(Edit{Markers: marks}); err == nil {
+		if _, err := Parse(in).Apply(Edit{Markers: marks}); err == nil {
 			t.Errorf("%q: no error", in)
 		}
 	}
@@ -160,7 +159,7 @@ func TestDamagedMarkers(t *testing.T) {
 // afterwards, and no other parameter changes its value.
 func TestApplyLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f := Parse([]byte(drawFile(t)))
+		f := Parse(drawFile(t))
 		e := Edit{marks, func(e Entry) bool { return e.Name == "p" }, []string{"# BEGIN x", "# why", "p = new", "# END x"}}
 		g, err := f.Apply(e)
 		if err != nil {
@@ -170,11 +169,11 @@ func TestApplyLaws(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(g.Bytes(), h.Bytes()) {
-			t.Fatalf("not idempotent:\n%q\n%q", g.Bytes(), h.Bytes())
+		if g.String() != h.String() {
+			t.Fatalf("not idempotent:\n%q\n%q", g.String(), h.String())
 		}
 		if p, ok := g.Get("p"); !ok || p.Value != "new" {
-			t.Fatalf("p = %q in %q", p.Value, g.Bytes())
+			t.Fatalf("p = %q in %q", p.Value, g.String())
 		}
 		old, had, _ := f.Block(marks)
 		for _, name := range []string{"a", "b"} {
@@ -184,7 +183,7 @@ func TestApplyLaws(t *testing.T) {
 			before, bok := f.Get(name)
 			after, aok := g.Get(name)
 			if bok != aok || before.Value != after.Value {
-				t.Fatalf("%s was %q, is %q\nbefore %q\nafter  %q", name, before.Value, after.Value, f.Bytes(), g.Bytes())
+				t.Fatalf("%s was %q, is %q\nbefore %q\nafter  %q", name, before.Value, after.Value, f.String(), g.String())
 			}
 		}
 	})
@@ -218,20 +217,20 @@ func drawFile(t *rapid.T) string {
 
 func FuzzIdentity(f *testing.F) {
 	for _, s := range []string{"", "a = 1\n", "a = 1\r\n\r\n  2", "\ufeffa\x00b = 1\n\n # c\n", "  x\n=\n"} {
-		f.Add([]byte(s))
+		f.Add(s)
 	}
 	if b, err := os.ReadFile("/etc/postfix/main.cf"); err == nil {
-		f.Add(b)
+		f.Add(string(b))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		g := Parse(b)
-		if !bytes.Equal(g.Bytes(), b) {
-			t.Fatalf("%q printed as %q", b, g.Bytes())
+	f.Fuzz(func(t *testing.T, s string) {
+		g := Parse(s)
+		if g.String() != s {
+			t.Fatalf("%q printed as %q", s, g.String())
 		}
 		g.Problems()
 		if h, err := g.Apply(Edit{Markers: marks}); err == nil {
-			if _, had, _ := g.Block(marks); !had && !bytes.Equal(h.Bytes(), b) {
-				t.Fatalf("an empty edit changed %q to %q", b, h.Bytes())
+			if _, had, _ := g.Block(marks); !had && h.String() != s {
+				t.Fatalf("an empty edit changed %q to %q", s, h.String())
 			}
 		}
 	})

@@ -98,7 +98,7 @@ func (f *File) insert(at int, lines ...string) *File {
 	for _, l := range lines {
 		out = append(out, l+nl)
 	}
-	return Parse([]byte(strings.Join(append(out, f.text.Physical[at:]...), "")))
+	return Parse(strings.Join(append(out, f.text.Physical[at:]...), ""))
 }
 
 // rewrite replaces a stretch of the text of s. Physical lines that it leaves
@@ -125,7 +125,7 @@ func (f *File) rewrite(s Service, t token, text string) *File {
 		}
 		out[i] = body + end
 	}
-	return Parse([]byte(strings.Join(out, "")))
+	return Parse(strings.Join(out, ""))
 }
 
 // offset is where physical line i starts in the text of l.

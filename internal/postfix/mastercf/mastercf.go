@@ -51,17 +51,17 @@ type Option struct {
 // token is a word of a logical line: Text[from:to].
 type token struct{ from, to int }
 
-// Parse reads b. It cannot fail: what Postfix refuses is marked Bad.
-func Parse(b []byte) *File {
-	f := &File{text: logical.Parse(b)}
+// Parse reads text. It cannot fail: what Postfix refuses is marked Bad.
+func Parse(text string) *File {
+	f := &File{text: logical.Parse(text)}
 	for _, l := range f.text.Logical {
 		f.services = append(f.services, f.parseService(l))
 	}
 	return f
 }
 
-// Bytes prints the file: Parse(b).Bytes() is b, whatever b is.
-func (f *File) Bytes() []byte { return f.text.Bytes() }
+// String prints the file: Parse(s).String() is s, whatever s is.
+func (f *File) String() string { return f.text.String() }
 
 // Services are all entries in the order of the file, refused ones among them.
 func (f *File) Services() []Service { return f.services }
