@@ -56,12 +56,13 @@ const context = 3
 // Compare compares two contents of a file.
 func Compare(path, before, after string, reason Reason) (File, error) {
 	f := File{Path: path}
+	before, after, skipped := trim(before, after)
 	u, err := udiff.ToUnifiedDiff(path, path, before, udiff.Lines(before, after), context)
 	if err != nil {
 		return f, fmt.Errorf("comparing %s: %w", path, err)
 	}
 	for _, h := range u.Hunks {
-		out := Hunk{From: h.FromLine, To: h.ToLine}
+		out := Hunk{From: skipped + h.FromLine, To: skipped + h.ToLine}
 		for _, l := range h.Lines {
 			line := Line{Op: Keep}
 			switch l.Kind {
@@ -82,6 +83,30 @@ func Compare(path, before, after string, reason Reason) (File, error) {
 		f.Hunks = append(f.Hunks, out)
 	}
 	return f, nil
+}
+
+// trim cuts the lines that both texts start with and end with, but for the
+// context: comparing what is left takes as long as the change is, not as long
+// as the file. skipped is the number of lines cut at the start.
+func trim(before, after string) (b, a string, skipped int) {
+	n := 0
+	for n < min(len(before), len(after)) && before[n] == after[n] {
+		n++
+	}
+	head := before[:n]
+	for range context + 1 { // one more: the line of the first difference
+		head = head[:strings.LastIndexByte(strings.TrimSuffix(head, "\n"), '\n')+1]
+	}
+	before, after = before[len(head):], after[len(head):]
+	n = 0
+	for n < min(len(before), len(after)) && before[len(before)-1-n] == after[len(after)-1-n] {
+		n++
+	}
+	tail := before[len(before)-n:]
+	for range context + 1 {
+		_, tail, _ = strings.Cut(tail, "\n")
+	}
+	return strings.TrimSuffix(before, tail), strings.TrimSuffix(after, tail), strings.Count(head, "\n")
 }
 
 // Header is the line that starts a hunk: "@@ -1,3 +1,4 @@".

@@ -54,7 +54,12 @@ func TestPatch(t *testing.T) {
 			}
 			return s
 		}
-		before, after := text("before"), text("after")
+		same := func(name string) string { return strings.Repeat("same\n", rapid.IntRange(0, 9).Draw(t, name)) }
+		head, tail := same("head"), same("tail")
+		before, after := head+text("before"), head+text("after")
+		if strings.HasSuffix(before, "\n") && strings.HasSuffix(after, "\n") {
+			before, after = before+tail, after+tail
+		}
 		f, err := Compare("f", before, after, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -63,10 +68,11 @@ func TestPatch(t *testing.T) {
 		if err := os.WriteFile(p, []byte(before), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command("patch", "--binary", "-s", p)
+		cmd := exec.Command("patch", "--binary", "--fuzz=0", "--verbose", p)
 		cmd.Stdin = strings.NewReader(f.Unified())
 		if f.Unified() != "" {
-			if out, err := cmd.CombinedOutput(); err != nil {
+			// An offset would mean that the numbers of the lines are wrong.
+			if out, err := cmd.CombinedOutput(); err != nil || bytes.Contains(out, []byte("offset")) {
 				t.Fatalf("%v: %s\n%q\n%q\n%s", err, out, before, after, f.Unified())
 			}
 		}

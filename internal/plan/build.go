@@ -142,58 +142,51 @@ func (b *builder) obsolete() {
 
 // keepReferred keeps lines that other lines refer to with $name.
 func (b *builder) keepReferred() {
-	referring := b.referring()
+	block, _, _ := b.f.Config.Main.Block(Markers)
 	for again := true; again; {
 		again = false
 		for _, name := range slices.Sorted(maps.Keys(b.gone)) {
 			if !b.gone[name] || b.inBlock(name) || !b.isSet(name) {
 				continue
 			}
-			i := slices.IndexFunc(referring, func(r reference) bool { return !b.gone[r.parameter] && r.mentions(name) })
-			if i >= 0 {
+			if who := b.referrer(name, block); who != "" {
 				b.gone[name] = false
-				b.p.Notes = append(b.p.Notes, fmt.Sprintf("%s stays: %s refers to it", name, referring[i].who))
+				b.p.Notes = append(b.p.Notes, fmt.Sprintf("%s stays: %s refers to it", name, who))
 				again = true
 			}
 		}
 	}
 }
 
-// reference is a value that refers to parameters.
-type reference struct {
-	// parameter is the one whose value it is, in main.cf, or empty; who is
-	// the same or the service.
-	parameter, who, value string
-}
-
-func (r reference) mentions(name string) bool {
-	if !strings.Contains(r.value, name) {
-		return false
-	}
-	found := false
-	_, _ = maincf.Expand(r.value, func(n string) (string, bool) {
-		found = found || n == name
-		return "x", true
-	})
-	return found
-}
-
-// referring are the values outside our block that mention any $name.
-func (b *builder) referring() (out []reference) {
-	block, _, _ := b.f.Config.Main.Block(Markers)
+// referrer is the first parameter or service outside our block that stays and
+// whose value mentions $name, or empty.
+func (b *builder) referrer(name string, block maincf.Block) string {
 	for _, e := range b.f.Config.Main.Entries() {
-		if strings.Contains(e.Value, "$") && !block.In(e) {
-			out = append(out, reference{e.Name, e.Name, e.Value})
+		if !b.gone[e.Name] && mentions(e.Value, name) && !block.In(e) {
+			return e.Name
 		}
 	}
 	for _, s := range b.master.Services() {
 		for _, o := range s.Options {
-			if strings.Contains(o.Value, "$") {
-				out = append(out, reference{"", s.ID(), o.Value})
+			if mentions(o.Value, name) {
+				return s.ID()
 			}
 		}
 	}
-	return out
+	return ""
+}
+
+// mentions says whether expanding a value asks for the parameter.
+func mentions(value, name string) bool {
+	if !strings.Contains(value, name) {
+		return false
+	}
+	found := false
+	_, _ = maincf.Expand(value, func(n string) (string, bool) {
+		found = found || n == name
+		return "x", true
+	})
+	return found
 }
 
 // mainCF writes the block and takes the old lines out.
@@ -225,25 +218,26 @@ func (b *builder) mainCF() error {
 // changes compares both files, parameter by parameter.
 func (b *builder) changes(block maincf.Block, had bool) {
 	old, now := b.f.Config.Main, b.after.Main
-	seen := map[string]bool{}
-	for _, e := range slices.Concat(old.Entries(), now.Entries()) {
-		if seen[e.Name] || e.Bad != "" {
-			continue
+	for _, e := range old.Entries() {
+		if before, counts := old.Get(e.Name); counts && before.Line == e.Line {
+			after, isSet := now.Get(e.Name)
+			moved := isSet && b.inBlock(e.Name) && !(had && block.In(before))
+			if !isSet || before.Value != after.Value || moved {
+				b.change(Change{Parameter: e.Name, Present: true, Kept: isSet, Before: before.Value, After: after.Value, Line: e.Line})
+			}
 		}
-		seen[e.Name] = true
-		before, wasSet := old.Get(e.Name)
-		after, isSet := now.Get(e.Name)
-		moved := isSet && b.inBlock(e.Name) && !(had && block.In(before))
-		if wasSet == isSet && before.Value == after.Value && !moved {
-			continue
-		}
-		c := Change{Parameter: e.Name, Present: wasSet, Kept: isSet, Before: before.Value, After: after.Value, Line: before.Line}
-		if !wasSet {
-			c.Before = b.f.Config.Value(nil, e.Name).Raw
-		}
-		c.Why, c.Source = why(e.Name, after.Value, isSet)
-		b.p.Changes = append(b.p.Changes, c)
 	}
+	for _, e := range now.Entries() {
+		if _, wasSet := old.Get(e.Name); !wasSet && e.Bad == "" {
+			b.change(Change{Parameter: e.Name, Kept: true, Before: b.f.Config.Value(nil, e.Name).Raw, After: e.Value})
+		}
+	}
+}
+
+// change adds a change of main.cf with its reason.
+func (b *builder) change(c Change) {
+	c.Why, c.Source = why(c.Parameter, c.After, c.Kept)
+	b.p.Changes = append(b.p.Changes, c)
 }
 
 // why is the reason for a line that comes or goes.

@@ -2,7 +2,6 @@ package maincf
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"postseal/internal/postfix/logical"
@@ -107,21 +106,25 @@ func (f *File) Apply(e Edit) (*File, error) {
 
 // splice joins what is left with the block before line at.
 func (f *File) splice(gone []bool, at int, block []string, had bool) string {
-	var before, after []string
+	stays := make([]string, 0, len(gone))
+	n := 0
 	for i, l := range f.text.Physical {
-		switch {
-		case gone[i]:
-		case i < at:
-			before = append(before, l)
-		default:
-			after = append(after, l)
+		if i == at {
+			n = len(stays)
+		}
+		if !gone[i] {
+			stays = append(stays, l)
 		}
 	}
+	if at == len(gone) {
+		n = len(stays)
+	}
+	before, after := stays[:n:n], stays[n:]
 	if len(block) == 0 {
-		return strings.Join(slices.Concat(before, after), "")
+		return strings.Join(stays, "")
 	}
 	// A block alone in a file goes by its own line ends.
-	around := slices.Concat(before, after)
+	around := stays
 	if len(around) == 0 {
 		around = f.text.Physical
 	}
@@ -137,13 +140,7 @@ func (f *File) splice(gone []bool, at int, block []string, had bool) string {
 	if !had && len(after) > 0 && strings.TrimSpace(after[0]) != "" {
 		after = append([]string{nl}, after...)
 	}
-	var b strings.Builder
-	b.WriteString(strings.Join(before, ""))
-	for _, l := range block {
-		b.WriteString(l + nl)
-	}
-	b.WriteString(strings.Join(after, ""))
-	return b.String()
+	return strings.Join(before, "") + strings.Join(block, nl) + nl + strings.Join(after, "")
 }
 
 // trailingCR is "\r" if s ends with one: half a line end is already there.
