@@ -34,7 +34,6 @@ var floors = [][]string{
 	// Tests and pictures stand beside the house.
 	{"internal/lab"},
 	{"internal/story"},
-	{"screenshots"},
 }
 
 // only says who alone may link a library, directly or not, and why.
@@ -47,9 +46,9 @@ var only = []struct {
 	{"github.com/charmbracelet/lipgloss", []string{"wizard", "cmd/postseal"}, "styles are the wizard's"},
 	{"github.com/spf13/cobra", []string{"cmd/postseal"}, "the command line is cmd's"},
 	{"github.com/go-acme/lego", []string{"certs", "wizard", "cmd/postseal"}, "ACME is behind certs"},
-	{"github.com/charmbracelet/x/vt", []string{"internal/story", "screenshots"}, "a terminal emulator has no place in the product"},
+	{"github.com/charmbracelet/x/vt", []string{"internal/story"}, "a terminal emulator has no place in the product"},
 	{"pgregory.net/rapid", []string{}, "tests only"},
-	{"testing", []string{"internal/lab", "internal/story", "screenshots"}, "the product does not link the testing package"},
+	{"testing", []string{"internal/lab", "internal/story"}, "the product does not link the testing package"},
 }
 
 // alone lists packages that need the standard library and one library at most.

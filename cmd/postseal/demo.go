@@ -288,12 +288,12 @@ func (a *app) demoHandshake(addr string) {
 	for _, c := range []struct {
 		who string
 		max uint16
-	}{{"a client of today", 0}, {"a client that has TLS 1.1 at best", 0x0302}} {
+	}{{"a client of today", 0}, {"TLS 1.1 at best", 0x0302}} {
 		r, err := probe.Handshake(a.ctx, probe.Target{Addr: addr}, probe.Options{MaxVersion: c.max})
 		if err != nil {
-			fmt.Fprintf(a.out, "%-34s %s\n", c.who, report.Clean(err.Error()))
+			fmt.Fprintf(a.out, "%-18s %s\n", c.who, report.Clean(err.Error()))
 			continue
 		}
-		fmt.Fprintf(a.out, "%-34s %s %s %s\n", c.who, r.Version, r.Group, r.Suite)
+		fmt.Fprintf(a.out, "%-18s %s %s %s\n", c.who, r.Version, r.Group, r.Suite)
 	}
 }

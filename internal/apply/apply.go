@@ -89,7 +89,7 @@ func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (*Receipt
 	if p.Empty() {
 		return nil, interrupted(m, o.StateDir)
 	}
-	t, release, err := begin(ctx, m, o, "apply", p.ConfigDir)
+	t, release, err := begin(m, o, "apply", p.ConfigDir)
 	if err != nil {
 		return nil, err
 	}

@@ -403,8 +403,8 @@ func TestHandEdit(t *testing.T) {
 	if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil {
 		t.Fatal(err)
 	}
-	edit := func(old, new string) {
-		text := strings.Replace(b.read(t, "main.cf"), old, new, 1)
+	edit := func(from, to string) {
+		text := strings.Replace(b.read(t, "main.cf"), from, to, 1)
 		if err := os.WriteFile(filepath.Join(b.Config(), "main.cf"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

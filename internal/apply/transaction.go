@@ -27,7 +27,7 @@ type transaction struct {
 
 // begin takes the lock of the state folder, and refuses to go on over a run
 // that was interrupted.
-func begin(ctx context.Context, m host.Machine, o Options, kind, configDir string) (*transaction, func(), error) {
+func begin(m host.Machine, o Options, kind, configDir string) (*transaction, func(), error) {
 	t := &transaction{m: m, o: o, store: store{m, o.StateDir}}
 	done := t.step("lock")
 	if _, err := m.MkdirAll(o.StateDir, 0o700); err != nil {

@@ -29,7 +29,7 @@ func Undo(ctx context.Context, m host.Machine, configDir string, o Options) (*Re
 	if last == nil {
 		return nil, ErrNothing
 	}
-	t, release, err := begin(ctx, m, o, "undo", configDir)
+	t, release, err := begin(m, o, "undo", configDir)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func Finish(ctx context.Context, m host.Machine, o Options) (*Receipt, error) {
 
 // resume goes on with the journal of an interrupted run, or takes it back.
 func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, forward bool) (*Receipt, error) {
-	t, release, err := begin(ctx, m, o, recovery, pending.ConfigDir)
+	t, release, err := begin(m, o, recovery, pending.ConfigDir)
 	if err != nil {
 		return nil, err
 	}

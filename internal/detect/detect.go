@@ -18,7 +18,7 @@ import (
 )
 
 // ErrRejected is why detection stops at a main.cf that Postfix refuses.
-var ErrRejected = errors.New("Postfix itself refuses this configuration")
+var ErrRejected = errors.New("refused by Postfix itself")
 
 // Step tells what is being looked at, for a front end that shows it.
 type Step string

@@ -23,17 +23,17 @@ var _ = []host.Machine{host.Local{}, host.ReadOnly{}, &host.Recorder{}, &host.Fa
 
 func TestReplaceKeeps(t *testing.T) {
 	dir := t.TempDir()
-	real := filepath.Join(dir, "real")
+	target := filepath.Join(dir, "real")
 	link := filepath.Join(dir, "link")
-	if err := os.WriteFile(real, []byte("old"), 0o640); err != nil {
+	if err := os.WriteFile(target, []byte("old"), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	if os.Geteuid() == 0 {
-		if err := os.Chown(real, 1234, 2345); err != nil {
+		if err := os.Chown(target, 1234, 2345); err != nil {
 			t.Fatal(err)
 		}
 	}
-	hasXattr := unix.Setxattr(real, "user.note", []byte("mine"), 0) == nil
+	hasXattr := unix.Setxattr(target, "user.note", []byte("mine"), 0) == nil
 	if err := os.Symlink("real", link); err != nil {
 		t.Fatal(err)
 	}
@@ -43,10 +43,10 @@ func TestReplaceKeeps(t *testing.T) {
 	if got, err := os.Readlink(link); err != nil || got != "real" {
 		t.Errorf("the link is gone: %q, %v", got, err)
 	}
-	if b, _ := os.ReadFile(real); string(b) != "new" {
+	if b, _ := os.ReadFile(target); string(b) != "new" {
 		t.Errorf("content %q", b)
 	}
-	st, err := (host.Local{}).Stat(real)
+	st, err := (host.Local{}).Stat(target)
 	if err != nil || st.Mode.Perm() != 0o640 {
 		t.Errorf("mode %v, %v", st.Mode, err)
 	}
@@ -58,7 +58,7 @@ func TestReplaceKeeps(t *testing.T) {
 	}
 	if hasXattr {
 		value := make([]byte, 10)
-		if n, err := unix.Getxattr(real, "user.note", value); err != nil || string(value[:n]) != "mine" {
+		if n, err := unix.Getxattr(target, "user.note", value); err != nil || string(value[:n]) != "mine" {
 			t.Errorf("extended attribute: %q, %v", value, err)
 		}
 	}

@@ -34,12 +34,12 @@ demanded; that is right towards one relay host, or for single destinations in sm
 	},
 	Hide: func(v string, f Facts, _ *ask.Answers) string {
 		present := presentOutboundLevel(f)
-		switch {
-		case v == present:
+		switch v {
+		case present:
 			return ""
-		case v == "dane":
+		case "dane":
 			return daneObstacle(f)
-		case v == "dane-only", v == "verify", v == "secure", v == "fingerprint":
+		case "dane-only", "verify", "secure", "fingerprint":
 			return "not for all destinations"
 		}
 		return ""

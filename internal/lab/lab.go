@@ -48,7 +48,7 @@ func giveUp(t testing.TB, why string) {
 // Dir is a folder that the user postfix can search, unlike t.TempDir.
 func Dir(t testing.TB) string {
 	t.Helper()
-	d, err := os.MkdirTemp("", "postseal-lab-")
+	d, err := os.MkdirTemp("", "postseal-lab-") //nolint:usetesting // its folders are 0700
 	if err == nil {
 		err = os.Chmod(d, 0o755)
 	}

@@ -221,7 +221,7 @@ func (b *builder) changes(block maincf.Block, had bool) {
 	for _, e := range old.Entries() {
 		if before, counts := old.Get(e.Name); counts && before.Line == e.Line {
 			after, isSet := now.Get(e.Name)
-			moved := isSet && b.inBlock(e.Name) && !(had && block.In(before))
+			moved := isSet && b.inBlock(e.Name) && (!had || !block.In(before))
 			if !isSet || before.Value != after.Value || moved {
 				b.change(Change{Parameter: e.Name, Present: true, Kept: isSet, Before: before.Value, After: after.Value, Line: e.Line})
 			}

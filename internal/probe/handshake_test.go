@@ -29,14 +29,14 @@ func TestHandshakeWithPostfix(t *testing.T) {
 		"%s inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy",
 	)
 	ctx := context.Background()
-	print := func(der []byte) string { sum := sha256.Sum256(der); return hex.EncodeToString(sum[:]) }
+	digest := func(der []byte) string { sum := sha256.Sum256(der); return hex.EncodeToString(sum[:]) }
 
 	r, err := probe.Handshake(ctx, probe.Target{Addr: s.Addrs[0]}, probe.Options{})
 	if err != nil || r.Version != "TLS 1.3" || len(r.Certs) != 2 || r.AsksCertificate || !strings.Contains(r.Greeting, "ESMTP") {
 		t.Errorf("STARTTLS: %+v, %v", r, err)
 	}
 	for kind, leaf := range map[string][]byte{"RSA": rsa.Leaf.Raw, "ECDSA": ec.Leaf.Raw} {
-		if r, err := probe.Handshake(ctx, probe.Target{Addr: s.Addrs[0]}, probe.Options{Algorithm: kind}); err != nil || r.Fingerprint() != print(leaf) {
+		if r, err := probe.Handshake(ctx, probe.Target{Addr: s.Addrs[0]}, probe.Options{Algorithm: kind}); err != nil || r.Fingerprint() != digest(leaf) {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}

@@ -100,17 +100,17 @@ func Create(dir, mainCF, masterCF string) (*Instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating a private Postfix: %w", err)
 	}
-	make := func(name, owner, group string, mode fs.FileMode) {
+	folder := func(name, owner, group string, mode fs.FileMode) {
 		p := filepath.Join(dir, name)
 		err = errors.Join(err, os.MkdirAll(p, 0o755), os.Chown(p, ids[owner], ids["g:"+group]), os.Chmod(p, mode))
 	}
-	make("", "", "", 0o755)
-	make("conf", "", "", 0o755)
-	make("data", "postfix", "", 0o700)
-	make("log", "postfix", "", 0o755)
-	make("queue", "", "", 0o755)
+	folder("", "", "", 0o755)
+	folder("conf", "", "", 0o755)
+	folder("data", "postfix", "", 0o700)
+	folder("log", "postfix", "", 0o755)
+	folder("queue", "", "", 0o755)
 	for _, q := range queue {
-		make(filepath.Join("queue", q.name), q.owner, q.group, q.mode)
+		folder(filepath.Join("queue", q.name), q.owner, q.group, q.mode)
 	}
 	err = errors.Join(err,
 		os.WriteFile(filepath.Join(i.Config(), "main.cf"), []byte(mainCF), 0o644),

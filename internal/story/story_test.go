@@ -95,6 +95,7 @@ func TestStories(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			s := &scene{}
 			e.Values[sceneKey{}] = s
+			e.Setenv("TMPDIR", "/tmp") // of the machine, not of the story
 			e.Defer(func() {
 				if s.term != nil {
 					s.term.Kill()

@@ -1,0 +1,59 @@
+GO ?= go
+LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+# What the tests run beside Go, by the names of the programs.
+TOOLS := postconf patch ip strace openssl
+
+.PHONY: help build install demo test check fuzz bench screenshots versions clean
+
+## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
+demo: build
+	@sh .ci/install postconf || echo "Postfix cannot be had here: see above."
+	@if [ "$$(id -u)" != 0 ] && command -v sudo >/dev/null; then sudo ./postseal demo; else ./postseal demo; fi
+
+## make test         install what the tests need, and run them all (as root: the stories need it)
+test:
+	@sh .ci/install $(TOOLS)
+	$(GO) test -timeout 20m ./...
+
+## make build        ./postseal, one file without libraries
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o postseal ./cmd/postseal
+
+## make install      to /usr/local/bin, with man page and completion
+install: build
+	install -D -m 755 postseal $(DESTDIR)/usr/local/bin/postseal
+	./postseal man | install -D -m 644 /dev/stdin $(DESTDIR)/usr/local/share/man/man8/postseal.8
+	./postseal completion bash | install -D -m 644 /dev/stdin $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
+
+## make check        format, vet, directions of imports, lint
+check:
+	@out="$$(gofmt -l cmd certs internal screenshots templates wizard)"; [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO) test ./internal
+	$(GO) run $(LINT) run ./...
+
+## make fuzz         every fuzz target, TIME each (30s)
+TIME ?= 30s
+fuzz:
+	@for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(TIME) $$p || exit 1; \
+		done; \
+	done
+
+## make bench        the figures of README
+bench:
+	@sh .ci/install postconf
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/report ./wizard ./internal/story
+
+## make screenshots  the pictures, from the stories that test the same screens
+screenshots:
+	@sh .ci/install $(TOOLS)
+	$(GO) test ./internal/story -count=1 -snap "$(CURDIR)/screenshots"
+
+clean:
+	rm -f postseal
+
+help:
+	@sed -n 's/^## //p' Makefile
