@@ -1,7 +1,7 @@
 GO ?= go
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
-TOOLS := postconf patch ip strace openssl
+TOOLS := postconf patch ip strace openssl pkill
 
 .PHONY: help build install demo test check fuzz bench screenshots versions clean
 
@@ -22,7 +22,7 @@ build:
 ## make install      to /usr/local/bin, with man page and completion
 install: build
 	install -D -m 755 postseal $(DESTDIR)/usr/local/bin/postseal
-	./postseal man | install -D -m 644 /dev/stdin $(DESTDIR)/usr/local/share/man/man8/postseal.8
+	mkdir -p $(DESTDIR)/usr/local/share/man/man1 && ./postseal man $(DESTDIR)/usr/local/share/man/man1
 	./postseal completion bash | install -D -m 644 /dev/stdin $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
 
 ## make check        format, vet, directions of imports, lint

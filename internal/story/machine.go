@@ -1,6 +1,7 @@
 package story
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -16,15 +17,15 @@ import (
 // file system, with a network and processes of its own. Port 25 is free there,
 // /etc/postfix may be changed, and when it ends the kernel removes all of it.
 type Machine struct {
-	cmd *exec.Cmd
-	pid int
-	dir string
+	cmd   *exec.Cmd
+	ended chan struct{}
+	pid   int
+	dir   string
 }
 
 // setup makes the copy and then waits to be ended. The machine's loopback is
 // its only interface.
 const setup = `set -e
-mount --make-rprivate /
 mount -t tmpfs -o mode=755 story "$1"
 mkdir "$1/up" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=/,upperdir=$1/up,workdir=$1/work" overlay "$1/root"
@@ -40,15 +41,21 @@ exec chroot "$1/root" /bin/sh -c 'cd /; : > /run/ready; while :; do sleep 1000; 
 // NewMachine starts one; it needs root, unshare(1) and nsenter(1). dir is an
 // empty folder for its file systems.
 func NewMachine(dir string) (*Machine, error) {
-	m := &Machine{dir: dir}
+	m := &Machine{dir: dir, ended: make(chan struct{})}
 	m.cmd = exec.Command("unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "sh", "-c", setup, "sh", dir)
-	m.cmd.Stderr = os.Stderr
+	said := new(bytes.Buffer)
+	m.cmd.Stderr = said
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := m.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting a machine: %w", err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for time.Now().Before(deadline) {
+	go func() { _ = m.cmd.Wait(); close(m.ended) }()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		select {
+		case <-m.ended:
+			return nil, fmt.Errorf("starting a machine: %s", said)
+		default:
+		}
 		if pid := m.child(); pid != 0 {
 			if _, err := os.Stat(fmt.Sprintf("/proc/%d/root/run/ready", pid)); err == nil {
 				if root, err := os.Readlink(fmt.Sprintf("/proc/%d/root", pid)); err == nil && root != "/" {
@@ -108,5 +115,5 @@ func (m *Machine) Write(path, text string, mode os.FileMode) error {
 // Stop ends it with everything in it.
 func (m *Machine) Stop() {
 	_ = m.cmd.Process.Kill()
-	_ = m.cmd.Wait()
+	<-m.ended
 }

@@ -87,7 +87,7 @@ func current(ts *testscript.TestScript) *scene { return ts.Value(sceneKey{}).(*s
 // machine, with a real Postfix on port 25.
 func TestStories(t *testing.T) {
 	lab.NeedRoot(t)
-	lab.Need(t, "postfix", "unshare", "nsenter", "strace", "openssl")
+	lab.Need(t, "postfix", "unshare", "nsenter", "strace", "openssl", "ip", "pkill")
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		Deadline:            time.Now().Add(10 * time.Minute),
@@ -128,7 +128,7 @@ func cmdMachine(ts *testscript.TestScript, _ bool, args []string) {
 	s.machine = m
 	program, err := os.ReadFile(binary)
 	ts.Check(err)
-	ts.Check(m.Write("/usr/local/bin/postseal", string(program), 0o755))
+	ts.Check(m.Write("/usr/bin/postseal", string(program), 0o755))
 	kind := "router"
 	if len(args) > 0 {
 		kind = args[0]
