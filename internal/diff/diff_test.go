@@ -40,7 +40,7 @@ func TestNothing(t *testing.T) {
 func TestPatch(t *testing.T) {
 	if _, err := exec.LookPath("patch"); err != nil {
 		if os.Getenv("CI") == "1" {
-			t.Fatal("patch is not installed (make tools)")
+			t.Fatal("patch is not installed (make test installs it)")
 		}
 		t.Skip("patch is not installed")
 	}

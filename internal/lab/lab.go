@@ -1,5 +1,5 @@
-// Package lab is for tests only: a real Postfix in a folder, a test CA, and a
-// DNS server that answers from a zone.
+// Package lab is for tests only: a real Postfix in a folder, a configuration that
+// is thrown away, and a test CA.
 //
 // Nothing here leaves the loopback interface, and nothing outside the folder
 // of a test is written.
@@ -24,7 +24,7 @@ func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
-			giveUp(t, fmt.Sprintf("%s is not installed (make tools)", p))
+			giveUp(t, fmt.Sprintf("%s is not installed (make test installs it)", p))
 		}
 	}
 }
