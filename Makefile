@@ -52,6 +52,12 @@ screenshots:
 	@sh .ci/install $(TOOLS)
 	$(GO) test ./internal/story -count=1 -snap "$(CURDIR)/screenshots"
 
+## make versions     the demo on the Postfix of other Debian suites (root; SUITES=...)
+SUITES ?= bullseye trixie sid
+versions: build
+	@sh .ci/install ip
+	sh internal/lab/versions.sh $(SUITES)
+
 clean:
 	rm -f postseal
 

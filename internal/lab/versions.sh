@@ -1,0 +1,85 @@
+#!/bin/sh
+# versions.sh SUITE...: the demo on the Postfix of other Debian suites.
+#
+# For each suite: download its Postfix with what it needs into a folder of its
+# own, unpack it there without running any package script, and run the demo in
+# a network and a process table of its own. The demo ends with 0 only if the
+# plan was applied, proved by handshakes, and a second run found nothing to do.
+# Needs root. Nothing is installed on this machine.
+set -eu
+here=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d /tmp/postseal-versions.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+chmod 755 "$work"
+
+# What Postfix runs beside itself: its scripts use these without depending on them.
+packages="postfix dash coreutils sed grep findutils mawk libc-bin diffutils perl-base base-files base-passwd openssl ca-certificates"
+
+# fetch SUITE: download into $state/cache/archives.
+fetch() {
+	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+	: >"$state/status" # nothing is installed: everything is downloaded
+	mirror=$(sed -n 's/^deb *\(\[.*\] *\)\{0,1\}\(http[^ ]*\/debian\) .*/\2/p; s/^URIs: *\(http[^ ]*\/debian\)$/\1/p' \
+		/etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?no Debian mirror in /etc/apt} $1 main" >"$state/sources.list"
+	cat >"$state/apt.conf" <<-END
+		Dir::Etc::sourcelist "$state/sources.list";
+		Dir::Etc::sourceparts "/dev/null";
+		Dir::Etc::preferencesparts "/dev/null";
+		Dir::State::Lists "$state/lists";
+		Dir::State::status "$state/status";
+		Dir::Cache "$state/cache";
+		Acquire::Check-Valid-Until "false";
+		APT::Sandbox::User "root";
+	END
+	APT_CONFIG=$state/apt.conf apt-get -qq update
+	# shellcheck disable=SC2086 # a list of names
+	APT_CONFIG=$state/apt.conf apt-get -qq -y --no-install-recommends --download-only install $packages >/dev/null
+}
+
+# unpack: what the packages hold, and the little of their scripts that counts.
+unpack() {
+	mkdir -p "$root"
+	cd "$root"
+	mkdir -p usr/bin usr/sbin usr/lib usr/lib64
+	for x in bin sbin lib lib64; do ln -sfn "usr/$x" "$x"; done
+	for f in "$state"/cache/archives/*.deb; do
+		dpkg-deb --fsys-tarfile "$f" | tar -xpf - --keep-directory-symlink
+	done
+	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\npostfix:x:970:970::/var/spool/postfix:/bin/false\n' >etc/passwd
+	printf 'root:x:0:\nmail:x:8:\nnogroup:x:65534:\npostfix:x:970:\npostdrop:x:971:\n' >etc/group
+	printf 'hosts: files dns\npasswd: files\ngroup: files\n' >etc/nsswitch.conf
+	echo '127.0.0.1 localhost' >etc/hosts
+	echo 'nameserver 127.0.0.1' >etc/resolv.conf
+	[ -e usr/bin/sh ] || ln -s dash usr/bin/sh
+	[ -e usr/bin/awk ] || ln -s mawk usr/bin/awk
+	mkdir -p dev proc tmp root
+	chmod 1777 tmp
+	for d in 'null 3' 'random 8' 'urandom 9'; do
+		# shellcheck disable=SC2086 # a name and a number
+		set -- $d
+		[ -e "dev/$1" ] || mknod -m 666 "dev/$1" c 1 "$2"
+	done
+	chroot . /sbin/ldconfig
+	: >etc/postfix/main.cf
+	[ -e etc/postfix/master.cf ] || cp usr/share/postfix/master.cf.dist etc/postfix/master.cf
+	cat usr/share/ca-certificates/mozilla/*.crt >etc/ssl/certs/ca-certificates.crt
+	cd "$here"
+}
+
+for suite; do
+	state=$work/$suite.state root=$work/$suite
+	fetch "$suite"
+	unpack >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+	cp "$here/postseal" "$root/usr/bin/postseal"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	if timeout 120 unshare --net --mount --pid --fork --kill-child sh -c \
+		'mount -t proc proc "$1/proc" && ip link set lo up && exec chroot "$1" postseal demo' sh "$root" </dev/null >"$work/log" 2>&1; then
+		echo "ok    $suite  $(chroot "$root" postconf mail_version)"
+	else
+		cat "$work/log"
+		echo "FAIL  $suite  $(chroot "$root" postconf mail_version)"
+		exit 1
+	fi
+done
