@@ -168,9 +168,9 @@ func (r *Receipt) State(m host.Reader) []string {
 		case err != nil:
 			state = err.Error()
 		case digest == e.After:
-			state = "new"
+			state = "as that run wrote it"
 		case digest == e.Before:
-			state = "old"
+			state = "as before"
 		}
 		out = append(out, e.Path+": "+state)
 	}

@@ -54,42 +54,48 @@ func (r *Recorder) Lines() []string {
 	return append([]string(nil), r.lines...)
 }
 
-func (r *Recorder) note(format string, args ...any) {
+// note keeps a line, and why what it says failed.
+func (r *Recorder) note(err error, format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if err != nil {
+		line += ": " + err.Error()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lines = append(r.lines, fmt.Sprintf(format, args...))
+	r.lines = append(r.lines, line)
 }
 
 // Run implements Reader.
 func (r *Recorder) Run(ctx context.Context, name string, args ...string) (Output, error) {
 	o, err := r.Machine.Run(ctx, name, args...)
-	r.note("%s %s -> %d", name, strings.Join(args, " "), o.Code)
+	r.note(err, "%s %s -> %d", name, strings.Join(args, " "), o.Code)
 	return o, err
 }
 
 // Act implements Machine.
 func (r *Recorder) Act(ctx context.Context, name string, args ...string) (Output, error) {
 	o, err := r.Machine.Act(ctx, name, args...)
-	r.note("%s %s -> %d", name, strings.Join(args, " "), o.Code)
+	r.note(err, "%s %s -> %d", name, strings.Join(args, " "), o.Code)
 	return o, err
 }
 
 // LookUp implements Reader.
 func (r *Recorder) LookUp(ctx context.Context, server, name string, qtype uint16) (Answer, error) {
 	a, err := r.Machine.LookUp(ctx, server, name, qtype)
-	r.note("DNS %s %s at %s -> %s", name, typeName(qtype), server, a.RCode)
+	r.note(err, "DNS %s %s at %s -> %s", name, typeName(qtype), server, a.RCode)
 	return a, err
 }
 
 // Replace implements Machine.
 func (r *Recorder) Replace(path string, data []byte, mode fs.FileMode) error {
 	err := r.Machine.Replace(path, data, mode)
-	r.note("wrote %s, %d bytes", path, len(data))
+	r.note(err, "wrote %s, %d bytes", path, len(data))
 	return err
 }
 
 // Remove implements Machine.
 func (r *Recorder) Remove(path string) error {
-	r.note("removed %s", path)
-	return r.Machine.Remove(path)
+	err := r.Machine.Remove(path)
+	r.note(err, "removed %s", path)
+	return err
 }
