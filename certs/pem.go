@@ -29,6 +29,9 @@ type Bundle struct {
 	// KeyFirst is true if a key stands before any certificate, as
 	// smtpd_tls_chain_files wants it.
 	KeyFirst bool
+
+	entries []entry
+	refused string
 }
 
 // Key is a key and the file it came from.
@@ -75,6 +78,8 @@ func (b *Bundle) Add(other Bundle) {
 	b.Keys = append(b.Keys, other.Keys...)
 	b.Certs = append(b.Certs, other.Certs...)
 	b.Mended = append(b.Mended, other.Mended...)
+	b.entries = append(b.entries, other.entries...)
+	b.refuse(other.refused)
 }
 
 const begin = "-----BEGIN "
@@ -118,6 +123,7 @@ func (b *Bundle) straighten(name string, data []byte) []byte {
 	}
 	if bytes.Contains(data, []byte("----------BEGIN ")) {
 		b.mended(name, "blocks without a line end between them")
+		b.refuse("two PEM blocks share a line")
 		data = bytes.ReplaceAll(data, []byte("----------BEGIN "), []byte("-----\n-----BEGIN "))
 	}
 	lines := strings.Split(string(data), "\n")
@@ -130,6 +136,7 @@ func (b *Bundle) straighten(name string, data []byte) []byte {
 	}
 	if indented {
 		b.mended(name, "indented lines")
+		b.refuse("PEM lines are indented")
 	}
 	return []byte(strings.Join(lines, "\n"))
 }
@@ -149,12 +156,14 @@ func (b *Bundle) block(name string, p *pem.Block) error {
 			}
 			der = first.FullBytes
 			b.mended(name, "a TRUSTED CERTIFICATE block, which Postfix refuses")
+			b.refuse("a TRUSTED CERTIFICATE block")
 		}
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
 			return err
 		}
 		b.Certs = append(b.Certs, c)
+		b.entries = append(b.entries, entry{cert: c})
 	case "ENCRYPTED PRIVATE KEY":
 		return encrypted(name)
 	case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY":
@@ -167,6 +176,10 @@ func (b *Bundle) block(name string, p *pem.Block) error {
 		}
 		b.KeyFirst = b.KeyFirst || len(b.Certs) == 0
 		b.Keys = append(b.Keys, Key{k.Public(), k, name})
+		b.entries = append(b.entries, entry{key: k.Public()})
+		if !strict(p) {
+			b.refuse("the private key is of another kind than its PEM label says")
+		}
 	}
 	return nil
 }

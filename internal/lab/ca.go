@@ -62,6 +62,12 @@ func NewCA(t testing.TB) *CA {
 // Issue makes a key and a certificate for it.
 func (ca *CA) Issue(t testing.TB, l Leaf) Issued {
 	t.Helper()
+	return ca.Certify(t, l, newKey(t, l.RSA))
+}
+
+// Certify makes a certificate for a key.
+func (ca *CA) Certify(t testing.TB, l Leaf, key crypto.Signer) Issued {
+	t.Helper()
 	if len(l.Names) == 0 {
 		l.Names = []string{"mx.example.org"}
 	}
@@ -75,7 +81,6 @@ func (ca *CA) Issue(t testing.TB, l Leaf) Issued {
 		l.Usages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	}
 	ca.serial++
-	key := newKey(t, l.RSA)
 	c := &x509.Certificate{
 		SerialNumber: big.NewInt(ca.serial), Subject: pkix.Name{CommonName: l.Names[0]}, DNSNames: l.Names,
 		NotBefore: l.NotBefore, NotAfter: l.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
