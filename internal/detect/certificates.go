@@ -231,21 +231,17 @@ func (f *Facts) findCertificates(m host.Reader, certsDir string) {
 			f.inUse(m, &l.Service, "smtpd_tls_", func(c *Certificate) { c.Service = l.Service.ID() })
 		}
 	}
-	lie := func(pattern, key, owner string) {
-		found, _ := m.Glob(pattern)
+	for _, p := range certs.Places(certsDir) {
+		found, _ := m.Glob(p.Glob)
 		slices.Sort(found)
 		for _, chain := range found {
-			k := chain
-			if key != "" {
-				k = filepath.Join(filepath.Dir(chain), key)
+			key := p.Key(chain)
+			if _, err := m.Stat(key); errors.Is(err, fs.ErrNotExist) {
+				continue // a CA, or something half removed
 			}
-			f.addCertificates(m, []string{k, chain}, postfix.Origin{}, owner, func(*Certificate) {})
+			f.addCertificates(m, []string{key, chain}, postfix.Origin{}, p.Owner, func(*Certificate) {})
 		}
 	}
-	lie(filepath.Join(certsDir, "*", "*.pem"), "", "")
-	lie("/etc/letsencrypt/live/*/fullchain.pem", "privkey.pem", "certbot")
-	lie("/var/lib/dehydrated/certs/*/fullchain.pem", "privkey.pem", "dehydrated")
-	lie("/etc/ssl/certs/ssl-cert-snakeoil.pem", "../private/ssl-cert-snakeoil.key", "")
 }
 
 // OwnCertificate says whether a service names a server certificate itself.
@@ -291,7 +287,7 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 	paths = slices.Compact(slices.Clone(paths))
 	f.Inspect(m, paths)
 	if owner == "" {
-		owner = OwnerOf(paths[len(paths)-1])
+		owner = certs.Renewer(paths[len(paths)-1])
 	}
 	base := Certificate{Origin: origin, Owner: owner, KeyMatch: Unknown, Chain: paths[len(paths)-1], Key: paths[0]}
 	chains, unread, err := f.Chains(paths...)
@@ -336,19 +332,6 @@ func (f *Facts) keep(c Certificate, mark func(*Certificate)) {
 		i = len(f.Certificates) - 1
 	}
 	mark(&f.Certificates[i])
-}
-
-// OwnerOf tells from a path which ACME client renews a certificate there, if any.
-func OwnerOf(path string) string {
-	switch {
-	case strings.HasPrefix(path, "/etc/letsencrypt/"):
-		return "certbot"
-	case strings.Contains(path, "/.acme.sh/"):
-		return "acme.sh"
-	case strings.HasPrefix(path, "/var/lib/dehydrated/"):
-		return "dehydrated"
-	}
-	return ""
 }
 
 // ServerCertificates are those that the configuration serves.

@@ -47,7 +47,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	if done == nil {
 		done = func(Step, *Facts) {}
 	}
-	f := &Facts{Root: m.UID() == 0, Now: m.Now(), PEM: map[string]PEMFile{}, CAFiles: map[string]CABundle{}, memo: &chainMemo{known: map[string][]Chain{}}}
+	f := newFacts(m)
 	dir, err := configDir(ctx, m, dir)
 	if err != nil {
 		return nil, err
@@ -84,6 +84,22 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	done(StepResolver, f)
 	done(StepNames, f)
 	return f, nil
+}
+
+// newFacts are facts of nothing yet.
+func newFacts(m host.Reader) *Facts {
+	return &Facts{
+		Root: m.UID() == 0, Now: m.Now(), PEM: map[string]PEMFile{}, CAFiles: map[string]CABundle{},
+		memo: &chainMemo{known: map[string][]Chain{}}, Config: postfix.Config{Main: maincf.Parse(""), Master: mastercf.Parse("")},
+	}
+}
+
+// Alone are facts of a machine on which no Postfix is set up: enough to judge
+// certificates.
+func Alone(m host.Reader) *Facts {
+	f := newFacts(m)
+	f.findBundle(m)
+	return f
 }
 
 // configDir finds the configuration directory and makes it absolute.

@@ -27,11 +27,13 @@ type CA struct {
 type Leaf struct {
 	Names      []string
 	RSA        bool // RSA 2048 instead of ECDSA P-256
+	RSABits    int  // RSA of that size
 	SelfSigned bool
 	NotBefore  time.Time          // default: an hour ago
 	NotAfter   time.Time          // default: in 90 days
 	Usages     []x509.ExtKeyUsage // default: server
 	NoUsages   bool
+	Extension  pkix.Extension // one more
 }
 
 // Issued is a certificate with its key, as PEM.
@@ -45,7 +47,7 @@ type Issued struct {
 func NewCA(t testing.TB) *CA {
 	t.Helper()
 	ca := &CA{serial: 2}
-	ca.rootKey, ca.intermediateKey = newKey(t, false), newKey(t, false)
+	ca.rootKey, ca.intermediateKey = newKey(t, Leaf{}), newKey(t, Leaf{})
 	root := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "postseal test root"},
 		NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(10, 0, 0),
@@ -62,7 +64,7 @@ func NewCA(t testing.TB) *CA {
 // Issue makes a key and a certificate for it.
 func (ca *CA) Issue(t testing.TB, l Leaf) Issued {
 	t.Helper()
-	return ca.Certify(t, l, newKey(t, l.RSA))
+	return ca.Certify(t, l, newKey(t, l))
 }
 
 // Certify makes a certificate for a key.
@@ -86,6 +88,9 @@ func (ca *CA) Certify(t testing.TB, l Leaf, key crypto.Signer) Issued {
 		NotBefore: l.NotBefore, NotAfter: l.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: l.Usages, BasicConstraintsValid: true,
 	}
+	if l.Extension.Id != nil {
+		c.ExtraExtensions = append(c.ExtraExtensions, l.Extension)
+	}
 	parent, signer := ca.intermediate, ca.intermediateKey
 	if l.SelfSigned {
 		parent, signer = c, key
@@ -94,13 +99,16 @@ func (ca *CA) Certify(t testing.TB, l Leaf, key crypto.Signer) Issued {
 	return Issued{Cert: certPEM(leaf), Key: KeyPEM(t, key), Leaf: leaf, Signer: key}
 }
 
-func newKey(t testing.TB, useRSA bool) crypto.Signer {
+func newKey(t testing.TB, l Leaf) crypto.Signer {
 	t.Helper()
 	var key crypto.Signer
 	var err error
-	if useRSA {
+	switch {
+	case l.RSABits > 0:
+		key, err = rsa.GenerateKey(rand.Reader, l.RSABits)
+	case l.RSA:
 		key, err = rsa.GenerateKey(rand.Reader, 2048)
-	} else {
+	default:
 		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	}
 	if err != nil {

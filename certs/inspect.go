@@ -1,0 +1,289 @@
+package certs
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Want is what a chain is judged against. Empty fields are not judged.
+type Want struct {
+	// Names are the host names that peers connect to.
+	Names []string
+	// Roots are the CA certificates of the distribution, Private those of a
+	// CA of one's own.
+	Roots, Private []*x509.Certificate
+	// TLSA are the published records, by host name.
+	TLSA map[string][]TLSA
+	Now  time.Time
+}
+
+// Level is how much a finding matters.
+type Level string
+
+// The levels. Unknown is what cannot be judged here.
+const (
+	Good    Level = "good"
+	Note    Level = "note"
+	Bad     Level = "bad"
+	Unknown Level = "unknown"
+)
+
+// Finding is the judgement of one property, with its consequence.
+type Finding struct {
+	// Topic is one word: "names", "chain", "life".
+	Topic string `json:"topic"`
+	Level Level  `json:"level"`
+	Text  string `json:"text"`
+}
+
+// Link is one certificate of a chain.
+type Link struct {
+	Subject    string    `json:"subject"`
+	Issuer     string    `json:"issuer"`
+	NotAfter   time.Time `json:"not_after"`
+	Key        string    `json:"key"`
+	Signature  string    `json:"signature"`
+	SelfSigned bool      `json:"self_signed"`
+}
+
+// Inspection is all that there is to say of a chain.
+type Inspection struct {
+	Facts
+	Links    []Link    `json:"chain"`
+	Findings []Finding `json:"findings"`
+	// TrustedBy is "distribution", "private", or empty.
+	TrustedBy string `json:"trusted_by"`
+}
+
+// Has says whether a finding is of this level.
+func (i Inspection) Has(l Level) bool {
+	return slices.ContainsFunc(i.Findings, func(f Finding) bool { return f.Level == l })
+}
+
+// Add adds a finding.
+func (i *Inspection) Add(topic string, l Level, format string, args ...any) {
+	i.Findings = append(i.Findings, Finding{topic, l, fmt.Sprintf(format, args...)})
+}
+
+// Inspect judges the chain.
+func (c Chain) Inspect(w Want) Inspection {
+	i := Inspection{Facts: c.Facts(slices.Concat(w.Roots, w.Private))}
+	for _, cert := range c.Certs {
+		i.Links = append(i.Links, Link{
+			Subject: distinguished(cert.Subject.String()), Issuer: distinguished(cert.Issuer.String()), NotAfter: cert.NotAfter,
+			Key: algorithm(cert.PublicKey) + " " + fmt.Sprint(bits(cert.PublicKey)), Signature: cert.SignatureAlgorithm.String(),
+			SelfSigned: selfSigned(cert),
+		})
+	}
+	c.judgeKey(&i)
+	c.judgeNames(&i, w)
+	c.judgeLife(&i, w.Now)
+	c.judgeOrder(&i)
+	c.judgeTrust(&i, w)
+	c.judgeUses(&i)
+	c.judgeStrength(&i)
+	c.judgeExtensions(&i)
+	c.judgeTLSA(&i, w)
+	return i
+}
+
+func (c Chain) judgeKey(i *Inspection) {
+	switch {
+	case c.Key == nil:
+	case Same(c.Key.Public(), c.Leaf().PublicKey):
+		i.Add("key", Good, "the private key belongs to it")
+	default:
+		i.Add("key", Bad, "the private key belongs to another certificate: Postfix goes without TLS")
+	}
+}
+
+func (c Chain) judgeNames(i *Inspection, w Want) {
+	if len(c.Leaf().DNSNames) == 0 && len(i.Names) > 0 {
+		i.Add("names", Bad, "it has a common name but no DNS names: who checks names refuses it (RFC 9525)")
+		return
+	}
+	var missing []string
+	for _, n := range w.Names {
+		if !i.Covers(n) {
+			missing = append(missing, n)
+		}
+	}
+	switch {
+	case len(w.Names) == 0:
+	case len(missing) > 0:
+		i.Add("names", Bad, "it does not name %s: a sender that checks names does not deliver there", strings.Join(missing, ", "))
+	default:
+		i.Add("names", Good, "it names %s", strings.Join(w.Names, ", "))
+	}
+}
+
+func (c Chain) judgeLife(i *Inspection, now time.Time) {
+	if now.IsZero() {
+		return
+	}
+	days := func(d time.Duration) int { return int(d.Hours() / 24) }
+	whole, left := i.NotAfter.Sub(i.NotBefore), i.NotAfter.Sub(now)
+	switch until := i.NotAfter.UTC().Format(time.DateOnly); {
+	case left < 0:
+		i.Add("life", Bad, "expired on %s: who checks refuses it", until)
+	case now.Before(i.NotBefore):
+		i.Add("life", Bad, "valid only from %s on: who checks refuses it until then", i.NotBefore.UTC().Format(time.DateOnly))
+	case DueByLifetime(i.NotBefore, i.NotAfter).Before(now):
+		i.Add("life", Note, "until %s: %d of %d days left, renewal is due", until, days(left), days(whole))
+	default:
+		i.Add("life", Good, "until %s: %d of %d days left", until, days(left), days(whole))
+	}
+	for _, cert := range c.Certs[1:] {
+		if now.After(cert.NotAfter) {
+			i.Add("chain", Bad, "the issuer %s expired on %s", distinguished(cert.Subject.String()), cert.NotAfter.UTC().Format(time.DateOnly))
+		}
+	}
+}
+
+// DueByLifetime is when a certificate should be renewed if its CA does not
+// say: when a third of its life is left, or half of a life under ten days
+// (Let's Encrypt's integration guide).
+func DueByLifetime(notBefore, notAfter time.Time) time.Time {
+	life := notAfter.Sub(notBefore)
+	if life < 10*24*time.Hour {
+		return notAfter.Add(-life / 2)
+	}
+	return notAfter.Add(-life / 3)
+}
+
+func (c Chain) judgeOrder(i *Inspection) {
+	switch {
+	case i.SelfSigned:
+	case !i.Complete:
+		top := c.Certs[len(c.Certs)-1]
+		i.Add("chain", Bad, "the certificate of its issuer is missing (%s): who checks cannot build the chain", distinguished(top.Issuer.String()))
+	case c.Reordered:
+		i.Add("chain", Note, "the file has its certificates in another order, or others between them")
+	default:
+		i.Add("chain", Good, "%d certificates, each issued by the next", i.Length)
+	}
+}
+
+// judgeTrust looks who vouches for the chain, at a time when it is valid:
+// that it expired is said elsewhere.
+func (c Chain) judgeTrust(i *Inspection, w Want) {
+	if len(w.Roots)+len(w.Private) == 0 {
+		return
+	}
+	at := w.Now
+	if at.After(i.NotAfter) || at.Before(i.NotBefore) {
+		at = i.NotBefore.Add(i.NotAfter.Sub(i.NotBefore) / 2)
+	}
+	trusted := func(roots []*x509.Certificate) error {
+		o := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
+		for _, r := range roots {
+			o.Roots.AddCert(r)
+		}
+		for _, cert := range c.Certs[1:] {
+			o.Intermediates.AddCert(cert)
+		}
+		_, err := c.Leaf().Verify(o)
+		return err
+	}
+	switch {
+	case len(w.Private) > 0 && trusted(w.Private) == nil:
+		i.TrustedBy = "private"
+		i.Add("trust", Good, "signed by your own CA: trusted where that CA is")
+	case trusted(w.Roots) == nil:
+		i.TrustedBy = "distribution"
+		i.Add("trust", Good, "signed by a CA that distributions trust")
+	case i.SelfSigned:
+		i.Add("trust", Note, "self-signed: encrypts, and proves nothing to those who do not know it; enough for DANE")
+	case !i.Complete:
+	default:
+		i.Add("trust", Note, "signed by a CA that distributions do not trust: enough for DANE, and for peers that were given the CA")
+	}
+}
+
+// judgeUses gives the two verdicts, as OpenSSL and so Postfix has them.
+func (c Chain) judgeUses(i *Inspection) {
+	if i.ServerUse {
+		i.Add("server use", Good, "allowed")
+	} else {
+		i.Add("server use", Bad, "not allowed by its extended key usage: who checks refuses it, who does not check takes it")
+	}
+	if i.ClientUse {
+		i.Add("client use", Good, "allowed: servers that ask for a certificate, or require one, can accept it")
+	} else {
+		i.Add("client use", Note, "not allowed by its extended key usage: a server that asks for a certificate logs it as Untrusted and goes on; one that requires it answers 421 4.7.1")
+	}
+}
+
+// minimum sizes in bits: NCSC-NL's guidelines (2025-05) have RSA below 2048
+// as insufficient, below 3072 as to be phased out.
+const (
+	weakRSA = 2048
+	goodRSA = 3072
+	weakEC  = 256
+)
+
+func (c Chain) judgeStrength(i *Inspection) {
+	switch {
+	case i.Algorithm == "unknown":
+		i.Add("strength", Unknown, "its key is of a kind that cannot be judged here; Postfix may load it")
+	case i.Algorithm == "RSA" && i.Bits < weakRSA, i.Algorithm == "ECDSA" && i.Bits < weakEC:
+		i.Add("strength", Bad, "%s %d is too short: modern peers refuse it", i.Algorithm, i.Bits)
+	case i.Algorithm == "RSA" && i.Bits < goodRSA:
+		i.Add("strength", Good, "RSA %d is accepted everywhere; NCSC-NL wants 3072 in the long run", i.Bits)
+	case i.Algorithm == "Ed25519":
+		i.Add("strength", Note, "Ed25519 is strong, but many senders cannot use it: serve an ECDSA or RSA one beside it")
+	default:
+		i.Add("strength", Good, "%s %d", i.Algorithm, i.Bits)
+	}
+	for _, cert := range c.Certs {
+		switch cert.SignatureAlgorithm {
+		case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
+			if !selfSigned(cert) { // nobody looks at the signature of a root
+				i.Add("strength", Bad, "%s is signed with %s: who checks refuses it", distinguished(cert.Subject.String()), cert.SignatureAlgorithm)
+			}
+		}
+	}
+}
+
+var (
+	oidTLSFeature = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}       // RFC 7633
+	oidSCTs       = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2} // RFC 6962
+	statusRequest = []byte{0x02, 0x01, 0x05}                                // INTEGER 5, inside the SEQUENCE
+)
+
+func (c Chain) judgeExtensions(i *Inspection) {
+	scts := false
+	for _, e := range c.Leaf().Extensions {
+		switch {
+		case e.Id.Equal(oidTLSFeature) && bytes.Contains(e.Value, statusRequest):
+			i.Add("must-staple", Bad, "it demands a stapled OCSP answer, which Postfix cannot give: peers that insist refuse it")
+		case e.Id.Equal(oidSCTs):
+			scts = true
+		}
+	}
+	if i.TrustedBy == "distribution" && !scts {
+		i.Add("transparency", Note, "no certificate transparency proof in it: browsers would refuse it; mail servers do not look")
+	}
+}
+
+func (c Chain) judgeTLSA(i *Inspection, w Want) {
+	for _, name := range slices.Sorted(maps.Keys(w.TLSA)) {
+		records := slices.DeleteFunc(slices.Clone(w.TLSA[name]), func(r TLSA) bool { return !r.Usable() })
+		switch {
+		case len(w.TLSA[name]) == 0:
+		case len(records) == 0:
+			i.Add("TLSA", Note, "what is published for %s is of no use to mail servers: only usages 2 and 3 count (RFC 7672)", name)
+		case slices.ContainsFunc(records, func(r TLSA) bool { return r.Matches(c.Certs) }):
+			i.Add("TLSA", Good, "matches what is published for %s", name)
+		default:
+			i.Add("TLSA", Bad, "matches none of the %d records published for %s: senders with DANE do not deliver; its own would be %s",
+				len(records), name, NewTLSA(c.Leaf()))
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package certs
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// Place is where some program keeps certificates.
+type Place struct {
+	// Owner is the program that renews what lies there, or empty.
+	Owner string
+	// Glob finds the chain files; the path that does not change at a renewal,
+	// if there is one.
+	Glob string
+	// Key is the file of the private key, made from the path of the chain.
+	Key func(chain string) string
+}
+
+// beside is a file in the folder of the chain.
+func beside(name string) func(string) string {
+	return func(chain string) string { return filepath.Join(filepath.Dir(chain), name) }
+}
+
+// ending is the chain's path with another ending.
+func ending(suffix string) func(string) string {
+	return func(chain string) string { return strings.TrimSuffix(chain, filepath.Ext(chain)) + suffix }
+}
+
+// acmeSh has its key under the name of its folder, without "_ecc".
+func acmeSh(chain string) string {
+	dir := filepath.Dir(chain)
+	return filepath.Join(dir, strings.TrimSuffix(filepath.Base(dir), "_ecc")+".key")
+}
+
+// postfixTLS writes cert-DATE.pem beside key-DATE.pem, with "ec" before both for ECDSA.
+func postfixTLS(chain string) string {
+	return filepath.Join(filepath.Dir(chain), strings.Replace(filepath.Base(chain), "cert-", "key-", 1))
+}
+
+func itself(chain string) string { return chain }
+
+// Places are where certificates lie by the habits of well-known programs.
+// ours is the folder of our own chain files.
+func Places(ours string) []Place {
+	return []Place{
+		{"", filepath.Join(ours, "*", "*.pem"), itself},
+		{"certbot", "/etc/letsencrypt/live/*/fullchain.pem", beside("privkey.pem")},
+		{"dehydrated", "/var/lib/dehydrated/certs/*/fullchain.pem", beside("privkey.pem")},
+		{"dehydrated", "/etc/dehydrated/certs/*/fullchain.pem", beside("privkey.pem")},
+		{"acme.sh", "/root/.acme.sh/*/fullchain.cer", acmeSh},
+		{"acme.sh", "/etc/acme.sh/*/fullchain.cer", acmeSh},
+		{"lego", "/root/.lego/certificates/*.crt", ending(".key")},
+		{"lego", "/etc/lego/certificates/*.crt", ending(".key")},
+		{"lego", "/var/lib/lego/certificates/*.crt", ending(".key")},
+		{"Caddy", "/var/lib/caddy/.local/share/caddy/certificates/*/*/*.crt", ending(".key")},
+		{"step", "/etc/step/certs/*.crt", ending(".key")},
+		{"postfix tls", "/etc/postfix/cert-*.pem", postfixTLS},
+		{"postfix tls", "/etc/postfix/eccert-*.pem", postfixTLS},
+		{"", "/etc/ssl/certs/ssl-cert-snakeoil.pem", func(string) string { return "/etc/ssl/private/ssl-cert-snakeoil.key" }},
+	}
+}
+
+// Renewer tells from a path which program renews a certificate there, if any.
+func Renewer(path string) string {
+	for _, p := range Places("") {
+		// Everything below the fixed part of the pattern is that program's.
+		fixed, _, _ := strings.Cut(p.Glob, "*")
+		if p.Owner != "" && p.Owner != "postfix tls" && strings.HasPrefix(path, fixed[:strings.LastIndexByte(fixed, '/')+1]) {
+			return p.Owner
+		}
+	}
+	if strings.Contains(path, "/.acme.sh/") {
+		return "acme.sh"
+	}
+	return ""
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"postseal/certs"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+	"postseal/internal/probe"
+	"postseal/internal/report"
+	"postseal/internal/session"
+)
+
+func (a *app) certCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cert",
+		Short: "Find and judge certificates",
+		Args:  usageArgs(cobra.NoArgs),
+	}
+	cmd.AddCommand(a.certListCmd(), a.certInspectCmd())
+	for _, c := range cmd.Commands() {
+		c.Long += exitHelp
+	}
+	return cmd
+}
+
+func (a *app) certListCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the certificates in use, and those that could be used",
+		Long: `list looks at the certificates that main.cf and master.cf name, and at where certbot, dehydrated, acme.sh,
+lego, Caddy, step, Debian and "postfix tls" keep theirs. It says of each what is wrong with it, for this server's
+names. It ends with 3 if something is wrong with one that is in use.
+`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return a.certList() },
+	}
+}
+
+func (a *app) certList() error {
+	s, err := a.open()
+	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
+		return err
+	}
+	f := s.Facts
+	want := a.want(f, nil)
+	list := []report.Judged{}
+	broken := false
+	for _, c := range f.Certificates {
+		j := report.Judged{Where: c.Chain, Role: role(c)}
+		found, err := f.Judge(s.Machine, c.Chain, want)
+		if err != nil {
+			j.Err = err.Error()
+		}
+		for i := range found {
+			if found[i].Fingerprint == c.Fingerprint {
+				j.Inspection = &found[i]
+			}
+		}
+		if c.Err != nil {
+			j.Err, j.Inspection = c.Err.Error(), nil
+		}
+		broken = broken || j.Broken() && (c.Server || c.Client || c.Service != "")
+		list = append(list, j)
+	}
+	if a.json {
+		err = a.printer(a.out).JSON(map[string]any{"certificates": list})
+	} else {
+		p := a.printer(a.out)
+		for _, j := range list {
+			p.Certificate(j, true)
+		}
+		if len(list) == 0 {
+			fmt.Fprintln(a.out, "No certificates were found.")
+		}
+	}
+	if err == nil && broken {
+		return errFindings
+	}
+	return err
+}
+
+// role says in words what a certificate is used for.
+func role(c detect.Certificate) string {
+	var out []string
+	if c.Server {
+		out = append(out, "shown to those who deliver here")
+	}
+	if c.Client {
+		out = append(out, "shown when sending")
+	}
+	if c.Service != "" {
+		out = append(out, "of "+c.Service)
+	}
+	if len(out) == 0 {
+		out = append(out, "not in use")
+	}
+	if c.Owner != "" {
+		out = append(out, c.Owner+" renews it")
+	}
+	return strings.Join(out, ", ")
+}
+
+func (a *app) certInspectCmd() *cobra.Command {
+	var names []string
+	var caFile string
+	cmd := &cobra.Command{
+		Use:   "inspect PATH|HOST:PORT",
+		Short: "Judge a certificate file, or what a mail server shows",
+		Long: `inspect says everything about a certificate: who signed it, how long it lasts, for which names and uses it is
+good, and what a peer does that minds. For a file it also says whether Postfix would load it, and whether the key
+belongs to it; for HOST:PORT it connects as a mail server would (port 465: TLS at once) and sends no mail.
+`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error { return a.certInspect(args[0], names, caFile) },
+	}
+	cmd.Flags().StringArrayVar(&names, "name", nil, "a `host` name that it should cover (default: this server's, or HOST); may be repeated")
+	cmd.Flags().StringVar(&caFile, "ca-file", "", "`file` with the certificate of a CA of your own")
+	return cmd
+}
+
+func (a *app) certInspect(what string, names []string, caFile string) error {
+	f := detect.Alone(a.machine)
+	if s, err := a.open(); s != nil && (err == nil || errors.Is(err, session.ErrAnswers)) {
+		f = s.Facts // this server's names and resolver
+	}
+	want := a.want(f, names)
+	if caFile != "" {
+		f.InspectCA(a.machine, caFile)
+		if err := f.CAFiles[caFile].Err; err != nil {
+			return hint.Wrap(fmt.Errorf("--ca-file: %w", err), "name a PEM file with the CA's certificate")
+		}
+		want.Private = f.CAFiles[caFile].Certs
+	}
+	found, err := a.judge(f, what, names, want)
+	if err != nil {
+		return err
+	}
+	list := []report.Judged{}
+	broken := false
+	for i := range found {
+		j := report.Judged{Where: what, Inspection: &found[i]}
+		broken = broken || j.Broken()
+		list = append(list, j)
+	}
+	if a.json {
+		err = a.printer(a.out).JSON(map[string]any{"certificates": list})
+	} else {
+		for _, j := range list {
+			a.printer(a.out).Certificate(j, false)
+		}
+	}
+	if err == nil && broken {
+		return errFindings
+	}
+	return err
+}
+
+// judge looks at a file, or at what a server shows.
+func (a *app) judge(f *detect.Facts, what string, names []string, want certs.Want) ([]certs.Inspection, error) {
+	host, port, err := net.SplitHostPort(what)
+	if err != nil || strings.Contains(what, "/") {
+		return f.Judge(a.machine, what, want)
+	}
+	if len(names) == 0 && net.ParseIP(host) == nil {
+		want = a.want(f, []string{host})
+	}
+	options := probe.Options{Dial: a.machine.Dial}
+	if net.ParseIP(host) == nil {
+		options.ServerName = host
+	}
+	r, err := probe.Handshake(a.ctx, probe.Target{Addr: what, Implicit: port == "465"}, options)
+	if err != nil {
+		return nil, hint.Wrap(err, "for a file of that name, write ./"+what)
+	}
+	return []certs.Inspection{certs.Chain{Certs: r.Certs}.Inspect(want)}, nil
+}
+
+// want is what certificates are judged against: these names, or this
+// server's, and what is published for them.
+func (a *app) want(f *detect.Facts, names []string) certs.Want {
+	w := certs.Want{Names: names, Roots: f.Roots(), Now: f.Now}
+	if len(names) == 0 {
+		for _, n := range f.Needed {
+			w.Names = append(w.Names, n.Name)
+		}
+	}
+	if f.Resolver.Validates == detect.Yes {
+		w.TLSA, _ = detect.Published(a.ctx, a.machine, f.Resolver.Servers[0], w.Names)
+	}
+	return w
+}

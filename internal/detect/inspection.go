@@ -1,0 +1,88 @@
+package detect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"postseal/certs"
+	"postseal/internal/host"
+)
+
+// Published looks up the TLSA records of host names for port 25, as far as
+// they are signed: others do not count (RFC 7672, section 2.2). unproved are
+// names with records that nobody vouched for.
+func Published(ctx context.Context, m host.Reader, server string, names []string) (records map[string][]certs.TLSA, unproved []string) {
+	answers := make([]host.Answer, len(names))
+	var wg sync.WaitGroup
+	for i, n := range names {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			answers[i], _ = m.LookUp(ctx, server, "_25._tcp."+n, dns.TypeTLSA) // no answer: nothing is known
+		}()
+	}
+	wg.Wait()
+	records = map[string][]certs.TLSA{}
+	for i, n := range names {
+		if len(answers[i].Records) > 0 && !answers[i].AD {
+			unproved = append(unproved, n)
+			continue
+		}
+		for _, text := range answers[i].Records {
+			if r, err := certs.ParseTLSA(text); err == nil {
+				records[n] = append(records[n], r)
+			}
+		}
+	}
+	return records, unproved
+}
+
+// Judge inspects what lies in a file, with its key if that is found, against
+// w. There is one inspection for each chain in it.
+func (f *Facts) Judge(m host.Reader, path string, w certs.Want) ([]certs.Inspection, error) {
+	f.Inspect(m, []string{path})
+	paths := []string{path}
+	if key, own, ok := f.KeyFor(path); ok && !own {
+		paths = []string{key, path}
+	}
+	p := f.PEM[path]
+	chains, unread, err := f.Chains(paths...)
+	if errors.Is(err, certs.ErrMismatch) && len(paths) == 2 {
+		chains, unread, err = f.Chains(path)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case len(chains) == 0:
+		return nil, fmt.Errorf("%s: %w", strings.Join(unread, ", "), fs.ErrPermission)
+	}
+	var out []certs.Inspection
+	for _, c := range chains {
+		i := c.Inspect(w)
+		keyed := func(k certs.Key) bool { return certs.Same(k.Public, c.Leaf().PublicKey) }
+		if at := slices.IndexFunc(paths, func(q string) bool { return slices.ContainsFunc(f.PEM[q].Keys, keyed) }); at >= 0 {
+			i.Add("key", certs.Good, "the private key belongs to it: %s", paths[at])
+		} else if len(unread) > 0 {
+			i.Add("key", certs.Unknown, "not compared, since it cannot be read: %s", strings.Join(unread, ", "))
+		}
+		if len(p.Keys) > 0 {
+			if why := p.Refusal(); why != "" {
+				i.Add("loading", certs.Bad, "Postfix would not load the file as smtpd_tls_chain_files: %s", why)
+			} else {
+				i.Add("loading", certs.Good, "Postfix loads the file as smtpd_tls_chain_files")
+			}
+		}
+		for _, what := range p.Mended {
+			i.Add("file", certs.Note, "%s", what)
+		}
+		out = append(out, i)
+	}
+	return out, nil
+}

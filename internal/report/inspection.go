@@ -1,0 +1,103 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"postseal/certs"
+)
+
+// Judged is a certificate with where it was found.
+type Judged struct {
+	// Where is a path or an address; Role what it is used for, in words.
+	Where string `json:"where"`
+	Role  string `json:"role,omitempty"`
+	// Err is why it cannot be judged.
+	Err string `json:"error,omitempty"`
+	*certs.Inspection
+}
+
+// Broken says whether something about it is bad.
+func (j Judged) Broken() bool {
+	return j.Err != "" || j.Inspection != nil && j.Has(certs.Bad)
+}
+
+// Certificate prints one: with all its findings and its chain, or, brief,
+// only what is not good.
+func (p Printer) Certificate(j Judged, brief bool) {
+	var shown []certs.Finding
+	sign := p.good()
+	if j.Inspection != nil {
+		for _, f := range j.Findings {
+			if !brief || f.Level == certs.Bad || f.Level == certs.Note && remarkable[f.Topic] {
+				shown = append(shown, f)
+			}
+		}
+	}
+	switch {
+	case j.Broken():
+		sign = p.bad()
+	case brief && len(shown) > 0:
+		sign = p.note()
+	}
+	p.printf("%s %s", sign, p.paint(bold, j.Where))
+	if j.Role != "" {
+		p.printf("  %s", p.paint(quiet, j.Role))
+	}
+	p.printf("\n")
+	if j.Err != "" {
+		p.indented("  ", 2, j.Err)
+		return
+	}
+	if brief {
+		p.indented("  ", 2, fmt.Sprintf("%s · %s %d · until %s · %s", strings.Join(j.Names, ", "), j.Algorithm, j.Bits, day(j.NotAfter), issuer(j.Facts)))
+	} else {
+		p.chain(j.Inspection)
+	}
+	for _, f := range shown {
+		p.finding(f)
+	}
+}
+
+// remarkable are the topics whose notes a list shows; the others can wait
+// until someone inspects the certificate.
+var remarkable = map[string]bool{"life": true, "chain": true, "TLSA": true, "file": true}
+
+// chain draws it, leaf first, each under the one that it is signed by.
+func (p Printer) chain(i *certs.Inspection) {
+	for depth, l := range i.Links {
+		lead := "  "
+		if depth > 0 {
+			lead = "  " + strings.Repeat("  ", depth-1) + "└ "
+		}
+		p.printf("%s%s\n", lead, l.Subject)
+		p.printf("%s%s\n", strings.Repeat(" ", 2+2*depth), p.paint(quiet, fmt.Sprintf("%s, signed with %s, until %s", l.Key, l.Signature, day(l.NotAfter))))
+	}
+	lead := "  " + strings.Repeat("  ", len(i.Links)-1) + "└ "
+	top := i.Links[len(i.Links)-1]
+	switch {
+	case top.SelfSigned:
+	case i.Complete:
+		p.printf("%s%s\n", lead, p.paint(quiet, top.Issuer+": a root; it need not be sent"))
+	default:
+		p.printf("%s%s %s\n", lead, p.bad(), p.paint(bold, top.Issuer+": missing"))
+	}
+	p.printf("\n")
+}
+
+func (p Printer) finding(f certs.Finding) {
+	sign := map[certs.Level]painted{certs.Good: p.good(), certs.Note: p.note(), certs.Bad: p.bad(), certs.Unknown: p.paint(quiet, "?")}[f.Level]
+	const column = 14
+	lead := sign + " " + p.paint(bold, f.Topic) + painted(strings.Repeat(" ", max(1, column-2-len(f.Topic))))
+	p.indented("  "+lead, column+2, f.Text)
+}
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+func issuer(f certs.Facts) string {
+	if f.SelfSigned {
+		return "self-signed"
+	}
+	return f.Issuer
+}
