@@ -21,10 +21,8 @@ func beside(name string) func(string) string {
 	return func(chain string) string { return filepath.Join(filepath.Dir(chain), name) }
 }
 
-// ending is the chain's path with another ending.
-func ending(suffix string) func(string) string {
-	return func(chain string) string { return strings.TrimSuffix(chain, filepath.Ext(chain)) + suffix }
-}
+// dotKey is the chain's path with another ending.
+func dotKey(chain string) string { return strings.TrimSuffix(chain, filepath.Ext(chain)) + ".key" }
 
 // acmeSh has its key under the name of its folder, without "_ecc".
 func acmeSh(chain string) string {
@@ -49,11 +47,11 @@ func Places(ours string) []Place {
 		{"dehydrated", "/etc/dehydrated/certs/*/fullchain.pem", beside("privkey.pem")},
 		{"acme.sh", "/root/.acme.sh/*/fullchain.cer", acmeSh},
 		{"acme.sh", "/etc/acme.sh/*/fullchain.cer", acmeSh},
-		{"lego", "/root/.lego/certificates/*.crt", ending(".key")},
-		{"lego", "/etc/lego/certificates/*.crt", ending(".key")},
-		{"lego", "/var/lib/lego/certificates/*.crt", ending(".key")},
-		{"Caddy", "/var/lib/caddy/.local/share/caddy/certificates/*/*/*.crt", ending(".key")},
-		{"step", "/etc/step/certs/*.crt", ending(".key")},
+		{"lego", "/root/.lego/certificates/*.crt", dotKey},
+		{"lego", "/etc/lego/certificates/*.crt", dotKey},
+		{"lego", "/var/lib/lego/certificates/*.crt", dotKey},
+		{"Caddy", "/var/lib/caddy/.local/share/caddy/certificates/*/*/*.crt", dotKey},
+		{"step", "/etc/step/certs/*.crt", dotKey},
 		{"postfix tls", "/etc/postfix/cert-*.pem", postfixTLS},
 		{"postfix tls", "/etc/postfix/eccert-*.pem", postfixTLS},
 		{"", "/etc/ssl/certs/ssl-cert-snakeoil.pem", func(string) string { return "/etc/ssl/private/ssl-cert-snakeoil.key" }},
