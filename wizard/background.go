@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,7 +64,7 @@ func (r *backgroundReader) Read(p []byte) (int, error) {
 	if r.done || n <= 0 {
 		return n, err
 	}
-	data := append(r.held, p[:n]...)
+	data := slices.Concat(r.held, p[:n])
 	r.held = nil
 	if time.Since(r.since) > answerTime {
 		r.done = true

@@ -109,7 +109,7 @@ func (p *plain) run() Result {
 // pending asks what to do with an interrupted run.
 func (p *plain) pending() Result {
 	r := p.session.Pending
-	p.say("\nAn earlier run was interrupted: %s of %s, %s.", r.ID, r.When.Local().Format("2006-01-02 15:04"), r.Phase)
+	p.say("\nAn earlier run was interrupted: run %s of %s came to %q. Its files now:", r.ID, r.When.Local().Format("2006-01-02 15:04"), string(r.Phase))
 	for _, l := range r.State(p.o.Machine) {
 		p.say("  %s", l)
 	}

@@ -1,0 +1,134 @@
+package wizard
+
+import (
+	"postseal/internal/ask"
+	"postseal/internal/report"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// helpText is the long form of why, and what is in force now.
+func (m *Model) helpText() []string {
+	q := &m.question
+	out := []string{q.why, ""}
+	for _, paragraph := range strings.Split(q.text, "\n\n") {
+		out = append(out, strings.ReplaceAll(paragraph, "\n", " "), "")
+	}
+	if now := q.Present(m.session.Facts); now != "" {
+		out = append(out, "Now: "+now, "")
+	}
+	return append(out, "By flag: --"+q.Name()+". In the answers file: "+q.Name()+" = …")
+}
+
+func (m *Model) questionPage() page {
+	q := &m.question
+	t := m.theme
+	wide := m.width >= 76
+	width := m.width - 4
+	if wide {
+		// The longest name of a parameter takes 34 columns.
+		width = m.width - 4 - max(39, m.width*46/100)
+	}
+	var lines []string
+	add := func(l ...string) { lines = append(lines, l...) }
+	for _, l := range wrap(q.title, width) {
+		add("   " + t.strong.Render(l))
+	}
+	add("")
+	focus := 0
+	for i, o := range q.options {
+		if i == q.cursor {
+			focus = len(lines)
+		}
+		add(m.option(i, o, width)...)
+	}
+	if q.err != nil {
+		add("")
+		focus = len(lines)
+		add(m.errorLines(q.err, width+4)...)
+	}
+	if q.waiting {
+		add("", "   "+t.quiet.Render("looking at the files …"))
+	}
+	add("")
+	texts, why := q.Proposal(m.session.Facts, m.answers)
+	if len(texts) == 0 {
+		add(indent("   ", wrap("No suggestion: "+why+".", width))...)
+	} else {
+		add(indent("   ", wrap("Suggested: "+strings.Join(texts, ", ")+", because "+why+".", width))...)
+	}
+	if now := q.Present(m.session.Facts); now != "" {
+		add(indent("   ", styled(t.quiet, wrap("Now: "+now, width)))...)
+	}
+	if _, source := q.Value(m.session.Facts, m.answers); source > ask.Detected && source < ask.Typed {
+		add("   " + t.quiet.Render("Chosen: from "+source.String()))
+	}
+	add("")
+	add(indent("   ", wrap(q.why, width))...)
+	if wide {
+		lines = columns(lines, m.effectLines(m.width-width-6), width+4)
+	} else {
+		lines = append(lines, "")
+		lines = append(lines, indent("   ", m.effectLines(m.width-6))...)
+	}
+	p := page{lines: lines, focus: focus, keys: []string{"↑↓ choose", "enter next", "← back", "? why", "a rest as suggested", "d diff", "q quit"}}
+	if q.Repeats() {
+		p.keys = slices.Insert(p.keys, 1, "space tick")
+	}
+	if q.typing {
+		p.keys = []string{"enter next", "esc back to the list", "ctrl+c quit"}
+	}
+	return p
+}
+
+// option is one line of the list, or more if its help does not fit.
+func (m *Model) option(i int, o ask.Option, width int) []string {
+	q, t := &m.question, m.theme
+	lead, style := "     ", t.plain
+	if i == q.cursor {
+		lead, style = "   "+t.accent.Render(signHere)+" ", t.strong
+	}
+	if q.Repeats() && o.Text != otherText {
+		tick := "[ ] "
+		if q.checked[i] {
+			tick = "[x] "
+		}
+		lead += tick
+	}
+	if o.Text == otherText && q.typing {
+		in := q.input
+		in.Width = max(10, width-6)
+		return []string{lead + in.View()}
+	}
+	name := report.Clean(o.Text)
+	column := q.column()
+	room := width - 2
+	if q.Repeats() {
+		room -= 4
+	}
+	if column+14 > room {
+		out := hang(lead, styled(style, wrap(name, room)))
+		return append(out, indent("       ", styled(t.quiet, wrap(o.Help, width-6)))...)
+	}
+	help := styled(t.quiet, wrap(o.Help, room-column-3))
+	return hang(lead, columns([]string{style.Render(name)}, help, column+1))
+}
+
+// column is the width of the names of the options.
+func (q *questionState) column() int {
+	w := 8
+	for _, o := range q.options {
+		w = max(w, ansi.StringWidth(o.Text))
+	}
+	return w
+}
+
+func styled(s interface{ Render(...string) string }, lines []string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = s.Render(l)
+	}
+	return out
+}
