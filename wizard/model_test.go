@@ -240,7 +240,7 @@ func (h *hand) fits(what string) {
 			if s[0] >= minWidth && ansi.StringWidth(l) > s[0] {
 				h.t.Errorf("%s at %v is too wide: %q", what, s, l)
 			}
-			if strings.ContainsFunc(ansi.Strip(l), func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u202e' }) {
+			if strings.ContainsFunc(l, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u202e' }) {
 				h.t.Errorf("%s at %v: control characters in %q", what, s, l)
 			}
 		}
