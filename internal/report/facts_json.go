@@ -72,12 +72,13 @@ type problemJSON struct {
 // FactsJSON gives what was found as data.
 func FactsJSON(f *detect.Facts) any {
 	out := factsJSON{
-		Postfix:   postfixJSON{f.Config.Version.String(), f.OpenSSL, f.Config.Dir, f.MapTypes},
-		Instances: f.Instances, Role: string(f.Role), RoleWhy: f.RoleWhy, Hostname: f.Hostname, Names: f.Needed,
-		CABundle: f.Bundle.Path, Resolver: f.Resolver, Log: f.Log, Managers: f.Managers, Unseen: f.Unseen,
+		Postfix:   postfixJSON{f.Config.Version.String(), f.OpenSSL, f.Config.Dir, list(f.MapTypes)},
+		Instances: list(f.Instances), Role: string(f.Role), RoleWhy: f.RoleWhy, Hostname: f.Hostname, Names: list(f.Needed),
+		CABundle: f.Bundle.Path, Resolver: f.Resolver, Log: f.Log, Managers: list(f.Managers), Unseen: list(f.Unseen),
 		Listeners: []listenerJSON{}, Transports: []transportJSON{}, Receiving: []settingJSON{}, Sending: []settingJSON{},
 		Certificates: []certificateJSON{}, Problems: []problemJSON{},
 	}
+	out.Resolver.Servers = list(f.Resolver.Servers)
 	for _, l := range f.Listeners {
 		j := listenerJSON{l.Service.ID(), l.Kind, l.Addr, l.Level, l.Wrapper, l.Screened, l.Service.Chroot, []settingJSON{}}
 		for _, o := range l.Service.Options {
@@ -108,7 +109,7 @@ func FactsJSON(f *detect.Facts) any {
 		if c.Err != nil {
 			j.Error = c.Err.Error()
 		}
-		j.Err = nil
+		j.Err, j.Names = nil, list(c.Names)
 		out.Certificates = append(out.Certificates, j)
 	}
 	for _, p := range f.Problems {
@@ -119,4 +120,12 @@ func FactsJSON(f *detect.Facts) any {
 
 func setting(v postfix.Value, name string) settingJSON {
 	return settingJSON{name, v.Raw, v.Text, v.Origin}
+}
+
+// list makes an empty list of none, which is [] in JSON and not null.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
 }

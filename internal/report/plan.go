@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"unicode/utf8"
 
@@ -202,9 +203,10 @@ type fileJSON struct {
 // PlanJSON gives the plan as data.
 func PlanJSON(pl *plan.Plan) (any, error) {
 	out := planJSON{
-		Pending: !pl.Empty(), ConfigDir: pl.ConfigDir, Postfix: pl.Postfix, Files: []fileJSON{}, Changes: pl.Changes,
-		Risks: pl.Risks, Notes: pl.Notes, Checks: pl.Checks, Answers: pl.Answers,
+		Pending: !pl.Empty(), ConfigDir: pl.ConfigDir, Postfix: pl.Postfix, Files: []fileJSON{}, Changes: list(pl.Changes),
+		Risks: list(pl.Risks), Notes: list(pl.Notes), Checks: list(pl.Checks), Answers: map[string][]string{},
 	}
+	maps.Copy(out.Answers, pl.Answers)
 	diffs, err := Diffs(pl)
 	if err != nil {
 		return nil, err
