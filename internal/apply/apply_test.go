@@ -448,3 +448,23 @@ func TestCancel(t *testing.T) {
 		t.Errorf("not put back\n%s", d)
 	}
 }
+
+// TestDeadBefore: a service that served no one before is not held against the
+// change, nor is what the log said of it then; both are told.
+func TestDeadBefore(t *testing.T) {
+	b := newBed(t, smtpd, smtpd+" -o smtpd_sasl_auth_enable=yes -o smtpd_sasl_type=dovecot -o smtpd_sasl_path=private/nowhere")
+	if _, err := b.served(t, 1, probe.Options{}); err == nil {
+		t.Skip("this Postfix serves without SASL")
+	}
+	s, p := b.plan(t)
+	r, err := apply.Run(context.Background(), host.Local{}, p, options(s, p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Proofs[0].OK || r.Proofs[1].OK {
+		t.Errorf("%+v", r.Proofs)
+	}
+	if !strings.Contains(strings.Join(r.Warnings, "\n"), "as before the change: fatal: no SASL") {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"postseal/internal/hint"
@@ -28,8 +29,8 @@ var broken = []string{
 }
 
 // readLog looks at what Postfix has logged since the mark. A line that says
-// that TLS is broken is an error; other warnings about TLS are kept for the
-// receipt.
+// that TLS is broken is an error, unless it came before the change too; other
+// warnings about TLS are kept for the receipt.
 func (t *transaction) readLog(mark int64) error {
 	done := t.step("read Postfix's log")
 	if mark < 0 {
@@ -41,29 +42,51 @@ func (t *transaction) readLog(mark int64) error {
 		t.event(Event{Step: "read Postfix's log", State: Noted, Text: err.Error()})
 		return nil //nolint:nilerr // the handshakes have proved it; the log is a second witness
 	}
-	for _, l := range lines {
-		_, text, ok := strings.Cut(l, "]: ")
-		if !ok || !strings.Contains(l, "postfix") && !strings.Contains(l, "/smtpd[") {
-			continue
-		}
-		for _, b := range broken {
-			if strings.Contains(text, b) {
-				return done(hint.New(fmt.Sprintf("Postfix logged: %.300s", text), "the line is in "+t.o.LogPath))
-			}
-		}
-		if strings.HasPrefix(text, "warning: ") && strings.Contains(text, "TLS") && !strings.Contains(text, "TLS library problem") {
+	for _, text := range lines {
+		switch {
+		case isBroken(text) && t.oldTroubles[text]:
+			t.Warnings = append(t.Warnings, fmt.Sprintf("as before the change: %.300s", text))
+		case isBroken(text):
+			return done(hint.New(fmt.Sprintf("Postfix logged: %.300s", text), "the line is in "+t.o.LogPath))
+		case strings.HasPrefix(text, "warning: ") && strings.Contains(text, "TLS") && !strings.Contains(text, "TLS library problem"):
 			t.Warnings = append(t.Warnings, fmt.Sprintf("%.300s", text))
 		}
 	}
+	slices.Sort(t.Warnings)
+	t.Warnings = slices.Compact(t.Warnings)
 	return done(nil)
 }
 
-// logSince reads the log from an offset on. A log that has become shorter was
-// rotated and is read from its start.
+func isBroken(text string) bool {
+	return slices.ContainsFunc(broken, func(b string) bool { return strings.Contains(text, b) })
+}
+
+// noteTroubles remembers what Postfix complains of before anything has changed.
+func (t *transaction) noteTroubles(mark int64) {
+	t.oldTroubles = map[string]bool{}
+	if mark < 0 {
+		return
+	}
+	lines, _ := t.logSince(mark) // a log that cannot be read excuses nothing
+	for _, text := range lines {
+		if isBroken(text) {
+			t.oldTroubles[text] = true
+		}
+	}
+}
+
+// logSince returns what Postfix logged from an offset on, without time and
+// process. A log that has become shorter was rotated and is read from its start.
 func (t *transaction) logSince(mark int64) ([]string, error) {
 	data, err := t.m.ReadTail(t.o.LogPath, mark)
 	if err != nil {
 		return nil, err
 	}
-	return strings.Split(string(data), "\n"), nil
+	var out []string
+	for _, l := range strings.Split(string(data), "\n") {
+		if _, text, ok := strings.Cut(l, "]: "); ok && (strings.Contains(l, "postfix") || strings.Contains(l, "/smtpd[")) {
+			out = append(out, text)
+		}
+	}
+	return out, nil
 }

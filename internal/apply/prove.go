@@ -55,7 +55,9 @@ func (t *transaction) observe(ctx context.Context) error {
 		return done(hint.New("Postfix is not running: a change could not be proved",
 			"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only"))
 	}
+	log := t.markLog()
 	t.Before = t.lookAll(ctx, t.Checks)
+	t.noteTroubles(log)
 	if slices.ContainsFunc(t.Before, func(p Proof) bool { return !p.mute() }) {
 		return done(nil)
 	}
@@ -247,10 +249,11 @@ func (t *transaction) await(ctx context.Context, checks []plan.Check, wrong func
 }
 
 // wrong says how an answer differs from what the plan promises; "" if it does
-// not. A listener that was mute before too is not held against the change.
+// not. A listener that was mute before too, and still does not serve anyone, is
+// not held against the change.
 func (t *transaction) wrong(c plan.Check, p Proof) string {
 	i := slices.IndexFunc(t.Before, func(b Proof) bool { return b.Service == c.Service })
-	if p.mute() && i >= 0 && t.Before[i].Stage == p.Stage {
+	if !p.OK && i >= 0 && t.Before[i].mute() {
 		return ""
 	}
 	if !p.OK {

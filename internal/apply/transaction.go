@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"postseal/internal/hint"
@@ -23,6 +24,8 @@ type transaction struct {
 	store store
 	old   [][]byte // contents before, by entry; nil for a new file
 	new   [][]byte // contents after; nil for a file that goes
+	// oldTroubles are log lines about broken TLS that came before the change.
+	oldTroubles map[string]bool
 }
 
 // begin takes the lock of the state folder, and refuses to go on over a run
@@ -239,7 +242,14 @@ func (t *transaction) put(i int, remove bool, content []byte) error {
 			return err
 		}
 	}
-	return needRoot(t.m, t.m.Replace(e.Path, content, e.Mode))
+	err = t.m.Replace(e.Path, content, e.Mode)
+	switch {
+	case errors.Is(err, syscall.EPERM):
+		return hint.Wrap(err, "the file may be protected: lsattr "+e.Path+" shows an i; chattr -i takes it away")
+	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EROFS):
+		return hint.Wrap(err, "the file, or its file system, is mounted so that it cannot be replaced: findmnt -T "+e.Path)
+	}
+	return needRoot(t.m, err)
 }
 
 // finish turns the journal into a receipt.
