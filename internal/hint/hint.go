@@ -11,10 +11,10 @@ type hinted struct {
 
 func (h hinted) Unwrap() error { return h.error }
 
-// Wrap adds a hint to err; a nil err stays nil.
+// Wrap adds a hint to err; a nil err stays nil, and no text adds nothing.
 func Wrap(err error, text string) error {
-	if err == nil {
-		return nil
+	if err == nil || text == "" {
+		return err
 	}
 	return hinted{err, text}
 }

@@ -1,0 +1,122 @@
+package acme
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"postseal/internal/hint"
+)
+
+// CA is what is known of a certificate authority, as of a date. What CAs
+// issue changes: the date is shown with it, and an administrator's file can
+// replace the list.
+type CA struct {
+	// Name is the short name, Title the one for people.
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	// Directory and Staging are addresses. A CA of one's own has none here.
+	Directory string `json:"directory,omitempty"`
+	Staging   string `json:"staging,omitempty"`
+	// EAB is true if it wants an account made at its web page.
+	EAB bool `json:"eab,omitempty"`
+	// Uses is "server" or "both": what its leaves are good for, until Until.
+	Uses  string `json:"uses"`
+	Until string `json:"until,omitempty"`
+	Note  string `json:"note"`
+	// Source is who says so.
+	Source string `json:"source"`
+}
+
+// Both says whether its leaves are good for server and client at this time.
+func (c CA) Both(now time.Time) bool {
+	if c.Uses != "both" {
+		return false
+	}
+	until, err := time.Parse(time.DateOnly, c.Until)
+	return err != nil || now.Before(until)
+}
+
+// CAs is a list of them.
+type CAs struct {
+	// AsOf is the day of the information.
+	AsOf string `json:"as_of"`
+	List []CA   `json:"cas"`
+}
+
+//go:embed known.json
+var known []byte
+
+// Known is the list that came with this release.
+func Known() CAs {
+	c, err := ReadCAs(known)
+	if err != nil {
+		panic(err) // part of the program, and tested
+	}
+	return c
+}
+
+// ReadCAs reads a list in the form of known.json.
+func ReadCAs(data []byte) (CAs, error) {
+	var c CAs
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return CAs{}, fmt.Errorf("reading the list of CAs: %w", err)
+	}
+	if _, err := time.Parse(time.DateOnly, c.AsOf); err != nil {
+		return CAs{}, fmt.Errorf("reading the list of CAs: as_of is no date: %.40q", c.AsOf)
+	}
+	for _, x := range c.List {
+		for _, address := range []string{x.Directory, x.Staging} {
+			if address != "" && !strings.HasPrefix(address, "https://") {
+				return CAs{}, fmt.Errorf("reading the list of CAs: %s: %.200q is no https address", x.Name, address)
+			}
+		}
+		if x.Name == "" || x.Uses != "server" && x.Uses != "both" {
+			return CAs{}, fmt.Errorf("reading the list of CAs: %.40q needs a name, and uses of server or both", x.Name)
+		}
+	}
+	return c, nil
+}
+
+// Find looks a CA up by its short name; an https address stands for itself.
+// With staging, it is the CA's place for trying things out.
+func (c CAs) Find(name string, staging bool) (CA, error) {
+	if u, err := url.Parse(name); err == nil && u.Scheme == "https" && u.Host != "" {
+		if staging {
+			return CA{}, hint.New("of a CA given by address, the staging counterpart is not known", "give the address of its staging directory itself")
+		}
+		for _, x := range c.List {
+			if x.Directory == name || x.Staging == name {
+				return x, nil
+			}
+		}
+		return CA{Name: u.Host, Title: u.Host, Directory: name, Uses: "server", Note: "not among the known CAs"}, nil
+	}
+	var names []string
+	for _, x := range c.List {
+		if x.Directory == "" {
+			if x.Name == name {
+				return CA{}, hint.New(x.Title+" has no address that everybody knows", "give the https address of its directory, and --acme-ca-file")
+			}
+			continue
+		}
+		names = append(names, x.Name)
+		if x.Name != name {
+			continue
+		}
+		if staging && x.Staging == "" {
+			return CA{}, hint.New(x.Title+" has no staging directory", "leave --staging out")
+		}
+		if staging {
+			x.Directory = x.Staging
+		}
+		return x, nil
+	}
+	return CA{}, hint.New(fmt.Sprintf("no CA is known as %.80q", name), "one of "+strings.Join(names, ", ")+", or an https address")
+}

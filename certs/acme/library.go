@@ -1,0 +1,105 @@
+package acme
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-acme/lego/v4/certcrypto"
+	"github.com/go-acme/lego/v4/lego"
+	legolog "github.com/go-acme/lego/v4/log"
+)
+
+// The library keeps its list of resolvers for the whole process: one run at a
+// time may prove by DNS.
+var resolvers sync.Mutex
+
+// logSwitch takes the library's log lines; its default would write over the
+// screen.
+type logSwitch struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+var logs = &logSwitch{to: io.Discard}
+
+func init() { legolog.Logger = logs }
+
+func (l *logSwitch) write(s string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = io.WriteString(l.to, s+"\n")
+}
+
+func (l *logSwitch) direct(w io.Writer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.to = w; w == nil {
+		l.to = io.Discard
+	}
+}
+
+func (l *logSwitch) Print(a ...any)            { l.write(fmt.Sprint(a...)) }
+func (l *logSwitch) Println(a ...any)          { l.write(fmt.Sprint(a...)) }
+func (l *logSwitch) Printf(f string, a ...any) { l.write(fmt.Sprintf(f, a...)) }
+
+// The library itself never calls these; if a provider does, it is a failure of
+// that run and not the end of the process.
+func (l *logSwitch) Fatal(a ...any)            { panic(fmt.Sprint(a...)) }
+func (l *logSwitch) Fatalln(a ...any)          { panic(fmt.Sprint(a...)) }
+func (l *logSwitch) Fatalf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
+
+// graceTime is how long a cancelled run may take to end by itself. It polls
+// without looking at the context; its next request fails.
+const graceTime = 3 * time.Second
+
+// do runs f with a client of the library. When ctx ends, do returns within
+// graceTime, and f ends at its next request.
+func (c *Client) do(ctx context.Context, r *run, f func(*lego.Client) error) error {
+	if r == nil {
+		r = &run{}
+	}
+	outer := ctx
+	ctx, r.stop = context.WithCancelCause(ctx)
+	defer r.stop(nil)
+	r.ctx = ctx
+	done := make(chan error, 1)
+	go func() {
+		result := context.Cause(ctx) // if a request ends the goroutine
+		defer func() {
+			if p := recover(); p != nil {
+				result = fmt.Errorf("the ACME library failed: %.300s", fmt.Sprint(p))
+			} else if result == nil && ctx.Err() != nil {
+				result = context.Cause(ctx)
+			}
+			done <- result
+		}()
+		logs.direct(c.o.Log)
+		// Not lego.NewConfig: that reads LEGO_* variables, and panics if one
+		// names a file that is not there.
+		l, err := lego.NewClient(&lego.Config{
+			CADirURL: c.o.Directory, User: user{c.o.Account}, UserAgent: c.o.UserAgent,
+			HTTPClient:  &http.Client{Transport: transport{r, c.base, c.o.Poll}},
+			Certificate: lego.CertificateConfig{KeyType: certcrypto.EC256, Timeout: 90 * time.Second, DisableCommonName: true},
+		})
+		if err == nil {
+			err = f(l)
+		}
+		result = err
+	}()
+	select {
+	case err := <-done:
+		return explain(outer, err)
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return explain(outer, errors.Join(context.Cause(ctx), err))
+	case <-time.After(graceTime):
+		return explain(outer, context.Cause(ctx))
+	}
+}
