@@ -32,7 +32,7 @@ var floors = [][]string{
 	{"wizard"},
 	{"cmd/postseal"},
 	// Tests and pictures stand beside the house.
-	{"internal/lab"},
+	{"internal/lab", "internal/lab/pebble"},
 	{"internal/story"},
 }
 
@@ -48,7 +48,7 @@ var only = []struct {
 	{"github.com/go-acme/lego", []string{"certs/acme", "wizard", "cmd/postseal"}, "ACME is behind certs/acme"},
 	{"github.com/charmbracelet/x/vt", []string{"internal/story"}, "a terminal emulator has no place in the product"},
 	{"pgregory.net/rapid", []string{}, "tests only"},
-	{"testing", []string{"internal/lab", "internal/story"}, "the product does not link the testing package"},
+	{"testing", []string{"internal/lab", "internal/lab/pebble", "internal/story"}, "the product does not link the testing package"},
 }
 
 // alone lists packages that need the standard library and one library at most.

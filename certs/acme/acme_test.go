@@ -32,6 +32,7 @@ import (
 	"postseal/certs"
 	"postseal/certs/acme"
 	"postseal/internal/hint"
+	"postseal/internal/lab/pebble"
 )
 
 func newKey(t testing.TB) crypto.Signer {
@@ -78,8 +79,8 @@ func (h *heard) String() string {
 // key and names, verifies, and nothing is left behind.
 func TestChallenges(t *testing.T) {
 	t.Parallel()
-	p := newPebble(t, options{depth: 2})
-	p.dns.add("mx.test. 1 IN SOA ns.mx.test. h.mx.test. 1 1 1 1 1", "mx.test. 1 IN NS ns.mx.test.",
+	p := pebble.New(t, pebble.Options{Depth: 2})
+	p.DNS.Add("mx.test. 1 IN SOA ns.mx.test. h.mx.test. 1 1 1 1 1", "mx.test. 1 IN NS ns.mx.test.",
 		"_acme-challenge.alias.test. 1 IN CNAME x.mx.test.")
 	root := t.TempDir()
 	script := filepath.Join(t.TempDir(), "hook")
@@ -87,10 +88,10 @@ func TestChallenges(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$@\" >>"+called+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	rfc2136 := acme.RFC2136{Server: p.dns.addr, Key: "postseal", Secret: p.dns.key}
+	rfc2136 := acme.RFC2136{Server: p.DNS.Addr, Key: "postseal", Secret: p.DNS.Key}
 	byHand := make(chan struct{})
 	inDNS := func(d acme.DNSProvider) acme.DNS {
-		return acme.DNS{Provider: d, Resolvers: []string{p.dns.addr}, ResolversOnly: true, Timeout: 10 * time.Second, Interval: 50 * time.Millisecond}
+		return acme.DNS{Provider: d, Resolvers: []string{p.DNS.Addr}, ResolversOnly: true, Timeout: 10 * time.Second, Interval: 50 * time.Millisecond}
 	}
 	for _, c := range []struct {
 		name   string
@@ -98,21 +99,21 @@ func TestChallenges(t *testing.T) {
 		names  []string
 		phase  acme.Phase
 	}{
-		{"http-01", acme.HTTP{Addr: p.httpAddr}, []string{"mx.test", "mail.mx.test"}, acme.Validating},
+		{"http-01", acme.HTTP{Addr: p.HTTPAddr}, []string{"mx.test", "mail.mx.test"}, acme.Validating},
 		{"web root", acme.Webroot{Dir: root}, names(), acme.Validating},
-		{"tls-alpn-01", acme.TLSALPN{Addr: p.tlsAddr}, names(), acme.Validating},
+		{"tls-alpn-01", acme.TLSALPN{Addr: p.TLSAddr}, names(), acme.Validating},
 		{"dns-01 by RFC 2136", inDNS(rfc2136), []string{"*.mx.test", "mx.test", "alias.test"}, acme.WaitingDNS},
 		{"dns-01 by a program", inDNS(acme.Exec{Program: script}), names(), acme.WaitingDNS},
 		{"dns-01 by hand", inDNS(&acme.Manual{Done: byHand}), names(), acme.Waiting},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			client, _ := p.client(t)
+			client, _ := registered(t, p)
 			events := &heard{}
 			tell := events.tell
 			switch c.solver.(type) {
 			case acme.Webroot:
 				server := &http.Server{Handler: http.FileServer(http.Dir(root)), ReadHeaderTimeout: time.Second}
-				l, err := net.Listen("tcp", p.httpAddr)
+				l, err := net.Listen("tcp", p.HTTPAddr)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -123,12 +124,12 @@ func TestChallenges(t *testing.T) {
 				tell = func(e acme.Event) {
 					events.tell(e)
 					if e.Phase == acme.Waiting {
-						p.dns.add(e.Text)
+						p.DNS.Add(e.Text)
 						go func() { byHand <- struct{}{} }()
 					}
 					if b, err := os.ReadFile(called); err == nil && e.Phase == acme.Presenting && strings.HasSuffix(c.name, "program") {
 						w := strings.Fields(string(b))
-						p.dns.add(fmt.Sprintf("%s 1 IN TXT %q", w[2], w[3]))
+						p.DNS.Add(fmt.Sprintf("%s 1 IN TXT %q", w[2], w[3]))
 					}
 				}
 			}
@@ -144,7 +145,7 @@ func TestChallenges(t *testing.T) {
 			for _, i := range got.Certs[1:] {
 				pool.AddCert(i)
 			}
-			if _, err := got.Leaf().Verify(x509.VerifyOptions{Roots: p.issuers, Intermediates: pool}); err != nil {
+			if _, err := got.Leaf().Verify(x509.VerifyOptions{Roots: p.Issuers, Intermediates: pool}); err != nil {
 				t.Error(err)
 			}
 			if !events.has(c.phase) || !events.has(acme.Finished) {
@@ -158,7 +159,7 @@ func TestChallenges(t *testing.T) {
 	if left, err := os.ReadDir(root); err != nil || len(left) > 0 {
 		t.Errorf("left in the web root: %v, %v", left, err)
 	}
-	if n := p.dns.count("_acme-challenge.mx.test.", dns.TypeTXT); n != 2 { // those of the program and the hand
+	if n := p.DNS.Count("_acme-challenge.mx.test.", dns.TypeTXT); n != 2 { // those of the program and the hand
 		t.Errorf("%d TXT records are left", n)
 	}
 	if b, err := os.ReadFile(called); err != nil || !strings.Contains(string(b), "cleanup -- _acme-challenge.mx.test.") {
@@ -181,8 +182,8 @@ func secret(t *testing.T, c certs.Chain, text string) bool {
 // alone; nothing that prints it shows the key.
 func TestAccount(t *testing.T) {
 	t.Parallel()
-	p := newPebble(t, options{})
-	c, a := p.stranger(t)
+	p := pebble.New(t, pebble.Options{})
+	c, a := stranger(t, p)
 	if err := c.Register(context.Background(), false, nil); err == nil || hint.Of(err) == "" {
 		t.Errorf("terms not accepted: %v", err)
 	}
@@ -209,7 +210,7 @@ func TestAccount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := acme.New(acme.Options{Directory: p.directory, Roots: p.roots, Account: b})
+		c, err := acme.New(acme.Options{Directory: p.Directory, Roots: p.Roots, Account: b})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +229,7 @@ func TestAccount(t *testing.T) {
 func TestEAB(t *testing.T) {
 	t.Parallel()
 	mac := base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
-	p := newPebble(t, options{eab: map[string]string{"kid-1": mac}})
+	p := pebble.New(t, pebble.Options{EAB: map[string]string{"kid-1": mac}})
 	for _, c := range []struct {
 		name string
 		eab  *acme.EAB
@@ -242,7 +243,7 @@ func TestEAB(t *testing.T) {
 		{"right", &acme.EAB{KID: "kid-1", HMAC: mac}, true, ""},
 		{"right, with padding and a newline", &acme.EAB{KID: "kid-1", HMAC: mac + "=\n"}, true, ""},
 	} {
-		client, _ := p.stranger(t)
+		client, _ := stranger(t, p)
 		err := client.Register(context.Background(), true, c.eab)
 		if (err == nil) != c.ok || err != nil && (!strings.Contains(err.Error(), c.says) || hint.Of(err) == "" && c.says != "") {
 			t.Errorf("%s: %v (%s)", c.name, err, hint.Of(err))
@@ -251,7 +252,7 @@ func TestEAB(t *testing.T) {
 			t.Errorf("%s: the secret is in %v", c.name, err)
 		}
 	}
-	client, _ := p.stranger(t)
+	client, _ := stranger(t, p)
 	if m, err := client.Meta(context.Background()); err != nil || !m.EAB || m.Terms == "" || m.RenewalInfo == "" || len(m.CAA) != 1 {
 		t.Errorf("%+v, %v", m, err)
 	}
@@ -261,22 +262,22 @@ func TestEAB(t *testing.T) {
 // one is refused with the way to see them.
 func TestProfiles(t *testing.T) {
 	t.Parallel()
-	p := newPebble(t, options{profiles: map[string]ca.Profile{
+	p := pebble.New(t, pebble.Options{Profiles: map[string]ca.Profile{
 		"classic": {Description: "c", ValidityPeriod: 90 * 86400}, "shortlived": {Description: "s", ValidityPeriod: 160 * 3600},
 	}})
-	client, _ := p.client(t)
+	client, _ := registered(t, p)
 	m, err := client.Meta(context.Background())
 	if err != nil || m.Profiles["shortlived"] != "s" {
 		t.Fatalf("%+v, %v", m, err)
 	}
-	got, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t), Profile: "shortlived"}, acme.HTTP{Addr: p.httpAddr}, nil)
+	got, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t), Profile: "shortlived"}, acme.HTTP{Addr: p.HTTPAddr}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if life := got.Leaf().NotAfter.Sub(got.Leaf().NotBefore); life > 161*time.Hour {
 		t.Errorf("it lives %v", life)
 	}
-	_, err = client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t), Profile: "tlsclient"}, acme.HTTP{Addr: p.httpAddr}, nil)
+	_, err = client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t), Profile: "tlsclient"}, acme.HTTP{Addr: p.HTTPAddr}, nil)
 	var problem *acme.Problem
 	if !errors.As(err, &problem) || problem.Type != "invalidProfile" || !strings.Contains(hint.Of(err), "--list-profiles") {
 		t.Errorf("%v (%s)", err, hint.Of(err))
@@ -286,21 +287,21 @@ func TestProfiles(t *testing.T) {
 // TestNonces: a CA that refuses every third nonce is put up with.
 func TestNonces(t *testing.T) {
 	t.Setenv("PEBBLE_WFE_NONCEREJECT", "30")
-	p := newPebble(t, options{})
-	client, _ := p.client(t)
-	if _, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t)}, acme.HTTP{Addr: p.httpAddr}, nil); err != nil {
+	p := pebble.New(t, pebble.Options{})
+	client, _ := registered(t, p)
+	if _, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t)}, acme.HTTP{Addr: p.HTTPAddr}, nil); err != nil {
 		t.Error(err)
 	}
 }
 
 // setRenewalInfo makes Pebble answer this for a certificate.
-func (p *pebble) setRenewalInfo(t *testing.T, c certs.Chain, answer string) {
+func setRenewalInfo(t *testing.T, p *pebble.Server, c certs.Chain, answer string) {
 	t.Helper()
 	body, err := json.Marshal(map[string]string{"Certificate": c.CertificatesPEM(), "ARIResponse": answer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := p.manage.Post(p.management+"/set-renewal-info/", "application/json", bytes.NewReader(body))
+	resp, err := p.Manage.Post(p.Management+"/set-renewal-info/", "application/json", bytes.NewReader(body))
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%v %v", resp, err)
 	}
@@ -312,8 +313,8 @@ func (p *pebble) setRenewalInfo(t *testing.T, c certs.Chain, answer string) {
 // and a certificate that cannot be replaced is no obstacle.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
-	p := newPebble(t, options{})
-	client, _ := p.client(t)
+	p := pebble.New(t, pebble.Options{})
+	client, _ := registered(t, p)
 	ctx := context.Background()
 	m, err := client.Meta(ctx)
 	if err != nil {
@@ -323,7 +324,7 @@ func TestRenewal(t *testing.T) {
 	obtain := func(c *acme.Client, o acme.Order) acme.Issued {
 		t.Helper()
 		o.Names = names()
-		got, err := c.Obtain(ctx, o, acme.HTTP{Addr: p.httpAddr}, nil)
+		got, err := c.Obtain(ctx, o, acme.HTTP{Addr: p.HTTPAddr}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -342,19 +343,19 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("TLSA %s became %s", a, b)
 	}
 	obtain(client, acme.Order{Key: key, Replaces: first.Leaf()}) // replaced already
-	stranger, _ := p.client(t)
+	stranger, _ := registered(t, p)
 	obtain(stranger, acme.Order{Key: key, Replaces: second.Leaf()}) // of another account
 
 	for name, answer := range map[string]string{
 		"garbage": "<html>", "nothing": "{}", "inverted": `{"suggestedWindow":{"start":"2030-01-02T00:00:00Z","end":"2030-01-01T00:00:00Z"}}`,
 		"no end": `{"suggestedWindow":{"start":"2030-01-02T00:00:00Z"}}`, "long ago": `{"suggestedWindow":{"start":"1970-01-02T00:00:00Z","end":"1970-01-03T00:00:00Z"}}`,
 	} {
-		p.setRenewalInfo(t, second.Chain, answer)
+		setRenewalInfo(t, p, second.Chain, answer)
 		if w, err := client.RenewalInfo(ctx, m, second.Leaf()); !errors.Is(err, acme.ErrNoRenewalInfo) {
 			t.Errorf("%s: %+v, %v", name, w, err)
 		}
 	}
-	p.setRenewalInfo(t, second.Chain, `{"suggestedWindow":{"start":"`+time.Now().Add(-time.Hour).Format(time.RFC3339)+`","end":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"},"explanationURL":"https://why.test/"}`)
+	setRenewalInfo(t, p, second.Chain, `{"suggestedWindow":{"start":"`+time.Now().Add(-time.Hour).Format(time.RFC3339)+`","end":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"},"explanationURL":"https://why.test/"}`)
 	if w, err := client.RenewalInfo(ctx, m, second.Leaf()); err != nil || w.Explanation != "https://why.test/" || w.RetryAfter < time.Minute {
 		t.Errorf("%+v, %v", w, err)
 	}
@@ -369,7 +370,7 @@ func TestRenewal(t *testing.T) {
 	if err := client.Revoke(ctx, second.Chain, 4); err != nil {
 		t.Error(err)
 	}
-	resp, err := p.manage.Get(p.management + "/cert-status-by-serial/" + second.Leaf().SerialNumber.Text(16))
+	resp, err := p.Manage.Get(p.Management + "/cert-status-by-serial/" + second.Leaf().SerialNumber.Text(16))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,15 +385,15 @@ func TestRenewal(t *testing.T) {
 // what to do.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	p := newPebble(t, options{})
-	client, _ := p.client(t)
+	p := pebble.New(t, pebble.Options{})
+	client, _ := registered(t, p)
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer busy.Close()
-	wrongTSIG := acme.RFC2136{Server: p.dns.addr, Key: "postseal", Secret: "d3Jvbmc=", Zone: "mx.test"}
-	nowhere, _ := freeAddr(t)
+	wrongTSIG := acme.RFC2136{Server: p.DNS.Addr, Key: "postseal", Secret: "d3Jvbmc=", Zone: "mx.test"}
+	nowhere, _ := pebble.FreeAddr(t)
 	for _, c := range []struct {
 		name, says, hint string
 		names            []string
@@ -400,12 +401,12 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"port in use", "address already in use", "ss -ltnp", names(), acme.HTTP{Addr: busy.Addr().String()}},
 		{"nobody answers", "connection", "port 80", names(), acme.HTTP{Addr: nowhere}},
-		{"name unknown", "", "", []string{"gone.test"}, acme.HTTP{Addr: p.httpAddr}},
+		{"name unknown", "", "", []string{"gone.test"}, acme.HTTP{Addr: p.HTTPAddr}},
 		{"no web root", "is not a folder", "--webroot", names(), acme.Webroot{Dir: "/nowhere"}},
 		{"no resolver", "no resolver", "", names(), acme.DNS{Provider: wrongTSIG}},
-		{"wrong TSIG key", "updating mx.test.", "TSIG", names(), acme.DNS{Provider: wrongTSIG, Resolvers: []string{p.dns.addr}}},
-		{"program fails", "exit status 1", "", names(), acme.DNS{Provider: acme.Exec{Program: "false"}, Resolvers: []string{p.dns.addr}}},
-		{"refused name", "", "", []string{"bad name"}, acme.HTTP{Addr: p.httpAddr}},
+		{"wrong TSIG key", "updating mx.test.", "TSIG", names(), acme.DNS{Provider: wrongTSIG, Resolvers: []string{p.DNS.Addr}}},
+		{"program fails", "exit status 1", "", names(), acme.DNS{Provider: acme.Exec{Program: "false"}, Resolvers: []string{p.DNS.Addr}}},
+		{"refused name", "", "", []string{"bad name"}, acme.HTTP{Addr: p.HTTPAddr}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			events := &heard{}
@@ -421,8 +422,8 @@ func TestRefusals(t *testing.T) {
 }
 
 // strange is an ACME server that answers one path in its own way.
-func strange(path string, answer http.HandlerFunc) func(*pebble, http.Handler) http.Handler {
-	return func(_ *pebble, h http.Handler) http.Handler {
+func strange(path string, answer http.HandlerFunc) func(*pebble.Server, http.Handler) http.Handler {
+	return func(_ *pebble.Server, h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasPrefix(r.URL.Path, path) {
 				answer(w, r)
@@ -461,10 +462,10 @@ func TestStrangeCA(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := newPebble(t, options{wrap: strange(c.path, c.answer)})
-			client, _ := p.client(t)
+			p := pebble.New(t, pebble.Options{Wrap: strange(c.path, c.answer)})
+			client, _ := registered(t, p)
 			start := time.Now()
-			_, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t)}, acme.HTTP{Addr: p.httpAddr}, nil)
+			_, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t)}, acme.HTTP{Addr: p.HTTPAddr}, nil)
 			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(hint.Of(err), c.hint) || time.Since(start) > 20*time.Second {
 				t.Errorf("after %v: %v (%s)", time.Since(start), err, hint.Of(err))
 			}
@@ -472,8 +473,8 @@ func TestStrangeCA(t *testing.T) {
 	}
 	t.Run("no directory", func(t *testing.T) {
 		for name, h := range map[string]http.HandlerFunc{"HTML": html, "JSON of something else": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }} {
-			p := newPebble(t, options{wrap: strange("/dir", h)})
-			client, _ := p.stranger(t)
+			p := pebble.New(t, pebble.Options{Wrap: strange("/dir", h)})
+			client, _ := stranger(t, p)
 			if _, err := client.Meta(context.Background()); err == nil {
 				t.Errorf("%s was taken for a directory", name)
 			}
@@ -483,12 +484,12 @@ func TestStrangeCA(t *testing.T) {
 		}
 	})
 	t.Run("not trusted", func(t *testing.T) {
-		p := newPebble(t, options{})
-		a, err := acme.NewAccount(p.directory, "")
+		p := pebble.New(t, pebble.Options{})
+		a, err := acme.NewAccount(p.Directory, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := acme.New(acme.Options{Directory: p.directory, Roots: x509.NewCertPool(), Account: a})
+		c, err := acme.New(acme.Options{Directory: p.Directory, Roots: x509.NewCertPool(), Account: a})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -499,15 +500,15 @@ func TestStrangeCA(t *testing.T) {
 }
 
 // resign lets Pebble's certificates be signed anew, as change says.
-func resign(change func(leaf *x509.Certificate)) func(*pebble, http.Handler) http.Handler {
-	return func(p *pebble, h http.Handler) http.Handler {
+func resign(change func(leaf *x509.Certificate)) func(*pebble.Server, http.Handler) http.Handler {
+	return func(p *pebble.Server, h http.Handler) http.Handler {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			panic(err)
 		}
 		root := &x509.Certificate{
 			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "private test CA"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
-			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, SubjectKeyId: p.ca.GetIntermediateCert(0).Cert.SubjectKeyId,
+			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, SubjectKeyId: p.CA.GetIntermediateCert(0).Cert.SubjectKeyId,
 		}
 		rootDER, err := x509.CreateCertificate(rand.Reader, root, root, key.Public(), key)
 		if err != nil {
@@ -517,7 +518,7 @@ func resign(change func(leaf *x509.Certificate)) func(*pebble, http.Handler) htt
 		if err != nil {
 			panic(err)
 		}
-		p.issuers.AddCert(parsed)
+		p.Issuers.AddCert(parsed)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !strings.HasPrefix(r.URL.Path, "/certZ/") {
 				h.ServeHTTP(w, r)
@@ -552,16 +553,16 @@ func resign(change func(leaf *x509.Certificate)) func(*pebble, http.Handler) htt
 // two separate verifications.
 func TestBothUses(t *testing.T) {
 	t.Parallel()
-	p := newPebble(t, options{wrap: resign(func(c *x509.Certificate) {
+	p := pebble.New(t, pebble.Options{Wrap: resign(func(c *x509.Certificate) {
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	})})
-	client, _ := p.client(t)
-	got, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t), BothUses: true}, acme.HTTP{Addr: p.httpAddr}, nil)
+	client, _ := registered(t, p)
+	got, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t), BothUses: true}, acme.HTTP{Addr: p.HTTPAddr}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, use := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
-		if _, err := got.Leaf().Verify(x509.VerifyOptions{Roots: p.issuers, KeyUsages: []x509.ExtKeyUsage{use}}); err != nil {
+		if _, err := got.Leaf().Verify(x509.VerifyOptions{Roots: p.Issuers, KeyUsages: []x509.ExtKeyUsage{use}}); err != nil {
 			t.Errorf("use %v: %v", use, err)
 		}
 	}
@@ -578,9 +579,9 @@ func TestAnother(t *testing.T) {
 		"key":  func(c *x509.Certificate) { c.PublicKey = other.Public() },
 		"name": func(c *x509.Certificate) { c.DNSNames = []string{"other.test"} },
 	} {
-		p := newPebble(t, options{wrap: resign(change)})
-		client, _ := p.client(t)
-		got, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t)}, acme.HTTP{Addr: p.httpAddr}, nil)
+		p := pebble.New(t, pebble.Options{Wrap: resign(change)})
+		client, _ := registered(t, p)
+		got, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t)}, acme.HTTP{Addr: p.HTTPAddr}, nil)
 		if err == nil || got.Key != nil || !strings.Contains(err.Error(), "another certificate") {
 			t.Errorf("another %s: %v", name, err)
 		}
@@ -616,25 +617,25 @@ func TestCancel(t *testing.T) {
 		{name: "hand", phase: acme.Waiting, dns: true, hand: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := options{}
+			o := pebble.Options{}
 			if c.path != "" {
-				o.wrap = strange(c.path, hang)
+				o.Wrap = strange(c.path, hang)
 			}
-			p := newPebble(t, o)
-			client, _ := p.client(t)
-			var solver acme.Solver = acme.HTTP{Addr: p.httpAddr}
+			p := pebble.New(t, o)
+			client, _ := registered(t, p)
+			var solver acme.Solver = acme.HTTP{Addr: p.HTTPAddr}
 			if c.dns {
-				p.dns.add("mx.test. 1 IN SOA ns.mx.test. h.mx.test. 1 1 1 1 1")
+				p.DNS.Add("mx.test. 1 IN SOA ns.mx.test. h.mx.test. 1 1 1 1 1")
 				// The record goes elsewhere, so that waiting for it never ends.
-				elsewhere := newStub(t)
-				elsewhere.add("mx.test. 1 IN SOA ns.mx.test. h.mx.test. 1 1 1 1 1")
-				d := acme.DNS{Provider: acme.RFC2136{Server: elsewhere.addr, Key: "postseal", Secret: elsewhere.key}, Resolvers: []string{p.dns.addr}, ResolversOnly: true, Interval: 100 * time.Millisecond}
+				elsewhere := pebble.NewDNS(t)
+				elsewhere.Add("mx.test. 1 IN SOA ns.mx.test. h.mx.test. 1 1 1 1 1")
+				d := acme.DNS{Provider: acme.RFC2136{Server: elsewhere.Addr, Key: "postseal", Secret: elsewhere.Key}, Resolvers: []string{p.DNS.Addr}, ResolversOnly: true, Interval: 100 * time.Millisecond}
 				if c.hand {
 					d.Provider = &acme.Manual{Done: make(chan struct{})}
 				}
 				solver = d
 				t.Cleanup(func() {
-					if n := elsewhere.count("_acme-challenge.mx.test.", dns.TypeTXT); n != 0 {
+					if n := elsewhere.Count("_acme-challenge.mx.test.", dns.TypeTXT); n != 0 {
 						t.Errorf("%d records are left", n)
 					}
 				})
@@ -657,7 +658,7 @@ func TestCancel(t *testing.T) {
 				t.Errorf("after %v: %v", took, err)
 			}
 			// The port is free again.
-			l, err := net.Listen("tcp", p.httpAddr)
+			l, err := net.Listen("tcp", p.HTTPAddr)
 			if err != nil {
 				t.Error(err)
 			} else {
