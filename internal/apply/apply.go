@@ -23,6 +23,9 @@ import (
 
 // Options say where and how to apply.
 type Options struct {
+	// Kind is what the run is called in the history; empty is "apply". Only an
+	// apply is what undo takes back.
+	Kind string
 	// StateDir holds journal, receipts and backups: /var/lib/postseal.
 	StateDir string
 	// FilesOnly writes the files and does nothing else: for images and chroots.
@@ -89,14 +92,18 @@ func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (*Receipt
 	if p.Empty() {
 		return nil, interrupted(m, o.StateDir)
 	}
-	t, release, err := begin(m, o, "apply", p.ConfigDir)
+	kind := o.Kind
+	if kind == "" {
+		kind = "apply"
+	}
+	t, release, err := begin(m, o, kind, p.ConfigDir)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	t.Postfix, t.Answers, t.Block, t.Checks = p.Postfix, p.Answers, p.Block, p.Checks
-	if !p.Reload() {
-		t.FilesOnly = true // only the answers file changes
+	if !p.Reload() || kind != "apply" && len(p.Checks) == 0 {
+		t.FilesOnly = true // nothing that a running Postfix reads
 	}
 	unlock, err := t.lockEdits(ctx, p)
 	if err != nil {

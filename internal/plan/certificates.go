@@ -88,6 +88,11 @@ func (b *builder) chainFiles(prefix string, certFiles, keyFiles []string) ([]str
 			continue
 		}
 		path := filepath.Join(b.o.CertsDir, b.instance(), prefix+strings.ToLower(facts.Algorithm)+".pem")
+		for _, p := range all { // a file that we keep is used where it is
+			if InPlace(b.o.CertsDir, p) && b.isWritten(p, c.Chain) {
+				path = p
+			}
+		}
 		out = append(out, path)
 		b.served[path] = served{facts, true}
 		if b.isWritten(path, c.Chain) {

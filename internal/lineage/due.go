@@ -1,0 +1,130 @@
+package lineage
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+
+	"postseal/certs"
+	"postseal/certs/acme"
+)
+
+// Due says whether a certificate is to be renewed now, and why, in words.
+func (i *Issued) Due(now time.Time) (bool, string) {
+	if !i.At.IsZero() {
+		if now.Before(i.At) {
+			return false, "the CA wants it renewed about " + i.At.UTC().Format(time.DateOnly)
+		}
+		return true, "the CA wants it renewed now"
+	}
+	at := certs.DueByLifetime(i.NotBefore, i.NotAfter)
+	if now.Before(at) {
+		return false, "due on " + at.UTC().Format(time.DateOnly) + ", when a third of its life is left"
+	}
+	return true, "less than a third of its life is left"
+}
+
+// ask asks the CA when to renew, if it is time to ask. Of a new window one
+// moment is drawn, and kept; without an answer the lifetime decides.
+func (k *Keeper) ask(ctx context.Context, c *acme.Client, meta acme.Meta, i *Issued, leaf *x509.Certificate) {
+	now := k.M.Now()
+	if now.Before(i.Ask) {
+		return
+	}
+	w, err := c.RenewalInfo(ctx, meta, leaf)
+	if err != nil {
+		i.Ask = now.Add(6 * time.Hour)
+		return
+	}
+	if i.Window == nil || !i.Window.Start.Equal(w.Start) || !i.Window.End.Equal(w.End) {
+		i.Window, i.At = &w, w.Moment()
+	}
+	i.Ask = now.Add(w.RetryAfter)
+}
+
+// Outcome is what renewing did with one certificate.
+type Outcome struct {
+	Lineage   string `json:"lineage"`
+	Algorithm string `json:"algorithm"`
+	Renewed   bool   `json:"renewed"`
+	// Why says why, or why not.
+	Why string `json:"why"`
+	Err error  `json:"-"`
+}
+
+// Renew renews what is due; force renews everything. A failure of one is no
+// obstacle to the others.
+func (k *Keeper) Renew(ctx context.Context, all []*Lineage, force bool) []Outcome {
+	var out []Outcome
+	for _, l := range all {
+		out = append(out, k.renew(ctx, l, force)...)
+	}
+	return out
+}
+
+func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outcome) {
+	var c *acme.Client
+	var meta acme.Meta
+	for _, kind := range l.KeyTypes {
+		name := algorithm(kind)
+		o := Outcome{Lineage: l.Name, Algorithm: name}
+		i := l.Issued[name]
+		leaf, err := k.leaf(l, name)
+		switch {
+		case i == nil || err != nil:
+			o.Why, i = "it was never got, or its file is gone", &Issued{}
+		case i.Fingerprint != certs.Chain{Certs: []*x509.Certificate{leaf}}.Facts(nil).Fingerprint:
+			o.Why, o.Err = "", fmt.Errorf("%s holds another certificate than the one that was got: somebody else put it there", k.Path(l, name))
+			out = append(out, o)
+			continue
+		}
+		if c == nil {
+			if c, meta, o.Err = k.client(ctx, l, Terms{}); o.Err != nil {
+				// The CA cannot be reached: that matters once it is due.
+				due, why := i.Due(k.M.Now())
+				if !due && !force && o.Why == "" {
+					o.Err = nil
+				}
+				o.Why = why
+				out = append(out, o)
+				c = nil
+				continue
+			}
+			defer c.Close()
+		}
+		due, why := true, o.Why
+		if why == "" {
+			k.ask(ctx, c, meta, i, leaf)
+			due, why = i.Due(k.M.Now())
+			_ = k.Save(l) // the moment that was drawn; it is drawn again if this fails
+		}
+		if o.Why = why; due || force {
+			if o.Err = k.preflight(ctx, l, meta); o.Err == nil {
+				o.Err = k.one(ctx, c, meta, l, kind)
+			}
+			o.Renewed = o.Err == nil
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// leaf is the certificate in a lineage's file.
+func (k *Keeper) leaf(l *Lineage, algorithm string) (*x509.Certificate, error) {
+	path := k.Path(l, algorithm)
+	data, err := k.M.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := certs.Read(path, data)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.Certs) == 0 {
+		return nil, certs.ErrNoCert
+	}
+	at := slices.IndexFunc(b.Certs, func(c *x509.Certificate) bool { return !c.IsCA })
+	return b.Certs[max(0, at)], nil
+}

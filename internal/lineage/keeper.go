@@ -1,0 +1,234 @@
+package lineage
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"postseal/certs"
+	"postseal/certs/acme"
+	"postseal/internal/apply"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+	"postseal/internal/plan"
+	"postseal/internal/rehearse"
+)
+
+// Keeper obtains and renews.
+type Keeper struct {
+	Store
+	// Facts are of the instance that shows the certificates.
+	Facts *detect.Facts
+	// LogPath is Postfix's log; empty if it cannot be read.
+	LogPath string
+	// Tell hears of ACME, Step of putting in place; both may be nil and must
+	// not block.
+	Tell func(acme.Event)
+	Step func(apply.Event)
+	// Poll is how often a CA is asked; 0 is its default.
+	Poll time.Duration
+	// ProveTime is as in apply.Options.
+	ProveTime time.Duration
+}
+
+// Terms are what a new account needs.
+type Terms struct {
+	Accept bool
+	EAB    *acme.EAB
+}
+
+// client makes a client with the lineage's account, which is registered and
+// stored if it is new.
+func (k *Keeper) client(ctx context.Context, l *Lineage, t Terms) (*acme.Client, acme.Meta, error) {
+	var roots *x509.CertPool
+	if l.CAFile != "" {
+		data, err := k.M.ReadFile(l.CAFile)
+		if err != nil {
+			return nil, acme.Meta{}, hint.Wrap(fmt.Errorf("reading the CA's own certificate: %w", err), "--acme-ca-file names it")
+		}
+		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(data) {
+			return nil, acme.Meta{}, hint.New(l.CAFile+" holds no certificate", "--acme-ca-file names a PEM file with the CA's root")
+		}
+	}
+	a, err := k.account(l)
+	if err != nil {
+		return nil, acme.Meta{}, err
+	}
+	c, err := acme.New(acme.Options{Directory: l.Server, Roots: roots, Account: a, Poll: k.Poll})
+	if err != nil {
+		return nil, acme.Meta{}, err
+	}
+	m, err := c.Meta(ctx)
+	if err != nil {
+		return nil, m, err
+	}
+	if a.URL == "" {
+		if m.EAB && t.EAB == nil {
+			return nil, m, hint.New("this CA wants a new account to be bound to one at its web page", "get a key ID and a key there, then --eab-kid ID --eab-hmac-file FILE")
+		}
+		if err := c.Register(ctx, t.Accept, t.EAB); err != nil {
+			return nil, m, err
+		}
+		if err := k.keep(a, l.Server); err != nil {
+			return nil, m, err
+		}
+	}
+	return c, m, nil
+}
+
+// solver makes the solver of a challenge.
+func (k *Keeper) solver(c Challenge) (acme.Solver, error) {
+	inDNS := func(p acme.DNSProvider) acme.Solver {
+		return acme.DNS{Provider: p, Resolvers: k.Facts.Resolver.Servers}
+	}
+	switch c.Kind {
+	case "http-01":
+		return acme.HTTP{Addr: c.Listen}, nil
+	case "webroot":
+		return acme.Webroot{Dir: c.Webroot}, nil
+	case "tls-alpn-01":
+		return acme.TLSALPN{Addr: c.Listen}, nil
+	case "dns-exec":
+		return inDNS(acme.Exec{Program: c.Program}), nil
+	case "dns-rfc2136":
+		p := acme.RFC2136{Server: c.Update.Server, Zone: c.Update.Zone, Key: c.Update.Key, Algorithm: c.Update.Algorithm}
+		if c.Update.SecretFile != "" {
+			secret, err := k.M.ReadFile(c.Update.SecretFile)
+			if err != nil {
+				return nil, hint.Wrap(fmt.Errorf("reading the TSIG secret: %w", err), "--tsig-secret-file names the file")
+			}
+			p.Secret = strings.TrimSpace(string(secret))
+		}
+		return inDNS(p), nil
+	}
+	return nil, hint.New(fmt.Sprintf("%.40q is no kind of challenge", c.Kind), "one of "+strings.Join(Challenges, ", "))
+}
+
+// Obtain gets the certificates of a lineage, one for each kind of key, and puts
+// them in place. Keys that are there are kept. What was got before a failure
+// stays.
+func (k *Keeper) Obtain(ctx context.Context, l *Lineage, t Terms) error {
+	c, meta, err := k.client(ctx, l, t)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := k.preflight(ctx, l, meta); err != nil {
+		return err
+	}
+	for _, kind := range l.KeyTypes {
+		if err := k.one(ctx, c, meta, l, kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// algorithm is the file name for a kind of key.
+func algorithm(kind string) string {
+	if strings.HasPrefix(kind, "RSA") {
+		return "rsa"
+	}
+	return "ecdsa"
+}
+
+// one gets one certificate.
+func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lineage, kind string) error {
+	name := algorithm(kind)
+	target := k.Path(l, name)
+	order := acme.Order{Names: l.Names, Profile: l.Profile, BothUses: l.BothUses}
+	var old *certs.Chain
+	if data, err := k.M.ReadFile(target); err == nil {
+		if b, err := certs.Read(target, data); err == nil {
+			if chains, err := b.Chains(nil); err == nil && len(chains) == 1 && chains[0].Key != nil {
+				old = &chains[0]
+			}
+		}
+	}
+	if old != nil {
+		order.Key = old.Key // TLSA records and pins name it
+		if i := l.Issued[name]; i != nil && i.Fingerprint == old.Facts(nil).Fingerprint {
+			order.Replaces = old.Leaf()
+		}
+	} else {
+		key, err := acme.NewKey(kind)
+		if err != nil {
+			return err
+		}
+		order.Key = key
+	}
+	s, err := k.solver(l.Challenge)
+	if err != nil {
+		return err
+	}
+	got, err := c.Obtain(ctx, order, s, k.Tell)
+	if err != nil {
+		return err
+	}
+	if err := k.install(ctx, got.Chain, target); err != nil {
+		return err
+	}
+	f := got.Facts(nil)
+	if l.Issued == nil {
+		l.Issued = map[string]*Issued{}
+	}
+	l.Issued[name] = &Issued{KeyType: kind, URL: got.URL, Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
+	k.ask(ctx, c, meta, l.Issued[name], got.Leaf())
+	return k.Save(l)
+}
+
+// ErrRefused is why a certificate was got and not put in place.
+var ErrRefused = errors.New("the new certificate was not put in place")
+
+// install judges a new chain, tries it on a private Postfix, puts it in place,
+// and, if Postfix shows the file, proves that it is served.
+func (k *Keeper) install(ctx context.Context, c certs.Chain, target string) error {
+	text, err := c.PEM()
+	if err != nil {
+		return err
+	}
+	if k.Facts.Resolver.Validates == detect.Yes {
+		var names []string
+		for _, n := range k.Facts.Needed {
+			names = append(names, n.Name)
+		}
+		published, _ := detect.Published(ctx, k.M, k.Facts.Resolver.Servers[0], names)
+		if err := plan.RefuseTLSA(c, published); err != nil {
+			return fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+	}
+	dir := filepath.Join(k.StateDir, "staging")
+	if _, err := k.M.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	staged := filepath.Join(dir, filepath.Base(filepath.Dir(target))+"-"+filepath.Base(target))
+	if err := k.M.Replace(staged, text, 0o600); err != nil {
+		return err
+	}
+	defer func() { _ = k.M.Remove(staged) }()
+	if k.Facts.Root && k.Facts.Config.Version.Known() {
+		shown, err := rehearse.Load(ctx, staged)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+		if shown != c.Facts(nil).Fingerprint {
+			return fmt.Errorf("%w: a private Postfix shows another certificate with it", ErrRefused)
+		}
+	}
+	f := k.Facts.Clone()
+	for _, p := range []string{staged, target} {
+		delete(f.PEM, p)
+	}
+	f.Inspect(k.M, []string{staged, target})
+	p, err := plan.Install(f, staged, target)
+	if err != nil {
+		return err
+	}
+	o := apply.Options{Kind: "renew", StateDir: k.StateDir, LogPath: k.LogPath, Events: k.Step, ProveTime: k.ProveTime}
+	_, err = apply.Run(ctx, k.M, p, o)
+	return err
+}

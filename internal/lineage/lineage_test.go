@@ -1,0 +1,320 @@
+package lineage_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"postseal/certs"
+	"postseal/certs/acme"
+	"postseal/internal/apply"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/lab"
+	"postseal/internal/lab/pebble"
+	"postseal/internal/lineage"
+	"postseal/internal/probe"
+)
+
+// bed is a real Postfix, a real CA, and a keeper of certificates between them.
+type bed struct {
+	*lab.Server
+	ca     *pebble.Server
+	keeper *lineage.Keeper
+	dir    string
+}
+
+func newBed(t *testing.T) *bed {
+	t.Helper()
+	dir := lab.Dir(t)
+	b := &bed{ca: pebble.New(t, pebble.Options{Depth: 2}), dir: dir}
+	first := lab.NewCA(t).Issue(t, lab.Leaf{Names: []string{"mx.test"}})
+	lab.Write(t, dir, "first.pem", first.Key+first.Cert, 0o600)
+	b.Server = lab.Postfix(t, "\nmyhostname = mx.test\nrelay_domains = example.test\nsmtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+dir+"/first.pem\nservice_throttle_time = 2s\n", "%s inet n - n - - smtpd")
+	b.keeper = &lineage.Keeper{Store: lineage.Store{M: host.Local{}, StateDir: filepath.Join(dir, "state"), CertsDir: filepath.Join(dir, "certs")}, Poll: time.Second, ProveTime: 10 * time.Second}
+	b.look(t)
+	return b
+}
+
+// look looks at the server anew; its resolver is the CA's DNS.
+func (b *bed) look(t *testing.T) {
+	t.Helper()
+	f, err := detect.Look(context.Background(), host.Local{}, b.Config(), b.keeper.CertsDir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Resolver = detect.Resolver{Servers: []string{b.ca.DNS.Addr}, Validates: detect.Yes}
+	b.keeper.Facts, b.keeper.LogPath = f, b.LogPath()
+}
+
+// serve makes Postfix show the lineage's file.
+func (b *bed) serve(t *testing.T, path string) {
+	t.Helper()
+	main := filepath.Join(b.Config(), "main.cf")
+	text, err := os.ReadFile(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(main, []byte(strings.ReplaceAll(string(text), b.dir+"/first.pem", path)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Cool(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "reload"); err != nil {
+		t.Fatal(err)
+	}
+	b.look(t)
+}
+
+func (b *bed) lineage(t *testing.T) *lineage.Lineage {
+	t.Helper()
+	root := lab.Write(t, b.dir, "ca.pem", b.ca.RootPEM, 0o644)
+	return &lineage.Lineage{Name: "mx.test", Server: b.ca.Directory, CAFile: root, Names: []string{"mx.test"}, KeyTypes: []string{"P256"}, Challenge: lineage.Challenge{Kind: "http-01", Listen: b.ca.HTTPAddr}}
+}
+
+func (b *bed) obtain(t *testing.T, l *lineage.Lineage) {
+	t.Helper()
+	if err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func chain(t *testing.T, path string) certs.Chain {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := certs.Read(path, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chains, err := bundle.Chains(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chains[0]
+}
+
+func (b *bed) served(t *testing.T) string {
+	t.Helper()
+	r, err := probe.Handshake(context.Background(), probe.Target{Addr: b.Addrs[0]}, probe.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Fingerprint()
+}
+
+// TestRenewWhileMailFlows: from the first order to a renewed certificate that
+// is served, with sessions all the time, none of which is refused; the key
+// stays, and nobody but root can read it at any moment.
+func TestRenewWhileMailFlows(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	stop := make(chan struct{})
+	watched := make(chan error, 1)
+	go func() { watched <- watch(b.dir, stop) }()
+	b.obtain(t, l)
+	target := b.keeper.Path(l, "ecdsa")
+	b.serve(t, target)
+	first := chain(t, target)
+	waitFor(t, func() bool { return b.served(t) == first.Facts(nil).Fingerprint })
+
+	var sessions, refused atomic.Int64
+	flow := make(chan struct{})
+	for range 3 {
+		go func() {
+			for {
+				select {
+				case <-stop:
+					flow <- struct{}{}
+					return
+				default:
+				}
+				if _, err := probe.Handshake(context.Background(), probe.Target{Addr: b.Addrs[0]}, probe.Options{}); err != nil {
+					refused.Add(1)
+					t.Log(err)
+				}
+				sessions.Add(1)
+			}
+		}()
+	}
+	all, err := b.keeper.All()
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	for _, o := range b.keeper.Renew(context.Background(), all, false) {
+		if o.Renewed || o.Err != nil || !strings.Contains(o.Why, "the CA wants it renewed about") {
+			t.Errorf("not due: %+v", o)
+		}
+	}
+	for _, o := range b.keeper.Renew(context.Background(), all, true) {
+		if !o.Renewed || o.Err != nil {
+			t.Fatalf("%+v", o)
+		}
+	}
+	close(stop)
+	for range 3 {
+		<-flow
+	}
+	second := chain(t, target)
+	if second.Leaf().Equal(first.Leaf()) || !certs.Same(first.Key.Public(), second.Key.Public()) {
+		t.Error("it is the old certificate, or another key")
+	}
+	if got := b.served(t); got != second.Facts(nil).Fingerprint {
+		t.Errorf("%s is served", got)
+	}
+	if refused.Load() > 0 || sessions.Load() < 20 {
+		t.Errorf("%d of %d sessions were refused", refused.Load(), sessions.Load())
+	}
+	if err := <-watched; err != nil {
+		t.Error(err)
+	}
+	history, err := apply.History(host.Local{}, b.keeper.StateDir, "")
+	if err != nil || len(history) < 2 || history[0].Kind != "renew" || len(history[0].Proofs) != 1 || !history[0].Proofs[0].OK {
+		t.Errorf("%+v, %v", history, err)
+	}
+}
+
+func waitFor(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not come")
+		}
+	}
+}
+
+// watch looks all the time whether a file with a private key can be read by
+// others.
+func watch(dir string, stop <-chan struct{}) error {
+	for {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return nil //nolint:nilerr // it has gone meanwhile
+			}
+			st, err := d.Info()
+			if err != nil || st.Mode().Perm()&0o077 == 0 {
+				return nil //nolint:nilerr // it has gone meanwhile
+			}
+			if data, err := os.ReadFile(path); err == nil && strings.Contains(string(data), "PRIVATE KEY") {
+				return fmt.Errorf("%s has mode %v", path, st.Mode())
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		time.Sleep(200 * time.Microsecond)
+	}
+}
+
+// TestTLSA: a new key that no published record names is not put in place, in
+// whatever name's place; a record for it lets it pass.
+func TestTLSA(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	other := lab.NewCA(t).Issue(t, lab.Leaf{})
+	b.ca.DNS.AD = true
+	b.ca.DNS.Add("_25._tcp.mx.test. 60 IN TLSA " + certs.NewTLSA(other.Leaf).String())
+	before := b.served(t)
+	err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true})
+	if err == nil || !strings.Contains(err.Error(), lineage.ErrRefused.Error()) || !strings.Contains(err.Error(), "senders with DANE do not deliver") || hint.Of(err) == "" {
+		t.Fatalf("%v", err)
+	}
+	if _, err := os.Stat(b.keeper.Path(l, "ecdsa")); err == nil {
+		t.Error("it was put in place")
+	}
+	if b.served(t) != before {
+		t.Error("another certificate is served")
+	}
+	// Without DNSSEC, records are no promise to anyone.
+	b.ca.DNS.AD = false
+	b.obtain(t, l)
+}
+
+// TestPreflight: what would make the CA refuse is found before it is asked, all
+// of it at once.
+func TestPreflight(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	l.Profile, l.Challenge.Listen = "nonsense", b.Addrs[0]
+	b.ca.DNS.Add(`test. 60 IN CAA 0 issue "other.example"`, `mx.test. 60 IN CAA 0 issue "other.example; policy=x"`)
+	err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true})
+	if err == nil {
+		t.Fatal("nothing was found")
+	}
+	for _, want := range []string{`no profile "nonsense"`, "is in use by another program", "allows other.example, and not this CA (pebble.test)"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in %v", want, err)
+		}
+	}
+	for _, e := range hint.All(err) {
+		if hint.Of(e) == "" {
+			t.Errorf("no hint: %v", e)
+		}
+	}
+}
+
+// TestTerms: without a word on the terms nothing is registered.
+func TestTerms(t *testing.T) {
+	b := newBed(t)
+	if err := b.keeper.Obtain(context.Background(), b.lineage(t), lineage.Terms{}); err == nil || !strings.Contains(hint.Of(err), "--accept-terms") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestForeign: a file that somebody else has replaced is left alone.
+func TestForeign(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	b.obtain(t, l)
+	other := lab.NewCA(t).Issue(t, lab.Leaf{})
+	path := b.keeper.Path(l, "ecdsa")
+	if err := os.WriteFile(path, []byte(other.Key+other.Cert), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range b.keeper.Renew(context.Background(), []*lineage.Lineage{l}, true) {
+		if o.Renewed || o.Err == nil || !strings.Contains(o.Err.Error(), "somebody else") {
+			t.Errorf("%+v", o)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != other.Key+other.Cert {
+		t.Error("it was overwritten")
+	}
+}
+
+// TestDue: the CA's moment decides, else the lifetime.
+func TestDue(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	day := 24 * time.Hour
+	for name, c := range map[string]struct {
+		i    lineage.Issued
+		want bool
+	}{
+		"fresh":                  {lineage.Issued{NotBefore: now.Add(-10 * day), NotAfter: now.Add(80 * day)}, false},
+		"last third":             {lineage.Issued{NotBefore: now.Add(-70 * day), NotAfter: now.Add(20 * day)}, true},
+		"short, not yet half":    {lineage.Issued{NotBefore: now.Add(-2 * day), NotAfter: now.Add(4 * day)}, false},
+		"short, over half":       {lineage.Issued{NotBefore: now.Add(-4 * day), NotAfter: now.Add(2 * day)}, true},
+		"the CA says later":      {lineage.Issued{NotBefore: now.Add(-70 * day), NotAfter: now.Add(20 * day), At: now.Add(day), Window: &acme.Window{}}, false},
+		"the CA says now":        {lineage.Issued{NotBefore: now.Add(-day), NotAfter: now.Add(89 * day), At: now.Add(-time.Hour), Window: &acme.Window{}}, true},
+		"nothing is known of it": {lineage.Issued{}, true},
+	} {
+		if got, why := c.i.Due(now); got != c.want || why == "" {
+			t.Errorf("%s: %v, %q", name, got, why)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package plan
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"postseal/certs"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+)
+
+// Install plans to put a new chain file in the place of one: staged holds key
+// and certificates, and target is what Postfix is, or will be, told to read.
+// Nothing else changes. Both files must have been inspected.
+func Install(f *detect.Facts, staged, target string) (*Plan, error) {
+	chains, _, err := f.Chains(staged)
+	if err != nil {
+		return nil, err
+	}
+	if len(chains) != 1 {
+		return nil, fmt.Errorf("%s holds %d chains and not one", staged, len(chains))
+	}
+	c := chains[0]
+	b := &builder{
+		f: f, master: f.Config.Master, after: f.Config, served: map[string]served{target: {c.Facts, true}},
+		p: &Plan{
+			Format: Format, ConfigDir: f.Config.Dir, Postfix: f.Config.Version.String(),
+			Inputs: map[string]string{staged: f.PEM[staged].Digest}, Risks: []Risk{}, Changes: []Change{}, Checks: []Check{},
+		},
+	}
+	a := Assembly{From: []string{staged}, Fingerprint: c.Facts.Fingerprint, PEM: c.CertificatesPEM()}
+	for _, cert := range c.Certs {
+		a.Contents = append(a.Contents, certs.Describe(cert))
+	}
+	b.assemble(target, a)
+	if Uses(f, target) {
+		b.checks()
+	}
+	return b.p, nil
+}
+
+// Uses says whether a listener of Postfix shows what is in the file.
+func Uses(f *detect.Facts, path string) bool {
+	for _, l := range f.Listeners {
+		for _, p := range words(f.Config.Text(&l.Service, "smtpd_tls_chain_files")) {
+			if p == path {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// RefuseTLSA is an error if TLSA records are published for a name, and the new
+// chain matches none of them: senders with DANE would no longer deliver.
+func RefuseTLSA(c certs.Chain, published map[string][]certs.TLSA) error {
+	for _, finding := range c.Inspect(certs.Want{TLSA: published}).Findings {
+		if finding.Topic == "TLSA" && finding.Level == certs.Bad {
+			return hint.New("the new certificate "+finding.Text, "publish that record first and wait until the old answers have expired, or keep the key")
+		}
+	}
+	return nil
+}
+
+// InPlace says whether a chain file is one that postseal itself keeps: it is
+// then used where it is.
+func InPlace(certsDir, path string) bool {
+	rel, err := filepath.Rel(certsDir, path)
+	return err == nil && filepath.IsLocal(rel)
+}
