@@ -162,7 +162,7 @@ func (c Chain) judgeOrder(i *Inspection) {
 	case i.SelfSigned:
 	case !i.Complete:
 		top := c.Certs[len(c.Certs)-1]
-		i.Add("chain", Bad, "the certificate of its issuer is missing (%s): who checks cannot build the chain", distinguished(top.Issuer.String()))
+		i.Add("chain", Bad, "its issuer is not in the file, and no CA that distributions trust (%s): an intermediate is missing, or it is a CA of your own", distinguished(top.Issuer.String()))
 	case c.Reordered:
 		i.Add("chain", Note, "the file has its certificates in another order, or others between them")
 	default:

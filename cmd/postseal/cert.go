@@ -19,10 +19,10 @@ import (
 func (a *app) certCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cert",
-		Short: "Find and judge certificates",
+		Short: "Find, judge, obtain and renew certificates",
 		Args:  usageArgs(cobra.NoArgs),
 	}
-	cmd.AddCommand(a.certListCmd(), a.certInspectCmd())
+	cmd.AddCommand(a.certListCmd(), a.certInspectCmd(), a.certObtainCmd(), a.certRenewCmd())
 	for _, c := range cmd.Commands() {
 		c.Long += exitHelp
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postseal/internal/hint"
+	"postseal/internal/host"
 	"postseal/internal/plan"
 	"postseal/internal/probe"
 )
@@ -63,6 +64,22 @@ func (t *transaction) observe(ctx context.Context) error {
 	}
 	return done(hint.New("Postfix runs, but nothing greets on "+addresses(t.Checks)+": a change could not be proved",
 		"look into its log, or write the files alone: --files-only"))
+}
+
+// Observe looks at listeners and compares what they show with what they
+// should, without changing anything.
+func Observe(ctx context.Context, m host.Machine, configDir string, checks []plan.Check) []Proof {
+	t := &transaction{m: m, Receipt: &Receipt{ConfigDir: configDir}}
+	proofs := t.lookAll(ctx, checks)
+	for i, p := range proofs {
+		if why := t.wrong(checks[i], p); why != "" {
+			proofs[i].OK = false
+			if p.OK {
+				proofs[i].Stage, proofs[i].Problem = probe.Handshaking, why
+			}
+		}
+	}
+	return proofs
 }
 
 // mute says that a listener could not be reached, or said nothing of use.

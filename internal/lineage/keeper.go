@@ -31,6 +31,8 @@ type Keeper struct {
 	Step func(apply.Event)
 	// Poll is how often a CA is asked; 0 is its default.
 	Poll time.Duration
+	// ByHand waits for a person who makes DNS records; nil if nobody is there.
+	ByHand *acme.Manual
 	// ProveTime is as in apply.Options.
 	ProveTime time.Duration
 }
@@ -41,24 +43,43 @@ type Terms struct {
 	EAB    *acme.EAB
 }
 
-// client makes a client with the lineage's account, which is registered and
-// stored if it is new.
-func (k *Keeper) client(ctx context.Context, l *Lineage, t Terms) (*acme.Client, acme.Meta, error) {
+// Meta is what the lineage's CA says of itself.
+func (k *Keeper) Meta(ctx context.Context, l *Lineage) (acme.Meta, error) {
+	a, err := acme.NewAccount(l.Server, "") // a directory is read without one
+	if err != nil {
+		return acme.Meta{}, err
+	}
+	c, err := k.connect(l, a)
+	if err != nil {
+		return acme.Meta{}, err
+	}
+	defer c.Close()
+	return c.Meta(ctx)
+}
+
+// connect makes a client for an account.
+func (k *Keeper) connect(l *Lineage, a *acme.Account) (*acme.Client, error) {
 	var roots *x509.CertPool
 	if l.CAFile != "" {
 		data, err := k.M.ReadFile(l.CAFile)
 		if err != nil {
-			return nil, acme.Meta{}, hint.Wrap(fmt.Errorf("reading the CA's own certificate: %w", err), "--acme-ca-file names it")
+			return nil, hint.Wrap(fmt.Errorf("reading the CA's own certificate: %w", err), "--acme-ca-file names it")
 		}
 		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(data) {
-			return nil, acme.Meta{}, hint.New(l.CAFile+" holds no certificate", "--acme-ca-file names a PEM file with the CA's root")
+			return nil, hint.New(l.CAFile+" holds no certificate", "--acme-ca-file names a PEM file with the CA's root")
 		}
 	}
+	return acme.New(acme.Options{Directory: l.Server, Roots: roots, Account: a, Poll: k.Poll})
+}
+
+// client makes a client with the lineage's account, which is registered and
+// stored if it is new.
+func (k *Keeper) client(ctx context.Context, l *Lineage, t Terms) (*acme.Client, acme.Meta, error) {
 	a, err := k.account(l)
 	if err != nil {
 		return nil, acme.Meta{}, err
 	}
-	c, err := acme.New(acme.Options{Directory: l.Server, Roots: roots, Account: a, Poll: k.Poll})
+	c, err := k.connect(l, a)
 	if err != nil {
 		return nil, acme.Meta{}, err
 	}
@@ -92,6 +113,11 @@ func (k *Keeper) solver(c Challenge) (acme.Solver, error) {
 		return acme.Webroot{Dir: c.Webroot}, nil
 	case "tls-alpn-01":
 		return acme.TLSALPN{Addr: c.Listen}, nil
+	case ByHand:
+		if k.ByHand == nil {
+			return nil, hint.New("the record is made by hand, and nobody is there", "run postseal cert obtain on a terminal")
+		}
+		return inDNS(k.ByHand), nil
 	case "dns-exec":
 		return inDNS(acme.Exec{Program: c.Program}), nil
 	case "dns-rfc2136":
@@ -124,6 +150,34 @@ func (k *Keeper) Obtain(ctx context.Context, l *Lineage, t Terms) error {
 		if err := k.one(ctx, c, meta, l, kind); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Rehearse gets certificates from the CA's place for trying things out, with
+// keys of their own, and throws them away: a mistake then costs none of the
+// CA's limits.
+func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Terms) error {
+	try := *l
+	try.Server, try.Profile = staging, ""
+	c, meta, err := k.client(ctx, &try, Terms{Accept: t.Accept})
+	if err != nil {
+		return fmt.Errorf("rehearsing: %w", err)
+	}
+	defer c.Close()
+	if err := k.preflight(ctx, &try, meta); err != nil {
+		return err
+	}
+	s, err := k.solver(l.Challenge)
+	if err != nil {
+		return err
+	}
+	key, err := acme.NewKey(l.KeyTypes[0])
+	if err != nil {
+		return err
+	}
+	if _, err := c.Obtain(ctx, acme.Order{Names: l.Names, Key: key}, s, k.Tell); err != nil {
+		return fmt.Errorf("rehearsing: %w", err)
 	}
 	return nil
 }

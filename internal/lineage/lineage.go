@@ -62,6 +62,10 @@ type Update struct {
 	SecretFile string `json:"secret_file,omitempty"`
 }
 
+// ByHand is the challenge by a DNS record that a person makes; it cannot be
+// renewed unattended.
+const ByHand = "dns-manual"
+
 // Challenges are the ways to prove names that can be repeated without a person.
 var Challenges = []string{"http-01", "webroot", "tls-alpn-01", "dns-rfc2136", "dns-exec"}
 

@@ -39,6 +39,13 @@ func Install(f *detect.Facts, staged, target string) (*Plan, error) {
 	return b.p, nil
 }
 
+// Present are the checks of the configuration as it is.
+func Present(f *detect.Facts) []Check {
+	b := &builder{f: f, master: f.Config.Master, after: f.Config, served: map[string]served{}, p: &Plan{}}
+	b.checks()
+	return b.p.Checks
+}
+
 // Uses says whether a listener of Postfix shows what is in the file.
 func Uses(f *detect.Facts, path string) bool {
 	for _, l := range f.Listeners {

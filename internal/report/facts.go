@@ -165,7 +165,7 @@ func certificates(f *detect.Facts) (out []Remark) {
 func (p Printer) Facts(f *detect.Facts) int {
 	signs := map[string]painted{signGood: p.good(), signNote: p.note(), signBad: p.bad()}
 	for _, r := range Remarks(f) {
-		text := Clean(r.Text)
+		text := oneLine(r.Text)
 		if r.Detail == "" {
 			p.printf("%s %s\n", signs[r.Sign], text)
 			continue

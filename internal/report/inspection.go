@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -16,6 +17,19 @@ type Judged struct {
 	// Err is why it cannot be judged.
 	Err string `json:"error,omitempty"`
 	*certs.Inspection
+}
+
+// MarshalJSON writes empty lists as [] and not as null.
+func (j Judged) MarshalJSON() ([]byte, error) {
+	type fields Judged // the same, without this method
+	if j.Inspection != nil {
+		i := *j.Inspection
+		i.Names, i.Links, i.Findings = list(i.Names), list(i.Links), list(i.Findings)
+		j.Inspection = &i
+	}
+	var b bytes.Buffer
+	err := Printer{W: &b}.JSON(fields(j))
+	return b.Bytes(), err
 }
 
 // Broken says whether something about it is bad.
@@ -47,7 +61,7 @@ func (p Printer) Certificate(j Judged, brief bool) {
 	}
 	p.printf("\n")
 	if j.Err != "" {
-		p.indented("  ", 2, j.Err)
+		p.message("  ", 2, j.Err)
 		return
 	}
 	if brief {

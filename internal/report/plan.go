@@ -3,8 +3,9 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
+	"io"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"postseal/internal/diff"
@@ -18,7 +19,7 @@ func Diffs(p *plan.Plan) ([]diff.File, error) {
 		if f.Assemble != nil {
 			continue
 		}
-		d, err := diff.Compare(f.Path, f.Before, f.After, Reasons(p, f.Kind))
+		d, err := diff.Compare(f.Path, f.Before, f.After, reasons(p, f.Kind))
 		if err != nil {
 			return nil, err
 		}
@@ -27,33 +28,52 @@ func Diffs(p *plan.Plan) ([]diff.File, error) {
 	return out, nil
 }
 
-// Reasons finds the reason for a line of main.cf or master.cf that comes or
+// reasons finds the reason for a line of main.cf or master.cf that comes or
 // goes. A line that comes has its reason in the comment above it in the file.
-func Reasons(p *plan.Plan, k plan.Kind) diff.Reason {
-	return func(op diff.Op, text string) (string, string) {
+// Two services may lose the same line for different reasons: their changes are
+// in the order of the file, so each is told once before one is told again.
+func reasons(p *plan.Plan, k plan.Kind) diff.Reason {
+	type told struct {
+		op     diff.Op
+		change int
+	}
+	seen := map[told]bool{}
+	return func(op diff.Op, text string) (why, source string) {
 		if k != plan.MainCF && k != plan.MasterCF {
 			return "", ""
 		}
-		for _, c := range p.Changes {
+		for i, c := range p.Changes {
 			if (k == plan.MasterCF) != (c.Service != "") {
 				continue
 			}
 			switch {
-			case !names(text, c, k) || op == diff.Add && !c.Kept:
+			case !names(text, c, k, op) || op == diff.Add && !c.Kept:
 			case op == diff.Remove && c.Kept && c.Service == "" && c.Before == c.After:
 				return "moves into the block", ""
+			case seen[told{op, i}]:
+				why, source = c.Why, c.Source
 			default:
+				seen[told{op, i}] = true
 				return c.Why, c.Source
 			}
 		}
-		return "", ""
+		return why, source
 	}
 }
 
-// names says whether a line of the file is about the change.
-func names(text string, c plan.Change, k plan.Kind) bool {
+// names says whether a line of the file is about the change. Several services
+// may override a parameter, so in master.cf the value must be that of the
+// change, as far as it stands on the same line.
+func names(text string, c plan.Change, k plan.Kind, op diff.Op) bool {
 	if k == plan.MasterCF {
-		return strings.Contains(text, c.Parameter+"=") || strings.Contains(text, c.Parameter+" =")
+		value := c.Before
+		if op == diff.Add {
+			value = c.After
+		}
+		value, _, _ = strings.Cut(value, " ")
+		_, rest, ok := strings.Cut(text, c.Parameter)
+		rest, assigned := strings.CutPrefix(strings.TrimLeft(rest, " \t"), "=")
+		return ok && assigned && strings.HasPrefix(strings.TrimLeft(rest, " \t"), value)
 	}
 	rest, ok := strings.CutPrefix(text, c.Parameter)
 	return ok && strings.HasPrefix(strings.TrimLeft(rest, " \t"), "=")
@@ -135,14 +155,14 @@ func (p Printer) line(l diff.Line) {
 		fmt.Fprintln(p.W, p.paint(c, text))
 		return
 	}
-	why := "  " + l.Why
+	why := "  " + oneLine(l.Why)
 	used := max(reasonColumn, utf8.RuneCountInString(text))
 	if used+utf8.RuneCountInString(why) <= p.width() {
 		fmt.Fprintf(p.W, "%s%s%s\n", p.paint(c, text), strings.Repeat(" ", used-utf8.RuneCountInString(text)), p.paint(quiet, why))
 		return
 	}
 	fmt.Fprintln(p.W, p.paint(c, text))
-	for _, w := range Wrap(Clean(l.Why), p.width()-4) {
+	for _, w := range Wrap(oneLine(l.Why), p.width()-4) {
 		fmt.Fprintf(p.W, "    %s\n", p.paint(quiet, w))
 	}
 }
@@ -195,7 +215,9 @@ type fileJSON struct {
 	Kind plan.Kind `json:"kind"`
 	New  bool      `json:"new"`
 	// Diff is what patch(1) reads; empty for a file with a private key.
-	Diff     string   `json:"diff"`
+	Diff string `json:"diff"`
+	// Bytes is the diff of a file that is not UTF-8: JSON text cannot carry it.
+	Bytes    []byte   `json:"diff_base64,omitempty"`
 	From     []string `json:"from,omitempty"`
 	Contents []string `json:"contents,omitempty"`
 }
@@ -206,7 +228,9 @@ func PlanJSON(pl *plan.Plan) (any, error) {
 		Pending: !pl.Empty(), ConfigDir: pl.ConfigDir, Postfix: pl.Postfix, Files: []fileJSON{}, Changes: list(pl.Changes),
 		Risks: list(pl.Risks), Notes: list(pl.Notes), Checks: list(pl.Checks), Answers: map[string][]string{},
 	}
-	maps.Copy(out.Answers, pl.Answers)
+	for key, values := range pl.Answers {
+		out.Answers[key] = list(values)
+	}
 	diffs, err := Diffs(pl)
 	if err != nil {
 		return nil, err
@@ -219,6 +243,9 @@ func PlanJSON(pl *plan.Plan) (any, error) {
 		for _, d := range diffs {
 			if d.Path == f.Path {
 				j.Diff = d.Unified()
+				if !utf8.ValidString(j.Diff) {
+					j.Bytes = []byte(j.Diff)
+				}
 			}
 		}
 		out.Files = append(out.Files, j)
@@ -226,10 +253,26 @@ func PlanJSON(pl *plan.Plan) (any, error) {
 	return out, nil
 }
 
-// JSON writes v as indented JSON.
+// JSON writes v as indented JSON. What a terminal would act on is escaped: it
+// means the same to a program, and JSON is read by people too.
 func (p Printer) JSON(v any) error {
-	e := json.NewEncoder(p.W)
+	var b strings.Builder
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	var out strings.Builder
+	for _, r := range b.String() {
+		if !unsafe(r) {
+			out.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&out, "\\u%04x", unit)
+		}
+	}
+	_, err := io.WriteString(p.W, out.String())
+	return err
 }

@@ -2,8 +2,8 @@ package report
 
 import (
 	"fmt"
-	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +21,7 @@ func (p Printer) Step(e apply.Event) {
 		p.printf("%s %s: %s\n", p.note(), e.Step, e.Text)
 	case apply.Failed:
 		p.printf("%s %s\n", p.bad(), e.Step)
-		p.indented("    ", 4, e.Text)
+		p.message("    ", 4, e.Text)
 	}
 }
 
@@ -49,34 +49,59 @@ func Proof(x apply.Proof) string {
 	return x.Addr + "  " + strings.Join(parts, " · ")
 }
 
-// Receipt prints what a run did. undo is the command that takes it back.
-func (p Printer) Receipt(r *apply.Receipt, undo string) {
-	if r == nil {
-		return
-	}
-	for _, x := range r.Proofs {
+// Proofs prints what each listener answered.
+func (p Printer) Proofs(all []apply.Proof) {
+	for _, x := range all {
 		sign := p.good()
 		if !x.OK {
 			sign = p.bad()
 		}
 		p.printf("%s %s %s\n", sign, x.Service, Proof(x))
 	}
+}
+
+// Receipt prints what a run did. undo is the command that takes it back.
+func (p Printer) Receipt(r *apply.Receipt, undo string) {
+	if r == nil {
+		return
+	}
+	p.Proofs(r.Proofs)
 	for _, w := range r.Warnings {
 		p.indented(p.note()+" log: ", 7, w)
 	}
+	const unproved = "files only: nothing was reloaded, and no handshake was made."
 	switch {
+	case r.Phase == apply.Kept && r.FilesOnly && r.Kind == "undo":
+		p.printf("%s Run %s is undone, %s\n", p.note(), r.Undoes, unproved)
 	case r.Phase == apply.Kept && r.FilesOnly:
-		p.printf("%s Written, files only: nothing was reloaded, and no handshake was made.\n", p.note())
+		p.printf("%s Written, %s\n", p.note(), unproved)
 	case r.Phase == apply.Kept && r.Kind == "undo":
 		p.printf("%s Run %s is undone.\n", p.good(), r.Undoes)
 	case r.Phase == apply.Kept:
 		p.printf("%s Applied and proved, run %s.\n", p.good(), r.ID)
 	case r.Phase == apply.RolledBack:
 		p.printf("%s Rolled back: every file is as it was before run %s.\n", p.bad(), r.ID)
+	case r.Phase == apply.Reverting:
+		p.printf("%s Not rolled back: after run %s a file may be old or new; the backups stay.\n", p.bad(), r.ID)
+		if undo != "" {
+			p.printf("Try again: %s\n", undo)
+		}
+	}
+	if r.Phase == apply.Kept && r.FilesOnly && unread(r) {
+		reload := []string{"postfix", "reload"}
+		if r.ConfigDir != "/etc/postfix" {
+			reload = []string{"postfix", "-c", r.ConfigDir, "reload"}
+		}
+		p.printf("Where Postfix runs: %s\n", ShellLine(reload))
 	}
 	if r.Phase == apply.Kept && r.Kind == "apply" && undo != "" {
 		p.printf("Undo: %s\n", undo)
 	}
+}
+
+// unread says whether a run wrote something that Postfix has yet to read.
+func unread(r *apply.Receipt) bool {
+	return (r.Kind == "apply" || r.Kind == "undo") && slices.ContainsFunc(r.Entries, func(e apply.Entry) bool { return e.Kind != plan.Answers })
 }
 
 // History prints runs, newest first.
@@ -96,7 +121,7 @@ func (p Printer) History(all []*apply.Receipt) {
 		}
 		p.printf("%s  %s  %-5s  %-11s  %s: %s\n", r.ID, r.When.Local().Format("2006-01-02 15:04"), what, string(r.Phase), r.ConfigDir, strings.Join(files, ", "))
 		if r.Failure != "" {
-			p.indented("      ", 6, r.Failure)
+			p.message("      ", 6, r.Failure)
 		}
 	}
 }
@@ -104,7 +129,7 @@ func (p Printer) History(all []*apply.Receipt) {
 // Errors prints every part of an error with its hint.
 func (p Printer) Errors(err error) {
 	for _, e := range hint.All(err) {
-		p.indented("postseal: ", 10, e.Error())
+		p.message("postseal: ", 10, e.Error())
 		if h := hint.Of(e); h != "" {
 			p.indented(p.paint(quiet, "  hint: "), 8, h)
 		}
@@ -124,15 +149,12 @@ type reasonJSON struct {
 
 // ErrorsJSON gives an error as data.
 func ErrorsJSON(err error, exit int) any {
-	out := errorJSON{Exit: exit}
+	out := errorJSON{Exit: exit, Errors: []reasonJSON{}}
 	for _, e := range hint.All(err) {
 		out.Errors = append(out.Errors, reasonJSON{e.Error(), hint.Of(e)})
 	}
 	return out
 }
-
-// Missing says whether an error is only that a file is not there.
-func Missing(err error) bool { return strings.Contains(err.Error(), fs.ErrNotExist.Error()) }
 
 // ShellLine writes a command so that a shell reads the same words back.
 func ShellLine(words []string) string {

@@ -37,6 +37,12 @@ func Clean(s string) string {
 	return b.String()
 }
 
+// oneLine is Clean for text that is one line and must stay one: a name with a
+// line end in it could otherwise draw a line that we never printed.
+func oneLine(s string) string {
+	return strings.ReplaceAll(Clean(strings.TrimRight(s, "\n")), "\n", "␊")
+}
+
 func unsafe(r rune) bool {
 	return r != '\n' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)) || r == utf8.RuneError
 }
@@ -57,14 +63,14 @@ func (p Printer) width() int {
 	return p.Width
 }
 
-// printf writes cleaned text. Styled parts are made by paint.
+// printf writes a line of cleaned parts. Styled ones are made by paint.
 func (p Printer) printf(format string, args ...any) {
 	for i, a := range args {
 		switch v := a.(type) {
 		case string:
-			args[i] = Clean(v)
+			args[i] = oneLine(v)
 		case error:
-			args[i] = Clean(v.Error())
+			args[i] = oneLine(v.Error())
 		case painted:
 			args[i] = string(v)
 		}
@@ -86,7 +92,7 @@ const (
 )
 
 func (p Printer) paint(c colour, s string) painted {
-	s = Clean(s)
+	s = oneLine(s)
 	if !p.Color || s == "" {
 		return painted(s)
 	}
@@ -125,9 +131,15 @@ func Wrap(text string, width int) []string {
 	return out
 }
 
-// indented prints wrapped text, the first line after lead, the others under it.
+// indented prints a wrapped paragraph, the first line after lead, the others
+// under it.
 func (p Printer) indented(lead painted, indent int, text string) {
-	lines := Wrap(Clean(text), max(20, p.width()-indent))
+	p.message(lead, indent, oneLine(text))
+}
+
+// message is indented for text that may have several lines, as errors have.
+func (p Printer) message(lead painted, indent int, text string) {
+	lines := Wrap(Clean(strings.TrimRight(text, "\n")), max(20, p.width()-indent))
 	for i, l := range lines {
 		if i == 0 {
 			fmt.Fprintf(p.W, "%s%s\n", lead, l)

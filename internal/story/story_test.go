@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"postseal/internal/lab"
+	"postseal/internal/lab/pebble"
 )
 
 var (
@@ -32,6 +34,9 @@ var binary string
 func TestMain(m *testing.M) {
 	if addr := os.Getenv("STORY_DNS"); addr != "" {
 		serveDNS(addr)
+	}
+	if dir := os.Getenv("STORY_CA"); dir != "" {
+		serveCA(dir)
 	}
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "postseal-story-")
@@ -72,11 +77,34 @@ func serveDNS(addr string) {
 	os.Exit(1)
 }
 
+// standalone lets Pebble run outside a test, until the process ends.
+type standalone struct{}
+
+func (standalone) Helper()        {}
+func (standalone) Cleanup(func()) {}
+func (standalone) Fatal(a ...any) { fmt.Fprintln(os.Stderr, a...); os.Exit(1) }
+
+// serveCA is a CA inside a machine. It leaves its address, its root and the
+// port on which it looks for challenges in dir.
+func serveCA(dir string) {
+	p := pebble.New(standalone{}, pebble.Options{})
+	p.DNS.Add("mx.example.org. 1 IN A 127.0.0.1", "mail.example.org. 1 IN A 127.0.0.1")
+	_, port, err := net.SplitHostPort(p.HTTPAddr)
+	for name, text := range map[string]string{"ca.pem": p.RootPEM, "http": port, "url": p.Directory} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	if err != nil {
+		standalone{}.Fatal(err)
+	}
+	select {}
+}
+
 // scene is what a story works with.
 type scene struct {
 	machine *Machine
 	term    *Term
 	dns     *exec.Cmd
+	ca      *exec.Cmd
 }
 
 type sceneKey struct{}
@@ -104,6 +132,10 @@ func TestStories(t *testing.T) {
 					_ = s.dns.Process.Kill()
 					_ = s.dns.Wait()
 				}
+				if s.ca != nil {
+					_ = s.ca.Process.Kill()
+					_ = s.ca.Wait()
+				}
 				if s.machine != nil {
 					s.machine.Stop()
 				}
@@ -111,7 +143,7 @@ func TestStories(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"machine": cmdMachine, "resolver": cmdResolver, "in": cmdIn, "put": cmdPut, "same": cmdSame, "held": cmdHeld,
+			"machine": cmdMachine, "resolver": cmdResolver, "ca": cmdCA, "in": cmdIn, "put": cmdPut, "same": cmdSame, "held": cmdHeld,
 			"term": cmdTerm, "see": cmdSee, "type": cmdType, "screen": cmdScreen, "snap": cmdSnap, "bye": cmdBye, "swap": cmdSwap,
 		},
 	})
@@ -172,16 +204,37 @@ func furnish(m *Machine, kind string) error {
 // resolver: a resolver on 127.0.0.1 that validates.
 func cmdResolver(ts *testscript.TestScript, _ bool, _ []string) {
 	s := current(ts)
+	s.dns = s.self(ts, "STORY_DNS=127.0.0.1:53")
+	time.Sleep(300 * time.Millisecond) // it says nothing when it is ready
+}
+
+// ca: an ACME server; /tmp/ca has url, ca.pem, and the port for http-01.
+func cmdCA(ts *testscript.TestScript, _ bool, _ []string) {
+	s := current(ts)
+	ts.Check(os.MkdirAll(s.machine.Path("/tmp/ca"), 0o755))
+	s.ca = s.self(ts, "STORY_CA=/tmp/ca")
+	for range 200 {
+		if _, err := os.Stat(s.machine.Path("/tmp/ca/url")); err == nil {
+			time.Sleep(50 * time.Millisecond)
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	ts.Fatalf("the CA does not come up")
+}
+
+// self runs this test program inside, as what a variable says.
+func (s *scene) self(ts *testscript.TestScript, as string) *exec.Cmd {
 	self, err := os.Executable()
 	ts.Check(err)
 	program, err := os.ReadFile(self)
 	ts.Check(err)
-	ts.Check(s.machine.Write("/tmp/resolver", string(program), 0o755))
-	argv := s.machine.Argv("env", "STORY_DNS=127.0.0.1:53", "/tmp/resolver")
-	s.dns = exec.Command(argv[0], argv[1:]...)
-	s.dns.Stderr = os.Stderr
-	ts.Check(s.dns.Start())
-	time.Sleep(300 * time.Millisecond) // it says nothing when it is ready
+	ts.Check(s.machine.Write("/tmp/self", string(program), 0o755))
+	argv := s.machine.Argv("env", as, "/tmp/self")
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stderr = os.Stderr
+	ts.Check(cmd.Start())
+	return cmd
 }
 
 // in [-as USER] PROGRAM ARGS...: run a program inside; with ! it must fail.

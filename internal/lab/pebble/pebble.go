@@ -13,7 +13,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/letsencrypt/pebble/v2/ca"
@@ -33,6 +32,13 @@ func quick() {
 			}
 		}
 	}
+}
+
+// T is what New needs of a test; a program of its own can stand in for it.
+type T interface {
+	Helper()
+	Fatal(args ...any)
+	Cleanup(func())
 }
 
 // Server is a real ACME server in this process, with a DNS of its own.
@@ -62,7 +68,7 @@ type Options struct {
 }
 
 // FreeAddr is an address on 127.0.0.1 that nobody has.
-func FreeAddr(t testing.TB) (string, int) {
+func FreeAddr(t T) (string, int) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -73,7 +79,7 @@ func FreeAddr(t testing.TB) (string, int) {
 }
 
 // New starts one; it ends with the test.
-func New(t testing.TB, o Options) *Server {
+func New(t T, o Options) *Server {
 	t.Helper()
 	quick()
 	if o.Profiles == nil {
@@ -123,7 +129,7 @@ type DNS struct {
 const tsigKey = "postseal."
 
 // NewDNS starts one on a port of 127.0.0.1.
-func NewDNS(t testing.TB) *DNS {
+func NewDNS(t T) *DNS {
 	t.Helper()
 	d := &DNS{rr: map[string][]dns.RR{}, Key: "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IQ=="}
 	for range 20 { // one number for UDP and TCP

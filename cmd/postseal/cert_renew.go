@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/hint"
+	"postseal/internal/lineage"
+	"postseal/internal/report"
+	"postseal/internal/session"
+)
+
+func (a *app) certRenewCmd() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "renew [NAME]...",
+		Short: "Renew the certificates that are due; for a timer",
+		Long: `renew looks at every certificate that "cert obtain" got, or those named, and renews what is due: when the CA wants it
+(RFC 9773), or when a third of its life is left. The key stays, so that TLSA records hold. The new certificate is
+tried on a private Postfix, put in place in one step, and proved on every listener that shows it; if that fails,
+the old one comes back. It is not put in place if signed TLSA records are published and none matches it.
+
+Certificates that certbot or another client renews are left to it.
+`,
+		RunE: func(_ *cobra.Command, names []string) error { return a.certRenew(names, force) },
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "renew also what is not due")
+	return cmd
+}
+
+func (a *app) certRenew(names []string, force bool) error {
+	s, err := a.open()
+	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
+		return err
+	}
+	if !s.Facts.Root {
+		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert renew")
+	}
+	k := a.keeper(s)
+	all, err := k.All()
+	if err != nil {
+		return err
+	}
+	if all, err = chosen(all, names); err != nil {
+		return usageError{err}
+	}
+	type outcome struct {
+		lineage.Outcome
+		Error string `json:"error,omitempty"`
+	}
+	list := []outcome{}
+	for _, o := range k.Renew(a.ctx, all, force) {
+		x := outcome{Outcome: o}
+		if o.Err != nil {
+			x.Error = o.Err.Error()
+			err = errors.Join(err, hint.Wrap(fmt.Errorf("%s (%s): %w", o.Lineage, o.Algorithm, o.Err), hint.Of(o.Err)))
+		} else if !a.json {
+			done := "not renewed: " + o.Why
+			if o.Renewed {
+				done = "renewed, since " + o.Why
+			}
+			fmt.Fprintf(a.out, "%s (%s) %s\n", report.Clean(o.Lineage), o.Algorithm, report.Clean(done))
+		}
+		list = append(list, x)
+	}
+	if a.json && err == nil {
+		return a.printer(a.out).JSON(map[string]any{"certificates": list})
+	}
+	if len(list) == 0 && err == nil && !a.json {
+		fmt.Fprintln(a.out, "No certificate was obtained here: postseal cert obtain gets one.")
+	}
+	return err
+}
+
+// chosen are the lineages of these names; all without names.
+func chosen(all []*lineage.Lineage, names []string) ([]*lineage.Lineage, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var out []*lineage.Lineage
+	for _, n := range names {
+		found := false
+		for _, l := range all {
+			if l.Name == n {
+				out, found = append(out, l), true
+			}
+		}
+		if !found {
+			return nil, hint.New(fmt.Sprintf("no certificate is named %.80q", n), "postseal cert renew without a name renews all that are due")
+		}
+	}
+	return out, nil
+}
