@@ -44,6 +44,10 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 			if err != nil {
 				return err
 			}
+			if o.filesOnly && plan.Instance(s.ConfigDir) != "" && a.settings.CertsDir == "" {
+				return usageError{hint.New("the chain file would lie on this machine, and not in the image that "+s.ConfigDir+" is in",
+					"run it inside the image: chroot IMAGE postseal apply --files-only; or name a folder that has the same path in both: --certs-dir")}
+			}
 			options := s.ApplyOptions()
 			options.Accept, options.FilesOnly = accept, o.filesOnly
 			return a.applyPlan(s, p, options, o.yes)

@@ -70,6 +70,9 @@ func (a *app) savePlan(p *plan.Plan, path string) error {
 	if err != nil {
 		return err
 	}
+	if old, err := a.machine.ReadFile(path); err == nil && !json.Valid(old) {
+		return hint.New(path+" exists, and is no plan", "choose another name for --out")
+	}
 	if err := a.machine.Replace(path, append(data, '\n'), 0o600); err != nil {
 		return err
 	}

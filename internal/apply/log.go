@@ -2,6 +2,7 @@ package apply
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,7 +26,7 @@ func (t *transaction) markLog() int64 {
 // TLS_README: none of them shows in postfix check).
 var broken = []string{
 	"disabling TLS support", "TLS will be disabled", "error opening chain file", "cannot load", "cannot get", "No server certs available",
-	"Invalid TLS", "invalid TLS", "invalid cipher grade", "invalid \"-o", "fatal: ", "panic: ",
+	"Invalid TLS", "invalid TLS", "invalid cipher grade", "invalid \"-o",
 }
 
 // readLog looks at what Postfix has logged since the mark. A line that says
@@ -57,9 +58,21 @@ func (t *transaction) readLog(mark int64) error {
 	return done(nil)
 }
 
+// isBroken looks only at what Postfix says of itself. A line that names a
+// client or a server may hold that one's words.
 func isBroken(text string) bool {
-	return slices.ContainsFunc(broken, func(b string) bool { return strings.Contains(text, b) })
+	kind, rest, ok := strings.Cut(text, ": ")
+	switch {
+	case !ok || peer.MatchString(text):
+		return false
+	case kind == "fatal" || kind == "panic":
+		return true
+	}
+	return (kind == "warning" || kind == "error") && slices.ContainsFunc(broken, func(b string) bool { return strings.Contains(rest, b) })
 }
+
+// peer is an address in brackets, as Postfix writes it after a name.
+var peer = regexp.MustCompile(`\[[0-9A-Fa-f.:]+\]|\[unknown\]|from <|to=<|from=<`)
 
 // noteTroubles remembers what Postfix complains of before anything has changed.
 func (t *transaction) noteTroubles(mark int64) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -47,7 +48,7 @@ const observeTime = 10 * time.Second
 // observe notes how each listener answers before the change. If none answers,
 // Postfix does not run, and nothing could be proved afterwards.
 func (t *transaction) observe(ctx context.Context) error {
-	if t.FilesOnly || len(t.Checks) == 0 {
+	if t.FilesOnly {
 		return nil
 	}
 	done := t.step("look at the listeners")
@@ -56,9 +57,18 @@ func (t *transaction) observe(ctx context.Context) error {
 		return done(hint.New("Postfix is not running: a change could not be proved",
 			"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only"))
 	}
+	if len(t.Checks) == 0 {
+		return done(nil)
+	}
 	log := t.markLog()
 	t.Before = t.lookAll(ctx, t.Checks)
 	t.noteTroubles(log)
+	for i, c := range t.Checks {
+		if c.New && t.Before[i].Stage != probe.Connecting {
+			return done(hint.New(fmt.Sprintf("something listens on %s already: Postfix would not start with a service there", c.Addr),
+				"ss -ltnp shows what it is; end it, or leave the new service out"))
+		}
+	}
 	if slices.ContainsFunc(t.Before, func(p Proof) bool { return !p.mute() }) {
 		return done(nil)
 	}
@@ -196,13 +206,27 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 	return t.floors(ctx)
 }
 
+// revive makes the old files count again. A master that the new ones have
+// killed is started; it ran before, else observe would not have let us go on.
+func (t *transaction) revive(ctx context.Context) error {
+	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
+	if err != nil || o.Code == 0 {
+		return t.reload(ctx, "reload the old state")
+	}
+	done := t.step("start Postfix again")
+	if o, err = t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "start"); err == nil && o.Code != 0 {
+		err = fmt.Errorf("postfix start ended with %d: %s", o.Code, strings.TrimSpace(o.Stderr))
+	}
+	return done(err)
+}
+
 // throttleTime is how long a listener may take to be as it was before.
 const throttleTime = 90 * time.Second
 
 // reloadAndCompare makes the old state live again and compares it with what
 // was seen before.
 func (t *transaction) reloadAndCompare(ctx context.Context) error {
-	if err := t.reload(ctx, "reload the old state"); err != nil {
+	if err := t.revive(ctx); err != nil {
 		return err
 	}
 	// The master pauses a service whose processes died, for a minute by
@@ -270,7 +294,11 @@ func (t *transaction) await(ctx context.Context, checks []plan.Check, wrong func
 // not held against the change.
 func (t *transaction) wrong(c plan.Check, p Proof) string {
 	i := slices.IndexFunc(t.Before, func(b Proof) bool { return b.Service == c.Service })
-	if !p.OK && i >= 0 && t.Before[i].mute() {
+	if !p.OK && i >= 0 && !c.New && t.Before[i].mute() {
+		return ""
+	}
+	// A server that demands a client certificate of everyone says so inside TLS.
+	if !p.OK && i >= 0 && p.Stage == probe.Inside && t.Before[i].Stage == p.Stage {
 		return ""
 	}
 	if !p.OK {
@@ -293,6 +321,12 @@ func (t *transaction) wrong(c plan.Check, p Proof) string {
 	return ""
 }
 
+// timedOut says whether nothing came at all, which is no refusal.
+func timedOut(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout() || errors.Is(err, context.DeadlineExceeded)
+}
+
 // floors proves that what lies below the floor is refused.
 func (t *transaction) floors(ctx context.Context) error {
 	below := map[string]uint16{"TLSv1.2": tls.VersionTLS11, "TLSv1.3": tls.VersionTLS12}
@@ -308,7 +342,7 @@ func (t *transaction) floors(ctx context.Context) error {
 		switch {
 		case err == nil:
 			return done(fmt.Errorf("%s (%s) still takes %s, below the floor %s", c.Service, c.Addr, r.Version, c.Floor))
-		case errors.As(err, &e) && e.Stage == probe.Handshaking:
+		case errors.As(err, &e) && e.Stage == probe.Handshaking && !timedOut(err):
 			t.Proofs[i].Refused = tls.VersionName(version)
 		default:
 			return done(err)

@@ -112,11 +112,16 @@ func (s store) get(path string) (*Receipt, error) {
 	return &r, nil
 }
 
+// literal is a path of which Glob takes every character for itself.
+func literal(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
 // History lists the receipts of an instance, newest first; an empty configDir
 // is all instances. It needs only reading.
 func History(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {
 	s := store{host.ReadOnly{Reader: m}, stateDir}
-	paths, err := m.Glob(filepath.Join(stateDir, "receipts", "*.json"))
+	paths, err := m.Glob(filepath.Join(literal(stateDir), "receipts", "*.json"))
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +146,12 @@ func Last(m host.Reader, stateDir, configDir string) (*Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
+	undone := map[string]bool{}
 	for _, r := range all {
-		if r.Kind == "apply" && r.Phase == Kept {
+		if r.Kind == "undo" && r.Phase == Kept {
+			undone[r.Undoes] = true
+		}
+		if r.Kind == "apply" && r.Phase == Kept && !undone[r.ID] {
 			return r, nil
 		}
 	}
@@ -156,6 +165,18 @@ func Pending(m host.Reader, stateDir string) (*Receipt, error) {
 		return nil, nil
 	}
 	return r, err
+}
+
+// Unproved names the listeners that were excused, since they served no one
+// before the change either; empty if there are none.
+func (r *Receipt) Unproved() string {
+	var out []string
+	for _, p := range r.Proofs {
+		if !p.OK {
+			out = append(out, p.Service+" on "+p.Addr)
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // State says in words how the files of an interrupted run stand.
@@ -182,7 +203,7 @@ func (r *Receipt) State(m host.Reader) []string {
 func (s store) nextID(now time.Time) (string, error) {
 	n := 0
 	for _, pattern := range []string{"receipts/*.json", "backups/*"} {
-		paths, err := s.m.Glob(filepath.Join(s.dir, pattern))
+		paths, err := s.m.Glob(filepath.Join(literal(s.dir), pattern))
 		if err != nil {
 			return "", err
 		}

@@ -26,6 +26,8 @@ type transaction struct {
 	new   [][]byte // contents after; nil for a file that goes
 	// oldTroubles are log lines about broken TLS that came before the change.
 	oldTroubles map[string]bool
+	// touched is how many entries were written, or may have been.
+	touched int
 }
 
 // begin takes the lock of the state folder, and refuses to go on over a run
@@ -66,6 +68,10 @@ func interrupted(m host.Reader, stateDir string) error {
 	r, err := Pending(m, stateDir)
 	if err != nil || r == nil {
 		return err
+	}
+	if r.Phase == Reverting {
+		err = fmt.Errorf("%w: %s %s of %s was being put back; %s", ErrPending, r.Kind, r.ID, r.When.Format(time.DateTime), strings.Join(r.State(m), ", "))
+		return hint.Wrap(err, "postseal undo goes on with that")
 	}
 	err = fmt.Errorf("%w: %s %s of %s, after %q; %s", ErrPending, r.Kind, r.ID, r.When.Format(time.DateTime), r.Phase, strings.Join(r.State(m), ", "))
 	return hint.Wrap(err, "postseal undo puts the old files back, postseal apply --finish goes on")
@@ -207,8 +213,17 @@ func (t *transaction) discard() error {
 // write puts the files in place. What other files refer to comes first.
 func (t *transaction) write() error {
 	done := t.step("write")
-	for i := range t.Entries {
-		if err := t.put(i, t.Entries[i].Gone, t.new[i]); err != nil {
+	for i, e := range t.Entries {
+		// Looking at the listeners took its time: nobody's edit is lost.
+		now, err := t.digest(e.Path)
+		if err == nil && now != e.Before && now != e.After {
+			err = hint.Wrap(fmt.Errorf("%s %w", e.Path, ErrChanged), "run postseal again to see the new plan")
+		}
+		if err != nil {
+			return done(err)
+		}
+		t.touched = i + 1
+		if err := t.put(i, e.Gone, t.new[i]); err != nil {
 			return done(err)
 		}
 	}
@@ -242,7 +257,11 @@ func (t *transaction) put(i int, remove bool, content []byte) error {
 			return err
 		}
 	}
-	err = t.m.Replace(e.Path, content, e.Mode)
+	if e.Kind == plan.ChainPEM {
+		err = t.m.ReplaceSecret(e.Path, content)
+	} else {
+		err = t.m.Replace(e.Path, content, e.Mode)
+	}
 	switch {
 	case errors.Is(err, syscall.EPERM):
 		return hint.Wrap(err, "the file may be protected: lsattr "+e.Path+" shows an i; chattr -i takes it away")
@@ -255,18 +274,22 @@ func (t *transaction) put(i int, remove bool, content []byte) error {
 // finish turns the journal into a receipt.
 func (t *transaction) finish(p Phase) error {
 	t.Phase = p
-	if t.Undoes != "" && p == Kept {
+	if err := t.store.put(t.store.receipt(t.ID), t.Receipt); err != nil {
+		return err
+	}
+	// The run's own receipt comes first: it is what says that the other one
+	// is undone, and what a crash here must not leave without.
+	if t.Undoes != "" {
 		undone, err := t.store.get(t.store.receipt(t.Undoes))
 		if err != nil {
 			return err
 		}
-		undone.Phase = Undone
+		if undone.Phase = Undone; p != Kept {
+			undone.Phase = Kept
+		}
 		if err := t.store.put(t.store.receipt(t.Undoes), undone); err != nil {
 			return err
 		}
-	}
-	if err := t.store.put(t.store.receipt(t.ID), t.Receipt); err != nil {
-		return err
 	}
 	if err := t.m.Remove(t.store.journal()); err != nil {
 		return err
@@ -307,7 +330,7 @@ func (t *transaction) restore(ctx context.Context) error {
 	done := t.step("put the old files back")
 	t.dropNew() // frees room, should the disc be full
 	var all []error
-	for i := len(t.Entries) - 1; i >= 0; i-- {
+	for i := t.touched - 1; i >= 0; i-- {
 		e := t.Entries[i]
 		now, err := t.digest(e.Path)
 		switch {

@@ -35,7 +35,7 @@ func Undo(ctx context.Context, m host.Machine, configDir string, o Options) (*Re
 	}
 	defer release()
 	t.Undoes, t.Postfix = last.ID, last.Postfix
-	t.FilesOnly = t.FilesOnly || last.FilesOnly && len(last.Checks) == 0
+	t.FilesOnly = t.FilesOnly || last.FilesOnly // what was never live need not be proved
 	unlock, err := t.lockPaths(ctx, editLocked(last.Entries))
 	if err != nil {
 		return nil, err
@@ -71,7 +71,8 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 		return nil, err
 	}
 	defer release()
-	t.Receipt = pending
+	t.Receipt, t.touched = pending, len(pending.Entries)
+	t.FilesOnly = t.FilesOnly || o.FilesOnly
 	unlock, err := t.lockPaths(ctx, editLocked(pending.Entries))
 	if err != nil {
 		return nil, err

@@ -256,8 +256,19 @@ func (f *Facts) OwnCertificate(s mastercf.Service) bool {
 // CertificateFiles are the files that hold the server certificates of a
 // service (nil: of all that do not name their own), keys among them.
 func (f *Facts) CertificateFiles(s *mastercf.Service, prefix string) (groups [][]string, origin postfix.Origin) {
+	// Daemons run in the queue directory, and so read relative paths.
+	absolute := func(path string) string {
+		if filepath.IsAbs(path) {
+			return path
+		}
+		return filepath.Join(f.Config.Text(nil, "queue_directory"), path)
+	}
 	if v := f.Config.Value(s, prefix+"chain_files"); v.Text != "" {
-		return [][]string{list(v.Text)}, v.Origin
+		files := list(v.Text)
+		for i := range files {
+			files[i] = absolute(files[i])
+		}
+		return [][]string{files}, v.Origin
 	}
 	for _, p := range pairs {
 		v := f.Config.Value(s, prefix+p[0])
@@ -268,7 +279,7 @@ func (f *Facts) CertificateFiles(s *mastercf.Service, prefix string) (groups [][
 		if key == "" {
 			key = v.Text
 		}
-		groups = append(groups, []string{key, v.Text})
+		groups = append(groups, []string{absolute(key), absolute(v.Text)})
 		origin = v.Origin
 	}
 	return groups, origin

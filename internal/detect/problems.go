@@ -86,7 +86,7 @@ var levels = []string{"none", "may", "encrypt", "dane", "dane-only", "fingerprin
 func (f *Facts) badValues(s *mastercf.Service) {
 	for _, name := range []string{"smtpd_tls_security_level", "smtp_tls_security_level"} {
 		v, own := f.own(s, name)
-		if own && v.Text != "" && !slices.Contains(levels, v.Text) {
+		if own && v.Text != "" && !slices.Contains(levels, strings.ToLower(v.Text)) {
 			f.fatal(name, v.Origin, fmt.Sprintf("%.40q is no TLS level: the service dies at every connection", v.Text))
 		}
 	}
@@ -148,7 +148,7 @@ func (f *Facts) contradictions() {
 		}
 		f.problem("smtp_tls_security_level", level.Origin, level.Text+" "+what+", since smtp_dns_support_level is not dnssec")
 	}
-	if v := f.Config.Value(nil, "smtpd_tls_req_ccert"); v.Text == "yes" && ServerLevel(func(n string) string { return f.Config.Text(nil, n) }) != "encrypt" {
+	if v := f.Config.Value(nil, "smtpd_tls_req_ccert"); strings.EqualFold(v.Text, "yes") && ServerLevel(func(n string) string { return f.Config.Text(nil, n) }) != "encrypt" {
 		f.problem("smtpd_tls_req_ccert", v.Origin, "ignored, since TLS itself is not required")
 	}
 	for _, l := range f.Receives(Submission, Submissions) {

@@ -71,6 +71,8 @@ func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 			r.Validates, r.Why = Unknown, fmt.Sprintf("%s answers %s for the root zone", hostOf(s), answers[i].RCode)
 		case !answers[i].AD:
 			r.Validates, r.Why = No, hostOf(s)+" does not validate DNSSEC"
+		case ip == netip.AddrFrom4([4]byte{127, 0, 0, 11}):
+			r.Validates, r.Why = No, "127.0.0.11 is Docker's forwarder, which validates nothing itself"
 		case err != nil || !ip.IsLoopback():
 			r.Validates, r.Why = No, hostOf(s)+" validates DNSSEC, but its answers cross the network unprotected"
 		default:

@@ -49,17 +49,18 @@ type Transport struct {
 // encrypt (postconf(5), smtpd_tls_security_level and what it replaced).
 // get gives an expanded parameter of the service.
 func ServerLevel(get func(name string) string) string {
-	level := get("smtpd_tls_security_level")
+	level := strings.ToLower(get("smtpd_tls_security_level")) // tls_level_lookup(3) folds case
+	yes := func(name string) bool { return strings.EqualFold(get(name), "yes") }
 	switch {
-	case get("smtpd_tls_wrappermode") == "yes":
+	case yes("smtpd_tls_wrappermode"):
 		return "encrypt"
 	case level == "none" || level == "may":
 		return level
 	case level != "":
 		return "encrypt" // other level names act as encrypt on a server
-	case get("smtpd_enforce_tls") == "yes":
+	case yes("smtpd_enforce_tls"):
 		return "encrypt"
-	case get("smtpd_use_tls") == "yes":
+	case yes("smtpd_use_tls"):
 		return "may"
 	}
 	return "none"
@@ -67,16 +68,17 @@ func ServerLevel(get func(name string) string) string {
 
 // ClientLevel is what a sending service does about TLS.
 func ClientLevel(get func(name string) string) string {
-	level := get("smtp_tls_security_level")
+	level := strings.ToLower(get("smtp_tls_security_level"))
+	yes := func(name string) bool { return strings.EqualFold(get(name), "yes") }
 	switch {
 	case level != "":
 		return level
-	case get("smtp_enforce_tls") == "yes":
-		if get("smtp_tls_enforce_peername") == "no" {
+	case yes("smtp_enforce_tls"):
+		if strings.EqualFold(get("smtp_tls_enforce_peername"), "no") {
 			return "encrypt"
 		}
 		return "verify"
-	case get("smtp_use_tls") == "yes":
+	case yes("smtp_use_tls"):
 		return "may"
 	}
 	return "none"
@@ -97,17 +99,17 @@ func (f *Facts) findListeners() {
 func (f *Facts) Listener(c postfix.Config, s mastercf.Service) Listener {
 	get := func(name string) string { return c.Text(&s, name) }
 	l := Listener{Service: s, Screened: s.Program() == "postscreen"}
-	l.Wrapper = get("smtpd_tls_wrappermode") == "yes"
+	l.Wrapper = c.Bool(&s, "smtpd_tls_wrappermode")
 	l.Level = ServerLevel(get)
 	proxy := "smtpd_upstream_proxy_protocol"
 	if l.Screened {
 		proxy = "postscreen_upstream_proxy_protocol"
-		if level := get("postscreen_tls_security_level"); level != "" {
+		if level := strings.ToLower(get("postscreen_tls_security_level")); level != "" {
 			l.Level = level
 		}
 	}
 	l.Proxy = get(proxy) != ""
-	l.Auth = get("smtpd_sasl_auth_enable") == "yes"
+	l.Auth = c.Bool(&s, "smtpd_sasl_auth_enable")
 	host, port := endpoint(s.Name)
 	l.Addr = net.JoinHostPort(f.dialHost(c, host), port)
 	l.Kind = kind(s, l, host, port)

@@ -2,7 +2,10 @@
 // it on a line of its own; it is never part of the error's text.
 package hint
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 type hinted struct {
 	error
@@ -32,17 +35,24 @@ func Of(err error) string {
 }
 
 // All splits what errors.Join put together, so that each part can be shown
-// with its own hint.
+// with its own hint. An error that only wraps several stays whole.
 func All(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var out []error
-		for _, e := range joined.Unwrap() {
-			out = append(out, All(e)...)
-		}
-		return out
-	}
 	if err == nil {
 		return nil
 	}
-	return []error{err}
+	several, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	var texts []string
+	for _, e := range several.Unwrap() {
+		out = append(out, All(e)...)
+		texts = append(texts, e.Error())
+	}
+	// fmt.Errorf with more than one %w has a text of its own.
+	if err.Error() != strings.Join(texts, "\n") {
+		return []error{err}
+	}
+	return out
 }

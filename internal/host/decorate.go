@@ -15,6 +15,9 @@ type ReadOnly struct{ Reader }
 // Replace implements Machine.
 func (ReadOnly) Replace(path string, _ []byte, _ fs.FileMode) error { return refuse("replace", path) }
 
+// ReplaceSecret implements Machine.
+func (ReadOnly) ReplaceSecret(path string, _ []byte) error { return refuse("replace", path) }
+
 // MkdirAll implements Machine.
 func (ReadOnly) MkdirAll(path string, _ fs.FileMode) ([]string, error) {
 	return nil, refuse("mkdir", path)
@@ -89,6 +92,13 @@ func (r *Recorder) LookUp(ctx context.Context, server, name string, qtype uint16
 // Replace implements Machine.
 func (r *Recorder) Replace(path string, data []byte, mode fs.FileMode) error {
 	err := r.Machine.Replace(path, data, mode)
+	r.note(err, "wrote %s, %d bytes", path, len(data))
+	return err
+}
+
+// ReplaceSecret implements Machine.
+func (r *Recorder) ReplaceSecret(path string, data []byte) error {
+	err := r.Machine.ReplaceSecret(path, data)
 	r.note(err, "wrote %s, %d bytes", path, len(data))
 	return err
 }

@@ -102,6 +102,11 @@ func (f *Fake) Replace(path string, data []byte, mode fs.FileMode) error {
 	return f.Local.Replace(f.at(path), data, mode)
 }
 
+// ReplaceSecret implements Machine.
+func (f *Fake) ReplaceSecret(path string, data []byte) error {
+	return f.Local.ReplaceSecret(f.at(path), data)
+}
+
 // MkdirAll implements Machine.
 func (f *Fake) MkdirAll(path string, mode fs.FileMode) ([]string, error) {
 	made, err := f.Local.MkdirAll(f.at(path), mode)

@@ -49,6 +49,9 @@ type Machine interface {
 	// mode, extended attributes and place (symbolic links are followed); a new
 	// one gets mode and this process's owner.
 	Replace(path string, data []byte, mode fs.FileMode) error
+	// ReplaceSecret is Replace for a file that holds a private key: whatever it
+	// was before, it is 0600 and this process's own afterwards.
+	ReplaceSecret(path string, data []byte) error
 	// MkdirAll makes a folder, and its parents with mode 0755. made are those
 	// that were not there, outermost first.
 	MkdirAll(path string, mode fs.FileMode) (made []string, err error)

@@ -19,7 +19,18 @@ import (
 const cool = 3 * time.Second
 
 // Replace implements Machine.
-func (Local) Replace(path string, data []byte, mode fs.FileMode) (err error) {
+func (Local) Replace(path string, data []byte, mode fs.FileMode) error {
+	return replace(path, data, mode, true)
+}
+
+// ReplaceSecret implements Machine.
+func (Local) ReplaceSecret(path string, data []byte) error {
+	return replace(path, data, 0o600, false)
+}
+
+// replace does the work; keep is whether an existing file keeps its owner,
+// mode and attributes.
+func replace(path string, data []byte, mode fs.FileMode, keep bool) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("replacing %s: %w", path, err)
@@ -61,7 +72,7 @@ func (Local) Replace(path string, data []byte, mode fs.FileMode) (err error) {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if exists {
+	if exists && keep {
 		mode = old.Mode().Perm()
 		if err := keepOwner(f, target); err != nil {
 			return err

@@ -13,7 +13,7 @@ var receivedHeader = &ask.Question[bool, Facts]{
 	When:    serves,
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[bool] {
 		switch {
-		case f.Config.Text(nil, "smtpd_tls_received_header") == "yes":
+		case f.Config.Bool(nil, "smtpd_tls_received_header"):
 			return suggest(true, ask.Detected, "it is noted now")
 		case profile.Get(f, a) == Compatible:
 			return suggest(false, ask.Default, "the profile changes as little as it can")

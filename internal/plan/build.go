@@ -310,11 +310,28 @@ func (b *builder) openSSL(major, minor int) bool {
 
 // instance is a name for the folder of this instance's chain files.
 func (b *builder) instance() string {
-	name := safe(b.f.Hostname)
-	if dir := filepath.Base(b.f.Config.Dir); b.f.Config.Dir != "/etc/postfix" {
-		return safe(dir) + "-" + name
+	if i := Instance(b.f.Config.Dir); i != "" {
+		return i + "-" + safe(b.f.Hostname)
 	}
-	return name
+	return safe(b.f.Hostname)
+}
+
+// Instance is a name for the instance of a configuration directory, for files
+// of ours that must not be shared; empty for the machine's own /etc/postfix.
+// Directories of the same name in different places have different ones.
+func Instance(configDir string) string {
+	if configDir == "/etc/postfix" {
+		return ""
+	}
+	return safe(filepath.Base(configDir)) + "-" + Digest([]byte(configDir))[:6]
+}
+
+// OpenSSLPath is the file for the TLS library of one instance's smtpd.
+func OpenSSLPath(etcDir, configDir string) string {
+	if i := Instance(configDir); i != "" {
+		return filepath.Join(etcDir, "openssl-smtpd-"+i+".cnf")
+	}
+	return filepath.Join(etcDir, "openssl-smtpd.cnf")
 }
 
 // safe makes a file name of a host name.

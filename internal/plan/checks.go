@@ -16,7 +16,8 @@ func (b *builder) checks() {
 			continue
 		}
 		l := b.f.Listener(b.after, s)
-		c := Check{Service: s.ID(), Addr: l.Addr, Mode: GreetOnly, Proxy: l.Proxy}
+		_, existed := b.f.Config.Master.Find(s.Name, s.Type)
+		c := Check{Service: s.ID(), Addr: l.Addr, Mode: GreetOnly, Proxy: l.Proxy, New: !existed}
 		switch {
 		case l.Wrapper:
 			c.Mode = Implicit

@@ -7,8 +7,10 @@
 package plan
 
 import (
+	"encoding/json"
 	"io/fs"
 	"slices"
+	"unicode/utf8"
 )
 
 // Format is the version of a saved plan.
@@ -69,6 +71,43 @@ type File struct {
 	Assemble *Assembly `json:"assemble,omitempty"`
 }
 
+// fileJSON is a File whose contents need not be UTF-8, which JSON demands.
+type fileJSON struct {
+	plainFile
+	BeforeBase64 []byte `json:"before_base64,omitempty"`
+	AfterBase64  []byte `json:"after_base64,omitempty"`
+}
+
+type plainFile File
+
+// MarshalJSON implements json.Marshaler.
+func (f File) MarshalJSON() ([]byte, error) {
+	j := fileJSON{plainFile: plainFile(f)}
+	if !utf8.ValidString(f.Before) {
+		j.Before, j.BeforeBase64 = "", []byte(f.Before)
+	}
+	if !utf8.ValidString(f.After) {
+		j.After, j.AfterBase64 = "", []byte(f.After)
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *File) UnmarshalJSON(data []byte) error {
+	var j fileJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*f = File(j.plainFile)
+	if j.BeforeBase64 != nil {
+		f.Before = string(j.BeforeBase64)
+	}
+	if j.AfterBase64 != nil {
+		f.After = string(j.AfterBase64)
+	}
+	return nil
+}
+
 // Assembly is a key-first chain file (postconf(5), smtpd_tls_chain_files). The
 // key is read only when the file is written.
 type Assembly struct {
@@ -125,6 +164,8 @@ type Check struct {
 	Mode    Mode   `json:"mode"`
 	// Proxy is true if a PROXY protocol line must come first.
 	Proxy bool `json:"proxy,omitempty"`
+	// New is true for a listener that is not there yet.
+	New bool `json:"new,omitempty"`
 	// Floor is the oldest TLS version that it may accept.
 	Floor string `json:"floor,omitempty"`
 	// Serves maps "RSA", "ECDSA" or "Ed25519" to the SHA-256 of the leaf that
@@ -159,7 +200,7 @@ var RiskNames = []string{
 	RiskLowerInboundFloor, RiskDropTLS10, RiskTLS13Only, RiskRequireInbound, RiskLowerInbound,
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
-	RiskSelfSigned, RiskAllowCiphers, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog,
+	RiskSelfSigned, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog,
 }
 
 // The names of the risks.
@@ -184,4 +225,7 @@ const (
 	RiskReplaceHandEdits      = "replace-hand-edits"
 	RiskManagedElsewhere      = "managed-elsewhere"
 	RiskNoTLSLog              = "no-tls-log"
+	RiskRequireAuthTLS        = "require-auth-tls"
+	RiskDropOldCiphers        = "drop-old-ciphers"
+	RiskRaiseOutboundFloor    = "raise-outbound-floor"
 )

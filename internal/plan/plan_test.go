@@ -201,7 +201,7 @@ func TestEveryRelease(t *testing.T) {
 // TestRisks: what weakens, or can stop mail, has a name.
 func TestRisks(t *testing.T) {
 	const tls = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /etc/ssl/mail/mx.pem\nsmtpd_tls_key_file = /etc/ssl/mail/mx.key\n" +
-		"smtp_tls_security_level = may\nsmtpd_tls_protocols = >=TLSv1.2\nsmtpd_tls_loglevel = 1\nsmtp_tls_loglevel = 1\n"
+		"smtp_tls_security_level = may\nsmtpd_tls_protocols = >=TLSv1.2\nsmtpd_tls_loglevel = 1\nsmtp_tls_loglevel = 1\nsmtpd_tls_exclude_ciphers = kRSA, kDHE, SHA1\n"
 	base := "myhostname = mx.example.org\nrelay_domains = example.org\n" + tls
 	for _, c := range []struct {
 		name, main, master string
@@ -210,7 +210,7 @@ func TestRisks(t *testing.T) {
 	}{
 		{"all well", base, stockMaster, "", ""},
 		{"older TLS no longer", strings.ReplaceAll(base, "1.2", "1"), stockMaster, "", "drop-tls10"},
-		{"older TLS again", base, stockMaster, "min-protocol=TLSv1", "lower-inbound-floor"},
+		{"older TLS again", base, stockMaster, "min-protocol=TLSv1", "allow-excluded-ciphers lower-inbound-floor"},
 		{"newest TLS alone", base, stockMaster, "min-protocol=TLSv1.3", "tls13-only"},
 		{"TLS demanded on port 25", base, stockMaster, "inbound-level=encrypt", "require-inbound-tls"},
 		{"and no longer", strings.Replace(base, "= may", "= encrypt", 1), stockMaster, "inbound-level=may", "drop-tls10 lower-inbound-level"},
@@ -226,8 +226,13 @@ func TestRisks(t *testing.T) {
 		{"self-signed", base, stockMaster, "cert=/etc/ssl/mail/self.pem", "drop-rsa self-signed-certificate"},
 		{"other name", base, stockMaster, "cert=/etc/ssl/mail/other.pem", "drop-rsa wrong-name-certificate"},
 		{"no intermediate", base, stockMaster, "cert=/etc/ssl/mail/leaf.pem", "drop-rsa incomplete-chain"},
-		{"excluded before", base + "smtpd_tls_exclude_ciphers = SHA256\n", stockMaster, "", "allow-excluded-ciphers"},
-		{"and by a word of the administrator", base + "smtpd_tls_exclude_ciphers = AES128\n", stockMaster, "", ""},
+		{"excluded before", strings.Replace(base, "SHA1", "SHA1, SHA256", 1), stockMaster, "", "allow-excluded-ciphers"},
+		{"and by a word of the administrator", strings.Replace(base, "SHA1", "SHA1, AES128", 1), stockMaster, "", ""},
+		{"old suites no longer", strings.Replace(base, "kRSA, kDHE, SHA1", "aNULL", 1), stockMaster, "", "drop-old-ciphers"},
+		{"passwords no longer in clear", base + "smtpd_sasl_auth_enable = yes\n", stockMaster, "auth-tls-only=yes", "require-auth-tls"},
+		{"sending to newer servers alone", strings.ReplaceAll(base, "smtp_tls_security_level = may", "smtp_tls_security_level = encrypt\nsmtp_tls_mandatory_protocols = >=TLSv1"), stockMaster, "", "raise-outbound-floor"},
+		{"in capitals, as Postfix takes it", strings.ReplaceAll(base, "= may", "= MAY"), stockMaster, "", ""},
+		{"demanded in capitals, and kept", strings.Replace(base, "smtp_tls_security_level = may", "smtp_tls_security_level = Encrypt", 1), stockMaster, "", "raise-outbound-floor"},
 		{"Ansible", "# Ansible managed\n" + base, stockMaster, "", "managed-elsewhere"},
 		{"no log", base, stockMaster, "log-level=0", "no-tls-log"},
 	} {

@@ -71,10 +71,25 @@ func (b *builder) listenerRisks(was, is detect.Listener) {
 		b.risk(RiskDropTLS10, "%s would no longer take TLS 1.0 and 1.1: a sender with nothing newer falls back to clear text or its mail fails%s", id, b.noEvidence())
 	}
 	auth := func(c postfix.Config, l detect.Listener) bool {
-		return l.Auth && l.Level != "encrypt" && c.Text(&l.Service, "smtpd_tls_auth_only") != "yes"
+		return l.Auth && l.Level != "encrypt" && !c.Bool(&l.Service, "smtpd_tls_auth_only")
 	}
 	if auth(b.after, is) && !auth(b.f.Config, was) {
 		b.risk(RiskPasswordInClear, "%s would take passwords in clear text", id)
+	}
+	if is.Auth && is.Level != "encrypt" && b.after.Bool(&is.Service, "smtpd_tls_auth_only") && !b.f.Config.Bool(&was.Service, "smtpd_tls_auth_only") {
+		b.risk(RiskRequireAuthTLS, "%s would take passwords inside TLS alone: a user or program that logs in without it can no longer send", id)
+	}
+	if old != "" && !old.Below(postfix.TLSv12) { // else drop-tls10 says more
+		var lost []string
+		had := words(b.f.Config.Text(&was.Service, "smtpd_tls_exclude_ciphers"))
+		for _, w := range words(b.after.Text(&is.Service, "smtpd_tls_exclude_ciphers")) {
+			if slices.Contains([]string{"kRSA", "SHA1", "kDHE", "SHA256", "SHA384"}, w) && !slices.Contains(had, w) {
+				lost = append(lost, w)
+			}
+		}
+		if len(lost) > 0 {
+			b.risk(RiskDropOldCiphers, "%s would no longer take the suites of %s: a sender of TLS 1.2 with nothing better falls back to clear text or fails", id, strings.Join(lost, ", "))
+		}
 	}
 	gone := func(name string) (out []string) {
 		after := words(b.after.Text(&is.Service, name))
@@ -181,11 +196,25 @@ func (b *builder) sendingRisks() {
 	case rank(is) >= rank("encrypt") && rank(was) < rank("encrypt"):
 		b.risk(RiskRequireOutbound, "level %s for every destination: mail to servers that cannot do that waits in the queue and goes back to its sender after days%s", is, b.localHops())
 	}
-	if b.d.CAFile == "" && b.after.Text(nil, "smtp_tls_CApath") == "" && b.after.Text(nil, "tls_append_default_CA") != "yes" {
+	if b.d.CAFile == "" && b.after.Text(nil, "smtp_tls_CApath") == "" && !b.after.Bool(nil, "tls_append_default_CA") {
 		b.risk(RiskNoCAFile, "no CA would be trusted: every destination is Untrusted, and none can be held to its certificate")
 	}
 	if len(b.f.ClientCertificates()) > 0 && b.after.Text(nil, "smtp_tls_cert_file")+b.after.Text(nil, "smtp_tls_chain_files")+b.after.Text(nil, "smtp_tls_eccert_file") == "" {
 		b.risk(RiskDropClientCertificate, "this server would no longer show a certificate when it sends: a partner that requires one refuses its mail")
+	}
+	floor := func(c postfix.Config) postfix.Protocol {
+		p, _ := postfix.ParseFloor(c.Text(nil, "smtp_tls_mandatory_protocols"), c.Version) // unreadable is unknown
+		return p
+	}
+	if before, after := floor(b.f.Config), floor(b.after); min(rank(was), rank(is)) >= rank("encrypt") && before != "" && before.Below(after) {
+		b.risk(RiskRaiseOutboundFloor, "mail at level %s goes to servers with %s and newer now, and would only to those with %s: mail to older ones waits and goes back to its sender", was, before, after)
+	}
+	if b.inBlock("smtp_tls_chain_files") {
+		for _, t := range b.f.Transports {
+			if o, own := t.Service.Override("smtp_tls_cert_file"); own && o.Value != "" {
+				b.risk(RiskDropClientCertificate, "%s shows a certificate of its own (%s), which smtp_tls_chain_files in main.cf would hide: a partner that requires it refuses the mail", t.Service.ID(), o.Value)
+			}
+		}
 	}
 	for _, name := range []string{"smtpd_tls_loglevel", "smtp_tls_loglevel"} {
 		if before := b.f.Config.Text(nil, name); before != "" && before != "0" && b.after.Text(nil, name) == "0" {

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"errors"
-	"path/filepath"
 	"strings"
 
 	"postseal/internal/detect"
@@ -24,7 +23,9 @@ func (b *builder) services() error {
 	// What a service does depends on main.cf as it will be.
 	b.after.Master = b.master
 	for _, s := range b.master.Services() {
-		if s.Type != "inet" || s.Program() != "smtpd" && s.Program() != "postscreen" {
+		// Behind a postscreen stands an smtpd of type pass, which does the TLS.
+		inet := s.Type == "inet" && (s.Program() == "smtpd" || s.Program() == "postscreen")
+		if !inet && (s.Type != "pass" || s.Program() != "smtpd") {
 			continue
 		}
 		l := b.f.Listener(b.after, s)
@@ -43,7 +44,7 @@ func (b *builder) services() error {
 func (b *builder) followBlock(l detect.Listener) error {
 	s := l.Service
 	_, port := "", l.Addr[strings.LastIndexByte(l.Addr, ':')+1:]
-	if o, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && port == "25" && o.Value == "none" {
+	if o, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && (port == "25" || s.Type == "pass") && strings.EqualFold(o.Value, "none") {
 		if err := b.noOverride(s, "smtpd_tls_security_level", "it turned TLS off on port 25, whatever main.cf says", "postconf(5) smtpd_tls_security_level"); err != nil {
 			return err
 		}
@@ -99,7 +100,7 @@ func (b *builder) groups(l detect.Listener) error {
 // signatures refuses SHA-1 handshake signatures, which no parameter of
 // Postfix can, by a file for OpenSSL that only smtpd reads.
 func (b *builder) signatures(l detect.Listener) error {
-	path := filepath.Join(b.o.EtcDir, "openssl-smtpd.cnf")
+	path := OpenSSLPath(b.o.EtcDir, b.f.Config.Dir)
 	p, _ := postfix.Lookup("tls_config_file")
 	old, had := l.Service.Override("tls_config_file")
 	ours := had && old.Value == path
@@ -121,8 +122,8 @@ func (b *builder) signatures(l detect.Listener) error {
 	return nil
 }
 
-// openSSLFile plans the file once. It is the same for all instances, so one
-// that is there with other content is of another version of postseal.
+// openSSLFile plans the file once. One that is there with other content is of
+// another version of postseal.
 func (b *builder) openSSLFile(path string) {
 	if _, planned := b.p.File(OpenSSL); planned || b.f.OpenSSLFile == templates.OpenSSL {
 		return

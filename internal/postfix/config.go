@@ -7,6 +7,7 @@ package postfix
 
 import (
 	"fmt"
+	"strings"
 
 	"postseal/internal/postfix/maincf"
 	"postseal/internal/postfix/mastercf"
@@ -75,6 +76,11 @@ func (c Config) Value(s *mastercf.Service, name string) Value {
 		return w.Raw, w.Set || w.Raw != ""
 	})
 	return v
+}
+
+// Bool reads a yes or no as Postfix does: in any case (get_mail_conf_bool(3)).
+func (c Config) Bool(s *mastercf.Service, name string) bool {
+	return strings.EqualFold(c.Text(s, name), "yes")
 }
 
 // Text is the expanded value, for callers that need nothing else.

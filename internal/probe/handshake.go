@@ -92,6 +92,7 @@ const (
 	EHLO        Stage = "EHLO"
 	STARTTLS    Stage = "STARTTLS"
 	Handshaking Stage = "TLS handshake"
+	Inside      Stage = "inside TLS" // the handshake is done
 )
 
 // Error is a conversation that failed.
@@ -166,7 +167,7 @@ func Handshake(ctx context.Context, t Target, o Options) (Result, error) {
 			return r, err
 		}
 	} else if _, err := c.command("EHLO "+heloName, 250); err != nil {
-		return r, &Error{t.Addr, Handshaking, fmt.Errorf("no answer inside TLS: %w", err)}
+		return r, &Error{t.Addr, Inside, err}
 	}
 	_, _ = c.command("QUIT", 221)
 	return r, nil

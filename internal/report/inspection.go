@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ func (p Printer) Certificate(j Judged, brief bool) {
 	switch {
 	case j.Broken():
 		sign = p.bad()
-	case brief && len(shown) > 0:
+	case j.Inspection == nil || brief && len(shown) > 0:
 		sign = p.note()
 	}
 	p.printf("%s %s", sign, p.paint(bold, j.Where))
@@ -60,8 +61,8 @@ func (p Printer) Certificate(j Judged, brief bool) {
 		p.printf("  %s", p.paint(quiet, j.Role))
 	}
 	p.printf("\n")
-	if j.Err != "" {
-		p.message("  ", 2, j.Err)
+	if j.Err != "" || j.Inspection == nil {
+		p.message("  ", 2, cmp.Or(j.Err, "it could not be judged"))
 		return
 	}
 	if brief {

@@ -77,6 +77,8 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		p.printf("%s Written, %s\n", p.note(), unproved)
 	case r.Phase == apply.Kept && r.Kind == "undo":
 		p.printf("%s Run %s is undone.\n", p.good(), r.Undoes)
+	case r.Phase == apply.Kept && r.Unproved() != "":
+		p.printf("%s Applied, run %s. Not proved, as it served no one before either: %s.\n", p.note(), r.ID, r.Unproved())
 	case r.Phase == apply.Kept:
 		p.printf("%s Applied and proved, run %s.\n", p.good(), r.ID)
 	case r.Phase == apply.RolledBack:

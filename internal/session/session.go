@@ -86,7 +86,7 @@ func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step
 // etcDir is the folder above the chain files.
 func (s *Session) etcDir() string { return filepath.Dir(s.CertsDir) }
 
-func (s *Session) openSSLPath() string { return filepath.Join(s.etcDir(), "openssl-smtpd.cnf") }
+func (s *Session) openSSLPath() string { return plan.OpenSSLPath(s.etcDir(), s.ConfigDir) }
 
 // gather collects answers, the weakest source first. All that is wrong is
 // reported at once.
@@ -134,8 +134,8 @@ func (s *Session) answersFile() error {
 	s.ownAnswers = path == ""
 	if s.ownAnswers {
 		name := "postseal"
-		if s.ConfigDir != "/etc/postfix" {
-			name = filepath.Base(s.ConfigDir) // one file for each instance
+		if i := plan.Instance(s.ConfigDir); i != "" {
+			name = i // one file for each instance
 		}
 		path = filepath.Join(s.etcDir(), name+".toml")
 	}

@@ -1,0 +1,179 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"postseal/internal/apply"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/lab"
+	"postseal/internal/probe"
+)
+
+// meddler is the machine with somebody at work on it: before is called before
+// each program that is run.
+type meddler struct {
+	host.Local
+	before func(args []string)
+	act    func(args []string) (host.Output, bool)
+}
+
+func (m meddler) Run(ctx context.Context, name string, args ...string) (host.Output, error) {
+	if m.before != nil {
+		m.before(args)
+	}
+	return m.Local.Run(ctx, name, args...)
+}
+
+func (m meddler) Act(ctx context.Context, name string, args ...string) (host.Output, error) {
+	if m.act != nil {
+		if o, done := m.act(args); done {
+			return o, nil
+		}
+	}
+	return m.Local.Act(ctx, name, args...)
+}
+
+// TestEditMeanwhile: an edit that is saved while the listeners are looked at is
+// not lost: nothing is written over it.
+func TestEditMeanwhile(t *testing.T) {
+	b := newBed(t)
+	s, p := b.plan(t)
+	main := filepath.Join(b.Config(), "main.cf")
+	edited := b.read(t, "main.cf") + "# saved meanwhile\n"
+	m := meddler{before: func(args []string) {
+		if slices.Contains(args, "status") {
+			if err := os.WriteFile(main, []byte(edited), 0o644); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	_, err := apply.Run(context.Background(), m, p, options(s, p))
+	if !errors.Is(err, apply.ErrChanged) || hint.Of(err) == "" {
+		t.Errorf("%v", err)
+	}
+	if got := b.read(t, "main.cf"); got != edited {
+		t.Errorf("the edit is gone:\n%s", got)
+	}
+	if _, err := b.served(t, 0, probe.Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRevive: if the reload kills Postfix, the rollback starts it again.
+func TestRevive(t *testing.T) {
+	b := newBed(t)
+	before, err := b.served(t, 0, probe.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = exec.Command("postfix", "-c", b.Config(), "stop").Run() })
+	s, p := b.plan(t)
+	killed := false
+	m := meddler{act: func(args []string) (host.Output, bool) {
+		if killed || !slices.Contains(args, "reload") {
+			return host.Output{}, false
+		}
+		killed = true
+		b.Stop()
+		return host.Output{Code: 1, Stderr: "fatal: bind 127.0.0.1 port 465: Address already in use"}, true
+	}}
+	old := b.read(t, "main.cf")
+	if _, err := apply.Run(context.Background(), m, p, options(s, p)); !errors.Is(err, apply.ErrRolledBack) {
+		t.Fatalf("%v", err)
+	}
+	if b.read(t, "main.cf") != old {
+		t.Error("main.cf is not as before")
+	}
+	after, err := b.served(t, 0, probe.Options{})
+	if err != nil || after.Fingerprint() != before.Fingerprint() {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestPortTaken: a service is not added on a port that something else has:
+// Postfix would not start.
+func TestPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:465")
+	if err != nil {
+		t.Skip(err) // taken already, by somebody else
+	}
+	defer l.Close()
+	b := newBed(t, smtpd, smtpd+" -o smtpd_sasl_auth_enable=yes")
+	before := b.read(t, "master.cf")
+	s, p := b.plan(t, "role=mailserver", "submission=encrypt-and-465")
+	_, err = apply.Run(context.Background(), host.Local{}, p, options(s, p))
+	if err == nil || !strings.Contains(err.Error(), "something listens on 127.0.0.1:465 already") || hint.Of(err) == "" {
+		t.Errorf("%v", err)
+	}
+	if b.read(t, "master.cf") != before {
+		t.Error("master.cf was changed")
+	}
+}
+
+// TestKeyMode: a chain file that others could read is not left so.
+func TestKeyMode(t *testing.T) {
+	b := newBed(t)
+	s, p := b.plan(t)
+	if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil {
+		t.Fatal(err)
+	}
+	var path string
+	_ = filepath.WalkDir(b.settings.CertsDir, func(p string, d fs.DirEntry, _ error) error {
+		if d.Type().IsRegular() {
+			path = p
+		}
+		return nil
+	})
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	other := b.ca.Issue(t, lab.Leaf{RSA: true})
+	for name, text := range map[string]string{"mx.pem": other.Cert + b.ca.IntermediatePEM, "mx.key": other.Key} {
+		if err := os.WriteFile(filepath.Join(b.dir, "ssl", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, p = b.plan(t)
+	if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(path)
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+	if dir, err := os.Stat(filepath.Dir(path)); err != nil || dir.Mode().Perm() != 0o700 {
+		t.Errorf("folder %v, %v", dir.Mode(), err)
+	}
+}
+
+// TestFilesOnlyUndo: what was written for an image is taken back without a
+// Postfix, also if a run was interrupted.
+func TestFilesOnlyUndo(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	s, p := b.plan(t)
+	o := options(s, p)
+	o.FilesOnly = true
+	if _, err := apply.Run(context.Background(), host.Local{}, p, o); err != nil {
+		t.Fatal(err)
+	}
+	b.Stop()
+	time.Sleep(100 * time.Millisecond)
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), options(s, p)); err != nil {
+		t.Fatal(err)
+	}
+	if b.read(t, "main.cf") != before {
+		t.Error("main.cf is not as before")
+	}
+}
