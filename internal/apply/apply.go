@@ -34,6 +34,8 @@ type Options struct {
 	Accept []string
 	// LogPath is the file that Postfix logs to; empty if it cannot be read.
 	LogPath string
+	// Journal is true if Postfix logs to systemd's journal and not to a file.
+	Journal bool
 	// Events is told of each step; nil for no one.
 	Events func(Event)
 	// ProveTime bounds how long a listener may take to show the new state;

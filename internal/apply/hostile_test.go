@@ -177,3 +177,39 @@ func TestFilesOnlyUndo(t *testing.T) {
 		t.Error("main.cf is not as before")
 	}
 }
+
+// TestJournal: where Postfix logs to the journal, that is read, and what it
+// says counts.
+func TestJournal(t *testing.T) {
+	b := newBed(t)
+	dir := t.TempDir()
+	script := "#!/bin/sh\necho \"$@\" >>" + dir + "/asked\n[ ! -e " + dir + "/broken ] || echo 'Nov 23 12:00:00 mx postfix/smtpd[1]: warning: cannot get RSA certificate from file x: disabling TLS support'\n"
+	if err := os.WriteFile(filepath.Join(dir, "journalctl"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	s, p := b.plan(t)
+	o := options(s, p)
+	o.LogPath, o.Journal = "", true
+	if _, err := apply.Run(context.Background(), host.Local{}, p, o); err != nil {
+		t.Fatal(err)
+	}
+	asked, err := os.ReadFile(filepath.Join(dir, "asked"))
+	if err != nil || !strings.Contains(string(asked), "--since=@") || !strings.Contains(string(asked), "SYSLOG_FACILITY=2") {
+		t.Errorf("asked %q, %v", asked, err)
+	}
+	m := meddler{act: func(args []string) (host.Output, bool) {
+		if slices.Contains(args, "reload") {
+			if err := os.WriteFile(filepath.Join(dir, "broken"), nil, 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+		return host.Output{}, false
+	}}
+	s, p = b.plan(t, "log-level=2")
+	o = options(s, p)
+	o.LogPath, o.Journal = "", true
+	if _, err := apply.Run(context.Background(), m, p, o); !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(hint.Of(err), "journalctl") {
+		t.Errorf("%v (%s)", err, hint.Of(err))
+	}
+}

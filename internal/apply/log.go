@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,8 +10,12 @@ import (
 	"postseal/internal/hint"
 )
 
-// markLog notes how long Postfix's log is now. -1 means that it cannot be read.
+// markLog notes how long Postfix's log is now, or, of the journal, what time it
+// is. -1 means that there is no log that can be read.
 func (t *transaction) markLog() int64 {
+	if t.o.LogPath == "" && t.o.Journal {
+		return t.m.Now().Unix()
+	}
 	if t.o.LogPath == "" {
 		return -1
 	}
@@ -32,13 +37,13 @@ var broken = []string{
 // readLog looks at what Postfix has logged since the mark. A line that says
 // that TLS is broken is an error, unless it came before the change too; other
 // warnings about TLS are kept for the receipt.
-func (t *transaction) readLog(mark int64) error {
+func (t *transaction) readLog(ctx context.Context, mark int64) error {
 	done := t.step("read Postfix's log")
 	if mark < 0 {
 		t.event(Event{Step: "read Postfix's log", State: Noted, Text: "no log file that can be read"})
 		return nil
 	}
-	lines, err := t.logSince(mark)
+	lines, err := t.logSince(ctx, mark)
 	if err != nil {
 		t.event(Event{Step: "read Postfix's log", State: Noted, Text: err.Error()})
 		return nil //nolint:nilerr // the handshakes have proved it; the log is a second witness
@@ -48,7 +53,7 @@ func (t *transaction) readLog(mark int64) error {
 		case isBroken(text) && t.oldTroubles[text]:
 			t.Warnings = append(t.Warnings, fmt.Sprintf("as before the change: %.300s", text))
 		case isBroken(text):
-			return done(hint.New(fmt.Sprintf("Postfix logged: %.300s", text), "the line is in "+t.o.LogPath))
+			return done(hint.New(fmt.Sprintf("Postfix logged: %.300s", text), "the line is in "+t.logName()))
 		case strings.HasPrefix(text, "warning: ") && strings.Contains(text, "TLS") && !strings.Contains(text, "TLS library problem"):
 			t.Warnings = append(t.Warnings, fmt.Sprintf("%.300s", text))
 		}
@@ -75,12 +80,12 @@ func isBroken(text string) bool {
 var peer = regexp.MustCompile(`\[[0-9A-Fa-f.:]+\]|\[unknown\]|from <|to=<|from=<`)
 
 // noteTroubles remembers what Postfix complains of before anything has changed.
-func (t *transaction) noteTroubles(mark int64) {
+func (t *transaction) noteTroubles(ctx context.Context, mark int64) {
 	t.oldTroubles = map[string]bool{}
 	if mark < 0 {
 		return
 	}
-	lines, _ := t.logSince(mark) // a log that cannot be read excuses nothing
+	lines, _ := t.logSince(ctx, mark) // a log that cannot be read excuses nothing
 	for _, text := range lines {
 		if isBroken(text) {
 			t.oldTroubles[text] = true
@@ -90,16 +95,37 @@ func (t *transaction) noteTroubles(mark int64) {
 
 // logSince returns what Postfix logged from an offset on, without time and
 // process. A log that has become shorter was rotated and is read from its start.
-func (t *transaction) logSince(mark int64) ([]string, error) {
-	data, err := t.m.ReadTail(t.o.LogPath, mark)
+func (t *transaction) logSince(ctx context.Context, mark int64) ([]string, error) {
+	data, err := t.logText(ctx, mark)
 	if err != nil {
 		return nil, err
 	}
 	var out []string
-	for _, l := range strings.Split(string(data), "\n") {
+	for _, l := range strings.Split(data, "\n") {
 		if _, text, ok := strings.Cut(l, "]: "); ok && (strings.Contains(l, "postfix") || strings.Contains(l, "/smtpd[")) {
 			out = append(out, text)
 		}
 	}
 	return out, nil
+}
+
+// logText is the log as it stands, from the mark on.
+func (t *transaction) logText(ctx context.Context, mark int64) (string, error) {
+	if t.o.LogPath != "" {
+		data, err := t.m.ReadTail(t.o.LogPath, mark)
+		return string(data), err
+	}
+	o, err := t.m.Run(ctx, "journalctl", "--no-pager", "--quiet", "--output=short", fmt.Sprintf("--since=@%d", mark), "SYSLOG_FACILITY=2") // mail
+	if err == nil && o.Code != 0 {
+		err = fmt.Errorf("journalctl ended with %d: %.200s", o.Code, o.Stderr)
+	}
+	return o.Stdout, err
+}
+
+// logName is where a person finds the log.
+func (t *transaction) logName() string {
+	if t.o.LogPath != "" {
+		return t.o.LogPath
+	}
+	return "the journal: journalctl SYSLOG_FACILITY=2"
 }

@@ -62,7 +62,7 @@ func (t *transaction) observe(ctx context.Context) error {
 	}
 	log := t.markLog()
 	t.Before = t.lookAll(ctx, t.Checks)
-	t.noteTroubles(log)
+	t.noteTroubles(ctx, log)
 	for i, c := range t.Checks {
 		if c.New && t.Before[i].Stage != probe.Connecting {
 			return done(hint.New(fmt.Sprintf("something listens on %s already: Postfix would not start with a service there", c.Addr),
@@ -198,9 +198,9 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 	proofs, err := t.await(ctx, t.Checks, t.wrong)
 	t.Proofs = proofs
 	if err := done(err); err != nil {
-		return errors.Join(err, t.readLog(log))
+		return errors.Join(err, t.readLog(ctx, log))
 	}
-	if err := t.readLog(log); err != nil {
+	if err := t.readLog(ctx, log); err != nil {
 		return err
 	}
 	return t.floors(ctx)

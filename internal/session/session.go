@@ -231,7 +231,7 @@ func (e answersError) Is(target error) bool { return target == ErrAnswers }
 
 // ApplyOptions are what apply needs to know of this session.
 func (s *Session) ApplyOptions() apply.Options {
-	return apply.Options{StateDir: s.StateDir, LogPath: s.Facts.Log.Path}
+	return apply.Options{StateDir: s.StateDir, LogPath: s.Facts.Log.Path, Journal: s.Facts.Log.Journal}
 }
 
 // Command is the command line that does the same without questions.
