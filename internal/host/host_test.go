@@ -281,3 +281,36 @@ func TestRun(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestSyncOrder: the data is on the disc before the name points to it, and the
+// name before the run goes on: else a power cut could leave an empty file.
+func TestSyncOrder(t *testing.T) {
+	if path := os.Getenv("SYNC_ORDER"); path != "" {
+		if err := (host.Local{}).Replace(path, []byte("new"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	lab.Need(t, "strace")
+	path := lab.Write(t, t.TempDir(), "file", "old", 0o600)
+	cmd := exec.Command("strace", "-f", "-qq", "-y", "-e", "trace=fsync,rename,renameat,renameat2", os.Args[0], "-test.run=^TestSyncOrder$")
+	cmd.Env = append(os.Environ(), "SYNC_ORDER="+path)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var order []string
+	for _, l := range strings.Split(string(out), "\n") {
+		switch {
+		case strings.Contains(l, "fsync(") && strings.Contains(l, ".file.postseal"):
+			order = append(order, "data")
+		case strings.Contains(l, "rename") && strings.Contains(l, ".file.postseal"):
+			order = append(order, "name")
+		case strings.Contains(l, "fsync(") && strings.Contains(l, filepath.Dir(path)+">"):
+			order = append(order, "folder")
+		}
+	}
+	if got := strings.Join(order, " "); got != "data name folder" {
+		t.Errorf("%q\n%s", got, out)
+	}
+}
