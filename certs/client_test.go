@@ -1,0 +1,140 @@
+package certs_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/smtp"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"postseal/certs"
+	"postseal/internal/lab"
+	"postseal/internal/rehearse"
+)
+
+// TestPinned: a real Postfix with the lines that we print relays for the key,
+// for the next key during a rotation, and for nobody else.
+func TestPinned(t *testing.T) {
+	var chains []certs.Chain
+	for range 3 {
+		c, err := certs.NewClient("mx.example.org", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := c.Facts(nil); !f.ClientUse || f.ServerUse || !f.SelfSigned {
+			t.Errorf("%+v", f)
+		}
+		chains = append(chains, c)
+	}
+	dir := lab.Dir(t)
+	main, lines := certs.PinnedBy(dir+"/partners", chains[0].Leaf(), chains[1].Leaf())
+	lab.Write(t, dir, "partners", strings.Join(lines, "\n")+"\n", 0o644)
+	leaf := lab.NewCA(t).Issue(t, lab.Leaf{})
+	lab.Write(t, dir, "mx.pem", leaf.Key+leaf.Cert, 0o600)
+	s := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+dir+"/mx.pem\n"+strings.Join(main, "\n")+"\nmynetworks =\n", "%s inet n - n - - smtpd")
+	relays := func(c *certs.Chain) bool {
+		conn, err := smtp.Dial(s.Addrs[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		config := &tls.Config{InsecureSkipVerify: true}
+		if c != nil {
+			config.Certificates = []tls.Certificate{{Certificate: [][]byte{c.Leaf().Raw}, PrivateKey: c.Key}}
+		}
+		if err := conn.StartTLS(config); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Mail("a@example.org"); err != nil {
+			t.Fatal(err)
+		}
+		// The private server delivers nothing; what counts is why it refuses.
+		err = conn.Rcpt("b@elsewhere.example")
+		return err == nil || !strings.Contains(err.Error(), "Relay access denied")
+	}
+	for name, c := range map[string]struct {
+		chain *certs.Chain
+		want  bool
+	}{"the key": {&chains[0], true}, "the next key": {&chains[1], true}, "another key": {&chains[2], false}, "no certificate": {nil, false}} {
+		if got := relays(c.chain); got != c.want {
+			t.Errorf("%s: relayed %v", name, got)
+		}
+	}
+}
+
+// TestTrustedBothWays: one leaf with both uses is Trusted by two real Postfixes,
+// by the one that is delivered to and by the one that delivers; a leaf for
+// servers alone is not, by the one that is delivered to.
+func TestTrustedBothWays(t *testing.T) {
+	lab.Need(t, "postfix")
+	lab.NeedRoot(t)
+	ca := lab.NewCA(t)
+	both := []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	for name, c := range map[string]struct {
+		uses []x509.ExtKeyUsage
+		want string
+	}{"both uses": {both, "Trusted"}, "server use alone": {both[:1], "Untrusted"}} {
+		t.Run(name, func(t *testing.T) {
+			dir := lab.Dir(t)
+			leaf := ca.Issue(t, lab.Leaf{Names: []string{"localhost"}, Usages: c.uses})
+			lab.Write(t, dir, "leaf.pem", leaf.Key+leaf.Cert+ca.IntermediatePEM, 0o600)
+			lab.Write(t, dir, "root.pem", ca.RootPEM, 0o644)
+			receiver := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+dir+"/leaf.pem\nsmtpd_tls_CAfile = "+dir+"/root.pem\nsmtpd_tls_ask_ccert = yes\n"+
+				"smtpd_tls_loglevel = 1\n", "%s inet n - n - - smtpd")
+			addr := sender(t, dir, receiver.Addrs[0])
+			if err := smtp.SendMail(addr, nil, "a@example.org", []string{"b@elsewhere.example"}, []byte("Subject: x\r\n\r\nx\r\n")); err != nil {
+				t.Fatal(err)
+			}
+			await(t, receiver.LogPath(), c.want+" TLS connection established from")
+			await(t, dir+"/sender/log/mail.log", "Trusted TLS connection established to")
+		})
+	}
+}
+
+// sender is a private Postfix that hands all mail on to another.
+func sender(t *testing.T, dir, to string) string {
+	t.Helper()
+	port, err := rehearse.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	host, toPort, err := net.SplitHostPort(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	main := rehearse.Base(dir+"/sender", "3.6") + "default_transport = smtp\nrelayhost = [" + host + "]:" + toPort + "\nsmtp_tls_security_level = may\nsmtp_tls_chain_files = " + dir + "/leaf.pem\n" +
+		"smtp_tls_CAfile = " + dir + "/root.pem\nsmtp_tls_loglevel = 1\nsmtp_dns_support_level = disabled\n"
+	i, err := rehearse.Create(dir+"/sender", main, addr+" inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"+rehearse.BaseServices)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := i.Start(ctx, 2*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(i.Stop)
+	if err := i.WaitFor(ctx, addr); err != nil {
+		t.Fatal(err)
+	}
+	return addr
+}
+
+// await waits until a log says something.
+func await(t *testing.T, log, want string) {
+	t.Helper()
+	var text []byte
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
+		text, _ = os.ReadFile(log)
+		if strings.Contains(string(text), ": "+want) {
+			return
+		}
+	}
+	t.Errorf("%s never says %q:\n%s", log, want, text)
+}

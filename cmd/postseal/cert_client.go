@@ -1,0 +1,166 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"postseal/certs"
+	"postseal/internal/hint"
+	"postseal/internal/report"
+	"postseal/internal/session"
+)
+
+func (a *app) certClientCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "client",
+		Short: "Make a certificate to send with, for a partner who asks for one",
+		Args:  usageArgs(cobra.NoArgs),
+	}
+	var takeOver bool
+	create := &cobra.Command{
+		Use:   "new",
+		Short: "Make a key and a self-signed certificate, and print the lines for the partner's Postfix",
+		Long: `Hardly anybody needs this: no server on the Internet asks for a certificate to take your mail. A partner who does
+can know yours by the fingerprint of its public key, without any CA, and for as long as you both like.
+
+The first run makes the certificate. Another run makes the next key, while the present one stays in use: give the
+partner the lines with both, wait until he has them, then --switch makes the next key the present one.
+`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return a.certClientNew(takeOver) },
+	}
+	create.Flags().BoolVar(&takeOver, "switch", false, "make the next key the present one, and reload Postfix")
+	create.Long += exitHelp
+	cmd.AddCommand(create)
+	return cmd
+}
+
+func (a *app) certClientNew(takeOver bool) error {
+	s, err := a.open()
+	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
+		return err
+	}
+	if !s.Facts.Root {
+		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert client new")
+	}
+	dir := filepath.Join(s.CertsDir, "client")
+	present, next := filepath.Join(dir, "client.pem"), filepath.Join(dir, "next.pem")
+	if takeOver {
+		return a.switchClient(s, present, next)
+	}
+	var pinned []certs.Chain
+	for _, path := range []string{present, next} {
+		c, err := a.clientChain(path)
+		if err != nil {
+			return err
+		}
+		pinned = append(pinned, c)
+	}
+	made := ""
+	for i, path := range []string{present, next} {
+		if pinned[i].Key != nil {
+			continue
+		}
+		c, err := certs.NewClient(s.Facts.Hostname, s.Facts.Now)
+		if err != nil {
+			return err
+		}
+		text, err := c.PEM()
+		if err != nil {
+			return err
+		}
+		if _, err := a.machine.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		if err := a.machine.ReplaceSecret(path, text); err != nil {
+			return err
+		}
+		pinned[i], made = c, path
+		break
+	}
+	return a.showClient(present, next, made, pinned)
+}
+
+// clientChain reads one of our client certificates; without one, its key is nil.
+func (a *app) clientChain(path string) (certs.Chain, error) {
+	data, err := a.machine.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return certs.Chain{}, nil
+	}
+	if err != nil {
+		return certs.Chain{}, err
+	}
+	b, err := certs.Read(path, data)
+	if err != nil {
+		return certs.Chain{}, err
+	}
+	chains, err := b.Chains(nil)
+	if err != nil || chains[0].Key == nil {
+		return certs.Chain{}, hint.Wrap(fmt.Errorf("%s holds no key with its certificate: %w", path, err), "move it away, and run this again")
+	}
+	return chains[0], nil
+}
+
+// showClient prints what was made, and the partner's lines.
+func (a *app) showClient(present, next, made string, pinned []certs.Chain) error {
+	const table = "/etc/postfix/partners"
+	var leaves []*x509.Certificate
+	for _, c := range pinned {
+		if c.Key != nil {
+			leaves = append(leaves, c.Leaf())
+		}
+	}
+	main, lines := certs.PinnedBy(table, leaves...)
+	if a.json {
+		return a.printer(a.out).JSON(map[string]any{"certificate": present, "next": next, "made": made, "partner_main_cf": main, "partner_table": lines})
+	}
+	if made != "" {
+		fmt.Fprintf(a.out, "Made: %s\n", report.Clean(made))
+	}
+	fmt.Fprintln(a.out, "\nFor the partner's main.cf:")
+	for _, l := range main {
+		fmt.Fprintln(a.out, "  "+report.Clean(l))
+	}
+	fmt.Fprintf(a.out, "\nFor his %s:\n", table)
+	for _, l := range lines {
+		fmt.Fprintln(a.out, "  "+report.Clean(l))
+	}
+	if len(leaves) == 2 {
+		fmt.Fprintln(a.out, "\nWhen he has both lines: postseal cert client new --switch")
+	} else {
+		fmt.Fprintf(a.out, "\nShown when sending after: %s\n", report.ShellLine([]string{"postseal", "apply", "--client-cert", present}))
+	}
+	return nil
+}
+
+// switchClient makes the next key the present one.
+func (a *app) switchClient(s *session.Session, present, next string) error {
+	c, err := a.clientChain(next)
+	if err != nil {
+		return err
+	}
+	if c.Key == nil {
+		return hint.New("there is no next key", "postseal cert client new makes one; the partner must have its line first")
+	}
+	text, err := c.PEM()
+	if err != nil {
+		return err
+	}
+	if err := a.machine.ReplaceSecret(present, text); err != nil {
+		return err
+	}
+	if err := a.machine.Remove(next); err != nil {
+		return err
+	}
+	o, err := a.machine.Act(a.ctx, "postfix", "-c", s.ConfigDir, "reload")
+	if err != nil || o.Code != 0 {
+		return hint.New("the new key is in place, but Postfix was not reloaded", report.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"}))
+	}
+	fmt.Fprintf(a.out, "In use now: %s\n", certs.PublicKeyFingerprint(c.Leaf()))
+	return nil
+}
