@@ -114,6 +114,13 @@ func Postfix(t testing.TB, main string, services ...string) *Server {
 			t.Fatal(err)
 		}
 	}
+	// The master listens before it has locked its pid file.
+	for exec.CommandContext(ctx, "postfix", "-c", i.Config(), "status").Run() != nil {
+		if ctx.Err() != nil {
+			t.Fatal("the private Postfix listens, but says that it does not run")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 	return s
 }
 
