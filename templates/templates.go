@@ -10,6 +10,11 @@ import (
 	"strings"
 )
 
+// DeployHook is what an ACME client runs after it has renewed a certificate.
+//
+//go:embed deploy-hook.sh
+var DeployHook string
+
 //go:embed main.cf
 var mainCF string
 

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/hint"
+	"postseal/templates"
+)
+
+// hooks are where the clients want a program that runs after each renewal, or
+// how to name one.
+var hooks = []struct{ client, how string }{
+	{"certbot", "save it as /etc/letsencrypt/renewal-hooks/deploy/postseal, mode 0755"},
+	{"dehydrated", "call it from the function deploy_cert of your hook script"},
+	{"acme.sh", "save it as /etc/postseal/deploy-hook, mode 0755; then acme.sh --install-cert -d NAME --reloadcmd /etc/postseal/deploy-hook"},
+	{"lego", "save it as /etc/postseal/deploy-hook, mode 0755; then lego renew --renew-hook /etc/postseal/deploy-hook"},
+}
+
+func (a *app) certHookCmd() *cobra.Command {
+	var clients []string
+	for _, h := range hooks {
+		clients = append(clients, h.client)
+	}
+	return &cobra.Command{
+		Use:       "hook CLIENT",
+		Short:     "Print the program that " + strings.Join(clients, ", ") + " should run after a renewal",
+		ValidArgs: clients,
+		Long: `A certificate that another client renews is used where it lies, and left to that client. What it must do after
+each renewal is to reload Postfix, and to look whether the new one is served: hook prints that program. Where to put
+it is said beside it.
+`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			i := slices.Index(clients, args[0])
+			if i < 0 {
+				return usageError{hint.New(fmt.Sprintf("no hook is known for %.40q", args[0]), "one of "+strings.Join(clients, ", "))}
+			}
+			if a.json {
+				return a.printer(a.out).JSON(map[string]string{"client": hooks[i].client, "how": hooks[i].how, "program": templates.DeployHook})
+			}
+			fmt.Fprint(a.out, templates.DeployHook)
+			fmt.Fprintf(a.err, "%s: %s\n", hooks[i].client, hooks[i].how)
+			return nil
+		},
+	}
+}
