@@ -53,22 +53,23 @@ func Parse(text string) *File {
 // first blank or "=", blanks around "=" and at the end go. bad says what is
 // wrong in Postfix's own words, or is empty.
 func Split(text string) (name, value, bad string) {
-	text = strings.TrimFunc(text, isSpaceRune)
-	end := strings.IndexFunc(text, func(r rune) bool { return r == '=' || isSpaceRune(r) })
+	text = strings.Trim(text, spaces)
+	end := strings.IndexAny(text, "="+spaces)
 	if text == "" || end == 0 {
 		return "", "", "missing attribute name"
 	}
 	if end < 0 {
 		return text, "", "missing '=' after attribute name"
 	}
-	rest := strings.TrimLeftFunc(text[end:], isSpaceRune)
+	rest := strings.TrimLeft(text[end:], spaces)
 	if !strings.HasPrefix(rest, "=") {
 		return text[:end], "", "missing '=' after attribute name"
 	}
-	return text[:end], strings.TrimLeftFunc(rest[1:], isSpaceRune), ""
+	return text[:end], strings.TrimLeft(rest[1:], spaces), ""
 }
 
-func isSpaceRune(r rune) bool { return r < 0x80 && logical.IsSpace(byte(r)) }
+// spaces are what Postfix takes for white space (logical.IsSpace).
+const spaces = " \t\n\v\f\r"
 
 // String prints the file: Parse(s).String() is s, whatever s is.
 func (f *File) String() string { return f.text.String() }
