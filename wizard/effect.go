@@ -2,11 +2,12 @@ package wizard
 
 import (
 	"fmt"
+	"strings"
+
 	"postseal/internal/ask"
 	"postseal/internal/diff"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
-	"strings"
 )
 
 // setting is a parameter of main.cf, or of one service in master.cf.
@@ -91,7 +92,7 @@ func (m *Model) effectLines(width int) []string {
 	e := q.effects[q.options[q.cursor].Text]
 	lines := []string{t.quiet.Render("main.cf"), t.quiet.Render(strings.Repeat("─", max(0, width)))}
 	if e.err != nil {
-		return append(lines, styled(t.quiet, wrap(e.err.Error(), width))...)
+		return append(lines, styled(t.quiet, wrapAll(e.err.Error(), width))...)
 	}
 	for _, id := range q.affected {
 		lines = append(lines, m.effectOn(id, e, width)...)

@@ -37,6 +37,8 @@ func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
 		}
 	case "l":
 		m.help = newOverlay("What was run", m.o.Machine.Lines())
+	default:
+		m.scroll(k)
 	}
 	return nil
 }
@@ -99,16 +101,18 @@ func (m *Model) failurePage() page {
 func (m *Model) sealedPage() page {
 	e, t := &m.end, m.theme
 	r := e.receipt
-	head := "Sealed."
+	head, sign := "Sealed.", signGood
 	switch {
 	case r == nil:
 		head = "Done."
 	case r.Kind == "undo" || r.Phase == apply.RolledBack:
 		head = "Taken back. Everything is as it was."
+	case r.Unproved() != "" && r.Kind == "apply":
+		head, sign = "Sealed, but for "+r.Unproved()+", which served no one before either.", signNote
 	case r.FilesOnly:
 		head = "Written, files only: nothing was reloaded, and nothing was proved."
 	}
-	lines := hang("   "+t.good.Render(signGood)+" ", styled(t.strong, wrap(head, m.width-8)))
+	lines := hang("   "+t.sign(sign)+" ", styled(t.strong, wrap(head, m.width-8)))
 	lines = append(lines, "")
 	if r == nil {
 		return page{lines: lines, keys: []string{"q quit"}}

@@ -1,21 +1,11 @@
 package wizard
 
 import (
-	"io"
 	"slices"
 	"strings"
 
 	"postseal/internal/interview"
-	"postseal/internal/report"
 )
-
-// output is where styles look up what the terminal can do.
-func (o Options) output() io.Writer {
-	if o.NoColor || o.Out == nil {
-		return io.Discard
-	}
-	return o.Out
-}
 
 // header is the brand, what we look at, and how far we are.
 func (m *Model) header() []string {
@@ -28,7 +18,7 @@ func (m *Model) header() []string {
 	if m.width >= 60 {
 		about += " " + signLater + " Postfix " + f.Config.Version.String() + " " + signLater + " " + string(interview.Decide(f, m.answers).Role)
 	}
-	brand += "   " + m.theme.quiet.Render(report.Clean(about))
+	brand += "   " + m.theme.quiet.Render(oneLine(about))
 	if m.height < 20 {
 		return []string{brand}
 	}

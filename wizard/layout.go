@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -17,9 +18,9 @@ const (
 // page is what a stage draws between header and keys.
 type page struct {
 	// lines are the body. If there are more than fit, the window shows those
-	// around focus.
-	lines []string
-	focus int
+	// around focus, or from top on.
+	lines      []string
+	focus, top int
 	// keys are the keys that work here, "enter next", most wanted first.
 	keys []string
 }
@@ -31,8 +32,7 @@ func (t theme) frame(head []string, p page, width, height int) string {
 		return "The window is too small: it\nneeds 40 columns and 10 lines."
 	}
 	foot := t.keyLines(p.keys, width)
-	room := height - len(head) - len(foot)
-	body, above, below := window(p.lines, p.focus, room)
+	body, above, below := window(p, height-len(head)-len(foot))
 	lines := append(append([]string{}, head...), body...)
 	for len(lines) < height-len(foot) {
 		lines = append(lines, "")
@@ -50,27 +50,31 @@ func (t theme) frame(head []string, p page, width, height int) string {
 	return strings.Join(lines, "\n")
 }
 
-// window cuts lines down to room, so that focus is among them.
-func window(lines []string, focus, room int) (out []string, above, below bool) {
+// window cuts the lines of a page down to room.
+func window(p page, room int) (out []string, above, below bool) {
 	if room <= 0 {
 		return nil, false, false
 	}
-	if len(lines) <= room {
-		return lines, false, false
+	if len(p.lines) <= room {
+		return p.lines, false, false
 	}
-	from := max(0, min(focus-room/2, len(lines)-room))
-	return append([]string{}, lines[from:from+room]...), from > 0, from+room < len(lines)
+	from := max(0, min(max(p.top, p.focus-room/2), len(p.lines)-room))
+	return p.lines[from : from+room], from > 0, from+room < len(p.lines)
 }
 
 // keyLines lays the keys out in one line; what does not fit is left out from
-// the end, but for the last, which is how to leave.
+// the end, but for enter and the last, which is how to leave.
 func (t theme) keyLines(keys []string, width int) []string {
 	if len(keys) == 0 {
 		return nil
 	}
 	show := append([]string{}, keys...)
 	for len(show) > 2 && ansi.StringWidth(strings.Join(show, "  "))+2 > width {
-		show = append(show[:len(show)-2], show[len(show)-1])
+		i := len(show) - 2
+		if i > 0 && strings.HasPrefix(show[i], "enter ") {
+			i--
+		}
+		show = slices.Delete(show, i, i+1)
 	}
 	for i, k := range show {
 		key, what, ok := strings.Cut(k, " ")
@@ -81,28 +85,39 @@ func (t theme) keyLines(keys []string, width int) []string {
 	return []string{"", " " + strings.Join(show, "  ")}
 }
 
-// wrap breaks clean text into lines of at most width columns, between words;
-// a word that is too long, such as a path, is cut where it reads best.
-func wrap(text string, width int) []string {
+// oneLine makes text safe that comes from outside and is one line: a name with
+// a line end in it could otherwise draw a line that we never did.
+func oneLine(text string) string {
+	return strings.ReplaceAll(report.Clean(strings.TrimRight(text, "\n")), "\n", "␊")
+}
+
+// wrap breaks text that is one line into lines of at most width columns,
+// between words; a word that is too long, such as a path, is cut where it
+// reads best.
+func wrap(text string, width int) (out []string) {
 	width = max(8, width)
-	var out []string
-	for _, paragraph := range strings.Split(report.Clean(text), "\n") {
-		line := ""
-		for _, word := range strings.Fields(paragraph) {
-			if line != "" && ansi.StringWidth(line)+1+ansi.StringWidth(word) <= width {
-				line += " " + word
-				continue
-			}
-			if line != "" {
-				out = append(out, line)
-			}
-			for line = word; ansi.StringWidth(line) > width; {
-				head := cut(line, width)
-				out = append(out, head)
-				line = line[len(head):]
-			}
+	line := ""
+	for _, word := range strings.Fields(oneLine(text)) {
+		if line != "" && ansi.StringWidth(line)+1+ansi.StringWidth(word) <= width {
+			line += " " + word
+			continue
 		}
-		out = append(out, line)
+		if line != "" {
+			out = append(out, line)
+		}
+		for line = word; ansi.StringWidth(line) > width; {
+			head := cut(line, width)
+			out = append(out, head)
+			line = line[len(head):]
+		}
+	}
+	return append(out, line)
+}
+
+// wrapAll is wrap for text that may have several lines, as errors have.
+func wrapAll(text string, width int) (out []string) {
+	for _, l := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+		out = append(out, wrap(l, width)...)
 	}
 	return out
 }
@@ -150,7 +165,7 @@ func columns(left, right []string, leftWidth int) []string {
 		if i < len(right) {
 			r = right[i]
 		}
-		if r == "" {
+		if ansi.StringWidth(r) == 0 {
 			out[i] = l
 			continue
 		}

@@ -10,7 +10,6 @@ import (
 	"postseal/internal/diff"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
-	"postseal/internal/report"
 )
 
 // listState is the page with all answers: where a rerun opens, and where one
@@ -27,6 +26,7 @@ type listState struct {
 func (m *Model) showList() tea.Cmd {
 	m.stage = overview
 	m.list.editing = false
+	m.list.cursor = min(m.list.cursor, len(interview.All.Relevant(m.session.Facts, m.answers))-1)
 	m.list.summary, m.list.changes = m.summarise()
 	return nil
 }
@@ -59,7 +59,6 @@ func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
 	case "down", "j":
 		m.list.cursor = min(len(items)-1, m.list.cursor+1)
 	case "enter", "right":
-		m.list.cursor = min(m.list.cursor, len(items)-1)
 		m.list.editing = true
 		m.ask(items[m.list.cursor])
 	case "r", "d":
@@ -79,7 +78,7 @@ func (m *Model) listPage() page {
 	if m.list.changes {
 		sign = t.caution.Render(signNote)
 	}
-	lines := hang("   "+sign+" ", wrap(m.list.summary, m.width-8))
+	lines := hang("   "+sign+" ", wrapAll(m.list.summary, m.width-8))
 	lines = append(lines, "")
 	focus, section := 0, ""
 	for i, q := range items {
@@ -93,7 +92,7 @@ func (m *Model) listPage() page {
 			lead, style, focus = "   "+t.accent.Render(signHere)+" ", t.strong, len(lines)
 		}
 		values, source := q.Value(m.session.Facts, m.answers)
-		text := report.Clean(strings.Join(values, ", "))
+		text := oneLine(strings.Join(values, ", "))
 		if len(values) == 0 {
 			text = t.caution.Render("no answer")
 		}

@@ -95,6 +95,8 @@ func (m *Model) lookKey(k tea.KeyMsg) tea.Cmd {
 		if m.look.ready {
 			return m.proceed("")
 		}
+	default:
+		m.scroll(k)
 	}
 	return nil
 }
@@ -175,6 +177,8 @@ func (m *Model) pendingKey(k tea.KeyMsg) tea.Cmd {
 		})
 	case "q", "esc":
 		return m.quit()
+	default:
+		m.scroll(k)
 	}
 	return nil
 }
@@ -217,7 +221,7 @@ func (m *Model) proceed(after string) tea.Cmd {
 // errorLines are all parts of an error, each with its hint.
 func (m *Model) errorLines(err error, width int) (out []string) {
 	for _, e := range hint.All(err) {
-		out = append(out, hang("   "+m.theme.bad.Render(signBad)+" ", wrap(e.Error(), width-6))...)
+		out = append(out, hang("   "+m.theme.bad.Render(signBad)+" ", wrapAll(e.Error(), width-6))...)
 		if h := hint.Of(e); h != "" {
 			out = append(out, hang("     "+m.theme.quiet.Render("→ "), wrap(h, width-8))...)
 		}

@@ -6,7 +6,6 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
-	"postseal/internal/apply"
 	"postseal/internal/ask"
 	"postseal/internal/session"
 )
@@ -44,6 +43,7 @@ type Model struct {
 	gen   int
 	tick  int
 	stage stage
+	top   int      // the first line shown of a page without a cursor
 	help  *overlay // drawn over the page, if not nil
 
 	look    lookState
@@ -65,7 +65,7 @@ type Model struct {
 func newModel(ctx context.Context, o Options) *Model {
 	ctx, cancel := context.WithCancel(ctx)
 	m := &Model{
-		o: o, ctx: ctx, cancel: cancel, events: make(chan tea.Msg, 64), theme: newTheme(o.output(), true),
+		o: o, ctx: ctx, cancel: cancel, events: make(chan tea.Msg, 64), theme: newTheme(o.Out, o.NoColor, true),
 		width: 80, height: 24, asked: map[string]bool{}, result: Result{Err: ErrQuit},
 	}
 	return m
@@ -77,7 +77,7 @@ type gone struct{}
 // tickMsg moves the spinner.
 type tickMsg struct{}
 
-const tickTime = 120 * time.Millisecond
+var tickTime = 120 * time.Millisecond // tests do not wait for it
 
 func nextTick() tea.Cmd {
 	return tea.Tick(tickTime, func(time.Time) tea.Msg { return tickMsg{} })
@@ -117,28 +117,33 @@ func (m *Model) Init() tea.Cmd {
 
 // Update implements tea.Model.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	before := m.stage
+	cmd := m.handle(msg)
+	if m.stage != before {
+		m.top = 0
+	}
+	return m, cmd
+}
+
+func (m *Model) handle(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case event:
-		_, cmd := m.Update(msg.Msg)
-		return m, tea.Batch(cmd, m.listen())
+		return tea.Batch(m.handle(msg.Msg), m.listen())
 	case gone:
-		return m, m.leaveNow()
+		return m.leaveNow()
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
-		return m, nil
 	case backgroundMsg:
-		m.theme = newTheme(m.o.output(), msg.dark)
-		return m, nil
+		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
 		m.tick++
-		if m.stage == looking || m.stage == applying || m.review.waiting {
-			return m, nextTick()
+		if m.stage == looking && !m.look.ready || m.stage == applying || m.review.waiting {
+			return nextTick()
 		}
-		return m, nil
 	case tea.KeyMsg:
-		return m, m.key(msg)
+		return m.key(msg)
 	}
-	return m, m.outcome(msg)
+	return m.outcome(msg)
 }
 
 // key hands a key to the page that is shown.
@@ -183,9 +188,11 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 	case planned:
 		return m.planned(msg)
 	case savedPlan:
-		m.review.message = msg.text
+		m.savedPlan(msg)
 	case stepDone:
-		m.run.add(apply.Event(msg))
+		if msg.gen == m.gen {
+			m.run.add(msg.event)
+		}
 	case ran:
 		return m.ran(msg)
 	}
@@ -194,47 +201,51 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 
 // interrupt is ctrl+c: at once, but for a run under way, which is asked about.
 func (m *Model) interrupt() tea.Cmd {
-	if m.stage != applying {
-		m.result = Result{Err: context.Canceled}
-		return tea.Quit
+	if m.stage == applying {
+		m.run.asking = true
+		return nil
 	}
-	m.run.asking = true
-	return nil
+	return m.leaveNow()
 }
 
 // leaveNow is the end of the context: a run under way puts everything back
-// and says so when it has ended.
+// and says so when it has ended, and a run that has ended keeps its result.
 func (m *Model) leaveNow() tea.Cmd {
-	if m.stage == applying {
+	switch m.stage {
+	case applying:
 		m.run.stopping = true
 		return nil
+	case ended:
+		return tea.Quit
 	}
 	m.result = Result{Err: context.Canceled}
 	return tea.Quit
 }
 
 // View implements tea.Model.
-func (m *Model) View() string {
-	var p page
+func (m *Model) View() string { return m.theme.frame(m.header(), m.page(), m.width, m.height) }
+
+// page is the page that is shown.
+func (m *Model) page() page {
 	switch {
 	case m.help != nil:
-		p = m.help.page(m)
+		return m.help.page(m)
 	case m.stage == looking:
-		p = m.lookPage()
+		return m.text(m.lookPage())
 	case m.stage == pending:
-		p = m.pendingPage()
+		return m.text(m.pendingPage())
 	case m.stage == asking:
-		p = m.questionPage()
+		return m.questionPage()
 	case m.stage == overview:
-		p = m.listPage()
+		return m.listPage()
+	case m.stage == reviewing && m.review.err != nil:
+		return m.text(m.refusedPage())
 	case m.stage == reviewing:
-		p = m.reviewPage()
+		return m.reviewPage()
 	case m.stage == accepting:
-		p = m.riskPage()
+		return m.text(m.riskPage())
 	case m.stage == applying:
-		p = m.runPage()
-	default:
-		p = m.endPage()
+		return m.runPage()
 	}
-	return m.theme.frame(m.header(), p, m.width, m.height)
+	return m.text(m.endPage())
 }

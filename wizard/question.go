@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/charmbracelet/bubbles/cursor"
 	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -21,8 +22,10 @@ type questionState struct {
 	section, title, why, text string
 	options                   []ask.Option
 	cursor                    int
-	// checked are the options chosen, where a question takes more than one.
+	// checked are the options chosen, where a question takes more than one;
+	// ticked says that the person chose some of them, on this page.
 	checked map[int]bool
+	ticked  bool
 	// input is open when the answer is typed.
 	input   textinput.Model
 	typing  bool
@@ -65,6 +68,8 @@ func (m *Model) ask(q item) {
 		s.input = textinput.New()
 		s.input.Prompt = ""
 		s.input.Placeholder = placeholder
+		s.input.PlaceholderStyle = m.theme.quiet
+		s.input.Cursor.SetMode(cursor.CursorStatic)
 		s.input.CharLimit = 4096
 	}
 	m.question = s
@@ -93,10 +98,16 @@ func (q *questionState) chosen() []string {
 
 func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 	q := &m.question
-	if q.waiting {
+	switch {
+	case q.waiting: // for files, perhaps on a disk that is gone: only leaving is heard
+		switch k.String() {
+		case "left", "esc", "backspace":
+			m.back()
+		case "q":
+			return m.quit()
+		}
 		return nil
-	}
-	if q.typing {
+	case q.typing:
 		return m.typeKey(k)
 	}
 	switch k.String() {
@@ -113,8 +124,8 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 			q.typing, q.err = true, nil
 			return q.input.Focus()
 		}
-		if q.Repeats() && !q.checked[q.cursor] {
-			// Enter takes what the cursor is on, unless others were ticked.
+		if q.Repeats() && !q.ticked && !q.checked[q.cursor] {
+			// Enter takes what the cursor is on, unless something was ticked here.
 			q.checked = map[int]bool{q.cursor: true}
 		}
 		return m.answer()
@@ -122,9 +133,7 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 		m.back()
 	case "?":
 		m.help = newOverlay(q.title, m.helpText())
-	case "d":
-		return m.startReview()
-	case "a":
+	case "d", "a":
 		return m.startReview()
 	case "q":
 		return m.quit()
@@ -135,6 +144,7 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 // check ticks an option. "none" stands alone.
 func (m *Model) check() {
 	q := &m.question
+	q.ticked = true
 	none := func(i int) bool { return q.options[i].Text == "none" }
 	on := !q.checked[q.cursor]
 	for i := range q.options {
@@ -156,6 +166,8 @@ func (m *Model) typeKey(k tea.KeyMsg) tea.Cmd {
 	case "enter":
 		return m.answer()
 	}
+	// What is pasted may bring marks that turn the direction of writing.
+	k.Runes = slices.DeleteFunc(slices.Clone(k.Runes), func(r rune) bool { return r != '\t' && oneLine(string(r)) != string(r) })
 	var cmd tea.Cmd
 	q.input, cmd = q.input.Update(k)
 	q.err = nil
@@ -213,7 +225,7 @@ func (m *Model) inspected(i inspected) tea.Cmd {
 func (m *Model) back() {
 	m.gen++
 	if m.list.editing {
-		m.stage = overview
+		m.showList()
 		return
 	}
 	var before item

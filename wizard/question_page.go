@@ -1,12 +1,12 @@
 package wizard
 
 import (
-	"postseal/internal/ask"
-	"postseal/internal/report"
 	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"postseal/internal/ask"
 )
 
 // helpText is the long form of why, and what is in force now.
@@ -19,6 +19,7 @@ func (m *Model) helpText() []string {
 	if now := q.Present(m.session.Facts); now != "" {
 		out = append(out, "Now: "+now, "")
 	}
+	out = append(out, m.suggestion(), "")
 	return append(out, "By flag: --"+q.Name()+". In the answers file: "+q.Name()+" = …")
 }
 
@@ -53,12 +54,7 @@ func (m *Model) questionPage() page {
 		add("", "   "+t.quiet.Render("looking at the files …"))
 	}
 	add("")
-	texts, why := q.Proposal(m.session.Facts, m.answers)
-	if len(texts) == 0 {
-		add(indent("   ", wrap("No suggestion: "+why+".", width))...)
-	} else {
-		add(indent("   ", wrap("Suggested: "+strings.Join(texts, ", ")+", because "+why+".", width))...)
-	}
+	add(indent("   ", wrap(m.suggestion(), width))...)
 	if now := q.Present(m.session.Facts); now != "" {
 		add(indent("   ", styled(t.quiet, wrap("Now: "+now, width)))...)
 	}
@@ -77,10 +73,22 @@ func (m *Model) questionPage() page {
 	if q.Repeats() {
 		p.keys = slices.Insert(p.keys, 1, "space tick")
 	}
-	if q.typing {
+	switch {
+	case q.waiting:
+		p.keys = []string{"← back", "q quit"}
+	case q.typing:
 		p.keys = []string{"enter next", "esc back to the list", "ctrl+c quit"}
 	}
 	return p
+}
+
+// suggestion is what is proposed, and why.
+func (m *Model) suggestion() string {
+	texts, why := m.question.Proposal(m.session.Facts, m.answers)
+	if len(texts) == 0 {
+		return "No suggestion: " + why + "."
+	}
+	return "Suggested: " + strings.Join(texts, ", ") + ", because " + why + "."
 }
 
 // option is one line of the list, or more if its help does not fit.
@@ -102,7 +110,7 @@ func (m *Model) option(i int, o ask.Option, width int) []string {
 		in.Width = max(10, width-6)
 		return []string{lead + in.View()}
 	}
-	name := report.Clean(o.Text)
+	name := oneLine(o.Text)
 	column := q.column()
 	room := width - 2
 	if q.Repeats() {
@@ -120,7 +128,7 @@ func (m *Model) option(i int, o ask.Option, width int) []string {
 func (q *questionState) column() int {
 	w := 8
 	for _, o := range q.options {
-		w = max(w, ansi.StringWidth(o.Text))
+		w = max(w, ansi.StringWidth(oneLine(o.Text)))
 	}
 	return w
 }

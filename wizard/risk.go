@@ -20,12 +20,15 @@ func (m *Model) riskKey(k tea.KeyMsg) tea.Cmd {
 		if r.at++; r.at == len(m.review.plan.Risks) {
 			return m.startApply()
 		}
+		m.top = 0
 	case "n", "left", "esc", "backspace":
 		m.stage = reviewing
 	case "e":
 		return m.showList()
 	case "q":
 		return m.quit()
+	default:
+		m.scroll(k)
 	}
 	return nil
 }

@@ -32,13 +32,18 @@ func (r *runState) add(e apply.Event) {
 }
 
 // stepDone is the progress of a run.
-type stepDone apply.Event
+type stepDone struct {
+	gen   int
+	event apply.Event
+}
 
-// ran is the end of a run.
+// ran is the end of a run. It brings all steps with it, since the last ones
+// may still be on their way.
 type ran struct {
 	gen     int
 	receipt *apply.Receipt
 	err     error
+	steps   []apply.Event
 }
 
 func (m *Model) startApply() tea.Cmd {
@@ -57,11 +62,15 @@ func (m *Model) startRun(title string, do func(context.Context, apply.Options) (
 	ctx, cancel := context.WithCancel(m.ctx)
 	m.stage, m.run = applying, runState{title: title, cancel: cancel}
 	tell := m.tell()
-	o := m.o.applyOptions(m.session, nil, func(e apply.Event) { tell(stepDone(e)) })
+	var all runState
+	o := m.o.applyOptions(m.session, nil, func(e apply.Event) {
+		all.add(e)
+		tell(stepDone{gen, e})
+	})
 	return tea.Batch(nextTick(), func() tea.Msg {
 		defer cancel()
 		r, err := do(ctx, o)
-		return ran{gen, r, err}
+		return ran{gen, r, err, all.steps}
 	})
 }
 
@@ -70,7 +79,7 @@ func (m *Model) ran(r ran) tea.Cmd {
 		return nil
 	}
 	m.stage = ended
-	m.end = endState{receipt: r.receipt, err: r.err, steps: m.run.steps}
+	m.end = endState{receipt: r.receipt, err: r.err, steps: r.steps}
 	m.result.Receipt, m.result.Err = r.receipt, r.err
 	if m.ctx.Err() != nil {
 		return tea.Quit // nobody is there to read the page
@@ -127,7 +136,7 @@ func (m *Model) stepLines(e apply.Event) []string {
 	}
 	lines := hang("   "+sign+" ", wrap(e.Step, m.width-7))
 	if e.Text != "" {
-		lines = append(lines, indent("     ", styled(t.quiet, wrap(e.Text, m.width-8)))...)
+		lines = append(lines, indent("     ", styled(t.quiet, wrapAll(e.Text, m.width-8)))...)
 	}
 	return lines
 }

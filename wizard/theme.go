@@ -14,11 +14,18 @@ type theme struct {
 	accent, quiet, good, caution, bad, strong, plain lipgloss.Style
 }
 
+// noColours is termenv.Ascii, as a number: what a terminal can do is not asked
+// of the environment then, which can force colours on what is no terminal.
+const noColours = 3
+
 // newTheme makes styles for one output. The background counts as dark until
 // the terminal has said otherwise.
-func newTheme(out io.Writer, dark bool) theme {
+func newTheme(out io.Writer, noColour, dark bool) theme {
 	r := lipgloss.NewRenderer(out)
 	r.SetHasDarkBackground(dark)
+	if noColour {
+		r.SetColorProfile(noColours)
+	}
 	fg := func(light, dark string) lipgloss.Style {
 		return r.NewStyle().Foreground(lipgloss.AdaptiveColor{Light: light, Dark: dark})
 	}

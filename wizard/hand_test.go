@@ -1,0 +1,226 @@
+package wizard
+
+import (
+	"context"
+	"io/fs"
+	"maps"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"postseal/internal/host"
+	"postseal/internal/lab"
+)
+
+func init() { tickTime = 0 }
+
+// guard is a machine that only commands may ask: whatever Update or View asks
+// would freeze the screen. It embeds nothing, so that a method that the
+// interface gains is not let through unwatched.
+type guard struct {
+	m    host.Machine
+	t    testing.TB
+	busy bool // Update or View is running
+	// changed is what was done to the machine.
+	changed []string
+}
+
+func (g *guard) ask(what ...string) host.Machine {
+	if g.busy {
+		g.t.Helper()
+		g.t.Errorf("%s while drawing or handling a message", strings.Join(what, " "))
+	}
+	return g.m
+}
+
+func (g *guard) change(what ...string) host.Machine {
+	g.changed = append(g.changed, strings.Join(what, " "))
+	return g.ask(what...)
+}
+
+func (g *guard) ReadFile(p string) ([]byte, error)          { return g.ask("read", p).ReadFile(p) }
+func (g *guard) ReadTail(p string, n int64) ([]byte, error) { return g.ask("read", p).ReadTail(p, n) }
+func (g *guard) Stat(p string) (host.Info, error)           { return g.ask("stat", p).Stat(p) }
+func (g *guard) Resolve(p string) (string, error)           { return g.ask("resolve", p).Resolve(p) }
+func (g *guard) Glob(p string) ([]string, error)            { return g.ask("glob", p).Glob(p) }
+func (g *guard) UID() int                                   { return g.ask("look at the user").UID() }
+func (g *guard) Now() time.Time                             { return g.ask("look at the clock").Now() }
+
+func (g *guard) Run(ctx context.Context, name string, args ...string) (host.Output, error) {
+	return g.ask("run", name).Run(ctx, name, args...)
+}
+
+func (g *guard) LookUp(ctx context.Context, server, name string, qtype uint16) (host.Answer, error) {
+	return g.ask("look up", name).LookUp(ctx, server, name, qtype)
+}
+
+func (g *guard) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return g.ask("dial", addr).Dial(ctx, network, addr)
+}
+
+func (g *guard) Remove(p string) error               { return g.change("remove", p).Remove(p) }
+func (g *guard) Lock(p string) (func() error, error) { return g.change("lock", p).Lock(p) }
+func (g *guard) ReplaceSecret(p string, b []byte) error {
+	return g.change("write", p).ReplaceSecret(p, b)
+}
+
+func (g *guard) LockEdit(ctx context.Context, p string) (func() error, error) {
+	return g.change("lock", p).LockEdit(ctx, p)
+}
+
+func (g *guard) Replace(p string, b []byte, mode fs.FileMode) error {
+	return g.change("write", p).Replace(p, b, mode)
+}
+
+func (g *guard) MkdirAll(p string, mode fs.FileMode) ([]string, error) {
+	return g.change("mkdir", p).MkdirAll(p, mode)
+}
+
+func (g *guard) Act(ctx context.Context, name string, args ...string) (host.Output, error) {
+	return g.change("act", name).Act(ctx, name, args...)
+}
+
+const oldMain = "myhostname = mx.example.org\nrelay_domains = example.org\ninet_interfaces = 127.0.0.1\nsmtpd_use_tls = yes\n" +
+	"smtpd_tls_cert_file = /c/mx.pem\nsmtpd_tls_key_file = /c/mx.key\n"
+
+var someFiles struct {
+	sync.Once
+	byPath map[string]string
+}
+
+// files are a server with users, and some certificates.
+func files(t testing.TB) map[string]string {
+	someFiles.Do(func() {
+		ca := lab.NewCA(t)
+		mx, spare, client := ca.Issue(t, lab.Leaf{RSA: true}), ca.Issue(t, lab.Leaf{}), ca.Issue(t, lab.Leaf{NoUsages: true})
+		someFiles.byPath = map[string]string{
+			"main.cf":   oldMain,
+			"master.cf": "smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\nsmtp unix - - y - - smtp\n",
+			"/c/mx.pem": mx.Cert + ca.IntermediatePEM, "/c/mx.key": mx.Key, "/c/client.pem": client.Key + client.Cert + ca.IntermediatePEM,
+			"/etc/letsencrypt/live/mx/fullchain.pem": spare.Cert + ca.IntermediatePEM, "/etc/letsencrypt/live/mx/privkey.pem": spare.Key,
+			"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM,
+		}
+	})
+	return maps.Clone(someFiles.byPath)
+}
+
+// hand is a person at the wizard. Commands are carried out at once, unless
+// they are held back.
+type hand struct {
+	*Model
+	t       testing.TB
+	machine *guard
+	hold    bool
+	held    []tea.Cmd
+	quit    bool
+}
+
+// sit starts the wizard on a machine, and holds back the looking.
+func sit(t testing.TB, machine host.Machine, o Options) *hand {
+	t.Helper()
+	g := &guard{m: machine, t: t}
+	o.Machine = &host.Recorder{Machine: g}
+	m := newModel(context.Background(), o)
+	t.Cleanup(m.cancel)
+	h := &hand{Model: m, t: t, machine: g, hold: true}
+	h.run(m.startLooking())
+	return h
+}
+
+// open starts the wizard on a machine with these files, and looks.
+func open(t testing.TB, files map[string]string) *hand {
+	t.Helper()
+	h := sit(t, lab.Machine(t, "3.7.11", files), Options{NoColor: true})
+	h.release()
+	if !h.look.ready {
+		t.Fatalf("looking failed: %v", h.end.err)
+	}
+	return h
+}
+
+// release carries out what was held back.
+func (h *hand) release() {
+	held := h.held
+	h.hold, h.held = false, nil
+	for _, cmd := range held {
+		h.run(cmd)
+	}
+}
+
+// run carries a command out, and what follows from it.
+func (h *hand) run(cmd tea.Cmd) {
+	switch {
+	case cmd == nil:
+		return
+	case h.hold:
+		h.held = append(h.held, cmd)
+		return
+	}
+	msg := cmd()
+	for len(h.events) > 0 {
+		h.send(<-h.events)
+	}
+	switch msg := msg.(type) {
+	case nil, tickMsg:
+	case tea.BatchMsg:
+		for _, c := range msg {
+			h.run(c)
+		}
+	case tea.QuitMsg:
+		h.quit = true
+	default:
+		h.send(msg)
+	}
+}
+
+// send gives the model a message.
+func (h *hand) send(msg tea.Msg) {
+	h.machine.busy = true
+	_, cmd := h.Update(msg)
+	h.machine.busy = false
+	h.run(cmd)
+}
+
+// press presses keys by their names.
+func (h *hand) press(keys ...string) {
+	for _, k := range keys {
+		h.send(keyOf(k))
+	}
+}
+
+func keyOf(name string) tea.KeyMsg {
+	named := map[string]tea.KeyType{
+		"enter": tea.KeyEnter, "up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "esc": tea.KeyEsc,
+		"tab": tea.KeyTab, "ctrl+c": tea.KeyCtrlC, "home": tea.KeyHome, "end": tea.KeyEnd, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown,
+		"backspace": tea.KeyBackspace,
+	}
+	if kind, ok := named[name]; ok {
+		return tea.KeyMsg{Type: kind}
+	}
+	return tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(name)}
+}
+
+// see draws the screen.
+func (h *hand) see() string {
+	h.machine.busy = true
+	defer func() { h.machine.busy = false }()
+	return h.View()
+}
+
+// choose moves to an option by its name.
+func (h *hand) choose(text string) {
+	h.t.Helper()
+	for range h.question.options {
+		h.press("up")
+	}
+	for h.question.options[h.question.cursor].Text != text {
+		at := h.question.cursor
+		if h.press("down"); h.question.cursor == at {
+			h.t.Fatalf("%s has no option %q", h.question.Name(), text)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package wizard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// TestCtrlC: on every page it leaves at once as interrupted, and nothing was
+// written; a run under way is asked about, and one that has ended keeps its
+// result.
+func TestCtrlC(t *testing.T) {
+	tour(t, machines(t)["plain"], Options{NoColor: true}, func(h *hand, page string) {
+		before, asking := h.result, h.Model.run.asking
+		defer func() { h.quit, h.result, h.Model.run.asking = false, before, asking }()
+		if h.stage < applying && len(h.machine.changed) > 0 {
+			t.Errorf("%s: before anything is applied: %q", page, h.machine.changed)
+		}
+		held := h.hold
+		h.hold = false
+		h.press("ctrl+c")
+		h.hold = held
+		switch {
+		case h.stage == applying:
+			if h.quit || !strings.Contains(h.see(), "Stop, and put everything back?") {
+				t.Errorf("%s: quit %v, not asked\n%s", page, h.quit, h.see())
+			}
+		case !h.quit:
+			t.Errorf("%s: does not leave", page)
+		case h.stage == ended:
+			if h.result.Receipt != before.Receipt || !errors.Is(h.result.Err, before.Err) {
+				t.Errorf("%s: the result of the run is lost: %v", page, h.result.Err)
+			}
+		case !errors.Is(h.result.Err, context.Canceled):
+			t.Errorf("%s: the result is %v", page, h.result.Err)
+		}
+	})
+}
+
+// TestStop: during a run ctrl+c asks first, and "no" goes on.
+func TestStop(t *testing.T) {
+	h := open(t, files(t))
+	cancelled := false
+	h.stage, h.Model.run = applying, runState{title: "Applying.", cancel: func() { cancelled = true }}
+	h.press("ctrl+c")
+	if h.quit || cancelled || !strings.Contains(h.see(), "Stop, and put everything back?") {
+		t.Fatal(h.see())
+	}
+	h.press("n")
+	if cancelled || h.Model.run.asking {
+		t.Error("no was taken for yes")
+	}
+	h.press("ctrl+c", "y")
+	if !cancelled || h.quit || !strings.Contains(h.see(), "everything is put back") {
+		t.Error(h.see())
+	}
+}
+
+// TestRiskIsNo: nothing but y accepts a risk, and without it nothing is applied.
+func TestRiskIsNo(t *testing.T) {
+	h := open(t, files(t))
+	h.press("enter", "a", "enter")
+	if h.stage != accepting {
+		t.Fatalf("stage %d, risks %v", h.stage, h.review.plan.Risks)
+	}
+	for _, k := range []string{"enter", "Y", "x", " ", "right"} {
+		h.press(k)
+		if h.stage != accepting || len(h.risk.accepted) != 0 {
+			t.Fatalf("%q accepted it", k)
+		}
+	}
+	h.press("n")
+	if h.stage != reviewing || len(h.machine.changed) > 0 {
+		t.Errorf("stage %d, changed %q", h.stage, h.machine.changed)
+	}
+}
+
+// TestIdle: a page on which nothing moves is not drawn again and again.
+func TestIdle(t *testing.T) {
+	tour(t, machines(t)["plain"], Options{NoColor: true}, func(h *hand, page string) {
+		_, cmd := h.Update(tickMsg{})
+		moves := strings.Contains(h.see(), "\n   "+h.spinner()+" ")
+		if h.help == nil && h.stage != applying && (cmd != nil) != moves {
+			t.Errorf("%s: ticks %v, moves %v", page, cmd != nil, moves)
+		}
+	})
+}
+
+// copy is the wizard as it is now, to go on from more than once.
+func (h *hand) copy() *hand {
+	m := *h.Model
+	m.asked, m.events = maps.Clone(h.asked), make(chan tea.Msg, cap(h.events))
+	h.machine.changed = nil
+	return &hand{Model: &m, t: h.t, machine: h.machine}
+}
+
+// TestAnyKeys: whatever is typed, in whatever window, the screen is sound, and
+// nothing is written before a run was started.
+func TestAnyKeys(t *testing.T) {
+	t.Parallel()
+	keys := []string{
+		"enter", "enter", "enter", "enter", "right", "left", "esc", "backspace", "up", "down", "down", "pgup", "pgdown", "home", "end", "tab",
+		" ", "?", "a", "d", "e", "r", "l", "p", "n", "y", "f", "u", "g", "G", "x", "/c/client.pem", "\u202e", "ctrl+c",
+	}
+	start := open(t, files(t))
+	for seed := range uint64(25) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		h := start.copy()
+		var typed []string
+		for len(typed) < 60 && !h.quit && !t.Failed() {
+			size := sizes[r.IntN(len(sizes))]
+			h.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+			typed = append(typed, fmt.Sprint(size), keys[r.IntN(len(keys))])
+			h.press(typed[len(typed)-1])
+			lines := strings.Split(h.see(), "\n")
+			for _, fault := range faults(h, lines) {
+				t.Errorf("seed %d: after %q the screen %s\n%s", seed, typed, fault, strings.Join(lines, "\n"))
+			}
+			if h.stage < applying && h.result.Receipt == nil && h.end.err == nil && len(h.machine.changed) > 0 {
+				t.Errorf("seed %d: after %q: %q", seed, typed, h.machine.changed)
+			}
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package wizard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postseal/internal/ask"
+	"postseal/internal/host"
+	"postseal/internal/interview"
+	"postseal/internal/lab"
+)
+
+// typist answers the plain wizard, which it sees as its output: whenever a
+// prompt waits, it types what answer says to it.
+type typist struct {
+	answer func(key string) string // key is empty for what is no question
+	keys   *io.PipeWriter          // what is typed
+	all    strings.Builder         // what was printed
+	from   int                     // where in all the last prompt ended
+	asked  []string                // the questions, as often as they were printed
+}
+
+func (p *typist) Write(b []byte) (int, error) {
+	p.all.Write(b)
+	if !strings.HasSuffix(p.all.String(), ": ") {
+		return len(b), nil
+	}
+	text := strings.Join(strings.Fields(p.all.String()[p.from:]), " ")
+	p.from = p.all.Len()
+	key := ""
+	for _, q := range interview.All {
+		if section, title, _, _ := q.Texts(); strings.Contains(text, section) && strings.Contains(text, ". "+title+" ") {
+			key = q.Name()
+		}
+	}
+	if key != "" {
+		p.asked = append(p.asked, key)
+	} else if strings.HasSuffix(text, "? why, d diff, q quit:") {
+		key = p.asked[len(p.asked)-1] // the same again, since the answer was refused
+	}
+	line := p.answer(key)
+	if line == "EOF" {
+		return len(b), p.keys.Close()
+	}
+	_, err := io.WriteString(p.keys, line+"\n")
+	return len(b), err
+}
+
+// sitPlain starts the plain wizard. Its typist gives up at the end.
+func sitPlain(t *testing.T, machine host.Machine, answer func(key string) string) (*plain, *typist, *guard) {
+	g := &guard{m: machine, t: t}
+	in, keys := io.Pipe()
+	t.Cleanup(func() { _ = keys.Close() })
+	p := &typist{answer: answer, keys: keys}
+	return newPlain(context.Background(), Options{Machine: &host.Recorder{Machine: g}}, in, p), p, g
+}
+
+// TestSameQuestions: whatever is answered, the plain wizard asks what the
+// screen asks, in that order, and comes to the same answers.
+func TestSameQuestions(t *testing.T) {
+	t.Parallel()
+	screen := open(t, files(t))
+	paths := map[string]bool{}
+	for seed := range uint64(25) {
+		// The same choices for both: an option by its number, and what is
+		// suggested if that one is refused.
+		choice := map[string]int{}
+		for _, q := range interview.All {
+			choice[q.Name()] = rand.New(rand.NewPCG(seed, uint64(len(choice)))).IntN(4)
+		}
+
+		h := screen.copy()
+		h.press("enter")
+		var onScreen []string
+		for n := 0; h.stage == asking && n < 40; n++ {
+			key := h.question.Name()
+			if again := slices.Contains(onScreen, key); again {
+				suggested, _ := h.question.Proposal(h.session.Facts, h.answers)
+				h.choose(suggested[0])
+			} else {
+				onScreen = append(onScreen, key)
+				o := slices.DeleteFunc(slices.Clone(h.question.options), func(o ask.Option) bool { return o.Text == otherText })
+				h.choose(o[choice[key]%len(o)].Text)
+			}
+			h.press("enter")
+		}
+
+		last := ""
+		p, typed, _ := sitPlain(t, lab.Machine(t, "3.7.11", files(t)), nil)
+		typed.answer = func(key string) string {
+			if again := key == last; again {
+				return ""
+			}
+			last = key
+			q, _ := interview.All.Lookup(key)
+			o := slices.DeleteFunc(q.Options(p.session.Facts, p.answers), func(o ask.Option) bool { return o.Hidden != "" })
+			return o[choice[key]%len(o)].Text
+		}
+		p.session, p.answers = screen.session.With(screen.session.Facts.Clone()), screen.answers.Clone()
+		if err := p.interview(); err != nil {
+			t.Fatal(err)
+		}
+
+		if d := cmp.Diff(onScreen, typed.asked); d != "" {
+			t.Fatalf("seed %d: (-screen +plain)\n%s\n%s", seed, d, typed.all.String())
+		}
+		d := cmp.Diff(interview.All.Values(h.session.Facts, h.answers), interview.All.Values(p.session.Facts, p.answers))
+		if d != "" {
+			t.Fatalf("seed %d: (-screen +plain)\n%s", seed, d)
+		}
+		paths[fmt.Sprint(onScreen)] = true
+	}
+	if len(paths) < 4 {
+		t.Errorf("all answers lead to the same questions: %v", slices.Collect(maps.Keys(paths)))
+	}
+}
+
+// TestPlainLeaves: q and the end of the input, at any prompt, leave without
+// anything written; so does whatever is not yes, at the end.
+func TestPlainLeaves(t *testing.T) {
+	for _, leave := range []string{"q", "EOF", "no"} {
+		for at, done := 0, false; !done; at++ {
+			n := -1
+			p, typed, g := sitPlain(t, lab.Machine(t, "3.7.11", files(t)), func(key string) string {
+				if n++; n < at || leave == "no" && key != "" {
+					return ""
+				}
+				done = key == ""
+				return leave
+			})
+			r := p.run()
+			if !errors.Is(r.Err, errQuit) && !errors.Is(r.Err, ErrQuit) || r.Receipt != nil || len(g.changed) > 0 {
+				t.Fatalf("%s at prompt %d: %v, changed %q\n%s", leave, at, r.Err, g.changed, typed.all.String())
+			}
+			if at > 40 {
+				t.Fatal("no end")
+			}
+		}
+	}
+}
+
+// TestPlainBack: b goes back to the question before, from the first to itself,
+// and an answer changed on the way counts.
+func TestPlainBack(t *testing.T) {
+	lines := []string{"b", "", "b", "sender", "", "b", "modern", "q"}
+	p, typed, _ := sitPlain(t, lab.Machine(t, "3.7.11", files(t)), func(string) string {
+		l := lines[0]
+		lines = lines[1:]
+		return l
+	})
+	p.run()
+	want := []string{"role", "role", "profile", "role", "profile", "outbound-level", "profile", "outbound-level"}
+	if d := cmp.Diff(want, typed.asked); d != "" {
+		t.Errorf("(-want +asked)\n%s\n%s", d, typed.all.String())
+	}
+	got := p.answers.Texts("role")[0] + " " + p.answers.Texts("profile")[0]
+	if got != "sender modern" {
+		t.Errorf("answers %s", got)
+	}
+}
+
+// TestPlainAsksAgain: what cannot be used is said and asked again, and why and
+// the diff can be had at every question.
+func TestPlainAsksAgain(t *testing.T) {
+	lines := []string{"nonsense", "9", "?", "d", "2", "q"}
+	p, typed, _ := sitPlain(t, lab.Machine(t, "3.7.11", files(t)), func(string) string {
+		l := lines[0]
+		lines = lines[1:]
+		return l
+	})
+	p.run()
+	for _, want := range []string{`"nonsense" is not one of`, `"9" is not one of`, "A router takes mail", "+# BEGIN postseal"} {
+		if !strings.Contains(typed.all.String(), want) {
+			t.Errorf("%q is missing\n%s", want, typed.all.String())
+		}
+	}
+	if got := p.answers.Texts("role"); !slices.Equal(got, []string{"mailserver"}) {
+		t.Errorf("2 is %q", got)
+	}
+}
+
+// TestPlainIsClean: what comes from outside reaches the terminal without a
+// character that it obeys, and draws no line of its own.
+func TestPlainIsClean(t *testing.T) {
+	p, typed, _ := sitPlain(t, machines(t)["hostile"](t), func(key string) string {
+		if key == "" {
+			return "q"
+		}
+		return ""
+	})
+	p.run()
+	for _, l := range strings.Split(typed.all.String(), "\n") {
+		if strings.ContainsFunc(l, func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) }) {
+			t.Errorf("control characters in %q", l)
+		}
+		if strings.HasPrefix(strings.TrimSpace(l), "forged") {
+			t.Errorf("a line that is not ours: %q\n%s", l, typed.all.String())
+		}
+	}
+}

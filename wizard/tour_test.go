@@ -1,0 +1,204 @@
+package wizard
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"postseal/internal/apply"
+	"postseal/internal/host"
+	"postseal/internal/lab"
+	"postseal/internal/session"
+)
+
+// hostile is text as a peer, a log or a file name can carry it: sequences that
+// a terminal obeys, marks that turn the direction of writing, a line of its
+// own that looks like ours, and no end.
+var hostile = "x\x1b[2J\x1b]0;title\a\u202eabc\u2066\u200b\r\nforged \x7f\u009b31m\xff" + strings.Repeat("long", 25)
+
+// tour shows every page of the wizard, as a person would come by them. What a
+// machine cannot easily be made to say is handed over as messages.
+func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show func(h *hand, page string)) {
+	t.Helper()
+	m := machine(t)
+	h := sit(t, m, o)
+	show(h, "looking")
+	h.send(lookStep{gen: h.gen, step: "Postfix"})
+	show(h, "looking on")
+	h.release()
+	show(h, "looked")
+	h.press("p")
+	show(h, "problems")
+	h.press("esc", "l")
+	show(h, "what was run")
+	h.press("esc", "enter")
+	tourQuestions(h, show)
+	tourReview(h, show)
+	tourRun(h, show)
+
+	o.FilesOnly = true
+	h = sit(t, m, o)
+	h.release()
+	h.press("enter", "a", "enter")
+	for n := 0; h.stage == accepting && n < 20; n++ {
+		h.press("y")
+	}
+	show(h, "sealed")
+	receipt := h.result.Receipt
+	if receipt == nil {
+		t.Fatalf("nothing was applied: stage %d, %v\n%s", h.stage, h.result.Err, h.see())
+	}
+
+	h = sit(t, m, o)
+	h.release()
+	h.press("enter")
+	show(h, "rerun")
+	h.press("r")
+	show(h, "review of nothing")
+	h.press("enter")
+	show(h, "nothing to do")
+
+	h = sit(t, m, o)
+	h.release()
+	s := *h.session
+	r := *receipt
+	s.Pending, r.Phase = &r, apply.Written
+	h.send(looked{gen: h.gen, session: &s, files: []string{"/etc/postfix/main.cf: " + hostile}})
+	show(h, "pending")
+
+	o.Settings = session.Settings{Flags: map[string][]string{"cert": {"/none.pem"}, "client-cert": {"/c/\u202eb.pem"}}}
+	h = sit(t, machine(t), o)
+	h.release()
+	h.press("enter", "a")
+	show(h, "answers that cannot be used")
+
+	h = sit(t, &host.Fake{Root: t.TempDir()}, o)
+	h.release()
+	show(h, "no Postfix")
+}
+
+func tourQuestions(h *hand, show func(*hand, string)) {
+	for n := 0; h.stage == asking && n < 40; n++ {
+		name := h.question.Name()
+		show(h, name)
+		h.press("?")
+		show(h, "why of "+name)
+		h.press("down", "down", "esc")
+		if _, ok := h.question.FreeText(); ok {
+			at := h.question.cursor
+			h.choose(otherText)
+			show(h, "last option of "+name)
+			h.press("enter")
+			show(h, "empty input of "+name)
+			h.press("relative\x1b[31m/\u202epath/"+strings.Repeat("x", 100), "enter")
+			show(h, "refused input of "+name)
+			h.press("esc")
+			h.choose(h.question.options[at].Text)
+		}
+		h.hold = true
+		h.press("enter")
+		if h.question.Repeats() {
+			show(h, name+" while files are read")
+		}
+		h.release()
+		if h.stage == asking && h.question.Name() == name {
+			show(h, "refused "+name)
+			h.press("a")
+		}
+	}
+}
+
+func tourReview(h *hand, show func(*hand, string)) {
+	h.press("left")
+	h.hold = true
+	h.press("a")
+	show(h, "review to come")
+	h.release()
+	if h.stage != reviewing || h.review.plan == nil {
+		h.t.Fatalf("no review: stage %d, %v", h.stage, h.review.err)
+	}
+	for i := range h.review.files {
+		show(h, fmt.Sprintf("review of file %d", i))
+		h.press("end")
+		show(h, fmt.Sprintf("end of file %d", i))
+		h.press("tab")
+	}
+	h.send(savedPlan{h.gen, hostile})
+	show(h, "saved plan")
+	h.press("e")
+	show(h, "list")
+	h.press("r", "enter")
+	for n := 0; h.stage == accepting && n < 20; n++ {
+		show(h, "risk "+h.review.plan.Risks[h.risk.at].Name)
+		h.hold = true
+		h.press("y")
+	}
+}
+
+func tourRun(h *hand, show func(*hand, string)) {
+	show(h, "applying")
+	h.send(stepDone{h.gen, apply.Event{Step: "reload " + hostile, State: apply.Noted, Text: hostile}})
+	show(h, "applying on")
+	h.press("ctrl+c")
+	show(h, "asking whether to stop")
+	h.press("n")
+	h.release() // fails: there is no postfix to reload
+	show(h, "failed")
+	steps := []apply.Event{{Step: hostile, State: apply.Done}, {Step: "reload", State: apply.Failed, Text: hostile}}
+	end := func(r *apply.Receipt, err error) {
+		h.stage = applying
+		h.send(ran{h.gen, r, err, steps})
+	}
+	end(nil, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile))
+	show(h, "rolled back")
+	end(nil, fmt.Errorf("%w: %s", apply.ErrNotRolledBack, hostile))
+	show(h, "not rolled back")
+	end(&apply.Receipt{Kind: "undo", Phase: apply.RolledBack}, nil)
+	show(h, "taken back")
+	end(&apply.Receipt{Kind: "apply", Phase: apply.Kept, Warnings: []string{hostile}, Proofs: []apply.Proof{{OK: true, Addr: "127.0.0.1:25", Names: []string{hostile}}, {Addr: "[::1]:25", Stage: "handshake", Problem: hostile}}}, nil)
+	show(h, "sealed and proved")
+	h.press("l")
+	show(h, "what was run in the end")
+	h.press("esc")
+}
+
+// friendly and unfriendly machines: the second has names as no one should
+// have them.
+func machines(t *testing.T) map[string]func(t *testing.T) *host.Fake {
+	return map[string]func(*testing.T) *host.Fake{
+		"plain": func(t *testing.T) *host.Fake {
+			f := files(t)
+			f["main.cf"] += "smtpd_enforce_tls = yes\n"
+			return lab.Machine(t, "3.7.11", f)
+		},
+		"hostile": func(t *testing.T) *host.Fake {
+			f := files(t)
+			ca := lab.NewCA(t)
+			evil := ca.Issue(t, lab.Leaf{Names: []string{"mx.example.org", "a\x1b[31mb.example.org", "n\nforged.example.org", strings.Repeat("long-", 25) + "name.example.org"}})
+			f["/c/mx.pem"], f["/c/mx.key"] = evil.Cert+ca.IntermediatePEM, evil.Key
+			for _, dir := range []string{"e\x1b[2Jvil\u202e", "new\nforged line", strings.Repeat("very-long-", 12), "宽宽宽é́"} {
+				f["/etc/letsencrypt/live/"+dir+"/fullchain.pem"], f["/etc/letsencrypt/live/"+dir+"/privkey.pem"] = evil.Cert+ca.IntermediatePEM, evil.Key
+			}
+			f["main.cf"] += "smtpd_tls_loglevel = \x1b]0;title\a2\nsmtp_tls_note = \u202eabc\n" + strings.Repeat("x", 100) + " = y\nsmtpd_tls_CAfile = /" + strings.Repeat("very-long/", 20) + "\nsmtpd_banner = \x1b[31m\u202ered\n"
+			m := lab.Machine(t, "3.7.11", f)
+			m.Programs["postconf -c /etc/postfix -xh myhostname mydomain"] = host.Output{Stdout: "mx\x1b[31m\u202e." + strings.Repeat("long.", 20) + "example.org\nexample.org\n"}
+			return m
+		},
+	}
+}
+
+// TestTourIsWhole: the tour shows every stage, and every question that can be
+// asked there.
+func TestTourIsWhole(t *testing.T) {
+	seen := map[stage]int{}
+	tour(t, machines(t)["plain"], Options{NoColor: true}, func(h *hand, page string) {
+		if h.help == nil {
+			seen[h.stage]++
+		}
+	})
+	for s := looking; s <= failed; s++ {
+		if seen[s] == 0 {
+			t.Errorf("stage %d is not shown", s)
+		}
+	}
+}
