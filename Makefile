@@ -23,7 +23,8 @@ build:
 install: build
 	install -D -m 755 postseal $(DESTDIR)/usr/local/bin/postseal
 	mkdir -p $(DESTDIR)/usr/local/share/man/man1 && ./postseal man $(DESTDIR)/usr/local/share/man/man1
-	./postseal completion bash | install -D -m 644 /dev/stdin $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
+	mkdir -p $(DESTDIR)/usr/local/share/bash-completion/completions
+	./postseal completion bash > $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
 
 ## make check        format, vet, directions of imports, lint
 check:

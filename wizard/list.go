@@ -80,7 +80,12 @@ func (m *Model) listPage() page {
 	}
 	lines := hang("   "+sign+" ", wrapAll(m.list.summary, m.width-8))
 	lines = append(lines, "")
-	focus, section := 0, ""
+	focus, section, column := 0, "", 17
+	for _, q := range items {
+		if m.width >= 70 {
+			column = max(column, len(q.Name())+2)
+		}
+	}
 	for i, q := range items {
 		s, _, _, _ := q.Texts()
 		if s != section {
@@ -97,12 +102,12 @@ func (m *Model) listPage() page {
 			text = t.caution.Render("no answer")
 		}
 		from := t.quiet.Render(source.String())
-		name := style.Render(q.Name()) + strings.Repeat(" ", max(1, 17-ansi.StringWidth(q.Name())))
+		name := style.Render(q.Name()) + strings.Repeat(" ", max(1, column-len(q.Name())))
 		if m.width < 70 {
 			lines = append(lines, ansi.Truncate(lead+name+text, m.width-1, signFolded))
 			continue
 		}
-		room := m.width - 5 - 17 - 20
+		room := m.width - 5 - column - 20
 		lines = append(lines, lead+name+ansi.Truncate(text+strings.Repeat(" ", max(0, room-ansi.StringWidth(text))), room, signFolded)+" "+from)
 	}
 	return page{lines: lines, focus: focus, keys: []string{"↑↓ choose", "enter change it", "r review", "← back", "q quit"}}

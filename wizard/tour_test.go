@@ -8,7 +8,6 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/host"
 	"postseal/internal/lab"
-	"postseal/internal/session"
 )
 
 // hostile is text as a peer, a log or a file name can carry it: sequences that
@@ -66,11 +65,18 @@ func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show fun
 	h.send(looked{gen: h.gen, session: &s, files: []string{"/etc/postfix/main.cf: " + hostile}})
 	show(h, "pending")
 
-	o.Settings = session.Settings{Flags: map[string][]string{"cert": {"/none.pem"}, "client-cert": {"/c/\u202eb.pem"}}}
+	o.Settings.Flags = map[string][]string{"cert": {"/none.pem"}, "client-cert": {"/c/\u202eb.pem"}}
 	h = sit(t, machine(t), o)
 	h.release()
 	h.press("enter", "a")
 	show(h, "answers that cannot be used")
+	h.press("e")
+	show(h, "list of answers that cannot be used")
+	for n := 0; n < 20 && !strings.Contains(h.see(), signHere+" client-cert "); n++ {
+		h.press("down")
+	}
+	h.press("enter")
+	show(h, "answer given before")
 
 	h = sit(t, &host.Fake{Root: t.TempDir()}, o)
 	h.release()
