@@ -3,6 +3,7 @@ package wizard
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -155,6 +156,22 @@ func TestListForgetsEditing(t *testing.T) {
 	h.press("enter", "a", "e", "enter", "esc", "left", "enter", "enter")
 	if h.stage != asking || h.question.Name() != "profile" {
 		t.Errorf("after the first question comes stage %d\n%s", h.stage, h.see())
+	}
+}
+
+// TestListCursor: if other answers have made the list shorter, its cursor is
+// still on it.
+func TestListCursor(t *testing.T) {
+	h := open(t, files(t))
+	h.press("enter", "a", "e")
+	for range 20 {
+		h.press("down")
+	}
+	h.press("left", "enter")
+	h.choose("sender")
+	h.press("enter", "a", "e")
+	if !strings.Contains(h.see(), signHere+" log-level") {
+		t.Errorf("no cursor\n%s", h.see())
 	}
 }
 
