@@ -56,18 +56,23 @@ func LoadAccount(keyPEM, data []byte) (*Account, error) {
 	if p == nil {
 		return nil, errors.New("reading the account key: no PEM data")
 	}
-	k, err := x509.ParsePKCS8PrivateKey(p.Bytes)
+	k, err := parseKey(p)
 	if err != nil {
 		return nil, fmt.Errorf("reading the account key: %w", err)
 	}
 	a := &Account{}
-	switch k := k.(type) { // what ACME servers and the library take
+	switch k := k.(type) { // what the library can sign with (RFC 7518)
 	case *ecdsa.PrivateKey:
-		a.key = k
+		if k.Curve == elliptic.P256() || k.Curve == elliptic.P384() {
+			a.key = k
+		}
 	case *rsa.PrivateKey:
-		a.key = k
-	default:
-		return nil, fmt.Errorf("reading the account key: %T cannot be used; it must be ECDSA or RSA", k)
+		if k.N.BitLen() >= 2048 {
+			a.key = k
+		}
+	}
+	if a.key == nil {
+		return nil, hint.New("reading the account key: a key of this kind cannot be used", "it must be ECDSA P-256 or P-384, or RSA of 2048 bits and more")
 	}
 	var j accountJSON
 	if len(data) > 0 {
@@ -77,6 +82,17 @@ func LoadAccount(keyPEM, data []byte) (*Account, error) {
 	}
 	a.URL, a.Directory, a.Email = j.URL, j.Directory, j.Email
 	return a, nil
+}
+
+// parseKey reads PKCS#8, and the forms in which other ACME clients keep keys.
+func parseKey(p *pem.Block) (any, error) {
+	switch p.Type {
+	case "EC PRIVATE KEY":
+		return x509.ParseECPrivateKey(p.Bytes)
+	case "RSA PRIVATE KEY":
+		return x509.ParsePKCS1PrivateKey(p.Bytes)
+	}
+	return x509.ParsePKCS8PrivateKey(p.Bytes)
 }
 
 // KeyPEM is the private key as PKCS#8. Whoever has it can act for the account.
@@ -93,12 +109,6 @@ func (a Account) MarshalJSON() ([]byte, error) {
 	return json.Marshal(accountJSON{a.URL, a.Directory, a.Email})
 }
 
-// String names the account, without its key.
-func (a Account) String() string { return "ACME account " + a.URL + " at " + a.Directory }
-
-// GoString is for %#v, which would print the key.
-func (a Account) GoString() string { return a.String() }
-
 // EAB binds a new account to one that the CA knows otherwise (RFC 8555,
 // section 7.3.4).
 type EAB struct {
@@ -107,8 +117,8 @@ type EAB struct {
 	HMAC string
 }
 
-// Register makes the account known, or finds it if the CA knows its key. The
-// terms of service (Meta.Terms) must have been accepted.
+// Register makes the account known (RFC 8555, section 7.3), or finds it if the
+// CA knows its key. The terms of service (Meta.Terms) must have been accepted.
 func (c *Client) Register(ctx context.Context, acceptTerms bool, eab *EAB) error {
 	if c.o.Account.URL != "" {
 		return nil
@@ -116,31 +126,40 @@ func (c *Client) Register(ctx context.Context, acceptTerms bool, eab *EAB) error
 	if !acceptTerms {
 		return hint.New("the terms of service of the CA were not accepted", "read them, and say --accept-terms")
 	}
+	var mac string
 	if eab != nil {
-		mac := strings.TrimRight(strings.TrimSpace(eab.HMAC), "=")
+		mac = strings.TrimRight(strings.TrimSpace(eab.HMAC), "=")
 		if _, err := base64.RawURLEncoding.DecodeString(mac); err != nil || mac == "" || eab.KID == "" {
 			return hint.New("the external account binding cannot be used: the key must be base64url, and the key ID not empty", "copy both anew from the CA's web page")
 		}
 	}
-	if _, err := c.Meta(ctx); err != nil { // the library would try for a minute and a half
+	if _, err := c.Meta(ctx); err != nil { // says better than the library why a CA cannot be read
 		return err
 	}
-	return c.do(ctx, nil, func(l *lego.Client) error {
+	var url string
+	err := c.do(ctx, &run{}, func(l *lego.Client) error {
 		var r *registration.Resource
 		var err error
 		if eab != nil {
 			r, err = l.Registration.RegisterWithExternalAccountBinding(registration.RegisterEABOptions{
-				TermsOfServiceAgreed: true, Kid: eab.KID, HmacEncoded: strings.TrimRight(strings.TrimSpace(eab.HMAC), "="),
+				TermsOfServiceAgreed: true, Kid: eab.KID, HmacEncoded: mac,
 			})
 		} else {
 			r, err = l.Registration.Register(registration.RegisterOptions{TermsOfServiceAgreed: true})
 		}
-		if err != nil {
-			return fmt.Errorf("registering the account: %w", err)
+		if err == nil {
+			url = r.URI
 		}
-		c.o.Account.URL, c.o.Account.Directory = r.URI, c.o.Directory
-		return nil
+		return err
 	})
+	if err != nil {
+		return fmt.Errorf("registering the account: %w", err)
+	}
+	if url == "" {
+		return unusable("it names no address of the account")
+	}
+	c.o.Account.URL, c.o.Account.Directory = url, c.o.Directory
+	return nil
 }
 
 // user is the account as the library wants it.

@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,10 +43,15 @@ type Options struct {
 type Client struct {
 	o    Options
 	base http.RoundTripper
+	// requestTime and signTime are the constants, but in tests.
+	requestTime, signTime time.Duration
 }
 
 // requestTime bounds one request to the CA, from connecting to the last byte.
 const requestTime = 30 * time.Second
+
+// signTime is how long a CA may take to sign.
+const signTime = 90 * time.Second
 
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 1 << 20
@@ -64,13 +70,15 @@ func New(o Options) (*Client, error) {
 	if o.Poll == 0 {
 		o.Poll = 2 * time.Second
 	}
-	return &Client{o: o, base: &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: requestTime,
-		TLSClientConfig:       &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
-		MaxIdleConnsPerHost:   2, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
+	if o.Account.Directory != "" && o.Account.Directory != o.Directory {
+		return nil, hint.New(fmt.Sprintf("the account is one of %.200s, and not of %.200s", o.Account.Directory, o.Directory), "each CA has its own account, and its staging another")
+	}
+	return &Client{o: o, requestTime: requestTime, signTime: signTime, base: &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+		TLSClientConfig:     &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
+		MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
 	}}, nil
 }
 
@@ -104,34 +112,44 @@ func (c *Client) Meta(ctx context.Context) (Meta, error) {
 		return Meta{}, fmt.Errorf("reading the directory of the CA: %w", err)
 	}
 	if d.NewOrder == "" {
-		return Meta{}, hint.New(fmt.Sprintf("%s is not an ACME directory: it names no address for orders", c.o.Directory), "look up the address in the documentation of the CA")
+		return Meta{}, hint.Wrap(fmt.Errorf("%w: %s is not an ACME directory, it names no address for orders", ErrAnswer, c.o.Directory), "look up the address in the documentation of the CA")
 	}
 	return Meta{Profiles: d.Meta.Profiles, EAB: d.Meta.EAB, Terms: d.Meta.Terms, CAA: d.Meta.CAA, RenewalInfo: d.RenewalInfo}, nil
 }
 
-// getJSON reads a public resource.
+// getJSON reads a public resource. It fails with a *Problem, ErrUnreachable or
+// ErrAnswer.
 func (c *Client) getJSON(ctx context.Context, address string, v any) (http.Header, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	if !strings.HasPrefix(address, "https://") {
+		return nil, unusable("%.200q is no https address", address)
+	}
+	request, cancel := context.WithTimeout(ctx, c.requestTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(request, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, err
+		return nil, unusable("%v", err)
 	}
 	req.Header.Set("User-Agent", c.o.UserAgent)
+	var data []byte
 	resp, err := c.base.RoundTrip(req)
-	if err != nil {
-		return nil, connecting(c.o.Directory, err)
+	if err == nil {
+		data, err = read(resp)
 	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, connecting(c.o.Directory, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return resp.Header, fmt.Errorf("the CA answers %s", resp.Status)
+	switch {
+	case ctx.Err() != nil:
+		return nil, stopped(ctx)
+	case errors.Is(err, ErrAnswer):
+		return nil, err
+	case err != nil:
+		return nil, connecting(address, late(ctx, request, c.requestTime, err))
+	case resp.StatusCode != http.StatusOK:
+		d := readRefusal(resp, data)
+		p := d.problem("")
+		p.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		return nil, advised(p)
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return resp.Header, fmt.Errorf("the CA's answer cannot be read: %w", err)
+		return nil, unusable("%.100v", err)
 	}
 	return resp.Header, nil
 }

@@ -22,7 +22,7 @@ type Window struct {
 	RetryAfter time.Duration `json:"-"`
 }
 
-// ErrNoRenewalInfo: the CA does not say when to renew, or says it so that it
+// ErrNoRenewalInfo means that the CA does not say when to renew, or says it so that it
 // cannot be used. certs.DueByLifetime decides then.
 var ErrNoRenewalInfo = errors.New("the CA does not say when to renew")
 
@@ -50,9 +50,14 @@ func (c *Client) RenewalInfo(ctx context.Context, m Meta, cert *x509.Certificate
 	w := a.Window
 	w.Explanation = a.Explanation
 	// A CA must not make us ask all the time, nor never again (RFC 9773,
-	// section 4.3.2: between one minute and one day).
-	w.RetryAfter = min(max(retryAfter(header.Get("Retry-After"), time.Now()), time.Minute), 24*time.Hour)
-	if w.Start.IsZero() || !w.End.After(w.Start) || w.End.Before(cert.NotBefore) {
+	// section 4.3.2: between one minute and one day). Six hours if it names
+	// no time (section 4.3.3).
+	w.RetryAfter = 6 * time.Hour
+	if wait := retryAfter(header.Get("Retry-After"), time.Now()); wait > 0 {
+		w.RetryAfter = min(max(wait, time.Minute), 24*time.Hour)
+	}
+	// A window after the end of the certificate would have it expire first.
+	if w.Start.IsZero() || !w.End.After(w.Start) || w.End.Before(cert.NotBefore) || w.End.After(cert.NotAfter) {
 		return Window{}, fmt.Errorf("%w: its window is from %s to %s", ErrNoRenewalInfo, w.Start, w.End)
 	}
 	return w, nil
@@ -61,5 +66,8 @@ func (c *Client) RenewalInfo(ctx context.Context, m Meta, cert *x509.Certificate
 // Moment draws one moment of the window. It must be stored: a new one each
 // time would always fall before the end (RFC 9773, section 4.2).
 func (w Window) Moment() time.Time {
+	if !w.End.After(w.Start) {
+		return w.Start
+	}
 	return w.Start.Add(time.Duration(rand.Int64N(int64(w.End.Sub(w.Start)))))
 }

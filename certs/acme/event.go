@@ -2,10 +2,10 @@ package acme
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/http"
-	"runtime"
-	"strconv"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,15 +16,18 @@ type Phase string
 
 // The phases, in their order.
 const (
-	Ordering   Phase = "order"
-	Presenting Phase = "challenge"
-	WaitingDNS Phase = "wait for DNS"
-	Validating Phase = "validation"
-	Finalizing Phase = "signing"
-	Fetching   Phase = "download"
-	CleaningUp Phase = "clean up"
-	Waiting    Phase = "wait for you" // a record must be made by hand
-	Finished   Phase = "done"
+	Connecting  Phase = "account"
+	Ordering    Phase = "order"
+	Authorizing Phase = "authorisation"
+	Waiting     Phase = "wait for you" // a record must be made by hand
+	Presenting  Phase = "challenge"
+	WaitingDNS  Phase = "wait for DNS"
+	Validating  Phase = "validation"
+	CleaningUp  Phase = "clean up"
+	Removing    Phase = "remove by hand" // a record made by hand is not needed any more
+	Finalizing  Phase = "signing"
+	Fetching    Phase = "download"
+	Finished    Phase = "done"
 )
 
 // Event is something that happened on the way to a certificate.
@@ -32,106 +35,95 @@ type Event struct {
 	Phase Phase
 	// Name is the host name that it is about, or empty.
 	Name string
-	// Text says more, in words.
+	// Text says more, in words. Of Waiting and Removing it is the record, as a
+	// zone file has it.
 	Text string
 	// Err is why a step failed; nil if it did not.
 	Err error
+	// Time is when it happened.
+	Time time.Time
 }
 
 // run is one use of the library: its context, and who is told what happens.
 type run struct {
 	ctx  context.Context
 	stop context.CancelCauseFunc
-	tell func(Event)
+	// cleanUp takes away what was put in place; it is called when ctx ends.
+	cleanUp func()
 
-	mu   sync.Mutex
-	last Event
+	telling sync.Mutex // one event at a time, and none after the end
+	tell    func(Event)
+	last    Event
+
+	mu     sync.Mutex
+	failed map[string]error  // by host name
+	states map[string]string // of authorisations, by host name
+	// What the CA said of the order, and the last refusal it gave.
+	ordered     bool
+	signing     bool
+	finalize    string
+	certificate string
+	refusal     *Problem
+	refusedAt   string
 }
 
 // event tells of something; the same thing again is not told twice.
 func (r *run) event(p Phase, name, text string, err error) {
-	if r == nil || r.tell == nil {
+	if r == nil {
 		return
 	}
-	e := Event{p, name, text, err}
-	r.mu.Lock()
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	if r.tell == nil {
+		return
+	}
+	e := Event{p, name, text, err, time.Now()}
 	double := r.last.Phase == p && r.last.Name == name && r.last.Text == text && err == nil && r.last.Err == nil
-	r.last = e
-	r.mu.Unlock()
-	if !double {
+	if r.last = e; !double {
 		r.tell(e)
 	}
 }
 
-// transport carries the requests of one run: it ends them with its context,
-// tells of them, and bounds what is read.
-type transport struct {
-	run  *run
-	base http.RoundTripper
-	poll time.Duration
+// end tells the last event. What the library still does after a cancelled run
+// is told to nobody: the caller has gone.
+func (r *run) end(err error) {
+	r.event(Finished, "", "", err)
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.tell = nil
 }
 
-// RoundTrip implements http.RoundTripper.
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if t.run.ctx.Err() != nil {
-		// The library knows no context, and would try again for a minute and
-		// a half. It runs in a goroutine of ours, which ends here.
-		runtime.Goexit()
+// fail remembers why a name could not be proved. The library hands these
+// errors back in a map of its own, in any order.
+func (r *run) fail(name string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		r.failed = map[string]error{}
 	}
-	ctx, cancel := context.WithTimeout(t.run.ctx, requestTime)
-	resp, err := t.base.RoundTrip(r.WithContext(ctx))
-	if err != nil {
-		cancel()
-		if t.run.ctx.Err() != nil {
-			return nil, t.run.ctx.Err()
+	r.failed[name] = err
+}
+
+// failures are the reasons, by name; a reason that several names share is
+// given once.
+func (r *run) failures() (out []error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	said := map[string][]string{}
+	for name, err := range r.failed {
+		said[err.Error()] = append(said[err.Error()], name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.failed)) {
+		err := r.failed[name]
+		names := said[err.Error()]
+		if slices.Sort(names); len(names) == 0 || names[0] != name {
+			continue
 		}
-		return nil, err
-	}
-	resp.Body = &bounded{body: resp.Body, left: maxAnswer, done: cancel, stop: t.run.stop}
-	// The library waits five seconds where the CA names no time, and most do
-	// not. Asking a little sooner halves the wait.
-	if r.Method == http.MethodPost && resp.Header.Get("Retry-After") == "" && resp.StatusCode < 300 {
-		resp.Header.Set("Retry-After", strconv.Itoa(max(1, int(t.poll.Seconds()))))
-	}
-	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
-		t.run.event(Ordering, "", fmt.Sprintf("the CA answers %s", resp.Status), nil)
-	}
-	return resp, nil
-}
-
-// bounded is a body that ends after so many bytes.
-type bounded struct {
-	body interface {
-		Read([]byte) (int, error)
-		Close() error
-	}
-	left int64
-	done func()
-	// stop ends the run: the library would ask again and again.
-	stop context.CancelCauseFunc
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		err := fmt.Errorf("the CA's answer is longer than %d bytes", maxAnswer)
-		b.stop(err)
-		return 0, err
-	}
-	n, err := b.body.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	return n, err
-}
-
-func (b *bounded) Close() error { defer b.done(); return b.body.Close() }
-
-// plain takes what the library puts around a reason away: heading, name and
-// prefix.
-func plain(s string) string {
-	s = strings.TrimSpace(strings.TrimPrefix(s, "error: one or more domains had a problem:"))
-	for _, around := range []string{"acme: error presenting token: ", "acme: "} {
-		if _, after, ok := strings.Cut(s, around); ok {
-			s = after
+		if p := (*Problem)(nil); errors.As(err, &p) { // it says its name itself
+			out = append(out, advised(err))
+			continue
 		}
+		out = append(out, fmt.Errorf("%.300s: %w", strings.Join(names, ", "), err))
 	}
-	return strings.TrimSpace(s)
+	return out
 }

@@ -24,6 +24,8 @@ type CA struct {
 	Staging   string `json:"staging,omitempty"`
 	// EAB is true if it wants an account made at its web page.
 	EAB bool `json:"eab,omitempty"`
+	// Gone is the day from which it signs nothing any more, or empty.
+	Gone string `json:"gone,omitempty"`
 	// Uses is "server" or "both": what its leaves are good for, until Until.
 	Uses  string `json:"uses"`
 	Until string `json:"until,omitempty"`
@@ -34,7 +36,7 @@ type CA struct {
 
 // Both says whether its leaves are good for server and client at this time.
 func (c CA) Both(now time.Time) bool {
-	if c.Uses != "both" {
+	if c.Uses != "both" || c.Gone != "" {
 		return false
 	}
 	until, err := time.Parse(time.DateOnly, c.Until)
@@ -77,6 +79,11 @@ func ReadCAs(data []byte) (CAs, error) {
 				return CAs{}, fmt.Errorf("reading the list of CAs: %s: %.200q is no https address", x.Name, address)
 			}
 		}
+		for _, day := range []string{x.Gone, x.Until} {
+			if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
+				return CAs{}, fmt.Errorf("reading the list of CAs: %.40q: %.40q is no date", x.Name, day)
+			}
+		}
 		if x.Name == "" || x.Uses != "server" && x.Uses != "both" {
 			return CAs{}, fmt.Errorf("reading the list of CAs: %.40q needs a name, and uses of server or both", x.Name)
 		}
@@ -84,7 +91,8 @@ func ReadCAs(data []byte) (CAs, error) {
 	return c, nil
 }
 
-// Find looks a CA up by its short name; an https address stands for itself.
+// Find looks a CA up by its short name, in small letters or large; an https
+// address stands for itself.
 // With staging, it is the CA's place for trying things out.
 func (c CAs) Find(name string, staging bool) (CA, error) {
 	if u, err := url.Parse(name); err == nil && u.Scheme == "https" && u.Host != "" {
@@ -100,14 +108,21 @@ func (c CAs) Find(name string, staging bool) (CA, error) {
 	}
 	var names []string
 	for _, x := range c.List {
+		same := strings.EqualFold(x.Name, name)
+		if x.Gone != "" {
+			if same {
+				return CA{}, hint.New(x.Title+" signs no certificates since "+x.Gone, "choose another CA")
+			}
+			continue
+		}
 		if x.Directory == "" {
-			if x.Name == name {
+			if same {
 				return CA{}, hint.New(x.Title+" has no address that everybody knows", "give the https address of its directory, and --acme-ca-file")
 			}
 			continue
 		}
 		names = append(names, x.Name)
-		if x.Name != name {
+		if !same {
 			continue
 		}
 		if staging && x.Staging == "" {
@@ -118,5 +133,36 @@ func (c CAs) Find(name string, staging bool) (CA, error) {
 		}
 		return x, nil
 	}
-	return CA{}, hint.New(fmt.Sprintf("no CA is known as %.80q", name), "one of "+strings.Join(names, ", ")+", or an https address")
+	text := "one of " + strings.Join(names, ", ") + ", or an https address"
+	for _, n := range names {
+		if near(n, strings.ToLower(name)) {
+			text = "did you mean " + n + "? Known are " + strings.Join(names, ", ")
+			break
+		}
+	}
+	return CA{}, hint.New(fmt.Sprintf("no CA is known as %.80q", name), text)
+}
+
+// near says whether two names differ by two letters at most (Levenshtein), or
+// one is the beginning of the other.
+func near(known, typed string) bool {
+	if len(typed) < 3 || len(typed) > 40 {
+		return false
+	}
+	row := make([]int, len(typed)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(known) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(typed) {
+			cost := 1
+			if known[i] == typed[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(typed)] <= 2 || strings.HasPrefix(known, typed) || strings.HasPrefix(typed, known)
 }

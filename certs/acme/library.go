@@ -2,7 +2,6 @@ package acme
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,9 +13,9 @@ import (
 	legolog "github.com/go-acme/lego/v4/log"
 )
 
-// The library keeps its list of resolvers for the whole process: one run at a
-// time may prove by DNS.
-var resolvers sync.Mutex
+// resolvers has room for one: the library keeps its list of resolvers for the
+// whole process, so one run at a time may prove by DNS.
+var resolvers = make(chan struct{}, 1)
 
 // logSwitch takes the library's log lines; its default would write over the
 // screen.
@@ -53,28 +52,24 @@ func (l *logSwitch) Fatal(a ...any)            { panic(fmt.Sprint(a...)) }
 func (l *logSwitch) Fatalln(a ...any)          { panic(fmt.Sprint(a...)) }
 func (l *logSwitch) Fatalf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
 
-// graceTime is how long a cancelled run may take to end by itself. It polls
-// without looking at the context; its next request fails.
+// graceTime is how long a cancelled run may take to end and to clean up. The
+// library sleeps between its questions without looking at a context.
 const graceTime = 3 * time.Second
 
-// do runs f with a client of the library. When ctx ends, do returns within
-// graceTime, and f ends at its next request.
+// do runs f with a client of the library, in a goroutine. When ctx ends, do
+// returns within graceTime, and f ends at its next request; what f sets is to
+// be read only if do returns nil.
 func (c *Client) do(ctx context.Context, r *run, f func(*lego.Client) error) error {
-	if r == nil {
-		r = &run{}
-	}
 	outer := ctx
 	ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
 	r.ctx = ctx
 	done := make(chan error, 1)
 	go func() {
-		result := context.Cause(ctx) // if a request ends the goroutine
+		result := context.Canceled // if a request ends the goroutine
 		defer func() {
 			if p := recover(); p != nil {
 				result = fmt.Errorf("the ACME library failed: %.300s", fmt.Sprint(p))
-			} else if result == nil && ctx.Err() != nil {
-				result = context.Cause(ctx)
 			}
 			done <- result
 		}()
@@ -83,23 +78,44 @@ func (c *Client) do(ctx context.Context, r *run, f func(*lego.Client) error) err
 		// names a file that is not there.
 		l, err := lego.NewClient(&lego.Config{
 			CADirURL: c.o.Directory, User: user{c.o.Account}, UserAgent: c.o.UserAgent,
-			HTTPClient:  &http.Client{Transport: transport{r, c.base, c.o.Poll}},
-			Certificate: lego.CertificateConfig{KeyType: certcrypto.EC256, Timeout: 90 * time.Second, DisableCommonName: true},
+			HTTPClient:  &http.Client{Transport: transport{r, c.base, c.o.Poll, c.requestTime}},
+			Certificate: lego.CertificateConfig{KeyType: certcrypto.EC256, Timeout: c.signTime, DisableCommonName: true},
 		})
 		if err == nil {
 			err = f(l)
 		}
 		result = err
 	}()
+	var err error
 	select {
-	case err := <-done:
-		return explain(outer, err)
+	case err = <-done:
 	case <-ctx.Done():
+		cleaned := make(chan struct{})
+		go func() {
+			defer close(cleaned)
+			if r.cleanUp != nil {
+				r.cleanUp()
+			}
+		}()
+		grace, cancel := context.WithTimeout(context.Background(), graceTime)
+		defer cancel()
+		select {
+		case err = <-done:
+		case <-grace.Done():
+			err = context.Canceled
+		}
+		select {
+		case <-cleaned:
+		case <-grace.Done():
+		}
 	}
-	select {
-	case err := <-done:
-		return explain(outer, errors.Join(context.Cause(ctx), err))
-	case <-time.After(graceTime):
-		return explain(outer, context.Cause(ctx))
+	switch {
+	case err == nil: // it was done in time, and may have cost something
+		return nil
+	case outer.Err() != nil:
+		return stopped(outer)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	}
+	return r.explain(err)
 }

@@ -12,8 +12,10 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-acme/lego/v4/certificate"
 	"github.com/go-acme/lego/v4/lego"
@@ -68,10 +70,41 @@ var (
 	oidClientAuth  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 2}
 )
 
+// names are the names in the form that CAs want: small letters, no dot at the
+// end, each once.
+func (o Order) names() (out []string, err error) {
+	for _, n := range o.Names {
+		clean := strings.ToLower(strings.TrimSuffix(strings.TrimSpace(n), "."))
+		bad := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/:@,;"'\`, r) }
+		if clean == "" || len(clean) > 253 || strings.ContainsFunc(clean, bad) || net.ParseIP(clean) != nil {
+			return nil, hint.New(fmt.Sprintf("%.255q is not a host name", n), "such as mx.example.org; a name with other letters in its xn-- form")
+		}
+		if !slices.Contains(out, clean) {
+			out = append(out, clean)
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("an order needs names")
+	}
+	return out, nil
+}
+
 // request is the certificate signing request: names and no common name, which
 // CAs no longer want.
 func (o Order) request() (*x509.CertificateRequest, error) {
-	t := &x509.CertificateRequest{DNSNames: o.Names}
+	names, err := o.names()
+	if err != nil {
+		return nil, err
+	}
+	if o.Key == nil {
+		return nil, errors.New("an order needs a key")
+	}
+	switch o.Key.Public().(type) { // others would make the library panic
+	case *ecdsa.PublicKey, *rsa.PublicKey:
+	default:
+		return nil, hint.New(fmt.Sprintf("CAs sign no %T", o.Key.Public()), "--key-type is one of "+strings.Join(KeyTypes, ", "))
+	}
+	t := &x509.CertificateRequest{DNSNames: names}
 	if o.BothUses {
 		value, err := asn1.Marshal([]asn1.ObjectIdentifier{oidServerAuth, oidClientAuth})
 		if err != nil {
@@ -81,7 +114,7 @@ func (o Order) request() (*x509.CertificateRequest, error) {
 	}
 	der, err := x509.CreateCertificateRequest(rand.Reader, t, o.Key)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making the request: %w", err)
 	}
 	return x509.ParseCertificateRequest(der)
 }
@@ -93,36 +126,45 @@ type Issued struct {
 	URL string
 }
 
-// Obtain orders a certificate, proves the names by the solver, and fetches it.
-// tell hears what happens, in its own goroutine, and may be nil. What comes
-// back is for our key and our names, and its chain is in order.
+// Obtain orders a certificate (RFC 8555, section 7.4), proves the names by the
+// solver, and fetches it. tell hears what happens, one event at a time and none
+// after Obtain has returned; it may be nil, and must not block. What comes back
+// is for our key and our names and no others, and its chain is in order.
 //
-// If ctx ends, it returns within a few seconds with context.Canceled, and what
-// the solver had put in place is taken away. tell must not block.
-func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)) (Issued, error) {
-	if len(o.Names) == 0 || o.Key == nil {
-		return Issued{}, errors.New("an order needs names and a key")
+// If ctx ends, it returns within four seconds with the error of ctx, and what
+// the solver had put in place is taken away.
+func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)) (issued Issued, err error) {
+	r := &run{tell: tell}
+	defer func() { r.end(err) }()
+	csr, err := o.request()
+	if err != nil {
+		return Issued{}, err
 	}
+	switch {
+	case s == nil:
+		return Issued{}, errors.New("an order needs a way to prove the names")
+	case c.o.Account.URL == "":
+		return Issued{}, hint.New("the account is not registered at the CA", "register it first: --accept-terms, after reading the CA's terms")
+	}
+	if !s.byHand() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, orderTime)
+		defer cancel()
+	}
+	r.event(Connecting, "", c.o.Account.String(), nil)
 	if _, err := c.Meta(ctx); err != nil {
 		return Issued{}, err
 	}
-	csr, err := o.request()
-	if err != nil {
-		return Issued{}, fmt.Errorf("making the request: %w", err)
-	}
-	r := &run{ctx: ctx, tell: tell}
-	r.event(Ordering, "", strings.Join(o.Names, ", "), nil)
+	r.event(Ordering, "", strings.Join(csr.DNSNames, ", "), nil)
 	open := &presented{run: r}
-	defer open.cleanUp()
+	r.cleanUp = open.cleanUp
 	var got *certificate.Resource
 	err = c.do(ctx, r, func(l *lego.Client) error {
-		if _, ok := s.(DNS); ok {
-			resolvers.Lock()
-			defer resolvers.Unlock()
-		}
-		if err := s.install(l, open); err != nil {
+		done, err := s.install(l, open)
+		if err != nil {
 			return err
 		}
+		defer done()
 		req := certificate.ObtainForCSRRequest{CSR: csr, Bundle: true, Profile: o.Profile, PreferredChain: o.PreferredChain}
 		if o.Replaces != nil {
 			if req.ReplacesCertID, err = certificate.MakeARICertID(o.Replaces); err != nil {
@@ -130,7 +172,7 @@ func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)
 			}
 		}
 		got, err = l.Certificate.ObtainForCSR(req)
-		if err != nil && req.ReplacesCertID != "" && refusesReplacement(explain(ctx, err)) {
+		if err != nil && req.ReplacesCertID != "" && !r.hasOrder() && refusesReplacement(r.explain(err)) {
 			// It belongs to another account, or was replaced already: that
 			// costs the exemption from rate limits, and not the certificate.
 			r.event(Ordering, "", "the CA does not see it as a renewal; ordering anew", nil)
@@ -139,14 +181,25 @@ func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)
 		}
 		return err
 	})
+	open.cleanUp() // what the library leaves: a challenge that could not be put in place whole
 	if err != nil {
-		r.event(Finished, "", "", err)
+		if left := open.left(); len(left) > 0 {
+			err = hint.Wrap(fmt.Errorf("%w; what proved %s could not be taken away", err, strings.Join(left, ", ")), "remove the TXT record or the file of the challenge by hand")
+		}
 		return Issued{}, err
 	}
-	r.event(Fetching, "", got.CertURL, nil)
-	out, err := o.check(got)
-	r.event(Finished, "", "", err)
-	return out, err
+	return o.check(got)
+}
+
+// orderTime bounds an order, from the directory to the download.
+const orderTime = time.Hour
+
+// hasOrder says whether the CA has taken the order. From there on a refusal is
+// about the names, and another try would only cost another failed validation.
+func (r *run) hasOrder() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ordered
 }
 
 // refusesReplacement says whether a CA refused because of the certificate that
@@ -161,6 +214,10 @@ func (o Order) check(got *certificate.Resource) (Issued, error) {
 	refuse := func(format string, args ...any) (Issued, error) {
 		return Issued{}, hint.New("the CA sent another certificate than was ordered: "+fmt.Sprintf(format, args...), "nothing was installed; try again, or tell the CA")
 	}
+	wanted, err := o.names()
+	if err != nil {
+		return Issued{}, err
+	}
 	b, err := certs.Read("the CA's answer", got.Certificate)
 	if err != nil {
 		return refuse("%v", err)
@@ -174,14 +231,22 @@ func (o Order) check(got *certificate.Resource) (Issued, error) {
 		return refuse("%v", err)
 	}
 	chain := chains[0]
-	facts := chain.Facts(nil)
-	for _, n := range o.Names {
-		if !slices.ContainsFunc(facts.Names, func(have string) bool { return strings.EqualFold(have, n) }) {
+	leaf := chain.Leaf()
+	for _, n := range wanted {
+		if !slices.ContainsFunc(leaf.DNSNames, func(have string) bool { return strings.EqualFold(have, n) }) {
 			return refuse("it does not name %s", n)
+		}
+	}
+	for _, n := range leaf.DNSNames {
+		if !slices.ContainsFunc(wanted, func(w string) bool { return strings.EqualFold(w, n) }) {
+			return refuse("it also names %.255s", n)
 		}
 	}
 	if len(chain.Certs) < len(b.Certs) {
 		return refuse("its chain does not hold together")
+	}
+	if time.Now().After(leaf.NotAfter) {
+		return refuse("it ended on %s", leaf.NotAfter.UTC().Format(time.DateTime))
 	}
 	return Issued{Chain: chain, URL: got.CertURL}, nil
 }
@@ -189,7 +254,7 @@ func (o Order) check(got *certificate.Resource) (Issued, error) {
 // Revoke asks the CA to revoke a certificate. reason is one of RFC 5280,
 // section 5.3.1: 0 unspecified, 1 key compromise, 4 superseded.
 func (c *Client) Revoke(ctx context.Context, chain certs.Chain, reason uint) error {
-	return c.do(ctx, nil, func(l *lego.Client) error {
+	return c.do(ctx, &run{}, func(l *lego.Client) error {
 		return l.Certificate.RevokeWithReason([]byte(chain.CertificatesPEM()), &reason)
 	})
 }

@@ -2,9 +2,12 @@ package acme
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,19 +16,32 @@ import (
 	"postseal/internal/hint"
 )
 
+// ErrUnreachable is why a CA was not heard at all, ErrAnswer that what it said
+// is not ACME. What a CA says in ACME is a *Problem.
+var (
+	ErrUnreachable = errors.New("the CA cannot be reached")
+	ErrAnswer      = errors.New("the CA's answer cannot be used")
+)
+
 // Problem is why a CA refused (RFC 8555, section 6.7).
 type Problem struct {
 	// Type is the last word of the type: "rateLimited", "dns", "caa".
 	Type   string
 	Detail string
 	Status int
+	// Name is the host name that it is about, or empty.
+	Name string
 	// RetryAfter is when the CA will listen again, as it said; zero if it did not.
 	RetryAfter time.Duration
 }
 
 // Error implements error.
 func (p *Problem) Error() string {
-	return fmt.Sprintf("the CA refuses (%s): %.500s", p.Type, p.Detail)
+	of := ""
+	if p.Name != "" {
+		of = fmt.Sprintf(" %.255s", p.Name)
+	}
+	return fmt.Sprintf("the CA refuses%s (%.60s): %.500s", of, p.Type, p.Detail)
 }
 
 // advice is what to do about each type of problem.
@@ -49,46 +65,148 @@ var advice = map[string]string{
 	"unsupportedContact":      "the CA does not take the address: give another --email",
 	"serverInternal":          "the CA has a fault: try again later",
 	"orderNotReady":           "the CA has not seen the proof: try again",
+	"notFound":                "is the address that of the CA's directory?",
 }
 
-// explain turns an error of the library into one of ours.
-func explain(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
+// advised adds to a problem what to do about it.
+func advised(err error) error {
+	var p *Problem
+	if !errors.As(err, &p) {
+		return err
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("stopped: %w", context.Cause(ctx))
-	}
-	var limited *legoacme.RateLimitedError
-	var d *legoacme.ProblemDetails
+	text := advice[p.Type]
 	switch {
-	case errors.As(err, &limited) && limited.ProblemDetails != nil:
-		p := problem(limited.ProblemDetails)
-		p.RetryAfter = retryAfter(limited.RetryAfter, time.Now())
-		if p.RetryAfter > 0 {
-			return hint.Wrap(p, fmt.Sprintf("wait %s; try things out with --staging", p.RetryAfter.Round(time.Second)))
+	case p.RetryAfter > 0:
+		text = fmt.Sprintf("wait %s", p.RetryAfter.Round(time.Second))
+		if p.Type == "rateLimited" {
+			text += "; try things out with --staging"
 		}
-		return hint.Wrap(p, advice["rateLimited"])
-	case errors.As(err, &d):
-		p := problem(d)
-		return hint.Wrap(p, advice[p.Type])
+	case p.Type == "unauthorized" && p.Name == "":
+		text = "the CA does not let this account do that: is it the account that the certificate was got with?"
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		return connecting(u.URL, u.Err)
-	}
-	return hint.Wrap(fmt.Errorf("%.600s", plain(err.Error())), hint.Of(err))
+	return hint.Wrap(err, text)
 }
 
-func problem(d *legoacme.ProblemDetails) *Problem {
-	p := &Problem{Type: d.Type[strings.LastIndexByte(d.Type, ':')+1:], Detail: d.Detail, Status: d.HTTPStatus}
-	if p.Type == "" {
-		p.Type = fmt.Sprintf("status %d", d.HTTPStatus)
+// refusal is a problem document (RFC 9457, RFC 8555 section 6.7).
+type refusal struct {
+	Type        string `json:"type"`
+	Detail      string `json:"detail"`
+	Status      int    `json:"status"`
+	SubProblems []struct {
+		Type       string `json:"type"`
+		Detail     string `json:"detail"`
+		Identifier struct {
+			Type  string `json:"type"`
+			Value string `json:"value"`
+		} `json:"identifier"`
+	} `json:"subproblems,omitempty"`
+}
+
+// readRefusal reads why a CA refused. Proxies before it answer in their own
+// way, and of that only the status is of use.
+func readRefusal(resp *http.Response, data []byte) refusal {
+	var d refusal
+	if json.Unmarshal(data, &d) != nil || d.Type == "" {
+		detail := d.Detail
+		d = refusal{Type: "notACME:" + strconv.Itoa(resp.StatusCode), Detail: detail}
+		if detail == "" {
+			d.Detail = fmt.Sprintf("it answers %.60s", resp.Status)
+		}
+		switch {
+		case resp.StatusCode == http.StatusTooManyRequests:
+			d.Type = "rateLimited"
+		case resp.StatusCode >= http.StatusInternalServerError:
+			d.Type = "serverInternal"
+		case resp.StatusCode == http.StatusNotFound:
+			d.Type = "notFound"
+		}
 	}
+	if d.Status < http.StatusBadRequest {
+		d.Status = resp.StatusCode
+	}
+	return d
+}
+
+// problem is a refusal in our form; of nil it says that no reason was given.
+func (d *refusal) problem(name string) *Problem {
+	if d == nil {
+		return &Problem{Type: "unknown", Detail: "it gives no reason", Name: name}
+	}
+	p := &Problem{Type: d.Type[strings.LastIndexByte(d.Type, ':')+1:], Detail: d.Detail, Status: d.Status, Name: name}
 	for _, s := range d.SubProblems {
-		p.Detail += fmt.Sprintf("; %s: %s", s.Identifier.Value, s.Detail)
+		p.Detail += fmt.Sprintf("; %.255s: %.300s", s.Identifier.Value, s.Detail)
 	}
 	return p
+}
+
+// stopped is the error of a run that its caller ended.
+func stopped(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("stopped: %w: %w", ctx.Err(), cause)
+	}
+	return fmt.Errorf("stopped: %w", ctx.Err())
+}
+
+// said is an error of which the text is shortened, and the kind kept.
+type said struct {
+	text string
+	error
+}
+
+func (s said) Error() string { return s.text }
+func (s said) Unwrap() error { return s.error }
+
+// explain turns an error of the library into one of ours.
+func (r *run) explain(err error) error {
+	var d *legoacme.ProblemDetails
+	direct := errors.As(err, &d) && d.URL != "" // an answer, and not the end of a challenge
+	all := r.failures()
+	if direct || len(all) == 0 {
+		if e := r.translate(err, d); direct || e != nil {
+			all = append(all, e)
+		}
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return errors.Join(all...)
+}
+
+func (r *run) translate(err error, d *legoacme.ProblemDetails) error {
+	var own *Problem
+	var u *url.Error
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &own), errors.Is(err, ErrAnswer), errors.Is(err, ErrUnreachable):
+		return err
+	case d != nil:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.refusal != nil && r.refusedAt == d.URL {
+			return advised(r.refusal)
+		}
+		return advised(&Problem{Type: d.Type[strings.LastIndexByte(d.Type, ':')+1:], Detail: d.Detail, Status: d.HTTPStatus})
+	case errors.As(err, &u):
+		return connecting(u.URL, u.Err)
+	case errors.As(err, &syntax):
+		return unusable("%v", syntax)
+	case errors.As(err, &kind):
+		return unusable("%.200v", kind)
+	}
+	return hint.Wrap(said{fmt.Sprintf("%.600s", plain(err.Error())), err}, hint.Of(err))
+}
+
+// plain takes what the library puts around a reason away: heading, name and
+// prefix.
+func plain(s string) string {
+	s = strings.TrimSpace(strings.TrimPrefix(s, "error: one or more domains had a problem:"))
+	for _, around := range []string{"acme: error presenting token: ", "acme: "} {
+		if _, after, ok := strings.Cut(s, around); ok {
+			s = after
+		}
+	}
+	return strings.TrimSpace(s)
 }
 
 // connecting explains why a CA cannot be reached.
@@ -97,7 +215,7 @@ func connecting(address string, err error) error {
 	if u, e := url.Parse(address); e == nil {
 		host = u.Host
 	}
-	err = fmt.Errorf("asking %s: %w", host, err)
+	err = fmt.Errorf("%w: asking %.255s: %w", ErrUnreachable, host, err)
 	switch text := err.Error(); {
 	case strings.Contains(text, "x509:"), strings.Contains(text, "certificate"):
 		return hint.Wrap(err, "its certificate is not trusted here: for a CA of your own give --acme-ca-file")
@@ -108,12 +226,12 @@ func connecting(address string, err error) error {
 }
 
 // retryAfter reads a Retry-After header, in seconds or as a date (RFC 9110,
-// section 10.2.3).
+// section 10.2.3). What is neither, or past, is zero.
 func retryAfter(s string, now time.Time) time.Duration {
-	if n, err := time.ParseDuration(s + "s"); err == nil {
-		return max(0, n)
+	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
+		return max(0, time.Duration(n)*time.Second)
 	}
-	if t, err := time.Parse(time.RFC1123, s); err == nil {
+	if t, err := http.ParseTime(s); err == nil {
 		return max(0, t.Sub(now))
 	}
 	return 0

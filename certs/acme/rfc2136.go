@@ -49,9 +49,6 @@ func (p RFC2136) update(ctx context.Context, fqdn, value string, change func(*dn
 	m := new(dns.Msg).SetUpdate(zone)
 	change(m, []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: fqdn, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: ttl}, Txt: []string{value}}})
 	answer, err := p.exchange(ctx, m)
-	if err == nil && answer.Rcode == dns.RcodeNotAuth {
-		err = errors.New("it does not take the TSIG key")
-	}
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("updating %s at %s: %w", zone, p.Server, err), "are name, algorithm and secret of the TSIG key the server's, and are both clocks right?")
 	}
@@ -81,6 +78,18 @@ func (p RFC2136) zone(ctx context.Context, fqdn string) (string, error) {
 	return "", hint.New(fmt.Sprintf("%s does not know the zone of %s", p.Server, fqdn), "name the server that has the zone, and the zone itself")
 }
 
+// tsigRefusal reads why a server does not take a key (RFC 8945, section 5.2).
+// Such an answer bears no signature that could be checked.
+func tsigRefusal(a *dns.Msg) error {
+	if a == nil || a.Rcode != dns.RcodeNotAuth {
+		return nil
+	}
+	if t := a.IsTsig(); t != nil && t.Error == dns.RcodeBadTime {
+		return errors.New("its clock and ours differ too much")
+	}
+	return errors.New("it does not take the TSIG key")
+}
+
 // exchange asks over UDP, and over TCP if the answer is cut or does not come.
 func (p RFC2136) exchange(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
 	server := p.Server
@@ -101,6 +110,12 @@ func (p RFC2136) exchange(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
 			q.SetTsig(key, dns.Fqdn(strings.ToLower(algorithm)), 300, time.Now().Unix())
 		}
 		a, _, err := c.ExchangeContext(ctx, q, server)
+		if refused := tsigRefusal(a); refused != nil {
+			return nil, refused
+		}
+		if err == nil && !a.Truncated && p.Key != "" && a.IsTsig() == nil {
+			err = errors.New("its answer is not signed") // RFC 8945, section 5.3
+		}
 		if err == nil && !a.Truncated {
 			return a, nil
 		}

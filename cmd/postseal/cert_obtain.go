@@ -59,7 +59,7 @@ Where the CA has a place for trying things out, the whole way is walked there fi
 	f.StringVar(&o.httpListen, "http-listen", ":80", "`address` to answer on, for http-01")
 	f.StringVar(&o.tlsListen, "tls-listen", ":443", "`address` to answer on, for tls-alpn-01")
 	f.StringVar(&o.webroot, "webroot", "", "`directory` that a web server here shows as /, for webroot")
-	f.StringVar(&o.dnsProgram, "dns-program", "", "`program` that is called with present or cleanup, --, name and value, for dns-exec")
+	f.StringVar(&o.dnsProgram, "dns-program", "", "`program` that is called with present or cleanup, name and value, for dns-exec")
 	f.StringVar(&o.dnsServer, "dns-server", "", "`host:port` that takes DNS updates, for dns-rfc2136")
 	f.StringVar(&o.dnsZone, "dns-zone", "", "the `zone` to change (default: asked of the server)")
 	f.StringVar(&o.tsigKey, "tsig-key", "", "`name` of the TSIG key")

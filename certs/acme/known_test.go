@@ -1,0 +1,65 @@
+package acme_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"postseal/certs/acme"
+	"postseal/internal/hint"
+)
+
+// TestKnown: the list that is built in can be read; names, addresses and
+// mistakes are told apart.
+func TestKnown(t *testing.T) {
+	all := acme.Known()
+	for _, c := range []struct {
+		name    string
+		staging bool
+		want    string
+		says    string
+	}{
+		{"letsencrypt", false, "https://acme-v02.api.letsencrypt.org/directory", ""},
+		{"letsencrypt", true, "https://acme-staging-v02.api.letsencrypt.org/directory", ""},
+		{"https://acme-v02.api.letsencrypt.org/directory", false, "https://acme-v02.api.letsencrypt.org/directory", ""},
+		{"https://ca.example.org/acme/directory", false, "https://ca.example.org/acme/directory", ""},
+		{"https://ca.example.org/acme/directory", true, "", "not known"},
+		{"http://ca.example.org/", false, "", "no CA is known as"},
+		{"letsencript", false, "", "no CA is known as"},
+		{"zerossl", true, "", "no staging"},
+		{"step-ca", false, "", "no address"},
+		{"", false, "", "no CA is known as"},
+		{"LetsEncrypt", false, "https://acme-v02.api.letsencrypt.org/directory", ""},
+		{"buypass", false, "", "since 2025-10-31"},
+	} {
+		got, err := all.Find(c.name, c.staging)
+		if got.Directory != c.want || (err == nil) != (c.want != "") || err != nil && (!strings.Contains(err.Error(), c.says) || hint.Of(err) == "") {
+			t.Errorf("%q: %q, %v", c.name, got.Directory, err)
+		}
+	}
+	for typed, want := range map[string]string{"letsencript": "letsencrypt", "lets": "letsencrypt", "googel": "google", "zerosssl": "zerossl", "xy": "one of", "nonsense": "one of"} {
+		if _, err := all.Find(typed, false); err == nil || !strings.Contains(hint.Of(err), want) || (want != "one of") != strings.Contains(hint.Of(err), "did you mean "+want+"?") {
+			t.Errorf("%q: %q", typed, hint.Of(err))
+		}
+	}
+	both := 0
+	for _, x := range all.List {
+		if x.Source == "" || x.Note == "" || x.Title == "" {
+			t.Errorf("%s lacks its source", x.Name)
+		}
+		if x.Both(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)) && x.Directory != "" {
+			both++
+		}
+		if x.Directory != "" && x.Both(time.Date(2027, 3, 2, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s has no end", x.Name)
+		}
+	}
+	if both != 1 {
+		t.Errorf("%d public CAs give both uses", both)
+	}
+	for name, text := range map[string]string{"no JSON": "x", "no date": `{"cas":[]}`, "unknown word": `{"as_of":"2026-01-01","cas":[{"nam":"x"}]}`, "no day": `{"as_of":"2026-01-01","cas":[{"name":"x","uses":"server","gone":"soon"}]}`, "http": `{"as_of":"2026-01-01","cas":[{"name":"x","uses":"both","directory":"http://x"}]}`} {
+		if _, err := acme.ReadCAs([]byte(text)); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}
