@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"slices"
@@ -124,6 +125,9 @@ func Same(a, b crypto.PublicKey) bool {
 	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && k.Equal(b)
 }
+
+// MarshalJSON is the certificates alone: a key never reaches JSON.
+func (c Chain) MarshalJSON() ([]byte, error) { return json.Marshal(c.CertificatesPEM()) }
 
 // Leaf is the server's or client's own certificate.
 func (c Chain) Leaf() *x509.Certificate { return c.Certs[0] }
