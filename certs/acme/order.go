@@ -21,6 +21,7 @@ import (
 	"github.com/go-acme/lego/v4/lego"
 
 	"postseal/certs"
+	"postseal/certs/authority"
 	"postseal/internal/hint"
 )
 
@@ -43,10 +44,7 @@ type Order struct {
 	BothUses bool
 }
 
-// KeyTypes are the kinds of keys that NewKey makes, the suggested one first.
-var KeyTypes = []string{"P256", "P384", "RSA2048", "RSA3072", "RSA4096"}
-
-// NewKey makes a key of one of the KeyTypes.
+// NewKey makes a key of one of authority.KeyTypes.
 func NewKey(kind string) (crypto.Signer, error) {
 	switch kind {
 	case "P256":
@@ -60,7 +58,7 @@ func NewKey(kind string) (crypto.Signer, error) {
 	case "RSA4096":
 		return rsa.GenerateKey(rand.Reader, 4096)
 	}
-	return nil, hint.New(fmt.Sprintf("%.40q is not a kind of key", kind), "one of "+strings.Join(KeyTypes, ", "))
+	return nil, hint.New(fmt.Sprintf("%.40q is not a kind of key", kind), "one of "+strings.Join(authority.KeyTypes, ", "))
 }
 
 // oidExtKeyUsage and the two usages are RFC 5280, section 4.2.1.12.
@@ -102,7 +100,7 @@ func (o Order) request() (*x509.CertificateRequest, error) {
 	switch o.Key.Public().(type) { // others would make the library panic
 	case *ecdsa.PublicKey, *rsa.PublicKey:
 	default:
-		return nil, hint.New(fmt.Sprintf("CAs sign no %T", o.Key.Public()), "--key-type is one of "+strings.Join(KeyTypes, ", "))
+		return nil, hint.New(fmt.Sprintf("CAs sign no %T", o.Key.Public()), "--key-type is one of "+strings.Join(authority.KeyTypes, ", "))
 	}
 	t := &x509.CertificateRequest{DNSNames: names}
 	if o.BothUses {

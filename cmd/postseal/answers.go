@@ -13,10 +13,10 @@ import (
 // answerFlags are the flags that give answers, one for each question.
 type answerFlags struct{ values map[string][]string }
 
-// add registers a flag for every question.
-func (f *answerFlags) add(cmd *cobra.Command) {
+// add registers a flag for every question of a set.
+func (f *answerFlags) add(cmd *cobra.Command, set ask.Set[interview.Facts]) {
 	f.values = map[string][]string{}
-	for _, q := range interview.All {
+	for _, q := range set {
 		_, title, _, _ := q.Texts()
 		names := choiceNames(q)
 		if len(names) > 0 {

@@ -16,6 +16,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/host"
+	"postseal/internal/interview"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -146,7 +147,7 @@ Without a verb it is a wizard, on a terminal. The verbs do the same without ques
 			return a.runWizard(cmd)
 		},
 	}
-	flags.add(root)
+	flags.add(root, interview.All)
 	root.Flags().BoolVar(&a.plain, "plain", false, "ask line by line, without drawing on the screen")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	p := root.PersistentFlags()

@@ -10,6 +10,7 @@ import (
 
 	"postseal/internal/apply"
 	"postseal/internal/hint"
+	"postseal/internal/interview"
 	"postseal/internal/plan"
 	"postseal/internal/report"
 	"postseal/internal/session"
@@ -53,7 +54,7 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 			return a.applyPlan(s, p, options, o.yes)
 		},
 	}
-	flags.add(cmd)
+	flags.add(cmd, interview.All)
 	f := cmd.Flags()
 	f.StringVar(&o.plan, "plan", "", "carry out the plan saved in this `file`")
 	f.StringVar(&o.accept, "accept-risk", "", "accept these `names`, separated by commas")

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/internal/hint"
+	"postseal/internal/interview"
 	"postseal/internal/plan"
 	"postseal/internal/report"
 )
@@ -41,7 +42,7 @@ plan is saved, bound to the files it was made from: apply --plan carries out exa
 			return nil
 		},
 	}
-	flags.add(cmd)
+	flags.add(cmd, interview.All)
 	cmd.Flags().StringVar(&out, "out", "", "save the plan in this `file`")
 	return cmd
 }

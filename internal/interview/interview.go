@@ -87,9 +87,10 @@ func Settle(a *ask.Answers) {
 	}
 }
 
-// Missing are the questions that have neither an answer nor a suggestion.
-func Missing(f Facts, a *ask.Answers) ask.Set[Facts] {
-	return slices.DeleteFunc(All.Relevant(f, a), func(q ask.Item[Facts]) bool {
+// Missing are the questions of a set that have neither an answer nor a
+// suggestion.
+func Missing(set ask.Set[Facts], f Facts, a *ask.Answers) ask.Set[Facts] {
+	return slices.DeleteFunc(set.Relevant(f, a), func(q ask.Item[Facts]) bool {
 		_, source := q.Value(f, a)
 		return source != ask.Unset
 	})

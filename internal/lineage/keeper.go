@@ -14,6 +14,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
+	"postseal/internal/interview"
 	"postseal/internal/plan"
 	"postseal/internal/rehearse"
 )
@@ -25,10 +26,12 @@ type Keeper struct {
 	Facts *detect.Facts
 	// LogPath is Postfix's log; empty if it cannot be read.
 	LogPath string
-	// Tell hears of ACME, Step of putting in place; both may be nil and must
-	// not block.
-	Tell func(acme.Event)
+	// Step hears of each step, with the CA and here; it may be nil and must not
+	// block.
 	Step func(apply.Event)
+	// Record hears of a DNS record that a person is to make, and then (made) of
+	// one that is needed no more; nil if nobody is there.
+	Record func(line string, made bool)
 	// Poll is how often a CA is asked; 0 is its default.
 	Poll time.Duration
 	// ByHand waits for a person who makes DNS records; nil if nobody is there.
@@ -41,6 +44,40 @@ type Keeper struct {
 type Terms struct {
 	Accept bool
 	EAB    *acme.EAB
+}
+
+// tell passes on what happens with the CA.
+func (k *Keeper) tell(e acme.Event) {
+	step := apply.Event{Step: strings.TrimSpace(string(e.Phase) + " " + e.Name), State: apply.Done, Text: e.Text}
+	switch {
+	case (e.Phase == acme.Waiting || e.Phase == acme.Removing) && e.Text != "":
+		if k.Record != nil {
+			k.Record(e.Text, e.Phase == acme.Removing)
+		}
+		return
+	case e.Err != nil:
+		step.State, step.Text = apply.Failed, e.Err.Error()
+	case e.Phase == acme.Finished:
+		return
+	}
+	if k.Step != nil {
+		k.Step(step)
+	}
+}
+
+// Terms reads what a new account needs. accept says that a person accepted the
+// terms of service.
+func (k *Keeper) Terms(d interview.OrderDecisions, accept bool) (Terms, error) {
+	t := Terms{Accept: accept}
+	if d.EABKID == "" {
+		return t, nil
+	}
+	mac, err := k.M.ReadFile(d.EABHMACFile)
+	if err != nil {
+		return t, hint.Wrap(fmt.Errorf("reading the key for --eab-kid: %w", err), "--eab-hmac-file names a file with it")
+	}
+	t.EAB = &acme.EAB{KID: d.EABKID, HMAC: strings.TrimSpace(string(mac))}
+	return t, nil
 }
 
 // Meta is what the lineage's CA says of itself.
@@ -107,20 +144,20 @@ func (k *Keeper) solver(c Challenge) (acme.Solver, error) {
 		return acme.DNS{Provider: p, Resolvers: k.Facts.Resolver.Servers}
 	}
 	switch c.Kind {
-	case "http-01":
+	case interview.ProofHTTP:
 		return acme.HTTP{Addr: c.Listen}, nil
-	case "webroot":
+	case interview.ProofWebroot:
 		return acme.Webroot{Dir: c.Webroot}, nil
-	case "tls-alpn-01":
+	case interview.ProofTLS:
 		return acme.TLSALPN{Addr: c.Listen}, nil
-	case ByHand:
+	case interview.ProofByHand:
 		if k.ByHand == nil {
 			return nil, hint.New("the record is made by hand, and nobody is there", "run postseal cert obtain on a terminal")
 		}
 		return inDNS(k.ByHand), nil
-	case "dns-exec":
+	case interview.ProofProgram:
 		return inDNS(acme.Exec{Program: c.Program}), nil
-	case "dns-rfc2136":
+	case interview.ProofUpdate:
 		p := acme.RFC2136{Server: c.Update.Server, Zone: c.Update.Zone, Key: c.Update.Key, Algorithm: c.Update.Algorithm}
 		if c.Update.SecretFile != "" {
 			secret, err := k.M.ReadFile(c.Update.SecretFile)
@@ -131,7 +168,7 @@ func (k *Keeper) solver(c Challenge) (acme.Solver, error) {
 		}
 		return inDNS(p), nil
 	}
-	return nil, hint.New(fmt.Sprintf("%.40q is no kind of challenge", c.Kind), "one of "+strings.Join(Challenges, ", "))
+	return nil, hint.New(fmt.Sprintf("%.40q is no kind of challenge", c.Kind), "postseal questions challenge explains them")
 }
 
 // Obtain gets the certificates of a lineage, one for each kind of key, and puts
@@ -176,7 +213,7 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 	if err != nil {
 		return err
 	}
-	if _, err := c.Obtain(ctx, acme.Order{Names: l.Names, Key: key}, s, k.Tell); err != nil {
+	if _, err := c.Obtain(ctx, acme.Order{Names: l.Names, Key: key}, s, k.tell); err != nil {
 		return fmt.Errorf("rehearsing: %w", err)
 	}
 	return nil
@@ -219,7 +256,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	if err != nil {
 		return err
 	}
-	got, err := c.Obtain(ctx, order, s, k.Tell)
+	got, err := c.Obtain(ctx, order, s, k.tell)
 	if err != nil {
 		return err
 	}

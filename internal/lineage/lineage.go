@@ -11,14 +11,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"postseal/certs/acme"
+	"postseal/certs/authority"
 	"postseal/internal/hint"
 	"postseal/internal/host"
+	"postseal/internal/interview"
 )
 
 // Lineage is a certificate and its renewals. It holds no secret.
@@ -31,7 +35,7 @@ type Lineage struct {
 	Email  string `json:"email,omitempty"`
 	// Names are the host names.
 	Names []string `json:"names"`
-	// KeyTypes are acme.KeyTypes: one certificate for each.
+	// KeyTypes are authority.KeyTypes: one certificate for each.
 	KeyTypes  []string  `json:"key_types"`
 	Profile   string    `json:"profile,omitempty"`
 	BothUses  bool      `json:"both_uses,omitempty"`
@@ -42,7 +46,7 @@ type Lineage struct {
 
 // Challenge is how the names are proved.
 type Challenge struct {
-	// Kind is one of Challenges.
+	// Kind is one of the answers to --challenge.
 	Kind string `json:"kind"`
 	// Listen is the address for http-01 and tls-alpn-01.
 	Listen  string `json:"listen,omitempty"`
@@ -54,6 +58,8 @@ type Challenge struct {
 }
 
 // Update is where DNS updates go. The secret stays in its file.
+//
+// The fields are those of interview.Update.
 type Update struct {
 	Server     string `json:"server"`
 	Zone       string `json:"zone,omitempty"`
@@ -62,12 +68,50 @@ type Update struct {
 	SecretFile string `json:"secret_file,omitempty"`
 }
 
-// ByHand is the challenge by a DNS record that a person makes; it cannot be
-// renewed unattended.
-const ByHand = "dns-manual"
+// From makes a lineage of what was decided. known are those that there are: one
+// of the same name goes on, with what was issued to it.
+func From(d interview.OrderDecisions, known []*Lineage) *Lineage {
+	l := &Lineage{
+		Name: Name(d.Names), Server: d.CA.Directory, CAFile: d.CAFile, Email: d.Email, Names: d.Names, KeyTypes: d.KeyTypes,
+		Profile: d.Profile, BothUses: d.BothUses, Challenge: Challenge{Kind: d.Challenge, Listen: d.Listen, Webroot: d.Webroot, Program: d.Program},
+	}
+	if d.Challenge == interview.ProofUpdate {
+		u := Update(d.Update)
+		l.Challenge.Update = &u
+	}
+	if i := slices.IndexFunc(known, func(k *Lineage) bool { return k.Name == l.Name }); i >= 0 {
+		l.Issued = known[i].Issued
+	}
+	return l
+}
 
-// Challenges are the ways to prove names that can be repeated without a person.
-var Challenges = []string{"http-01", "webroot", "tls-alpn-01", "dns-rfc2136", "dns-exec"}
+// Name is what a lineage for these host names is called, on disk too.
+func Name(names []string) string { return strings.ToLower(strings.TrimPrefix(names[0], "*.")) }
+
+// Answers are the answers that make this lineage, by key, as an earlier run
+// gave them.
+func (l *Lineage) Answers() map[string][]string {
+	out := map[string][]string{"server": {l.Server}, "name": l.Names, "key-type": {strings.Join(l.KeyTypes, ",")}, "challenge": {l.Challenge.Kind}, "both-uses": {"no"}}
+	if l.BothUses {
+		out["both-uses"] = []string{"yes"}
+	}
+	texts := map[string]string{"acme-ca-file": l.CAFile, "email": l.Email, "acme-profile": l.Profile, "webroot": l.Challenge.Webroot, "dns-program": l.Challenge.Program}
+	switch l.Challenge.Kind {
+	case interview.ProofHTTP:
+		texts["http-listen"] = l.Challenge.Listen
+	case interview.ProofTLS:
+		texts["tls-listen"] = l.Challenge.Listen
+	}
+	if u := l.Challenge.Update; u != nil {
+		maps.Copy(texts, map[string]string{"dns-server": u.Server, "dns-zone": u.Zone, "tsig-key": u.Key, "tsig-algorithm": u.Algorithm, "tsig-secret-file": u.SecretFile})
+	}
+	for key, text := range texts {
+		if text != "" {
+			out[key] = []string{text}
+		}
+	}
+	return out
+}
 
 // Issued is one certificate of a lineage.
 type Issued struct {
@@ -130,6 +174,33 @@ func (s Store) All() ([]*Lineage, error) {
 		out = append(out, &l)
 	}
 	return out, nil
+}
+
+// Files are the files of what was issued, by the name of the algorithm.
+func (s Store) Files(l *Lineage) (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(l.Issued)) {
+		out = append(out, s.Path(l, name))
+	}
+	return out
+}
+
+// CAList is where an administrator can keep a list of CAs of his own.
+const CAList = "/etc/postseal/cas.json"
+
+// CAs is the administrator's list of CAs, or the one that came with us.
+func CAs(m host.Reader) (authority.List, error) {
+	data, err := m.ReadFile(CAList)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return authority.Known(), nil
+	}
+	if err != nil {
+		return authority.List{}, err
+	}
+	c, err := authority.Read(data)
+	if err != nil {
+		return c, hint.Wrap(fmt.Errorf("%s: %w", CAList, err), "mend it, or move it away")
+	}
+	return c, nil
 }
 
 // account reads the account at a CA, or makes one that is not registered yet.

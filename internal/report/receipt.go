@@ -16,7 +16,11 @@ import (
 func (p Printer) Step(e apply.Event) {
 	switch e.State {
 	case apply.Done:
-		p.printf("%s %s\n", p.good(), e.Step)
+		text := e.Step
+		if e.Text != "" {
+			text += ": " + e.Text
+		}
+		p.printf("%s %s\n", p.good(), text)
 	case apply.Noted:
 		p.printf("%s %s: %s\n", p.note(), e.Step, e.Text)
 	case apply.Failed:

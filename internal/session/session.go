@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"postseal/internal/apply"
@@ -18,6 +19,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/interview"
+	"postseal/internal/lineage"
 	"postseal/internal/plan"
 	"postseal/internal/postfix/maincf"
 )
@@ -200,7 +202,7 @@ func (s *Session) Inspect(a *ask.Answers) {
 func (s *Session) Plan(a *ask.Answers) (*plan.Plan, error) {
 	s.Inspect(a)
 	var all []error
-	for _, q := range interview.Missing(s.Facts, a) {
+	for _, q := range interview.Missing(interview.All, s.Facts, a) {
 		_, why := q.Proposal(s.Facts, a)
 		all = append(all, hint.New(fmt.Sprintf("%s: no answer, and none can be suggested: %s", q.Name(), why), "give --"+q.Name()))
 	}
@@ -209,6 +211,46 @@ func (s *Session) Plan(a *ask.Answers) (*plan.Plan, error) {
 		return nil, answersError{err}
 	}
 	return s.Preview(a)
+}
+
+// Keeper keeps the certificates of this server.
+func (s *Session) Keeper() *lineage.Keeper {
+	return &lineage.Keeper{Store: lineage.Store{M: s.Machine, StateDir: s.StateDir, CertsDir: s.CertsDir}, Facts: s.Facts, LogPath: s.Facts.Log.Path}
+}
+
+// Order makes the questions about a new certificate, with what was answered
+// before for the same name, and what is given now. It looks who listens on the
+// ports of the web. The questions are there even if what is given is at fault.
+func (s *Session) Order(ctx context.Context, given map[string][]string) (*interview.Order, *ask.Answers, error) {
+	cas, err := lineage.CAs(s.Machine)
+	if err != nil {
+		return nil, nil, err
+	}
+	order, a := interview.NewOrder(cas, detect.FindWeb(ctx, s.Machine)), &ask.Answers{}
+	var all []error
+	set := func(texts map[string][]string, source ask.Source) {
+		for _, q := range order.Set {
+			if v, ok := texts[q.Name()]; ok {
+				if err := q.Set(a, v, source); err != nil && source == ask.Flag {
+					all = append(all, fmt.Errorf("--%w", err))
+				}
+			}
+		}
+	}
+	set(given, ask.Flag)
+	known, err := s.Keeper().All()
+	if err != nil {
+		return nil, nil, err
+	}
+	if d, err := order.Decide(s.Facts, a, false); err == nil && len(d.Names) > 0 {
+		if i := slices.IndexFunc(known, func(l *lineage.Lineage) bool { return l.Name == lineage.Name(d.Names) }); i >= 0 {
+			set(known[i].Answers(), ask.Recorded)
+		}
+	}
+	if err := errors.Join(all...); err != nil {
+		return order, a, answersError{err}
+	}
+	return order, a, nil
 }
 
 // Preview makes the plan without checking the answers, for showing what an

@@ -1,4 +1,9 @@
-package acme
+// Package authority is what is known of certificate authorities that speak
+// ACME, as of a date: where they are, what they sign, and what that is good
+// for.
+//
+// It asks none of them: package acme does.
+package authority
 
 import (
 	"bytes"
@@ -43,49 +48,52 @@ func (c CA) Both(now time.Time) bool {
 	return err != nil || now.Before(until)
 }
 
-// CAs is a list of them.
-type CAs struct {
+// KeyTypes are the kinds of keys that CAs sign, the suggested one first.
+var KeyTypes = []string{"P256", "P384", "RSA2048", "RSA3072", "RSA4096"}
+
+// List is a list of CAs.
+type List struct {
 	// AsOf is the day of the information.
 	AsOf string `json:"as_of"`
-	List []CA   `json:"cas"`
+	CAs  []CA   `json:"cas"`
 }
 
 //go:embed known.json
 var known []byte
 
 // Known is the list that came with this release.
-func Known() CAs {
-	c, err := ReadCAs(known)
+func Known() List {
+	c, err := Read(known)
 	if err != nil {
 		panic(err) // part of the program, and tested
 	}
 	return c
 }
 
-// ReadCAs reads a list in the form of known.json.
-func ReadCAs(data []byte) (CAs, error) {
-	var c CAs
+// Read reads a list in the form of known.json.
+func Read(data []byte) (List, error) {
+	var c List
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {
-		return CAs{}, fmt.Errorf("reading the list of CAs: %w", err)
+		return List{}, fmt.Errorf("reading the list of CAs: %w", err)
 	}
 	if _, err := time.Parse(time.DateOnly, c.AsOf); err != nil {
-		return CAs{}, fmt.Errorf("reading the list of CAs: as_of is no date: %.40q", c.AsOf)
+		return List{}, fmt.Errorf("reading the list of CAs: as_of is no date: %.40q", c.AsOf)
 	}
-	for _, x := range c.List {
+	for _, x := range c.CAs {
 		for _, address := range []string{x.Directory, x.Staging} {
 			if address != "" && !strings.HasPrefix(address, "https://") {
-				return CAs{}, fmt.Errorf("reading the list of CAs: %s: %.200q is no https address", x.Name, address)
+				return List{}, fmt.Errorf("reading the list of CAs: %s: %.200q is no https address", x.Name, address)
 			}
 		}
 		for _, day := range []string{x.Gone, x.Until} {
 			if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
-				return CAs{}, fmt.Errorf("reading the list of CAs: %.40q: %.40q is no date", x.Name, day)
+				return List{}, fmt.Errorf("reading the list of CAs: %.40q: %.40q is no date", x.Name, day)
 			}
 		}
 		if x.Name == "" || x.Uses != "server" && x.Uses != "both" {
-			return CAs{}, fmt.Errorf("reading the list of CAs: %.40q needs a name, and uses of server or both", x.Name)
+			return List{}, fmt.Errorf("reading the list of CAs: %.40q needs a name, and uses of server or both", x.Name)
 		}
 	}
 	return c, nil
@@ -94,20 +102,21 @@ func ReadCAs(data []byte) (CAs, error) {
 // Find looks a CA up by its short name, in small letters or large; an https
 // address stands for itself.
 // With staging, it is the CA's place for trying things out.
-func (c CAs) Find(name string, staging bool) (CA, error) {
+func (c List) Find(name string, staging bool) (CA, error) {
 	if u, err := url.Parse(name); err == nil && u.Scheme == "https" && u.Host != "" {
 		if staging {
 			return CA{}, hint.New("of a CA given by address, the staging counterpart is not known", "give the address of its staging directory itself")
 		}
-		for _, x := range c.List {
+		for _, x := range c.CAs {
 			if x.Directory == name || x.Staging == name {
+				x.Directory = name
 				return x, nil
 			}
 		}
 		return CA{Name: u.Host, Title: u.Host, Directory: name, Uses: "server", Note: "not among the known CAs"}, nil
 	}
 	var names []string
-	for _, x := range c.List {
+	for _, x := range c.CAs {
 		same := strings.EqualFold(x.Name, name)
 		if x.Gone != "" {
 			if same {

@@ -1,18 +1,18 @@
-package acme_test
+package authority_test
 
 import (
 	"strings"
 	"testing"
 	"time"
 
-	"postseal/certs/acme"
+	"postseal/certs/authority"
 	"postseal/internal/hint"
 )
 
 // TestKnown: the list that is built in can be read; names, addresses and
 // mistakes are told apart.
 func TestKnown(t *testing.T) {
-	all := acme.Known()
+	all := authority.Known()
 	for _, c := range []struct {
 		name    string
 		staging bool
@@ -43,7 +43,7 @@ func TestKnown(t *testing.T) {
 		}
 	}
 	both := 0
-	for _, x := range all.List {
+	for _, x := range all.CAs {
 		if x.Source == "" || x.Note == "" || x.Title == "" {
 			t.Errorf("%s lacks its source", x.Name)
 		}
@@ -58,7 +58,7 @@ func TestKnown(t *testing.T) {
 		t.Errorf("%d public CAs give both uses", both)
 	}
 	for name, text := range map[string]string{"no JSON": "x", "no date": `{"cas":[]}`, "unknown word": `{"as_of":"2026-01-01","cas":[{"nam":"x"}]}`, "no day": `{"as_of":"2026-01-01","cas":[{"name":"x","uses":"server","gone":"soon"}]}`, "http": `{"as_of":"2026-01-01","cas":[{"name":"x","uses":"both","directory":"http://x"}]}`} {
-		if _, err := acme.ReadCAs([]byte(text)); err == nil {
+		if _, err := authority.Read([]byte(text)); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}

@@ -1,0 +1,127 @@
+package interview
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"postseal/certs/authority"
+	"postseal/internal/ask"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+)
+
+// SectionOrder groups the questions about a certificate from a CA.
+const SectionOrder = "New certificate"
+
+// Order is what to ask when a certificate is to be got from a CA: a set of
+// questions of its own, since nothing of it goes into main.cf.
+type Order struct {
+	ask.Set[Facts]
+	cas authority.List
+	web detect.Web
+
+	server, caFile, email, eabKID, eabHMACFile                 *ask.Question[string, Facts]
+	names                                                      *ask.Question[[]string, Facts]
+	challenge, httpListen, tlsListen, webroot, dnsProgram      *ask.Question[string, Facts]
+	dnsServer, dnsZone, tsigKey, tsigAlgorithm, tsigSecretFile *ask.Question[string, Facts]
+	keyType, profile                                           *ask.Question[string, Facts]
+	bothUses                                                   *ask.Question[bool, Facts]
+}
+
+// NewOrder makes the questions, for these CAs and what listens here.
+func NewOrder(cas authority.List, web detect.Web) *Order {
+	o := &Order{cas: cas, web: web}
+	o.aboutCA()
+	o.aboutNames()
+	o.aboutProof()
+	o.aboutUpdates()
+	o.aboutKey()
+	o.Set = ask.Set[Facts]{
+		o.server, o.caFile, o.eabKID, o.eabHMACFile,
+		o.names,
+		o.challenge, o.httpListen, o.tlsListen, o.webroot, o.dnsProgram, o.dnsServer, o.dnsZone, o.tsigKey, o.tsigAlgorithm, o.tsigSecretFile,
+		o.keyType, o.bothUses, o.profile, o.email,
+	}
+	return o
+}
+
+// OrderDecisions are the answers that count, typed. What does not matter is
+// empty.
+type OrderDecisions struct {
+	CA                                  authority.CA
+	CAFile, Email, EABKID, EABHMACFile  string
+	Names, KeyTypes                     []string
+	Challenge, Listen, Webroot, Program string
+	Update                              Update
+	Profile                             string
+	BothUses                            bool
+}
+
+// Update is where DNS updates go (RFC 2136), and by which key (RFC 8945).
+type Update struct{ Server, Zone, Key, Algorithm, SecretFile string }
+
+// Decide reads the answers. It fails if the CA is not known, and if there is
+// none by that name at its place for trying things out, which staging asks for.
+func (o *Order) Decide(f Facts, a *ask.Answers, staging bool) (OrderDecisions, error) {
+	ca, err := o.cas.Find(o.server.Get(f, a), staging)
+	if err != nil {
+		return OrderDecisions{}, err
+	}
+	text := func(q *ask.Question[string, Facts]) string {
+		if !q.Relevant(f, a) {
+			return ""
+		}
+		return q.Get(f, a)
+	}
+	return OrderDecisions{
+		CA: ca, CAFile: text(o.caFile), Email: text(o.email), EABKID: text(o.eabKID), EABHMACFile: text(o.eabHMACFile),
+		Names: o.names.Get(f, a), KeyTypes: strings.Split(o.keyType.Get(f, a), ","),
+		Challenge: o.challenge.Get(f, a), Listen: text(o.httpListen) + text(o.tlsListen), Webroot: text(o.webroot), Program: text(o.dnsProgram),
+		Update:  Update{text(o.dnsServer), text(o.dnsZone), text(o.tsigKey), text(o.tsigAlgorithm), text(o.tsigSecretFile)},
+		Profile: text(o.profile), BothUses: o.bothUses.Get(f, a),
+	}, nil
+}
+
+// Check finds what is missing and what makes no sense, all at once.
+func (o *Order) Check(f Facts, a *ask.Answers) error {
+	var all []error
+	for _, q := range Missing(o.Set, f, a) {
+		_, why := q.Proposal(f, a)
+		all = append(all, hint.New(fmt.Sprintf("%s: no answer, and none can be suggested: %s", q.Name(), why), "give --"+q.Name()))
+	}
+	return errors.Join(append(all, o.Verify(f, a))...)
+}
+
+// optional makes a question of free text that need not be answered: "none" is
+// its default, and nobody is asked.
+func optional(q ask.Question[string, Facts], why string) *ask.Question[string, Facts] {
+	parse := q.Parse
+	q.Parse = func(texts []string) (string, error) {
+		switch {
+		case texts[0] == "none":
+			return "", nil
+		case parse != nil:
+			return parse(texts)
+		}
+		return texts[0], nil
+	}
+	q.Format = func(v string) []string {
+		if v == "" {
+			return []string{"none"}
+		}
+		return []string{v}
+	}
+	if q.Suggest == nil {
+		q.Suggest = func(Facts, *ask.Answers) ask.Suggestion[string] { return suggest("", ask.Default, "%s", why) }
+		q.Sure = func(Facts, *ask.Answers) bool { return true }
+	}
+	q.Section = SectionOrder
+	return &q
+}
+
+// wildcard says whether one of the names is one.
+func wildcard(names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "*.") })
+}

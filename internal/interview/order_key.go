@@ -1,0 +1,82 @@
+package interview
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"postseal/certs/authority"
+	"postseal/internal/ask"
+	"postseal/internal/hint"
+)
+
+func (o *Order) aboutKey() {
+	const both = "P256,RSA2048"
+	o.keyType = &ask.Question[string, Facts]{
+		Key:     "key-type",
+		Section: SectionOrder,
+		Title:   "Which kinds of keys?",
+		Why:     "One certificate is got for each kind; Postfix shows each peer the one that it can use.",
+		Help: `ECDSA P-256 is what nearly every sender prefers. A sender that knows only RSA would find no TLS here without an
+RSA key, and deliver in clear. Kinds: ` + strings.Join(authority.KeyTypes, ", ") + `; one of ECDSA and one of RSA, separated by a comma, give both.`,
+		Choices: []ask.Choice[string]{
+			{Value: "P256", Name: "P256", Help: "ECDSA: small and fast"},
+			{Value: both, Name: both, Help: "beside it RSA, for senders that know nothing else"},
+			{Value: "RSA2048", Name: "RSA2048", Help: "RSA alone"},
+		},
+		Placeholder: "P384,RSA3072",
+		Parse: func(texts []string) (string, error) {
+			rsa := map[bool]bool{}
+			for _, kind := range strings.Split(texts[0], ",") {
+				if !slices.Contains(authority.KeyTypes, kind) {
+					return "", hint.New(fmt.Sprintf("%.40q is not a kind of key", kind), "the kinds are "+strings.Join(authority.KeyTypes, ", "))
+				}
+				is := strings.HasPrefix(kind, "RSA")
+				if rsa[is] {
+					return "", hint.New("Postfix can serve one certificate of each algorithm", both+" gives one of each")
+				}
+				rsa[is] = true
+			}
+			return texts[0], nil
+		},
+		Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[string] {
+			for _, c := range f.ServerCertificates() {
+				if c.Algorithm == "RSA" {
+					return suggest(both, ask.Detected, "an RSA key is in use now: whoever knows only RSA keeps TLS")
+				}
+			}
+			return suggest("P256", ask.Default, "nearly every sender prefers it")
+		},
+	}
+	choice := func(f Facts, a *ask.Answers) bool { return o.ca(f, a).Both(f.Now) || o.ownCA(f, a) }
+	o.bothUses = &ask.Question[bool, Facts]{
+		Key:     "both-uses",
+		Section: SectionOrder,
+		Title:   "Should it be good as a client certificate too?",
+		Why:     "A server that requires a trusted client certificate refuses one that is for servers only.",
+		Help: `Hardly any server asks for a client certificate, and public CAs stopped signing for that use in 2025 and 2026. A CA
+of your own can do it: the request then asks for both uses.`,
+		Choices: yesNo("ask the CA for both uses", "for receiving only"),
+		Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[bool] {
+			if o.ca(f, a).Both(f.Now) {
+				return suggest(true, ask.Detected, "this CA gives both uses")
+			}
+			return suggest(false, ask.Default, "hardly any server asks for it, and most CAs refuse the request")
+		},
+		Sure: func(f Facts, a *ask.Answers) bool { return !o.ca(f, a).Both(f.Now) },
+		Check: func(v bool, f Facts, a *ask.Answers) error {
+			if v && !choice(f, a) {
+				ca := o.ca(f, a)
+				return hint.New(ca.Title+" does not sign for both uses: "+ca.Note+" (as of "+o.cas.AsOf+")", "choose a CA of your own, or do without a client certificate: hardly any server asks for one")
+			}
+			return nil
+		},
+	}
+	o.profile = optional(ask.Question[string, Facts]{
+		Key:         "acme-profile",
+		Title:       "Which of the CA's kinds of certificates?",
+		Why:         "CAs that offer several differ in lifetime and in what the certificate contains.",
+		Help:        `postseal cert obtain --list-profiles shows what the CA offers; none leaves it to the CA.`,
+		Placeholder: "tlsserver",
+	}, "the CA has a default")
+}
