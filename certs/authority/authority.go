@@ -37,6 +37,19 @@ type CA struct {
 	Note  string `json:"note"`
 	// Source is who says so.
 	Source string `json:"source"`
+	// Limits are how often it may be asked; nil if that is not known.
+	Limits *Limits `json:"limits,omitempty"`
+}
+
+// Limits are how often a CA may be asked before it refuses.
+type Limits struct {
+	// SameNames is how many certificates it signs for exactly the same names in
+	// so many Days.
+	SameNames int `json:"same_names"`
+	Days      int `json:"days"`
+	// Failures is how often the proof of one name may fail in an hour.
+	Failures int    `json:"failures"`
+	Source   string `json:"source"`
 }
 
 // Both says whether its leaves are good for server and client at this time.
@@ -91,6 +104,9 @@ func Read(data []byte) (List, error) {
 			if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
 				return List{}, fmt.Errorf("reading the list of CAs: %.40q: %.40q is no date", x.Name, day)
 			}
+		}
+		if l := x.Limits; l != nil && (l.SameNames < 1 || l.Days < 1 || l.Failures < 1) {
+			return List{}, fmt.Errorf("reading the list of CAs: %.40q: a limit below 1", x.Name)
 		}
 		if x.Name == "" || x.Uses != "server" && x.Uses != "both" {
 			return List{}, fmt.Errorf("reading the list of CAs: %.40q needs a name, and uses of server or both", x.Name)

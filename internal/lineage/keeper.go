@@ -11,6 +11,7 @@ import (
 
 	"postseal/certs"
 	"postseal/certs/acme"
+	"postseal/certs/authority"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
@@ -36,6 +37,8 @@ type Keeper struct {
 	Poll time.Duration
 	// ByHand waits for a person who makes DNS records; nil if nobody is there.
 	ByHand *acme.Manual
+	// CAs is what is known of CAs; nil is the list of this machine.
+	CAs *authority.List
 	// ProveTime is as in apply.Options.
 	ProveTime time.Duration
 }
@@ -257,7 +260,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		return err
 	}
 	got, err := c.Obtain(ctx, order, s, k.tell)
-	if err != nil {
+	if err := k.counted(l, order, err); err != nil {
 		return err
 	}
 	if err := k.install(ctx, got.Chain, target); err != nil {
@@ -270,6 +273,26 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	l.Issued[name] = &Issued{KeyType: kind, URL: got.URL, Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
 	k.ask(ctx, c, meta, l.Issued[name], got.Leaf())
 	return k.Save(l)
+}
+
+// counted remembers an order that counts against the CA's limits, and returns
+// why it failed.
+func (k *Keeper) counted(l *Lineage, order acme.Order, failed error) error {
+	var p *acme.Problem
+	if isProblem := errors.As(failed, &p); failed != nil && !isProblem {
+		return failed // the CA was not asked, or did not answer
+	}
+	if p != nil && p.Type == "accountDoesNotExist" {
+		if dir, err := k.accountDir(l.Server); err == nil {
+			return hint.Wrap(failed, "rm -r "+dir+" and order again: the account is made anew")
+		}
+	}
+	if p != nil && p.Type == "rateLimited" {
+		return failed // it says itself when to come again
+	}
+	a := attempt{When: k.M.Now(), Names: l.Names, Signed: failed == nil, Renewal: order.Replaces != nil}
+	_ = k.remember(l.Server, a) // a certificate is worth more than the count
+	return failed
 }
 
 // ErrRefused is why a certificate was got and not put in place.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"postseal/certs"
 	"postseal/certs/acme"
+	"postseal/certs/authority"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
@@ -251,13 +253,16 @@ func TestTLSA(t *testing.T) {
 func TestPreflight(t *testing.T) {
 	b := newBed(t)
 	l := b.lineage(t)
-	l.Profile, l.Challenge.Listen = "nonsense", b.Addrs[0]
+	l.Profile, l.Challenge.Listen, l.Names = "nonsense", b.Addrs[0], []string{"mx.test", "leads-nowhere.test", "elsewhere.test"}
+	b.ca.DNS.Add("elsewhere.test. 60 IN A 192.0.2.7")
+	var noted []string
+	b.keeper.Step = func(e apply.Event) { noted = append(noted, e.Step+": "+e.Text) }
 	b.ca.DNS.Add(`test. 60 IN CAA 0 issue "other.example"`, `mx.test. 60 IN CAA 0 issue "other.example; policy=x"`)
 	err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true})
 	if err == nil {
 		t.Fatal("nothing was found")
 	}
-	for _, want := range []string{`no profile "nonsense"`, "is in use by another program", "allows other.example, and not this CA (pebble.test)"} {
+	for _, want := range []string{`no profile "nonsense"`, "is in use by smtpd", "leads-nowhere.test has no address in DNS", "allows other.example, and not this CA (pebble.test)"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
 		}
@@ -266,6 +271,67 @@ func TestPreflight(t *testing.T) {
 		if hint.Of(e) == "" {
 			t.Errorf("no hint: %v", e)
 		}
+	}
+	if len(noted) != 1 || !strings.Contains(noted[0], "where elsewhere.test leads: 192.0.2.7, no address of this machine") {
+		t.Errorf("noted %q", noted)
+	}
+}
+
+// TestLimits: what the CA would refuse since it was asked too often is not
+// asked; renewals do not count, and a proof that failed does.
+func TestLimits(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	b.keeper.CAs = &authority.List{AsOf: "2026-11-23", CAs: []authority.CA{{Name: "pebble", Title: "Pebble", Directory: b.ca.Directory, Limits: &authority.Limits{SameNames: 2, Days: 7, Failures: 1}}}}
+	var noted []string
+	b.keeper.Step = func(e apply.Event) {
+		if e.Step == "the CA's limits" {
+			noted = append(noted, e.Text)
+		}
+	}
+	b.obtain(t, l)
+	b.obtain(t, l) // again, and told so to the CA: a renewal
+	l.Issued = nil
+	b.obtain(t, l)
+	l.Issued = nil
+	err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true})
+	if err == nil || !strings.Contains(err.Error(), "2 certificates for exactly these names in 7 days") || hint.Of(err) == "" {
+		t.Fatalf("the third of two: %v", err)
+	}
+	if len(noted) == 0 || !strings.HasPrefix(noted[0], "after this, 1 more for exactly these names in 7 days") {
+		t.Errorf("noted %q", noted)
+	}
+	other := b.lineage(t)
+	other.Names, other.Name, other.Challenge = []string{"other.test"}, "other.test", lineage.Challenge{Kind: "webroot", Webroot: t.TempDir()}
+	b.ca.DNS.Add("other.test. 60 IN A 127.0.0.1")
+	if err := b.keeper.Obtain(context.Background(), other, lineage.Terms{Accept: true}); err == nil || strings.Contains(err.Error(), "last hour") {
+		t.Fatalf("the CA should have refused the proof: %v", err)
+	}
+	err = b.keeper.Obtain(context.Background(), other, lineage.Terms{Accept: true})
+	if err == nil || !strings.Contains(err.Error(), "the proof of other.test failed in the last hour as often as the CA allows (1)") {
+		t.Errorf("a second failure: %v", err)
+	}
+}
+
+// TestForgotten: a CA that lost its accounts is no riddle.
+func TestForgotten(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	b.obtain(t, l)
+	files, err := filepath.Glob(filepath.Join(b.dir, "state", "acme", "*", "account.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], []byte(regexp.MustCompile(`my-account/\w+`).ReplaceAllString(string(data), "my-account/0123")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true})
+	if err == nil || !strings.Contains(hint.Of(err), "rm -r "+filepath.Dir(files[0])) {
+		t.Errorf("%v, hint %q", err, hint.Of(err))
 	}
 }
 

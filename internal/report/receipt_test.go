@@ -148,7 +148,7 @@ func TestSteps(t *testing.T) {
 		}
 		return nil
 	})
-	if want := "✓ write\n! write: why\n✗ write\n    why\n"; out != want {
+	if want := "✓ write: why\n! write: why\n✗ write\n    why\n"; out != want {
 		t.Errorf("%q, want %q", out, want)
 	}
 }
