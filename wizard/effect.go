@@ -24,11 +24,14 @@ type effect struct {
 
 // foresee makes the plan of every option, and finds out which settings differ.
 func (m *Model) foresee() {
+	if m.order != nil {
+		return // an order changes no file of Postfix
+	}
 	q := &m.question
 	values := map[setting]map[string]bool{}
 	var order []setting
 	for _, o := range q.options {
-		if o.Text == otherText {
+		if !answers(o) {
 			continue
 		}
 		e := m.effectOf([]string{o.Text})
@@ -63,7 +66,7 @@ func (e effect) after(id setting) string {
 
 // effectOf makes the plan for an answer.
 func (m *Model) effectOf(texts []string) effect {
-	a := m.answers.Clone()
+	a := m.server.answers.Clone()
 	if err := m.question.Set(a, texts, ask.Typed); err != nil {
 		return effect{err: err}
 	}
@@ -83,10 +86,23 @@ func (m *Model) effectOf(texts []string) effect {
 	return e
 }
 
+// beside is what stands beside a question: the certificate that would be
+// shown, and what the answer does to the files.
+func (m *Model) beside(width int) []string {
+	if m.order != nil {
+		return m.orderLines(width)
+	}
+	lines := m.certificateLines(width)
+	if len(lines) > 0 {
+		lines = append(lines, "")
+	}
+	return append(lines, m.effectLines(width)...)
+}
+
 // effectLines show what the chosen answer does to the files.
 func (m *Model) effectLines(width int) []string {
 	q, t := &m.question, m.theme
-	if q.typing || len(q.options) == 0 || q.options[q.cursor].Text == otherText {
+	if q.typing || len(q.options) == 0 || !answers(q.options[q.cursor]) {
 		return nil
 	}
 	e := q.effects[q.options[q.cursor].Text]

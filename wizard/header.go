@@ -16,7 +16,7 @@ func (m *Model) header() []string {
 	f := m.session.Facts
 	about := f.Hostname
 	if m.width >= 60 {
-		about += " " + signLater + " Postfix " + f.Config.Version.String() + " " + signLater + " " + string(interview.Decide(f, m.answers).Role)
+		about += " " + signLater + " Postfix " + f.Config.Version.String() + " " + signLater + " " + string(interview.Decide(f, m.server.answers).Role)
 	}
 	brand += "   " + m.theme.quiet.Render(oneLine(about))
 	if m.height < 20 {
@@ -32,7 +32,7 @@ func (m *Model) steps() string {
 	if m.stage == asking {
 		current = m.question.section
 	}
-	for _, q := range interview.All.Relevant(m.session.Facts, m.answers) {
+	for _, q := range interview.All.Relevant(m.session.Facts, m.server.answers) {
 		if section, _, _, _ := q.Texts(); !slices.Contains(names, section) {
 			names = append(names, section)
 		}
@@ -45,6 +45,9 @@ func (m *Model) steps() string {
 		current = "Review"
 	case applying, ended, failed:
 		current = "Apply"
+	}
+	if m.order != nil {
+		current = interview.SectionCertificate
 	}
 	at := slices.Index(names, current)
 	out := make([]string, len(names))

@@ -28,7 +28,7 @@ func TestCtrlC(t *testing.T) {
 		h.hold = held
 		switch {
 		case h.stage == applying:
-			if h.quit || !strings.Contains(h.see(), "Stop, and put everything back?") {
+			if h.quit || !strings.Contains(h.see(), "Stop and put everything back?") {
 				t.Errorf("%s: quit %v, not asked\n%s", page, h.quit, h.see())
 			}
 		case !h.quit:
@@ -49,7 +49,7 @@ func TestStop(t *testing.T) {
 	cancelled := false
 	h.stage, h.Model.run = applying, runState{title: "Applying.", cancel: func() { cancelled = true }}
 	h.press("ctrl+c")
-	if h.quit || cancelled || !strings.Contains(h.see(), "Stop, and put everything back?") {
+	if h.quit || cancelled || !strings.Contains(h.see(), "Stop and put everything back?") {
 		t.Fatal(h.see())
 	}
 	h.press("n")
@@ -57,7 +57,7 @@ func TestStop(t *testing.T) {
 		t.Error("no was taken for yes")
 	}
 	h.press("ctrl+c", "y")
-	if !cancelled || h.quit || !strings.Contains(h.see(), "everything is put back") {
+	if !cancelled || h.quit || !strings.Contains(h.see(), "what was begun is put back") {
 		t.Error(h.see())
 	}
 }
@@ -95,7 +95,7 @@ func TestIdle(t *testing.T) {
 // copy is the wizard as it is now, to go on from more than once.
 func (h *hand) copy() *hand {
 	m := *h.Model
-	m.asked, m.events = maps.Clone(h.asked), make(chan tea.Msg, cap(h.events))
+	m.server.asked, m.events = maps.Clone(h.server.asked), make(chan tea.Msg, cap(h.events))
 	h.machine.changed = nil
 	return &hand{Model: &m, t: h.t, machine: h.machine}
 }

@@ -22,17 +22,31 @@ type listState struct {
 	changes bool
 }
 
-// showList opens the list.
+// showList opens the list of all answers of the flow.
 func (m *Model) showList() tea.Cmd {
+	if m.order != nil {
+		return m.showOrder()
+	}
 	m.stage = overview
 	m.list.editing = false
-	m.list.cursor = min(m.list.cursor, len(interview.All.Relevant(m.session.Facts, m.answers))-1)
+	m.list.cursor = min(m.list.cursor, len(m.relevant())-1)
 	m.list.summary, m.list.changes = m.summarise()
 	return nil
 }
 
+// openRerun opens on what is due, or else on the list.
+func (m *Model) openRerun() tea.Cmd {
+	cert, ok := interview.All.Lookup(certKey)
+	if !ok || !m.session.Facts.RenewalDue() || !cert.Relevant(m.session.Facts, m.server.answers) {
+		return m.showList()
+	}
+	m.list.editing = true
+	m.ask(cert)
+	return nil
+}
+
 func (m *Model) summarise() (string, bool) {
-	p, err := m.session.Preview(m.answers)
+	p, err := m.session.Preview(m.server.answers)
 	if err != nil {
 		return err.Error(), true
 	}
@@ -52,7 +66,7 @@ func (m *Model) summarise() (string, bool) {
 }
 
 func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
-	items := interview.All.Relevant(m.session.Facts, m.answers)
+	items := m.relevant()
 	switch k.String() {
 	case "up", "k":
 		m.list.cursor = max(0, m.list.cursor-1)
@@ -73,14 +87,21 @@ func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
 
 func (m *Model) listPage() page {
 	t := m.theme
-	items := interview.All.Relevant(m.session.Facts, m.answers)
 	sign := t.good.Render(signGood)
 	if m.list.changes {
 		sign = t.caution.Render(signNote)
 	}
 	lines := hang("   "+sign+" ", wrapAll(m.list.summary, m.width-8))
 	lines = append(lines, "")
-	focus, section, column := 0, "", 17
+	answers, focus := m.answerLines()
+	return page{lines: append(lines, answers...), focus: len(lines) + focus, keys: []string{"↑↓ choose", "enter change it", "r review", "← back", "q quit"}}
+}
+
+// answerLines are the answers of the flow, with where they come from; focus is
+// the line of the cursor.
+func (m *Model) answerLines() (lines []string, focus int) {
+	t, items, given := m.theme, m.relevant(), m.flow().answers
+	section, column := "", 17
 	for _, q := range items {
 		if m.width >= 70 {
 			column = max(column, len(q.Name())+2)
@@ -96,7 +117,7 @@ func (m *Model) listPage() page {
 		if i == m.list.cursor {
 			lead, style, focus = "   "+t.accent.Render(signHere)+" ", t.strong, len(lines)
 		}
-		values, source := q.Value(m.session.Facts, m.answers)
+		values, source := q.Value(m.session.Facts, given)
 		text := oneLine(strings.Join(values, ", "))
 		if len(values) == 0 {
 			text = t.caution.Render("no answer")
@@ -110,5 +131,5 @@ func (m *Model) listPage() page {
 		room := m.width - 5 - column - 20
 		lines = append(lines, lead+name+ansi.Truncate(text+strings.Repeat(" ", max(0, room-ansi.StringWidth(text))), room, signFolded)+" "+from)
 	}
-	return page{lines: lines, focus: focus, keys: []string{"↑↓ choose", "enter change it", "r review", "← back", "q quit"}}
+	return lines, focus
 }

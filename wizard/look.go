@@ -7,10 +7,10 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/apply"
+	"postseal/internal/ask"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/host"
-	"postseal/internal/interview"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -73,7 +73,7 @@ func (m *Model) looked(l looked) tea.Cmd {
 		m.end = endState{err: l.err}
 		return nil
 	}
-	m.session, m.answers = l.session, l.session.Answers
+	m.session, m.server.answers = l.session, l.session.Answers
 	m.look.ready, m.look.remarks = true, report.Remarks(l.session.Facts)
 	if l.session.Pending != nil {
 		m.stage, m.look.files = pending, l.files
@@ -202,18 +202,21 @@ func (m *Model) quit() tea.Cmd { return tea.Quit }
 
 // proceed goes to the next question after a key, or to where all is answered.
 func (m *Model) proceed(after string) tea.Cmd {
-	passed := after == ""
-	for _, q := range interview.All.Relevant(m.session.Facts, m.answers) {
-		settled := q.Settled(m.session.Facts, m.answers)
-		if passed && !settled && (m.asked[q.Name()] || m.unanswered(q.Name())) {
+	passed, f := after == "", m.flow()
+	for _, q := range m.relevant() {
+		settled := q.Settled(m.session.Facts, f.answers)
+		if passed && !settled && (f.asked[q.Name()] || f.answers.Source(q.Name()) == ask.Unset) {
 			m.ask(q)
 			return nil
 		}
 		passed = passed || q.Name() == after
 	}
+	if m.order != nil {
+		return m.showList()
+	}
 	if after == "" {
 		// Everything was answered before: by flags, the file, or an earlier run.
-		return m.showList()
+		return m.openRerun()
 	}
 	return m.startReview()
 }

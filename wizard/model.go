@@ -7,6 +7,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/ask"
+	"postseal/internal/interview"
 	"postseal/internal/session"
 )
 
@@ -48,9 +49,10 @@ type Model struct {
 
 	look    lookState
 	session *session.Session
-	answers *ask.Answers
-	// asked are the questions that were shown, in this run.
-	asked    map[string]bool
+	// server are the answers about this server; order is under way while a
+	// certificate is ordered, or nil.
+	server   flow
+	order    *orderState
 	question questionState
 	list     listState
 	review   reviewState
@@ -61,12 +63,37 @@ type Model struct {
 	result Result
 }
 
+// flow is a way through a set of questions.
+type flow struct {
+	set     ask.Set[interview.Facts]
+	answers *ask.Answers
+	// asked are the questions that were shown, in this run.
+	asked map[string]bool
+}
+
+func newFlow(set ask.Set[interview.Facts], a *ask.Answers) flow {
+	return flow{set: set, answers: a, asked: map[string]bool{}}
+}
+
+// flow is the one under way.
+func (m *Model) flow() *flow {
+	if m.order != nil {
+		return &m.order.flow
+	}
+	return &m.server
+}
+
+// relevant are the questions of the flow that matter.
+func (m *Model) relevant() ask.Set[interview.Facts] {
+	return m.flow().set.Relevant(m.session.Facts, m.flow().answers)
+}
+
 // newModel makes the model and starts to look when the program does.
 func newModel(ctx context.Context, o Options) *Model {
 	ctx, cancel := context.WithCancel(ctx)
 	m := &Model{
 		o: o, ctx: ctx, cancel: cancel, events: make(chan tea.Msg, 64), theme: newTheme(o.Out, o.NoColor, true),
-		width: 80, height: 24, asked: map[string]bool{}, result: Result{Err: ErrQuit},
+		width: 80, height: 24, server: newFlow(interview.All, nil), result: Result{Err: ErrQuit},
 	}
 	return m
 }
@@ -137,7 +164,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
 		m.tick++
-		if m.stage == looking && !m.look.ready || m.stage == applying || m.review.waiting {
+		if m.stage == looking && !m.look.ready || m.stage == applying || m.review.waiting || m.order != nil && m.order.asking {
 			return nextTick()
 		}
 	case tea.KeyMsg:
@@ -163,6 +190,9 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 	case asking:
 		return m.questionKey(k)
 	case overview:
+		if m.order != nil {
+			return m.orderKey(k)
+		}
 		return m.listKey(k)
 	case reviewing:
 		return m.reviewKey(k)
@@ -185,6 +215,16 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 		return m.looked(msg)
 	case inspected:
 		return m.inspected(msg)
+	case orderReady:
+		return m.orderReady(msg)
+	case metaMsg:
+		m.metaMsg(msg)
+	case recordMsg:
+		if msg.gen == m.gen {
+			m.run.made(msg)
+		}
+	case obtained:
+		return m.obtained(msg)
 	case planned:
 		return m.planned(msg)
 	case savedPlan:
@@ -236,6 +276,8 @@ func (m *Model) page() page {
 		return m.text(m.pendingPage())
 	case m.stage == asking:
 		return m.questionPage()
+	case m.stage == overview && m.order != nil:
+		return m.orderPage()
 	case m.stage == overview:
 		return m.listPage()
 	case m.stage == reviewing && m.review.err != nil:

@@ -25,7 +25,10 @@ type plain struct {
 	out     io.Writer
 	print   report.Printer
 	session *session.Session
-	answers *ask.Answers
+	// flow are the questions; ordering says that they are about a certificate
+	// to be got.
+	flow
+	ordering bool
 }
 
 // errQuit is the answer q, or the end of the input.
@@ -43,7 +46,7 @@ func runPlain(ctx context.Context, o Options, in io.Reader, out io.Writer) Resul
 }
 
 func newPlain(ctx context.Context, o Options, in io.Reader, out io.Writer) *plain {
-	return &plain{o: o, ctx: ctx, lines: readLines(ctx, in), out: out, print: report.Printer{W: out, Width: 80}}
+	return &plain{o: o, ctx: ctx, lines: readLines(ctx, in), out: out, print: report.Printer{W: out, Width: 80}, flow: newFlow(interview.All, nil)}
 }
 
 // readLines reads in the background, so that a signal ends the wait.
@@ -132,6 +135,9 @@ func (p *plain) pending() Result {
 	return Result{Receipt: out, Err: err}
 }
 
+// errBack is the answer b to the first question.
+var errBack = errors.New("back")
+
 // interview asks what nobody has answered yet, in order; b goes back.
 func (p *plain) interview() error {
 	var asked []string
@@ -148,6 +154,9 @@ func (p *plain) interview() error {
 			asked = append(asked, q.Name())
 			continue
 		}
+		if len(asked) == 0 && p.ordering {
+			return errBack
+		}
 		if len(asked) > 0 {
 			last := asked[len(asked)-1]
 			asked = asked[:len(asked)-1]
@@ -158,7 +167,7 @@ func (p *plain) interview() error {
 
 // next is the first question without an answer.
 func (p *plain) next() item {
-	for _, q := range interview.All.Relevant(p.session.Facts, p.answers) {
+	for _, q := range p.set.Relevant(p.session.Facts, p.answers) {
 		if p.answers.Source(q.Name()) == ask.Unset && !q.Settled(p.session.Facts, p.answers) {
 			return q
 		}

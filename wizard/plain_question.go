@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ func (p *plain) question(q item) (back bool, err error) {
 			options = append(options, o)
 		}
 	}
+	if q.Name() == certKey && !p.ordering {
+		options = append(options, ask.Option{Text: newText, Help: "ask a CA for it, by ACME"})
+	}
 	fmt.Fprintln(p.out)
 	number, of := p.place(q, section)
 	p.wrapped(fmt.Sprintf("%s %d of %d. %s", section, number, of, title))
@@ -39,6 +43,9 @@ func (p *plain) question(q item) (back bool, err error) {
 		prompt += " [" + oneLine(strings.Join(suggested, " ")) + "]"
 	}
 	prompt += ", b back, ? why, d diff, q quit:"
+	if p.ordering {
+		prompt = strings.Replace(prompt, " d diff,", "", 1)
+	}
 	for {
 		line, err := p.read(prompt)
 		if err != nil {
@@ -55,13 +62,28 @@ func (p *plain) question(q item) (back bool, err error) {
 			}
 			continue
 		case "d":
-			p.showDiff()
-			continue
+			if !p.ordering {
+				p.showDiff()
+				continue
+			}
 		case "":
 			if len(suggested) == 0 {
 				p.wrapped("There is no suggestion: " + reason)
 				continue
 			}
+		}
+		if line != "" && line == p.newNumber(options) {
+			files, err := p.obtain()
+			switch {
+			case errors.Is(err, errQuit):
+				return false, err
+			case errors.Is(err, errBack):
+				return p.question(q)
+			case err != nil:
+				p.print.Errors(err)
+				return p.question(q)
+			}
+			line = strings.Join(files, " ")
 		}
 		if err := p.take(q, line, suggested, options); err != nil {
 			p.print.Errors(err)
@@ -73,7 +95,7 @@ func (p *plain) question(q item) (back bool, err error) {
 
 // place says which question of its section this is.
 func (p *plain) place(q item, section string) (number, of int) {
-	for _, x := range interview.All.Relevant(p.session.Facts, p.answers) {
+	for _, x := range p.set.Relevant(p.session.Facts, p.answers) {
 		if s, _, _, _ := x.Texts(); s == section && !x.Settled(p.session.Facts, p.answers) {
 			of++
 			if x.Name() == q.Name() {
@@ -132,11 +154,15 @@ func (p *plain) take(q item, line string, suggested []string, options []ask.Opti
 		return err
 	}
 	interview.Settle(a)
-	p.session.Inspect(a)
+	if !p.ordering {
+		p.session.Inspect(a)
+	}
 	if err := q.Verify(p.session.Facts, a); err != nil {
 		return err
 	}
-	p.answers, p.session.Answers = a, a
+	if p.answers = a; !p.ordering {
+		p.session.Answers = a
+	}
 	return nil
 }
 

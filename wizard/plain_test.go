@@ -85,11 +85,11 @@ func TestSameQuestions(t *testing.T) {
 		for n := 0; h.stage == asking && n < 40; n++ {
 			key := h.question.Name()
 			if again := slices.Contains(onScreen, key); again {
-				suggested, _ := h.question.Proposal(h.session.Facts, h.answers)
+				suggested, _ := h.question.Proposal(h.session.Facts, h.server.answers)
 				h.choose(suggested[0])
 			} else {
 				onScreen = append(onScreen, key)
-				o := slices.DeleteFunc(slices.Clone(h.question.options), func(o ask.Option) bool { return o.Text == otherText })
+				o := slices.DeleteFunc(slices.Clone(h.question.options), func(o ask.Option) bool { return !answers(o) })
 				h.choose(o[choice[key]%len(o)].Text)
 			}
 			h.press("enter")
@@ -106,7 +106,7 @@ func TestSameQuestions(t *testing.T) {
 			o := slices.DeleteFunc(q.Options(p.session.Facts, p.answers), func(o ask.Option) bool { return o.Hidden != "" })
 			return o[choice[key]%len(o)].Text
 		}
-		p.session, p.answers = screen.session.With(screen.session.Facts.Clone()), screen.answers.Clone()
+		p.session, p.answers = screen.session.With(screen.session.Facts.Clone()), screen.server.answers.Clone()
 		if err := p.interview(); err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func TestSameQuestions(t *testing.T) {
 		if d := cmp.Diff(onScreen, typed.asked); d != "" {
 			t.Fatalf("seed %d: (-screen +plain)\n%s\n%s", seed, d, typed.all.String())
 		}
-		d := cmp.Diff(interview.All.Values(h.session.Facts, h.answers), interview.All.Values(p.session.Facts, p.answers))
+		d := cmp.Diff(interview.All.Values(h.session.Facts, h.server.answers), interview.All.Values(p.session.Facts, p.answers))
 		if d != "" {
 			t.Fatalf("seed %d: (-screen +plain)\n%s", seed, d)
 		}

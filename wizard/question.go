@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 
+	"postseal/certs"
 	"postseal/internal/ask"
 	"postseal/internal/detect"
 	"postseal/internal/interview"
@@ -35,21 +36,24 @@ type questionState struct {
 	effects map[string]effect
 	// affected are the settings that this question changes at all.
 	affected []setting
+	// judged are the certificates that can be chosen, by path.
+	judged map[string][]certs.Inspection
 }
 
 // ask opens the page of a question. The answer that counts now is chosen.
 func (m *Model) ask(q item) {
 	m.stage, m.help = asking, nil
-	m.asked[q.Name()] = true
+	answers := m.flow().answers
+	m.flow().asked[q.Name()] = true
 	s := questionState{item: q, checked: map[int]bool{}, effects: map[string]effect{}}
 	s.section, s.title, s.why, s.text = q.Texts()
 	f := m.session.Facts
-	for _, o := range q.Options(f, m.answers) {
+	for _, o := range q.Options(f, answers) {
 		if o.Hidden == "" {
 			s.options = append(s.options, o)
 		}
 	}
-	now, _ := q.Value(f, m.answers)
+	now, _ := q.Value(f, answers)
 	for i, o := range s.options {
 		if slices.Contains(now, o.Text) {
 			s.cursor = i
@@ -72,12 +76,28 @@ func (m *Model) ask(q item) {
 		s.input.Cursor.SetMode(cursor.CursorStatic)
 		s.input.CharLimit = 4096
 	}
+	if q.Name() == certKey && m.order == nil {
+		s.options = append(s.options, ask.Option{Text: newText, Help: "ask a CA for it, by ACME"})
+	}
 	m.question = s
 	m.foresee()
+	if strings.HasSuffix(q.Name(), certKey) && m.order == nil { // of the server, and of the client
+		m.judge()
+	}
 }
 
-// otherText is the option that opens the input.
-const otherText = "another …"
+// Options that are no answers: otherText opens the input, newText orders a
+// certificate.
+const (
+	otherText = "another …"
+	newText   = "a new one …"
+)
+
+// certKey is the question that a new certificate answers.
+const certKey = "cert"
+
+// answers says whether an option is one.
+func answers(o ask.Option) bool { return o.Text != otherText && o.Text != newText }
 
 // chosen is the answer that the page shows now.
 func (q *questionState) chosen() []string {
@@ -116,13 +136,16 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 	case "down", "j":
 		q.cursor, q.err = min(len(q.options)-1, q.cursor+1), nil
 	case " ":
-		if q.Repeats() && q.options[q.cursor].Text != otherText {
+		if q.Repeats() && answers(q.options[q.cursor]) {
 			m.check()
 		}
 	case "enter", "right":
 		if q.options[q.cursor].Text == otherText {
 			q.typing, q.err = true, nil
 			return q.input.Focus()
+		}
+		if q.options[q.cursor].Text == newText {
+			return m.startOrder()
 		}
 		if q.Repeats() && !q.ticked && !q.checked[q.cursor] {
 			// Enter takes what the cursor is on, unless something was ticked here.
@@ -134,6 +157,9 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 	case "?":
 		m.help = newOverlay(q.title, m.helpText())
 	case "d", "a":
+		if m.order != nil {
+			return m.showList()
+		}
 		return m.startReview()
 	case "q":
 		return m.quit()
@@ -184,20 +210,28 @@ type inspected struct {
 
 // answer checks the answer of the page; what it names is read by a command.
 func (m *Model) answer() tea.Cmd {
+	return m.take(m.question.chosen())
+}
+
+// take is answer, for texts that need not be an option of the page.
+func (m *Model) take(texts []string) tea.Cmd {
 	q := &m.question
-	a := m.answers.Clone()
-	if err := q.Set(a, q.chosen(), ask.Typed); err != nil {
+	a := m.flow().answers.Clone()
+	if err := q.Set(a, texts, ask.Typed); err != nil {
 		q.err = err
 		return nil
 	}
 	interview.Settle(a)
 	m.gen++
 	q.waiting, q.err = true, nil
-	gen, ses, name := m.gen, m.session.With(m.session.Facts.Clone()), q.Name()
+	gen, ses, set, name := m.gen, m.session.With(m.session.Facts.Clone()), m.flow().set, q.Name()
+	ordering := m.order != nil
 	return func() tea.Msg {
-		ses.Inspect(a)
+		if !ordering { // an order names files of others, which are read when it is made
+			ses.Inspect(a)
+		}
 		out := inspected{gen: gen, facts: ses.Facts, a: a}
-		if item, ok := interview.All.Lookup(name); ok {
+		if item, ok := set.Lookup(name); ok {
 			out.err = item.Verify(ses.Facts, a)
 		}
 		return out
@@ -214,7 +248,10 @@ func (m *Model) inspected(i inspected) tea.Cmd {
 		m.question.err = i.err
 		return nil
 	}
-	m.answers, m.session.Answers = i.a, i.a
+	m.flow().answers = i.a
+	if m.order == nil {
+		m.session.Answers = i.a
+	}
 	if m.list.editing {
 		return m.showList()
 	}
@@ -229,20 +266,21 @@ func (m *Model) back() {
 		return
 	}
 	var before item
-	for _, q := range interview.All.Relevant(m.session.Facts, m.answers) {
+	for _, q := range m.relevant() {
 		if q.Name() == m.question.Name() {
 			break
 		}
-		if m.asked[q.Name()] {
+		if m.flow().asked[q.Name()] {
 			before = q
 		}
 	}
-	if before == nil {
+	switch {
+	case before == nil && m.order != nil:
+		m.leaveOrder()
+		return
+	case before == nil:
 		m.stage = looking
 		return
 	}
 	m.ask(before)
 }
-
-// unanswered says whether nobody has answered a question yet.
-func (m *Model) unanswered(key string) bool { return m.answers.Source(key) == ask.Unset }

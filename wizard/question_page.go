@@ -20,6 +20,9 @@ func (m *Model) helpText() []string {
 		out = append(out, "Now: "+now, "")
 	}
 	out = append(out, m.suggestion(), "")
+	if m.order != nil {
+		return append(out, "By flag: postseal cert obtain --"+q.Name())
+	}
 	return append(out, "By flag: --"+q.Name()+". In the answers file: "+q.Name()+" = …")
 }
 
@@ -58,18 +61,21 @@ func (m *Model) questionPage() page {
 	if now := q.Present(m.session.Facts); now != "" {
 		add(indent("   ", styled(t.quiet, wrap("Now: "+now, width)))...)
 	}
-	if _, source := q.Value(m.session.Facts, m.answers); source > ask.Detected && source < ask.Typed {
+	if _, source := q.Value(m.session.Facts, m.flow().answers); source > ask.Detected && source < ask.Typed {
 		add("   " + t.quiet.Render("Chosen: from "+source.String()))
 	}
 	add("")
 	add(indent("   ", wrap(q.why, width))...)
 	if wide {
-		lines = columns(lines, m.effectLines(m.width-width-6), width+4)
+		lines = columns(lines, m.beside(m.width-width-6), width+4)
 	} else {
 		lines = append(lines, "")
-		lines = append(lines, indent("   ", m.effectLines(m.width-6))...)
+		lines = append(lines, indent("   ", m.beside(m.width-6))...)
 	}
 	p := page{lines: lines, focus: focus, keys: []string{"↑↓ choose", "enter next", "← back", "? why", "a rest as suggested", "d diff", "q quit"}}
+	if m.order != nil {
+		p.keys = []string{"↑↓ choose", "enter next", "← back", "? why", "a rest as suggested", "q quit"}
+	}
 	if q.Repeats() {
 		p.keys = slices.Insert(p.keys, 1, "space tick")
 	}
@@ -84,7 +90,7 @@ func (m *Model) questionPage() page {
 
 // suggestion is what is proposed, and why.
 func (m *Model) suggestion() string {
-	texts, why := m.question.Proposal(m.session.Facts, m.answers)
+	texts, why := m.question.Proposal(m.session.Facts, m.flow().answers)
 	if len(texts) == 0 {
 		return "No suggestion: " + why + "."
 	}
@@ -98,7 +104,7 @@ func (m *Model) option(i int, o ask.Option, width int) []string {
 	if i == q.cursor {
 		lead, style = "   "+t.accent.Render(signHere)+" ", t.strong
 	}
-	if q.Repeats() && o.Text != otherText {
+	if q.Repeats() && answers(o) {
 		tick := "[ ] "
 		if q.checked[i] {
 			tick = "[x] "

@@ -50,7 +50,7 @@ type planned struct {
 func (m *Model) startReview() tea.Cmd {
 	m.gen++
 	m.stage, m.review = reviewing, reviewState{waiting: true}
-	gen, ses, a := m.gen, m.session.With(m.session.Facts.Clone()), m.answers.Clone()
+	gen, ses, a := m.gen, m.session.With(m.session.Facts.Clone()), m.server.answers.Clone()
 	return tea.Batch(nextTick(), func() tea.Msg {
 		p, err := ses.Plan(a)
 		out := planned{gen: gen, facts: ses.Facts, a: a, plan: p, err: err}
@@ -115,7 +115,7 @@ func (m *Model) reviewKey(k tea.KeyMsg) tea.Cmd {
 
 // leaveReview goes back to the last question, or to the list.
 func (m *Model) leaveReview() tea.Cmd {
-	if m.question.item != nil && m.asked[m.question.Name()] && !m.list.editing {
+	if m.question.item != nil && m.server.asked[m.question.Name()] && !m.list.editing {
 		m.ask(m.question.item)
 		return nil
 	}

@@ -3,6 +3,7 @@ package wizard
 import (
 	"context"
 	"slices"
+	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -17,6 +18,26 @@ type runState struct {
 	// asking: ctrl+c was pressed, and is asked about. stopping: it is being
 	// put back.
 	asking, stopping bool
+	// Of an order: record is a DNS record that a person is to make, done says
+	// that it is made.
+	record string
+	done   chan struct{}
+}
+
+// stop is what ctrl+c does.
+func (r *runState) stop() string {
+	if r.done != nil {
+		return "stop the order"
+	}
+	return "stop and put everything back"
+}
+
+// made notes a record that is to be made, or that is needed no more.
+func (r *runState) made(msg recordMsg) {
+	if r.record = msg.line; msg.made {
+		r.record = ""
+		r.add(apply.Event{Step: "not needed any more", State: apply.Noted, Text: msg.line})
+	}
 }
 
 // add notes a step, over the one of the same name.
@@ -57,20 +78,30 @@ func (m *Model) startApply() tea.Cmd {
 
 // startRun runs something that changes the machine, and shows its steps.
 func (m *Model) startRun(title string, do func(context.Context, apply.Options) (*apply.Receipt, error)) tea.Cmd {
+	options := m.o.applyOptions
+	ses := m.session
+	return m.begin(runState{title: title}, func(ctx context.Context, gen int, step func(apply.Event)) tea.Msg {
+		var all runState
+		r, err := do(ctx, options(ses, nil, func(e apply.Event) {
+			all.add(e)
+			step(e)
+		}))
+		return ran{gen, r, err, all.steps}
+	})
+}
+
+// begin shows the steps of something that takes its time, until it ends with a
+// message.
+func (m *Model) begin(r runState, do func(ctx context.Context, gen int, step func(apply.Event)) tea.Msg) tea.Cmd {
 	m.gen++
 	gen := m.gen
 	ctx, cancel := context.WithCancel(m.ctx)
-	m.stage, m.run = applying, runState{title: title, cancel: cancel}
+	m.stage, m.run = applying, r
+	m.run.cancel = cancel
 	tell := m.tell()
-	var all runState
-	o := m.o.applyOptions(m.session, nil, func(e apply.Event) {
-		all.add(e)
-		tell(stepDone{gen, e})
-	})
 	return tea.Batch(nextTick(), func() tea.Msg {
 		defer cancel()
-		r, err := do(ctx, o)
-		return ran{gen, r, err, all.steps}
+		return do(ctx, gen, func(e apply.Event) { tell(stepDone{gen, e}) })
 	})
 }
 
@@ -91,6 +122,13 @@ func (m *Model) ran(r ran) tea.Cmd {
 func (m *Model) runKey(k tea.KeyMsg) tea.Cmd {
 	r := &m.run
 	if !r.asking {
+		if k.String() == "enter" && r.record != "" {
+			r.record = ""
+			select {
+			case r.done <- struct{}{}:
+			default: // it was said already
+			}
+		}
 		return nil
 	}
 	switch k.String() {
@@ -109,14 +147,19 @@ func (m *Model) runPage() page {
 	for _, s := range r.steps {
 		lines = append(lines, m.stepLines(s)...)
 	}
-	p := page{focus: len(lines), keys: []string{"ctrl+c stop and put everything back"}}
+	p := page{focus: len(lines), keys: []string{"ctrl+c " + r.stop()}}
 	switch {
 	case r.stopping:
-		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stopping: everything is put back.")
+		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stopping: what was begun is put back.")
 		p.keys = nil
 	case r.asking:
-		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stop, and put everything back?")
+		lines = append(lines, "", "   "+t.caution.Render(signNote)+" "+strings.ToUpper(r.stop()[:1])+r.stop()[1:]+"?")
 		p.keys = []string{"y stop", "n go on"}
+	case r.record != "":
+		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Make this record in your zone, and press enter when it is there:", "")
+		p.focus = len(lines)
+		lines = append(lines, indent("     ", wrap(r.record, m.width-8))...)
+		p.keys = []string{"enter it is there", "ctrl+c " + r.stop()}
 	}
 	p.lines = lines
 	return p

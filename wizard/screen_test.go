@@ -103,7 +103,7 @@ func focus(h *hand) []string {
 		return []string{h.review.plan.Risks[h.risk.at].Name, "Accept this?"}
 	case applying:
 		if h.Model.run.asking {
-			return []string{"Stop, and put everything back?"}
+			return []string{"Stop and put everything back?"}
 		}
 	}
 	return nil

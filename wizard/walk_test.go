@@ -142,7 +142,7 @@ func TestTicks(t *testing.T) {
 			h := open(t, files(t))
 			h.press("enter", "enter", "enter")
 			h.press(c.keys...)
-			if got := h.answers.Texts("cert"); !slices.Equal(got, c.want) {
+			if got := h.server.answers.Texts("cert"); !slices.Equal(got, c.want) {
 				t.Errorf("%q, want %q\n%s", got, c.want, h.see())
 			}
 		})
@@ -185,7 +185,7 @@ func TestLate(t *testing.T) {
 		"a step of looking": {nil, false, func(_ *hand, gen int) tea.Msg { return lookStep{gen: gen, step: "Postfix"} }},
 		"looking":           {nil, false, func(_ *hand, gen int) tea.Msg { return looked{gen: gen, err: errors.New("late")} }},
 		"an answer": {[]string{"enter", "enter"}, true, func(h *hand, gen int) tea.Msg {
-			return inspected{gen: gen, facts: h.session.Facts, a: h.answers, err: errors.New("late")}
+			return inspected{gen: gen, facts: h.session.Facts, a: h.server.answers, err: errors.New("late")}
 		}},
 		"a plan": {[]string{"enter", "a"}, true, func(h *hand, gen int) tea.Msg {
 			return planned{gen: gen, facts: h.session.Facts, err: errors.New("late")}
@@ -201,9 +201,9 @@ func TestLate(t *testing.T) {
 				h.hold = c.hold && i == len(c.keys)-1
 				h.press(k)
 			}
-			before, answers, result := h.see(), h.answers, h.result
+			before, answers, result := h.see(), h.server.answers, h.result
 			h.send(c.late(h, h.gen-1))
-			if h.see() != before || h.answers != answers || !errors.Is(h.result.Err, result.Err) {
+			if h.see() != before || h.server.answers != answers || !errors.Is(h.result.Err, result.Err) {
 				t.Errorf("before\n%s\nafter\n%s", before, h.see())
 			}
 			h.hold = true
@@ -230,8 +230,8 @@ func TestBackWhileWaiting(t *testing.T) {
 		t.Fatalf("back is not heard\n%s", h.see())
 	}
 	h.release()
-	if h.question.Name() != "role" || h.answers.Texts("profile") != nil {
-		t.Errorf("a late answer counts: profile is %q\n%s", h.answers.Texts("profile"), h.see())
+	if h.question.Name() != "role" || h.server.answers.Texts("profile") != nil {
+		t.Errorf("a late answer counts: profile is %q\n%s", h.server.answers.Texts("profile"), h.see())
 	}
 }
 

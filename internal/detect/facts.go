@@ -35,6 +35,10 @@ type Facts struct {
 	// cover, the most important first.
 	Hostname string
 	Needed   []Name
+	// TLSA are the signed records published for those names, port 25;
+	// Unproved are names with records that nobody vouched for.
+	TLSA     map[string][]certs.TLSA
+	Unproved []string
 
 	Certificates []Certificate
 	// PEM holds every certificate and key file that was looked at, by path.

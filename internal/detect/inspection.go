@@ -48,6 +48,11 @@ func Published(ctx context.Context, m host.Reader, server string, names []string
 // w. There is one inspection for each chain in it.
 func (f *Facts) Judge(m host.Reader, path string, w certs.Want) ([]certs.Inspection, error) {
 	f.Inspect(m, []string{path})
+	return f.JudgeSeen(path, w)
+}
+
+// JudgeSeen is Judge for a file that was looked at before.
+func (f *Facts) JudgeSeen(path string, w certs.Want) ([]certs.Inspection, error) {
 	paths := []string{path}
 	if key, own, ok := f.KeyFor(path); ok && !own {
 		paths = []string{key, path}

@@ -68,7 +68,7 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 	var c *acme.Client
 	var meta acme.Meta
 	for _, kind := range l.KeyTypes {
-		name := algorithm(kind)
+		name := Algorithm(kind)
 		o := Outcome{Lineage: l.Name, Algorithm: name}
 		i := l.Issued[name]
 		leaf, err := k.leaf(l, name)

@@ -222,8 +222,8 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 	return nil
 }
 
-// algorithm is the file name for a kind of key.
-func algorithm(kind string) string {
+// Algorithm is the name of the file for a kind of key.
+func Algorithm(kind string) string {
 	if strings.HasPrefix(kind, "RSA") {
 		return "rsa"
 	}
@@ -232,7 +232,7 @@ func algorithm(kind string) string {
 
 // one gets one certificate.
 func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lineage, kind string) error {
-	name := algorithm(kind)
+	name := Algorithm(kind)
 	target := k.Path(l, name)
 	order := acme.Order{Names: l.Names, Profile: l.Profile, BothUses: l.BothUses}
 	var old *certs.Chain

@@ -1,0 +1,296 @@
+package wizard
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"postseal/certs/acme"
+	"postseal/internal/apply"
+	"postseal/internal/ask"
+	"postseal/internal/hint"
+	"postseal/internal/interview"
+	"postseal/internal/lineage"
+	"postseal/internal/session"
+)
+
+// orderState is a certificate being ordered from a CA.
+type orderState struct {
+	flow
+	questions *interview.Order
+	// before is the list of the answers about the server, as it was left.
+	before listState
+	// meta is what the CA at address says of itself, or why it does not.
+	address string
+	meta    acme.Meta
+	metaErr error
+	asking  bool
+	// err is why it cannot be ordered, or why the order failed.
+	err error
+}
+
+// orderReady are the questions about an order.
+type orderReady struct {
+	gen     int
+	order   *interview.Order
+	answers *ask.Answers
+	err     error
+}
+
+// startOrder opens the questions about a new certificate.
+func (m *Model) startOrder() tea.Cmd {
+	m.gen++
+	m.question.waiting, m.question.err = true, nil
+	gen, ctx, ses := m.gen, m.ctx, m.session
+	return func() tea.Msg {
+		o, a, err := ses.Order(ctx, nil)
+		return orderReady{gen, o, a, err}
+	}
+}
+
+func (m *Model) orderReady(r orderReady) tea.Cmd {
+	if r.gen != m.gen || m.stage != asking {
+		return nil
+	}
+	m.question.waiting = false
+	if r.err != nil {
+		m.question.err = r.err
+		return nil
+	}
+	m.order = &orderState{flow: newFlow(r.order.Set, r.answers), questions: r.order, before: m.list}
+	m.list = listState{}
+	return m.proceed("")
+}
+
+// leaveOrder goes back to the question that the order came from.
+func (m *Model) leaveOrder() {
+	m.gen++
+	m.list, m.order = m.order.before, nil
+	if q, ok := interview.All.Lookup(certKey); ok {
+		m.ask(q)
+	}
+}
+
+// lineage is what would be ordered.
+func (m *Model) lineage() (interview.OrderDecisions, *lineage.Lineage, error) {
+	o := m.order
+	d, err := o.questions.Decide(m.session.Facts, o.answers, false)
+	if err != nil || len(d.Names) == 0 {
+		return d, nil, err
+	}
+	return d, lineage.From(d, nil), nil
+}
+
+// metaMsg is what a CA says of itself.
+type metaMsg struct {
+	gen     int
+	address string
+	meta    acme.Meta
+	err     error
+}
+
+// metaTime is how long a CA may take to say it.
+const metaTime = 20 * time.Second
+
+// showOrder opens the page with everything about the order, and asks the CA
+// about itself.
+func (m *Model) showOrder() tea.Cmd {
+	m.stage, m.list.editing = overview, false
+	m.list.cursor = min(m.list.cursor, len(m.relevant())-1)
+	d, l, err := m.lineage()
+	if err != nil || l == nil || m.order.address == d.CA.Directory && m.order.metaErr == nil {
+		return nil
+	}
+	m.gen++
+	m.order.address, m.order.asking, m.order.metaErr = d.CA.Directory, true, nil
+	gen, ctx, k := m.gen, m.ctx, m.session.Keeper()
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(ctx, metaTime)
+		defer cancel()
+		meta, err := k.Meta(ctx, l)
+		return metaMsg{gen, d.CA.Directory, meta, err}
+	}
+}
+
+func (m *Model) metaMsg(r metaMsg) {
+	if m.order == nil || m.order.address != r.address {
+		return
+	}
+	m.order.asking, m.order.meta, m.order.metaErr = false, r.meta, r.err
+}
+
+// orderKey is a key on the page with everything about the order.
+func (m *Model) orderKey(k tea.KeyMsg) tea.Cmd {
+	items := m.relevant()
+	switch k.String() {
+	case "up", "k":
+		m.list.cursor = max(0, m.list.cursor-1)
+	case "down", "j":
+		m.list.cursor = min(len(items)-1, m.list.cursor+1)
+	case "enter", "right":
+		m.list.editing = true
+		m.ask(items[m.list.cursor])
+	case "y":
+		return m.startOrdering()
+	case "left", "esc", "backspace":
+		m.leaveOrder()
+	case "q":
+		return m.quit()
+	}
+	return nil
+}
+
+// obtained is the end of an order.
+type obtained struct {
+	gen   int
+	files []string
+	// session has the facts after it.
+	session *session.Session
+	err     error
+}
+
+// startOrdering orders, and shows the steps.
+func (m *Model) startOrdering() tea.Cmd {
+	o := m.order
+	if o.err = o.questions.Check(m.session.Facts, o.answers); o.err != nil {
+		return nil
+	}
+	d, l, err := m.lineage()
+	if o.err = err; err != nil {
+		return nil
+	}
+	if !m.session.Facts.Root {
+		o.err = hint.New("keys are kept where only root can read them", "leave, and run it as root: sudo postseal")
+		return nil
+	}
+	open, k := m.o.open, m.session.Keeper()
+	done := make(chan struct{}, 1)
+	k.ByHand = &acme.Manual{Done: done}
+	return m.begin(runState{title: "Ordering from " + d.CA.Title + ".", done: done}, func(ctx context.Context, gen int, step func(apply.Event)) tea.Msg {
+		tell := m.tell()
+		k.Step = step
+		k.Record = func(line string, made bool) { tell(recordMsg{gen, line, made}) }
+		out := obtained{gen: gen}
+		if out.err = placeOrder(ctx, k, d, l, step); out.err == nil {
+			out.files = k.Files(l)
+			out.session, out.err = open(ctx, nil)
+		}
+		return out
+	})
+}
+
+// placeOrder tries an order at the CA's staging place, if it has one, and makes it.
+func placeOrder(ctx context.Context, k *lineage.Keeper, d interview.OrderDecisions, l *lineage.Lineage, step func(apply.Event)) error {
+	known, err := k.All()
+	if err != nil {
+		return err
+	}
+	*l = *lineage.From(d, known)
+	terms, err := k.Terms(d, true)
+	if err != nil {
+		return err
+	}
+	if d.CA.Staging != "" && l.Server != d.CA.Staging {
+		k.Step = func(e apply.Event) { e.Step = "rehearsal: " + e.Step; step(e) }
+		if err := k.Rehearse(ctx, l, d.CA.Staging, terms); err != nil {
+			return err
+		}
+		k.Step = step
+	}
+	return k.Obtain(ctx, l, terms)
+}
+
+// recordMsg is a DNS record that a person is to make, or to take away.
+type recordMsg struct {
+	gen  int
+	line string
+	made bool
+}
+
+func (m *Model) obtained(r obtained) tea.Cmd {
+	if r.gen != m.gen {
+		return nil
+	}
+	if m.ctx.Err() != nil {
+		m.result = Result{Err: context.Canceled}
+		return tea.Quit
+	}
+	m.stage = overview
+	if m.order.err = r.err; r.err != nil {
+		return nil
+	}
+	m.session = m.session.With(r.session.Facts)
+	m.leaveOrder()
+	return m.take(r.files)
+}
+
+// orderPage shows everything about the order before it is made.
+func (m *Model) orderPage() page {
+	o, t := m.order, m.theme
+	d, l, err := m.lineage()
+	lines := []string{"   " + t.strong.Render("A new certificate"), ""}
+	at := len(lines)
+	answers, focus := m.answerLines()
+	lines = append(lines, answers...)
+	lines = append(lines, "")
+	say := func(text string) { lines = append(lines, indent("   ", wrap(text, m.width-6))...) }
+	quiet := func(text string) { lines = append(lines, indent("   ", styled(t.quiet, wrap(text, m.width-6)))...) }
+	switch {
+	case err != nil:
+		lines = append(lines, m.errorLines(err, m.width-2)...)
+	case o.asking:
+		quiet(m.spinner() + " asking the CA about its terms")
+	case o.metaErr != nil:
+		lines = append(lines, m.errorLines(o.metaErr, m.width-2)...)
+	case o.meta.Terms != "":
+		say("Ordering accepts the CA's terms of service: " + o.meta.Terms)
+	}
+	if err == nil && d.CA.Staging != "" {
+		quiet("The whole way is tried at the CA's staging place first: mistakes there cost nothing.")
+	}
+	if err == nil && l != nil {
+		quiet("Key and chain go to " + strings.Join(m.targets(l), ", ") + ", readable by root only.")
+	}
+	p := page{focus: at + focus, keys: []string{"y order it", "↑↓ choose", "enter change it", "← back", "q quit"}}
+	if o.err != nil {
+		lines = append(lines, "")
+		p.focus = len(lines)
+		lines = append(lines, m.errorLines(o.err, m.width-2)...)
+	}
+	p.lines = lines
+	return p
+}
+
+// targets are the files that an order would write.
+func (m *Model) targets(l *lineage.Lineage) []string {
+	var out []string
+	for _, kind := range l.KeyTypes {
+		out = append(out, m.session.Keeper().Path(l, lineage.Algorithm(kind)))
+	}
+	return out
+}
+
+// orderLines show, beside a question, what would be ordered so far.
+func (m *Model) orderLines(width int) []string {
+	t := m.theme
+	lines := []string{t.quiet.Render("the order"), t.quiet.Render(strings.Repeat("─", max(0, width)))}
+	a := m.order.answers.Clone()
+	if q := &m.question; !q.typing && len(q.options) > 0 && answers(q.options[q.cursor]) {
+		_ = q.Set(a, q.chosen(), ask.Typed) // what cannot be is said when it is chosen
+	}
+	for _, q := range m.order.set.Relevant(m.session.Facts, a) {
+		values, source := q.Value(m.session.Facts, a)
+		if len(values) == 0 || source == ask.Default && q.Settled(m.session.Facts, a) {
+			continue
+		}
+		style := t.quiet
+		if q.Name() == m.question.Name() {
+			style = t.plain
+		}
+		lines = append(lines, styled(style, wrap(fmt.Sprintf("%s %s", q.Name(), strings.Join(values, ", ")), width))...)
+	}
+	return lines
+}

@@ -1,0 +1,108 @@
+package wizard
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"postseal/certs/acme"
+	"postseal/internal/ask"
+	"postseal/internal/hint"
+	"postseal/internal/lineage"
+)
+
+// newNumber is the number of the option that orders a certificate, or "".
+func (p *plain) newNumber(options []ask.Option) string {
+	if n := len(options); n > 0 && options[n-1].Text == newText {
+		return strconv.Itoa(n)
+	}
+	return ""
+}
+
+// obtain asks about a new certificate, orders it, and returns its files. It
+// fails with errBack if the person goes back.
+func (p *plain) obtain() ([]string, error) {
+	order, given, err := p.session.Order(p.ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	sub := *p
+	sub.flow, sub.ordering = newFlow(order.Set, given), true
+	if err := sub.interview(); err != nil {
+		return nil, err
+	}
+	if err := order.Check(p.session.Facts, sub.answers); err != nil {
+		return nil, err
+	}
+	d, err := order.Decide(p.session.Facts, sub.answers, false)
+	if err != nil {
+		return nil, err
+	}
+	if !p.session.Facts.Root {
+		return nil, hint.New("keys are kept where only root can read them", "leave, and run it as root: sudo postseal --plain")
+	}
+	l, k := lineage.From(d, nil), p.session.Keeper()
+	if err := sub.confirm(k, l, d.CA.Staging != ""); err != nil {
+		return nil, err
+	}
+	made := make(chan struct{})
+	k.ByHand = &acme.Manual{Done: made}
+	k.Record = func(line string, there bool) { sub.record(line, there, made) }
+	k.Step = p.print.Step
+	p.say("Ordering from %s.", d.CA.Title)
+	if err := placeOrder(p.ctx, k, d, l, p.print.Step); err != nil {
+		return nil, err
+	}
+	s, err := p.o.open(p.ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.session = p.session.With(s.Facts)
+	return k.Files(l), nil
+}
+
+// confirm shows what would be ordered, and asks whether to.
+func (p *plain) confirm(k *lineage.Keeper, l *lineage.Lineage, staging bool) error {
+	fmt.Fprintln(p.out)
+	for _, q := range p.set.Relevant(p.session.Facts, p.answers) {
+		values, _ := q.Value(p.session.Facts, p.answers)
+		p.hung(fmt.Sprintf("  %-17s ", q.Name()), strings.Join(values, ", "))
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, metaTime)
+	defer cancel()
+	meta, err := k.Meta(ctx, l)
+	if err != nil {
+		return err
+	}
+	if meta.Terms != "" {
+		p.wrapped("Ordering accepts the CA's terms of service: " + meta.Terms)
+	}
+	if staging {
+		p.wrapped("The whole way is tried at the CA's staging place first: mistakes there cost nothing.")
+	}
+	answer, err := p.read("Order it? y yes, anything else goes back:")
+	if err == nil && answer != "y" {
+		err = errBack
+	}
+	return err
+}
+
+// record asks a person to make a DNS record, and says when it is not needed
+// any more.
+func (p *plain) record(line string, there bool, made chan<- struct{}) {
+	if there {
+		p.wrapped("Not needed any more: " + line)
+		return
+	}
+	p.say("Make this record in your zone:\n  %s", oneLine(line))
+	go func() { // the order goes on, and is stopped, without this
+		if _, err := p.read("Press enter when it is there:"); err != nil {
+			return
+		}
+		select {
+		case made <- struct{}{}:
+		case <-p.ctx.Done():
+		}
+	}()
+}
