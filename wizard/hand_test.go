@@ -103,6 +103,10 @@ func files(t testing.TB) map[string]string {
 			"/c/mx.pem": mx.Cert + ca.IntermediatePEM, "/c/mx.key": mx.Key, "/c/client.pem": client.Key + client.Cert + ca.IntermediatePEM,
 			"/etc/letsencrypt/live/mx/fullchain.pem": spare.Cert + ca.IntermediatePEM, "/etc/letsencrypt/live/mx/privkey.pem": spare.Key,
 			"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM,
+			// CAs that nobody answers for: no test asks one of the world's.
+			"/etc/postseal/cas.json": `{"as_of": "2026-11-23", "cas": [
+				{"name": "here", "title": "Here", "directory": "https://127.0.0.1:1/dir", "staging": "https://127.0.0.1:1/staging", "uses": "server", "note": "free", "source": "a test"},
+				{"name": "bound", "title": "Bound", "directory": "https://127.0.0.1:1/bound", "eab": true, "uses": "both", "note": "paid", "source": "a test"}]}`,
 		}
 	})
 	return maps.Clone(someFiles.byPath)

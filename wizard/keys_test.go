@@ -28,7 +28,7 @@ func TestCtrlC(t *testing.T) {
 		h.hold = held
 		switch {
 		case h.stage == applying:
-			if h.quit || !strings.Contains(h.see(), "Stop and put everything back?") {
+			if h.quit || !strings.Contains(h.see(), h.Model.run.stop()[1:]+"?") {
 				t.Errorf("%s: quit %v, not asked\n%s", page, h.quit, h.see())
 			}
 		case !h.quit:

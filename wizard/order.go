@@ -155,6 +155,7 @@ type obtained struct {
 // startOrdering orders, and shows the steps.
 func (m *Model) startOrdering() tea.Cmd {
 	o := m.order
+	m.list.cursor = 0 // what is wrong is said above the first answer
 	if o.err = o.questions.Check(m.session.Facts, o.answers); o.err != nil {
 		return nil
 	}
@@ -231,11 +232,13 @@ func (m *Model) obtained(r obtained) tea.Cmd {
 func (m *Model) orderPage() page {
 	o, t := m.order, m.theme
 	d, l, err := m.lineage()
-	lines := []string{"   " + t.strong.Render("A new certificate"), ""}
-	at := len(lines)
+	var lines []string
+	if o.err != nil {
+		lines = append(m.errorLines(o.err, m.width-2), "")
+	}
 	answers, focus := m.answerLines()
-	lines = append(lines, answers...)
-	lines = append(lines, "")
+	focus += len(lines)
+	lines = append(append(lines, answers...), "")
 	say := func(text string) { lines = append(lines, indent("   ", wrap(text, m.width-6))...) }
 	quiet := func(text string) { lines = append(lines, indent("   ", styled(t.quiet, wrap(text, m.width-6)))...) }
 	switch {
@@ -243,7 +246,7 @@ func (m *Model) orderPage() page {
 		lines = append(lines, m.errorLines(err, m.width-2)...)
 	case o.asking:
 		quiet(m.spinner() + " asking the CA about its terms")
-	case o.metaErr != nil:
+	case o.metaErr != nil && o.err == nil:
 		lines = append(lines, m.errorLines(o.metaErr, m.width-2)...)
 	case o.meta.Terms != "":
 		say("Ordering accepts the CA's terms of service: " + o.meta.Terms)
@@ -254,14 +257,7 @@ func (m *Model) orderPage() page {
 	if err == nil && l != nil {
 		quiet("Key and chain go to " + strings.Join(m.targets(l), ", ") + ", readable by root only.")
 	}
-	p := page{focus: at + focus, keys: []string{"y order it", "↑↓ choose", "enter change it", "← back", "q quit"}}
-	if o.err != nil {
-		lines = append(lines, "")
-		p.focus = len(lines)
-		lines = append(lines, m.errorLines(o.err, m.width-2)...)
-	}
-	p.lines = lines
-	return p
+	return page{lines: lines, focus: focus, keys: []string{"y order it", "↑↓ choose", "enter change it", "← back", "q quit"}}
 }
 
 // targets are the files that an order would write.

@@ -120,9 +120,11 @@ func (m *Model) option(i int, o ask.Option, width int) []string {
 	column := q.column()
 	room := width - 2
 	if q.Repeats() {
-		room -= 4
+		if room -= 4; !answers(o) {
+			column += 4 // it has no box to tick
+		}
 	}
-	if column+14 > room {
+	if column > room/2 {
 		out := hang(lead, styled(style, wrap(name, room)))
 		return append(out, indent("       ", styled(t.quiet, wrap(o.Help, width-6)))...)
 	}

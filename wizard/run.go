@@ -143,7 +143,7 @@ func (m *Model) runKey(k tea.KeyMsg) tea.Cmd {
 
 func (m *Model) runPage() page {
 	r, t := &m.run, m.theme
-	lines := []string{"   " + r.title, ""}
+	lines := append(indent("   ", wrap(r.title, m.width-6)), "")
 	for _, s := range r.steps {
 		lines = append(lines, m.stepLines(s)...)
 	}
@@ -156,10 +156,12 @@ func (m *Model) runPage() page {
 		lines = append(lines, "", "   "+t.caution.Render(signNote)+" "+strings.ToUpper(r.stop()[:1])+r.stop()[1:]+"?")
 		p.keys = []string{"y stop", "n go on"}
 	case r.record != "":
-		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Make this record in your zone, and press enter when it is there:", "")
+		lines = append(lines, "")
+		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap("Make this record in your zone, and press enter when it is there:", m.width-7))...)
+		lines = append(lines, "")
 		p.focus = len(lines)
 		lines = append(lines, indent("     ", wrap(r.record, m.width-8))...)
-		p.keys = []string{"enter it is there", "ctrl+c " + r.stop()}
+		p.keys = []string{"enter it is there", "ctrl+c stop"}
 	}
 	p.lines = lines
 	return p

@@ -53,7 +53,7 @@ func faults(h *hand, lines []string) (out []string) {
 			return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 		}):
 			out = append(out, "has control characters")
-		case strings.HasPrefix(strings.TrimSpace(l), "forged") && h.stage < applying: // an error may have several lines
+		case strings.HasPrefix(strings.TrimSpace(l), "forged") && h.stage < applying && (h.order == nil || h.order.err == nil): // an error may have several lines
 			out = append(out, "has a line that is not ours")
 		}
 	}
@@ -88,7 +88,7 @@ func focus(h *hand) []string {
 			return []string{signHere}
 		}
 		lead := signHere + " "
-		if o := q.options[q.cursor]; q.Repeats() && o.Text != otherText {
+		if o := q.options[q.cursor]; q.Repeats() && answers(o) {
 			lead += map[bool]string{true: "[x] ", false: "[ ] "}[q.checked[q.cursor]]
 		}
 		return []string{lead + start(q.options[q.cursor].Text)}
@@ -103,7 +103,7 @@ func focus(h *hand) []string {
 		return []string{h.review.plan.Risks[h.risk.at].Name, "Accept this?"}
 	case applying:
 		if h.Model.run.asking {
-			return []string{"Stop and put everything back?"}
+			return []string{strings.ToUpper(h.Model.run.stop()[:1]) + h.Model.run.stop()[1:] + "?"}
 		}
 	}
 	return nil

@@ -1,11 +1,15 @@
 package wizard
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"postseal/certs/acme"
 	"postseal/internal/apply"
+	"postseal/internal/ask"
 	"postseal/internal/host"
 	"postseal/internal/lab"
 )
@@ -78,6 +82,11 @@ func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show fun
 	h.press("enter")
 	show(h, "answer given before")
 
+	o.Settings.Flags = nil
+	h = sit(t, machine(t), o)
+	h.release()
+	tourOrder(h, show)
+
 	h = sit(t, &host.Fake{Root: t.TempDir()}, o)
 	h.release()
 	show(h, "no Postfix")
@@ -112,6 +121,65 @@ func tourQuestions(h *hand, show func(*hand, string)) {
 			h.press("a")
 		}
 	}
+}
+
+// startOrder goes to the questions about a new certificate.
+func startOrder(h *hand) {
+	h.t.Helper()
+	for h.press("enter"); h.stage == asking && h.question.Name() != certKey; {
+		h.press("enter")
+	}
+	h.choose(newText)
+	h.hold = true
+	h.press("enter")
+}
+
+func tourOrder(h *hand, show func(*hand, string)) {
+	startOrder(h)
+	show(h, "before the order")
+	h.release()
+	for _, c := range [][2]string{{"server", "bound"}, {"eab-kid", "kid-1"}, {"eab-hmac-file", "/c/eab.key"}, {"name", "mx.example.org"}, {"challenge", "dns-rfc2136"},
+		{"dns-server", "ns.example.org:53"}, {"tsig-key", "acme." + hostile[:1]}, {"tsig-secret-file", "/c/tsig"}, {"key-type", "P256"}} {
+		if h.stage != asking || h.question.Name() != c[0] {
+			h.t.Fatalf("the order asks %s where %s is wanted\n%s", h.question.Name(), c[0], h.see())
+		}
+		show(h, c[0])
+		h.press("?")
+		show(h, "why of "+c[0])
+		h.press("esc")
+		if slices.ContainsFunc(h.question.options, func(o ask.Option) bool { return o.Text == c[1] }) {
+			h.choose(c[1])
+		} else {
+			h.choose(otherText)
+			h.press("enter")
+			show(h, "empty input of "+c[0])
+			h.press(c[1])
+		}
+		h.press("enter")
+	}
+	if h.question.Name() == "both-uses" {
+		show(h, "both-uses")
+		h.hold = true
+		h.press("enter")
+		h.release()
+	}
+	show(h, "order of a CA that is silent")
+	h.send(metaMsg{address: h.order.address, meta: acme.Meta{Terms: "https://ca.example.org/" + hostile}})
+	show(h, "order")
+	h.press("down", "enter")
+	show(h, "answer of the order changed")
+	h.press("left", "y")
+	show(h, "order under way")
+	h.stage, h.Model.run = applying, runState{title: "Ordering from " + hostile, done: make(chan struct{}, 1), cancel: func() {}}
+	h.send(recordMsg{gen: h.gen, line: `_acme-challenge.mx.example.org. 120 IN TXT "` + hostile + `"`})
+	show(h, "record by hand")
+	h.press("ctrl+c")
+	show(h, "stop the order")
+	h.press("n", "enter")
+	h.send(recordMsg{gen: h.gen, line: hostile, made: true})
+	show(h, "record made")
+	h.send(obtained{gen: h.gen, err: errors.New("ordering: " + hostile)})
+	show(h, "order refused")
 }
 
 func tourReview(h *hand, show func(*hand, string)) {

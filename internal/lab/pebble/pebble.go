@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -63,6 +64,8 @@ type Options struct {
 	EAB map[string]string
 	// Depth is the number of intermediates.
 	Depth int
+	// HTTPPort is where it looks for http-01; 0 is a port that nobody has.
+	HTTPPort int
 	// Wrap stands before the server.
 	Wrap func(*Server, http.Handler) http.Handler
 }
@@ -87,7 +90,11 @@ func New(t T, o Options) *Server {
 	}
 	p := &Server{DNS: NewDNS(t), Issuers: x509.NewCertPool(), Roots: x509.NewCertPool()}
 	var httpPort, tlsPort int
-	p.HTTPAddr, httpPort = FreeAddr(t)
+	if httpPort = o.HTTPPort; httpPort != 0 {
+		p.HTTPAddr = net.JoinHostPort("127.0.0.1", strconv.Itoa(httpPort))
+	} else {
+		p.HTTPAddr, httpPort = FreeAddr(t)
+	}
 	p.TLSAddr, tlsPort = FreeAddr(t)
 	logger := log.New(io.Discard, "", 0)
 	store := db.NewMemoryStore()
