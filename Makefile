@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl pkill
 
-.PHONY: help build install demo test check fuzz bench screenshots versions clean
+.PHONY: help build alldns install demo test check fuzz bench screenshots versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -25,6 +25,15 @@ install: build
 	mkdir -p $(DESTDIR)/usr/local/share/man/man1 && ./postseal man $(DESTDIR)/usr/local/share/man/man1
 	mkdir -p $(DESTDIR)/usr/local/share/bash-completion/completions
 	./postseal completion bash > $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
+
+## make alldns       ./postseal-alldns: also with the DNS providers that bring many modules with them
+alldns:
+	cd certs/dnsproviders && $(GO) run ./gen -all
+	cp go.mod alldns.mod && cp go.sum alldns.sum
+	$(GO) mod tidy -modfile=alldns.mod && \
+	CGO_ENABLED=0 $(GO) test -tags alldns -modfile=alldns.mod -run TestAllCanBeMade ./certs/acme/legodns && \
+	CGO_ENABLED=0 $(GO) build -trimpath -tags alldns -modfile=alldns.mod -o postseal-alldns ./cmd/postseal; \
+	code=$$?; rm -f alldns.mod alldns.sum certs/dnsproviders/heavy_gen.* certs/acme/legodns/heavy_gen.go; exit $$code
 
 ## make check        format, vet, directions of imports, lint
 check:
@@ -60,7 +69,7 @@ versions: build
 	sh internal/lab/versions.sh $(SUITES)
 
 clean:
-	rm -f postseal
+	rm -f postseal postseal-alldns
 
 help:
 	@sed -n 's/^## //p' Makefile

@@ -102,6 +102,9 @@ func answers(o ask.Option) bool { return o.Text != otherText && o.Text != newTex
 // chosen is the answer that the page shows now.
 func (q *questionState) chosen() []string {
 	if q.typing {
+		if text := q.input.Value(); q.Repeats() && strings.TrimSpace(text) != "" {
+			return strings.Fields(text) // as on a command line
+		}
 		return []string{strings.TrimSpace(q.input.Value())}
 	}
 	var out []string

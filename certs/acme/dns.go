@@ -2,10 +2,16 @@ package acme
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
+
+	"github.com/go-acme/lego/v4/challenge"
 )
 
 // DNSProvider puts a TXT record into the DNS and takes it out again. Both
@@ -47,6 +53,69 @@ func await(ctx context.Context, done <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Library is one of lego's own providers, made by package legodns. It does not
+// know contexts: a call that does not end in time is left to itself.
+type Library struct {
+	// Code is its short name.
+	Code string
+	// Provider holds the secrets; it is never printed.
+	Provider challenge.Provider
+
+	mu sync.Mutex // a removal waits for what is still being made
+}
+
+// String names the provider, without what it knows.
+func (l *Library) String() string { return "DNS provider " + l.Code }
+
+// Format implements fmt.Formatter.
+func (l *Library) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, l.String()) }
+
+// MarshalJSON is the name.
+func (l *Library) MarshalJSON() ([]byte, error) { return json.Marshal(l.Code) }
+
+// errLibrary is the use of a Library without a challenge.
+var errLibrary = errors.New("this provider makes records for challenges only")
+
+// Present implements DNSProvider; it is not used.
+func (*Library) Present(context.Context, string, string) error { return errLibrary }
+
+// CleanUp implements DNSProvider; it is not used.
+func (*Library) CleanUp(context.Context, string, string) error { return errLibrary }
+
+// do makes or removes the record of a challenge.
+func (l *Library) do(ctx context.Context, call func(domain, token, keyAuth string) error, domain, token, keyAuth string) error {
+	done := make(chan error, 1)
+	go func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		defer func() {
+			if r := recover(); r != nil {
+				done <- fmt.Errorf("the library has a fault with %s", l.Code)
+			}
+		}()
+		if ctx.Err() != nil {
+			done <- ctx.Err()
+			return
+		}
+		done <- call(domain, token, keyAuth)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pace is how long a record of this provider may take to show, and how often it
+// is looked for; 0 is nothing said.
+func (l *Library) pace() (timeout, interval time.Duration) {
+	if p, ok := l.Provider.(challenge.ProviderTimeout); ok {
+		return p.Timeout()
+	}
+	return 0, 0
 }
 
 // Exec runs a program with "present" or "cleanup", the name and the value, so

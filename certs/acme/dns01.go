@@ -43,6 +43,10 @@ func (s DNS) install(l *lego.Client, p *presented) (func(), error) {
 	if len(s.Resolvers) == 0 {
 		return nil, hint.New("no resolver to ask", "name one in /etc/resolv.conf")
 	}
+	library, _ := s.Provider.(*Library)
+	if library != nil && s.Timeout == 0 {
+		s.Timeout, s.Interval = library.pace()
+	}
 	if s.Timeout == 0 {
 		s.Timeout = 5 * time.Minute
 	}
@@ -61,7 +65,13 @@ func (s DNS) install(l *lego.Client, p *presented) (func(), error) {
 	if s.ResolversOnly {
 		options = append(options, dns01.DisableAuthoritativeNssPropagationRequirement(), dns01.RecursiveNSsPropagationRequirement())
 	}
-	if err := l.Challenge.SetDNS01Provider(timed{p, s.Timeout, s.Interval}, options...); err != nil {
+	var provider challenge.Provider = timed{p, s.Timeout, s.Interval}
+	if library != nil {
+		if one, ok := library.Provider.(sequential); ok { // it can have one record at a time
+			provider = inTurn{timed{p, s.Timeout, s.Interval}, one}
+		}
+	}
+	if err := l.Challenge.SetDNS01Provider(provider, options...); err != nil {
 		done()
 		return nil, err
 	}
@@ -111,6 +121,16 @@ func (t timed) Timeout() (timeout, interval time.Duration) {
 	return t.timeout + time.Minute, t.interval
 }
 
+// sequential is what a provider of the library says that cannot have two
+// records at once.
+type sequential interface{ Sequential() time.Duration }
+
+// inTurn is timed for such a provider.
+type inTurn struct {
+	timed
+	sequential
+}
+
 // changeTime bounds one change of the DNS; lastTime the removal of a record
 // after the run was cancelled.
 const (
@@ -133,7 +153,7 @@ func line(i dns01.ChallengeInfo) string {
 }
 
 // Present implements challenge.Provider.
-func (r *recorder) Present(domain, _, keyAuth string) error {
+func (r *recorder) Present(domain, token, keyAuth string) error {
 	i := dns01.GetChallengeInfo(domain, keyAuth) // asks the resolvers for aliases
 	if err := r.run.ctx.Err(); err != nil {
 		return err
@@ -149,12 +169,15 @@ func (r *recorder) Present(domain, _, keyAuth string) error {
 		ctx, cancel = context.WithTimeout(ctx, changeTime)
 		defer cancel()
 	}
+	if l, ok := r.Provider.(*Library); ok {
+		return l.do(ctx, l.Provider.Present, domain, token, keyAuth)
+	}
 	return r.Provider.Present(ctx, i.EffectiveFQDN, i.Value)
 }
 
 // CleanUp implements challenge.Provider. It is done even if the run was
 // cancelled, but not for long then.
-func (r *recorder) CleanUp(domain, _, keyAuth string) error {
+func (r *recorder) CleanUp(domain, token, keyAuth string) error {
 	r.mu.Lock()
 	i, ok := r.made[keyAuth]
 	delete(r.made, keyAuth)
@@ -171,7 +194,11 @@ func (r *recorder) CleanUp(domain, _, keyAuth string) error {
 		defer cancel()
 		defer context.AfterFunc(r.run.ctx, func() { time.AfterFunc(lastTime, cancel) })()
 	}
-	if err := r.Provider.CleanUp(ctx, i.EffectiveFQDN, i.Value); err != nil {
+	remove := func() error { return r.Provider.CleanUp(ctx, i.EffectiveFQDN, i.Value) }
+	if l, ok := r.Provider.(*Library); ok {
+		remove = func() error { return l.do(ctx, l.Provider.CleanUp, domain, token, keyAuth) }
+	}
+	if err := remove(); err != nil {
 		return fmt.Errorf("removing %s: %w", strings.TrimSuffix(i.EffectiveFQDN, "."), err)
 	}
 	return nil

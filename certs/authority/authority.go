@@ -160,34 +160,10 @@ func (c List) Find(name string, staging bool) (CA, error) {
 	}
 	text := "one of " + strings.Join(names, ", ") + ", or an https address"
 	for _, n := range names {
-		if near(n, strings.ToLower(name)) {
+		if hint.Near(n, strings.ToLower(name)) {
 			text = "did you mean " + n + "? Known are " + strings.Join(names, ", ")
 			break
 		}
 	}
 	return CA{}, hint.New(fmt.Sprintf("no CA is known as %.80q", name), text)
-}
-
-// near says whether two names differ by two letters at most (Levenshtein), or
-// one is the beginning of the other.
-func near(known, typed string) bool {
-	if len(typed) < 3 || len(typed) > 40 {
-		return false
-	}
-	row := make([]int, len(typed)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(known) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(typed) {
-			cost := 1
-			if known[i] == typed[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(typed)] <= 2 || strings.HasPrefix(known, typed) || strings.HasPrefix(typed, known)
 }

@@ -63,6 +63,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	f.findTransports()
 	f.guessRole()
 	f.findLog(m)
+	f.findWanted(m)
 	f.findManagers(m)
 	done(StepPostfix, f)
 	f.findBundle(m)

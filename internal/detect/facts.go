@@ -50,6 +50,7 @@ type Facts struct {
 
 	Resolver Resolver
 	Log      Log
+	Wanted   Wanted
 	Managers []Manager
 	Problems []Problem
 	Unseen   []Unseen

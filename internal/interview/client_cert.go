@@ -2,6 +2,7 @@ package interview
 
 import (
 	"crypto/x509"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -52,14 +53,18 @@ one, a certificate made for that purpose, known to him by its fingerprint, is th
 		return ""
 	},
 	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[ClientCertificate] {
+		evidence, refused := evidence(f)
 		if used := f.ClientCertificates(); len(used) > 0 {
-			why := "one is in use; who asked for it is not known"
+			why := "one is in use; " + evidence
 			if used[0].Err == nil && !used[0].ClientUse {
 				why = "one is in use, but it is not made for clients: a server that requires one would refuse it"
 			}
 			return suggest(ClientKeep, ask.Detected, "%s", why)
 		}
-		return suggest(ClientNone, ask.Default, "Postfix advises against one unless a partner asks for it")
+		if refused {
+			return suggest(ClientNone, ask.Detected, "%s; one made for that peer is the answer, never the server's own: postseal cert client new", evidence)
+		}
+		return suggest(ClientNone, ask.Default, "Postfix advises against one unless a partner asks for it, and %s", evidence)
 	},
 	Files: func(v ClientCertificate) []string {
 		if p := v.Path(); p != "" {
@@ -83,6 +88,29 @@ one, a certificate made for that purpose, known to him by its fingerprint, is th
 		}
 		return strings.Join(out, ", ")
 	},
+}
+
+// evidence is what the log says about who wants a client certificate, in words,
+// and whether mail was refused for want of one.
+func evidence(f Facts) (text string, refused bool) {
+	w := f.Wanted
+	span := "in the log"
+	if w.Days > 0 {
+		span = fmt.Sprintf("in %d days of the log", w.Days)
+	}
+	switch {
+	case !w.Seen:
+		return "whether anyone does is not known: the log could not be read", false
+	case len(w.By) == 0 && w.Sent == 0:
+		return "the log tells of no delivery yet", false
+	case len(w.By) == 0:
+		return fmt.Sprintf("%s nobody refused mail for want of one (%d deliveries)", span, w.Sent), false
+	}
+	x := w.By[0]
+	if x.Refused {
+		return fmt.Sprintf("%s %s refused mail for want of one (%d times)", span, x.Peer, x.Times), true
+	}
+	return fmt.Sprintf("%s %s asked for one, and took mail without (%d times)", span, x.Peer, x.Times), false
 }
 
 // clientKey names the key of the client certificate, if it is not in the file.

@@ -22,12 +22,12 @@ type Order struct {
 	cas authority.List
 	web detect.Web
 
-	server, caFile, email, eabKID, eabHMACFile                 *ask.Question[string, Facts]
-	names                                                      *ask.Question[[]string, Facts]
-	challenge, httpListen, tlsListen, webroot, dnsProgram      *ask.Question[string, Facts]
-	dnsServer, dnsZone, tsigKey, tsigAlgorithm, tsigSecretFile *ask.Question[string, Facts]
-	keyType, profile                                           *ask.Question[string, Facts]
-	bothUses                                                   *ask.Question[bool, Facts]
+	server, caFile, email, eabKID, eabHMACFile                              *ask.Question[string, Facts]
+	names, dnsSet, dnsSecretFile                                            *ask.Question[[]string, Facts]
+	challenge, httpListen, tlsListen, webroot, dnsProgram                   *ask.Question[string, Facts]
+	dnsProvider, dnsServer, dnsZone, tsigKey, tsigAlgorithm, tsigSecretFile *ask.Question[string, Facts]
+	keyType, profile                                                        *ask.Question[string, Facts]
+	bothUses                                                                *ask.Question[bool, Facts]
 }
 
 // NewOrder makes the questions, for these CAs and what listens here.
@@ -37,11 +37,12 @@ func NewOrder(cas authority.List, web detect.Web) *Order {
 	o.aboutNames()
 	o.aboutProof()
 	o.aboutUpdates()
+	o.aboutProvider()
 	o.aboutKey()
 	o.Set = ask.Set[Facts]{
 		o.server, o.caFile, o.eabKID, o.eabHMACFile,
 		o.names,
-		o.challenge, o.httpListen, o.tlsListen, o.webroot, o.dnsProgram, o.dnsServer, o.dnsZone, o.tsigKey, o.tsigAlgorithm, o.tsigSecretFile,
+		o.challenge, o.httpListen, o.tlsListen, o.webroot, o.dnsProvider, o.dnsSet, o.dnsSecretFile, o.dnsProgram, o.dnsServer, o.dnsZone, o.tsigKey, o.tsigAlgorithm, o.tsigSecretFile,
 		o.keyType, o.bothUses, o.profile, o.email,
 	}
 	return o
@@ -55,8 +56,16 @@ type OrderDecisions struct {
 	Names, KeyTypes                     []string
 	Challenge, Listen, Webroot, Program string
 	Update                              Update
+	Provider                            Provider
 	Profile                             string
 	BothUses                            bool
+}
+
+// Provider is who keeps the zone: Values are its fields that are no secrets,
+// Files the files that hold those that are.
+type Provider struct {
+	Code          string
+	Values, Files map[string]string
 }
 
 // Update is where DNS updates go (RFC 2136), and by which key (RFC 8945).
@@ -75,8 +84,20 @@ func (o *Order) Decide(f Facts, a *ask.Answers, staging bool) (OrderDecisions, e
 		}
 		return q.Get(f, a)
 	}
+	fields := func(q *ask.Question[[]string, Facts]) map[string]string {
+		if !q.Relevant(f, a) {
+			return nil
+		}
+		out := map[string]string{}
+		for _, pair := range q.Get(f, a) {
+			name, value, _ := strings.Cut(pair, "=")
+			out[name] = value
+		}
+		return out
+	}
 	return OrderDecisions{
-		CA: ca, CAFile: text(o.caFile), Email: text(o.email), EABKID: text(o.eabKID), EABHMACFile: text(o.eabHMACFile),
+		Provider: Provider{text(o.dnsProvider), fields(o.dnsSet), fields(o.dnsSecretFile)},
+		CA:       ca, CAFile: text(o.caFile), Email: text(o.email), EABKID: text(o.eabKID), EABHMACFile: text(o.eabHMACFile),
 		Names: o.names.Get(f, a), KeyTypes: strings.Split(o.keyType.Get(f, a), ","),
 		Challenge: o.challenge.Get(f, a), Listen: text(o.httpListen) + text(o.tlsListen), Webroot: text(o.webroot), Program: text(o.dnsProgram),
 		Update:  Update{text(o.dnsServer), text(o.dnsZone), text(o.tsigKey), text(o.tsigAlgorithm), text(o.tsigSecretFile)},

@@ -9,12 +9,13 @@ import (
 
 // The ways to prove a name to a CA.
 const (
-	ProofHTTP    = "http-01"
-	ProofWebroot = "webroot"
-	ProofTLS     = "tls-alpn-01"
-	ProofUpdate  = "dns-rfc2136"
-	ProofProgram = "dns-exec"
-	ProofByHand  = "dns-manual"
+	ProofHTTP     = "http-01"
+	ProofWebroot  = "webroot"
+	ProofTLS      = "tls-alpn-01"
+	ProofProvider = "dns"
+	ProofUpdate   = "dns-rfc2136"
+	ProofProgram  = "dns-exec"
+	ProofByHand   = "dns-manual"
 )
 
 func (o *Order) aboutProof() {
@@ -30,19 +31,20 @@ func (o *Order) aboutProof() {
 		Title:   "How should the names be proved to the CA?",
 		Why:     "The CA looks whether you hold the names, now and at every renewal.",
 		Help: `http-01 and tls-alpn-01 open a port of this server for some seconds; the names must point here, and the CA must
-reach the port. webroot leaves a file where a web server shows it. The dns-* ways make a record _acme-challenge in the
+reach the port. webroot leaves a file where a web server shows it. The dns ways make a record _acme-challenge in the
 zone; they work for names that do not point here, and are the only ones for wildcards.`,
 		Choices: []ask.Choice[string]{
 			{Value: ProofHTTP, Name: ProofHTTP, Help: "answer on port 80, for some seconds"},
 			{Value: ProofWebroot, Name: ProofWebroot, Help: "leave a file with the web server on port 80"},
 			{Value: ProofTLS, Name: ProofTLS, Help: "answer on port 443, for some seconds"},
+			{Value: ProofProvider, Name: ProofProvider, Help: "make the record by the API of whoever keeps your zone"},
 			{Value: ProofUpdate, Name: ProofUpdate, Help: "make the record by a signed update of your name server"},
 			{Value: ProofProgram, Name: ProofProgram, Help: "make the record by a program of yours"},
 			{Value: ProofByHand, Name: ProofByHand, Help: "make the record yourself; it cannot be renewed unattended"},
 		},
 		Hide: func(v string, f Facts, a *ask.Answers) string {
 			switch {
-			case wildcard(o.names.Get(f, a)) && !strings.HasPrefix(v, "dns-"):
+			case wildcard(o.names.Get(f, a)) && !strings.HasPrefix(v, "dns"):
 				return "a wildcard is proved by DNS only"
 			case v == ProofHTTP && a.Source("http-listen") == ask.Unset:
 				return busy(o.web.HTTP)
@@ -55,6 +57,8 @@ zone; they work for names that do not point here, and are the only ones for wild
 		},
 		Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[string] {
 			switch {
+			case a.Source("dns-provider") != ask.Unset:
+				return suggest(ProofProvider, ask.Detected, "a provider is named")
 			case wildcard(o.names.Get(f, a)):
 				return ask.Suggestion[string]{Why: "a wildcard is proved by DNS, and who keeps your zone is not known"}
 			case o.web.HTTP == "" || a.Source("http-listen") != ask.Unset:
@@ -67,8 +71,8 @@ zone; they work for names that do not point here, and are the only ones for wild
 			return ask.Suggestion[string]{Why: o.web.HTTP + " listens on port 80 and " + o.web.HTTPS + " on 443"}
 		},
 		Check: func(v string, f Facts, a *ask.Answers) error {
-			if wildcard(o.names.Get(f, a)) && !strings.HasPrefix(v, "dns-") {
-				return hint.New("a wildcard is proved by DNS only", "choose one of the dns- ways, or give names without a *")
+			if wildcard(o.names.Get(f, a)) && !strings.HasPrefix(v, "dns") {
+				return hint.New("a wildcard is proved by DNS only", "choose one of the dns ways, or give names without a *")
 			}
 			return nil
 		},

@@ -11,6 +11,7 @@ import (
 
 	"postseal/certs"
 	"postseal/certs/acme"
+	"postseal/certs/acme/legodns"
 	"postseal/certs/authority"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
@@ -142,7 +143,7 @@ func (k *Keeper) client(ctx context.Context, l *Lineage, t Terms) (*acme.Client,
 }
 
 // solver makes the solver of a challenge.
-func (k *Keeper) solver(c Challenge) (acme.Solver, error) {
+func (k *Keeper) solver(ctx context.Context, c Challenge) (acme.Solver, error) {
 	inDNS := func(p acme.DNSProvider) acme.Solver {
 		return acme.DNS{Provider: p, Resolvers: k.Facts.Resolver.Servers}
 	}
@@ -160,6 +161,12 @@ func (k *Keeper) solver(c Challenge) (acme.Solver, error) {
 		return inDNS(k.ByHand), nil
 	case interview.ProofProgram:
 		return inDNS(acme.Exec{Program: c.Program}), nil
+	case interview.ProofProvider:
+		p, err := legodns.New(ctx, c.Provider.Code, c.Provider.Values, c.Provider.Files)
+		if err != nil {
+			return nil, err
+		}
+		return inDNS(p), nil
 	case interview.ProofUpdate:
 		p := acme.RFC2136{Server: c.Update.Server, Zone: c.Update.Zone, Key: c.Update.Key, Algorithm: c.Update.Algorithm}
 		if c.Update.SecretFile != "" {
@@ -208,7 +215,7 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 	if err := k.preflight(ctx, &try, meta); err != nil {
 		return err
 	}
-	s, err := k.solver(l.Challenge)
+	s, err := k.solver(ctx, l.Challenge)
 	if err != nil {
 		return err
 	}
@@ -255,7 +262,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		}
 		order.Key = key
 	}
-	s, err := k.solver(l.Challenge)
+	s, err := k.solver(ctx, l.Challenge)
 	if err != nil {
 		return err
 	}

@@ -53,8 +53,9 @@ type Challenge struct {
 	Webroot string `json:"webroot,omitempty"`
 	// Program makes the record, for dns-exec.
 	Program string `json:"program,omitempty"`
-	// Update is for dns-rfc2136.
-	Update *Update `json:"update,omitempty"`
+	// Update is for dns-rfc2136, Provider for dns.
+	Update   *Update   `json:"update,omitempty"`
+	Provider *Provider `json:"provider,omitempty"`
 }
 
 // Update is where DNS updates go. The secret stays in its file.
@@ -68,6 +69,15 @@ type Update struct {
 	SecretFile string `json:"secret_file,omitempty"`
 }
 
+// Provider is who keeps the zone. Secrets stay in their files.
+//
+// The fields are those of interview.Provider.
+type Provider struct {
+	Code   string            `json:"code"`
+	Values map[string]string `json:"values,omitempty"`
+	Files  map[string]string `json:"files,omitempty"`
+}
+
 // From makes a lineage of what was decided. known are those that there are: one
 // of the same name goes on, with what was issued to it.
 func From(d interview.OrderDecisions, known []*Lineage) *Lineage {
@@ -78,6 +88,10 @@ func From(d interview.OrderDecisions, known []*Lineage) *Lineage {
 	if d.Challenge == interview.ProofUpdate {
 		u := Update(d.Update)
 		l.Challenge.Update = &u
+	}
+	if d.Challenge == interview.ProofProvider {
+		p := Provider(d.Provider)
+		l.Challenge.Provider = &p
 	}
 	if i := slices.IndexFunc(known, func(k *Lineage) bool { return k.Name == l.Name }); i >= 0 {
 		l.Issued = known[i].Issued
@@ -104,6 +118,14 @@ func (l *Lineage) Answers() map[string][]string {
 	}
 	if u := l.Challenge.Update; u != nil {
 		maps.Copy(texts, map[string]string{"dns-server": u.Server, "dns-zone": u.Zone, "tsig-key": u.Key, "tsig-algorithm": u.Algorithm, "tsig-secret-file": u.SecretFile})
+	}
+	if p := l.Challenge.Provider; p != nil {
+		texts["dns-provider"] = p.Code
+		for key, fields := range map[string]map[string]string{"dns-set": p.Values, "dns-secret-file": p.Files} {
+			for _, name := range slices.Sorted(maps.Keys(fields)) {
+				out[key] = append(out[key], name+"="+fields[name])
+			}
+		}
 	}
 	for key, text := range texts {
 		if text != "" {

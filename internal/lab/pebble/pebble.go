@@ -175,6 +175,13 @@ func (d *DNS) Add(records ...string) {
 	}
 }
 
+// Remove takes all records of a name and type away.
+func (d *DNS) Remove(name string, kind uint16) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.rr, key(name, kind))
+}
+
 func (d *DNS) insert(rr dns.RR) {
 	k := key(rr.Header().Name, rr.Header().Rrtype)
 	d.rr[k] = append(d.rr[k], rr)

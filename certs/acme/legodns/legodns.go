@@ -1,0 +1,156 @@
+// Package legodns makes lego's DNS providers out of what was answered, as
+// acme.DNSProvider. Which ones there are, and what they need, stands in
+// certs/dnsproviders.
+//
+// It holds no secret longer than the library does: secrets are read by the
+// library from their files.
+package legodns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-acme/lego/v4/challenge"
+
+	"postseal/certs/acme"
+	"postseal/certs/dnsproviders"
+	"postseal/internal/hint"
+)
+
+// constructors are filled by the generated lists.
+var constructors = map[string]func() (challenge.Provider, error){}
+
+// environment is held while a provider is made: the library reads its settings
+// from the environment of the process, and nowhere else.
+var environment sync.Mutex
+
+// New makes a provider. values are fields that are no secrets, files the files
+// that hold those that are; nobody but their owner may read them. It fails if
+// something that the provider needs is missing.
+//
+// Some providers are asked about themselves; that is bounded, and ends with ctx.
+func New(ctx context.Context, code string, values, files map[string]string) (*acme.Library, error) {
+	known, ok := dnsproviders.Find(code)
+	construct := constructors[code]
+	if !ok || construct == nil {
+		return nil, hint.New(fmt.Sprintf("no DNS provider is known as %.40q", code), "postseal cert providers lists them")
+	}
+	var all []error
+	for name, path := range files {
+		if _, ok := known.Field(name); !ok {
+			all = append(all, unknown(known, name))
+		}
+		all = append(all, private(path))
+	}
+	for name := range values {
+		if f, ok := known.Field(name); !ok {
+			all = append(all, unknown(known, name))
+		} else if f.Secret {
+			all = append(all, hint.New(name+" is a secret, and belongs into a file", "--dns-secret-file "+name+"=/path/to/file"))
+		}
+	}
+	if err := errors.Join(all...); err != nil {
+		return nil, err
+	}
+	environment.Lock()
+	defer environment.Unlock()
+	set := map[string]string{}
+	for name, v := range values {
+		set[name] = v
+	}
+	for name, path := range files {
+		if !strings.HasSuffix(name, "_PATH") { // which are paths themselves
+			name += "_FILE"
+		}
+		set[name] = path
+	}
+	var names []string // what our caller has in his environment is not meant
+	for _, f := range known.Fields {
+		names = append(names, f.Name, f.Name+"_FILE")
+	}
+	defer exchange(names, set)()
+	p, err := made(ctx, construct)
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("%s: %.300s", known.Name, err.Error()), "it needs "+known.Needs()+"; postseal cert providers "+code+" explains them")
+	}
+	return &acme.Library{Code: code, Provider: p}, nil
+}
+
+func unknown(p dnsproviders.Provider, name string) error {
+	return hint.New(fmt.Sprintf("%s has no field %.60q", p.Name, name), "postseal cert providers "+p.Code+" lists them")
+}
+
+// private says whether only its owner can read a file.
+func private(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return hint.New(path+" does not exist", "put the secret into it, and then: chmod 600 "+path)
+	case err != nil:
+		return fmt.Errorf("reading a secret: %w", err)
+	case !info.Mode().IsRegular():
+		return hint.New(path+" is no file", "name the file that holds the secret")
+	case info.Mode().Perm()&0o077 != 0:
+		return hint.New(fmt.Sprintf("others can read the secret in %s (mode %04o)", path, info.Mode().Perm()), "chmod 600 "+path)
+	}
+	return nil
+}
+
+// makeTime bounds making a provider.
+const makeTime = 15 * time.Second
+
+// made constructs a provider; some panic at what they do not expect.
+func made(ctx context.Context, construct func() (challenge.Provider, error)) (challenge.Provider, error) {
+	type result struct {
+		p   challenge.Provider
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() {
+			if recover() != nil {
+				done <- result{err: errors.New("the library could not make it of these values")}
+			}
+		}()
+		p, err := construct()
+		done <- result{p, err}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, makeTime)
+	defer cancel()
+	select {
+	case r := <-done:
+		return r.p, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// exchange gives variables of the environment the values of set, or none; what
+// it returns puts them back.
+func exchange(names []string, set map[string]string) func() {
+	before := map[string]string{}
+	put := func(name string, values map[string]string) {
+		if v, ok := values[name]; ok {
+			_ = os.Setenv(name, v)
+		} else {
+			_ = os.Unsetenv(name)
+		}
+	}
+	for _, name := range names {
+		if v, ok := os.LookupEnv(name); ok {
+			before[name] = v
+		}
+		put(name, set)
+	}
+	return func() {
+		for _, name := range names {
+			put(name, before)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"postseal/certs/dnsproviders"
+	"postseal/internal/hint"
+	"postseal/internal/report"
+)
+
+func (a *app) certProvidersCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "providers [NAME]",
+		Short: "List who can make DNS records for --challenge dns, and what each needs",
+		Long: `providers lists the companies and programs that keep DNS zones and can be told to make the record by which a name is
+proved. With NAME it lists what that one needs to know: secrets are given as files, the rest as values.
+`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error { return a.certProviders(args) },
+	}
+}
+
+func (a *app) certProviders(args []string) error {
+	all := dnsproviders.All()
+	if len(args) == 0 {
+		if a.json {
+			return a.printer(a.out).JSON(map[string]any{"providers": all})
+		}
+		for _, p := range all {
+			fmt.Fprintf(a.out, "%-18s %s\n", p.Code, report.Clean(p.Name))
+		}
+		return nil
+	}
+	p, ok := dnsproviders.Find(args[0])
+	if !ok {
+		return usageError{hint.New(fmt.Sprintf("no DNS provider is known as %.40q", args[0]), dnsproviders.Near(args[0]))}
+	}
+	if a.json {
+		return a.printer(a.out).JSON(p)
+	}
+	fmt.Fprintf(a.out, "%s  %s\nIt needs %s.\n\n", report.Clean(p.Name), p.URL, p.Needs())
+	flags := "--dns-provider " + p.Code
+	for _, f := range p.Fields {
+		kind := ""
+		if f.Secret {
+			kind = "secret, "
+		}
+		if f.Optional {
+			kind += "optional, "
+		}
+		fmt.Fprintf(a.out, "%s\n  %s%s\n", f.Name, kind, report.Clean(f.Text))
+		needed := !f.Optional
+		if len(p.Sets) > 0 {
+			needed = strings.Contains(" "+strings.Join(p.Sets[0], " ")+" ", " "+f.Name+" ")
+		}
+		switch {
+		case needed && f.Secret:
+			flags += " --dns-secret-file " + f.Name + "=FILE"
+		case needed:
+			flags += " --dns-set " + f.Name + "=VALUE"
+		}
+	}
+	_, err := fmt.Fprintf(a.out, "\npostseal cert obtain %s\n", flags)
+	return err
+}

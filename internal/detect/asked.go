@@ -1,0 +1,146 @@
+package detect
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/host"
+)
+
+// Wanted is what the log tells of client certificates: who wanted this server
+// to show one when it sends.
+type Wanted struct {
+	// Seen says that there was a log to look at; Sent is how many deliveries by
+	// SMTP it tells of, and Days how long it is, 0 if it does not say.
+	Seen bool `json:"seen"`
+	Sent int  `json:"deliveries"`
+	Days int  `json:"days"`
+	// By are the peers that wanted a certificate, those most often met first.
+	By []Wanting `json:"by"`
+}
+
+// Wanting is a peer that wanted a client certificate.
+type Wanting struct {
+	Peer  string `json:"peer"`
+	Times int    `json:"times"`
+	// Refused says that mail was refused for want of a good one; else it only
+	// asked, as the log of level 2 shows.
+	Refused bool `json:"refused"`
+	// Words is what the peer, or the library, said.
+	Words string `json:"words"`
+}
+
+// tailLength is how much of the end of a log is read, in bytes.
+const tailLength = host.MaxFile
+
+var (
+	// by is a line of the process that delivers: its own words only, never those
+	// that a sender can put into a log.
+	by       = regexp.MustCompile(`postfix[\w./-]*/(?:smtp|lmtp)\[(\d+)\]: (.*)$`)
+	delivery = regexp.MustCompile(`^[0-9A-Za-z]+: to=<[^>]*>,.* relay=([^,\s]+),.* status=(\w+) \((.*)\)$`)
+	// certificateWords are how servers refuse for want of a certificate.
+	certificateWords = regexp.MustCompile(`(?i)(?:\b[45]\d\d\b.*(?:client certificate|certificate required|no certificate presented|certificate not trusted|valid certificate))`)
+	settingUp        = regexp.MustCompile(`^setting up TLS connection to (\S+)`)
+	alert            = regexp.MustCompile(`(?i)alert certificate required|peer did not return a certificate`)
+)
+
+// findWanted reads the end of the log for peers that want a client certificate.
+// Lines of a log that is not on disk are not asked for.
+func (f *Facts) findWanted(m host.Reader) {
+	if f.Log.Path == "" {
+		return
+	}
+	info, err := m.Stat(f.Log.Path)
+	if err != nil {
+		return
+	}
+	data, err := m.ReadTail(f.Log.Path, max(0, info.Size-tailLength))
+	if err != nil {
+		return
+	}
+	f.Wanted = WantedIn(string(data), f.Now)
+}
+
+// WantedIn counts in the text of a log.
+func WantedIn(text string, now time.Time) Wanted {
+	w := Wanted{Seen: true}
+	to := map[string]string{} // the peer that a process is connecting to
+	note := func(peer, words string, refused bool) {
+		if at := strings.IndexByte(peer, '['); at > 0 {
+			peer = peer[:at]
+		}
+		i := slices.IndexFunc(w.By, func(x Wanting) bool { return x.Peer == peer })
+		if i < 0 {
+			w.By = append(w.By, Wanting{Peer: peer})
+			i = len(w.By) - 1
+		}
+		x := &w.By[i]
+		x.Times++
+		if refused || x.Words == "" {
+			x.Words, x.Refused = words, x.Refused || refused
+		}
+	}
+	var first, last time.Time
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		m := by.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		if t := stamp(line, now); !t.IsZero() {
+			if first.IsZero() {
+				first = t
+			}
+			last = t
+		}
+		process, said := m[1], m[2]
+		if s := settingUp.FindStringSubmatch(said); s != nil {
+			to[process] = strings.TrimSuffix(s[1], ":")
+		}
+		switch d := delivery.FindStringSubmatch(said); {
+		case d != nil:
+			w.Sent++
+			if d[2] != "sent" && certificateWords.MatchString(d[3]) {
+				note(d[1], d[3], true)
+			}
+		case alert.MatchString(said) && to[process] != "":
+			note(to[process], said, true)
+		case strings.Contains(said, "read server certificate request") && strings.HasPrefix(said, "SSL_connect:") && to[process] != "":
+			note(to[process], "it asked for one in the handshake", false)
+		}
+	}
+	if !first.IsZero() {
+		w.Days = int(last.Sub(first).Hours()/24 + 0.5)
+	}
+	slices.SortStableFunc(w.By, func(a, b Wanting) int {
+		if a.Refused != b.Refused {
+			return map[bool]int{true: -1, false: 1}[a.Refused]
+		}
+		return b.Times - a.Times
+	})
+	return w
+}
+
+// stamp is when a line was logged, in either of the forms of syslog; zero if it
+// does not say. The old form has no year: it is the last such day.
+func stamp(line string, now time.Time) time.Time {
+	if word, _, _ := strings.Cut(line, " "); len(word) > 19 {
+		if t, err := time.Parse(time.RFC3339Nano, word); err == nil {
+			return t
+		}
+	}
+	if len(line) < 15 {
+		return time.Time{}
+	}
+	t, err := time.ParseInLocation("Jan _2 15:04:05", line[:15], now.Location())
+	if err != nil {
+		return time.Time{}
+	}
+	t = t.AddDate(now.Year(), 0, 0)
+	if t.After(now.Add(24 * time.Hour)) {
+		t = t.AddDate(-1, 0, 0)
+	}
+	return t
+}

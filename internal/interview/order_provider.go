@@ -1,0 +1,162 @@
+package interview
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"postseal/certs/dnsproviders"
+	"postseal/internal/ask"
+	"postseal/internal/hint"
+)
+
+// aboutProvider are the questions about who keeps the zone.
+func (o *Order) aboutProvider() {
+	here := func(f Facts, a *ask.Answers) bool { return o.challenge.Get(f, a) == ProofProvider }
+	chosen := func(f Facts, a *ask.Answers) (dnsproviders.Provider, bool) {
+		if !here(f, a) {
+			return dnsproviders.Provider{}, false
+		}
+		return dnsproviders.Find(o.dnsProvider.Get(f, a))
+	}
+	o.dnsProvider = &ask.Question[string, Facts]{
+		Key:     "dns-provider",
+		Section: SectionOrder,
+		Title:   "Who keeps your DNS zone?",
+		Why:     "The record is made there by its API, and taken away again, now and at every renewal.",
+		Help: `The short name of a company or program that keeps zones. postseal cert providers lists all that are known, and
+what each of them needs.`,
+		Placeholder: "its short name",
+		Parse: func(texts []string) (string, error) {
+			if _, ok := dnsproviders.Find(texts[0]); !ok {
+				return "", hint.New(fmt.Sprintf("no DNS provider is known as %.40q", texts[0]), dnsproviders.Near(texts[0]))
+			}
+			return texts[0], nil
+		},
+		Offer: func(Facts, *ask.Answers) []ask.Choice[string] {
+			var common, rest []ask.Choice[string]
+			for _, p := range dnsproviders.All() {
+				c := ask.Choice[string]{Value: p.Code, Name: p.Code, Help: p.Name}
+				if p.Common() {
+					common = append(common, c)
+				} else {
+					rest = append(rest, c)
+				}
+			}
+			return append(common, rest...)
+		},
+		When: here,
+		Suggest: func(Facts, *ask.Answers) ask.Suggestion[string] {
+			return ask.Suggestion[string]{Why: "only you know it"}
+		},
+	}
+	o.dnsSet = pairs(ask.Question[[]string, Facts]{
+		Key:   "dns-set",
+		Title: "What does the provider need to know that is no secret?",
+		Why:   "Addresses, user names and the like, as NAME=VALUE with the name of the field.",
+		Help: `postseal cert providers NAME lists the fields of a provider. What is a secret is refused here: it belongs into a
+file.`,
+		Placeholder: "PDNS_API_URL=http://127.0.0.1:8081",
+		When: func(f Facts, a *ask.Answers) bool {
+			p, ok := chosen(f, a)
+			return ok && slices.ContainsFunc(p.Fields, func(x dnsproviders.Field) bool { return !x.Secret })
+		},
+		Check: func(v []string, f Facts, a *ask.Answers) error {
+			p, _ := chosen(f, a)
+			return fields(p, v, false)
+		},
+	}, func(f Facts, a *ask.Answers) (needed bool, why string) {
+		p, _ := chosen(f, a)
+		for _, s := range p.Sets {
+			for _, name := range s {
+				if x, ok := p.Field(name); ok && !x.Secret {
+					needed = true
+				}
+			}
+		}
+		return needed, p.Name + " needs " + p.Needs()
+	})
+	o.dnsSecretFile = pairs(ask.Question[[]string, Facts]{
+		Key:   "dns-secret-file",
+		Title: "In which files are the provider's secrets?",
+		Why:   "Whoever has them can change the zone; so they are read from files, as NAME=FILE, and never given on a command line.",
+		Help: `Files that only root can read, each with one secret and nothing else. postseal cert providers NAME lists the fields
+of a provider.`,
+		Placeholder: "CF_DNS_API_TOKEN=/etc/postseal/cloudflare.token",
+		When: func(f Facts, a *ask.Answers) bool {
+			p, ok := chosen(f, a)
+			return ok && slices.ContainsFunc(p.Fields, func(x dnsproviders.Field) bool { return x.Secret })
+		},
+		Check: func(v []string, f Facts, a *ask.Answers) error {
+			p, _ := chosen(f, a)
+			all := []error{fields(p, v, true)}
+			for _, pair := range v {
+				_, path, _ := strings.Cut(pair, "=")
+				all = append(all, absolute(path))
+			}
+			var given []string
+			for _, pair := range append(o.dnsSet.Get(f, a), v...) {
+				name, _, _ := strings.Cut(pair, "=")
+				given = append(given, name)
+			}
+			if err := p.Complete(given); err != nil {
+				all = append(all, hint.Wrap(err, "--dns-secret-file NAME=FILE for secrets, --dns-set NAME=VALUE for the rest"))
+			}
+			return errors.Join(all...)
+		},
+	}, func(f Facts, a *ask.Answers) (bool, string) {
+		p, _ := chosen(f, a)
+		return true, p.Name + " needs " + p.Needs()
+	})
+}
+
+// fields checks that all are fields of a provider, and secrets or none.
+func fields(p dnsproviders.Provider, given []string, secret bool) error {
+	var all []error
+	for _, pair := range given {
+		name, _, _ := strings.Cut(pair, "=")
+		switch f, ok := p.Field(name); {
+		case !ok:
+			all = append(all, hint.New(fmt.Sprintf("%s has no field %.60q", p.Name, name), "postseal cert providers "+p.Code+" lists them"))
+		case f.Secret && !secret:
+			all = append(all, hint.New(name+" is a secret, and belongs into a file", "--dns-secret-file "+name+"=/path/to/file"))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// pairs makes a question whose answers are NAME=VALUE; "none" is no answer.
+// needed says whether somebody must be asked, and what to say.
+func pairs(q ask.Question[[]string, Facts], needed func(Facts, *ask.Answers) (bool, string)) *ask.Question[[]string, Facts] {
+	q.Section, q.Many = SectionOrder, true
+	q.Parse = func(texts []string) ([]string, error) {
+		if slices.Equal(texts, []string{"none"}) {
+			return nil, nil
+		}
+		for _, t := range texts {
+			if name, value, ok := strings.Cut(t, "="); !ok || name == "" || value == "" {
+				return nil, hint.New("this is not of the form NAME=VALUE", "postseal cert providers lists the names") // the value may be a secret: it is not repeated
+			}
+		}
+		return texts, nil
+	}
+	q.Format = func(v []string) []string {
+		if len(v) == 0 {
+			return []string{"none"}
+		}
+		return v
+	}
+	q.Suggest = func(f Facts, a *ask.Answers) ask.Suggestion[[]string] {
+		must, why := needed(f, a)
+		if must {
+			return ask.Suggestion[[]string]{Why: why}
+		}
+		return suggest([]string(nil), ask.Default, "%s", why)
+	}
+	q.Sure = func(f Facts, a *ask.Answers) bool {
+		must, _ := needed(f, a)
+		return !must
+	}
+	return &q
+}

@@ -1,0 +1,141 @@
+package lineage_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"postseal/certs/authority"
+	"postseal/internal/ask"
+	"postseal/internal/detect"
+	"postseal/internal/interview"
+	"postseal/internal/lab"
+	"postseal/internal/lineage"
+)
+
+// facts are of a server with a name.
+func facts(t testing.TB) *detect.Facts {
+	t.Helper()
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp inet n - n - - smtpd\n"})
+	f, err := detect.Look(context.Background(), m, "/etc/postfix", "/etc/postseal/certs", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// given are answers that can be given, by key.
+var given = map[string][][]string{
+	"server": {{"letsencrypt"}, {"zerossl"}, {"digicert"}, {"https://ca.example.org/dir"}}, "acme-ca-file": {{"/c/root.pem"}, {"none"}},
+	"email": {{"postmaster@example.org"}, {"none"}}, "eab-kid": {{"kid"}, {"none"}}, "eab-hmac-file": {{"/c/eab"}},
+	"name":        {{"mx.example.org"}, {"mx.example.org", "mail.example.org"}, {"*.example.org"}},
+	"challenge":   {{"http-01"}, {"webroot"}, {"tls-alpn-01"}, {"dns"}, {"dns-rfc2136"}, {"dns-exec"}, {"dns-manual"}},
+	"http-listen": {{":8080"}, {"192.0.2.1:80"}}, "tls-listen": {{":8443"}}, "webroot": {{"/srv/web"}}, "dns-program": {{"/usr/local/bin/hook"}},
+	"dns-provider": {{"cloudflare"}, {"pdns"}}, "dns-set": {{"PDNS_API_URL=http://127.0.0.1:8081"}, {"none"}}, "dns-secret-file": {{"CF_DNS_API_TOKEN=/c/cf"}, {"PDNS_API_KEY=/c/pdns"}},
+	"dns-server": {{"ns.example.org:53"}}, "dns-zone": {{"example.org"}, {"none"}}, "tsig-key": {{"acme"}, {"none"}}, "tsig-algorithm": {{"hmac-sha512"}, {"hmac-sha256"}}, "tsig-secret-file": {{"/c/tsig"}},
+	"key-type": {{"P256"}, {"P256,RSA2048"}, {"P384"}}, "acme-profile": {{"tlsserver"}, {"none"}}, "both-uses": {{"yes"}, {"no"}},
+}
+
+// TestAnswersOfALineage: what was ordered can be ordered again: the answers of
+// a lineage make the same lineage.
+func TestAnswersOfALineage(t *testing.T) {
+	f := facts(t)
+	orders := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		o := interview.NewOrder(authority.Known(), detect.Web{})
+		a := &ask.Answers{}
+		for _, q := range o.Set {
+			if texts := given[q.Name()]; len(texts) > 0 && rapid.Bool().Draw(rt, "give "+q.Name()) {
+				if err := q.Set(a, rapid.SampledFrom(texts).Draw(rt, q.Name()), ask.Flag); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
+		if o.Check(f, a) != nil {
+			return
+		}
+		orders++
+		d, err := o.Decide(f, a, false)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		l := lineage.From(d, nil)
+		b := &ask.Answers{}
+		for key, texts := range l.Answers() {
+			q, ok := o.Lookup(key)
+			if !ok {
+				rt.Fatalf("%s is no question", key)
+			}
+			if err := q.Set(b, texts, ask.Recorded); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		d2, err := o.Decide(f, b, false)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if diff := cmp.Diff(l, lineage.From(d2, nil)); diff != "" {
+			rt.Fatalf("(-ordered +again)\n%s", diff)
+		}
+	})
+	if orders < 5 {
+		t.Fatalf("only %d orders could be made: the generator is broken", orders)
+	}
+}
+
+// TestEveryOrderQuestionMatters: of each question of an order, two answers make
+// two orders.
+func TestEveryOrderQuestionMatters(t *testing.T) {
+	f := facts(t)
+	for _, q := range interview.NewOrder(authority.Known(), detect.Web{}).Set {
+		name := q.Name()
+		seen := map[string]bool{}
+		for _, base := range []map[string][]string{
+			{}, {"server": {"https://ca.example.org/dir"}, "eab-kid": {"kid"}}, {"server": {"zerossl"}}, {"challenge": {"webroot"}}, {"challenge": {"tls-alpn-01"}},
+			{"challenge": {"dns"}, "dns-provider": {"pdns"}}, {"challenge": {"dns"}}, {"challenge": {"dns-rfc2136"}, "tsig-key": {"acme"}}, {"challenge": {"dns-rfc2136"}}, {"challenge": {"dns-exec"}},
+		} {
+			for _, texts := range append(slices.Clone(given[name]), nil) {
+				o, a := interview.NewOrder(authority.Known(), detect.Web{}), &ask.Answers{}
+				for _, x := range o.Set {
+					v := base[x.Name()]
+					if x.Name() == name && texts != nil {
+						v = texts
+					}
+					if v != nil {
+						if err := x.Set(a, v, ask.Flag); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				item, _ := o.Lookup(name)
+				if !item.Relevant(f, a) {
+					continue
+				}
+				if d, err := o.Decide(f, a, false); err == nil && len(d.Names) > 0 {
+					text, err := json.Marshal(d)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if len(base) == 0 || base[name] == nil {
+						seen[string(text)] = true
+					}
+				}
+			}
+		}
+		if len(seen) < 2 {
+			t.Errorf("%s: no two answers make two orders", name)
+		}
+		section, title, why, help := q.Texts()
+		if section != interview.SectionOrder || !strings.HasSuffix(title, "?") || !strings.HasSuffix(why, ".") || help == "" {
+			t.Errorf("%s: section %q, title %q, why %q", name, section, title, why)
+		}
+		if len(given[name]) == 0 {
+			t.Errorf("%s has no answers to try here", name)
+		}
+	}
+}
