@@ -8,13 +8,16 @@ import (
 	"postseal/internal/host"
 )
 
-// Web is what a CA would find on the ports over which names can be proved.
+// Web is what a CA would find on the ports over which names can be proved, and
+// who else may use a certificate.
 type Web struct {
 	// HTTP and HTTPS are the programs that listen on port 80 and 443; empty if
 	// nothing does, or if it cannot be seen.
 	HTTP, HTTPS string
 	// Roots are folders that a web server here may show as /.
 	Roots []string
+	// Dovecot is true if Dovecot is set up here.
+	Dovecot bool
 }
 
 // webRoots are where distributions let web servers begin.
@@ -28,6 +31,8 @@ func FindWeb(ctx context.Context, m host.Reader) Web {
 			w.Roots = append(w.Roots, dir)
 		}
 	}
+	_, err := m.Stat("/etc/dovecot/dovecot.conf")
+	w.Dovecot = err == nil
 	return w
 }
 

@@ -26,7 +26,7 @@ type Order struct {
 	names, dnsSet, dnsSecretFile                                            *ask.Question[[]string, Facts]
 	challenge, httpListen, tlsListen, webroot, dnsProgram                   *ask.Question[string, Facts]
 	dnsProvider, dnsServer, dnsZone, tsigKey, tsigAlgorithm, tsigSecretFile *ask.Question[string, Facts]
-	keyType, profile                                                        *ask.Question[string, Facts]
+	keyType, profile, alsoReload                                            *ask.Question[string, Facts]
 	bothUses                                                                *ask.Question[bool, Facts]
 }
 
@@ -39,11 +39,12 @@ func NewOrder(cas authority.List, web detect.Web) *Order {
 	o.aboutUpdates()
 	o.aboutProvider()
 	o.aboutKey()
+	o.aboutOthers()
 	o.Set = ask.Set[Facts]{
 		o.server, o.caFile, o.eabKID, o.eabHMACFile,
 		o.names,
 		o.challenge, o.httpListen, o.tlsListen, o.webroot, o.dnsProvider, o.dnsSet, o.dnsSecretFile, o.dnsProgram, o.dnsServer, o.dnsZone, o.tsigKey, o.tsigAlgorithm, o.tsigSecretFile,
-		o.keyType, o.bothUses, o.profile, o.email,
+		o.keyType, o.bothUses, o.profile, o.alsoReload, o.email,
 	}
 	return o
 }
@@ -57,7 +58,7 @@ type OrderDecisions struct {
 	Challenge, Listen, Webroot, Program string
 	Update                              Update
 	Provider                            Provider
-	Profile                             string
+	Profile, AlsoReload                 string
 	BothUses                            bool
 }
 
@@ -101,7 +102,7 @@ func (o *Order) Decide(f Facts, a *ask.Answers, staging bool) (OrderDecisions, e
 		Names: o.names.Get(f, a), KeyTypes: strings.Split(o.keyType.Get(f, a), ","),
 		Challenge: o.challenge.Get(f, a), Listen: text(o.httpListen) + text(o.tlsListen), Webroot: text(o.webroot), Program: text(o.dnsProgram),
 		Update:  Update{text(o.dnsServer), text(o.dnsZone), text(o.tsigKey), text(o.tsigAlgorithm), text(o.tsigSecretFile)},
-		Profile: text(o.profile), BothUses: o.bothUses.Get(f, a),
+		Profile: text(o.profile), AlsoReload: text(o.alsoReload), BothUses: o.bothUses.Get(f, a),
 	}, nil
 }
 

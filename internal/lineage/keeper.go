@@ -279,7 +279,37 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	}
 	l.Issued[name] = &Issued{KeyType: kind, URL: got.URL, Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
 	k.ask(ctx, c, meta, l.Issued[name], got.Leaf())
-	return k.Save(l)
+	if err := k.Save(l); err != nil {
+		return err
+	}
+	return k.reload(ctx, l, target)
+}
+
+// reloadTime bounds what others do to take a new certificate.
+const reloadTime = time.Minute
+
+// reload tells who else uses a certificate that there is a new one.
+func (k *Keeper) reload(ctx context.Context, l *Lineage, file string) error {
+	if l.AlsoReload == "" {
+		return nil
+	}
+	command := []string{l.AlsoReload, file}
+	if l.AlsoReload == interview.ReloadDovecot {
+		command = []string{"doveadm", "reload"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, reloadTime)
+	defer cancel()
+	o, err := k.M.Act(ctx, command[0], command[1:]...)
+	if err == nil && o.Code != 0 {
+		err = fmt.Errorf("it ended with %d: %.300s", o.Code, strings.TrimSpace(o.Stderr))
+	}
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("the certificate is in place, but %s did not take it: %w", command[0], err), "run it by hand: "+strings.Join(command, " "))
+	}
+	if k.Step != nil {
+		k.Step(apply.Event{Step: strings.Join(command, " "), State: apply.Done})
+	}
+	return nil
 }
 
 // counted remembers an order that counts against the CA's limits, and returns

@@ -36,10 +36,13 @@ type Lineage struct {
 	// Names are the host names.
 	Names []string `json:"names"`
 	// KeyTypes are authority.KeyTypes: one certificate for each.
-	KeyTypes  []string  `json:"key_types"`
-	Profile   string    `json:"profile,omitempty"`
-	BothUses  bool      `json:"both_uses,omitempty"`
-	Challenge Challenge `json:"challenge"`
+	KeyTypes []string `json:"key_types"`
+	Profile  string   `json:"profile,omitempty"`
+	BothUses bool     `json:"both_uses,omitempty"`
+	// AlsoReload is who else is told of a new certificate: "dovecot", or a
+	// program.
+	AlsoReload string    `json:"also_reload,omitempty"`
+	Challenge  Challenge `json:"challenge"`
 	// Issued is what was got, by the name of the algorithm ("ecdsa", "rsa").
 	Issued map[string]*Issued `json:"issued,omitempty"`
 }
@@ -83,7 +86,7 @@ type Provider struct {
 func From(d interview.OrderDecisions, known []*Lineage) *Lineage {
 	l := &Lineage{
 		Name: Name(d.Names), Server: d.CA.Directory, CAFile: d.CAFile, Email: d.Email, Names: d.Names, KeyTypes: d.KeyTypes,
-		Profile: d.Profile, BothUses: d.BothUses, Challenge: Challenge{Kind: d.Challenge, Listen: d.Listen, Webroot: d.Webroot, Program: d.Program},
+		AlsoReload: d.AlsoReload, Profile: d.Profile, BothUses: d.BothUses, Challenge: Challenge{Kind: d.Challenge, Listen: d.Listen, Webroot: d.Webroot, Program: d.Program},
 	}
 	if d.Challenge == interview.ProofUpdate {
 		u := Update(d.Update)
@@ -109,7 +112,7 @@ func (l *Lineage) Answers() map[string][]string {
 	if l.BothUses {
 		out["both-uses"] = []string{"yes"}
 	}
-	texts := map[string]string{"acme-ca-file": l.CAFile, "email": l.Email, "acme-profile": l.Profile, "webroot": l.Challenge.Webroot, "dns-program": l.Challenge.Program}
+	texts := map[string]string{"acme-ca-file": l.CAFile, "email": l.Email, "acme-profile": l.Profile, "also-reload": l.AlsoReload, "webroot": l.Challenge.Webroot, "dns-program": l.Challenge.Program}
 	switch l.Challenge.Kind {
 	case interview.ProofHTTP:
 		texts["http-listen"] = l.Challenge.Listen

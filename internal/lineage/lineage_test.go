@@ -335,6 +335,29 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
+// TestAlsoReload: who else uses the certificate is told, with its file; that he
+// fails is an error, and the certificate stays.
+func TestAlsoReload(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	called := filepath.Join(b.dir, "called")
+	l.AlsoReload = lab.Write(t, b.dir, "others", "#!/bin/sh\necho \"$@\" >> "+called+"\n[ ! -e "+b.dir+"/broken ] || { echo gone >&2; exit 7; }\n", 0o700)
+	b.obtain(t, l)
+	target := b.keeper.Path(l, "ecdsa")
+	if got, err := os.ReadFile(called); err != nil || string(got) != target+"\n" {
+		t.Errorf("called with %q, %v", got, err)
+	}
+	before := chain(t, target).Facts(nil).Fingerprint
+	lab.Write(t, b.dir, "broken", "", 0o600)
+	out := b.keeper.Renew(context.Background(), []*lineage.Lineage{l}, true)
+	if len(out) != 1 || out[0].Err == nil || !strings.Contains(out[0].Err.Error(), "ended with 7: gone") || hint.Of(out[0].Err) == "" {
+		t.Fatalf("%+v", out)
+	}
+	if chain(t, target).Facts(nil).Fingerprint == before {
+		t.Error("the new certificate is not in place")
+	}
+}
+
 // TestTerms: without a word on the terms nothing is registered.
 func TestTerms(t *testing.T) {
 	b := newBed(t)

@@ -39,6 +39,7 @@ var given = map[string][][]string{
 	"dns-provider": {{"cloudflare"}, {"pdns"}}, "dns-set": {{"PDNS_API_URL=http://127.0.0.1:8081"}, {"none"}}, "dns-secret-file": {{"CF_DNS_API_TOKEN=/c/cf"}, {"PDNS_API_KEY=/c/pdns"}},
 	"dns-server": {{"ns.example.org:53"}}, "dns-zone": {{"example.org"}, {"none"}}, "tsig-key": {{"acme"}, {"none"}}, "tsig-algorithm": {{"hmac-sha512"}, {"hmac-sha256"}}, "tsig-secret-file": {{"/c/tsig"}},
 	"key-type": {{"P256"}, {"P256,RSA2048"}, {"P384"}}, "acme-profile": {{"tlsserver"}, {"none"}}, "both-uses": {{"yes"}, {"no"}},
+	"also-reload": {{"dovecot"}, {"/usr/local/bin/others"}, {"none"}},
 }
 
 // TestAnswersOfALineage: what was ordered can be ordered again: the answers of
