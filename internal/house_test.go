@@ -25,7 +25,7 @@ var floors = [][]string{
 	{"templates", "certs", "internal/postfix", "internal/probe", "internal/host", "internal/ask", "internal/diff"},
 	{"internal/detect", "certs/acme"},
 	{"certs/acme/legodns"},
-	{"internal/interview"},
+	{"internal/interview", "internal/publish"},
 	{"internal/plan"},
 	{"internal/rehearse"},
 	{"internal/apply"},

@@ -22,7 +22,7 @@ func (a *app) certCmd() *cobra.Command {
 		Short: "Find, judge, obtain and renew certificates",
 		Args:  usageArgs(cobra.NoArgs),
 	}
-	cmd.AddCommand(a.certListCmd(), a.certInspectCmd(), a.certObtainCmd(), a.certRenewCmd(), a.certClientCmd(), a.certHookCmd(), a.certProvidersCmd())
+	cmd.AddCommand(a.certListCmd(), a.certInspectCmd(), a.certObtainCmd(), a.certRenewCmd(), a.certClientCmd(), a.certHookCmd(), a.certProvidersCmd(), a.certRollOverCmd())
 	for _, c := range cmd.Commands() {
 		c.Long += exitHelp
 	}

@@ -184,6 +184,10 @@ func (Local) LookUp(ctx context.Context, server, name string, qtype uint16) (Ans
 	for _, rr := range r.Answer {
 		if rr.Header().Rrtype == qtype {
 			a.Records = append(a.Records, strings.TrimPrefix(rr.String(), rr.Header().String()))
+			a.TTL = max(a.TTL, rr.Header().Ttl)
+		}
+		if s, ok := rr.(*dns.RRSIG); ok && s.TypeCovered == qtype {
+			a.TTL = max(a.TTL, s.OrigTtl)
 		}
 	}
 	return a, nil

@@ -102,4 +102,8 @@ type Answer struct {
 	// Records are the answers of the type asked for, in presentation form
 	// without owner, class and TTL.
 	Records []string
+	// TTL is how long such an answer may be kept by those who ask, in seconds:
+	// that of the zone, if a signature tells it (RFC 4034, section 3.1.4), and
+	// else what is left of it here.
+	TTL uint32
 }

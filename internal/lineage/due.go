@@ -60,6 +60,7 @@ func (k *Keeper) Renew(ctx context.Context, all []*Lineage, force bool) []Outcom
 	var out []Outcome
 	for _, l := range all {
 		out = append(out, k.renew(ctx, l, force)...)
+		_, _ = k.Observe(ctx, l) // starts or stops the clock of a roll-over; what it finds, publish shows
 	}
 	return out
 }
@@ -102,7 +103,7 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 		}
 		if o.Why = why; due || force {
 			if o.Err = k.preflight(ctx, l, meta); o.Err == nil {
-				o.Err = k.one(ctx, c, meta, l, kind)
+				o.Err = k.one(ctx, c, meta, l, kind, nil)
 			}
 			o.Renewed = o.Err == nil
 		}

@@ -2,6 +2,7 @@ package lineage
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -42,6 +43,11 @@ type Keeper struct {
 	CAs *authority.List
 	// ProveTime is as in apply.Options.
 	ProveTime time.Duration
+	// Wait is the least time that a next key is published before it is served;
+	// 0 is publish.Wait.
+	Wait time.Duration
+
+	early bool // a compromised key is worse than records that do not match
 }
 
 // Terms are what a new account needs.
@@ -194,7 +200,7 @@ func (k *Keeper) Obtain(ctx context.Context, l *Lineage, t Terms) error {
 		return err
 	}
 	for _, kind := range l.KeyTypes {
-		if err := k.one(ctx, c, meta, l, kind); err != nil {
+		if err := k.one(ctx, c, meta, l, kind, nil); err != nil {
 			return err
 		}
 	}
@@ -237,8 +243,8 @@ func Algorithm(kind string) string {
 	return "ecdsa"
 }
 
-// one gets one certificate.
-func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lineage, kind string) error {
+// one gets one certificate, with the key that there is, or with the next one.
+func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lineage, kind string, next crypto.Signer) error {
 	name := Algorithm(kind)
 	target := k.Path(l, name)
 	order := acme.Order{Names: l.Names, Profile: l.Profile, BothUses: l.BothUses}
@@ -250,17 +256,20 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 			}
 		}
 	}
-	if old != nil {
+	switch {
+	case next != nil:
+		order.Key = next
+	case old != nil:
 		order.Key = old.Key // TLSA records and pins name it
-		if i := l.Issued[name]; i != nil && i.Fingerprint == old.Facts(nil).Fingerprint {
-			order.Replaces = old.Leaf()
-		}
-	} else {
+	default:
 		key, err := acme.NewKey(kind)
 		if err != nil {
 			return err
 		}
 		order.Key = key
+	}
+	if i := l.Issued[name]; i != nil && old != nil && i.Fingerprint == old.Facts(nil).Fingerprint {
+		order.Replaces = old.Leaf()
 	}
 	s, err := k.solver(ctx, l.Challenge)
 	if err != nil {
@@ -277,7 +286,20 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	if l.Issued == nil {
 		l.Issued = map[string]*Issued{}
 	}
-	l.Issued[name] = &Issued{KeyType: kind, URL: got.URL, Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
+	now := &Issued{KeyType: kind, URL: got.URL, Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
+	if i := l.Issued[name]; i != nil {
+		now.Next, now.Old = i.Next, i.Old
+	}
+	if next != nil {
+		now.Next = nil
+		if old != nil {
+			now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now()})
+		}
+	}
+	l.Issued[name] = now
+	if err := errors.Join(k.prepareNext(l, name, next != nil), k.Save(l)); err != nil {
+		return err
+	}
 	k.ask(ctx, c, meta, l.Issued[name], got.Leaf())
 	if err := k.Save(l); err != nil {
 		return err
@@ -342,15 +364,8 @@ func (k *Keeper) install(ctx context.Context, c certs.Chain, target string) erro
 	if err != nil {
 		return err
 	}
-	if k.Facts.Resolver.Validates == detect.Yes {
-		var names []string
-		for _, n := range k.Facts.Needed {
-			names = append(names, n.Name)
-		}
-		published, _ := detect.Published(ctx, k.M, k.Facts.Resolver.Servers[0], names)
-		if err := plan.RefuseTLSA(c, published); err != nil {
-			return fmt.Errorf("%w: %w", ErrRefused, err)
-		}
+	if err := k.guard(ctx, c); err != nil && !k.early {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	dir := filepath.Join(k.StateDir, "staging")
 	if _, err := k.M.MkdirAll(dir, 0o700); err != nil {

@@ -150,6 +150,24 @@ type Issued struct {
 	Window *acme.Window `json:"window,omitempty"`
 	At     time.Time    `json:"at,omitzero"`
 	Ask    time.Time    `json:"ask,omitzero"`
+	// Next is the key that comes after this one, Old those that came before, as
+	// long as records may name them.
+	Next *NextKey   `json:"next,omitempty"`
+	Old  []Replaced `json:"old,omitempty"`
+}
+
+// NextKey is a key that is not used yet. It lies beside the chain.
+type NextKey struct {
+	// Digest is the SHA-256 of the public key, in hex.
+	Digest string `json:"digest"`
+	// Seen is since when its record is published everywhere; zero if it is not.
+	Seen time.Time `json:"seen,omitzero"`
+}
+
+// Replaced is a key that was served until a time.
+type Replaced struct {
+	Digest string    `json:"digest"`
+	Gone   time.Time `json:"gone"`
 }
 
 // Store is where lineages and accounts are kept.
@@ -199,6 +217,11 @@ func (s Store) All() ([]*Lineage, error) {
 		out = append(out, &l)
 	}
 	return out, nil
+}
+
+// nextPath is the file of the key that comes next.
+func (s Store) nextPath(l *Lineage, algorithm string) string {
+	return strings.TrimSuffix(s.Path(l, algorithm), ".pem") + ".next.pem"
 }
 
 // Files are the files of what was issued, by the name of the algorithm.

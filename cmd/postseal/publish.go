@@ -1,0 +1,194 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/apply"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+	"postseal/internal/lineage"
+	"postseal/internal/publish"
+	"postseal/internal/report"
+	"postseal/internal/session"
+)
+
+func (a *app) publishCmd() *cobra.Command {
+	var nsupdate bool
+	cmd := &cobra.Command{
+		Use:   "publish",
+		Short: "Say which TLSA records to add and remove, in a safe order, and when",
+		Long: `publish looks up the TLSA records of this server's names (DANE, RFC 7672) and compares them with the keys that are
+served and that come next. It changes no zone: it prints the lines for it, those that are due first. As root it also
+notes since when the record of the next key is published, which is what a roll-over of the key waits on.
+
+It ends with 3 if there is something to do now.
+`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return a.publish(nsupdate) },
+	}
+	cmd.Flags().BoolVar(&nsupdate, "nsupdate", false, "print what is due as input of nsupdate, and nothing else")
+	return cmd
+}
+
+// published is what publish says about one certificate, or one lineage.
+type published struct {
+	Name     string            `json:"name"`
+	Steps    []publish.Step    `json:"steps"`
+	Findings []publish.Finding `json:"findings"`
+}
+
+func (a *app) publish(nsupdate bool) error {
+	s, err := a.open()
+	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
+		return err
+	}
+	if s.Facts.Resolver.Validates != detect.Yes {
+		return hint.New("what is published cannot be verified: "+s.Facts.Resolver.Why, "run a resolver that validates DNSSEC on this machine, unbound say, and name it in "+s.Facts.Resolver.Path)
+	}
+	k := s.Keeper()
+	all, err := k.All()
+	if err != nil {
+		return err
+	}
+	list := []published{}
+	due := false
+	note := func(name string, in publish.Input) {
+		p := published{name, append([]publish.Step{}, publish.Steps(in)...), append([]publish.Finding{}, publish.Findings(in)...)}
+		for _, x := range p.Steps {
+			due = due || x.Due
+		}
+		due = due || len(p.Findings) > 0
+		list = append(list, p)
+	}
+	for _, l := range all {
+		in, err := k.Observe(a.ctx, l)
+		if err != nil {
+			return err
+		}
+		note(l.Name, in)
+	}
+	if in, ok := k.ObserveOthers(a.ctx, all); ok {
+		note("certificates of others", in)
+	}
+	switch {
+	case a.json:
+		err = a.printer(a.out).JSON(map[string]any{"certificates": list, "clock": s.Facts.Root})
+	case nsupdate:
+		for _, p := range list {
+			fmt.Fprint(a.out, publish.NSUpdate(p.Steps))
+		}
+	default:
+		a.printPublished(list, s.Facts.Root)
+	}
+	if err == nil && due {
+		return errFindings
+	}
+	return err
+}
+
+func (a *app) printPublished(list []published, root bool) {
+	if len(list) == 0 {
+		fmt.Fprintln(a.out, "No certificate is in use: there is nothing to publish.")
+	}
+	for _, p := range list {
+		fmt.Fprintf(a.out, "%s\n", report.Clean(p.Name))
+		for _, f := range p.Findings {
+			fmt.Fprintf(a.out, "  ✗ %s\n", report.Clean(strings.TrimSpace(f.Owner+" "+f.Text)))
+			fmt.Fprintf(a.out, "    → %s\n", report.Clean(f.Hint))
+		}
+		for _, s := range p.Steps {
+			fmt.Fprint(a.out, stepText(s))
+		}
+		if len(p.Steps)+len(p.Findings) == 0 {
+			fmt.Fprintln(a.out, "  ✓ what is published is right, and nothing is to be done")
+		}
+	}
+	if !root {
+		fmt.Fprintln(a.out, "Only root can note since when records are published: the clock of a roll-over did not start.")
+	}
+}
+
+// stepText is a step, with the line for the zone.
+func stepText(s publish.Step) string {
+	when := "now"
+	if !s.Due {
+		when = "not before " + s.NotBefore.UTC().Format("2006-01-02 15:04:05") + " UTC"
+	}
+	switch s.Action {
+	case publish.Add:
+		return fmt.Sprintf("  + add %s: %s\n    %s\n", when, s.Why, report.Clean(s.ZoneLine()))
+	case publish.Remove:
+		return fmt.Sprintf("  - remove %s: %s\n    %s IN TLSA %s\n", when, s.Why, report.Clean(s.Owner)+".", s.Record)
+	}
+	return fmt.Sprintf("    the key (%s) may be rolled over %s: %s\n", s.Algorithm, when, report.Clean(s.Why))
+}
+
+func (a *app) certRollOverCmd() *cobra.Command {
+	var compromised bool
+	var accepted []string
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "rollover NAME",
+		Short: "Get a certificate with the next key, once its TLSA record is known everywhere",
+		Long: `rollover puts the next key in place of the one that is served. With DANE that is safe only after the record of the
+next key has been published at every name for some time, so that nobody holds an answer without it: postseal publish
+says what to publish, starts the clock, and says when. Before that, rollover refuses.
+
+--compromised does it at once, since a key in wrong hands is worse. If records are published, senders with DANE that
+hold the old ones do not deliver until they have asked again; the risk ` + lineage.RiskDANEGap + ` must be accepted by name.
+`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, names []string) error {
+			return a.certRollOver(names, compromised, accepted, wait)
+		},
+	}
+	cmd.Flags().BoolVar(&compromised, "compromised", false, "the key that is served is in wrong hands")
+	cmd.Flags().StringSliceVar(&accepted, "accept-risk", nil, "`names` of risks that you accept")
+	cmd.Flags().DurationVar(&wait, "wait", publish.Wait, "the least `time` that the next key must have been published")
+	return cmd
+}
+
+func (a *app) certRollOver(names []string, compromised bool, accepted []string, wait time.Duration) error {
+	s, err := a.open()
+	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
+		return err
+	}
+	if !s.Facts.Root {
+		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert rollover ...")
+	}
+	k := a.keeper(s)
+	k.Wait = wait
+	all, err := k.All()
+	if err != nil {
+		return err
+	}
+	if all, err = chosen(all, names); err != nil {
+		return usageError{err}
+	}
+	for _, l := range all {
+		if compromised && !slices.Contains(accepted, lineage.RiskDANEGap) {
+			in, err := k.Observe(a.ctx, l)
+			if err != nil {
+				return err
+			}
+			for _, kind := range l.KeyTypes {
+				if at, _, err := publish.Allowed(in, lineage.Algorithm(kind)); err != nil || in.Now.Before(at) {
+					return hint.Wrap(fmt.Errorf("%w: %s: senders with DANE that hold the old records do not deliver until they have asked again", apply.ErrRisk, lineage.RiskDANEGap), "--accept-risk "+lineage.RiskDANEGap)
+				}
+			}
+		}
+		if err := k.RollOver(a.ctx, l, compromised); err != nil {
+			return err
+		}
+	}
+	if !a.json {
+		fmt.Fprintln(a.out, "The next key is served. What to publish and to remove now, and when: postseal publish")
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+package lab
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Zone is a signed zone that can be changed, with a real resolver (unbound)
+// that validates it. It signs each answer when it is asked for.
+type Zone struct {
+	// Resolver is the address of the resolver.
+	Resolver string
+	name     string
+	key      *dns.DNSKEY
+	signer   crypto.Signer
+	config   string
+
+	mu     sync.Mutex
+	rr     map[string]map[uint16][]dns.RR
+	broken bool
+}
+
+// NewZone serves a zone, "test." say, until the test ends.
+func NewZone(t testing.TB, name string) *Zone {
+	t.Helper()
+	Need(t, "unbound", "unbound-control")
+	z := &Zone{name: dns.Fqdn(name), rr: map[string]map[uint16][]dns.RR{}}
+	z.key = &dns.DNSKEY{Hdr: dns.RR_Header{Name: z.name, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 300}, Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
+	private, err := z.key.Generate(256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.signer = private.(crypto.Signer)
+	z.Set(z.key.String(), z.name+" 300 IN SOA ns."+z.name+" hostmaster."+z.name+" 1 7200 900 1209600 300", z.name+" 300 IN NS ns."+z.name, "ns."+z.name+" 300 IN A 127.0.0.1")
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &dns.Server{PacketConn: conn, Handler: z}
+	go func() { _ = server.ActivateAndServe() }()
+	t.Cleanup(func() { _ = server.Shutdown() })
+	z.resolve(t, conn.LocalAddr().(*net.UDPAddr).Port)
+	return z
+}
+
+// resolve starts unbound for the zone.
+func (z *Zone) resolve(t testing.TB, port int) {
+	t.Helper()
+	dir := t.TempDir()
+	l, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Resolver = l.LocalAddr().String()
+	_, own, _ := net.SplitHostPort(z.Resolver)
+	_ = l.Close()
+	z.config = filepath.Join(dir, "unbound.conf")
+	text := fmt.Sprintf(`server:
+  interface: 127.0.0.1@%s
+  port: %s
+  do-daemonize: no
+  username: ""
+  chroot: ""
+  directory: "%s"
+  pidfile: ""
+  use-syslog: no
+  logfile: "%s/log"
+  do-not-query-localhost: no
+  local-zone: "%s" nodefault
+  trust-anchor: "%s"
+  access-control: 127.0.0.0/8 allow
+  num-threads: 1
+remote-control:
+  control-enable: yes
+  control-interface: %s/control
+  control-use-cert: no
+stub-zone:
+  name: "%s"
+  stub-addr: 127.0.0.1@%d
+`, own, own, dir, dir, z.name, strings.ReplaceAll(z.key.String(), "\t", " "), dir, z.name, port)
+	if err := os.WriteFile(z.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("unbound", "-c", z.config)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	q := new(dns.Msg)
+	q.SetQuestion(z.name, dns.TypeSOA)
+	q.SetEdns0(1232, true)
+	c := &dns.Client{Timeout: 500 * time.Millisecond}
+	var last any
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		r, _, err := c.Exchange(q, z.Resolver)
+		if last = err; err == nil && r.AuthenticatedData {
+			return
+		}
+		if err == nil {
+			last = r
+		}
+	}
+	logged, _ := os.ReadFile(filepath.Join(dir, "log"))
+	t.Fatalf("unbound does not validate the zone: %v\n%s", last, logged)
+}
+
+// Set replaces the records of the names and types given, and lets the resolver
+// forget what it knew. Nothing after the type removes them.
+func (z *Zone) Set(records ...string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	fresh := map[string]bool{}
+	for _, text := range records {
+		rr, err := dns.NewRR(text)
+		if err != nil {
+			panic(err)
+		}
+		h := rr.Header()
+		name := strings.ToLower(h.Name)
+		if z.rr[name] == nil {
+			z.rr[name] = map[uint16][]dns.RR{}
+		}
+		if id := name + dns.TypeToString[h.Rrtype]; !fresh[id] {
+			fresh[id] = true
+			z.rr[name][h.Rrtype] = nil
+		}
+		z.rr[name][h.Rrtype] = append(z.rr[name][h.Rrtype], rr)
+	}
+	z.flush()
+}
+
+// Remove takes all records of a name and type away.
+func (z *Zone) Remove(name string, kind uint16) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	delete(z.rr[dns.Fqdn(strings.ToLower(name))], kind)
+	z.flush()
+}
+
+// Break makes every signature wrong from now on, or right again.
+func (z *Zone) Break(broken bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.broken = broken
+	z.flush()
+}
+
+func (z *Zone) flush() {
+	if z.config == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = exec.CommandContext(ctx, "unbound-control", "-c", z.config, "flush_zone", z.name).Run()
+	_ = exec.CommandContext(ctx, "unbound-control", "-c", z.config, "flush_bogus").Run()
+}
+
+// ServeDNS answers, and signs. What is not there is denied by a record that
+// says so of that one name (RFC 4470, and "black lies").
+func (z *Zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	m := new(dns.Msg).SetReply(q)
+	m.Authoritative = true
+	m.SetEdns0(1232, true)
+	name, kind := strings.ToLower(q.Question[0].Name), q.Question[0].Qtype
+	if set := z.rr[name][kind]; len(set) > 0 {
+		m.Answer = append(append(m.Answer, set...), z.sign(set))
+	} else {
+		types := []uint16{dns.TypeRRSIG, dns.TypeNSEC}
+		for t, set := range z.rr[name] {
+			if len(set) > 0 {
+				types = append(types, t)
+			}
+		}
+		slices.Sort(types)
+		nsec := &dns.NSEC{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeNSEC, Class: dns.ClassINET, Ttl: 300}, NextDomain: "\\000." + name, TypeBitMap: types}
+		soa := z.rr[z.name][dns.TypeSOA]
+		m.Ns = append(append(m.Ns, soa...), z.sign(soa), nsec, z.sign([]dns.RR{nsec}))
+	}
+	_ = w.WriteMsg(m)
+}
+
+func (z *Zone) sign(set []dns.RR) dns.RR {
+	now := time.Now()
+	h := set[0].Header()
+	s := &dns.RRSIG{
+		Hdr: dns.RR_Header{Name: h.Name, Rrtype: dns.TypeRRSIG, Class: dns.ClassINET, Ttl: h.Ttl}, Algorithm: z.key.Algorithm, SignerName: z.name, KeyTag: z.key.KeyTag(),
+		Inception: uint32(now.Add(-time.Hour).Unix()), Expiration: uint32(now.Add(24 * time.Hour).Unix()),
+	}
+	if err := s.Sign(z.signer, set); err != nil {
+		panic(err)
+	}
+	if z.broken {
+		s.Signature = "AAAA" + s.Signature[4:]
+	}
+	return s
+}

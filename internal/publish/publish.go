@@ -1,0 +1,327 @@
+// Package publish says which DNS records a certificate needs, which are to be
+// added and removed, in which order, and when: so that at every moment, and for
+// everyone who still holds an old answer, the key that is served is named by a
+// record (RFC 7671, section 8; RFC 7672).
+//
+// It is pure: it looks nothing up and changes no zone.
+package publish
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/certs"
+)
+
+// Role is what a key is used for.
+type Role string
+
+// The roles.
+const (
+	Current Role = "current" // it is served
+	Next    Role = "next"    // it will be
+	Old     Role = "old"     // it was, and others may still have been told so
+)
+
+// Key is a public key that records can name.
+type Key struct {
+	// Algorithm is "ecdsa" or "rsa".
+	Algorithm string
+	Role      Role
+	// Digest is the SHA-256 of the public key, in hex (3 1 1).
+	Digest string
+	// Chain is what is served with it, leaf first; nil if that is not known.
+	Chain []*x509.Certificate
+	// Seen is, of a next key, since when every owner names it; zero if one does
+	// not. Gone is, of an old one, when it was replaced.
+	Seen, Gone time.Time
+}
+
+// Record is the record that names the key and outlives renewals.
+func (k Key) Record() string { return "3 1 1 " + k.Digest }
+
+// named says whether one of the records is about the key.
+func (k Key) named(records []certs.TLSA) bool {
+	return slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.String() == k.Record() || k.Chain != nil && r.Matches(k.Chain) })
+}
+
+// State is how much an answer about an owner is worth.
+type State string
+
+// The states.
+const (
+	Signed   State = "signed"   // validated (RFC 4035, AD)
+	Unsigned State = "unsigned" // no DNSSEC: nobody looks at its records
+	Unproved State = "unproved" // no usable answer: nothing is known
+)
+
+// Owner is a name that TLSA records belong to, with what is published there.
+type Owner struct {
+	// Name is "_25._tcp.mx.example.org".
+	Name    string
+	State   State
+	Records []certs.TLSA
+	// TTL is how long an answer about it may be kept; Refresh how long a
+	// secondary server of the zone may be behind (RFC 1035, section 3.3.13).
+	TTL, Refresh time.Duration
+}
+
+// Wait is the least time that a next key is published before it is served, if
+// nothing else is chosen. Caches and secondary servers that do not keep to
+// their times are met in practice.
+const Wait = 48 * time.Hour
+
+// Input is all that counts.
+type Input struct {
+	Keys   []Key
+	Owners []Owner
+	Now    time.Time
+	// Wait is the least wait before a roll-over; 0 is the constant.
+	Wait time.Duration
+}
+
+// Action is what a step does.
+type Action string
+
+// The actions.
+const (
+	Add      Action = "add"
+	Remove   Action = "remove"
+	RollOver Action = "roll over"
+)
+
+// Step is something to do, not before a time. Due steps may be done now.
+type Step struct {
+	Action Action `json:"action"`
+	// Owner and Record are what to add or remove; TTL is a good one, in seconds.
+	Owner  string `json:"owner,omitempty"`
+	Record string `json:"record,omitempty"`
+	TTL    int    `json:"ttl,omitempty"`
+	// Algorithm is the key that can be rolled over.
+	Algorithm string    `json:"algorithm,omitempty"`
+	NotBefore time.Time `json:"not_before,omitzero"`
+	Due       bool      `json:"due"`
+	Why       string    `json:"why"`
+}
+
+// newTTL is the TTL of records that are added, in seconds: short enough that a
+// mistake is soon over.
+const newTTL = 3600
+
+// Steps are what is to be done, in the order in which it is safe: add before
+// anything else, remove last.
+func Steps(in Input) []Step {
+	var add, roll, remove []Step
+	for _, o := range in.Owners {
+		if o.State != Signed {
+			continue
+		}
+		for _, k := range in.Keys {
+			switch {
+			case k.Role == Old || k.named(o.Records):
+			case k.Role == Current:
+				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: newTTL, Due: true, Why: "the key that is served (" + k.Algorithm + ")"})
+			default:
+				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: newTTL, Due: true, Why: "the key that comes next (" + k.Algorithm + "): published before it is needed"})
+			}
+		}
+		remove = append(remove, removals(in, o)...)
+	}
+	for _, k := range in.Keys {
+		if k.Role != Next || !published(in.Owners) {
+			continue
+		}
+		if at, why, err := Allowed(in, k.Algorithm); err == nil && !at.IsZero() {
+			roll = append(roll, Step{Action: RollOver, Algorithm: k.Algorithm, NotBefore: at, Why: why})
+		}
+	}
+	return slices.Concat(add, roll, remove)
+}
+
+// removals are the records of an owner that name neither what is served nor
+// what comes next. While a key that is served is not named, none goes.
+func removals(in Input, o Owner) (out []Step) {
+	for _, k := range in.Keys {
+		if k.Role == Current && !k.named(o.Records) {
+			return nil
+		}
+	}
+	for _, r := range o.Records {
+		wanted := func(k Key) bool { return k.Role != Old && k.named([]certs.TLSA{r}) }
+		if slices.ContainsFunc(in.Keys, wanted) {
+			continue
+		}
+		s := Step{Action: Remove, Owner: o.Name, Record: r.String(), Due: true, Why: "it names nothing that is served here, nor will be"}
+		for _, k := range in.Keys {
+			if k.Role == Old && k.Record() == r.String() {
+				s.NotBefore = k.Gone.Add(2 * o.TTL)
+				s.Due = !in.Now.Before(s.NotBefore)
+				s.Why = "the key was replaced on " + k.Gone.UTC().Format(time.DateOnly) + "; answers that were given before are kept for some time"
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Everywhere says whether all signed owners name a key: since when that is so,
+// without a break, is what a roll-over waits on.
+func Everywhere(owners []Owner, k Key) bool {
+	return published(owners) && !slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Unproved || o.State == Signed && !k.named(o.Records) })
+}
+
+// published says whether some owner has signed records: else DANE is not used,
+// and nobody needs to wait.
+func published(owners []Owner) bool {
+	return slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Signed && len(o.Records) > 0 })
+}
+
+// Allowed says from when on the next key of an algorithm may be served, and
+// why. The time is zero if there is nothing to wait for. It fails if it is not
+// known that it may ever.
+func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
+	i := slices.IndexFunc(in.Keys, func(k Key) bool { return k.Role == Next && k.Algorithm == algorithm })
+	if i < 0 {
+		return at, "", fmt.Errorf("there is no next key of the kind %s", algorithm)
+	}
+	next := in.Keys[i]
+	var missing []string
+	for _, o := range in.Owners {
+		switch {
+		case o.State == Unproved:
+			return at, "", fmt.Errorf("whether %s has TLSA records could not be verified", o.Name)
+		case o.State == Signed && !next.named(o.Records):
+			missing = append(missing, o.Name) // also where nothing is published: what comes there later starts the clock anew
+		}
+	}
+	switch {
+	case !published(in.Owners):
+		return at, "no signed TLSA records are published: there is nothing to wait for", nil
+	case len(missing) > 0:
+		return at, "", fmt.Errorf("the next key is not published for %s", strings.Join(missing, ", "))
+	case next.Seen.IsZero():
+		return at, "", fmt.Errorf("since when the next key is published is not known: postseal publish, as root, starts the clock")
+	}
+	wait, why := in.wait()
+	return next.Seen.Add(wait), fmt.Sprintf("the next key was first seen everywhere at %s UTC, and %s", next.Seen.UTC().Format("2006-01-02 15:04"), why), nil
+}
+
+// wait is how long a key must have been published everywhere: until every
+// secondary server has it, and every answer without it has been forgotten.
+func (in Input) wait() (time.Duration, string) {
+	least := in.Wait
+	if least == 0 {
+		least = Wait
+	}
+	wait, why := least, fmt.Sprintf("%s are waited at least", span(least))
+	for _, o := range in.Owners {
+		if o.State != Signed {
+			continue
+		}
+		if w := max(2*o.TTL, o.Refresh+o.TTL); w > wait {
+			wait, why = w, fmt.Sprintf("answers about %s may be kept for %s, and secondary servers be %s behind", o.Name, span(o.TTL), span(o.Refresh))
+		}
+	}
+	return wait, why
+}
+
+// span is a time without the zeros at its end: 48h.
+func span(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+// Finding is something wrong with what is published, and what to do.
+type Finding struct {
+	Owner string `json:"owner"`
+	Text  string `json:"text"`
+	Hint  string `json:"hint"`
+}
+
+// tooMany is from how many records on some senders give up (postseal's research
+// on Microsoft's behaviour; there is no such limit in RFC 7672).
+const tooMany = 12
+
+// Findings judges what is published, apart from what is missing.
+func Findings(in Input) (out []Finding) {
+	unsigned := 0
+	for _, o := range in.Owners {
+		say := func(text, hint string) { out = append(out, Finding{o.Name, text, hint}) }
+		switch o.State {
+		case Unproved:
+			say("it could not be verified whether records are published", "does the resolver answer, and validate DNSSEC?")
+			continue
+		case Unsigned:
+			unsigned++
+			if len(o.Records) > 0 {
+				say("its records are not signed: no sender looks at them", "sign the zone (DNSSEC), or remove them")
+			}
+			continue
+		}
+		served := 0
+		for _, r := range o.Records {
+			switch {
+			case !r.Usable():
+				say(fmt.Sprintf("%s: senders ignore this kind of record (RFC 7672, section 3.1.3)", short(r)), "replace it by 3 1 1")
+			case r.Usage == 3 && r.Selector == 0:
+				say(fmt.Sprintf("%s names one certificate, and is wrong after each renewal", short(r)), "replace it by 3 1 1, which names the key")
+			case r.Usage == 2 && r.Selector == 0:
+				say(fmt.Sprintf("%s names one certificate of the CA, and is wrong when the CA changes it", short(r)), "replace it by 3 1 1")
+			}
+			if slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.named([]certs.TLSA{r}) }) {
+				served++
+			} else if r.Usage == 2 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Chain == nil }) {
+				say(fmt.Sprintf("%s names a CA that is not in the chain that is served", short(r)), "CAs change their intermediates without warning: use 3 1 1")
+			}
+		}
+		if len(o.Records) > 0 && served == 0 {
+			say("none of its records names a key that is served: senders with DANE do not deliver", "add the record of the key that is served now")
+		}
+		if len(o.Records) > tooMany {
+			say(fmt.Sprintf("it has %d records; some senders give up at more than %d", len(o.Records), tooMany), "remove those that are not needed")
+		}
+	}
+	if unsigned > 0 && unsigned == len(in.Owners) {
+		out = append(out, Finding{Text: "no name is signed (DNSSEC): TLSA records would do nothing, and none are proposed", Hint: "sign the zone first, at whoever keeps it"})
+	}
+	return out
+}
+
+// short is a record with the beginning of its data.
+func short(r certs.TLSA) string {
+	return fmt.Sprintf("%d %d %d %s…", r.Usage, r.Selector, r.Matching, hex.EncodeToString(r.Data[:min(4, len(r.Data))]))
+}
+
+// ZoneLine is a record as a zone file has it.
+func (s Step) ZoneLine() string {
+	return fmt.Sprintf("%s. %d IN TLSA %s", strings.TrimSuffix(s.Owner, "."), s.TTL, s.Record)
+}
+
+// NSUpdate is the input of nsupdate(1) for the steps that are due. Names and
+// data are those of records: hex, digits and host names.
+func NSUpdate(steps []Step) string {
+	var b bytes.Buffer
+	for _, s := range steps {
+		switch {
+		case !s.Due:
+		case s.Action == Add:
+			fmt.Fprintf(&b, "update add %s\n", strings.Replace(s.ZoneLine(), " IN ", " ", 1))
+		case s.Action == Remove:
+			fmt.Fprintf(&b, "update delete %s. TLSA %s\n", strings.TrimSuffix(s.Owner, "."), s.Record)
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return b.String() + "send\n"
+}

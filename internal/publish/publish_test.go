@@ -1,0 +1,292 @@
+package publish_test
+
+import (
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"postseal/certs"
+	"postseal/internal/lab"
+	"postseal/internal/publish"
+)
+
+var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// digest is a made-up digest of a key.
+func digest(n int) string { return fmt.Sprintf("%064x", n) }
+
+func record(t interface{ Fatal(...any) }, text string) certs.TLSA {
+	r, err := certs.ParseTLSA(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// world is a zone, with what others may have been told about it, and somebody
+// who does what he is told, sooner or later, and not always all of it.
+type world struct {
+	t       *rapid.T
+	now     time.Time
+	ttl     time.Duration
+	refresh time.Duration
+	owners  map[string][]string // records now
+	past    map[string][]told   // what was published before
+	keys    []publish.Key
+	made    int
+}
+
+// told is what a zone said until a time.
+type told struct {
+	until   time.Time
+	records []string
+}
+
+func (w *world) input() publish.Input {
+	in := publish.Input{Now: w.now, Keys: w.keys, Wait: time.Hour}
+	for _, name := range []string{"a", "b"} {
+		o := publish.Owner{Name: name, State: publish.Signed, TTL: w.ttl, Refresh: w.refresh}
+		for _, r := range w.owners[name] {
+			o.Records = append(o.Records, record(w.t, r))
+		}
+		in.Owners = append(in.Owners, o)
+	}
+	return in
+}
+
+func (w *world) change(owner string, records []string) {
+	w.past[owner] = append(w.past[owner], told{w.now, w.owners[owner]})
+	w.owners[owner] = records
+}
+
+// observe notes since when the next key is everywhere, as lineage does.
+func (w *world) observe() {
+	for i := range w.keys {
+		k := &w.keys[i]
+		if k.Role != publish.Next {
+			continue
+		}
+		everywhere := publish.Everywhere(w.input().Owners, *k)
+		switch {
+		case !everywhere:
+			k.Seen = time.Time{}
+		case k.Seen.IsZero():
+			k.Seen = w.now
+		}
+	}
+}
+
+// check is the law: whatever answer somebody may still hold, or get from a
+// secondary server that is behind, either names the key that is served or says
+// that there are no records.
+func (w *world) check() {
+	for owner, now := range w.owners {
+		states := [][]string{now}
+		for _, p := range w.past[owner] {
+			if w.now.Sub(p.until) <= w.ttl+w.refresh {
+				states = append(states, p.records)
+			}
+		}
+		for _, s := range states {
+			for _, k := range w.keys {
+				if k.Role == publish.Current && len(s) > 0 && !strings.Contains(strings.Join(s, "\n"), k.Record()) {
+					w.t.Fatalf("at %s somebody may know %q of %s, and %s is served", w.now, s, owner, k.Record())
+				}
+			}
+		}
+	}
+}
+
+func (w *world) next() publish.Key {
+	w.made++
+	return publish.Key{Algorithm: "ecdsa", Role: publish.Next, Digest: digest(w.made)}
+}
+
+// TestEveryCacheIsRight: whenever who keeps the zone does what the steps say,
+// in their order, and rolls over when it is allowed, nobody ever holds an answer
+// that does not name the key that is served.
+func TestEveryCacheIsRight(t *testing.T) {
+	rolled := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		w := &world{t: rt, now: start, owners: map[string][]string{"a": nil, "b": nil}, past: map[string][]told{}}
+		w.ttl = rapid.SampledFrom([]time.Duration{time.Minute, time.Hour, 24 * time.Hour}).Draw(rt, "TTL")
+		w.refresh = rapid.SampledFrom([]time.Duration{0, time.Hour, 48 * time.Hour}).Draw(rt, "refresh")
+		w.keys = []publish.Key{{Algorithm: "ecdsa", Role: publish.Current, Digest: digest(0)}, w.next()}
+		for range rapid.IntRange(1, 60).Draw(rt, "events") {
+			switch rapid.SampledFrom([]string{"wait", "wait", "obey", "obey", "observe", "roll over"}).Draw(rt, "event") {
+			case "wait":
+				w.now = w.now.Add(time.Duration(rapid.IntRange(1, 4000).Draw(rt, "minutes")) * time.Minute)
+			case "observe":
+				w.observe()
+			case "obey":
+				steps := publish.Steps(w.input())
+				n := rapid.IntRange(0, len(steps)).Draw(rt, "so many steps")
+				for _, s := range steps[:n] {
+					switch {
+					case !s.Due:
+					case s.Action == publish.Add:
+						w.change(s.Owner, append(append([]string{}, w.owners[s.Owner]...), s.Record))
+					case s.Action == publish.Remove:
+						var rest []string
+						for _, r := range w.owners[s.Owner] {
+							if r != s.Record {
+								rest = append(rest, r)
+							}
+						}
+						w.change(s.Owner, rest)
+					}
+				}
+			case "roll over":
+				w.observe() // as the verb does
+				at, _, err := publish.Allowed(w.input(), "ecdsa")
+				if err != nil || w.now.Before(at) {
+					break
+				}
+				rolled++
+				var keys []publish.Key
+				for _, k := range w.keys {
+					switch k.Role {
+					case publish.Current:
+						k.Role, k.Gone = publish.Old, w.now
+					case publish.Next:
+						k.Role, k.Seen = publish.Current, time.Time{}
+					}
+					keys = append(keys, k)
+				}
+				w.keys = append(keys, w.next())
+			}
+			w.check()
+		}
+	})
+	if rolled == 0 {
+		t.Fatal("nothing was ever rolled over: the generator is broken")
+	}
+}
+
+// TestAllowed: when, exactly, and why not.
+func TestAllowed(t *testing.T) {
+	current, next := "3 1 1 "+digest(1), "3 1 1 "+digest(2)
+	seen := start.Add(-10 * time.Hour)
+	owner := func(state publish.State, ttl, refresh time.Duration, records ...string) publish.Owner {
+		o := publish.Owner{Name: "_25._tcp.mx.test", State: state, TTL: ttl, Refresh: refresh}
+		for _, r := range records {
+			o.Records = append(o.Records, record(t, r))
+		}
+		return o
+	}
+	for name, c := range map[string]struct {
+		owners []publish.Owner
+		seen   time.Time
+		want   time.Duration // after seen; -1: at once
+		err    string
+	}{
+		"least wait":       {[]publish.Owner{owner(publish.Signed, time.Hour, time.Hour, current, next)}, seen, 48 * time.Hour, ""},
+		"a long TTL":       {[]publish.Owner{owner(publish.Signed, 30*time.Hour, time.Hour, current, next)}, seen, 60 * time.Hour, ""},
+		"a slow secondary": {[]publish.Owner{owner(publish.Signed, time.Hour, 72*time.Hour, current, next)}, seen, 73 * time.Hour, ""},
+		"missing":          {[]publish.Owner{owner(publish.Signed, time.Hour, time.Hour, current)}, seen, 0, "is not published for _25._tcp.mx.test"},
+		"missing at one":   {[]publish.Owner{owner(publish.Signed, time.Hour, time.Hour, current, next), owner(publish.Signed, 1, 1, current)}, seen, 0, "is not published"},
+		"never observed":   {[]publish.Owner{owner(publish.Signed, time.Hour, time.Hour, current, next)}, time.Time{}, 0, "starts the clock"},
+		"cannot be seen":   {[]publish.Owner{owner(publish.Unproved, 0, 0)}, seen, 0, "could not be verified"},
+		"no DANE":          {[]publish.Owner{owner(publish.Signed, time.Hour, time.Hour)}, time.Time{}, -1, ""},
+		"not signed":       {[]publish.Owner{owner(publish.Unsigned, time.Hour, time.Hour, current)}, time.Time{}, -1, ""},
+	} {
+		in := publish.Input{Now: start, Owners: c.owners, Keys: []publish.Key{
+			{Algorithm: "rsa", Role: publish.Current, Digest: digest(1)}, {Algorithm: "rsa", Role: publish.Next, Digest: digest(2), Seen: c.seen}}}
+		at, why, err := publish.Allowed(in, "rsa")
+		want := c.seen.Add(c.want)
+		if c.want < 0 {
+			want = time.Time{}
+		}
+		switch {
+		case c.err != "":
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case err != nil || !at.Equal(want) || why == "":
+			t.Errorf("%s: %s (%s), %v; want %s", name, at, why, err, want)
+		}
+	}
+}
+
+// TestFindings: each kind of record that is wrong is told, and what to do.
+func TestFindings(t *testing.T) {
+	ca := lab.NewCA(t)
+	leaf := ca.Issue(t, lab.Leaf{}).Leaf
+	key := publish.Key{Algorithm: "ecdsa", Role: publish.Current, Digest: hex.EncodeToString(certs.NewTLSA(leaf).Data), Chain: []*x509.Certificate{leaf}}
+	good := certs.NewTLSA(leaf).String()
+	for records, want := range map[string]string{
+		good:                                                 "",
+		"1 1 1 " + digest(1) + "\n" + good:                   "ignore this kind",
+		"3 0 1 " + digest(1) + "\n" + good:                   "wrong after each renewal",
+		"2 0 1 " + digest(1) + "\n" + good:                   "when the CA changes it",
+		"2 1 1 " + digest(1) + "\n" + good:                   "names a CA that is not in the chain",
+		"3 1 1 " + digest(1):                                 "none of its records names a key that is served",
+		strings.Repeat(good+"\n", 12) + "3 1 1 " + digest(1): "some senders give up",
+	} {
+		o := publish.Owner{Name: "_25._tcp.mx.test", State: publish.Signed}
+		for _, r := range strings.Split(records, "\n") {
+			o.Records = append(o.Records, record(t, r))
+		}
+		found := publish.Findings(publish.Input{Owners: []publish.Owner{o}, Keys: []publish.Key{key}})
+		var all string
+		for _, f := range found {
+			all += f.Text + "\n"
+			if f.Hint == "" {
+				t.Errorf("%s: no hint", f.Text)
+			}
+		}
+		if want == "" && all != "" || !strings.Contains(all, want) {
+			t.Errorf("%.60q: %q, want %q", records, all, want)
+		}
+	}
+	for state, want := range map[publish.State]string{publish.Unsigned: "none are proposed", publish.Unproved: "could not be verified"} {
+		in := publish.Input{Owners: []publish.Owner{{Name: "x", State: state}}, Keys: []publish.Key{key}}
+		found := publish.Findings(in)
+		if len(found) != 1 || !strings.Contains(found[0].Text, want) || len(publish.Steps(in)) > 0 {
+			t.Errorf("%s: %+v", state, found)
+		}
+	}
+}
+
+// TestRemoval: what names a key that was replaced goes twice its time to live
+// later, and nothing goes while a key that is served is not named.
+func TestRemoval(t *testing.T) {
+	gone := start.Add(-time.Hour)
+	in := publish.Input{
+		Keys:   []publish.Key{{Algorithm: "rsa", Role: publish.Current, Digest: digest(1)}, {Algorithm: "rsa", Role: publish.Old, Digest: digest(2), Gone: gone}},
+		Owners: []publish.Owner{{Name: "_25._tcp.mx.test", State: publish.Signed, TTL: 2 * time.Hour, Records: []certs.TLSA{record(t, "3 1 1 "+digest(1)), record(t, "3 1 1 "+digest(2))}}},
+	}
+	for after, due := range map[time.Duration]bool{4*time.Hour - time.Second: false, 4 * time.Hour: true} {
+		in.Now = gone.Add(after)
+		steps := publish.Steps(in)
+		if len(steps) != 1 || steps[0].Action != publish.Remove || steps[0].Due != due || !steps[0].NotBefore.Equal(gone.Add(4*time.Hour)) || steps[0].Record != "3 1 1 "+digest(2) {
+			t.Errorf("after %s: %+v", after, steps)
+		}
+	}
+	in.Owners[0].Records = in.Owners[0].Records[1:]
+	if steps := publish.Steps(in); len(steps) != 1 || steps[0].Action != publish.Add {
+		t.Errorf("a record goes though what is served is not named: %+v", steps)
+	}
+}
+
+// TestNSUpdate: what is due, as nsupdate reads it, and nothing else.
+func TestNSUpdate(t *testing.T) {
+	got := publish.NSUpdate([]publish.Step{
+		{Action: publish.Add, Owner: "_25._tcp.mx.test", Record: "3 1 1 " + digest(1), TTL: 3600, Due: true},
+		{Action: publish.Remove, Owner: "_25._tcp.mx.test", Record: "3 1 1 " + digest(2)},
+		{Action: publish.Remove, Owner: "_25._tcp.mx.test", Record: "3 1 1 " + digest(3), Due: true},
+		{Action: publish.RollOver, Algorithm: "rsa", Due: true},
+	})
+	want := "update add _25._tcp.mx.test. 3600 TLSA 3 1 1 " + digest(1) + "\nupdate delete _25._tcp.mx.test. TLSA 3 1 1 " + digest(3) + "\nsend\n"
+	if got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if publish.NSUpdate(nil) != "" {
+		t.Error("an update of nothing")
+	}
+}
