@@ -19,9 +19,10 @@ test:
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o postseal ./cmd/postseal
 
-## make install      to /usr/local/bin, with man page and completion
+## make install      to /usr/local/bin, with man page, completion, and a timer that is not switched on
 install: build
 	install -D -m 755 postseal $(DESTDIR)/usr/local/bin/postseal
+	install -D -m 644 -t $(DESTDIR)/usr/local/lib/systemd/system templates/postseal-renew.service templates/postseal-renew.timer
 	mkdir -p $(DESTDIR)/usr/local/share/man/man1 && ./postseal man $(DESTDIR)/usr/local/share/man/man1
 	mkdir -p $(DESTDIR)/usr/local/share/bash-completion/completions
 	./postseal completion bash > $(DESTDIR)/usr/local/share/bash-completion/completions/postseal

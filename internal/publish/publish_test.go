@@ -158,7 +158,8 @@ func TestEveryCacheIsRight(t *testing.T) {
 					}
 					keys = append(keys, k)
 				}
-				w.keys = append(keys, w.next())
+				keys = append(keys, w.next())
+				w.keys = keys
 			}
 			w.check()
 		}

@@ -11,7 +11,6 @@ import (
 	"flag"
 	"fmt"
 	"go/format"
-	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,15 +49,14 @@ type entry struct {
 func main() {
 	all := flag.Bool("all", false, "write the list for the tag alldns")
 	flag.Parse()
-	log.SetFlags(0)
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", lego).Output()
 	if err != nil {
-		log.Fatal(err)
+		fail(err)
 	}
 	root := filepath.Join(strings.TrimSpace(string(out)), "providers", "dns")
 	dirs, err := os.ReadDir(root)
 	if err != nil {
-		log.Fatal(err)
+		fail(err)
 	}
 	var light, rest []entry
 	for _, d := range dirs {
@@ -67,7 +65,7 @@ func main() {
 		}
 		e, err := read(root, d.Name())
 		if err != nil {
-			log.Fatal(err)
+			fail(err)
 		}
 		if slices.Contains(strings.Fields(heavy), d.Name()) {
 			rest = append(rest, e)
@@ -84,6 +82,11 @@ func main() {
 	write("table.json", table(light))
 	write("../acme/legodns/light_gen.go", constructors("light", "", light))
 	fmt.Println(len(light), "providers,", len(rest), "more with -all")
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
 
 // read reads a provider's own description.
@@ -133,7 +136,7 @@ func table(list []entry) []byte {
 	slices.SortFunc(plain, func(a, b dnsproviders.Provider) int { return strings.Compare(a.Code, b.Code) })
 	data, err := json.MarshalIndent(plain, "", " ")
 	if err != nil {
-		log.Fatal(err)
+		fail(err)
 	}
 	return append(data, '\n')
 }
@@ -152,13 +155,13 @@ func constructors(name, tag string, list []entry) []byte {
 	b.WriteString("}\n")
 	text, err := format.Source(b.Bytes())
 	if err != nil {
-		log.Fatal(name, ": ", err)
+		fail(fmt.Errorf("%s: %w", name, err))
 	}
 	return text
 }
 
 func write(path string, data []byte) {
 	if err := os.WriteFile(path, data, 0o644); err != nil {
-		log.Fatal(err)
+		fail(err)
 	}
 }
