@@ -17,6 +17,7 @@ import (
 type served struct {
 	certs.Facts
 	known bool // false if a file could not be read
+	chain []*x509.Certificate
 }
 
 // certificates plans the chain files and the parameters that name them.
@@ -84,7 +85,7 @@ func (b *builder) chainFiles(prefix string, certFiles, keyFiles []string) ([]str
 		facts := c.Facts
 		if key, chain, ok := b.renewedInPlace(c.Chain, all); ok {
 			out = append(out, key, chain)
-			b.served[chain] = served{facts, true}
+			b.served[chain] = served{facts, true, c.Certs}
 			continue
 		}
 		path := filepath.Join(b.o.CertsDir, b.instance(), prefix+strings.ToLower(facts.Algorithm)+".pem")
@@ -94,7 +95,7 @@ func (b *builder) chainFiles(prefix string, certFiles, keyFiles []string) ([]str
 			}
 		}
 		out = append(out, path)
-		b.served[path] = served{facts, true}
+		b.served[path] = served{facts, true, c.Certs}
 		if b.isWritten(path, c.Chain) {
 			continue
 		}

@@ -22,7 +22,7 @@ func Install(f *detect.Facts, staged, target string) (*Plan, error) {
 	}
 	c := chains[0]
 	b := &builder{
-		f: f, master: f.Config.Master, after: f.Config, served: map[string]served{target: {c.Facts, true}},
+		f: f, master: f.Config.Master, after: f.Config, served: map[string]served{target: {c.Facts, true, c.Certs}},
 		p: &Plan{
 			Format: Format, ConfigDir: f.Config.Dir, Postfix: f.Config.Version.String(),
 			Inputs: map[string]string{staged: f.PEM[staged].Digest}, Risks: []Risk{}, Changes: []Change{}, Checks: []Check{},

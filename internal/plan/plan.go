@@ -200,7 +200,7 @@ var RiskNames = []string{
 	RiskLowerInboundFloor, RiskDropTLS10, RiskTLS13Only, RiskRequireInbound, RiskLowerInbound,
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
-	RiskSelfSigned, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog,
+	RiskSelfSigned, RiskBreakDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog,
 }
 
 // The names of the risks.
@@ -221,6 +221,7 @@ const (
 	RiskWrongName             = "wrong-name-certificate"
 	RiskIncompleteChain       = "incomplete-chain"
 	RiskSelfSigned            = "self-signed-certificate"
+	RiskBreakDANE             = "break-dane"
 	RiskAllowCiphers          = "allow-excluded-ciphers"
 	RiskReplaceHandEdits      = "replace-hand-edits"
 	RiskManagedElsewhere      = "managed-elsewhere"

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postseal/certs"
 	"postseal/internal/ask"
 	"postseal/internal/detect"
 	"postseal/internal/host"
@@ -253,6 +254,35 @@ func TestRisks(t *testing.T) {
 		}
 		if rest := p.Unaccepted(got); len(rest) != 0 {
 			t.Errorf("%s: %v not accepted by name", c.name, rest)
+		}
+	}
+}
+
+// TestBreakDANE: a certificate that no signed TLSA record names is a risk by
+// name, and one that a record names is none; unsigned records are nobody's.
+func TestBreakDANE(t *testing.T) {
+	_ = tree(t, ageing, stockMaster) // makes the certificates
+	present, coming := certs.NewTLSA(issued["rsa"].Leaf).String(), certs.NewTLSA(issued["ec"].Leaf).String()
+	for name, c := range map[string]struct {
+		records []string
+		signed  bool
+		want    bool
+	}{
+		"the present key": {[]string{present}, true, true},
+		"both":            {[]string{present, coming}, true, false},
+		"unsigned":        {[]string{present}, false, false},
+		"none":            {nil, true, false},
+	} {
+		m := lab.Machine(t, "3.7.11", tree(t, ageing, stockMaster))
+		m.DNS[". NS"] = host.Answer{RCode: "NOERROR", AD: true, Records: []string{"a."}}
+		m.DNS["_25._tcp.mx.example.org TLSA"] = host.Answer{RCode: "NOERROR", AD: c.signed, Records: c.records}
+		p, f := build(t, m, "cert=/etc/ssl/mail/ec.pem")
+		if f.Resolver.Validates != detect.Yes {
+			t.Fatalf("%+v", f.Resolver)
+		}
+		got := slices.ContainsFunc(p.Risks, func(r plan.Risk) bool { return r.Name == plan.RiskBreakDANE })
+		if got != c.want {
+			t.Errorf("%s: %+v", name, p.Risks)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -131,6 +132,9 @@ func (b *builder) certificateRisks() {
 	for _, path := range shown {
 		if c, ok := b.served[path]; ok && c.known {
 			will = append(will, c.Facts)
+			if !unchanged(c.Facts, now) {
+				b.daneRisk(c)
+			}
 		}
 	}
 	if len(will) == 0 {
@@ -156,6 +160,16 @@ func (b *builder) certificateRisks() {
 		}
 		if !slices.ContainsFunc(b.f.Needed, func(n detect.Name) bool { return c.Covers(n.Name) }) {
 			b.risk(RiskWrongName, "the certificate is for %s, and this server is %s: senders that check names hold their mail back", strings.Join(c.Names, ", "), b.neededNames())
+		}
+	}
+}
+
+// daneRisk looks whether a new chain is what signed TLSA records name.
+func (b *builder) daneRisk(c served) {
+	for _, name := range slices.Sorted(maps.Keys(b.f.TLSA)) {
+		records := b.f.TLSA[name]
+		if slices.ContainsFunc(records, certs.TLSA.Usable) && !slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Matches(c.chain) }) {
+			b.risk(RiskBreakDANE, "no TLSA record of %s names the new %s certificate: senders with DANE would not deliver. Publish its record first, and wait: 3 1 1 %s", name, c.Algorithm, c.PublicKey)
 		}
 	}
 }
