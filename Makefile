@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl pkill unbound unbound-control
 
-.PHONY: help build alldns install demo test check fuzz bench screenshots versions clean
+.PHONY: help build install demo test check alldns fuzz bench screenshots step-ca versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -62,6 +62,13 @@ bench:
 screenshots:
 	@sh .ci/install $(TOOLS)
 	$(GO) test ./internal/story -count=1 -snap "$(CURDIR)/screenshots"
+
+## make step-ca      a certificate for both uses from a private CA as people run it, and two Postfixes that trust it (root)
+STEPCA := github.com/smallstep/certificates/cmd/step-ca@v0.28.4
+step-ca:
+	@sh .ci/install postconf
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	GOBIN=$$dir CGO_ENABLED=0 $(GO) install $(STEPCA) && POSTSEAL_STEPCA=$$dir/step-ca $(GO) test -count=1 -run TestStepCA -v ./internal/lineage
 
 ## make versions     the demo on the Postfix of other Debian suites (root; SUITES=...)
 SUITES ?= bullseye trixie sid

@@ -1,11 +1,8 @@
 package certs_test
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
-	"net"
 	"net/smtp"
 	"os"
 	"strings"
@@ -14,7 +11,6 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/lab"
-	"postseal/internal/rehearse"
 )
 
 // TestPinned: a real Postfix with the lines that we print relays for the key,
@@ -86,44 +82,14 @@ func TestTrustedBothWays(t *testing.T) {
 			lab.Write(t, dir, "root.pem", ca.RootPEM, 0o644)
 			receiver := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+dir+"/leaf.pem\nsmtpd_tls_CAfile = "+dir+"/root.pem\nsmtpd_tls_ask_ccert = yes\n"+
 				"smtpd_tls_loglevel = 1\n", "%s inet n - n - - smtpd")
-			addr := sender(t, dir, receiver.Addrs[0])
-			if err := smtp.SendMail(addr, nil, "a@example.org", []string{"b@elsewhere.example"}, []byte("Subject: x\r\n\r\nx\r\n")); err != nil {
+			sender := lab.Sender(t, receiver.Addrs[0], "smtp_tls_security_level = may\nsmtp_tls_chain_files = "+dir+"/leaf.pem\nsmtp_tls_CAfile = "+dir+"/root.pem\nsmtp_tls_loglevel = 1\n")
+			if err := smtp.SendMail(sender.Addrs[0], nil, "a@example.org", []string{"b@elsewhere.example"}, []byte("Subject: x\r\n\r\nx\r\n")); err != nil {
 				t.Fatal(err)
 			}
 			await(t, receiver.LogPath(), c.want+" TLS connection established from")
-			await(t, dir+"/sender/log/mail.log", "Trusted TLS connection established to")
+			await(t, sender.LogPath(), "Trusted TLS connection established to")
 		})
 	}
-}
-
-// sender is a private Postfix that hands all mail on to another.
-func sender(t *testing.T, dir, to string) string {
-	t.Helper()
-	port, err := rehearse.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	host, toPort, err := net.SplitHostPort(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	main := rehearse.Base(dir+"/sender", "3.6") + "default_transport = smtp\nrelayhost = [" + host + "]:" + toPort + "\nsmtp_tls_security_level = may\nsmtp_tls_chain_files = " + dir + "/leaf.pem\n" +
-		"smtp_tls_CAfile = " + dir + "/root.pem\nsmtp_tls_loglevel = 1\nsmtp_dns_support_level = disabled\n"
-	i, err := rehearse.Create(dir+"/sender", main, addr+" inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"+rehearse.BaseServices)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	if err := i.Start(ctx, 2*time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(i.Stop)
-	if err := i.WaitFor(ctx, addr); err != nil {
-		t.Fatal(err)
-	}
-	return addr
 }
 
 // await waits until a log says something.

@@ -1,9 +1,6 @@
 package detect_test
 
 import (
-	"context"
-	"fmt"
-	"net"
 	mail "net/smtp"
 	"os"
 	"strings"
@@ -12,7 +9,6 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/lab"
-	"postseal/internal/rehearse"
 )
 
 // TestWantedByPostfix: what a real Postfix logs when it sends to one that
@@ -34,39 +30,17 @@ func TestWantedByPostfix(t *testing.T) {
 			lab.Write(t, dir, "leaf.pem", leaf.Key+leaf.Cert+ca.IntermediatePEM, 0o600)
 			lab.Write(t, dir, "root.pem", ca.RootPEM, 0o644)
 			receiver := lab.Postfix(t, c.receiver+"smtpd_tls_chain_files = "+dir+"/leaf.pem\nsmtpd_tls_CAfile = "+dir+"/root.pem\n", "%s inet n - n - - smtpd")
-			host, port, err := net.SplitHostPort(receiver.Addrs[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			free, err := rehearse.FreePort()
-			if err != nil {
-				t.Fatal(err)
-			}
-			addr := fmt.Sprintf("127.0.0.1:%d", free)
-			main := rehearse.Base(dir+"/sender", "3.6") + "default_transport = smtp\nrelayhost = [" + host + "]:" + port + "\nsmtp_tls_security_level = encrypt\nsmtp_tls_loglevel = 2\nsmtp_dns_support_level = disabled\n"
-			i, err := rehearse.Create(dir+"/sender", main, addr+" inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"+rehearse.BaseServices)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-			defer cancel()
-			if err := i.Start(ctx, 2*time.Minute); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(i.Stop)
-			if err := i.WaitFor(ctx, addr); err != nil {
-				t.Fatal(err)
-			}
-			if err := mail.SendMail(addr, nil, "a@example.org", []string{"b@elsewhere.example"}, []byte("Subject: x\r\n\r\nx\r\n")); err != nil {
+			sender := lab.Sender(t, receiver.Addrs[0], "smtp_tls_security_level = encrypt\nsmtp_tls_loglevel = 2\n")
+			if err := mail.SendMail(sender.Addrs[0], nil, "a@example.org", []string{"b@elsewhere.example"}, []byte("Subject: x\r\n\r\nx\r\n")); err != nil {
 				t.Fatal(err)
 			}
 			var w detect.Wanted
 			var text []byte
 			for deadline := time.Now().Add(15 * time.Second); w.Sent == 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-				text, _ = os.ReadFile(dir + "/sender/log/mail.log")
+				text, _ = os.ReadFile(sender.LogPath())
 				w = detect.WantedIn(string(text), time.Now())
 			}
-			if w.Sent == 0 || len(w.By) != 1 || w.By[0].Refused != c.refused || w.By[0].Peer != host {
+			if w.Sent == 0 || len(w.By) != 1 || w.By[0].Refused != c.refused || w.By[0].Peer != "127.0.0.1" {
 				t.Errorf("%+v\n%s", w, text)
 			}
 		})

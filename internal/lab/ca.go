@@ -61,6 +61,12 @@ func NewCA(t testing.TB) *CA {
 	return ca
 }
 
+// IntermediateKeyPEM is the key that it signs with, for a CA program.
+func (ca *CA) IntermediateKeyPEM(t testing.TB) string {
+	t.Helper()
+	return KeyPEM(t, ca.intermediateKey)
+}
+
 // Issue makes a key and a certificate for it.
 func (ca *CA) Issue(t testing.TB, l Leaf) Issued {
 	t.Helper()

@@ -98,6 +98,30 @@ func Postfix(t testing.TB, main string, services ...string) *Server {
 		s.Addrs = append(s.Addrs, addr)
 		master += fmt.Sprintf(text, addr) + "\n"
 	}
+	return start(t, s, dir, main, master)
+}
+
+// Sender starts a private Postfix that takes mail and hands all of it on to the
+// server at to, with these smtp_tls_ settings.
+func Sender(t testing.TB, to, main string) *Server {
+	t.Helper()
+	Need(t, "postfix", "postconf")
+	NeedRoot(t)
+	host, toPort, err := net.SplitHostPort(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := rehearse.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Addrs: []string{fmt.Sprintf("127.0.0.1:%d", port)}}
+	return start(t, s, Dir(t), "default_transport = smtp\nrelayhost = ["+host+"]:"+toPort+"\nsmtp_dns_support_level = disabled\n"+main, s.Addrs[0]+" inet n - n - - smtpd\nsmtp unix - - n - - smtp\n")
+}
+
+// start starts what is configured, and waits until it takes mail.
+func start(t testing.TB, s *Server, dir, main, master string) *Server {
+	t.Helper()
 	i, err := rehearse.Create(dir, rehearse.Base(dir, "3.6")+main, master+rehearse.BaseServices)
 	if err != nil {
 		t.Fatal(err)
