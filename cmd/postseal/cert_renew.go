@@ -88,7 +88,14 @@ func chosen(all []*lineage.Lineage, names []string) ([]*lineage.Lineage, error) 
 			}
 		}
 		if !found {
-			return nil, hint.New(fmt.Sprintf("no certificate is named %.80q", n), "postseal cert renew without a name renews all that are due")
+			known := "none was obtained here yet: postseal cert obtain"
+			if len(all) > 0 {
+				known = "there is " + all[0].Name
+				for _, l := range all[1:] {
+					known += ", " + l.Name
+				}
+			}
+			return nil, hint.New(fmt.Sprintf("no certificate is named %.80q", n), known)
 		}
 	}
 	return out, nil

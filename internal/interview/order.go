@@ -109,11 +109,17 @@ func (o *Order) Decide(f Facts, a *ask.Answers, staging bool) (OrderDecisions, e
 // Check finds what is missing and what makes no sense, all at once.
 func (o *Order) Check(f Facts, a *ask.Answers) error {
 	var all []error
-	for _, q := range Missing(o.Set, f, a) {
+	missing := Missing(o.Set, f, a)
+	for _, q := range o.Set {
+		if !slices.Contains(missing, q) {
+			all = append(all, q.Verify(f, a))
+			continue
+		}
 		_, why := q.Proposal(f, a)
-		all = append(all, hint.New(fmt.Sprintf("%s: no answer, and none can be suggested: %s", q.Name(), why), "give --"+q.Name()))
+		example, _ := q.FreeText()
+		all = append(all, hint.New(fmt.Sprintf("%s: no answer, and none can be suggested: %s", q.Name(), why), strings.TrimSpace("give --"+q.Name()+" "+example)))
 	}
-	return errors.Join(append(all, o.Verify(f, a))...)
+	return errors.Join(all...)
 }
 
 // optional makes a question of free text that need not be answered: "none" is

@@ -68,14 +68,9 @@ file.`,
 		},
 	}, func(f Facts, a *ask.Answers) (needed bool, why string) {
 		p, _ := chosen(f, a)
-		for _, s := range p.Sets {
-			for _, name := range s {
-				if x, ok := p.Field(name); ok && !x.Secret {
-					needed = true
-				}
-			}
-		}
-		return needed, p.Name + " needs " + p.Needs()
+		harmless := func(name string) bool { x, ok := p.Field(name); return ok && !x.Secret }
+		withSecretsAlone := func(s []string) bool { return !slices.ContainsFunc(s, harmless) }
+		return len(p.Sets) > 0 && !slices.ContainsFunc(p.Sets, withSecretsAlone), p.Name + " needs " + p.Needs()
 	})
 	o.dnsSecretFile = pairs(ask.Question[[]string, Facts]{
 		Key:   "dns-secret-file",

@@ -191,6 +191,9 @@ func (k *Keeper) solver(ctx context.Context, c Challenge) (acme.Solver, error) {
 // them in place. Keys that are there are kept. What was got before a failure
 // stays.
 func (k *Keeper) Obtain(ctx context.Context, l *Lineage, t Terms) error {
+	if _, err := k.solver(ctx, l.Challenge); err != nil {
+		return err // before the CA hears of us
+	}
 	c, meta, err := k.client(ctx, l, t)
 	if err != nil {
 		return err
@@ -211,6 +214,10 @@ func (k *Keeper) Obtain(ctx context.Context, l *Lineage, t Terms) error {
 // keys of their own, and throws them away: a mistake then costs none of the
 // CA's limits.
 func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Terms) error {
+	s, err := k.solver(ctx, l.Challenge)
+	if err != nil {
+		return err // before the CA hears of us
+	}
 	try := *l
 	try.Server, try.Profile = staging, ""
 	c, meta, err := k.client(ctx, &try, Terms{Accept: t.Accept})
@@ -219,10 +226,6 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 	}
 	defer c.Close()
 	if err := k.preflight(ctx, &try, meta); err != nil {
-		return err
-	}
-	s, err := k.solver(ctx, l.Challenge)
-	if err != nil {
 		return err
 	}
 	key, err := acme.NewKey(l.KeyTypes[0])
