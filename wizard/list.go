@@ -66,6 +66,21 @@ func (m *Model) summarise() (string, bool) {
 }
 
 func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
+	switch k.String() {
+	case "r", "d":
+		return m.startReview()
+	case "left", "esc", "backspace":
+		m.stage = looking
+	case "q":
+		return m.quit()
+	default:
+		m.pick(k)
+	}
+	return nil
+}
+
+// pick moves the cursor of a list of answers, or opens one.
+func (m *Model) pick(k tea.KeyMsg) {
 	items := m.relevant()
 	switch k.String() {
 	case "up", "k":
@@ -75,14 +90,7 @@ func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
 	case "enter", "right":
 		m.list.editing = true
 		m.ask(items[m.list.cursor])
-	case "r", "d":
-		return m.startReview()
-	case "left", "esc", "backspace":
-		m.stage = looking
-	case "q":
-		return m.quit()
 	}
-	return nil
 }
 
 func (m *Model) listPage() page {

@@ -124,21 +124,15 @@ func (m *Model) metaMsg(r metaMsg) {
 
 // orderKey is a key on the page with everything about the order.
 func (m *Model) orderKey(k tea.KeyMsg) tea.Cmd {
-	items := m.relevant()
 	switch k.String() {
-	case "up", "k":
-		m.list.cursor = max(0, m.list.cursor-1)
-	case "down", "j":
-		m.list.cursor = min(len(items)-1, m.list.cursor+1)
-	case "enter", "right":
-		m.list.editing = true
-		m.ask(items[m.list.cursor])
 	case "y":
 		return m.startOrdering()
 	case "left", "esc", "backspace":
 		m.leaveOrder()
 	case "q":
 		return m.quit()
+	default:
+		m.pick(k)
 	}
 	return nil
 }

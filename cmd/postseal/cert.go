@@ -190,7 +190,9 @@ func (a *app) want(f *detect.Facts, names []string) certs.Want {
 			w.Names = append(w.Names, n.Name)
 		}
 	}
-	if f.Resolver.Validates == detect.Yes {
+	if len(names) == 0 {
+		w.TLSA = f.TLSA
+	} else if f.Resolver.Validates == detect.Yes {
 		w.TLSA, _ = detect.Published(a.ctx, a.machine, f.Resolver.Servers[0], w.Names)
 	}
 	return w

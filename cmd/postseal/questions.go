@@ -2,10 +2,14 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"postseal/certs/authority"
+	"postseal/internal/ask"
+	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/report"
@@ -31,18 +35,19 @@ func (a *app) questionsCmd() *cobra.Command {
 		Use:   "questions [KEY...]",
 		Short: "List the questions, which are also the flags and the lines of the answers file",
 		Long: `questions prints each question with its reasons. KEY is the name of its flag and of its line in the answers
-file, /etc/postseal/postseal.toml: role = "router".
+file, /etc/postseal/postseal.toml: role = "router". Those of the section "New certificate" are about an order: they are
+flags of postseal cert obtain, and not in that file.
 `,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var out []string
-			for _, q := range interview.All {
+			for _, q := range allQuestions() {
 				out = append(out, q.Name())
 			}
 			return out, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, keys []string) error {
 			var list []questionJSON
-			for _, q := range interview.All {
+			for _, q := range allQuestions() {
 				section, title, why, help := q.Texts()
 				j := questionJSON{q.Name(), section, title, why, help, []choiceJSON{}, q.Repeats()}
 				for _, c := range q.Named() {
@@ -71,6 +76,11 @@ file, /etc/postseal/postseal.toml: role = "router".
 			return nil
 		},
 	}
+}
+
+// allQuestions are those about the server, and those about an order.
+func allQuestions() ask.Set[interview.Facts] {
+	return slices.Concat(interview.All, interview.NewOrder(authority.Known(), detect.Web{}).Set)
 }
 
 func indexKey(list []questionJSON, key string) int {
