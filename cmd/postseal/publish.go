@@ -61,7 +61,7 @@ func (a *app) publish(nsupdate bool) error {
 	note := func(name string, in publish.Input) {
 		p := published{name, append([]publish.Step{}, publish.Steps(in)...), append([]publish.Finding{}, publish.Findings(in)...)}
 		for _, x := range p.Steps {
-			due = due || x.Due
+			due = due || x.Due && x.Action != publish.RollOver // that can be done, and need not
 		}
 		due = due || len(p.Findings) > 0
 		list = append(list, p)

@@ -186,6 +186,9 @@ func (Local) LookUp(ctx context.Context, server, name string, qtype uint16) (Ans
 			a.Records = append(a.Records, strings.TrimPrefix(rr.String(), rr.Header().String()))
 			a.TTL = max(a.TTL, rr.Header().Ttl)
 		}
+		if c, ok := rr.(*dns.CNAME); ok && qtype != dns.TypeCNAME {
+			a.Alias = strings.TrimSuffix(strings.ToLower(c.Target), ".") // the last one: a chain comes in its order
+		}
 		if s, ok := rr.(*dns.RRSIG); ok && s.TypeCovered == qtype {
 			a.TTL = max(a.TTL, s.OrigTtl)
 		}

@@ -102,6 +102,9 @@ type Answer struct {
 	// Records are the answers of the type asked for, in presentation form
 	// without owner, class and TTL.
 	Records []string
+	// Alias is the name that the records belong to, without a final dot, if the
+	// one asked for is an alias (CNAME); they may be missing there.
+	Alias string
 	// TTL is how long such an answer may be kept by those who ask, in seconds:
 	// that of the zone, if a signature tells it (RFC 4034, section 3.1.4), and
 	// else what is left of it here.

@@ -179,7 +179,11 @@ func (z *Zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	m.Authoritative = true
 	m.SetEdns0(1232, true)
 	name, kind := strings.ToLower(q.Question[0].Name), q.Question[0].Qtype
-	if set := z.rr[name][kind]; len(set) > 0 {
+	set := z.rr[name][kind]
+	if len(set) == 0 {
+		set = z.rr[name][dns.TypeCNAME]
+	}
+	if len(set) > 0 {
 		m.Answer = append(append(m.Answer, set...), z.sign(set))
 	} else {
 		types := []uint16{dns.TypeRRSIG, dns.TypeNSEC}

@@ -265,7 +265,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	case old != nil:
 		order.Key = old.Key // TLSA records and pins name it
 	default:
-		key, err := acme.NewKey(kind)
+		key, err := k.firstKey(l, kind)
 		if err != nil {
 			return err
 		}
@@ -293,21 +293,15 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	if i := l.Issued[name]; i != nil {
 		now.Next, now.Old = i.Next, i.Old
 	}
-	if next != nil {
-		now.Next = nil
-		if old != nil {
-			now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now()})
-		}
+	if next != nil && old != nil {
+		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now()})
 	}
 	l.Issued[name] = now
-	if err := errors.Join(k.prepareNext(l, name, next != nil), k.Save(l)); err != nil {
-		return err
-	}
+	// What is wrong with the next key, or with the notes, is told, and does not
+	// keep others from the certificate that is in place now.
+	err = errors.Join(k.prepareNext(l, name, f.PublicKey), k.Save(l))
 	k.ask(ctx, c, meta, l.Issued[name], got.Leaf())
-	if err := k.Save(l); err != nil {
-		return err
-	}
-	return k.reload(ctx, l, target)
+	return errors.Join(err, k.Save(l), k.reload(ctx, l, target))
 }
 
 // reloadTime bounds what others do to take a new certificate.

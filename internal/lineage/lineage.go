@@ -23,6 +23,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/interview"
+	"postseal/internal/publish"
 )
 
 // Lineage is a certificate and its renewals. It holds no secret.
@@ -160,8 +161,19 @@ type Issued struct {
 type NextKey struct {
 	// Digest is the SHA-256 of the public key, in hex.
 	Digest string `json:"digest"`
-	// Seen is since when its record is published everywhere; zero if it is not.
-	Seen time.Time `json:"seen,omitzero"`
+	// Seen, Empty and Hold are those of publish.Key; Hold is in nanoseconds.
+	Seen  time.Time     `json:"seen,omitzero"`
+	Empty bool          `json:"empty,omitempty"`
+	Hold  time.Duration `json:"hold,omitempty"`
+}
+
+// key is it, as package publish has it.
+func (n *NextKey) key(algorithm string) publish.Key {
+	return publish.Key{Algorithm: algorithm, Role: publish.Next, Digest: n.Digest, Seen: n.Seen, Empty: n.Empty, Hold: n.Hold}
+}
+
+func nextKey(k publish.Key) *NextKey {
+	return &NextKey{Digest: k.Digest, Seen: k.Seen, Empty: k.Empty, Hold: k.Hold}
 }
 
 // Replaced is a key that was served until a time.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,32 +28,61 @@ import (
 )
 
 // prepareNext sees that there is a key that comes next: made long before it is
-// used, so that its record can be published in time. fresh makes a new one.
-func (k *Keeper) prepareNext(l *Lineage, algorithm string, fresh bool) error {
+// used, so that its record can be published in time. served is the digest of
+// the key that is used now; a next key that became that one gets a successor.
+func (k *Keeper) prepareNext(l *Lineage, algorithm, served string) error {
 	i, path := l.Issued[algorithm], k.nextPath(l, algorithm)
+	var digest string
 	key, err := k.readNext(path)
-	if errors.Is(err, fs.ErrNotExist) || fresh {
-		if key, err = acme.NewKey(i.KeyType); err != nil {
-			return err
-		}
-		der, err := x509.MarshalPKCS8PrivateKey(key)
-		if err != nil {
-			return fmt.Errorf("keeping the next key: %w", err)
-		}
-		if err := k.M.ReplaceSecret(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
-			return fmt.Errorf("keeping the next key: %w", err)
-		}
-	} else if err != nil {
-		return err
+	if err == nil {
+		digest, err = digestOf(key)
 	}
-	digest, err := digestOf(key)
-	if err != nil {
-		return err
+	if errors.Is(err, fs.ErrNotExist) || digest == served {
+		if key, err = k.makeNext(path, i.KeyType); err == nil {
+			digest, err = digestOf(key)
+		}
 	}
-	if i.Next == nil || i.Next.Digest != digest {
+	switch {
+	case err != nil:
+		return err
+	case i.Next == nil:
 		i.Next = &NextKey{Digest: digest}
+	case i.Next.Digest != digest:
+		i.Next = nextKey(i.Next.key(algorithm).Successor(digest))
 	}
 	return nil
+}
+
+// makeNext makes a key and puts it where the next one lies.
+func (k *Keeper) makeNext(path, kind string) (crypto.Signer, error) {
+	key, err := acme.NewKey(kind)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the next key: %w", err)
+	}
+	if _, err := k.M.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("keeping the next key: %w", err)
+	}
+	if err := k.M.ReplaceSecret(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+		return nil, fmt.Errorf("keeping the next key: %w", err)
+	}
+	return key, nil
+}
+
+// firstKey is the key of a first certificate. It lies where the next one does
+// until it is served: if published records name another key, the certificate is
+// refused, and the record that must come first has to be about a key that will
+// still be there.
+func (k *Keeper) firstKey(l *Lineage, kind string) (crypto.Signer, error) {
+	path := k.nextPath(l, Algorithm(kind))
+	key, err := k.readNext(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return k.makeNext(path, kind)
+	}
+	return key, err
 }
 
 func (k *Keeper) readNext(path string) (crypto.Signer, error) {
@@ -84,32 +114,70 @@ func digestOf(key crypto.Signer) (string, error) {
 // Observe looks up what is published for a lineage's names, and notes since
 // when the next keys are published everywhere. Only root can note it.
 func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error) {
-	in := publish.Input{Now: k.M.Now(), Owners: k.owners(ctx, l.Names)}
-	for _, algorithm := range slices.Sorted(maps.Keys(l.Issued)) {
-		i := l.Issued[algorithm]
-		if chain, err := k.chain(l, algorithm); err == nil {
-			in.Keys = append(in.Keys, publish.Key{Algorithm: algorithm, Role: publish.Current, Digest: chain.Facts(nil).PublicKey, Chain: chain.Certs})
+	in := publish.Input{Now: k.M.Now(), Owners: k.owners(ctx, k.names(l)), Keys: k.keys(l)}
+	for i, key := range in.Keys {
+		if key.Role == publish.Next {
+			in.Keys[i] = key.Observed(in.Owners, in.Now)
+			l.Issued[key.Algorithm].Next = nextKey(in.Keys[i])
 		}
-		for _, o := range i.Old {
-			in.Keys = append(in.Keys, publish.Key{Algorithm: algorithm, Role: publish.Old, Digest: o.Digest, Gone: o.Gone})
-		}
-		if i.Next == nil {
-			continue
-		}
-		next := publish.Key{Algorithm: algorithm, Role: publish.Next, Digest: i.Next.Digest}
-		switch everywhere := publish.Everywhere(in.Owners, next); {
-		case !everywhere:
-			i.Next.Seen = time.Time{}
-		case i.Next.Seen.IsZero():
-			i.Next.Seen = in.Now
-		}
-		next.Seen = i.Next.Seen
-		in.Keys = append(in.Keys, next)
 	}
+	all, err := k.All()
+	if err != nil {
+		return in, err
+	}
+	for _, other := range all {
+		if other.Name != l.Name {
+			in.Keys = append(in.Keys, others(k.keys(other))...)
+		}
+	}
+	foreign, _ := k.foreign(all)
+	in.Keys = append(in.Keys, others(foreign)...)
 	if !k.Facts.Root {
 		return in, nil
 	}
 	return in, k.Save(l)
+}
+
+// keys are a lineage's keys: those that are served, that come next, and that
+// were.
+func (k *Keeper) keys(l *Lineage) (out []publish.Key) {
+	for _, algorithm := range slices.Sorted(maps.Keys(l.Issued)) {
+		i := l.Issued[algorithm]
+		if chain, err := k.chain(l, algorithm); err == nil {
+			out = append(out, publish.Key{Algorithm: algorithm, Role: publish.Current, Digest: chain.Facts(nil).PublicKey, Chain: chain.Certs})
+		}
+		for _, o := range i.Old {
+			out = append(out, publish.Key{Algorithm: algorithm, Role: publish.Old, Digest: o.Digest, Gone: o.Gone})
+		}
+		if i.Next != nil {
+			out = append(out, i.Next.key(algorithm))
+		}
+	}
+	return out
+}
+
+// others are keys, as another certificate sees them.
+func others(keys []publish.Key) []publish.Key {
+	for i := range keys {
+		keys[i].Other = true
+	}
+	return keys
+}
+
+// names are the host names at which a lineage's keys must be published: its
+// own, and, if Postfix shows it, those under which senders find this server,
+// whether it names them or not: DANE does not look at names (RFC 7672, section
+// 3.1.1).
+func (k *Keeper) names(l *Lineage) []string {
+	out := slices.Clone(l.Names)
+	if slices.ContainsFunc(k.Files(l), func(path string) bool { return plan.Uses(k.Facts, path) }) {
+		for _, n := range k.Facts.Needed {
+			if !slices.Contains(out, n.Name) {
+				out = append(out, n.Name)
+			}
+		}
+	}
+	return out
 }
 
 // chain is what lies in a lineage's file.
@@ -136,12 +204,19 @@ func (k *Keeper) owners(ctx context.Context, names []string) (out []publish.Owne
 		if strings.HasPrefix(name, "*.") {
 			continue // no MX record names it
 		}
-		out = append(out, k.owner(ctx, "_25._tcp."+name))
+		o := k.owner(ctx, name)
+		if !slices.ContainsFunc(out, func(known publish.Owner) bool { return known.Name == o.Name }) {
+			out = append(out, o) // two names can be aliases of one
+		}
 	}
 	return out
 }
 
-func (k *Keeper) owner(ctx context.Context, name string) publish.Owner {
+// owner is what is published for a host's port 25, and where: an alias leads to
+// the name that has the records (RFC 7671, section 7), and nothing can be put
+// beside it.
+func (k *Keeper) owner(ctx context.Context, host string) publish.Owner {
+	name := "_25._tcp." + host
 	o := publish.Owner{Name: name, State: publish.Unproved}
 	if k.Facts.Resolver.Validates != detect.Yes {
 		return o
@@ -150,6 +225,9 @@ func (k *Keeper) owner(ctx context.Context, name string) publish.Owner {
 	a, err := k.M.LookUp(ctx, server, name, dns.TypeTLSA)
 	if err != nil || a.RCode != "NOERROR" && a.RCode != "NXDOMAIN" {
 		return o // SERVFAIL is what a forged answer looks like behind a resolver that validates
+	}
+	if a.Alias != "" {
+		name, o.Name = a.Alias, a.Alias
 	}
 	o.State, o.TTL = publish.Unsigned, time.Duration(a.TTL)*time.Second
 	if a.AD {
@@ -184,15 +262,12 @@ func (k *Keeper) guard(ctx context.Context, c certs.Chain) error {
 	if k.Facts.Resolver.Validates != detect.Yes {
 		return nil
 	}
-	var names []string
-	for _, n := range k.Facts.Needed {
-		names = append(names, n.Name)
-	}
 	published := map[string][]certs.TLSA{}
-	for i, o := range k.owners(ctx, names) {
+	for _, n := range k.Facts.Needed {
+		o := k.owner(ctx, n.Name)
 		switch o.State {
 		case publish.Signed:
-			published[names[i]] = o.Records
+			published[n.Name] = o.Records
 		case publish.Unproved:
 			return hint.New("whether "+o.Name+" has TLSA records could not be verified, and one that does not match would stop mail", "does the resolver answer? Look at it with: dig +dnssec "+o.Name+" TLSA")
 		}
@@ -215,8 +290,13 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 	var all []error
 	for _, kind := range l.KeyTypes {
 		at, why, err := publish.Allowed(in, Algorithm(kind))
+		i := l.Issued[Algorithm(kind)]
 		switch {
+		case i == nil:
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) was never got", l.Name, Algorithm(kind)), "postseal cert renew "+l.Name+" gets it"))
 		case early:
+		case i.Next == nil:
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "a renewal makes one: postseal cert renew --force "+l.Name))
 		case err != nil:
 			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w", l.Name, Algorithm(kind), err), "postseal publish shows what to do; if the key is in wrong hands: --compromised"))
 		case in.Now.Before(at):
@@ -237,7 +317,7 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 	k.early = early
 	defer func() { k.early = false }()
 	for _, kind := range l.KeyTypes {
-		next, err := k.readNext(k.nextPath(l, Algorithm(kind)))
+		next, err := k.next(l, kind, early)
 		if err != nil {
 			return err
 		}
@@ -245,21 +325,58 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 			return err
 		}
 	}
-	return nil
+	_, err = k.Observe(ctx, l) // the new next key's clock knows what is published now
+	return err
+}
+
+// next is the key that a roll-over puts in place: the one whose record was
+// waited for, and no other. A compromised key goes also if there is none.
+func (k *Keeper) next(l *Lineage, kind string, early bool) (crypto.Signer, error) {
+	path := k.nextPath(l, Algorithm(kind))
+	key, err := k.readNext(path)
+	if errors.Is(err, fs.ErrNotExist) && early {
+		return k.makeNext(path, kind)
+	}
+	if err != nil {
+		return nil, err
+	}
+	digest, err := digestOf(key)
+	if err != nil {
+		return nil, err
+	}
+	if n := l.Issued[Algorithm(kind)].Next; !early && n.Digest != digest {
+		return nil, hint.New(path+" is not the key whose record was published: somebody else put it there", "put the key back, or renew (postseal cert renew --force "+l.Name+") and publish the record of this one")
+	}
+	return key, nil
 }
 
 // ObserveOthers looks up what is published for the certificates in use that are
 // no lineage of ours: somebody else renews them, and keeps their next keys, if
 // there are any. ok is false if there is none.
 func (k *Keeper) ObserveOthers(ctx context.Context, all []*Lineage) (in publish.Input, ok bool) {
+	in.Now = k.M.Now()
+	if in.Keys, ok = k.foreign(all); !ok {
+		return in, false
+	}
+	for _, l := range all {
+		in.Keys = append(in.Keys, others(k.keys(l))...)
+	}
+	var names []string
+	for _, n := range k.Facts.Needed {
+		names = append(names, n.Name)
+	}
+	in.Owners = k.owners(ctx, names)
+	return in, true
+}
+
+// foreign are the keys of certificates in use that are none of these lineages.
+func (k *Keeper) foreign(all []*Lineage) (out []publish.Key, ok bool) {
 	ours := map[string]bool{}
 	for _, l := range all {
 		for _, path := range k.Files(l) {
 			ours[path] = true
 		}
 	}
-	in.Now = k.M.Now()
-	var names []string
 	for _, c := range k.Facts.ServerCertificates() {
 		if c.Err != nil || ours[c.Chain] {
 			continue
@@ -268,16 +385,7 @@ func (k *Keeper) ObserveOthers(ctx context.Context, all []*Lineage) (in publish.
 		if found, _, err := k.Facts.Chains(c.Chain); err == nil && len(found) > 0 {
 			key.Chain = found[0].Certs
 		}
-		in.Keys = append(in.Keys, key)
-		for _, n := range k.Facts.Needed {
-			if !slices.Contains(names, n.Name) {
-				names = append(names, n.Name)
-			}
-		}
+		out = append(out, key)
 	}
-	if len(in.Keys) == 0 {
-		return in, false
-	}
-	in.Owners = k.owners(ctx, names)
-	return in, true
+	return out, len(out) > 0
 }

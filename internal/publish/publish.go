@@ -33,17 +33,61 @@ type Key struct {
 	// Algorithm is "ecdsa" or "rsa".
 	Algorithm string
 	Role      Role
+	// Other says that it is another certificate's, beside this one: its records
+	// are left to that.
+	Other bool
 	// Digest is the SHA-256 of the public key, in hex (3 1 1).
 	Digest string
 	// Chain is what is served with it, leaf first; nil if that is not known.
 	Chain []*x509.Certificate
-	// Seen is, of a next key, since when every owner names it; zero if one does
-	// not. Gone is, of an old one, when it was replaced.
-	Seen, Gone time.Time
+	// Seen and Hold are of a next key, kept by Observed: since when every owner
+	// names it (or, if Empty, since when nothing is published any more), zero if
+	// one does not; and the longest that an answer, of all that were seen, may
+	// still be met after it has gone.
+	Seen  time.Time
+	Empty bool
+	Hold  time.Duration
+	// Gone is, of an old one, when it was replaced.
+	Gone time.Time
+}
+
+// Successor is the key that comes next once this one, which did, is served.
+// What was published before it was made may still be met.
+func (k Key) Successor(digest string) Key {
+	return Key{Algorithm: k.Algorithm, Role: Next, Digest: digest, Hold: k.Hold}
+}
+
+// Observed is a next key after a look at what is published. An owner about
+// which nothing is known changes nothing: an answer that was lost is no reason
+// to wait anew.
+func (k Key) Observed(owners []Owner, now time.Time) Key {
+	lacking, unknown, empty := false, false, !published(owners)
+	for _, o := range owners {
+		unknown = unknown || o.State == Unproved
+		// An owner with nothing lacks it too, while others have something.
+		lacking = lacking || o.State == Signed && !empty && !k.named(o.Records)
+		if o.State == Signed && len(o.Records) > 0 {
+			k.Hold = max(k.Hold, o.hold()) // also with it: there may have been one without, between two looks
+		}
+	}
+	switch {
+	case lacking:
+		k.Seen, k.Empty = time.Time{}, false
+	case unknown:
+	case k.Seen.IsZero() || k.Empty != empty:
+		k.Seen, k.Empty = now, empty
+	}
+	return k
 }
 
 // Record is the record that names the key and outlives renewals.
 func (k Key) Record() string { return "3 1 1 " + k.Digest }
+
+// lasting says whether one of the records names the key also after a renewal,
+// and not the certificate of today.
+func (k Key) lasting(records []certs.TLSA) bool {
+	return slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Selector == 1 && k.named([]certs.TLSA{r}) })
+}
 
 // named says whether one of the records is about the key.
 func (k Key) named(records []certs.TLSA) bool {
@@ -69,6 +113,19 @@ type Owner struct {
 	// TTL is how long an answer about it may be kept; Refresh how long a
 	// secondary server of the zone may be behind (RFC 1035, section 3.3.13).
 	TTL, Refresh time.Duration
+}
+
+// hold is how long after a change the answer from before may still be met.
+func (o Owner) hold() time.Duration { return max(2*o.TTL, o.Refresh+o.TTL) }
+
+// newTTL is that of records that are added: all records of a name and type
+// have the same (RFC 2181, section 5.2), and a shorter one would hide how long
+// the answers from before are kept.
+func (o Owner) newTTL() int {
+	if len(o.Records) > 0 && o.TTL > 0 {
+		return int(o.TTL / time.Second)
+	}
+	return newTTL
 }
 
 // Wait is the least time that a next key is published before it is served, if
@@ -109,8 +166,8 @@ type Step struct {
 	Why       string    `json:"why"`
 }
 
-// newTTL is the TTL of records that are added, in seconds: short enough that a
-// mistake is soon over.
+// newTTL is the TTL of the first records of a name, in seconds: short enough
+// that a mistake is soon over.
 const newTTL = 3600
 
 // Steps are what is to be done, in the order in which it is safe: add before
@@ -123,56 +180,50 @@ func Steps(in Input) []Step {
 		}
 		for _, k := range in.Keys {
 			switch {
-			case k.Role == Old || k.named(o.Records):
-			case k.Role == Current:
-				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: newTTL, Due: true, Why: "the key that is served (" + k.Algorithm + ")"})
-			default:
-				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: newTTL, Due: true, Why: "the key that comes next (" + k.Algorithm + "): published before it is needed"})
+			case k.Other:
+			case k.Role == Current && !k.lasting(o.Records):
+				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key that is served (" + k.Algorithm + ")"})
+			case k.Role == Next && !k.named(o.Records):
+				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key that comes next (" + k.Algorithm + "): published before it is needed"})
 			}
 		}
 		remove = append(remove, removals(in, o)...)
 	}
 	for _, k := range in.Keys {
-		if k.Role != Next || !published(in.Owners) {
+		if k.Other || k.Role != Next || !published(in.Owners) {
 			continue
 		}
 		if at, why, err := Allowed(in, k.Algorithm); err == nil && !at.IsZero() {
-			roll = append(roll, Step{Action: RollOver, Algorithm: k.Algorithm, NotBefore: at, Why: why})
+			roll = append(roll, Step{Action: RollOver, Algorithm: k.Algorithm, NotBefore: at, Due: !in.Now.Before(at), Why: why})
 		}
 	}
 	return slices.Concat(add, roll, remove)
 }
 
-// removals are the records of an owner that name neither what is served nor
-// what comes next. While a key that is served is not named, none goes.
+// removals are the records of an owner that name keys which were replaced.
+// While a key that is served is not named, none goes. A record that names no
+// key known here stays: another server may answer under the same name, and
+// Findings tells of it.
 func removals(in Input, o Owner) (out []Step) {
 	for _, k := range in.Keys {
-		if k.Role == Current && !k.named(o.Records) {
+		if k.Role == Current && !k.Other && !k.named(o.Records) {
 			return nil
 		}
 	}
 	for _, r := range o.Records {
-		wanted := func(k Key) bool { return k.Role != Old && k.named([]certs.TLSA{r}) }
-		if slices.ContainsFunc(in.Keys, wanted) {
+		record := []certs.TLSA{r}
+		if slices.ContainsFunc(in.Keys, func(k Key) bool { return (k.Other || k.Role != Old) && k.named(record) }) {
 			continue
 		}
-		s := Step{Action: Remove, Owner: o.Name, Record: r.String(), Due: true, Why: "it names nothing that is served here, nor will be"}
-		for _, k := range in.Keys {
-			if k.Role == Old && k.Record() == r.String() {
-				s.NotBefore = k.Gone.Add(2 * o.TTL)
-				s.Due = !in.Now.Before(s.NotBefore)
-				s.Why = "the key was replaced on " + k.Gone.UTC().Format(time.DateOnly) + "; answers that were given before are kept for some time"
-			}
+		i := slices.IndexFunc(in.Keys, func(k Key) bool { return !k.Other && k.Role == Old && k.named(record) })
+		if i < 0 {
+			continue
 		}
-		out = append(out, s)
+		at := in.Keys[i].Gone.Add(2 * o.TTL)
+		why := "the key was replaced on " + in.Keys[i].Gone.UTC().Format(time.DateOnly) + "; answers that were given before are kept for some time"
+		out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: at, Due: !in.Now.Before(at), Why: why})
 	}
 	return out
-}
-
-// Everywhere says whether all signed owners name a key: since when that is so,
-// without a break, is what a roll-over waits on.
-func Everywhere(owners []Owner, k Key) bool {
-	return published(owners) && !slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Unproved || o.State == Signed && !k.named(o.Records) })
 }
 
 // published says whether some owner has signed records: else DANE is not used,
@@ -185,7 +236,7 @@ func published(owners []Owner) bool {
 // why. The time is zero if there is nothing to wait for. It fails if it is not
 // known that it may ever.
 func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
-	i := slices.IndexFunc(in.Keys, func(k Key) bool { return k.Role == Next && k.Algorithm == algorithm })
+	i := slices.IndexFunc(in.Keys, func(k Key) bool { return !k.Other && k.Role == Next && k.Algorithm == algorithm })
 	if i < 0 {
 		return at, "", fmt.Errorf("there is no next key of the kind %s", algorithm)
 	}
@@ -200,16 +251,26 @@ func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
 		}
 	}
 	switch {
+	case !published(in.Owners) && next.Hold > 0 && next.Seen.IsZero():
+		return at, "", fmt.Errorf("records were published until lately, and since when they are gone is not known: postseal publish, as root, starts the clock")
+	case !published(in.Owners) && next.Hold > 0:
+		return next.Seen.Add(next.Hold), fmt.Sprintf("the records are gone since %s UTC or somewhat longer, and answers with them may be kept for %s", stamp(next.Seen), next.Hold), nil
 	case !published(in.Owners):
 		return at, "no signed TLSA records are published: there is nothing to wait for", nil
 	case len(missing) > 0:
 		return at, "", fmt.Errorf("the next key is not published for %s", strings.Join(missing, ", "))
-	case next.Seen.IsZero():
+	case next.Seen.IsZero() || next.Empty:
 		return at, "", fmt.Errorf("since when the next key is published is not known: postseal publish, as root, starts the clock")
 	}
 	wait, why := in.wait()
-	return next.Seen.Add(wait), fmt.Sprintf("the next key was first seen everywhere at %s UTC, and %s", next.Seen.UTC().Format("2006-01-02 15:04"), why), nil
+	if next.Hold > wait {
+		wait, why = next.Hold, fmt.Sprintf("answers from before that may be met for %s", next.Hold)
+	}
+	return next.Seen.Add(wait), fmt.Sprintf("the next key was first seen everywhere at %s UTC, and %s", stamp(next.Seen), why), nil
 }
+
+// stamp is a time to the second: what is waited for is exact.
+func stamp(t time.Time) string { return t.UTC().Format(time.DateTime) }
 
 // wait is how long a key must have been published everywhere: until every
 // secondary server has it, and every answer without it has been forgotten.
@@ -223,7 +284,7 @@ func (in Input) wait() (time.Duration, string) {
 		if o.State != Signed {
 			continue
 		}
-		if w := max(2*o.TTL, o.Refresh+o.TTL); w > wait {
+		if w := o.hold(); w > wait {
 			wait, why = w, fmt.Sprintf("answers about %s may be kept for %s, and secondary servers be %s behind", o.Name, span(o.TTL), span(o.Refresh))
 		}
 	}
@@ -278,10 +339,14 @@ func Findings(in Input) (out []Finding) {
 			case r.Usage == 2 && r.Selector == 0:
 				say(fmt.Sprintf("%s names one certificate of the CA, and is wrong when the CA changes it", short(r)), "replace it by 3 1 1")
 			}
-			if slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.named([]certs.TLSA{r}) }) {
+			record := []certs.TLSA{r}
+			switch {
+			case slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.named(record) }):
 				served++
-			} else if r.Usage == 2 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Chain == nil }) {
+			case r.Usage == 2 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.Chain == nil }):
 				say(fmt.Sprintf("%s names a CA that is not in the chain that is served", short(r)), "CAs change their intermediates without warning: use 3 1 1")
+			case r.Usage == 3 && r.Selector == 1 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.named(record) }):
+				say(fmt.Sprintf("%s names no key that is known here", short(r)), "if no other server answers under this name, remove it")
 			}
 		}
 		if len(o.Records) > 0 && served == 0 {
@@ -308,19 +373,26 @@ func (s Step) ZoneLine() string {
 }
 
 // NSUpdate is the input of nsupdate(1) for the steps that are due. Names and
-// data are those of records: hex, digits and host names.
+// data are those of records: hex, digits and host names. Each owner is sent
+// alone, since one update cannot touch two zones (RFC 2136, section 3.4.1).
 func NSUpdate(steps []Step) string {
 	var b bytes.Buffer
+	owner := ""
 	for _, s := range steps {
-		switch {
-		case !s.Due:
-		case s.Action == Add:
+		if !s.Due || s.Action == RollOver {
+			continue
+		}
+		if owner != "" && s.Owner != owner {
+			b.WriteString("send\n")
+		}
+		owner = s.Owner
+		if s.Action == Add {
 			fmt.Fprintf(&b, "update add %s\n", strings.Replace(s.ZoneLine(), " IN ", " ", 1))
-		case s.Action == Remove:
+		} else {
 			fmt.Fprintf(&b, "update delete %s. TLSA %s\n", strings.TrimSuffix(s.Owner, "."), s.Record)
 		}
 	}
-	if b.Len() == 0 {
+	if owner == "" {
 		return ""
 	}
 	return b.String() + "send\n"

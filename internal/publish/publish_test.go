@@ -33,50 +33,51 @@ func record(t interface{ Fatal(...any) }, text string) certs.TLSA {
 type world struct {
 	t       *rapid.T
 	now     time.Time
-	ttl     time.Duration
+	ttl     map[string]time.Duration
 	refresh time.Duration
 	owners  map[string][]string // records now
 	past    map[string][]told   // what was published before
 	keys    []publish.Key
 	made    int
+	mute    bool // no name can be looked up now
 }
 
-// told is what a zone said until a time.
+// told is what a zone said until a time, and how long that may be kept.
 type told struct {
 	until   time.Time
+	ttl     time.Duration
 	records []string
 }
 
 func (w *world) input() publish.Input {
 	in := publish.Input{Now: w.now, Keys: w.keys, Wait: time.Hour}
 	for _, name := range []string{"a", "b"} {
-		o := publish.Owner{Name: name, State: publish.Signed, TTL: w.ttl, Refresh: w.refresh}
+		o := publish.Owner{Name: name, State: publish.Signed, TTL: w.ttl[name], Refresh: w.refresh}
+		if w.mute {
+			o = publish.Owner{Name: name, State: publish.Unproved}
+		}
 		for _, r := range w.owners[name] {
-			o.Records = append(o.Records, record(w.t, r))
+			if !w.mute {
+				o.Records = append(o.Records, record(w.t, r))
+			}
 		}
 		in.Owners = append(in.Owners, o)
 	}
 	return in
 }
 
-func (w *world) change(owner string, records []string) {
-	w.past[owner] = append(w.past[owner], told{w.now, w.owners[owner]})
-	w.owners[owner] = records
+// change replaces what is published for an owner, with one TTL for all of it.
+func (w *world) change(owner string, records []string, ttl time.Duration) {
+	w.past[owner] = append(w.past[owner], told{w.now, w.ttl[owner], w.owners[owner]})
+	w.owners[owner], w.ttl[owner] = records, ttl
 }
 
-// observe notes since when the next key is everywhere, as lineage does.
+// observe looks at what is published, as a timer or the verb does.
 func (w *world) observe() {
-	for i := range w.keys {
-		k := &w.keys[i]
-		if k.Role != publish.Next {
-			continue
-		}
-		everywhere := publish.Everywhere(w.input().Owners, *k)
-		switch {
-		case !everywhere:
-			k.Seen = time.Time{}
-		case k.Seen.IsZero():
-			k.Seen = w.now
+	owners := w.input().Owners
+	for i, k := range w.keys {
+		if k.Role == publish.Next {
+			w.keys[i] = k.Observed(owners, w.now)
 		}
 	}
 }
@@ -88,7 +89,7 @@ func (w *world) check() {
 	for owner, now := range w.owners {
 		states := [][]string{now}
 		for _, p := range w.past[owner] {
-			if w.now.Sub(p.until) <= w.ttl+w.refresh {
+			if w.now.Sub(p.until) < p.ttl+w.refresh {
 				states = append(states, p.records)
 			}
 		}
@@ -113,24 +114,39 @@ func (w *world) next() publish.Key {
 func TestEveryCacheIsRight(t *testing.T) {
 	rolled := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		w := &world{t: rt, now: start, owners: map[string][]string{"a": nil, "b": nil}, past: map[string][]told{}}
-		w.ttl = rapid.SampledFrom([]time.Duration{time.Minute, time.Hour, 24 * time.Hour}).Draw(rt, "TTL")
+		ttls := rapid.SampledFrom([]time.Duration{time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour})
+		w := &world{t: rt, now: start, owners: map[string][]string{"a": nil, "b": nil}, past: map[string][]told{}, ttl: map[string]time.Duration{}}
 		w.refresh = rapid.SampledFrom([]time.Duration{0, time.Hour, 48 * time.Hour}).Draw(rt, "refresh")
 		w.keys = []publish.Key{{Algorithm: "ecdsa", Role: publish.Current, Digest: digest(0)}, w.next()}
 		for range rapid.IntRange(1, 60).Draw(rt, "events") {
-			switch rapid.SampledFrom([]string{"wait", "wait", "obey", "obey", "observe", "roll over"}).Draw(rt, "event") {
+			w.mute = false
+			switch rapid.SampledFrom([]string{"wait", "wait", "obey", "obey", "observe", "mute", "TTL", "withdraw", "roll over", "roll over"}).Draw(rt, "event") {
 			case "wait":
 				w.now = w.now.Add(time.Duration(rapid.IntRange(1, 4000).Draw(rt, "minutes")) * time.Minute)
 			case "observe":
 				w.observe()
+			case "mute":
+				w.mute = true
+				w.observe()
+			case "TTL":
+				w.observe() // what nobody looked at in between cannot be known
+				owner := rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "owner")
+				w.change(owner, w.owners[owner], ttls.Draw(rt, "TTL"))
+				w.observe()
+			case "withdraw":
+				w.observe()
+				for _, owner := range []string{"a", "b"} {
+					w.change(owner, nil, 0)
+				}
 			case "obey":
+				w.observe() // as the verb does that says what to do
 				steps := publish.Steps(w.input())
 				n := rapid.IntRange(0, len(steps)).Draw(rt, "so many steps")
 				for _, s := range steps[:n] {
 					switch {
 					case !s.Due:
 					case s.Action == publish.Add:
-						w.change(s.Owner, append(append([]string{}, w.owners[s.Owner]...), s.Record))
+						w.change(s.Owner, append(append([]string{}, w.owners[s.Owner]...), s.Record), time.Duration(s.TTL)*time.Second)
 					case s.Action == publish.Remove:
 						var rest []string
 						for _, r := range w.owners[s.Owner] {
@@ -138,7 +154,7 @@ func TestEveryCacheIsRight(t *testing.T) {
 								rest = append(rest, r)
 							}
 						}
-						w.change(s.Owner, rest)
+						w.change(s.Owner, rest, w.ttl[s.Owner])
 					}
 				}
 			case "roll over":
@@ -148,18 +164,20 @@ func TestEveryCacheIsRight(t *testing.T) {
 					break
 				}
 				rolled++
+				next := w.next()
 				var keys []publish.Key
 				for _, k := range w.keys {
 					switch k.Role {
 					case publish.Current:
 						k.Role, k.Gone = publish.Old, w.now
 					case publish.Next:
-						k.Role, k.Seen = publish.Current, time.Time{}
+						next = k.Successor(next.Digest)
+						k = publish.Key{Algorithm: k.Algorithm, Role: publish.Current, Digest: k.Digest}
 					}
 					keys = append(keys, k)
 				}
-				keys = append(keys, w.next())
-				w.keys = keys
+				w.keys = append(keys, next)
+				w.observe()
 			}
 			w.check()
 		}
@@ -226,6 +244,7 @@ func TestFindings(t *testing.T) {
 		"3 0 1 " + digest(1) + "\n" + good:                   "wrong after each renewal",
 		"2 0 1 " + digest(1) + "\n" + good:                   "when the CA changes it",
 		"2 1 1 " + digest(1) + "\n" + good:                   "names a CA that is not in the chain",
+		"3 1 1 " + digest(1) + "\n" + good:                   "names no key that is known here",
 		"3 1 1 " + digest(1):                                 "none of its records names a key that is served",
 		strings.Repeat(good+"\n", 12) + "3 1 1 " + digest(1): "some senders give up",
 	} {
@@ -244,6 +263,12 @@ func TestFindings(t *testing.T) {
 		if want == "" && all != "" || !strings.Contains(all, want) {
 			t.Errorf("%.60q: %q, want %q", records, all, want)
 		}
+	}
+	// A next key has no chain, and hides nothing.
+	o := publish.Owner{Name: "_25._tcp.mx.test", State: publish.Signed, Records: []certs.TLSA{record(t, good), record(t, "2 1 1 "+digest(1)), record(t, "3 1 1 "+digest(7))}}
+	found := publish.Findings(publish.Input{Owners: []publish.Owner{o}, Keys: []publish.Key{key, {Algorithm: "ecdsa", Role: publish.Next, Digest: digest(7)}}})
+	if len(found) != 1 || !strings.Contains(found[0].Text, "names a CA that is not in the chain") {
+		t.Errorf("%+v", found)
 	}
 	for state, want := range map[publish.State]string{publish.Unsigned: "none are proposed", publish.Unproved: "could not be verified"} {
 		in := publish.Input{Owners: []publish.Owner{{Name: "x", State: state}}, Keys: []publish.Key{key}}
@@ -275,15 +300,101 @@ func TestRemoval(t *testing.T) {
 	}
 }
 
+// TestOthersStay: what another certificate beside this one is named by, or
+// another server of the same name, is not ours to remove.
+func TestOthersStay(t *testing.T) {
+	in := publish.Input{
+		Now: start,
+		Keys: []publish.Key{
+			{Algorithm: "ecdsa", Role: publish.Current, Digest: digest(1)}, {Algorithm: "rsa", Role: publish.Current, Other: true, Digest: digest(2)},
+			{Algorithm: "ecdsa", Role: publish.Old, Digest: digest(2), Gone: start.Add(-time.Hour * 999)}, // the other took our old key
+		},
+		Owners: []publish.Owner{{Name: "_25._tcp.mx.test", State: publish.Signed, TTL: time.Hour}},
+	}
+	for _, n := range []int{1, 2, 3} {
+		in.Owners[0].Records = append(in.Owners[0].Records, record(t, "3 1 1 "+digest(n)))
+	}
+	if steps := publish.Steps(in); len(steps) > 0 {
+		t.Errorf("%+v", steps)
+	}
+	if found := publish.Findings(in); len(found) != 1 || !strings.Contains(found[0].Text, "3 1 1 00000000… names no key that is known here") {
+		t.Errorf("%+v", found)
+	}
+	in.Owners[0].Records = in.Owners[0].Records[:1]
+	if steps := publish.Steps(in); len(steps) > 0 {
+		t.Errorf("another's record is proposed: %+v", steps)
+	}
+}
+
+// TestLasting: a record of the certificate of today does not do, since it is
+// wrong after the next renewal; and what is added has the TTL that is there.
+func TestLasting(t *testing.T) {
+	leaf := lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf
+	key := publish.Key{Algorithm: "ecdsa", Role: publish.Current, Digest: hex.EncodeToString(certs.NewTLSA(leaf).Data), Chain: []*x509.Certificate{leaf}}
+	whole := certs.TLSA{Usage: 3, Selector: 0, Matching: 0, Data: leaf.Raw}
+	in := publish.Input{Now: start, Keys: []publish.Key{key}, Owners: []publish.Owner{{Name: "x", State: publish.Signed, TTL: 7 * 24 * time.Hour, Records: []certs.TLSA{whole}}}}
+	steps := publish.Steps(in)
+	if len(steps) != 1 || steps[0].Action != publish.Add || steps[0].Record != certs.NewTLSA(leaf).String() || steps[0].TTL != 7*24*3600 {
+		t.Errorf("%+v", steps)
+	}
+	in.Owners[0].Records = nil
+	if steps := publish.Steps(in); len(steps) != 1 || steps[0].TTL != 3600 {
+		t.Errorf("%+v", steps)
+	}
+}
+
+// TestObserved: when the clock starts, stops, and goes on.
+func TestObserved(t *testing.T) {
+	k := publish.Key{Algorithm: "ecdsa", Role: publish.Next, Digest: digest(2)}
+	at := start
+	look := func(state publish.State, ttl time.Duration, records ...string) publish.Input {
+		o := publish.Owner{Name: "x", State: state, TTL: ttl}
+		for _, r := range records {
+			o.Records = append(o.Records, record(t, r))
+		}
+		at = at.Add(time.Minute)
+		k = k.Observed([]publish.Owner{o}, at)
+		return publish.Input{Now: at, Keys: []publish.Key{k}, Owners: []publish.Owner{o}, Wait: time.Hour}
+	}
+	current, next := "3 1 1 "+digest(1), "3 1 1 "+digest(2)
+	if look(publish.Signed, 24*time.Hour, current); !k.Seen.IsZero() || k.Hold != 48*time.Hour {
+		t.Fatalf("lacking: %+v", k)
+	}
+	// The TTL is lowered as the next key comes: who holds the old answer keeps it as long as it said then.
+	in := look(publish.Signed, time.Minute, current, next)
+	seen := at
+	if got, why, err := publish.Allowed(in, "ecdsa"); err != nil || !got.Equal(seen.Add(48*time.Hour)) || !strings.Contains(why, "answers from before that may be met for 48h") {
+		t.Errorf("%s, %s, %v", got, why, err)
+	}
+	if look(publish.Unproved, 0); !k.Seen.Equal(seen) {
+		t.Errorf("an answer that was lost stops the clock: %+v", k)
+	}
+	if look(publish.Signed, time.Minute, current, next); !k.Seen.Equal(seen) {
+		t.Errorf("the clock starts anew: %+v", k)
+	}
+	// All is withdrawn: who holds what was there before is to forget it first.
+	in = look(publish.Signed, 0)
+	if got, why, err := publish.Allowed(in, "ecdsa"); err != nil || !got.Equal(at.Add(48*time.Hour)) || !strings.Contains(why, "the records are gone since") {
+		t.Errorf("%s, %s, %v", got, why, err)
+	}
+	if look(publish.Signed, time.Minute, current, next); !k.Seen.Equal(at) {
+		t.Errorf("it came back, and the clock went on: %+v", k)
+	}
+	if look(publish.Signed, time.Minute, current); !k.Seen.IsZero() {
+		t.Errorf("it is gone, and the clock goes on: %+v", k)
+	}
+}
+
 // TestNSUpdate: what is due, as nsupdate reads it, and nothing else.
 func TestNSUpdate(t *testing.T) {
 	got := publish.NSUpdate([]publish.Step{
 		{Action: publish.Add, Owner: "_25._tcp.mx.test", Record: "3 1 1 " + digest(1), TTL: 3600, Due: true},
+		{Action: publish.Add, Owner: "_25._tcp.mx.other", Record: "3 1 1 " + digest(1), TTL: 3600, Due: true},
 		{Action: publish.Remove, Owner: "_25._tcp.mx.test", Record: "3 1 1 " + digest(2)},
 		{Action: publish.Remove, Owner: "_25._tcp.mx.test", Record: "3 1 1 " + digest(3), Due: true},
 		{Action: publish.RollOver, Algorithm: "rsa", Due: true},
 	})
-	want := "update add _25._tcp.mx.test. 3600 TLSA 3 1 1 " + digest(1) + "\nupdate delete _25._tcp.mx.test. TLSA 3 1 1 " + digest(3) + "\nsend\n"
+	want := "update add _25._tcp.mx.test. 3600 TLSA 3 1 1 " + digest(1) + "\nsend\nupdate add _25._tcp.mx.other. 3600 TLSA 3 1 1 " + digest(1) + "\nsend\nupdate delete _25._tcp.mx.test. TLSA 3 1 1 " + digest(3) + "\nsend\n"
 	if got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
