@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +54,9 @@ func (a *app) publish(nsupdate bool) error {
 		return hint.New("what is published cannot be verified: "+s.Facts.Resolver.Why, "run a resolver that validates DNSSEC on this machine, unbound say, and name it in "+s.Facts.Resolver.Path)
 	}
 	k := s.Keeper()
+	if _, err := k.M.Stat(filepath.Join(k.StateDir, "lineages", "any.json")); errors.Is(err, fs.ErrPermission) {
+		return hint.New("what was obtained here, and its next keys, only root can read", "run it as root: sudo postseal publish")
+	}
 	all, err := k.All()
 	if err != nil {
 		return err
@@ -142,6 +147,8 @@ says what to publish, starts the clock, and says when. Before that, rollover ref
 
 --compromised does it at once, since a key in wrong hands is worse. If records are published, senders with DANE that
 hold the old ones do not deliver until they have asked again; the risk ` + lineage.RiskDANEGap + ` must be accepted by name.
+Who could read the key could perhaps read the next one beside it: if so, remove that file (ALGORITHM.next.pem) first,
+and another key is made.
 `,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, names []string) error {
