@@ -62,6 +62,8 @@ type Library struct {
 	Code string
 	// Provider holds the secrets; it is never printed.
 	Provider challenge.Provider
+	// Secrets are kept out of its errors; nil if it has none.
+	Secrets *Secrets
 
 	mu sync.Mutex // a removal waits for what is still being made
 }
@@ -99,7 +101,7 @@ func (l *Library) do(ctx context.Context, call func(domain, token, keyAuth strin
 			done <- ctx.Err()
 			return
 		}
-		done <- call(domain, token, keyAuth)
+		done <- l.Secrets.Hide(call(domain, token, keyAuth))
 	}()
 	select {
 	case err := <-done:

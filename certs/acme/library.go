@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +28,16 @@ type logSwitch struct {
 
 var logs = &logSwitch{to: io.Discard}
 
-func init() { legolog.Logger = logs }
+func init() {
+	legolog.Logger = logs
+	log.SetOutput(logs) // some of its providers use the process's logger
+}
+
+// Write takes the lines of other loggers.
+func (l *logSwitch) Write(p []byte) (int, error) {
+	l.write(strings.TrimRight(string(p), "\n"))
+	return len(p), nil
+}
 
 func (l *logSwitch) write(s string) {
 	l.mu.Lock()

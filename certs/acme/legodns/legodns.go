@@ -2,8 +2,8 @@
 // acme.DNSProvider. Which ones there are, and what they need, stands in
 // certs/dnsproviders.
 //
-// It holds no secret longer than the library does: secrets are read by the
-// library from their files.
+// Secrets are read by the library from their files; they are known here only
+// to keep them out of errors.
 package legodns
 
 import (
@@ -42,11 +42,14 @@ func New(ctx context.Context, code string, values, files map[string]string) (*ac
 		return nil, hint.New(fmt.Sprintf("no DNS provider is known as %.40q", code), "postseal cert providers lists them")
 	}
 	var all []error
+	secrets := &acme.Secrets{}
 	for name, path := range files {
 		if _, ok := known.Field(name); !ok {
 			all = append(all, unknown(known, name))
 		}
-		all = append(all, private(path))
+		content, err := private(path)
+		all = append(all, err)
+		secrets.Add(content)
 	}
 	for name := range values {
 		if f, ok := known.Field(name); !ok {
@@ -77,29 +80,41 @@ func New(ctx context.Context, code string, values, files map[string]string) (*ac
 	defer exchange(names, set)()
 	p, err := made(ctx, construct)
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("%s: %.300s", known.Name, err.Error()), "it needs "+known.Needs()+"; postseal cert providers "+code+" explains them")
+		return nil, hint.Wrap(fmt.Errorf("%s: %.300s", known.Name, secrets.Hide(err).Error()), "it needs "+known.Needs()+"; postseal cert providers "+code+" explains them")
 	}
-	return &acme.Library{Code: code, Provider: p}, nil
+	return &acme.Library{Code: code, Provider: p, Secrets: secrets}, nil
 }
 
 func unknown(p dnsproviders.Provider, name string) error {
 	return hint.New(fmt.Sprintf("%s has no field %.60q", p.Name, name), "postseal cert providers "+p.Code+" lists them")
 }
 
-// private says whether only its owner can read a file.
-func private(path string) error {
+// secretSize is more than any secret has, in bytes.
+const secretSize = 64 << 10
+
+// private reads a file that only its owner can read.
+func private(path string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return hint.New(path+" does not exist", "put the secret into it, and then: chmod 600 "+path)
+		return "", hint.New(path+" does not exist", "put the secret into it, and then: chmod 600 "+path)
 	case err != nil:
-		return fmt.Errorf("reading a secret: %w", err)
+		return "", fmt.Errorf("reading a secret: %w", err)
 	case !info.Mode().IsRegular():
-		return hint.New(path+" is no file", "name the file that holds the secret")
+		return "", hint.New(path+" is no file", "name the file that holds the secret")
 	case info.Mode().Perm()&0o077 != 0:
-		return hint.New(fmt.Sprintf("others can read the secret in %s (mode %04o)", path, info.Mode().Perm()), "chmod 600 "+path)
+		return "", hint.New(fmt.Sprintf("others can read the secret in %s (mode %04o)", path, info.Mode().Perm()), "chmod 600 "+path)
+	case info.Size() > secretSize:
+		return "", hint.New(path+" is too long for a secret", "name the file that holds the secret, and nothing else")
 	}
-	return nil
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading a secret: %w", err)
+	}
+	if strings.TrimSpace(string(data)) == "" {
+		return "", hint.New(path+" is empty", "put the secret into it")
+	}
+	return string(data), nil
 }
 
 // makeTime bounds making a provider.

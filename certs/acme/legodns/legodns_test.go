@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -197,6 +198,10 @@ func TestRefused(t *testing.T) {
 	if err := os.WriteFile(wrong, []byte("wrong-"+token), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		code          string
 		values, files map[string]string
@@ -207,6 +212,7 @@ func TestRefused(t *testing.T) {
 		"a field of others": {"pdns", map[string]string{"CF_API_EMAIL": "x"}, nil, "has no field"},
 		"secret as a value": {"pdns", map[string]string{"PDNS_API_KEY": token}, nil, "is a secret"},
 		"file that is read": {"pdns", good, map[string]string{"PDNS_API_KEY": secret(t, 0o644)}, "others can read the secret"},
+		"empty file":        {"pdns", good, map[string]string{"PDNS_API_KEY": empty}, "is empty"},
 		"no such file":      {"pdns", good, map[string]string{"PDNS_API_KEY": "/nowhere"}, "does not exist"},
 		"no address":        {"pdns", map[string]string{"PDNS_API_URL": "::"}, map[string]string{"PDNS_API_KEY": secret(t, 0o600)}, "PowerDNS"},
 	} {
@@ -286,6 +292,45 @@ func TestAllCanBeMade(t *testing.T) {
 		_, err := legodns.New(ctx, p.Code, nil, nil)
 		if err != nil && (strings.Contains(err.Error(), "is known as") || strings.Contains(err.Error(), "could not make it")) {
 			t.Errorf("%s: %v", p.Code, err)
+		}
+	}
+}
+
+// TestErrorsHideSecrets: APIs that want the token in the URL, and values that
+// the library cannot read, are in its errors; the secrets are not.
+func TestErrorsHideSecrets(t *testing.T) {
+	ca, _, _ := bed(t)
+	transport, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		t.Fatal("another default transport")
+	}
+	dial, proxy := transport.DialContext, transport.Proxy
+	t.Cleanup(func() { transport.DialContext, transport.Proxy = dial, proxy })
+	transport.Proxy = nil
+	transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no way out") }
+	key, err := acme.NewKey("P256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := client(t, ca)
+	for code, files := range map[string][]string{
+		"duckdns": {"DUCKDNS_TOKEN"}, "ddnss": {"DDNSS_KEY"}, "dode": {"DODE_TOKEN"}, "dreamhost": {"DREAMHOST_API_KEY"}, "epik": {"EPIK_SIGNATURE"}, "cloudns": {"CLOUDNS_AUTH_ID", "CLOUDNS_AUTH_PASSWORD"},
+		"hurricane": {"HURRICANE_TOKENS"}, "syse": {"SYSE_CREDENTIALS"}, "dnshomede": {"DNSHOMEDE_CREDENTIALS"}, "myaddr": {"MYADDR_PRIVATE_KEYS_MAPPING"},
+	} {
+		given := map[string]string{}
+		for _, name := range files {
+			given[name] = secret(t, 0o600)
+		}
+		p, err := legodns.New(context.Background(), code, nil, given)
+		if err == nil {
+			_, err = c.Obtain(context.Background(), acme.Order{Names: []string{"mx.test"}, Key: key}, acme.DNS{Provider: p, Resolvers: []string{ca.DNS.Addr}, ResolversOnly: true, Timeout: 3 * time.Second}, func(e acme.Event) {
+				if e.Err != nil && strings.Contains(e.Err.Error(), token) {
+					t.Errorf("%s: event %v", code, e.Err)
+				}
+			})
+		}
+		if err == nil || strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "[secret]") {
+			t.Errorf("%s: %v", code, err)
 		}
 	}
 }
