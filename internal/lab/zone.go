@@ -1,8 +1,10 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -55,17 +57,44 @@ func NewZone(t testing.TB, name string) *Zone {
 	return z
 }
 
-// resolve starts unbound for the zone.
+// resolve starts unbound for the zone. Between the choice of its port and its
+// start another program can take the port; unbound ends then, and another is
+// tried.
 func (z *Zone) resolve(t testing.TB, port int) {
 	t.Helper()
-	dir := t.TempDir()
-	l, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 3 {
+		if err = z.start(t, port); err == nil {
+			return
+		}
 	}
-	z.Resolver = l.LocalAddr().String()
-	_, own, _ := net.SplitHostPort(z.Resolver)
-	_ = l.Close()
+	t.Fatalf("unbound does not validate the zone: %v", err)
+}
+
+// freePort is a port of 127.0.0.1 that nobody has, by UDP and by TCP.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = l.Close() }()
+	u, err := net.ListenPacket("udp", l.Addr().String())
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = u.Close() }()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+func (z *Zone) start(t testing.TB, port int) error {
+	t.Helper()
+	dir := t.TempDir()
+	own, err := freePort()
+	if err != nil {
+		return err
+	}
+	z.Resolver = net.JoinHostPort("127.0.0.1", own)
 	z.config = filepath.Join(dir, "unbound.conf")
 	text := fmt.Sprintf(`server:
   interface: 127.0.0.1@%s
@@ -91,32 +120,56 @@ stub-zone:
   stub-addr: 127.0.0.1@%d
 `, own, own, dir, dir, z.name, strings.ReplaceAll(z.key.String(), "\t", " "), dir, z.name, port)
 	if err := os.WriteFile(z.config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	cmd := exec.Command("unbound", "-c", z.config)
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return err
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+	ended := make(chan struct{})
+	go func() {
 		_ = cmd.Wait()
-	})
+		close(ended)
+	}()
+	stop := func() {
+		_ = cmd.Process.Kill()
+		<-ended
+	}
+	if err := z.validates(ended); err != nil {
+		stop()
+		logged, _ := os.ReadFile(filepath.Join(dir, "log"))
+		return fmt.Errorf("%w\n%s%s", err, said.String(), logged)
+	}
+	t.Cleanup(stop)
+	return nil
+}
+
+// validates waits until the resolver vouches for the zone.
+func (z *Zone) validates(ended <-chan struct{}) error {
 	q := new(dns.Msg)
 	q.SetQuestion(z.name, dns.TypeSOA)
 	q.SetEdns0(1232, true)
 	c := &dns.Client{Timeout: 500 * time.Millisecond}
-	var last any
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	last := errors.New("it did not answer")
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
 		r, _, err := c.Exchange(q, z.Resolver)
-		if last = err; err == nil && r.AuthenticatedData {
-			return
+		switch {
+		case err != nil:
+			last = err
+		case r.AuthenticatedData:
+			return nil
+		default:
+			last = fmt.Errorf("it answers %s", r)
 		}
-		if err == nil {
-			last = r
+		select {
+		case <-ended:
+			return fmt.Errorf("it ended: %w", last)
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	logged, _ := os.ReadFile(filepath.Join(dir, "log"))
-	t.Fatalf("unbound does not validate the zone: %v\n%s", last, logged)
+	return last
 }
 
 // Set replaces the records of the names and types given, and lets the resolver
