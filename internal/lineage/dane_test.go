@@ -101,17 +101,17 @@ func TestBesideAnother(t *testing.T) {
 func TestAlias(t *testing.T) {
 	d := newDANE(t)
 	d.obtain(t, d.l)
-	const real = "_dane.test"
-	d.Set(owner+". 300 IN CNAME "+real+".", real+". 7200 IN TLSA "+certs.NewTLSA(chain(t, d.keeper.Path(d.l, "ecdsa")).Leaf()).String())
+	const there = "_dane.test"
+	d.Set(owner+". 300 IN CNAME "+there+".", there+". 7200 IN TLSA "+certs.NewTLSA(chain(t, d.keeper.Path(d.l, "ecdsa")).Leaf()).String())
 	in := d.observe(t)
-	if o := in.Owners[0]; o.Name != real || o.TTL != 2*time.Hour || len(o.Records) != 1 {
+	if o := in.Owners[0]; o.Name != there || o.TTL != 2*time.Hour || len(o.Records) != 1 {
 		t.Errorf("%+v", o)
 	}
-	if steps := publish.Steps(in); len(steps) != 1 || steps[0].Owner != real || steps[0].TTL != 7200 {
+	if steps := publish.Steps(in); len(steps) != 1 || steps[0].Owner != there || steps[0].TTL != 7200 {
 		t.Errorf("%+v", steps)
 	}
-	d.Remove(real, dns.TypeTLSA)
-	if steps := publish.Steps(d.observe(t)); len(steps) != 2 || steps[0].Owner != real {
+	d.Remove(there, dns.TypeTLSA)
+	if steps := publish.Steps(d.observe(t)); len(steps) != 2 || steps[0].Owner != there {
 		t.Errorf("with nothing there: %+v", steps)
 	}
 }

@@ -176,7 +176,8 @@ func TestEveryCacheIsRight(t *testing.T) {
 					}
 					keys = append(keys, k)
 				}
-				w.keys = append(keys, next)
+				keys = append(keys, next)
+				w.keys = keys
 				w.observe()
 			}
 			w.check()
