@@ -365,7 +365,7 @@ func (k *Keeper) install(ctx context.Context, c certs.Chain, target string) erro
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	dir := filepath.Join(k.StateDir, "staging")
-	if _, err := k.M.MkdirAll(dir, 0o700); err != nil {
+	if err := k.folder(dir); err != nil {
 		return err
 	}
 	staged := filepath.Join(dir, filepath.Base(filepath.Dir(target))+"-"+filepath.Base(target))

@@ -204,10 +204,20 @@ func (s Store) Save(l *Lineage) error {
 	if err != nil {
 		return fmt.Errorf("saving %s: %w", l.Name, err)
 	}
-	if _, err := s.M.MkdirAll(filepath.Join(s.StateDir, "lineages"), 0o700); err != nil {
+	if err := s.folder(filepath.Join(s.StateDir, "lineages")); err != nil {
 		return fmt.Errorf("saving %s: %w", l.Name, err)
 	}
 	return s.M.Replace(s.file(l.Name), append(data, '\n'), 0o600)
+}
+
+// folder makes a folder below the state directory, which nobody else may look
+// into either.
+func (s Store) folder(dir string) error {
+	_, err := s.M.MkdirAll(s.StateDir, 0o700)
+	if err == nil {
+		_, err = s.M.MkdirAll(dir, 0o700)
+	}
+	return err
 }
 
 // All reads every lineage, by name.
@@ -297,7 +307,7 @@ func (s Store) keep(a *acme.Account, server string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.M.MkdirAll(dir, 0o700); err != nil {
+	if err := s.folder(dir); err != nil {
 		return fmt.Errorf("keeping the ACME account: %w", err)
 	}
 	return errors.Join(s.M.Replace(filepath.Join(dir, "key.pem"), key, 0o600), s.M.Replace(filepath.Join(dir, "account.json"), append(data, '\n'), 0o600))

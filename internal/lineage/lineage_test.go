@@ -335,6 +335,17 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
+// TestPrivateState: nobody else may look into what is kept, from its top.
+func TestPrivateState(t *testing.T) {
+	b := newBed(t)
+	b.obtain(t, b.lineage(t))
+	for _, dir := range []string{"state", "state/acme", "state/lineages"} {
+		if info, err := os.Stat(filepath.Join(b.dir, dir)); err != nil || info.Mode().Perm() != 0o700 && dir == "state" || info.Mode().Perm()&0o022 != 0 {
+			t.Errorf("%s: %v, %v", dir, info.Mode(), err)
+		}
+	}
+}
+
 // TestAlsoReload: who else uses the certificate is told, with its file; that he
 // fails is an error, and the certificate stays.
 func TestAlsoReload(t *testing.T) {
