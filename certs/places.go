@@ -16,6 +16,10 @@ type Place struct {
 	Key func(chain string) string
 }
 
+// NextKey ends the name of a file with a key that is kept for later, in the
+// folder of our own chain files.
+const NextKey = ".next.pem"
+
 // beside is a file in the folder of the chain.
 func beside(name string) func(string) string {
 	return func(chain string) string { return filepath.Join(filepath.Dir(chain), name) }

@@ -235,6 +235,9 @@ func (f *Facts) findCertificates(m host.Reader, certsDir string) {
 		found, _ := m.Glob(p.Glob)
 		slices.Sort(found)
 		for _, chain := range found {
+			if strings.HasSuffix(chain, certs.NextKey) {
+				continue // no certificate yet
+			}
 			key := p.Key(chain)
 			if _, err := m.Stat(key); errors.Is(err, fs.ErrNotExist) {
 				continue // a CA, or something half removed

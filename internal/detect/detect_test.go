@@ -357,3 +357,19 @@ func TestLookChangesNothing(t *testing.T) {
 		t.Errorf("steps (-want +got)\n%s", d)
 	}
 }
+
+// TestNextKey: a key that is kept for later is no certificate that is broken.
+func TestNextKey(t *testing.T) {
+	c := lab.NewCA(t).Issue(t, lab.Leaf{})
+	const dir = "/etc/postseal/certs/mx.example.org/"
+	m := lab.Machine(t, lab.Versions[0], map[string]string{
+		"main.cf": "myhostname = mx.example.org\n", "master.cf": "", dir + "ecdsa.pem": c.Key + c.Cert, dir + "ecdsa.next.pem": c.Key,
+	})
+	f, err := detect.Look(context.Background(), m, "/etc/postfix", "/etc/postseal/certs", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Certificates) != 1 || f.Certificates[0].Chain != dir+"ecdsa.pem" || f.Certificates[0].Err != nil {
+		t.Errorf("%+v", f.Certificates)
+	}
+}

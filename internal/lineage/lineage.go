@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"postseal/certs"
 	"postseal/certs/acme"
 	"postseal/certs/authority"
 	"postseal/internal/hint"
@@ -243,7 +244,7 @@ func (s Store) All() ([]*Lineage, error) {
 
 // nextPath is the file of the key that comes next.
 func (s Store) nextPath(l *Lineage, algorithm string) string {
-	return strings.TrimSuffix(s.Path(l, algorithm), ".pem") + ".next.pem"
+	return strings.TrimSuffix(s.Path(l, algorithm), ".pem") + certs.NextKey
 }
 
 // Files are the files of what was issued, by the name of the algorithm.
