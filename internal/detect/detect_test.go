@@ -146,6 +146,16 @@ func TestNames(t *testing.T) {
 	if d := cmp.Diff(want, look(t, m).Needed); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
+	// Another machine of the same domain, with a key of its own.
+	m.DNS["mx.example.org A"] = host.Answer{RCode: "NOERROR", Records: []string{"192.0.2.1"}}
+	m.DNS["mx2.example.org A"] = host.Answer{RCode: "NOERROR", Records: []string{"192.0.2.2"}}
+	if d := cmp.Diff(want[:1], look(t, m).Needed); d != "" {
+		t.Errorf("another machine (-want +got)\n%s", d)
+	}
+	m.DNS["mx2.example.org A"] = host.Answer{RCode: "NOERROR", Records: []string{"192.0.2.9", "192.0.2.1"}}
+	if d := cmp.Diff(want, look(t, m).Needed); d != "" {
+		t.Errorf("the same machine (-want +got)\n%s", d)
+	}
 }
 
 func TestCertificates(t *testing.T) {
