@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"postseal/internal/hint"
 )
@@ -29,6 +30,8 @@ type Provider struct {
 	Fields []Field `json:"fields"`
 	// Sets are the fields of which one set is needed, if that is known.
 	Sets [][]string `json:"sets,omitempty"`
+	// Aliases are other names of fields that lego knows.
+	Aliases []string `json:"aliases,omitempty"`
 }
 
 // Field is something that a provider needs to know.
@@ -48,8 +51,11 @@ var light string
 // heavy is the table of a build with the tag alldns.
 var heavy = "[]"
 
-// All are the providers of this build, by code.
-func All() []Provider {
+// All are the providers of this build, by code. They are not to be changed.
+func All() []Provider { return slices.Clone(all()) }
+
+// all reads the tables once: pages ask on every key.
+var all = sync.OnceValue(func() []Provider {
 	var out []Provider
 	for _, text := range []string{light, heavy} {
 		var part []Provider
@@ -63,16 +69,15 @@ func All() []Provider {
 	}
 	slices.SortFunc(out, func(a, b Provider) int { return strings.Compare(a.Code, b.Code) })
 	return out
-}
+})
 
 // Find looks one up by its code.
 func Find(code string) (Provider, bool) {
-	all := All()
-	i := slices.IndexFunc(all, func(p Provider) bool { return p.Code == code })
+	i := slices.IndexFunc(all(), func(p Provider) bool { return p.Code == code })
 	if i < 0 {
 		return Provider{}, false
 	}
-	return all[i], true
+	return all()[i], true
 }
 
 // Near says what may have been meant by a code that is not known.
