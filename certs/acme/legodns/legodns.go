@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -68,21 +69,48 @@ func New(ctx context.Context, code string, values, files map[string]string) (*ac
 		set[name] = v
 	}
 	for name, path := range files {
-		if !strings.HasSuffix(name, "_PATH") { // which are paths themselves
+		if !isPath(name) {
 			name += "_FILE"
 		}
 		set[name] = path
 	}
-	var names []string // what our caller has in his environment is not meant
-	for _, f := range known.Fields {
-		names = append(names, f.Name, f.Name+"_FILE")
-	}
-	defer exchange(names, set)()
+	defer exchange(namesakes(known, os.Environ()), set)()
 	p, err := made(ctx, construct)
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("%s: %.300s", known.Name, secrets.Hide(err).Error()), "it needs "+known.Needs()+"; postseal cert providers "+code+" explains them")
 	}
 	return &acme.Library{Code: code, Provider: p, Secrets: secrets}, nil
+}
+
+// isPath says whether the library wants a path in a field, and not what the
+// file holds.
+func isPath(name string) bool {
+	return strings.HasSuffix(name, "_PATH") || name == "HYPERONE_PASSPORT_LOCATION"
+}
+
+// namesakes are the variables that the library could take for a provider's
+// settings, with those that are set: what our caller has in his environment is
+// not meant, and a timer that renews would not have it. They go by the word
+// before the first underscore, since other names for the same, and times, are
+// not in the table. LEGO_ ones make the library show what it sends.
+func namesakes(p dnsproviders.Provider, environ []string) []string {
+	words := []string{"LEGO"}
+	var out []string
+	for _, f := range p.Fields {
+		out = append(out, f.Name, f.Name+"_FILE")
+	}
+	for _, name := range append(slices.Clone(p.Aliases), out...) {
+		word, _, _ := strings.Cut(name, "_")
+		words = append(words, word)
+	}
+	for _, pair := range environ {
+		name, _, _ := strings.Cut(pair, "=")
+		if word, _, ok := strings.Cut(name, "_"); ok && slices.Contains(words, word) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func unknown(p dnsproviders.Provider, name string) error {

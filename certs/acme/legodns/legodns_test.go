@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-acme/lego/v4/challenge"
 	"github.com/miekg/dns"
 
 	"postseal/certs/acme"
@@ -330,6 +331,45 @@ func TestErrorsHideSecrets(t *testing.T) {
 			})
 		}
 		if err == nil || strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "[secret]") {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
+
+// TestCallersEnvironment: what our caller has in his environment is not taken
+// for what was answered, by no name, and is there again afterwards.
+func TestCallersEnvironment(t *testing.T) {
+	theirs := map[string]string{"CLOUDFLARE_DNS_API_TOKEN": "x", "CLOUDFLARE_EMAIL": "x", "CLOUDFLARE_API_KEY": "x", "CF_DNS_API_TOKEN_FILE": "/x", "CLOUDFLARE_PROPAGATION_TIMEOUT": "86400", "LEGO_DEBUG_DNS_API_HTTP_CLIENT": "true"}
+	for name, value := range theirs {
+		t.Setenv(name, value)
+	}
+	if _, err := legodns.New(context.Background(), "cloudflare", nil, nil); err == nil || !strings.Contains(err.Error(), "CLOUDFLARE_EMAIL,CLOUDFLARE_API_KEY") && !strings.Contains(err.Error(), "CF_API_EMAIL") {
+		t.Errorf("made of an environment: %v", err)
+	}
+	p, err := legodns.New(context.Background(), "cloudflare", nil, map[string]string{"CF_DNS_API_TOKEN": secret(t, 0o600)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if timeout, _ := p.Provider.(challenge.ProviderTimeout).Timeout(); timeout > time.Hour {
+		t.Errorf("it waits for %s", timeout)
+	}
+	for name, value := range theirs {
+		if os.Getenv(name) != value {
+			t.Errorf("%s is now %q", name, os.Getenv(name))
+		}
+	}
+}
+
+// TestPaths: where the library wants a path, it gets the path, and not what is
+// in the file.
+func TestPaths(t *testing.T) {
+	for code, name := range map[string]string{"hyperone": "HYPERONE_PASSPORT_LOCATION", "transip": "TRANSIP_PRIVATE_KEY_PATH"} {
+		values := map[string]string{}
+		if code == "transip" {
+			values["TRANSIP_ACCOUNT_NAME"] = "me"
+		}
+		_, err := legodns.New(context.Background(), code, values, map[string]string{name: secret(t, 0o600)})
+		if err != nil && (strings.Contains(err.Error(), "no such file") || strings.Contains(err.Error(), "missing") || strings.Contains(err.Error(), "[secret]")) {
 			t.Errorf("%s: %v", code, err)
 		}
 	}
