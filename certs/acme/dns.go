@@ -86,8 +86,9 @@ func (*Library) Present(context.Context, string, string) error { return errLibra
 // CleanUp implements DNSProvider; it is not used.
 func (*Library) CleanUp(context.Context, string, string) error { return errLibrary }
 
-// do makes or removes the record of a challenge.
-func (l *Library) do(ctx context.Context, call func(domain, token, keyAuth string) error, domain, token, keyAuth string) error {
+// do makes or removes the record of a challenge. What has not begun when ctx
+// ends is not begun; always begins it nevertheless, in its turn.
+func (l *Library) do(ctx context.Context, always bool, call func(domain, token, keyAuth string) error, domain, token, keyAuth string) error {
 	done := make(chan error, 1)
 	go func() {
 		l.mu.Lock()
@@ -97,7 +98,7 @@ func (l *Library) do(ctx context.Context, call func(domain, token, keyAuth strin
 				done <- fmt.Errorf("the library has a fault with %s", l.Code)
 			}
 		}()
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && !always {
 			done <- ctx.Err()
 			return
 		}

@@ -170,7 +170,7 @@ func (r *recorder) Present(domain, token, keyAuth string) error {
 		defer cancel()
 	}
 	if l, ok := r.Provider.(*Library); ok {
-		return l.do(ctx, l.Provider.Present, domain, token, keyAuth)
+		return l.do(ctx, false, l.Provider.Present, domain, token, keyAuth)
 	}
 	return r.Provider.Present(ctx, i.EffectiveFQDN, i.Value)
 }
@@ -196,7 +196,8 @@ func (r *recorder) CleanUp(domain, token, keyAuth string) error {
 	}
 	remove := func() error { return r.Provider.CleanUp(ctx, i.EffectiveFQDN, i.Value) }
 	if l, ok := r.Provider.(*Library); ok {
-		remove = func() error { return l.do(ctx, l.Provider.CleanUp, domain, token, keyAuth) }
+		// What is still being made must not stay, even if nobody waits any more.
+		remove = func() error { return l.do(ctx, true, l.Provider.CleanUp, domain, token, keyAuth) }
 	}
 	if err := remove(); err != nil {
 		return fmt.Errorf("removing %s: %w", strings.TrimSuffix(i.EffectiveFQDN, "."), err)

@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,7 +28,7 @@ type presented struct {
 type proof struct {
 	domain, token, keyAuth string
 	state                  proofState
-	failed                 bool // it was not put in place, or not whole
+	failed                 bool // it was not put in place, or not whole; what was only left alone may still come
 }
 
 type proofState int
@@ -65,7 +66,8 @@ func (p *presented) Present(domain, token, keyAuth string) error {
 		err = hint.Wrap(err, "another program has the port: stop it for a moment, use its web root, or prove by DNS (ss -ltnp shows it)")
 	}
 	p.mu.Lock()
-	x.state, x.failed = placed, err != nil // what failed may be there in part
+	x.state = placed // what failed may be there in part
+	x.failed = err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 	closed := p.closed
 	p.mu.Unlock()
 	if closed { // meanwhile the run was cancelled, and everything else taken away

@@ -374,3 +374,46 @@ func TestPaths(t *testing.T) {
 		}
 	}
 }
+
+// TestLate: a record that comes when the order was cancelled already is told
+// of, and taken away as soon as it is there.
+func TestLate(t *testing.T) {
+	ca, _, _ := bed(t)
+	asked, answer := make(chan struct{}, 1), request(ca.DNS)
+	removed := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/present" {
+			asked <- struct{}{}
+			time.Sleep(4 * time.Second)
+		}
+		answer(w, r)
+		if r.URL.Path == "/cleanup" {
+			close(removed)
+		}
+	}))
+	t.Cleanup(server.Close)
+	p, err := legodns.New(context.Background(), "httpreq", map[string]string{"HTTPREQ_ENDPOINT": server.URL, "HTTPREQ_USERNAME": "me"}, map[string]string{"HTTPREQ_PASSWORD": secret(t, 0o600)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := acme.NewKey("P256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := client(t, ca)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { <-asked; cancel() }()
+	_, err = c.Obtain(ctx, acme.Order{Names: []string{"mx.test"}, Key: key}, acme.DNS{Provider: p, Resolvers: []string{ca.DNS.Addr}, ResolversOnly: true, Timeout: time.Minute}, nil)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "mx.test could not be taken away") || hint.Of(err) == "" {
+		t.Errorf("%v", err)
+	}
+	select {
+	case <-removed:
+	case <-time.After(8 * time.Second):
+		t.Error("it is not taken away")
+	}
+	if n := ca.DNS.Count("_acme-challenge.mx.test.", dns.TypeTXT); n != 0 {
+		t.Errorf("%d records stay", n)
+	}
+}
