@@ -63,6 +63,9 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
 		return err
 	}
+	if given, err = ownProvider(given); err != nil {
+		return usageError{err}
+	}
 	order, answers, err := s.Order(a.ctx, given)
 	if order == nil {
 		return err
@@ -122,6 +125,24 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 	fmt.Fprintf(a.out, "\nIn place: %s\n", report.Clean(strings.Join(files, ", ")))
 	fmt.Fprintf(a.out, "Shown by Postfix after: %s\nRenewed by: postseal cert renew, from a timer twice a day\n", report.ShellLine(words))
 	return nil
+}
+
+// ownProvider takes the ways of our own to make a record, named like a provider
+// of DNS, for the challenge that they are: who looks for them finds all in one
+// place.
+func ownProvider(given map[string][]string) (map[string][]string, error) {
+	named := given["dns-provider"]
+	if len(named) != 1 || !slices.Contains([]string{"rfc2136", "exec", "manual"}, named[0]) {
+		return given, nil
+	}
+	kind := "dns-" + named[0]
+	if c := given["challenge"]; len(c) > 0 && c[0] != kind && c[0] != interview.ProofProvider {
+		return nil, hint.New(fmt.Sprintf("--dns-provider %s contradicts --challenge %.40q", named[0], c[0]), "give one of them")
+	}
+	given = maps.Clone(given)
+	delete(given, "dns-provider")
+	given["challenge"] = []string{kind}
+	return given, nil
 }
 
 // keeper keeps the certificates of this server, and says what it does.

@@ -17,6 +17,8 @@ func (a *app) certProvidersCmd() *cobra.Command {
 		Short: "List who can make DNS records for --challenge dns, and what each needs",
 		Long: `providers lists the companies and programs that keep DNS zones and can be told to make the record by which a name is
 proved. With NAME it lists what that one needs to know: secrets are given as files, the rest as values.
+
+Without any of them: --dns-provider rfc2136 (a signed update of a name server), exec (a program of yours), manual (you).
 `,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error { return a.certProviders(args) },
