@@ -59,7 +59,8 @@ one is missing, the demo says so and works on files only.
 
 // demo is the place where a demo happens.
 type demo struct {
-	dir, addr string
+	dir       string
+	port      *rehearse.Port
 	postfix   *rehearse.Instance // nil: files only
 	filesOnly bool
 }
@@ -103,11 +104,9 @@ func newDemo(ctx context.Context) (d *demo, why string, err error) {
 			d.remove()
 		}
 	}()
-	port, err := rehearse.FreePort()
-	if err != nil {
+	if d.port, err = rehearse.Reserve(); err != nil {
 		return nil, "", err
 	}
-	d.addr = fmt.Sprintf("127.0.0.1:%d", port)
 	if err := d.certificate(); err != nil {
 		return nil, "", err
 	}
@@ -142,7 +141,7 @@ func newDemo(ctx context.Context) (d *demo, why string, err error) {
 	if err := d.postfix.Start(ctx, demoLife); err != nil {
 		return nil, "", err
 	}
-	return d, "", d.postfix.WaitFor(ctx, d.addr)
+	return d, "", d.postfix.WaitFor(ctx, d.port.Addr)
 }
 
 // demoDir makes a new folder with a short name: it stands in every path that
@@ -173,6 +172,9 @@ func (d *demo) remove() {
 	if d.postfix != nil {
 		d.postfix.Stop()
 	}
+	if d.port != nil {
+		d.port.Close()
+	}
 	_ = os.RemoveAll(d.dir)
 }
 
@@ -182,7 +184,7 @@ func (d *demo) render(name string) (string, error) {
 		return "", err
 	}
 	var b bytes.Buffer
-	err = t.Execute(&b, struct{ Dir, Addr string }{d.dir, d.addr})
+	err = t.Execute(&b, struct{ Dir, Addr string }{d.dir, d.port.Addr})
 	return b.String(), err
 }
 
@@ -239,7 +241,7 @@ func (a *app) demoByFlags(d *demo) error {
 	}
 	if !d.filesOnly {
 		title("A handshake before")
-		a.demoHandshake(d.addr)
+		a.demoHandshake(d.port.Addr)
 	}
 	o := s.ApplyOptions()
 	o.FilesOnly, o.Events = d.filesOnly, p.Step
@@ -254,7 +256,7 @@ func (a *app) demoByFlags(d *demo) error {
 	p.Receipt(r, report.ShellLine(s.UndoCommand()))
 	if !d.filesOnly {
 		title("A handshake after")
-		a.demoHandshake(d.addr)
+		a.demoHandshake(d.port.Addr)
 	}
 	title("Once more: nothing to do")
 	if s, err = a.open(); err != nil {

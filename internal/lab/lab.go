@@ -72,6 +72,17 @@ func Write(t testing.TB, dir, name, text string, mode os.FileMode) string {
 	return p
 }
 
+// Addr is an address of this machine that nobody else gets until the test ends.
+func Addr(t testing.TB) string {
+	t.Helper()
+	p, err := rehearse.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p.Addr
+}
+
 // Server is a running private Postfix with one or more listeners.
 type Server struct {
 	*rehearse.Instance
@@ -90,11 +101,7 @@ func Postfix(t testing.TB, main string, services ...string) *Server {
 	dir := Dir(t)
 	master := ""
 	for _, text := range services {
-		port, err := rehearse.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		addr := Addr(t)
 		s.Addrs = append(s.Addrs, addr)
 		master += fmt.Sprintf(text, addr) + "\n"
 	}
@@ -111,11 +118,7 @@ func Sender(t testing.TB, to, main string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := rehearse.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{Addrs: []string{fmt.Sprintf("127.0.0.1:%d", port)}}
+	s := &Server{Addrs: []string{Addr(t)}}
 	return start(t, s, Dir(t), "default_transport = smtp\nrelayhost = ["+host+"]:"+toPort+"\nsmtp_dns_support_level = disabled\n"+main, s.Addrs[0]+" inet n - n - - smtpd\nsmtp unix - - n - - smtp\n")
 }
 

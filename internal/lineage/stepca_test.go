@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
-	"fmt"
 	"net"
 	"net/smtp"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +18,6 @@ import (
 	"postseal/internal/lab"
 	"postseal/internal/lab/pebble"
 	"postseal/internal/lineage"
-	"postseal/internal/rehearse"
 )
 
 // TestStepCA: a private CA as people run it gives a leaf with both uses, which
@@ -36,8 +33,8 @@ func TestStepCA(t *testing.T) {
 	lab.Write(t, dir, "intermediate.crt", ca.IntermediatePEM, 0o644)
 	lab.Write(t, dir, "intermediate.key", ca.IntermediateKeyPEM(t), 0o600)
 	root := lab.Write(t, dir, "root.crt", ca.RootPEM, 0o644)
-	addr := free(t)
-	httpAddr := free(t)
+	addr := lab.Addr(t)
+	httpAddr := lab.Addr(t)
 	_, httpPort, _ := net.SplitHostPort(httpAddr)
 	config, err := json.Marshal(map[string]any{
 		"root": root, "crt": dir + "/intermediate.crt", "key": dir + "/intermediate.key", "address": addr, "dnsNames": []string{"127.0.0.1"},
@@ -114,14 +111,4 @@ func TestStepCA(t *testing.T) {
 	if out := k.Renew(context.Background(), []*lineage.Lineage{l}, true); len(out) != 1 || !out[0].Renewed {
 		t.Errorf("%+v", out)
 	}
-}
-
-// free is an address that nobody has.
-func free(t *testing.T) string {
-	t.Helper()
-	port, err := rehearse.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%s", strconv.Itoa(port))
 }

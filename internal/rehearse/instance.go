@@ -217,14 +217,3 @@ func (i *Instance) Stop() {
 	}
 	i.master = nil
 }
-
-// FreePort finds a port on 127.0.0.1 that nobody has. The bind is without
-// SO_REUSEPORT, so a port that a Postfix has is seen as taken.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}

@@ -19,12 +19,12 @@ func Load(ctx context.Context, path string) (fingerprint string, err error) {
 		return "", fmt.Errorf("trying %s: %w", path, err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	port, err := FreePort()
+	port, err := Reserve()
 	if err != nil {
 		return "", err
 	}
-	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	i, err := Create(dir, Base(dir, "")+"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+path+"\n", addr+" inet n - n - - smtpd\n"+BaseServices)
+	defer port.Close()
+	i, err := Create(dir, Base(dir, "")+"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+path+"\n", port.Addr+" inet n - n - - smtpd\n"+BaseServices)
 	if err != nil {
 		return "", fmt.Errorf("trying %s: %w", path, err)
 	}
@@ -32,10 +32,10 @@ func Load(ctx context.Context, path string) (fingerprint string, err error) {
 		return "", err
 	}
 	defer i.Stop()
-	if err := i.WaitFor(ctx, addr); err != nil {
+	if err := i.WaitFor(ctx, port.Addr); err != nil {
 		return "", err
 	}
-	r, err := probe.Handshake(ctx, probe.Target{Addr: addr}, probe.Options{})
+	r, err := probe.Handshake(ctx, probe.Target{Addr: port.Addr}, probe.Options{})
 	if err != nil {
 		return "", hint.New(fmt.Sprintf("a Postfix with this file does not do TLS: %v; its log says: %.300s", err, i.lastLog()), "postseal cert inspect "+path)
 	}

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"postseal/internal/rehearse"
+
 	"github.com/letsencrypt/pebble/v2/ca"
 	"github.com/letsencrypt/pebble/v2/db"
 	"github.com/letsencrypt/pebble/v2/va"
@@ -70,15 +72,23 @@ type Options struct {
 	Wrap func(*Server, http.Handler) http.Handler
 }
 
-// FreeAddr is an address on 127.0.0.1 that nobody has.
+// FreeAddr is an address on 127.0.0.1 that nobody else gets until the test ends.
 func FreeAddr(t T) (string, int) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	p, err := rehearse.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String(), l.Addr().(*net.TCPAddr).Port
+	t.Cleanup(p.Close)
+	_, port, err := net.SplitHostPort(p.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Addr, n
 }
 
 // New starts one; it ends with the test.

@@ -1,0 +1,54 @@
+package rehearse
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Port is an address of 127.0.0.1 that is ours until Close. Postfix listens
+// with SO_REUSEPORT (from 3.6 on), so two servers that were given the same
+// "free" port do not clash: the kernel deals their clients out among them.
+// A port that is only looked up and let go again can be given out twice.
+type Port struct {
+	// Addr is host:port.
+	Addr string
+	fd   int
+}
+
+// Reserve takes a port. The socket that holds it is bound and never listens,
+// with SO_REUSEADDR and SO_REUSEPORT (socket(7)): a server of the same user
+// can listen there, and nobody is given the port by chance.
+func Reserve() (*Port, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("reserving a port: %w", err)
+	}
+	p := &Port{fd: fd}
+	if p.Addr, err = p.bind(); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("reserving a port: %w", err)
+	}
+	return p, nil
+}
+
+// bind takes the port before it lets others share it: a port that somebody
+// shares already is not given out.
+func (p *Port) bind() (string, error) {
+	if err := unix.Bind(p.fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return "", err
+	}
+	for _, option := range []int{unix.SO_REUSEADDR, unix.SO_REUSEPORT} {
+		if err := unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, option, 1); err != nil {
+			return "", err
+		}
+	}
+	name, err := unix.Getsockname(p.fd)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port), nil
+}
+
+// Close gives the port back.
+func (p *Port) Close() { _ = unix.Close(p.fd) }
