@@ -205,8 +205,9 @@ func (o Options) config(r *Result) *tls.Config {
 // conversation is a connection with its SMTP side.
 type conversation struct {
 	net.Conn
-	addr string
-	text *textproto.Reader
+	addr   string
+	text   *textproto.Reader
+	forget func() bool
 }
 
 func open(ctx context.Context, t Target, o Options) (*conversation, error) {
@@ -214,6 +215,7 @@ func open(ctx context.Context, t Target, o Options) (*conversation, error) {
 	if timeout == 0 {
 		timeout = 10 * time.Second
 	}
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	dial := o.Dial
@@ -235,7 +237,15 @@ func open(ctx context.Context, t Target, o Options) (*conversation, error) {
 	}
 	c := &conversation{addr: t.Addr}
 	c.use(conn)
+	// Whoever waits for an answer stops waiting when ctx ends.
+	c.forget = context.AfterFunc(whole, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	return c, nil
+}
+
+// Close leaves.
+func (c *conversation) Close() error {
+	c.forget()
+	return c.Conn.Close()
 }
 
 // use makes conn the connection that commands go over.

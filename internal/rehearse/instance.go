@@ -19,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"postseal/internal/postfix/maincf"
 )
 
 // Instance is a private Postfix. Its folders lie under Dir: conf, queue, data
@@ -66,6 +68,15 @@ func Base(dir, compat string) string {
 	return b.String()
 }
 
+// base are the parameters that Base sets.
+var base = func() map[string]bool {
+	out := map[string]bool{}
+	for _, e := range maincf.Parse(Base("/", "")).Entries() {
+		out[e.Name] = true
+	}
+	return out
+}()
+
 // BaseServices are the master.cf services that every instance needs beside
 // its listeners.
 const BaseServices = `postlog   unix-dgram n  -       n       -       1       postlogd
@@ -90,6 +101,17 @@ var queue = []struct {
 	{"hold", "postfix", "", 0o700}, {"incoming", "postfix", "", 0o700}, {"private", "postfix", "", 0o700},
 	{"saved", "postfix", "", 0o700}, {"trace", "postfix", "", 0o700}, {"maildrop", "postfix", "postdrop", 0o730},
 	{"public", "postfix", "postdrop", 0o710}, {"pid", "", "", 0o755},
+}
+
+// place makes a folder for a private instance, and how to remove it. /run is
+// root's own and in memory; what a TMPDIR names may be closed to Postfix.
+func place() (dir string, remove func(), err error) {
+	for _, parent := range []string{"/run", "/tmp"} {
+		if dir, err = os.MkdirTemp(parent, "postseal-rehearse-"); err == nil {
+			return dir, func() { _ = os.RemoveAll(dir) }, nil
+		}
+	}
+	return "", nil, fmt.Errorf("making room for a private Postfix: %w", err)
 }
 
 // Create lays the folders out under dir, which must be new or empty and, with

@@ -1,0 +1,152 @@
+package rehearse
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
+)
+
+// finding is a line of Postfix's log that tells why TLS does not work, or not
+// as it is set (tls_misc.c, tls_certkey.c, tls_server.c and tls_client.c in the
+// source; each was seen in the log of a real one).
+type finding struct {
+	line *regexp.Regexp
+	// text says it in words; $1 is what the line says.
+	text string
+	// parameter is to blame; * stands for smtpd or smtp, $1 as in text.
+	parameter string
+}
+
+func find(line, text, parameter string) finding {
+	return finding{regexp.MustCompile(line), text, parameter}
+}
+
+// causes stop TLS, or mail; the surest first.
+var causes = []finding{
+	find(`^fatal: Invalid TLS level "(.*#.*)"`, `"$1" is no TLS level, since a comment cannot stand behind a value: the daemon dies, and no mail passes`, "*_tls_security_level"),
+	find(`^fatal: Invalid TLS level "(.*)"`, `"$1" is no TLS level: the daemon dies, and no mail passes`, "*_tls_security_level"),
+	find(`^fatal: bad \w+ configuration: (\S+) =.*`, "$1 has a value that is no yes or no, number or time: the daemon dies, and no mail passes", "$1"),
+	find(`^(?:fatal|panic): (.*)`, "the daemon dies, and no mail passes: $1", ""),
+	find(`loading (\S+): ignoring PEM type: ENCRYPTED PRIVATE KEY`, "the private key in $1 is encrypted, and there is nobody to type its password", "*_tls_chain_files"),
+	find(`error opening chain file: (.+): [A-Z]`, "$1 cannot be opened: without a key there is no TLS that an ordinary client takes", "*_tls_chain_files"),
+	find(`error loading chain from (.+): key not first`, "$1 does not begin with its private key", "*_tls_chain_files"),
+	find(`No certs for key at index \d+ in (.+)`, "$1 has a key and no certificate behind it", "*_tls_chain_files"),
+	find(`No PEM data in (.+)`, "$1 holds neither a key nor a certificate", "*_tls_chain_files"),
+	find(`key at index \d+ in (.+) does not match next certificate`, "the key in $1 is that of another certificate", "*_tls_chain_files"),
+	find(`error loading private keys and certificates from: (.+): disabling TLS`, "key and certificate cannot be loaded from $1", "*_tls_chain_files"),
+	find(`cannot get \S+ private key from file "(.*)"`, "the private key cannot be taken from $1: it cannot be read, or is that of another certificate", "*_tls_key_file"),
+	find(`cannot get \S+ certificate from file "(.*)"`, "the certificate cannot be taken from $1", "*_tls_cert_file"),
+	find(`No server certs available`, "no certificate is set", "*_tls_chain_files"),
+	find(`cannot load Certification Authority data, CAfile="(.*?)"`, "the CA certificates in $1 cannot be read", "*_tls_CAfile"),
+	find(`cannot load Certification Authority data, CApath="(.*?)"`, "the CA certificates in $1 cannot be read", "*_tls_CApath"),
+	find(`Invalid TLS protocol list "(.*)"`, `"$1" is no list of TLS versions that this Postfix knows`, "*_tls_protocols"),
+	find(`[Ii]nvalid (?:TLS )?cipher grade:? "(.*)"`, `"$1" is no grade of suites: high, medium, low, export or null are`, "*_tls_ciphers"),
+	find(`error loading the .* settings from the (.+) OpenSSL configuration file`, "the settings of the TLS library in $1 cannot be read", "tls_config_file"),
+	find(`discarding EHLO keywords: (?:.* )?STARTTLS`, "STARTTLS is taken out of what the server offers", "smtpd_discard_ehlo_keywords"),
+	find(`no shared cipher`, "no suite is left: what is excluded leaves none for this certificate and this client", "*_tls_exclude_ciphers"),
+	find(`our TLS engine is unavailable`, "TLS cannot be started on this side", ""),
+}
+
+// remarkable are settings that do not do what they say, while TLS works.
+var remarkable = []finding{
+	find(`unsupported TLS level "(.*)", using "encrypt"`, `"$1" is a level for senders; a server takes it as encrypt, and refuses everyone without TLS`, "*_tls_security_level"),
+	find(`ignoring unknown ECDHE curve "(.*)"`, `the curve "$1" is not known, and left out`, "tls_eecdh_auto_curves"),
+	find(`error opening DH parameter file "(.*?)"`, "$1 cannot be opened; built-in groups are used", "smtpd_tls_dh1024_param_file"),
+	find(`Both (\w+_tls_chain_files) and one or more of the legacy`, "$1 is set, so the older lines for certificate and key do nothing", "$1"),
+	find(`(\w+):\S+_session_cache_database is unavailable\. unsupported dictionary type`, `the session cache cannot be kept: this Postfix has no tables of the kind "$1"`, "*_tls_session_cache_database"),
+}
+
+// blame finds the parameter that has the value in question, should another one
+// of that side have it than the usual, and where it stands. Legacy names and
+// those for demanded TLS are told apart like that.
+func (c *Cause) blame(config postfix.Config, s mastercf.Service, value string) {
+	has := func(name string) bool {
+		return value != "" && strings.Contains(config.Text(&s, name), value)
+	}
+	if side, _, ok := strings.Cut(c.Parameter, "_"); ok && !has(c.Parameter) {
+		for _, p := range postfix.Parameters() {
+			if strings.HasPrefix(p.Name, side+"_") && config.Value(&s, p.Name).Set && has(p.Name) {
+				c.Parameter = p.Name
+				break
+			}
+		}
+	}
+	c.Question = questionOf[c.Parameter]
+	if v := config.Value(&s, c.Parameter); v.Set {
+		c.Origin = v.Origin.String()
+	}
+}
+
+// questionOf is the question that sets a parameter; several may, the nearest
+// is named.
+var questionOf = map[string]string{
+	"smtpd_tls_security_level": "inbound-level", "smtpd_tls_protocols": "min-protocol", "smtpd_tls_mandatory_protocols": "submission-min-protocol",
+	"smtpd_tls_chain_files": "cert", "smtpd_tls_cert_file": "cert", "smtpd_tls_key_file": "key",
+	"smtpd_tls_exclude_ciphers": "profile", "smtpd_tls_ciphers": "profile", "tls_config_file": "profile", "tls_eecdh_auto_curves": "profile",
+	"smtp_tls_security_level": "outbound-level", "smtp_tls_CAfile": "ca-file", "smtp_tls_CApath": "ca-file", "smtp_tls_exclude_ciphers": "profile",
+	"smtp_tls_chain_files": "client-cert", "smtp_tls_cert_file": "client-cert", "smtp_tls_key_file": "client-key",
+}
+
+// side is one service of the candidate.
+type side struct {
+	program string // smtpd or smtp
+	config  postfix.Config
+	service mastercf.Service
+}
+
+// about makes the cause that a line tells of.
+func (f finding) about(line string, side side) (Cause, bool) {
+	m := f.line.FindStringSubmatch(line)
+	if m == nil {
+		return Cause{}, false
+	}
+	value := ""
+	if len(m) > 1 {
+		value = m[1]
+	}
+	c := Cause{Text: strings.ReplaceAll(f.text, "$1", value), Log: line}
+	c.Parameter = strings.ReplaceAll(strings.ReplaceAll(f.parameter, "*", side.program), "$1", value)
+	c.blame(side.config, side.service, value)
+	return c, true
+}
+
+// explain finds the surest cause in what a daemon logged, or nil.
+func explain(lines []string, side side) *Cause {
+	for _, f := range causes {
+		for _, l := range lines {
+			if fromPeer(l) {
+				continue
+			}
+			if c, ok := f.about(l, side); ok {
+				return &c
+			}
+		}
+	}
+	return nil
+}
+
+// remarks are the settings that do not do what they say.
+func remarks(lines []string, side side) []Cause {
+	var out []Cause
+	for _, f := range remarkable {
+		for _, l := range lines {
+			c, ok := f.about(l, side)
+			if ok && !slices.ContainsFunc(out, func(o Cause) bool { return o.Text == c.Text }) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// fromPeer says whether a line quotes the other side, who could write anything.
+func fromPeer(line string) bool {
+	return strings.Contains(line, " from unknown[") || strings.Contains(line, "]: 127.") || strings.Contains(line, "status=")
+}
+
+func isFatal(text string) bool {
+	return strings.HasPrefix(text, "fatal: ") || strings.HasPrefix(text, "panic: ")
+}

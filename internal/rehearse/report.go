@@ -1,0 +1,86 @@
+package rehearse
+
+import (
+	"slices"
+	"time"
+)
+
+// Verdict is what came of one trial.
+type Verdict string
+
+// The verdicts.
+const (
+	// Fine: it went as the configuration promises.
+	Fine Verdict = "fine"
+	// Noted: TLS works, but a setting does not do what it says.
+	Noted Verdict = "noted"
+	// Failed: TLS, or mail, would stop.
+	Failed Verdict = "failed"
+)
+
+// Trial is one client at one listener, or one message to one kind of server.
+type Trial struct {
+	// Direction is "receiving" or "sending".
+	Direction string `json:"direction"`
+	// Service is the master.cf service.
+	Service string `json:"service"`
+	// With is the client, or the server that was sent to; Level the TLS level
+	// that a message was sent at.
+	With  string `json:"with"`
+	Level string `json:"level,omitempty"`
+	// Text says in words what kind of client or server that is.
+	Text string `json:"text"`
+	// Got is what came of it, Want what should have, if that is something else.
+	Got     string  `json:"got"`
+	Want    string  `json:"want,omitempty"`
+	Verdict Verdict `json:"verdict"`
+	// Outcome is how a message went, for sending.
+	Outcome Outcome `json:"outcome,omitempty"`
+	// Clear says after how long a message that was held back first goes in
+	// clear text, if it does.
+	Clear string `json:"clear,omitempty"`
+	// Cause names in words what is behind a failure.
+	Cause *Cause `json:"cause,omitempty"`
+}
+
+// Cause is why something failed, as far as the log tells.
+type Cause struct {
+	// Text says it in words; Log is the line of Postfix's log.
+	Text string `json:"text"`
+	Log  string `json:"log,omitempty"`
+	// Parameter is the parameter to blame, Origin where it is set; Question the
+	// key of the question that sets it. Each may be empty.
+	Parameter string `json:"parameter,omitempty"`
+	Origin    string `json:"origin,omitempty"`
+	Question  string `json:"question,omitempty"`
+}
+
+// Report is what a rehearsal found.
+type Report struct {
+	Trials []Trial `json:"trials"`
+	// Notes are worth knowing about the rehearsal itself.
+	Notes []string `json:"notes,omitempty"`
+	// Took is how long it took, in nanoseconds.
+	Took time.Duration `json:"took"`
+}
+
+// Failures are the trials that failed.
+func (r *Report) Failures() []Trial {
+	return slices.DeleteFunc(slices.Clone(r.Trials), func(t Trial) bool { return t.Verdict != Failed })
+}
+
+// add merges another report into r.
+func (r *Report) add(o *Report) {
+	r.Trials, r.Notes = append(r.Trials, o.Trials...), append(r.Notes, o.Notes...)
+}
+
+// Outcome is how a message went.
+type Outcome string
+
+// The outcomes, the best first.
+const (
+	Verified  Outcome = "verified"  // encrypted, to whom it was meant for
+	Encrypted Outcome = "encrypted" // to whom is not proved
+	InClear   Outcome = "in clear"
+	Held      Outcome = "held" // deferred
+)
