@@ -185,18 +185,18 @@ func (f *Facts) findTransports() {
 		f.Transports = append(f.Transports, Transport{
 			Service: s,
 			Level:   ClientLevel(func(name string) string { return f.Config.Text(&s, name) }),
-			Chroot:  f.chrooted(s),
+			Chroot:  Chrooted(f.Config, s),
 		})
 	}
 }
 
-// chrooted reads the chroot column; "-" means y below compatibility level 1
+// Chrooted reads the chroot column; "-" means y below compatibility level 1
 // (master(5)).
-func (f *Facts) chrooted(s mastercf.Service) bool {
+func Chrooted(c postfix.Config, s mastercf.Service) bool {
 	if s.Chroot != "-" {
 		return s.Chroot == "y"
 	}
-	level := f.Config.Text(nil, "compatibility_level")
+	level := c.Text(nil, "compatibility_level")
 	return level == "" || level == "0"
 }
 

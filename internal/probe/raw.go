@@ -21,7 +21,7 @@ func Anonymous(ctx context.Context, t Target, o Options) (taken bool, err error)
 		return false, err
 	}
 	defer c.Close()
-	if _, err := c.Conn.Write(clientHello(anonymousSuites)); err != nil {
+	if _, err := c.Write(clientHello(anonymousSuites)); err != nil {
 		return false, &Error{t.Addr, Handshaking, err}
 	}
 	// RFC 5246, section 6.2.1: type, version, length; then 7.4: the message.
@@ -49,7 +49,7 @@ func Abort(ctx context.Context, t Target, o Options) error {
 	}
 	defer c.Close()
 	hello := clientHello(anonymousSuites)
-	if _, err := c.Conn.Write(hello[:len(hello)/2]); err != nil {
+	if _, err := c.Write(hello[:len(hello)/2]); err != nil {
 		return &Error{t.Addr, Handshaking, err}
 	}
 	return nil

@@ -2,11 +2,12 @@ package rehearse
 
 import (
 	"fmt"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 )
 
-// Port is an address of 127.0.0.1 that is ours until Close. Postfix listens
+// Port is a port of a loopback address that is ours until Close. Postfix listens
 // with SO_REUSEPORT (from 3.6 on), so two servers that were given the same
 // "free" port do not clash: the kernel deals their clients out among them.
 // A port that is only looked up and let go again can be given out twice.
@@ -19,13 +20,16 @@ type Port struct {
 // Reserve takes a port. The socket that holds it is bound and never listens,
 // with SO_REUSEADDR and SO_REUSEPORT (socket(7)): a server of the same user
 // can listen there, and nobody is given the port by chance.
-func Reserve() (*Port, error) {
+func Reserve() (*Port, error) { return reserve(netip.AddrFrom4([4]byte{127, 0, 0, 1})) }
+
+// reserve takes a port of an address.
+func reserve(at netip.Addr) (*Port, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("reserving a port: %w", err)
 	}
 	p := &Port{fd: fd}
-	if p.Addr, err = p.bind(); err != nil {
+	if p.Addr, err = p.bind(at); err != nil {
 		p.Close()
 		return nil, fmt.Errorf("reserving a port: %w", err)
 	}
@@ -34,8 +38,8 @@ func Reserve() (*Port, error) {
 
 // bind takes the port before it lets others share it: a port that somebody
 // shares already is not given out.
-func (p *Port) bind() (string, error) {
-	if err := unix.Bind(p.fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+func (p *Port) bind(at netip.Addr) (string, error) {
+	if err := unix.Bind(p.fd, &unix.SockaddrInet4{Addr: at.As4()}); err != nil {
 		return "", err
 	}
 	for _, option := range []int{unix.SO_REUSEADDR, unix.SO_REUSEPORT} {
@@ -47,7 +51,7 @@ func (p *Port) bind() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port), nil
+	return netip.AddrPortFrom(at, uint16(name.(*unix.SockaddrInet4).Port)).String(), nil
 }
 
 // Close gives the port back.

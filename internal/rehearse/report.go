@@ -34,8 +34,9 @@ type Trial struct {
 	Got     string  `json:"got"`
 	Want    string  `json:"want,omitempty"`
 	Verdict Verdict `json:"verdict"`
-	// Outcome is how a message went, for sending.
+	// Outcome is how a message went, for sending; Reply what Postfix says of it.
 	Outcome Outcome `json:"outcome,omitempty"`
+	Reply   string  `json:"reply,omitempty"`
 	// Clear says after how long a message that was held back first goes in
 	// clear text, if it does.
 	Clear string `json:"clear,omitempty"`
@@ -67,11 +68,6 @@ type Report struct {
 // Failures are the trials that failed.
 func (r *Report) Failures() []Trial {
 	return slices.DeleteFunc(slices.Clone(r.Trials), func(t Trial) bool { return t.Verdict != Failed })
-}
-
-// add merges another report into r.
-func (r *Report) add(o *Report) {
-	r.Trials, r.Notes = append(r.Trials, o.Trials...), append(r.Notes, o.Notes...)
 }
 
 // Outcome is how a message went.

@@ -1,0 +1,673 @@
+package rehearse
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"net/smtp"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"postseal/internal/detect"
+	"postseal/internal/hint"
+	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
+	"postseal/internal/sink"
+)
+
+// Levels are the levels of a matrix, from loose to strict (postconf(5),
+// smtp_tls_security_level).
+var Levels = []string{"none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure"}
+
+// Destination is where a rehearsal sends to. The zero value is a made-up one.
+type Destination struct {
+	// Domain is what the mail is for.
+	Domain string
+	// Policy is an entry as in smtp_tls_policy_maps: "secure match=.example.com".
+	Policy string
+}
+
+// server is one kind of server that is sent to.
+type server struct {
+	name, text string
+	// behaviour is that of the sink; anonymous is for a Postfix without a
+	// certificate, which no sink can play.
+	behaviour string
+	// tlsa is the certificate that the zone has a record of.
+	tlsa sink.Certificate
+	// policy is an entry for the destination; %s is the name of the host.
+	policy string
+}
+
+const anonymous = "anonymous"
+
+// servers are those that a table is made of.
+var servers = func() (out []server) {
+	for _, b := range sink.Behaviours {
+		out = append(out, server{name: b.Name, text: b.Text, behaviour: b.Name})
+	}
+	return append(out,
+		server{name: "anonymous-only", text: "TLS without any certificate, and nothing else", behaviour: anonymous},
+		server{name: "dane-right", text: "a signed TLSA record that names its certificate", behaviour: "self-signed", tlsa: sink.SelfSigned},
+		server{name: "dane-wrong", text: "a signed TLSA record that names another certificate", behaviour: "self-signed", tlsa: sink.Good},
+		server{name: "dane-no-starttls", text: "a signed TLSA record, and no TLS", behaviour: "no-starttls", tlsa: sink.Good},
+		server{name: "sts-right", text: "an MTA-STS policy that names it", behaviour: "trusted", policy: "secure match=%s"},
+		server{name: "sts-wrong", text: "an MTA-STS policy that names another host", behaviour: "wrong-name", policy: "secure match=%s"},
+	)
+}()
+
+// delivery is one message on its way: to one server, at one level.
+type delivery struct {
+	server
+	level string // empty: as configured
+	name  string // of the transport, and of the message's sender
+	addr  string // host:port of the server
+}
+
+// Send starts a private Postfix with the candidate's settings for sending, and
+// has it mail one message to each kind of server, at each of the levels; without
+// levels, at the one that is configured. It needs root.
+func Send(ctx context.Context, c Candidate, levels []string, to Destination, events func(Trial)) (*Report, error) {
+	began := time.Now()
+	r := &run{candidate: c, to: to, sessions: map[string]sink.Session{}}
+	if s, ok := c.Config.Master.Find("smtp", "unix"); ok && s.Bad == "" {
+		r.service = s
+	} else {
+		return nil, hint.New("rehearsing: master.cf has no service smtp/unix, so nothing here sends mail", "look into master.cf")
+	}
+	if to.Domain == "" {
+		r.to.Domain = "partner.example"
+	}
+	r.host = "mx." + r.to.Domain
+	if h := matched(to.Policy, r.to.Domain); h != "" {
+		r.host = h
+	}
+	if len(levels) == 0 {
+		levels = []string{""}
+	}
+	if events == nil {
+		events = func(Trial) {}
+	}
+	report, err := r.all(ctx, levels, events)
+	if err != nil {
+		return nil, fmt.Errorf("rehearsing: %w", err)
+	}
+	report.Took = time.Since(began)
+	return report, nil
+}
+
+// matched is a host name that an entry's match= takes (postconf(5),
+// smtp_tls_secure_cert_match), or empty.
+func matched(policy, domain string) string {
+	for _, word := range strings.Fields(policy) {
+		list, ok := strings.CutPrefix(word, "match=")
+		if !ok {
+			continue
+		}
+		switch first, _, _ := strings.Cut(list, ":"); {
+		case first == "nexthop":
+			return domain
+		case first == "hostname" || first == "dot-nexthop":
+			return "mx." + domain
+		case strings.HasPrefix(first, "."):
+			return "mx" + first
+		default:
+			return first
+		}
+	}
+	return ""
+}
+
+// run is one rehearsal of sending.
+type run struct {
+	candidate Candidate
+	service   mastercf.Service
+	to        Destination
+	host      string // of the destination
+	addr      netip.Addr
+	ids       *sink.Identities
+
+	mu       sync.Mutex
+	sessions map[string]sink.Session // the last one, by recipient
+}
+
+func (r *run) all(ctx context.Context, levels []string, events func(Trial)) (*Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	dir, remove, err := place()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	// Away from 127.0.0.1, where Postfix would see itself; nobody else's.
+	r.addr = netip.AddrFrom4([4]byte{127, byte(64 + rand.IntN(128)), byte(rand.IntN(256)), byte(1 + rand.IntN(254))})
+	if r.ids, err = sink.NewIdentities(r.host); err != nil {
+		return nil, err
+	}
+	z := &zone{domain: r.to.Domain, host: r.host, addr: r.addr, validates: r.candidate.Validates, tlsa: map[string]string{}}
+	var sinks sync.WaitGroup
+	defer sinks.Wait()
+	defer cancel()
+	addrs, port, err := r.listen(ctx, z, &sinks)
+	if err != nil {
+		return nil, err
+	}
+	defer port.Close()
+	if err := z.serve(ctx); err != nil {
+		return nil, err
+	}
+	all := r.deliveries(levels, addrs)
+	report := &Report{}
+	i, entry, err := r.create(dir, all, addrs[anonymous], report)
+	if err != nil {
+		return nil, err
+	}
+	defer entry.Close()
+	if err := i.Start(ctx, life); err != nil {
+		return nil, err
+	}
+	defer i.Stop()
+	w := &watch{path: i.LogPath()}
+	go w.follow(ctx)
+	if err := i.WaitFor(ctx, entry.Addr); err != nil {
+		return nil, err
+	}
+	if err := r.post(ctx, entry.Addr, all); err != nil {
+		return nil, err
+	}
+	report.Trials, err = r.collect(ctx, w, all, events)
+	return report, err
+}
+
+// listen starts a sink for each kind of server, and takes a port for the one
+// that is a Postfix. The records of the zone go with the ports.
+func (r *run) listen(ctx context.Context, z *zone, sinks *sync.WaitGroup) (addrs map[string]string, anonymousPort *Port, err error) {
+	addrs = map[string]string{}
+	for _, s := range servers {
+		if s.behaviour == anonymous {
+			continue
+		}
+		b, ok := sink.Named(s.behaviour)
+		if !ok {
+			return nil, nil, fmt.Errorf("no sink behaves as %s", s.behaviour)
+		}
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", netip.AddrPortFrom(r.addr, 0).String())
+		if err != nil {
+			return nil, nil, err
+		}
+		addrs[s.name] = l.Addr().String()
+		if s.tlsa != "" {
+			_, port, _ := net.SplitHostPort(addrs[s.name])
+			if z.tlsa[port], err = r.ids.TLSA(s.tlsa); err != nil {
+				return nil, nil, err
+			}
+		}
+		server := &sink.Server{Behaviour: b, Host: r.host, Identities: r.ids, Told: r.told}
+		sinks.Add(1)
+		go func() {
+			defer sinks.Done()
+			_ = server.Serve(ctx, l)
+		}()
+	}
+	p, err := reserve(r.addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	addrs[anonymous] = p.Addr
+	return addrs, p, nil
+}
+
+func (r *run) told(s sink.Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, to := range s.Recipients {
+		r.sessions[to] = s
+	}
+}
+
+func (r *run) deliveries(levels []string, addrs map[string]string) (out []*delivery) {
+	for _, level := range levels {
+		for _, s := range servers {
+			if r.to.Policy != "" && s.policy != "" {
+				continue // the destination has a policy of its own
+			}
+			d := &delivery{server: s, level: level, name: fmt.Sprintf("s%d", len(out)), addr: addrs[s.name]}
+			if s.behaviour == anonymous {
+				d.addr = addrs[anonymous]
+			}
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// quick are settings by which a message that is held back is tried again
+// within seconds (postconf(5), minimal_backoff_time and queue_run_delay).
+var quick = []setting{
+	{"minimal_backoff_time", "1s"}, {"maximal_backoff_time", "1s"}, {"queue_run_delay", "1s"},
+	{"smtp_connect_timeout", "5s"}, {"smtp_helo_timeout", "5s"}, {"smtp_starttls_timeout", "5s"}, {"smtp_quit_timeout", "1s"},
+	{"default_destination_concurrency_failed_cohort_limit", "0"}, {"smtp_tls_loglevel", "1"}, {"smtp_host_lookup", "dns"},
+}
+
+// create lays the private sender out: one transport for each delivery.
+func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *Report) (*Instance, *Port, error) {
+	c := r.candidate
+	settings := c.carry(dir, postfix.Sending, []mastercf.Service{r.service})
+	mine := slices.Clone(quick)
+	switch support := c.Config.Text(&r.service, "smtp_dns_support_level"); support {
+	case "disabled":
+		report.Notes = append(report.Notes, "smtp_dns_support_level is disabled; the rehearsal needs DNS, and has it enabled")
+	default:
+		mine = append(mine, setting{"smtp_dns_support_level", support})
+	}
+	jail := ""
+	if detect.Chrooted(c.Config, r.service) {
+		jail = c.Config.Text(nil, "queue_directory")
+	}
+	store, note := c.trust(r.service, jail, r.ids.RootPEM)
+	if note != "" {
+		report.Notes = append(report.Notes, note)
+	}
+	if len(store) > 0 {
+		mine = append(mine, setting{"smtp_tls_CAfile", filepath.Join(dir, "files", "ca.pem")})
+	}
+	// The folder of the live server is not in the private jail.
+	mine = append(mine, setting{"smtp_tls_CApath", ""})
+	var route, master strings.Builder
+	for _, d := range all {
+		_, port, err := net.SplitHostPort(d.addr)
+		if err != nil {
+			return nil, nil, err
+		}
+		fmt.Fprintf(&route, " { %s@rehearsal.invalid = %s: }", d.name, d.name)
+		more := append([]setting{{"syslog_name", d.name}, {"smtp_tcp_port", port}}, own(mine, r.service)...)
+		more = append(more, r.levelOf(d)...)
+		command, err := c.command(dir, "smtp", r.service, postfix.Sending, more...)
+		if err != nil {
+			return nil, nil, err
+		}
+		fmt.Fprintf(&master, "%s unix - - y - - %s\n", d.name, command)
+	}
+	mine = append(mine, setting{"sender_dependent_default_transport_maps", "inline:{" + route.String() + " }"})
+	entry, err := Reserve()
+	if err != nil {
+		return nil, nil, err
+	}
+	fmt.Fprintf(&master, "%s inet n - n - - smtpd\n", entry.Addr)
+	// A server without a certificate, which throws its mail away.
+	fmt.Fprintf(&master, "%s inet n - n - - smtpd -o syslog_name=anonymous -o myhostname=%s -o smtpd_tls_security_level=may -o smtpd_tls_cert_file=none -o smtpd_tls_chain_files= -o content_filter=discard:\n", anonymousAddr, r.host)
+	master.WriteString("discard unix - - n - - discard\nretry unix - - n - - error\n")
+	settings = slices.DeleteFunc(settings, func(s setting) bool {
+		return slices.ContainsFunc(mine, func(m setting) bool { return m.name == s.name })
+	})
+	i, err := Create(dir, Base(dir, "")+text(settings)+text(mine), master.String()+BaseServices)
+	if err == nil {
+		err = c.stageFiles(dir)
+	}
+	if err == nil && len(store) > 0 {
+		err = os.WriteFile(filepath.Join(dir, "files", "ca.pem"), store, 0o600)
+	}
+	if err == nil { // smtp runs in a jail with our DNS in it
+		err = errors.Join(os.MkdirAll(filepath.Join(dir, "queue", "etc"), 0o755),
+			os.WriteFile(filepath.Join(dir, "queue", "etc", "resolv.conf"), fmt.Appendf(nil, "nameserver %s\noptions trust-ad timeout:1 attempts:2\n", r.addr), 0o644))
+	}
+	if err != nil {
+		entry.Close()
+		return nil, nil, err
+	}
+	return i, entry, nil
+}
+
+// own are the settings that a service would override with its own.
+func own(all []setting, s mastercf.Service) []setting {
+	return slices.DeleteFunc(slices.Clone(all), func(x setting) bool {
+		_, overridden := s.Override(x.name)
+		return !overridden
+	})
+}
+
+// levelOf is what makes a delivery go at its level.
+func (r *run) levelOf(d *delivery) (out []setting) {
+	policy := r.to.Policy
+	if d.policy != "" {
+		policy = fmt.Sprintf(d.policy, r.host)
+	}
+	if policy != "" {
+		out = append(out, setting{"smtp_tls_policy_maps", fmt.Sprintf("inline:{ { %s = %s } }", r.to.Domain, policy)})
+	}
+	if d.level == "" {
+		return out
+	}
+	out = append(out, setting{"smtp_tls_security_level", d.level})
+	switch d.level {
+	case "dane", "dane-only":
+		out = append(out, setting{"smtp_dns_support_level", "dnssec"})
+	case "fingerprint":
+		good, err := r.ids.Certificate(sink.Good)
+		if err == nil {
+			out = append(out, setting{"smtp_tls_fingerprint_digest", "sha256"}, setting{"smtp_tls_fingerprint_cert_match", publicKeyDigest(good)})
+		}
+	}
+	return out
+}
+
+// post hands the private sender one message for each delivery.
+func (r *run) post(ctx context.Context, addr string, all []*delivery) error {
+	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	c, err := smtp.NewClient(conn, "rehearsal.invalid")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	for _, d := range all {
+		if err := errors.Join(c.Mail(d.name+"@rehearsal.invalid"), c.Rcpt(r.recipient(d))); err != nil {
+			return err
+		}
+		w, err := c.Data()
+		if err != nil {
+			return err
+		}
+		if _, err = fmt.Fprintf(w, "From: <%s@rehearsal.invalid>\r\nSubject: rehearsal\r\n\r\nTo a server with %s.\r\n", d.name, d.text); err == nil {
+			err = w.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.Quit()
+}
+
+func (r *run) recipient(d *delivery) string { return d.name + "@" + r.to.Domain }
+
+// collectTime bounds how long is waited for what becomes of the messages.
+const collectTime = 30 * time.Second
+
+// collect reads out of the log what became of each message. One that was held
+// back since the handshake failed is watched until it is tried again: it may
+// go in clear text then.
+func (r *run) collect(ctx context.Context, w *watch, all []*delivery, events func(Trial)) ([]Trial, error) {
+	deadline := time.Now().Add(collectTime)
+	done := map[string]Trial{}
+	for {
+		for _, d := range all {
+			if _, ok := done[d.name]; ok {
+				continue
+			}
+			if t, ok := r.result(w, d); ok {
+				done[d.name] = t
+				events(t)
+			}
+		}
+		if len(done) == len(all) {
+			break
+		}
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		if time.Now().After(deadline) {
+			waiting := slices.DeleteFunc(slices.Clone(all), func(d *delivery) bool { _, ok := done[d.name]; return ok })
+			return nil, fmt.Errorf("%d messages of %d came to no end in %s, the first is for %s: %v", len(waiting), len(all), collectTime, waiting[0].server.name, w.of(waiting[0].name+"/"))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	var out []Trial
+	for _, d := range all {
+		out = append(out, done[d.name])
+	}
+	return out, nil
+}
+
+// attempt is one try to deliver, as the log has it.
+type attempt struct {
+	class  string // of the TLS connection, or empty
+	status string // sent, deferred, bounced
+	reason string
+	lines  []string
+}
+
+// attempts takes the log of a transport apart (bounce and trace lines are of
+// other programs).
+func attempts(lines []string) (out []attempt) {
+	var now attempt
+	for _, l := range lines {
+		now.lines = append(now.lines, l)
+		if class, rest, ok := strings.Cut(l, " TLS connection established to "); ok && rest != "" && !strings.Contains(class, " ") {
+			now.class = class
+		}
+		_, rest, ok := strings.Cut(l, ", status=")
+		if !ok {
+			continue
+		}
+		now.status, rest, _ = strings.Cut(rest, " ")
+		now.reason = strings.TrimSuffix(strings.TrimPrefix(rest, "("), ")")
+		out = append(out, now)
+		now = attempt{}
+	}
+	return out
+}
+
+// result is what became of a delivery; ok is false while that is not known.
+func (r *run) result(w *watch, d *delivery) (t Trial, ok bool) {
+	lines := w.of(d.name + "/")
+	tries := attempts(lines)
+	t = Trial{Direction: sending, Service: r.service.ID(), With: d.server.name, Text: d.text, Level: r.column(d), Verdict: Fine}
+	level := r.level(d)
+	for _, l := range lines {
+		if isFatal(l) {
+			t.Outcome, t.Got = Held, "not tried: the daemon died"
+			t.Cause = explain(lines, r.side())
+			t.Verdict, t.Want = Failed, "a delivery, or a reason against it"
+			return t, true
+		}
+	}
+	if len(tries) == 0 {
+		return t, false
+	}
+	first := tries[0]
+	t.Outcome = r.outcome(d, first)
+	const noHandshake = "Cannot start TLS"
+	switch {
+	case t.Outcome == InClear && slices.ContainsFunc(first.lines, func(l string) bool { return strings.Contains(l, noHandshake) }):
+		// A busy machine: the message was old enough at its first attempt.
+		first.reason, t.Outcome, t.Clear = noHandshake, Held, r.fallBack()
+	case t.Outcome == Held && opportunistic(level) && strings.Contains(first.reason, noHandshake):
+		if len(tries) < 2 {
+			return t, false
+		}
+		if r.outcome(d, tries[1]) == InClear {
+			t.Clear = r.fallBack()
+		}
+	}
+	t.Reply = first.reason
+	t.Got = describe(t, first, level)
+	r.judge(&t, d, first, level)
+	return t, true
+}
+
+// outcome of one attempt: the sink's word counts before the log's.
+func (r *run) outcome(d *delivery, a attempt) Outcome {
+	if a.status != "sent" {
+		return Held
+	}
+	r.mu.Lock()
+	s, seen := r.sessions[r.recipient(d)]
+	r.mu.Unlock()
+	switch {
+	case a.class == "Verified":
+		return Verified
+	case seen && s.Encrypted() || !seen && a.class != "":
+		return Encrypted
+	}
+	return InClear
+}
+
+// opportunistic says whether a level may go on without TLS.
+func opportunistic(level string) bool { return level == "may" || level == "dane" }
+
+// level is the one that a delivery goes at, in the end.
+func (r *run) level(d *delivery) string {
+	if f := strings.Fields(d.policy); len(f) > 0 {
+		return f[0]
+	}
+	return r.column(d)
+}
+
+// column is the level that the servers without a policy of their own get.
+func (r *run) column(d *delivery) string {
+	switch f := strings.Fields(r.to.Policy); {
+	case len(f) > 0:
+		return f[0]
+	case d.level != "":
+		return d.level
+	}
+	return detect.ClientLevel(func(name string) string { return r.candidate.Config.Text(&r.service, name) })
+}
+
+func (r *run) side() side { return side{"smtp", r.candidate.Config, r.service} }
+
+// fallBack says after how long the server itself would send in clear text what
+// a handshake kept back: at the first try once the message is
+// minimal_backoff_time old, and the queue is looked through every
+// queue_run_delay (smtp_proto.c and qmgr(8)).
+func (r *run) fallBack() string {
+	get := func(name string) string {
+		if v := r.candidate.Config.Text(nil, name); v != "" {
+			return v
+		}
+		return "300s"
+	}
+	return fmt.Sprintf("when it is %s old (minimal_backoff_time; the queue is looked through every %s)", get("minimal_backoff_time"), get("queue_run_delay"))
+}
+
+// describe says in words how a message went.
+func describe(t Trial, a attempt, level string) string {
+	switch t.Outcome {
+	case Verified:
+		return "delivered, verified"
+	case Encrypted:
+		if a.class == "Trusted" {
+			return "delivered encrypted; its CA is known, its name not compared"
+		}
+		return "delivered encrypted, to whom is not proved"
+	case InClear:
+		return "delivered in clear"
+	}
+	text := "held back: " + reason(a, level)
+	if t.Clear != "" {
+		text += "; goes in clear " + t.Clear
+	}
+	return text
+}
+
+// reasons are words for what smtp(8) says, or its TLS library.
+var reasons = [][2]string{
+	{"hostname mismatch", "its certificate is for another name"},
+	{"no matching DANE TLSA records", "no TLSA record names its certificate"},
+	{"self-signed certificate", "nobody vouches for its certificate"},
+	{"self signed certificate", "nobody vouches for its certificate"},
+	{"certificate has expired", "its certificate has expired"},
+	{"untrusted issuer", "the CA of its certificate is not trusted here"},
+	{"but was not offered", "it offers no TLS, and the level demands it"},
+	{"refused to start TLS", "it refuses TLS, and the level demands it"},
+	{"TLS engine is unavailable", "TLS cannot be started on this side"},
+	{"Cannot start TLS", "no handshake comes about"},
+	{"no TLSA records found", "it has no TLSA record"},
+	{"lost connection", "it hangs up after the handshake"},
+}
+
+// reason is why a message was held back. What verification says comes in a
+// line of its own.
+func reason(a attempt, level string) string {
+	said := a.reason
+	for _, l := range a.lines {
+		if _, why, ok := strings.Cut(l, "certificate verification failed for "); ok {
+			if _, why, ok = strings.Cut(why, ": "); ok {
+				said = why
+			}
+		}
+	}
+	if level == "fingerprint" && strings.Contains(said, "no matching DANE") { // the same code does both
+		return "its key is not the one that is pinned"
+	}
+	for _, r := range reasons {
+		if strings.Contains(said, r[0]) {
+			return r[1]
+		}
+	}
+	return said
+}
+
+// judge compares what came of a message with what its level promises.
+func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
+	fail := func(want string) {
+		t.Verdict, t.Want = Failed, want
+		t.Cause = explain(a.lines, r.side())
+	}
+	authenticated := slices.Contains([]string{"verify", "secure", "fingerprint", "dane-only"}, level)
+	dane := (level == "dane" || level == "dane-only") && r.candidate.Validates
+	delivered := t.Outcome != Held
+	switch {
+	case t.Outcome == InClear && level != "none" && !opportunistic(level):
+		fail("nothing in clear at level " + level)
+	case delivered && authenticated && t.Outcome != Verified:
+		fail("nothing without proof at level " + level)
+	case dane && delivered && (d.server.name == "dane-wrong" || d.server.name == "dane-no-starttls"):
+		fail("nothing against a TLSA record")
+	case dane && d.server.name == "dane-right" && t.Outcome != Verified:
+		fail("verified by its TLSA record")
+	case d.server.name == "trusted" && !delivered && level != "dane-only":
+		fail("a delivery to a server that does everything right")
+	case d.server.name == "trusted" && t.Outcome == InClear && level != "none":
+		fail("TLS with a server that does everything right")
+	case d.server.name == "sts-right" && t.Outcome != Verified:
+		fail("verified by its policy")
+	case level != "none" && (d.server.name == "stripped" || d.server.name == "starttls-cut") && (t.Outcome == InClear || t.Clear != ""):
+		t.Verdict = Noted
+		t.Cause = &Cause{Text: "whoever is on the way can have mail to any server without a TLSA record or a policy sent like this", Question: "outbound-level"}
+	}
+}
+
+// Table arranges the trials of sending by server and level, in their order.
+func (r *Report) Table() (rows, levels []string, at map[[2]string]Trial) {
+	at = map[[2]string]Trial{}
+	seen := map[string]bool{}
+	for _, t := range r.Trials {
+		if t.Direction != sending {
+			continue
+		}
+		at[[2]string{t.With, t.Level}] = t
+		if !seen[t.With] {
+			rows, seen[t.With] = append(rows, t.With), true
+		}
+		if !slices.Contains(levels, t.Level) {
+			levels = append(levels, t.Level)
+		}
+	}
+	return rows, levels, at
+}
+
+// publicKeyDigest is the SHA-256 of a certificate's public key, as fingerprint
+// rules have it (TLS_README, "fingerprint").
+func publicKeyDigest(c tls.Certificate) string {
+	sum := sha256.Sum256(c.Leaf.RawSubjectPublicKeyInfo)
+	var parts []string
+	for _, b := range sum {
+		parts = append(parts, fmt.Sprintf("%02X", b))
+	}
+	return strings.Join(parts, ":")
+}

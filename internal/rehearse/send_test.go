@@ -1,0 +1,195 @@
+package rehearse_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"postseal/internal/interview"
+	"postseal/internal/lab"
+	"postseal/internal/rehearse"
+)
+
+const sendingMaster = plainMaster + "smtp unix - - n - - smtp\n"
+
+// publicStore is a collection of CA certificates as a distribution has it.
+func publicStore(t testing.TB, b *bed) string {
+	t.Helper()
+	var all strings.Builder
+	for range 25 {
+		all.WriteString(lab.NewCA(t).RootPEM)
+	}
+	return lab.Write(t, b.dir, "store.pem", all.String(), 0o644)
+}
+
+// truth is what each kind of server gets at each level: v verified, e encrypted,
+// c in clear, h held back, f held back and then in clear. It was written down
+// from research and TLS_README before it was measured.
+const truth = `
+                      none may encrypt fingerprint dane dane-only verify secure
+trusted               c    e   e       v           e    h         v      v
+self-signed           c    e   e       h           e    h         h      h
+wrong-name            c    e   e       h           e    h         h      h
+expired               c    e   e       h           e    h         h      h
+no-starttls           c    c   h       h           c    h         h      h
+starttls-refused      c    c   h       h           c    h         h      h
+starttls-cut          c    f   h       h           f    h         h      h
+stripped              c    c   h       h           c    h         h      h
+tls10-only            c    e   h       h           e    h         h      h
+tls13-only            c    e   e       v           e    h         v      v
+asks-certificate      c    e   e       v           e    h         v      v
+requires-certificate  c    h   h       h           h    h         h      h
+anonymous-only        c    e   e       h           e    h         h      h
+dane-right            c    e   e       h           v    v         h      h
+dane-wrong            c    e   e       h           h    h         h      h
+dane-no-starttls      c    c   h       h           h    h         h      h
+sts-right             v    v   v       v           v    v         v      v
+sts-wrong             h    h   h       h           h    h         h      h
+`
+
+func letter(t rehearse.Trial) string {
+	switch {
+	case t.Clear != "":
+		return "f"
+	case t.Outcome == rehearse.InClear:
+		return "c"
+	case t.Outcome == rehearse.Held:
+		return "h"
+	}
+	return string(t.Outcome)[:1]
+}
+
+// TestTruthTable: every level at every kind of server, on a real Postfix.
+func TestTruthTable(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\nsmtp_tls_mandatory_protocols = >=TLSv1.2\nsmtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster)
+	c.Validates = true
+	r, err := rehearse.Send(context.Background(), c, rehearse.Levels, rehearse.Destination{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, levels, at := r.Table()
+	lines := strings.Split(strings.TrimSpace(truth), "\n")
+	if want := strings.Fields(lines[0]); !slices.Equal(levels, want) || len(rows) != len(lines)-1 {
+		t.Fatalf("%v, %d rows", levels, len(rows))
+	}
+	for _, l := range lines[1:] {
+		words := strings.Fields(l)
+		for i, level := range levels {
+			x := at[[2]string{words[0], level}]
+			if got := letter(x); got != words[i+1] {
+				t.Errorf("%s at %s: %s, not %s: %s (%s)", words[0], level, got, words[i+1], x.Got, x.Reply)
+			}
+			if x.Verdict == rehearse.Failed {
+				t.Errorf("%s at %s is held to be a failure: %+v", words[0], level, x)
+			}
+		}
+	}
+	t.Logf("%d messages in %s", len(r.Trials), r.Took)
+}
+
+// TestWithoutDNSSEC: where the resolver does not validate, dane protects no more
+// than may, and dane-only sends nothing.
+func TestWithoutDNSSEC(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "smtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster)
+	r, err := rehearse.Send(context.Background(), c, []string{"dane", "dane-only"}, rehearse.Destination{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, at := r.Table()
+	for with, want := range map[string]string{"dane-right": "e", "dane-wrong": "e", "dane-no-starttls": "c", "stripped": "c"} {
+		if got := letter(at[[2]string{with, "dane"}]); got != want {
+			t.Errorf("dane, %s: %s", with, got)
+		}
+		if got := letter(at[[2]string{with, "dane-only"}]); got != "h" {
+			t.Errorf("dane-only, %s: %s", with, got)
+		}
+	}
+}
+
+// TestSendBroken: what stops TLS on the way out is caught, though postfix check
+// passes it.
+func TestSendBroken(t *testing.T) {
+	b := newBed(t)
+	store := "smtp_tls_CAfile = " + publicStore(t, b) + "\n"
+	may := "smtp_tls_security_level = may\n"
+	for _, x := range []struct {
+		name, main, service string
+		got                 rehearse.Outcome // by the server that does everything right
+		says, parameter     string
+	}{
+		{"CA file is not there", may + "smtp_tls_CAfile = /nonexistent/ca.pem\n", "", rehearse.InClear, "cannot be read", "smtp_tls_CAfile"},
+		{"the same where TLS is demanded", "smtp_tls_security_level = encrypt\nsmtp_tls_CAfile = /nonexistent/ca.pem\n", "", rehearse.Held, "cannot be read", "smtp_tls_CAfile"},
+		{"client certificate is not there", may + store + "smtp_tls_cert_file = /nonexistent/cert.pem\n", "", rehearse.InClear, "cannot be opened", "smtp_tls_cert_file"},
+		{"typo in the protocol list", may + store + "smtp_tls_protocols = >=TLS1.2\n", "", rehearse.Held, "no list of TLS versions", "smtp_tls_protocols"},
+		{"unknown cipher grade", may + store + "smtp_tls_ciphers = strong\n", "", rehearse.Held, "no grade", "smtp_tls_ciphers"},
+		{"misspelt level", "smtp_tls_security_level = maye\n" + store, "", rehearse.Held, "no TLS level", "smtp_tls_security_level"},
+		{"the service overrides it", may + store, " -o smtp_tls_security_level=encrypt -o smtp_tls_CAfile=/nonexistent/x", rehearse.Held, "cannot be read", "smtp_tls_CAfile"},
+		{"nobody is trusted", "smtp_tls_security_level = secure\n", "", rehearse.Held, "", ""},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			c := b.candidate(t, x.main, plainMaster+"smtp unix - - n - - smtp"+x.service+"\n")
+			r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(r.Trials, func(t rehearse.Trial) bool { return t.With == "trusted" })
+			got := r.Trials[i]
+			if got.Verdict != rehearse.Failed || got.Outcome != x.got {
+				t.Fatalf("%+v", got)
+			}
+			switch {
+			case x.says == "" && len(r.Notes) == 0:
+				t.Error("nobody says that there is no CA store")
+			case x.says == "":
+			case got.Cause == nil || !strings.Contains(got.Cause.Text, x.says) || got.Cause.Parameter != x.parameter:
+				t.Errorf("%+v", got.Cause)
+			case got.Cause.Question != "":
+				if _, ok := interview.All.Lookup(got.Cause.Question); !ok {
+					t.Errorf("no question %s", got.Cause.Question)
+				}
+			}
+		})
+	}
+}
+
+// TestClientCertificate: with one, a server that demands it takes the mail.
+func TestClientCertificate(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "smtp_tls_security_level = encrypt\nsmtp_tls_chain_files = "+b.ec+"\nsmtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster)
+	r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, at := r.Table()
+	if got := at[[2]string{"requires-certificate", "encrypt"}]; got.Outcome != rehearse.Encrypted {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestDestination: an entry of the policy map is played for the domain it is for.
+func TestDestination(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "smtp_tls_security_level = may\nsmtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster)
+	for policy, want := range map[string]string{
+		"secure match=.example.com:example.net": "v h",
+		"secure match=mail.example.net":         "v h",
+		"secure":                                "v h",
+		"encrypt":                               "e h",
+		"may":                                   "e c",
+	} {
+		r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{Domain: "example.com", Policy: policy}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, levels, at := r.Table()
+		got := fmt.Sprintf("%s %s", letter(at[[2]string{"trusted", levels[0]}]), letter(at[[2]string{"stripped", levels[0]}]))
+		if got != want {
+			t.Errorf("%q: %s, not %s: %+v", policy, got, want, at[[2]string{"trusted", levels[0]}])
+		}
+		t.Log(policy, r.Took)
+	}
+}

@@ -1,0 +1,67 @@
+package rehearse
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"postseal/internal/postfix/mastercf"
+)
+
+// publicStore is how many certificates a collection must hold to count as one
+// of public CAs; distributions ship more than a hundred.
+const publicStore = 20
+
+// trust works out which CA certificates the private sender gets. The test CA
+// is added only where public CAs are trusted: a server that trusts nobody, or
+// its own CA alone, would not know it either. note says what was found.
+func (c Candidate) trust(s mastercf.Service, jail, testCA string) (store []byte, note string) {
+	file, path := c.Config.Text(&s, "smtp_tls_CAfile"), c.Config.Text(&s, "smtp_tls_CApath")
+	if file != "" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, "" // the private sender will stumble over it as the real one would
+		}
+		store = data
+	}
+	if path != "" {
+		seen := filepath.Join(jail, path)
+		more := folder(seen)
+		if len(more) == 0 {
+			note = fmt.Sprintf("smtp_tls_CApath: there are no certificates in %s, where smtp looks for them", seen)
+		}
+		store = append(store, more...)
+	}
+	if c.Config.Bool(&s, "tls_append_default_CA") {
+		store = append(store, []byte(testCA)...)
+		return store, note
+	}
+	switch n := bytes.Count(store, []byte("-----BEGIN CERTIFICATE-----")); {
+	case n >= publicStore:
+		store = append(append(store, '\n'), testCA...)
+	case n == 0 && note == "":
+		note = "no CA certificates are set for sending (smtp_tls_CAfile): every server is Untrusted"
+	case n > 0:
+		note = fmt.Sprintf("the CA certificates for sending are a store of %d, not the public one: the trusted server of the rehearsal is not known to it", n)
+	}
+	return store, note
+}
+
+// folder is what a directory of hashed certificates holds (c_rehash(1)), each
+// file once.
+func folder(path string) []byte {
+	names, err := filepath.Glob(filepath.Join(path, "*.[0-9]"))
+	if err != nil {
+		return nil
+	}
+	slices.Sort(names)
+	var out []byte
+	for _, n := range names {
+		if data, err := os.ReadFile(n); err == nil {
+			out = append(append(out, data...), '\n')
+		}
+	}
+	return out
+}
