@@ -72,6 +72,7 @@ func Main(args []string, in *os.File, out, err io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	a := &app{in: in, out: out, err: err, ctx: ctx, machine: &host.Recorder{Machine: host.Local{}}}
+	a.settings.Guard = guard
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(out)
@@ -158,7 +159,7 @@ Without a verb it is a wizard, on a terminal. The verbs do the same without ques
 	p.BoolVar(&a.json, "json", false, "print data instead of text, errors too")
 	p.BoolVar(&a.noColor, "no-color", false, "print without colours (as the variable NO_COLOR)")
 	p.BoolVar(&a.verbose, "verbose", false, "say at the end what was run")
-	root.AddCommand(a.auditCmd(), a.certCmd(), a.planCmd(), a.applyCmd(), a.undoCmd(), a.historyCmd(), a.questionsCmd(), a.demoCmd(), a.manCmd(), a.versionCmd(), a.watchCmd(), a.publishCmd())
+	root.AddCommand(a.auditCmd(), a.certCmd(), a.planCmd(), a.applyCmd(), a.undoCmd(), a.historyCmd(), a.questionsCmd(), a.demoCmd(), a.manCmd(), a.versionCmd(), a.watchCmd(), a.publishCmd(), a.rehearseCmd(), a.sinkCmd(), a.guardCmd())
 	for _, c := range root.Commands() {
 		c.Long += exitHelp
 	}

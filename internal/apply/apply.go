@@ -36,6 +36,9 @@ type Options struct {
 	LogPath string
 	// Journal is true if Postfix logs to systemd's journal and not to a file.
 	Journal bool
+	// Rehearse plays the change on a private Postfix before anything is
+	// written; nil for not at all.
+	Rehearse Rehearse
 	// Events is told of each step; nil for no one.
 	Events func(Event)
 	// ProveTime bounds how long a listener may take to show the new state;
@@ -118,6 +121,9 @@ func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (*Receipt
 	if err := t.fill(p); err != nil {
 		return nil, err
 	}
+	if err := t.rehearse(ctx, p); err != nil {
+		return nil, err
+	}
 	if err := t.observe(ctx); err != nil {
 		return nil, err
 	}
@@ -180,7 +186,7 @@ func (t *transaction) fill(p *plan.Plan) error {
 		}
 		content := []byte(f.After)
 		if f.Assemble != nil {
-			if content, err = t.assemble(f.Assemble); err != nil {
+			if content, err = assemble(t.m, f.Assemble); err != nil {
 				return done(err)
 			}
 		}
@@ -192,10 +198,10 @@ func (t *transaction) fill(p *plan.Plan) error {
 
 // assemble makes a key-first chain file of the certificates in the plan and
 // the key that belongs to them.
-func (t *transaction) assemble(a *plan.Assembly) ([]byte, error) {
+func assemble(m host.Reader, a *plan.Assembly) ([]byte, error) {
 	var all certs.Bundle
 	for _, path := range a.From {
-		data, err := t.m.ReadFile(path)
+		data, err := m.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", path, err)
 		}

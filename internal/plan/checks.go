@@ -9,14 +9,6 @@ import (
 	"postseal/internal/postfix/mastercf"
 )
 
-// Current lists what each listener shows if all is as the configuration says
-// that it is now.
-func Current(f *detect.Facts) []Check {
-	b := &builder{f: f, p: &Plan{Checks: []Check{}}, after: f.Config}
-	b.checks()
-	return b.p.Checks
-}
-
 // checks lists what must be seen on each listener afterwards.
 func (b *builder) checks() {
 	for _, s := range b.after.Master.Services() {

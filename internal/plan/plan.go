@@ -201,6 +201,7 @@ var RiskNames = []string{
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
 	RiskSelfSigned, RiskBreakDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog,
+	RiskFailedRehearsal,
 }
 
 // The names of the risks.
@@ -229,4 +230,6 @@ const (
 	RiskRequireAuthTLS        = "require-auth-tls"
 	RiskDropOldCiphers        = "drop-old-ciphers"
 	RiskRaiseOutboundFloor    = "raise-outbound-floor"
+	// RiskFailedRehearsal is never in a plan: the rehearsal of one finds it.
+	RiskFailedRehearsal = "failed-rehearsal"
 )

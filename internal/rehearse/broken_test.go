@@ -86,7 +86,7 @@ func TestBroken(t *testing.T) {
 			if master == "" {
 				master = plainMaster
 			}
-			r, err := rehearse.Receive(context.Background(), b.candidate(t, x.main, master), nil)
+			r, err := rehearse.Receive(context.Background(), b.candidate(t, x.main, master), rehearse.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

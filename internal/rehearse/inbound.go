@@ -19,10 +19,9 @@ import (
 )
 
 // Receive starts a private Postfix that has every listener of the candidate on
-// a port of its own, and shakes hands with each as different clients do. Each
-// trial is told to events, which may be nil. An error is one of the rehearsal;
+// a port of its own, and shakes hands with each as different clients do. An error is one of the rehearsal;
 // what the candidate does wrong is in the report. It needs root.
-func Receive(ctx context.Context, c Candidate, events func(Trial)) (*Report, error) {
+func Receive(ctx context.Context, c Candidate, o Options) (*Report, error) {
 	began := time.Now()
 	report := &Report{}
 	var mu sync.Mutex
@@ -30,11 +29,9 @@ func Receive(ctx context.Context, c Candidate, events func(Trial)) (*Report, err
 		mu.Lock()
 		defer mu.Unlock()
 		report.Trials = append(report.Trials, t)
-		if events != nil {
-			events(t)
-		}
+		o.tell(t)
 	}
-	dir, remove, err := place()
+	dir, remove, err := o.place()
 	if err != nil {
 		return nil, err
 	}
@@ -270,15 +267,10 @@ func (l *listener) meet(ctx context.Context, o probe.Options) (got, want string)
 
 // compare sets what a client got against what is promised.
 func (l *listener) compare(r probe.Result) (got, want string) {
-	got = r.Version + ", " + r.Suite
-	if r.Group != "" {
-		got = r.Version + ", " + r.Group + ", " + r.Suite
-	}
 	kind := algorithm(r)
+	got = agreed(r) + ", " + kind + " certificate"
 	if leaf := r.Certs[0]; len(leaf.DNSNames) > 0 {
-		got += ", " + kind + " certificate of " + leaf.DNSNames[0]
-	} else {
-		got += ", " + kind + " certificate"
+		got += " of " + leaf.DNSNames[0]
 	}
 	if promised := l.check.Serves; len(promised) > 0 && promised[kind] != r.Fingerprint() {
 		return got, "the certificate that is set: " + strings.Join(slices.Sorted(maps.Keys(promised)), " and ")
@@ -293,6 +285,15 @@ func (l *listener) compare(r probe.Result) (got, want string) {
 		got += ", asks for a client certificate"
 	}
 	return got, ""
+}
+
+// agreed says in short what was agreed: with TLS 1.3 the group tells more than
+// the suite.
+func agreed(r probe.Result) string {
+	if r.Version == "TLS 1.3" && r.Group != "" {
+		return r.Version + " " + r.Group
+	}
+	return r.Version + " " + strings.Replace(strings.TrimPrefix(r.Suite, "TLS_"), "_WITH_", "_", 1)
 }
 
 // asks says whether a client is asked for a certificate (postconf(5),
@@ -327,13 +328,13 @@ func (l *listener) kind(ctx context.Context, kind string) (got, want string) {
 		if err != nil {
 			return failure(err), ""
 		}
-		return r.Version + ", " + r.Suite, ""
+		return agreed(r), ""
 	}
 	r, err := probe.Handshake(ctx, l.target(), o)
 	if err != nil {
 		return "refused: there is no " + kind + " certificate", ""
 	}
-	return r.Version + ", " + r.Suite + ", " + algorithm(r) + " certificate", "no " + kind + " certificate"
+	return agreed(r) + ", " + algorithm(r) + " certificate", "no " + kind + " certificate"
 }
 
 // old is a client that has TLS 1.0 and 1.1 only.
@@ -347,9 +348,9 @@ func (l *listener) old(ctx context.Context) (got, want string) {
 	case err != nil:
 		return failure(err), ""
 	case refuse:
-		return r.Version + ", " + r.Suite, "a refusal: the floor is " + l.check.Floor
+		return agreed(r), "a refusal: the floor is " + l.check.Floor
 	}
-	return r.Version + ", " + r.Suite, ""
+	return agreed(r), ""
 }
 
 // anonymous is a client that offers suites without a certificate only.

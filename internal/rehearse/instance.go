@@ -103,17 +103,6 @@ var queue = []struct {
 	{"public", "postfix", "postdrop", 0o710}, {"pid", "", "", 0o755},
 }
 
-// place makes a folder for a private instance, and how to remove it. /run is
-// root's own and in memory; what a TMPDIR names may be closed to Postfix.
-func place() (dir string, remove func(), err error) {
-	for _, parent := range []string{"/run", "/tmp"} {
-		if dir, err = os.MkdirTemp(parent, "postseal-rehearse-"); err == nil {
-			return dir, func() { _ = os.RemoveAll(dir) }, nil
-		}
-	}
-	return "", nil, fmt.Errorf("making room for a private Postfix: %w", err)
-}
-
 // Create lays the folders out under dir, which must be new or empty and, with
 // its parents, searchable by the user postfix. It needs root.
 func Create(dir, mainCF, masterCF string) (*Instance, error) {

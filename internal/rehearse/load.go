@@ -3,7 +3,6 @@ package rehearse
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"postseal/internal/hint"
@@ -14,11 +13,11 @@ import (
 // the leaf that it shows. A file that Postfix refuses is an error with its own
 // words. It needs root; the file must be readable by root alone.
 func Load(ctx context.Context, path string) (fingerprint string, err error) {
-	dir, err := os.MkdirTemp("", "postseal-load-")
+	dir, remove, err := Options{}.place()
 	if err != nil {
 		return "", fmt.Errorf("trying %s: %w", path, err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer remove()
 	port, err := Reserve()
 	if err != nil {
 		return "", err

@@ -76,12 +76,11 @@ type delivery struct {
 // Send starts a private Postfix with the candidate's settings for sending, and
 // has it mail one message to each kind of server, at each of the levels; without
 // levels, at the one that is configured. It needs root.
-func Send(ctx context.Context, c Candidate, levels []string, to Destination, events func(Trial)) (*Report, error) {
+func Send(ctx context.Context, c Candidate, levels []string, to Destination, o Options) (*Report, error) {
 	began := time.Now()
 	r := &run{candidate: c, to: to, sessions: map[string]sink.Session{}}
-	if s, ok := c.Config.Master.Find("smtp", "unix"); ok && s.Bad == "" {
-		r.service = s
-	} else {
+	var ok bool
+	if r.service, ok = c.sender(); !ok {
 		return nil, hint.New("rehearsing: master.cf has no service smtp/unix, so nothing here sends mail", "look into master.cf")
 	}
 	if to.Domain == "" {
@@ -94,10 +93,7 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, eve
 	if len(levels) == 0 {
 		levels = []string{""}
 	}
-	if events == nil {
-		events = func(Trial) {}
-	}
-	report, err := r.all(ctx, levels, events)
+	report, err := r.all(ctx, levels, o)
 	if err != nil {
 		return nil, fmt.Errorf("rehearsing: %w", err)
 	}
@@ -140,10 +136,10 @@ type run struct {
 	sessions map[string]sink.Session // the last one, by recipient
 }
 
-func (r *run) all(ctx context.Context, levels []string, events func(Trial)) (*Report, error) {
+func (r *run) all(ctx context.Context, levels []string, o Options) (*Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	dir, remove, err := place()
+	dir, remove, err := o.place()
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +163,9 @@ func (r *run) all(ctx context.Context, levels []string, events func(Trial)) (*Re
 	}
 	all := r.deliveries(levels, addrs)
 	report := &Report{}
+	if !r.candidate.Validates && slices.ContainsFunc(all, func(d *delivery) bool { return strings.HasPrefix(r.level(d), "dane") }) {
+		report.Notes = append(report.Notes, "the resolver of this server does not validate DNSSEC: dane protects no more than may, and dane-only sends nothing")
+	}
 	i, entry, err := r.create(dir, all, addrs[anonymous], report)
 	if err != nil {
 		return nil, err
@@ -184,7 +183,7 @@ func (r *run) all(ctx context.Context, levels []string, events func(Trial)) (*Re
 	if err := r.post(ctx, entry.Addr, all); err != nil {
 		return nil, err
 	}
-	report.Trials, err = r.collect(ctx, w, all, events)
+	report.Trials, err = r.collect(ctx, w, all, o)
 	return report, err
 }
 
@@ -400,7 +399,7 @@ const collectTime = 30 * time.Second
 // collect reads out of the log what became of each message. One that was held
 // back since the handshake failed is watched until it is tried again: it may
 // go in clear text then.
-func (r *run) collect(ctx context.Context, w *watch, all []*delivery, events func(Trial)) ([]Trial, error) {
+func (r *run) collect(ctx context.Context, w *watch, all []*delivery, o Options) ([]Trial, error) {
 	deadline := time.Now().Add(collectTime)
 	done := map[string]Trial{}
 	for {
@@ -410,7 +409,7 @@ func (r *run) collect(ctx context.Context, w *watch, all []*delivery, events fun
 			}
 			if t, ok := r.result(w, d); ok {
 				done[d.name] = t
-				events(t)
+				o.tell(t)
 			}
 		}
 		if len(done) == len(all) {

@@ -49,7 +49,7 @@ func (b *bed) candidate(t testing.TB, main, master string) rehearse.Candidate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rehearse.Candidate{Config: f.Config, Checks: plan.Current(f)}
+	return rehearse.Candidate{Config: f.Config, Checks: plan.Present(f)}
 }
 
 const plainMaster = "127.0.0.1:2525 inet n - n - - smtpd\n"
@@ -81,7 +81,7 @@ smtpd pass - - y - - smtpd
 127.0.0.1:2600 inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes -o smtpd_tls_CAfile=` + b.ec + `
 127.0.0.1:2700 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy -o smtpd_tls_protocols=>=TLSv1 -o { smtpd_tls_exclude_ciphers = $nothing }
 `
-	r, err := rehearse.Receive(context.Background(), b.candidate(t, main, master), nil)
+	r, err := rehearse.Receive(context.Background(), b.candidate(t, main, master), rehearse.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ smtpd pass - - y - - smtpd
 		t.Fatalf("%+v", failures)
 	}
 	for _, x := range []struct{ service, client, got string }{
-		{"127.0.0.1:2525", "modern", "TLS 1.3, "},
+		{"127.0.0.1:2525", "modern", "TLS 1.3 X25519"},
 		{"127.0.0.1:2525", "no SNI", "certificate of mx.example.org"},
 		{"127.0.0.1:2525", "other SNI", "certificate of mx.example.org"},
 		{"127.0.0.1:2525", "TLS 1.2 RSA", "RSA certificate"},
@@ -97,13 +97,13 @@ smtpd pass - - y - - smtpd
 		{"127.0.0.1:2525", "TLS 1.0/1.1", "refused, as intended"},
 		{"127.0.0.1:2525", "anonymous", "refused, as intended"},
 		{"127.0.0.1:2525", "aborts", "the next client is served"},
-		{"127.0.0.1:2525", "slow", "TLS 1.3, "},
-		{"127.0.0.1:2587", "modern", "TLS 1.3, "},
+		{"127.0.0.1:2525", "slow", "TLS 1.3 X25519"},
+		{"127.0.0.1:2587", "modern", "TLS 1.3 X25519"},
 		{"127.0.0.1:2465", "modern", "asks for a client certificate"},
 		{"127.0.0.1:2700", "anonymous", "taken, without any certificate"},
 		{"127.0.0.1:2500", "greeting", "greets, without TLS"},
 		{"127.0.0.1:2600", "modern", "hung up on without one"},
-		{"127.0.0.1:2700", "TLS 1.0/1.1", "TLS 1.1, "},
+		{"127.0.0.1:2700", "TLS 1.0/1.1", "TLS 1.1 "},
 	} {
 		if got := row(t, r, x.service, x.client).Got; !strings.Contains(got, x.got) {
 			t.Errorf("%s at %s: %q, not %q", x.client, x.service, got, x.got)
@@ -128,7 +128,7 @@ func TestPromise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := b.candidate(t, x.main, plainMaster)
 			x.change(&c.Checks[0])
-			r, err := rehearse.Receive(context.Background(), c, nil)
+			r, err := rehearse.Receive(context.Background(), c, rehearse.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -66,7 +66,7 @@ func TestTruthTable(t *testing.T) {
 	b := newBed(t)
 	c := b.candidate(t, "smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\nsmtp_tls_mandatory_protocols = >=TLSv1.2\nsmtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster)
 	c.Validates = true
-	r, err := rehearse.Send(context.Background(), c, rehearse.Levels, rehearse.Destination{}, nil)
+	r, err := rehearse.Send(context.Background(), c, rehearse.Levels, rehearse.Destination{}, rehearse.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestTruthTable(t *testing.T) {
 func TestWithoutDNSSEC(t *testing.T) {
 	b := newBed(t)
 	c := b.candidate(t, "smtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster)
-	r, err := rehearse.Send(context.Background(), c, []string{"dane", "dane-only"}, rehearse.Destination{}, nil)
+	r, err := rehearse.Send(context.Background(), c, []string{"dane", "dane-only"}, rehearse.Destination{}, rehearse.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestSendBroken(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			c := b.candidate(t, x.main, plainMaster+"smtp unix - - n - - smtp"+x.service+"\n")
-			r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{}, nil)
+			r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{}, rehearse.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,7 +160,7 @@ func TestSendBroken(t *testing.T) {
 func TestClientCertificate(t *testing.T) {
 	b := newBed(t)
 	c := b.candidate(t, "smtp_tls_security_level = encrypt\nsmtp_tls_chain_files = "+b.ec+"\nsmtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster)
-	r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{}, nil)
+	r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{}, rehearse.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestDestination(t *testing.T) {
 		"encrypt":                               "e h",
 		"may":                                   "e c",
 	} {
-		r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{Domain: "example.com", Policy: policy}, nil)
+		r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{Domain: "example.com", Policy: policy}, rehearse.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,6 +22,7 @@ import (
 	"postseal/internal/lineage"
 	"postseal/internal/plan"
 	"postseal/internal/postfix/maincf"
+	"postseal/internal/rehearse"
 )
 
 // Settings are where things lie. Empty fields take their default.
@@ -35,6 +36,9 @@ type Settings struct {
 	// AnswersFile holds answers. If it is given, it is only read; the
 	// default one is kept up to date.
 	AnswersFile string
+	// Guard is the command line of the process that clears up after a rehearsal
+	// if this one is killed; see rehearse.Options.
+	Guard []string
 	// Flags are the answers given on the command line, by key.
 	Flags map[string][]string
 }
@@ -273,7 +277,29 @@ func (e answersError) Is(target error) bool { return target == ErrAnswers }
 
 // ApplyOptions are what apply needs to know of this session.
 func (s *Session) ApplyOptions() apply.Options {
-	return apply.Options{StateDir: s.StateDir, LogPath: s.Facts.Log.Path, Journal: s.Facts.Log.Journal}
+	return apply.Options{StateDir: s.StateDir, LogPath: s.Facts.Log.Path, Journal: s.Facts.Log.Journal, Rehearse: s.Rehearse(nil)}
+}
+
+// Rehearse is how a plan of this session is played on a private Postfix; each
+// trial is told to events, which may be nil.
+func (s *Session) Rehearse(events func(rehearse.Trial)) apply.Rehearse {
+	return func(ctx context.Context, p *plan.Plan, files map[string][]byte) (*rehearse.Report, error) {
+		if !s.Facts.Root {
+			return nil, hint.New("a private Postfix can only be started by root", "run it as root: sudo postseal ...")
+		}
+		return rehearse.Run(ctx, s.Candidate(p, files), rehearse.Options{Events: events, Guard: s.Guard})
+	}
+}
+
+// Candidate is what a plan makes of this server, or, without a plan, the server
+// as it is. files are as in rehearse.Planned.
+func (s *Session) Candidate(p *plan.Plan, files map[string][]byte) rehearse.Candidate {
+	if p == nil {
+		p = &plan.Plan{Checks: plan.Present(s.Facts)}
+	}
+	c := rehearse.Planned(p, s.Facts.Config, files)
+	c.Validates = s.Facts.Resolver.Validates == detect.Yes
+	return c
 }
 
 // Command is the command line that does the same without questions.

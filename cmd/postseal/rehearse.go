@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/apply"
+	"postseal/internal/hint"
+	"postseal/internal/interview"
+	"postseal/internal/rehearse"
+	"postseal/internal/session"
+)
+
+// guardVerb is the hidden verb of the process that clears up after us.
+const guardVerb = "rehearsal-guard"
+
+func (a *app) guardCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:    guardVerb + " FOLDER",
+		Hidden: true,
+		Short:  "End the private Postfix in a folder when the standard input ends",
+		Args:   usageArgs(cobra.ExactArgs(1)),
+		RunE:   func(_ *cobra.Command, args []string) error { return rehearse.Guard(args[0], a.in) },
+	}
+}
+
+// guard is the command line of guardCmd; main sets it, since in a test the
+// running program is another one.
+var guard []string
+
+func (a *app) rehearseCmd() *cobra.Command {
+	var flags answerFlags
+	var o struct {
+		current, matrix     bool
+		dnssec              bool
+		destination, policy string
+	}
+	cmd := &cobra.Command{
+		Use:   "rehearse",
+		Short: "Try the settings on a private Postfix: who could still deliver here, and what would become of mail",
+		Long: `rehearse starts a private Postfix with the settings that apply would write, or with --current those that are in
+force. Clients of many kinds shake hands with each listener. Then it mails one message to each of many kinds of
+servers on this machine, good ones and bad ones, and says how each went. No mail leaves the machine, and the real
+Postfix is not touched. It ends with 3 if something fails.
+
+--matrix sends at every TLS level, and shows them side by side. --destination plays the policy that a domain has in
+smtp_tls_policy_maps, or that --policy gives ("secure match=.example.com").
+`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			if o.policy != "" && o.destination == "" {
+				return usageError{hint.New("--policy is for a destination", "give --destination DOMAIN")}
+			}
+			if o.current && len(flags.given()) > 0 {
+				return usageError{errors.New("--current is what is in force: give either --current or answers")}
+			}
+			a.settings.Flags = flags.given()
+			c, err := a.candidate(o.current)
+			if err != nil {
+				return err
+			}
+			c.Validates = c.Validates || o.dnssec
+			if o.matrix || o.destination != "" {
+				to := rehearse.Destination{Domain: o.destination, Policy: o.policy}
+				return a.rehearseSending(c, to, o.matrix)
+			}
+			return a.rehearseAll(c)
+		},
+	}
+	flags.add(cmd, interview.All)
+	f := cmd.Flags()
+	f.BoolVar(&o.current, "current", false, "try the settings that are in force, not those that apply would write")
+	f.BoolVar(&o.matrix, "matrix", false, "send at every TLS level, and show them side by side")
+	f.BoolVar(&o.dnssec, "assume-dnssec", false, "as if the resolver of this server validated DNSSEC")
+	f.StringVar(&o.destination, "destination", "", "send as to this `domain`, with the policy that it has")
+	f.StringVar(&o.policy, "policy", "", "the `policy` for the destination, as in smtp_tls_policy_maps")
+	return cmd
+}
+
+// candidate is what will be rehearsed.
+func (a *app) candidate(current bool) (rehearse.Candidate, error) {
+	s, err := a.open()
+	if err != nil && !(current && s != nil && errors.Is(err, session.ErrAnswers)) {
+		return rehearse.Candidate{}, err
+	}
+	if !s.Facts.Root {
+		return rehearse.Candidate{}, hint.New("a private Postfix can only be started by root", "run it as root: sudo postseal rehearse")
+	}
+	if current {
+		return s.Candidate(nil, nil), nil
+	}
+	p, err := s.Plan(s.Answers)
+	if err != nil {
+		return rehearse.Candidate{}, hint.Wrap(err, "or try what is in force: postseal rehearse --current")
+	}
+	files, err := apply.Assembled(a.machine, p)
+	if err != nil {
+		return rehearse.Candidate{}, err
+	}
+	return s.Candidate(p, files), nil
+}
+
+// rehearseAll rehearses receiving and sending.
+func (a *app) rehearseAll(c rehearse.Candidate) error {
+	done := a.waiting("rehearsing on a private Postfix")
+	r, err := rehearse.Run(a.ctx, c, rehearse.Options{Guard: guard})
+	done()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = a.printer(a.out).JSON(r)
+	} else {
+		a.printer(a.out).Rehearsal(r)
+	}
+	if err == nil && len(r.Failures()) > 0 {
+		err = errFindings
+	}
+	return err
+}
+
+// rehearseSending rehearses sending to one destination, or at every level.
+func (a *app) rehearseSending(c rehearse.Candidate, to rehearse.Destination, matrix bool) error {
+	if to.Domain != "" && to.Policy == "" {
+		policy, err := a.policyOf(c, to.Domain)
+		if err != nil {
+			return err
+		}
+		to.Policy = policy
+	}
+	var levels []string
+	if matrix {
+		levels = rehearse.Levels
+		to.Policy = "" // which would be the same at every level
+	}
+	done := a.waiting("sending to servers of many kinds")
+	r, err := rehearse.Send(a.ctx, c, levels, to, rehearse.Options{Guard: guard})
+	done()
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.json:
+		err = a.printer(a.out).JSON(r)
+	case matrix:
+		a.printer(a.out).Matrix(r)
+	default:
+		if to.Policy != "" {
+			fmt.Fprintf(a.out, "Policy for %s: %s\n", to.Domain, to.Policy)
+		} else {
+			fmt.Fprintf(a.out, "%s has no policy of its own.\n", to.Domain)
+		}
+		a.printer(a.out).Rehearsal(r)
+	}
+	if err == nil && !matrix && len(r.Failures()) > 0 {
+		err = errFindings
+	}
+	return err
+}
+
+// waiting says on the terminal what is going on, until done is called.
+func (a *app) waiting(what string) (done func()) {
+	if a.json || !a.onTerminal() {
+		return func() {}
+	}
+	fmt.Fprintf(a.err, "%s ...\r", what)
+	return func() { fmt.Fprint(a.err, strings.Repeat(" ", len(what)+4)+"\r") }
+}
+
+// policyOf asks the policy maps for a domain as smtp(8) does: for the domain,
+// then for its parents with a dot before them (postconf(5),
+// smtp_tls_policy_maps).
+func (a *app) policyOf(c rehearse.Candidate, domain string) (string, error) {
+	keys := []string{domain}
+	for rest := domain; ; {
+		i := strings.IndexByte(rest, '.')
+		if i < 0 {
+			break
+		}
+		rest = rest[i+1:]
+		keys = append(keys, "."+rest)
+	}
+	maps := strings.FieldsFunc(c.Config.Text(nil, "smtp_tls_policy_maps"), func(r rune) bool { return strings.ContainsRune(", \t\n", r) })
+	if strings.Contains(strings.Join(maps, " "), "{") {
+		maps = []string{c.Config.Text(nil, "smtp_tls_policy_maps")}
+	}
+	for _, key := range keys {
+		for _, m := range slices.DeleteFunc(maps, func(m string) bool { return m == "" }) {
+			o, err := a.machine.Run(a.ctx, "postmap", "-c", c.Config.Dir, "-q", key, m)
+			if err != nil {
+				return "", err
+			}
+			if text := bytes.TrimSpace([]byte(o.Stderr)); o.Code != 0 && len(text) > 0 {
+				return "", fmt.Errorf("asking %s for %s: %.200s", m, key, text)
+			}
+			if policy := strings.TrimSpace(o.Stdout); policy != "" {
+				return policy, nil
+			}
+		}
+	}
+	return "", context.Cause(a.ctx)
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/hint"
+	"postseal/internal/sink"
+)
+
+func (a *app) sinkCmd() *cobra.Command {
+	var o struct{ as, listen, host, root string }
+	var names []string
+	long := `sink is a mail server to send to that gets TLS wrong in one known way, and prints what each client did. It takes
+every message and throws it away. It ends with Ctrl-C.
+
+To try the real Postfix on it, give a made-up domain a route there, in transport_maps:
+    test.example    smtp:[127.0.0.1]:2525
+
+`
+	for _, b := range sink.Behaviours {
+		names = append(names, b.Name)
+		long += fmt.Sprintf("  --as %-21s %s\n", b.Name, b.Text)
+	}
+	cmd := &cobra.Command{
+		Use:   "sink",
+		Short: "Be a mail server that gets TLS wrong in a chosen way, for tests",
+		Long:  long,
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			b, ok := sink.Named(o.as)
+			if !ok {
+				return usageError{hint.New(fmt.Sprintf("no sink behaves as %.40q", o.as), "--as takes "+strings.Join(names, ", "))}
+			}
+			ids, err := sink.NewIdentities(o.host)
+			if err != nil {
+				return err
+			}
+			l, err := (&net.ListenConfig{}).Listen(a.ctx, "tcp", o.listen)
+			if err != nil {
+				return hint.Wrap(err, "--listen names another address")
+			}
+			if o.root != "" {
+				if err := os.WriteFile(o.root, []byte(ids.RootPEM), 0o644); err != nil { //nolint:gosec // a certificate is public
+					return err
+				}
+			}
+			if !a.json {
+				fmt.Fprintf(a.err, "%s: %s, on %s. Ctrl-C ends it.\n", b.Name, b.Text, l.Addr())
+			}
+			told := make(chan sink.Session)
+			s := &sink.Server{Behaviour: b, Host: o.host, Identities: ids, Told: func(s sink.Session) { told <- s }}
+			ended := make(chan error, 1)
+			go func() { ended <- s.Serve(a.ctx, l) }()
+			for {
+				select {
+				case x := <-told:
+					a.showSession(x)
+				case err := <-ended:
+					return err
+				}
+			}
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.as, "as", "self-signed", "how it `behaves`")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:2525", "`address` and port")
+	f.StringVar(&o.host, "host", "mx.test.example", "the host `name` that its certificates are for")
+	f.StringVar(&o.root, "write-ca", "", "write the CA certificate that a client must trust to this `file`")
+	_ = cmd.RegisterFlagCompletionFunc("as", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// showSession prints what one client did.
+func (a *app) showSession(s sink.Session) {
+	if a.json {
+		_ = json.NewEncoder(a.out).Encode(s)
+		return
+	}
+	p := a.printer(a.out)
+	p.Session(s)
+}

@@ -1,0 +1,123 @@
+package rehearse
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Options say how to run a rehearsal. The zero value is quiet, and leaves the
+// folder behind if this process is killed.
+type Options struct {
+	// Events is told of each trial as it ends; calls do not overlap.
+	Events func(Trial)
+	// Guard is the command line that runs Guard in a process of its own; the
+	// folder is added to it. Empty: none is started.
+	Guard []string
+}
+
+func (o Options) tell(t Trial) {
+	if o.Events != nil {
+		o.Events(t)
+	}
+}
+
+// folderPrefix is what the names of our folders begin with.
+const folderPrefix = "postseal-rehearse-"
+
+// place makes a folder for a private instance, and how to remove it. /run is
+// root's own and in memory; what TMPDIR names may be closed to Postfix.
+func (o Options) place() (dir string, remove func(), err error) {
+	for _, parent := range []string{"/run", "/tmp"} {
+		if dir, err = os.MkdirTemp(parent, folderPrefix); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("making room for a private Postfix: %w", err)
+	}
+	if len(o.Guard) == 0 {
+		return dir, func() { _ = os.RemoveAll(dir) }, nil
+	}
+	release, err := o.guard(dir)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return "", nil, err
+	}
+	return dir, func() {
+		_ = os.RemoveAll(dir)
+		release()
+	}, nil
+}
+
+// guard starts the process that clears up after us if we are killed: it sees
+// that by the end of the pipe, whatever kills us.
+func (o Options) guard(dir string) (release func(), err error) {
+	cmd := exec.Command(o.Guard[0], append(o.Guard[1:len(o.Guard):len(o.Guard)], dir)...) //nolint:gosec // our own program
+	alive, err := cmd.StdinPipe()
+	if err == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a hang-up of the terminal is not for it
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("starting the guard of a private Postfix: %w", err)
+	}
+	return func() {
+		_ = alive.Close()
+		_ = cmd.Wait()
+	}, nil
+}
+
+// Guard waits until alive ends, and then ends the private Postfix in dir, if
+// there still is one, and removes the folder.
+func Guard(dir string, alive io.Reader) error {
+	if !strings.HasPrefix(filepath.Base(dir), folderPrefix) || !filepath.IsAbs(dir) {
+		return fmt.Errorf("guarding %s: this is no folder of a rehearsal", dir)
+	}
+	_, _ = io.Copy(io.Discard, alive)
+	var failed error
+	for range 100 { // the master may just be starting
+		end(dir)
+		failed = os.RemoveAll(dir)
+		if failed == nil && !running(dir) {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return errors.Join(fmt.Errorf("guarding %s: it does not end", dir), failed)
+}
+
+// processes are those that were started with the folder on their command line,
+// but for ourselves.
+func processes(dir string) (out []int) {
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil
+	}
+	for _, l := range lines {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(l)))
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		if data, err := os.ReadFile(l); err == nil && strings.Contains(string(data), filepath.Join(dir, "conf")+"\x00") {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+func running(dir string) bool { return len(processes(dir)) > 0 }
+
+// end ends the master of a folder with its daemons: it leads a group of its own.
+func end(dir string) {
+	for _, pid := range processes(dir) {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+	}
+}

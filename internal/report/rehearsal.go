@@ -1,0 +1,194 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/rehearse"
+	"postseal/internal/sink"
+)
+
+// Trial prints what one client, or one server, met with.
+func (p Printer) Trial(t rehearse.Trial) {
+	p.printf("  %s %-21s", p.verdict(t.Verdict), t.With)
+	p.indented(" ", 26, t.Got)
+	if t.Want != "" {
+		p.indented(painted(strings.Repeat(" ", 26)+"should be: "), 37, t.Want)
+	}
+	if t.Cause != nil && t.Verdict != rehearse.Fine {
+		p.indented(painted(strings.Repeat(" ", 26)), 26, Cause(*t.Cause))
+	}
+}
+
+// Cause is one line about why a trial failed, with where the setting stands and
+// which answer changes it.
+func Cause(c rehearse.Cause) string {
+	text := c.Text
+	if c.Origin != "" {
+		text += fmt.Sprintf(" (%s, %s)", c.Parameter, c.Origin)
+	} else if c.Parameter != "" {
+		text += fmt.Sprintf(" (%s)", c.Parameter)
+	}
+	if c.Question != "" {
+		text += "; --" + c.Question + " changes it"
+	}
+	return text
+}
+
+func (p Printer) verdict(v rehearse.Verdict) painted {
+	switch v {
+	case rehearse.Failed:
+		return p.bad()
+	case rehearse.Noted:
+		return p.note()
+	}
+	return p.good()
+}
+
+// Rehearsal prints what a rehearsal found, by listener and by level.
+func (p Printer) Rehearsal(r *rehearse.Report) {
+	group := ""
+	for _, t := range r.Trials {
+		g := "Receiving at " + t.Service
+		if t.Level != "" {
+			g = "Sending at level " + t.Level
+		}
+		if g != group {
+			p.printf("%s\n", g)
+			group = g
+		}
+		p.Trial(t)
+	}
+	for _, n := range r.Notes {
+		p.indented(p.note()+" ", 2, n)
+	}
+	p.Rehearsed(r)
+}
+
+// Rehearsed is the last line of a rehearsal.
+func (p Printer) Rehearsed(r *rehearse.Report) {
+	took := r.Took.Round(100 * time.Millisecond)
+	if n := len(r.Failures()); n > 0 {
+		p.printf("%s %d of %d failed, in %s. Mail was not touched.\n", p.bad(), n, len(r.Trials), took.String())
+		return
+	}
+	p.printf("%s %d clients and servers, all as they should be, in %s. Mail was not touched.\n", p.good(), len(r.Trials), took.String())
+}
+
+// cell is what a matrix says of one message, in a word.
+func cell(t rehearse.Trial) string {
+	switch {
+	case t.Outcome == rehearse.Verified:
+		return "proof"
+	case t.Outcome == rehearse.Encrypted:
+		return "TLS"
+	case t.Outcome == rehearse.InClear:
+		return "clear"
+	case t.Clear != "":
+		return "later"
+	case t.Outcome == rehearse.Held:
+		return "held"
+	}
+	return "-"
+}
+
+// legend explains the words of a matrix.
+var legend = [][2]string{
+	{"proof", "delivered encrypted, to a server that proved who it is"},
+	{"TLS", "delivered encrypted, to whom is not proved"},
+	{"clear", "delivered in clear: anybody on the way can read it"},
+	{"later", "held back, and sent in clear some minutes later"},
+	{"held", "held back, and returned to the sender after some days"},
+}
+
+// Matrix prints what became of a message at every level, side by side. Where
+// the width is not enough for all levels, they come one after the other.
+func (p Printer) Matrix(r *rehearse.Report) {
+	rows, levels, at := r.Table()
+	name := 0
+	for _, row := range rows {
+		name = max(name, len(row))
+	}
+	for len(levels) > 0 {
+		width, n := name, 0
+		for n < len(levels) && (n == 0 || width+2+max(len(levels[n]), 5) <= p.width()) {
+			width += 2 + max(len(levels[n]), 5)
+			n++
+		}
+		p.printf("%s", fmt.Sprintf("%-*s", name, ""))
+		for _, l := range levels[:n] {
+			p.printf("  %s", fmt.Sprintf("%-*s", max(len(l), 5), l))
+		}
+		fmt.Fprintln(p.W)
+		for _, row := range rows {
+			p.printf("%s", fmt.Sprintf("%-*s", name, row))
+			for _, l := range levels[:n] {
+				t := at[[2]string{row, l}]
+				word := cell(t)
+				p.printf("  %s%s", p.shade(word, t), strings.Repeat(" ", max(len(l), 5)-len(word)))
+			}
+			fmt.Fprintln(p.W)
+		}
+		levels = levels[n:]
+		fmt.Fprintln(p.W)
+	}
+	for _, l := range legend {
+		p.printf("%s  %s\n", p.shade(l[0], rehearse.Trial{})+painted(strings.Repeat(" ", 5-len(l[0]))), l[1])
+	}
+	seen := ""
+	for _, t := range r.Trials {
+		if t.Clear != "" && t.Clear != seen {
+			seen = t.Clear
+			p.indented("later: ", 7, t.Clear)
+		}
+	}
+	fmt.Fprintln(p.W)
+	for _, row := range rows {
+		i := slices.IndexFunc(r.Trials, func(t rehearse.Trial) bool { return t.With == row })
+		p.indented(painted(fmt.Sprintf("%-*s  ", name, row)), name+2, r.Trials[i].Text)
+	}
+	for _, n := range r.Notes {
+		p.indented(p.note()+" ", 2, n)
+	}
+}
+
+// shade colours a word of a matrix; what failed is bold and bad.
+func (p Printer) shade(word string, t rehearse.Trial) painted {
+	switch {
+	case t.Verdict == rehearse.Failed:
+		return p.paint(red, word)
+	case word == "proof":
+		return p.paint(green, word)
+	case word == "clear" || word == "later":
+		return p.paint(yellow, word)
+	}
+	return painted(word)
+}
+
+// Session prints what a client did at a sink.
+func (p Printer) Session(s sink.Session) {
+	how := "in clear"
+	switch {
+	case s.Encrypted():
+		how = "in " + s.Version + ", " + s.Suite
+		if s.ServerName != "" {
+			how += ", asking for " + s.ServerName
+		}
+		if s.Presented != "" {
+			how += ", with the client certificate " + s.Subject + " (SHA-256 " + s.Presented[:16] + "…)"
+		}
+	case s.Tried:
+		how = "after STARTTLS came to nothing"
+	}
+	what := "left without mail"
+	if len(s.Recipients) > 0 {
+		what = "delivered to " + strings.Join(s.Recipients, ", ")
+	}
+	text := fmt.Sprintf("%s %s (%s) %s, %s", s.When.Local().Format(time.TimeOnly), s.Client, s.HELO, what, how)
+	if s.Error != "" {
+		text += ": " + s.Error
+	}
+	p.indented("", 4, text)
+}
