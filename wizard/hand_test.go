@@ -42,6 +42,7 @@ func (g *guard) change(what ...string) host.Machine {
 	return g.ask(what...)
 }
 
+func (g *guard) Detach(n string, a ...string) error         { return g.change("start", n).Detach(n, a...) }
 func (g *guard) ReadFile(p string) ([]byte, error)          { return g.ask("read", p).ReadFile(p) }
 func (g *guard) ReadTail(p string, n int64) ([]byte, error) { return g.ask("read", p).ReadTail(p, n) }
 func (g *guard) Stat(p string) (host.Info, error)           { return g.ask("stat", p).Stat(p) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,7 @@ func (a *app) applyCmd() *cobra.Command {
 	var o struct {
 		plan, accept           string
 		yes, filesOnly, finish bool
+		within                 time.Duration
 	}
 	cmd := &cobra.Command{
 		Use:   "apply",
@@ -28,6 +30,11 @@ func (a *app) applyCmd() *cobra.Command {
 		Long: `apply makes the plan, shows it, and carries it out: files are locked as postconf -e locks them, backed up,
 written in one step each, Postfix is reloaded, and every listener must then show the intended certificate. If
 anything fails, every file is put back, and that is proved too.
+
+Before anything is written, it is played on a private Postfix, as rehearse does.
+
+With --confirm-within 10m everything is put back after ten minutes unless postseal confirm comes before. What puts it
+back is a timer of systemd, or a process of its own: it does so even if this terminal is lost.
 
 What weakens the server or can stop mail has a name and must be accepted by it: --accept-risk NAME,...
 `,
@@ -49,8 +56,14 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 				return usageError{hint.New("the chain file would lie on this machine, and not in the image that "+s.ConfigDir+" is in",
 					"run it inside the image: chroot IMAGE postseal apply --files-only; or name a folder that has the same path in both: --certs-dir")}
 			}
+			if o.within < 0 || o.within > 0 && (o.within < 5*time.Second || o.filesOnly) {
+				return usageError{hint.New("--confirm-within is a time of at least 5s, and not for files alone", "give --confirm-within 10m")}
+			}
 			options := s.ApplyOptions()
 			options.Accept, options.FilesOnly = accept, o.filesOnly
+			if options.Net, err = a.net(s, o.within); err != nil {
+				return err
+			}
 			return a.applyPlan(s, p, options, o.yes)
 		},
 	}
@@ -60,6 +73,7 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 	f.StringVar(&o.accept, "accept-risk", "", "accept these `names`, separated by commas")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 	f.BoolVar(&o.filesOnly, "files-only", false, "write the files and nothing else: for images and chroots")
+	f.DurationVar(&o.within, "confirm-within", 0, "put everything back after this `time` unless postseal confirm comes before")
 	f.BoolVar(&o.finish, "finish", false, "bring an interrupted run to its end")
 	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions(plan.RiskNames, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -129,7 +143,10 @@ func (a *app) applyPlan(s *session.Session, p *plan.Plan, o apply.Options, yes b
 		o.Events = a.printer(a.out).Step
 	}
 	r, err := apply.Run(a.ctx, a.machine, p, o)
-	return a.showReceipt(s, r, err)
+	if shown := a.showReceipt(s, r, err); shown != nil || a.json || r.ConfirmBy.IsZero() || !a.onTerminal() {
+		return shown
+	}
+	return a.watchRun(s, r)
 }
 
 // showReceipt prints what a run did. An error is still an error.

@@ -39,6 +39,8 @@ type Options struct {
 	// Rehearse plays the change on a private Postfix before anything is
 	// written; nil for not at all.
 	Rehearse Rehearse
+	// Net takes the run back unless it is confirmed in time; nil for no net.
+	Net *Net
 	// Events is told of each step; nil for no one.
 	Events func(Event)
 	// ProveTime bounds how long a listener may take to show the new state;
@@ -130,7 +132,14 @@ func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (*Receipt
 	if err := t.stage(ctx, p); err != nil {
 		return nil, err
 	}
-	return t.execute(ctx)
+	if err := t.arm(ctx); err != nil {
+		return nil, err
+	}
+	r, err := t.execute(ctx)
+	if err != nil && !errors.Is(err, ErrNotRolledBack) {
+		t.disarm(context.WithoutCancel(ctx))
+	}
+	return r, err
 }
 
 // compareInputs looks whether the plan still holds.

@@ -41,6 +41,8 @@ type Receipt struct {
 	Proofs []Proof      `json:"proofs,omitempty"`
 	// Warnings are lines about TLS from Postfix's log since the reload.
 	Warnings []string `json:"warnings,omitempty"`
+	// ConfirmBy is when it is taken back by itself unless it is confirmed.
+	ConfirmBy time.Time `json:"confirm_by,omitzero"`
 	// Failure is why it was rolled back.
 	Failure string `json:"failure,omitempty"`
 }

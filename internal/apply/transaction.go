@@ -41,13 +41,19 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 	release, err := m.Lock(filepath.Join(o.StateDir, "lock"))
 	if err != nil {
 		if errors.Is(err, host.ErrLocked) {
-			err = hint.New("another postseal is at work on this machine", "wait until it has ended")
+			err = hint.Wrap(fmt.Errorf("another postseal is at work on this machine: %w", err), "wait until it has ended")
 		}
 		return nil, nil, done(needRoot(m, err))
 	}
 	unlock := func() { _ = release() }
 	if kind != recovery {
 		if err := interrupted(m, o.StateDir); err != nil {
+			unlock()
+			return nil, nil, done(err)
+		}
+	}
+	if kind == "apply" {
+		if err := waits(m, o.StateDir); err != nil {
 			unlock()
 			return nil, nil, done(err)
 		}

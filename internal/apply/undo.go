@@ -48,7 +48,11 @@ func Undo(ctx context.Context, m host.Machine, configDir string, o Options) (*Re
 	if err := t.observe(ctx); err != nil {
 		return nil, err
 	}
-	return t.execute(ctx)
+	r, err := t.execute(ctx)
+	if err == nil {
+		t.disarm(ctx)
+	}
+	return r, err
 }
 
 // Finish brings an interrupted run to its end: what is not yet written is
@@ -100,6 +104,7 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 		if err := t.rollBack(ctx, failure); !errors.Is(err, ErrRolledBack) {
 			return t.Receipt, err
 		}
+		t.disarm(ctx)
 		return t.Receipt, nil
 	}
 	for i, e := range t.Entries {

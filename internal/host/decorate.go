@@ -39,6 +39,9 @@ func (ReadOnly) Act(_ context.Context, name string, _ ...string) (Output, error)
 	return Output{}, refuse("run", name)
 }
 
+// Detach implements Machine.
+func (ReadOnly) Detach(name string, _ ...string) error { return refuse("start", name) }
+
 func refuse(op, path string) error { return &fs.PathError{Op: op, Path: path, Err: ErrReadOnly} }
 
 // Recorder passes everything on to a machine and keeps what was run and
@@ -80,6 +83,13 @@ func (r *Recorder) Act(ctx context.Context, name string, args ...string) (Output
 	o, err := r.Machine.Act(ctx, name, args...)
 	r.note(err, "%s %s -> %d", name, strings.Join(args, " "), o.Code)
 	return o, err
+}
+
+// Detach implements Machine.
+func (r *Recorder) Detach(name string, args ...string) error {
+	err := r.Machine.Detach(name, args...)
+	r.note(err, "%s %s, going on by itself", name, strings.Join(args, " "))
+	return err
 }
 
 // LookUp implements Reader.

@@ -77,6 +77,12 @@ func (f *Fake) Act(ctx context.Context, name string, args ...string) (Output, er
 	return f.Run(ctx, name, args...)
 }
 
+// Detach implements Machine.
+func (f *Fake) Detach(name string, args ...string) error {
+	_, err := f.Run(context.Background(), name, args...)
+	return err
+}
+
 // LookUp implements Reader.
 func (f *Fake) LookUp(_ context.Context, server, name string, qtype uint16) (Answer, error) {
 	a, ok := f.DNS[name+" "+typeName(qtype)]

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
@@ -101,6 +102,23 @@ func (Local) Run(ctx context.Context, name string, args ...string) (Output, erro
 // Act implements Machine.
 func (Local) Act(ctx context.Context, name string, args ...string) (Output, error) {
 	return run(ctx, name, args)
+}
+
+// Detach implements Machine.
+func (Local) Detach(name string, args ...string) error {
+	path, err := find(name)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = environ()
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", name, err)
+	}
+	go func() { _ = cmd.Wait() }()
+	return nil
 }
 
 func run(ctx context.Context, name string, args []string) (Output, error) {

@@ -65,6 +65,9 @@ type Machine interface {
 	Lock(path string) (release func() error, err error)
 	// Act runs a program that changes something; else as Run.
 	Act(ctx context.Context, name string, args ...string) (Output, error)
+	// Detach starts a program that goes on when this one, and its terminal,
+	// have ended. Nobody hears what it says.
+	Detach(name string, args ...string) error
 }
 
 // MaxFile is the size in bytes up to which files are read. Configuration and

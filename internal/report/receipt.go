@@ -83,6 +83,8 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		p.printf("%s Run %s is undone.\n", p.good(), r.Undoes)
 	case r.Phase == apply.Kept && r.Unproved() != "":
 		p.printf("%s Applied, run %s. Not proved, as it served no one before either: %s.\n", p.note(), r.ID, r.Unproved())
+	case r.Phase == apply.Kept && !r.ConfirmBy.IsZero():
+		p.printf("%s Applied and proved, run %s. It goes back by itself at %s, unless: postseal confirm\n", p.note(), r.ID, r.ConfirmBy.Local().Format(time.TimeOnly))
 	case r.Phase == apply.Kept:
 		p.printf("%s Applied and proved, run %s.\n", p.good(), r.ID)
 	case r.Phase == apply.RolledBack:
@@ -103,6 +105,21 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 	if r.Phase == apply.Kept && r.Kind == "apply" && undo != "" {
 		p.printf("Undo: %s\n", undo)
 	}
+}
+
+// Kept says that a run stays.
+func (p Printer) Kept(run string) { p.printf("%s Run %s is kept.\n", p.good(), run) }
+
+// Tally is one line of counters.
+func Tally(t apply.Tally) string {
+	text := fmt.Sprintf("in %d ok %d failed, out %d ok %d failed, put off %d", t.InOK, t.InFailed, t.OutOK, t.OutFailed, t.Deferred)
+	if len(t.Warnings) > 0 {
+		text += fmt.Sprintf(", warnings %d", len(t.Warnings))
+	}
+	if t.Died > 0 {
+		text += fmt.Sprintf(", died %d", t.Died)
+	}
+	return text
 }
 
 // unread says whether a run wrote something that Postfix has yet to read.

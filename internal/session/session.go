@@ -45,8 +45,9 @@ type Settings struct {
 
 // The places of the house (hier(7)).
 const (
-	defaultEtcDir   = "/etc/postseal"
-	defaultStateDir = "/var/lib/postseal"
+	defaultEtcDir = "/etc/postseal"
+	// DefaultStateDir is for journal, receipts and backups.
+	DefaultStateDir = "/var/lib/postseal"
 )
 
 // Session is one run.
@@ -68,7 +69,7 @@ type Session struct {
 // answers are at fault.
 func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step, *detect.Facts)) (*Session, error) {
 	if s.StateDir == "" {
-		s.StateDir = defaultStateDir
+		s.StateDir = DefaultStateDir
 	}
 	if s.CertsDir == "" {
 		s.CertsDir = filepath.Join(defaultEtcDir, "certs")
@@ -329,7 +330,7 @@ func (s *Session) verb(name string) []string {
 	if s.ConfigDir != "/etc/postfix" {
 		out = append(out, "--config-dir", s.ConfigDir)
 	}
-	if s.StateDir != defaultStateDir {
+	if s.StateDir != DefaultStateDir {
 		out = append(out, "--state-dir", s.StateDir)
 	}
 	if s.CertsDir != filepath.Join(defaultEtcDir, "certs") {

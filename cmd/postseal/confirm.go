@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/apply"
+	"postseal/internal/hint"
+	"postseal/internal/report"
+	"postseal/internal/session"
+)
+
+// revertVerb is the hidden verb of what takes an unconfirmed run back.
+const revertVerb = "revert-unconfirmed"
+
+func (a *app) confirmCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "confirm",
+		Short: "Keep the run that would go back by itself (apply --confirm-within)",
+		Long: `confirm keeps the run that apply --confirm-within wrote. Without it, everything is put back when the time is up,
+whatever has become of the terminal from which it was applied.
+`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			u, err := apply.Confirm(a.ctx, a.machine, a.stateDir())
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printer(a.out).JSON(u)
+			}
+			a.printer(a.out).Kept(u.Run)
+			return nil
+		},
+	}
+}
+
+// stateDir is where state lies, for verbs that do not look at the server.
+func (a *app) stateDir() string {
+	if a.settings.StateDir != "" {
+		return a.settings.StateDir
+	}
+	return session.DefaultStateDir
+}
+
+func (a *app) revertCmd() *cobra.Command {
+	var run string
+	var after time.Duration
+	cmd := &cobra.Command{
+		Use:    revertVerb,
+		Hidden: true,
+		Short:  "Put a run back unless it was confirmed",
+		Args:   usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := apply.Revert(a.ctx, a.machine, run, after, apply.Options{StateDir: a.stateDir()})
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&run, "run", "", "the `ID` of the run")
+	cmd.Flags().DurationVar(&after, "after", 0, "wait that long first")
+	return cmd
+}
+
+// watchRun shows on the terminal what Postfix logs, until the run is kept, put
+// back, or has gone back by itself.
+func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
+	f, readable := apply.NewFollow(a.ctx, a.machine, s.ApplyOptions())
+	answers := make(chan string)
+	go func() {
+		lines := bufio.NewScanner(a.in)
+		for lines.Scan() {
+			answers <- strings.TrimSpace(lines.Text())
+		}
+		close(answers)
+	}()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	fmt.Fprintln(a.out, "y and enter keeps it, n and enter puts it back; or from anywhere: postseal confirm, postseal undo")
+	for {
+		select {
+		case <-a.ctx.Done():
+			fmt.Fprintln(a.out)
+			return hint.New("not confirmed: it goes back by itself at "+r.ConfirmBy.Local().Format(time.TimeOnly), "postseal confirm keeps it")
+		case answer, open := <-answers:
+			switch {
+			case !open:
+				answers = nil // no more to come; the net stays
+			case answer == "y" || answer == "yes":
+				u, err := apply.Confirm(a.ctx, a.machine, s.StateDir)
+				if err != nil {
+					return err
+				}
+				a.printer(a.out).Kept(u.Run)
+				return nil
+			case answer == "n" || answer == "no":
+				o := s.ApplyOptions()
+				o.Events = a.printer(a.out).Step
+				back, err := apply.Undo(a.ctx, a.machine, s.ConfigDir, o)
+				return a.showReceipt(s, back, err)
+			}
+		case <-tick.C:
+			u, err := apply.Waiting(a.machine, s.StateDir)
+			if err != nil {
+				return err
+			}
+			if u == nil || u.Run != r.ID {
+				fmt.Fprintln(a.out)
+				return a.settled(r)
+			}
+			line := fmt.Sprintf("%s left", time.Until(u.By).Round(time.Second))
+			if readable && f.Poll(a.ctx) == nil {
+				line += "  " + report.Tally(f.Now)
+				if why := f.Now.Worse(f.Before); why != "" {
+					line += "  ! " + why + ": n puts it back"
+				}
+			}
+			fmt.Fprintf(a.out, "\r%-79s", report.Clean(line))
+		}
+	}
+}
+
+// settled says what became of a run that waits no more.
+func (a *app) settled(r *apply.Receipt) error {
+	last, err := apply.Last(a.machine, a.stateDir(), r.ConfigDir)
+	if err != nil {
+		return err
+	}
+	if last != nil && last.ID == r.ID {
+		a.printer(a.out).Kept(r.ID)
+		return nil
+	}
+	return fmt.Errorf("%w: it was not confirmed by %s", apply.ErrRolledBack, r.ConfirmBy.Local().Format(time.TimeOnly))
+}
+
+// net is what takes the run back that this command line makes.
+func (a *app) net(s *session.Session, within time.Duration) (*apply.Net, error) {
+	if within == 0 {
+		return nil, nil
+	}
+	if len(guard) == 0 {
+		return nil, errors.New("this program does not know where it lies: nothing could put the run back")
+	}
+	return &apply.Net{Within: within, Command: []string{guard[0], revertVerb, "--config-dir", s.ConfigDir, "--state-dir", s.StateDir}}, nil
+}

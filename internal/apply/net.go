@@ -1,0 +1,241 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"postseal/internal/hint"
+	"postseal/internal/host"
+)
+
+// Net takes a run back by itself unless it is confirmed in time. What does that
+// is not this process: it may be killed, and its terminal may go.
+type Net struct {
+	// Within is how long there is to confirm.
+	Within time.Duration
+	// Command is the command line that calls Revert; the ID of the run is added
+	// to it, and with no timer of the system's also "--after" and Within.
+	Command []string
+}
+
+// Unconfirmed is a run that is taken back by itself unless it is confirmed.
+type Unconfirmed struct {
+	// Run is its ID, ConfigDir its instance.
+	Run       string `json:"run"`
+	ConfigDir string `json:"config_dir"`
+	// By is when it is taken back.
+	By time.Time `json:"by"`
+	// How says what does it.
+	How string `json:"how"`
+	// Timer is the unit of systemd, or empty.
+	Timer string `json:"timer,omitempty"`
+	// Trouble is what was wrong before the run: going back leads there.
+	Trouble string `json:"trouble,omitempty"`
+}
+
+// ErrUnconfirmed: a run has to be confirmed, or taken back, first.
+var ErrUnconfirmed = errors.New("not confirmed yet")
+
+func (s store) net() string { return filepath.Join(s.dir, "unconfirmed.json") }
+
+// Waiting is the run that waits to be confirmed, or nil.
+func Waiting(m host.Reader, stateDir string) (*Unconfirmed, error) {
+	path := store{dir: stateDir}.net()
+	data, err := m.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var u Unconfirmed
+	if err := json.Unmarshal(data, &u); err != nil {
+		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "move the file away: the run stays then")
+	}
+	return &u, nil
+}
+
+// waits is an error if a run waits to be confirmed.
+func waits(m host.Reader, stateDir string) error {
+	u, err := Waiting(m, stateDir)
+	if err != nil || u == nil {
+		return err
+	}
+	text := fmt.Sprintf("goes back by itself at %s", u.By.Local().Format(time.TimeOnly))
+	if m.Now().After(u.By.Add(time.Minute)) {
+		text = fmt.Sprintf("should have gone back by itself at %s, and has not (was the machine restarted?)", u.By.Local().Format(time.DateTime))
+	}
+	return hint.Wrap(fmt.Errorf("run %s is %w, and %s", u.Run, ErrUnconfirmed, text), "postseal confirm keeps it, postseal undo puts it back")
+}
+
+// arm spreads the net under a run, before anything is written.
+func (t *transaction) arm(ctx context.Context) error {
+	if t.o.Net == nil || t.FilesOnly {
+		return nil
+	}
+	done := t.step("arm the way back")
+	u := Unconfirmed{Run: t.ID, ConfigDir: t.ConfigDir, By: t.m.Now().Add(t.o.Net.Within).UTC(), Trouble: t.trouble()}
+	command := append(append([]string{}, t.o.Net.Command...), "--run", t.ID)
+	after := strconv.Itoa(int(t.o.Net.Within.Seconds())) + "s"
+	u.Timer = "postseal-revert-" + t.ID
+	u.How = "systemd timer " + u.Timer
+	if !t.armTimer(ctx, u.Timer, after, command) {
+		u.How, u.Timer = "a process of its own", ""
+	}
+	// Whoever fires finds the run in this file; so it stands there first, but
+	// for a timer, which has time.
+	if err := t.store.put(t.store.net(), u); err != nil {
+		return done(t.stopTimer(ctx, u, err))
+	}
+	if u.Timer == "" {
+		if err := t.m.Detach(command[0], append(command[1:], "--after", after)...); err != nil {
+			return done(errors.Join(err, t.m.Remove(t.store.net())))
+		}
+	}
+	t.ConfirmBy = u.By
+	if u.Trouble != "" {
+		t.event(Event{Step: "arm the way back", State: Noted, Text: "it leads to where not all was well: " + u.Trouble})
+		return nil
+	}
+	return done(nil)
+}
+
+// armTimer starts a transient timer where systemd runs (systemd-run(1)).
+func (t *transaction) armTimer(ctx context.Context, unit, after string, command []string) bool {
+	if _, err := t.m.Stat("/run/systemd/system"); err != nil {
+		return false
+	}
+	args := append([]string{"--quiet", "--collect", "--unit=" + unit, "--description=postseal: put an unconfirmed run back",
+		"--on-active=" + after, "--timer-property=AccuracySec=1s"}, command...)
+	o, err := t.m.Act(ctx, "systemd-run", args...)
+	return err == nil && o.Code == 0
+}
+
+func (t *transaction) stopTimer(ctx context.Context, u Unconfirmed, err error) error {
+	return errors.Join(err, stopTimer(ctx, t.m, u))
+}
+
+func stopTimer(ctx context.Context, m host.Machine, u Unconfirmed) error {
+	if u.Timer == "" {
+		return nil
+	}
+	o, err := m.Act(ctx, "systemctl", "stop", u.Timer+".timer")
+	if err == nil && o.Code != 0 {
+		err = fmt.Errorf("systemctl stop %s.timer ended with %d: %.200s", u.Timer, o.Code, o.Stderr)
+	}
+	return err
+}
+
+// disarm takes the net away from under a run: it was taken back already.
+func (t *transaction) disarm(ctx context.Context) {
+	u, err := Waiting(t.m, t.o.StateDir)
+	if err != nil || u == nil || u.Run != t.ID && u.Run != t.Undoes {
+		return
+	}
+	_ = t.m.Remove(t.store.net()) // a timer that fires finds nothing to do then
+	_ = stopTimer(ctx, t.m, *u)
+}
+
+// trouble says what was wrong with the listeners before the run, or nothing.
+func (t *transaction) trouble() string {
+	var out []string
+	for i, p := range t.Before {
+		if !p.OK && !(i < len(t.Checks) && t.Checks[i].New) {
+			out = append(out, fmt.Sprintf("%s was %s", p.Service, outcome(p)))
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// Confirm keeps the run that waits. What was confirmed is returned.
+func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed, error) {
+	s := store{m, stateDir}
+	release, err := m.Lock(filepath.Join(stateDir, "lock"))
+	if errors.Is(err, host.ErrLocked) {
+		return nil, hint.New("another postseal is at work on this machine: it may be putting the run back", "postseal history shows what became of it")
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.New("no run waits to be confirmed", "postseal history lists all runs")
+	}
+	if err != nil {
+		return nil, needRoot(m, err)
+	}
+	defer func() { _ = release() }()
+	u, err := Waiting(m, stateDir)
+	if err != nil {
+		return nil, err
+	}
+	if u == nil {
+		return nil, hint.New("no run waits to be confirmed", "postseal history lists all runs")
+	}
+	if err := m.Remove(s.net()); err != nil {
+		return nil, needRoot(m, err)
+	}
+	_ = stopTimer(ctx, m, *u) // it finds nothing to do
+	return u, nil
+}
+
+// busyTime bounds how long is waited for another run to end.
+const busyTime = 2 * time.Minute
+
+// Revert takes a run back if it still waits to be confirmed, after the time is
+// up; a run that was killed half way is taken back too. It returns nil and no
+// receipt if there is nothing to do.
+func Revert(ctx context.Context, m host.Machine, run string, after time.Duration, o Options) (*Receipt, error) {
+	begun := time.Now()
+	for {
+		u, err := Waiting(m, o.StateDir)
+		if err != nil {
+			return nil, err
+		}
+		if u == nil || u.Run != run {
+			return nil, nil
+		}
+		if time.Since(begun) >= after {
+			return takeBack(ctx, m, *u, o)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(500*time.Millisecond, after-time.Since(begun)+time.Millisecond)):
+		}
+	}
+}
+
+// takeBack undoes the run, as soon as nobody else is at work.
+func takeBack(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*Receipt, error) {
+	begun := time.Now()
+	for {
+		r, err := undoOnly(ctx, m, u, o)
+		if err == nil || !errors.Is(err, host.ErrLocked) || time.Since(begun) > busyTime {
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// undoOnly undoes the run if it is the one that undo would take.
+func undoOnly(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*Receipt, error) {
+	what, err := Pending(m, o.StateDir)
+	if err == nil && what == nil {
+		what, err = Last(m, o.StateDir, u.ConfigDir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if what == nil || what.ID != u.Run { // it was taken back, or never wrote anything
+		return nil, m.Remove(store{dir: o.StateDir}.net())
+	}
+	return Undo(ctx, m, u.ConfigDir, o)
+}

@@ -1,0 +1,129 @@
+package apply
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"postseal/internal/host"
+)
+
+// TestTally: each kind of line counts once, and what a peer writes does not
+// count as ours.
+func TestTally(t *testing.T) {
+	var tally Tally
+	tally.read([]string{
+		"Anonymous TLS connection established from a.example[192.0.2.1]: TLSv1.3 with cipher X",
+		"Trusted TLS connection established to b.example[192.0.2.2]:25: TLSv1.3 with cipher X",
+		"SSL_accept error from c.example[192.0.2.3]: -1",
+		"SSL_accept error from c.example[192.0.2.3]: lost connection",
+		"SSL_connect error to d.example[2001:db8::1]:25: -1",
+		"ABC: to=<x@d.example>, relay=d.example[192.0.2.4]:25, delay=1, dsn=4.7.5, status=deferred (Server certificate not verified)",
+		"ABC: to=<x@d.example>, relay=none, delay=1, dsn=4.4.1, status=deferred (timed out)",
+		"warning: TLS library problem: error:0A0000C1:SSL routines::no shared cipher:x",
+		"warning: No server certs available. TLS won't be enabled",
+		"warning: No server certs available. TLS won't be enabled",
+		"warning: hostname fatal: TLS does not resolve to address 192.0.2.9: [192.0.2.9]",
+		"fatal: Invalid TLS level \"maye\"",
+		"warning: /usr/lib/postfix/sbin/smtpd: bad command startup -- throttling",
+	})
+	if tally.InOK != 1 || tally.OutOK != 1 || tally.InFailed != 2 || tally.OutFailed != 1 || tally.Deferred != 1 || tally.Died != 2 || len(tally.Warnings) != 1 {
+		t.Errorf("%+v", tally)
+	}
+	if got := tally.Worst(2); !slices.Equal(got, []string{"192.0.2.3", "192.0.2.4"}) {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestWorse: daily noise is not held against a change; a share that was not
+// there before is.
+func TestWorse(t *testing.T) {
+	peers := map[string]int{"192.0.2.1": 2, "192.0.2.2": 2, "192.0.2.3": 2}
+	for name, x := range map[string]struct {
+		now, before Tally
+		worse       bool
+	}{
+		"nothing":               {Tally{}, Tally{}, false},
+		"scanners as always":    {Tally{InOK: 20, InFailed: 9, Peers: peers}, Tally{InOK: 200, InFailed: 90}, false},
+		"one client tries much": {Tally{InOK: 1, InFailed: 90, Peers: map[string]int{"192.0.2.1": 90}}, Tally{InOK: 200}, false},
+		"many clients":          {Tally{InOK: 3, InFailed: 6, Peers: peers}, Tally{InOK: 200, InFailed: 10}, true},
+		"many servers":          {Tally{OutOK: 3, OutFailed: 6, Peers: peers}, Tally{OutOK: 200}, true},
+		"put off":               {Tally{OutOK: 1, Deferred: 7, Peers: peers}, Tally{OutOK: 50, Deferred: 2}, true},
+		"put off as before":     {Tally{OutOK: 1, Deferred: 7, Peers: peers}, Tally{OutOK: 5, Deferred: 20}, false},
+		"a daemon died":         {Tally{InOK: 90, Died: 1}, Tally{}, true},
+		"TLS is off":            {Tally{Warnings: []string{"warning: x: disabling TLS support"}}, Tally{}, true},
+		"TLS is off as before":  {Tally{Warnings: []string{"warning: x: disabling TLS support"}}, Tally{Warnings: []string{"warning: x: disabling TLS support"}}, false},
+	} {
+		if why := x.now.Worse(x.before); (why != "") != x.worse {
+			t.Errorf("%s: %q", name, why)
+		}
+	}
+}
+
+// TestFollow: only what comes after the beginning counts, the rest is what was
+// before; a log that was rotated is read from its start.
+func TestFollow(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mail.log")
+	line := func(text string) string { return "Nov 23 10:00:00 mx postfix/smtpd[1]: " + text + "\n" }
+	old := strings.Repeat(line("SSL_accept error from a[192.0.2.1]: -1"), 3)
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(old)
+	f, ok := NewFollow(context.Background(), host.Local{}, Options{LogPath: path})
+	if !ok || f.Before.InFailed != 3 {
+		t.Fatalf("%v %+v", ok, f.Before)
+	}
+	write(old + line("Anonymous TLS connection established from b[192.0.2.2]: TLSv1.3"))
+	if err := f.Poll(context.Background()); err != nil || f.Now.InOK != 1 || f.Now.InFailed != 0 {
+		t.Errorf("%v %+v", err, f.Now)
+	}
+	write(line("Anonymous TLS connection established from b[192.0.2.2]: TLSv1.3"))
+	if err := f.Poll(context.Background()); err != nil || f.Now.InOK != 1 {
+		t.Errorf("%v %+v", err, f.Now)
+	}
+	if _, ok := NewFollow(context.Background(), host.Local{}, Options{}); ok {
+		t.Error("no log, and it can be read")
+	}
+}
+
+// TestTimer: where systemd runs, one of its timers takes the run back, and
+// confirming stops it.
+func TestTimer(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "run/systemd/system"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const unit = "postseal-revert-0001-x"
+	m := &host.Fake{Root: root, Programs: map[string]host.Output{
+		"systemd-run --quiet --collect --unit=" + unit + " --description=postseal: put an unconfirmed run back --on-active=600s --timer-property=AccuracySec=1s /usr/bin/postseal revert --run 0001-x": {},
+		"systemctl stop " + unit + ".timer": {},
+	}}
+	o := Options{StateDir: "/state", Net: &Net{Within: 10 * 60e9, Command: []string{"/usr/bin/postseal", "revert"}}}
+	rec := &host.Recorder{Machine: m}
+	tr := &transaction{m: rec, o: o, store: store{rec, "/state"}, Receipt: &Receipt{ID: "0001-x"}}
+	if _, err := m.MkdirAll("/state", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.arm(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	u, err := Waiting(m, "/state")
+	if err != nil || u == nil || u.Timer != unit {
+		t.Fatalf("%v %+v", err, u)
+	}
+	if _, err := Confirm(context.Background(), rec, "/state"); err != nil {
+		t.Fatal(err)
+	}
+	if u, _ := Waiting(m, "/state"); u != nil {
+		t.Errorf("%+v", u)
+	}
+	if !slices.Contains(rec.Lines(), "systemctl stop "+unit+".timer -> 0") {
+		t.Errorf("the timer runs on: %q", rec.Lines())
+	}
+}
