@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"maps"
 	"net"
@@ -12,8 +13,12 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"postseal/internal/apply"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/plan"
+	"postseal/internal/rehearse"
+	"postseal/internal/session"
 )
 
 func init() { tickTime = 0 }
@@ -124,11 +129,19 @@ type hand struct {
 	quit    bool
 }
 
+// noPostfix is a rehearsal where there is no Postfix.
+func noPostfix(*session.Session, func(rehearse.Trial)) apply.Rehearse {
+	return func(context.Context, *plan.Plan, map[string][]byte) (*rehearse.Report, error) {
+		return nil, errors.New("there is no Postfix in a test")
+	}
+}
+
 // sit starts the wizard on a machine, and holds back the looking.
 func sit(t testing.TB, machine host.Machine, o Options) *hand {
 	t.Helper()
 	g := &guard{m: machine, t: t}
 	o.Machine = &host.Recorder{Machine: g}
+	o.rehearse = noPostfix
 	m := newModel(context.Background(), o)
 	t.Cleanup(m.cancel)
 	h := &hand{Model: m, t: t, machine: g, hold: true}

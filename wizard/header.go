@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"postseal/internal/interview"
 )
 
@@ -37,13 +39,19 @@ func (m *Model) steps() string {
 			names = append(names, section)
 		}
 	}
-	names = append(names, "Review", "Apply")
+	names = append(names, "Review")
+	if !m.o.FilesOnly {
+		names = append(names, "Rehearse")
+	}
+	names = append(names, "Apply")
 	switch m.stage {
 	case looking, pending:
 		current = "Look"
 	case overview, reviewing, accepting:
 		current = "Review"
-	case applying, ended, failed:
+	case rehearsing:
+		current = "Rehearse"
+	case applying, keeping, ended, failed:
 		current = "Apply"
 	}
 	if m.order != nil {
@@ -61,7 +69,16 @@ func (m *Model) steps() string {
 			out[i] = m.theme.quiet.Render(n)
 		}
 	}
-	return strings.Join(out, "  ")
+	// Where it gets narrow, what is done goes first.
+	gap := "  "
+	for ansi.StringWidth(strings.Join(out, gap))+4 > m.width && len(out) > 1 && at > 0 {
+		if gap == "  " {
+			gap = " "
+			continue
+		}
+		out, at = out[1:], at-1
+	}
+	return strings.Join(out, gap)
 }
 
 // spinner is the plain line one: every font has it.

@@ -31,9 +31,14 @@ func TestCtrlC(t *testing.T) {
 			if h.quit || !strings.Contains(h.see(), h.Model.run.stop()[1:]+"?") {
 				t.Errorf("%s: quit %v, not asked\n%s", page, h.quit, h.see())
 			}
+		case h.stage == rehearsing && h.rehearsal.running():
+			if h.quit || !h.rehearsal.leaving || !strings.Contains(h.see(), "clearing up") {
+				t.Errorf("%s: quit %v, and nobody clears up\n%s", page, h.quit, h.see())
+			}
+			h.rehearsal.leaving = false
 		case !h.quit:
 			t.Errorf("%s: does not leave", page)
-		case h.stage == ended:
+		case h.stage == ended || h.stage == keeping:
 			if h.result.Receipt != before.Receipt || !errors.Is(h.result.Err, before.Err) {
 				t.Errorf("%s: the result of the run is lost: %v", page, h.result.Err)
 			}

@@ -21,7 +21,9 @@ const (
 	overview // all answers in one list
 	reviewing
 	accepting // risks, one by one
+	rehearsing
 	applying
+	keeping // written and proved; it goes back unless it is kept
 	ended
 	failed // looking failed
 )
@@ -51,14 +53,16 @@ type Model struct {
 	session *session.Session
 	// server are the answers about this server; order is under way while a
 	// certificate is ordered, or nil.
-	server   flow
-	order    *orderState
-	question questionState
-	list     listState
-	review   reviewState
-	risk     riskState
-	run      runState
-	end      endState
+	server    flow
+	order     *orderState
+	question  questionState
+	list      listState
+	review    reviewState
+	risk      riskState
+	rehearsal rehearsalState
+	run       runState
+	keep      keepState
+	end       endState
 
 	result Result
 }
@@ -164,7 +168,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
 		m.tick++
-		if m.stage == looking && !m.look.ready || m.stage == applying || m.review.waiting || m.order != nil && m.order.asking {
+		if m.stage == looking && !m.look.ready || m.stage == applying || m.review.waiting || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
 			return nextTick()
 		}
 	case tea.KeyMsg:
@@ -198,8 +202,12 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 		return m.reviewKey(k)
 	case accepting:
 		return m.riskKey(k)
+	case rehearsing:
+		return m.rehearsalKey(k)
 	case applying:
 		return m.runKey(k)
+	case keeping:
+		return m.keepKey(k)
 	case ended, failed:
 		return m.endKey(k)
 	}
@@ -235,6 +243,16 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 		}
 	case ran:
 		return m.ran(msg)
+	case trialDone:
+		if msg.gen == m.gen {
+			m.rehearsal.trials = append(m.rehearsal.trials, msg.trial)
+		}
+	case rehearsed:
+		return m.rehearsed(msg)
+	case counted:
+		return m.counted(msg)
+	case kept:
+		return m.kept(msg)
 	}
 	return nil
 }
@@ -255,7 +273,13 @@ func (m *Model) leaveNow() tea.Cmd {
 	case applying:
 		m.run.stopping = true
 		return nil
-	case ended:
+	case rehearsing:
+		if m.rehearsal.running() {
+			m.rehearsal.leaving = true
+			m.rehearsal.cancel()
+			return nil // it clears up first
+		}
+	case ended, keeping:
 		return tea.Quit
 	}
 	m.result = Result{Err: context.Canceled}
@@ -286,8 +310,12 @@ func (m *Model) page() page {
 		return m.reviewPage()
 	case m.stage == accepting:
 		return m.text(m.riskPage())
+	case m.stage == rehearsing:
+		return m.rehearsalPage()
 	case m.stage == applying:
 		return m.runPage()
+	case m.stage == keeping:
+		return m.text(m.keepPage())
 	}
 	return m.text(m.endPage())
 }

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"postseal/internal/apply"
 	"postseal/internal/ask"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
+	"postseal/internal/rehearse"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -206,12 +208,79 @@ func (p *plain) review() Result {
 	if err != nil {
 		return Result{Err: err}
 	}
+	if err := p.rehearse(pl); err != nil {
+		return Result{Err: err}
+	}
 	answer, err := p.read("\nApply this? y yes, anything else leaves:")
 	if err != nil || answer != "y" {
 		return Result{Err: ErrQuit}
 	}
-	r, err := apply.Run(p.ctx, p.o.Machine, pl, p.o.applyOptions(p.session, accepted, p.print.Step))
-	return Result{Receipt: r, Err: err, Command: p.session.Command(pl), Undo: p.session.UndoCommand()}
+	o := p.o.applyOptions(p.session, accepted, p.print.Step)
+	o.Rehearse, o.Net = nil, p.o.net(p.session)
+	r, err := apply.Run(p.ctx, p.o.Machine, pl, o)
+	out := Result{Receipt: r, Err: err, Command: p.session.Command(pl), Undo: p.session.UndoCommand()}
+	if err != nil || r.ConfirmBy.IsZero() {
+		return out
+	}
+	return p.keep(out)
+}
+
+// rehearse plays the plan on a private Postfix, and says what is worth a look.
+func (p *plain) rehearse(pl *plan.Plan) error {
+	if p.o.FilesOnly || !pl.Reload() {
+		return nil
+	}
+	p.say("\nRehearsing on a private Postfix. Mail is not touched.")
+	files, err := apply.Assembled(p.o.Machine, pl)
+	if err != nil {
+		return err
+	}
+	r, err := p.o.rehearsal(p.session, nil)(p.ctx, pl, files)
+	if p.ctx.Err() != nil {
+		return p.ctx.Err()
+	}
+	if err != nil {
+		p.wrapped("It cannot be played here: " + err.Error())
+		return nil
+	}
+	for _, t := range r.Trials {
+		if t.Verdict != rehearse.Fine {
+			p.print.Trial(t)
+		}
+	}
+	p.print.Rehearsed(r)
+	if len(r.Failures()) == 0 {
+		return nil
+	}
+	p.wrapped("Applied like this, what fails here would fail for others. The name of this risk is " + plan.RiskFailedRehearsal + ".")
+	answer, err := p.read("Accept this? y yes, anything else leaves:")
+	if err == nil && answer != "y" {
+		err = errQuit
+	}
+	return err
+}
+
+// keep asks whether the run stays. Without an answer it goes back by itself.
+func (p *plain) keep(out Result) Result {
+	r := out.Receipt
+	p.wrapped(fmt.Sprintf("Applied and proved. It goes back by itself at %s, even if this terminal is lost.", r.ConfirmBy.Local().Format(time.TimeOnly)))
+	for {
+		answer, err := p.read("Keep it? y keep it, n put it back:")
+		switch {
+		case err != nil:
+			return out // the net stays
+		case answer == "y":
+			if _, err := apply.Confirm(p.ctx, p.o.Machine, p.session.StateDir); err != nil {
+				p.print.Errors(err)
+				continue
+			}
+			r.ConfirmBy = time.Time{}
+			return out
+		case answer == "n":
+			back, err := apply.Undo(p.ctx, p.o.Machine, p.session.ConfigDir, p.o.applyOptions(p.session, nil, p.print.Step))
+			return Result{Receipt: back, Err: err}
+		}
+	}
 }
 
 // accept asks for the risks one by one.

@@ -134,7 +134,8 @@ func (m *Model) leaveForApply() tea.Cmd {
 	case len(r.plan.Risks) > 0:
 		m.stage, m.risk = accepting, riskState{}
 	default:
-		return m.startApply()
+		m.risk = riskState{}
+		return m.startRehearsal()
 	}
 	return nil
 }

@@ -40,7 +40,10 @@ func (m *Model) reviewPage() page {
 	if at+room < len(body) && len(lines) > 2 {
 		lines[len(lines)-1] = "   " + t.quiet.Render(fmt.Sprintf("↓ %d more lines", len(body)-at-room+1))
 	}
-	next := "enter apply"
+	next := "enter rehearse"
+	if m.o.FilesOnly {
+		next = "enter apply"
+	}
 	if len(r.plan.Risks) > 0 {
 		next = "enter go on"
 	}
@@ -85,7 +88,7 @@ func (m *Model) reviewFoot() []string {
 	if r.message != "" {
 		out = append(out, indent("   ", styled(t.caution, wrap(r.message, m.width-6)))...)
 	} else if m.height >= 20 {
-		then := "Then: postfix reload, and a handshake with every listener."
+		then := "Then: a rehearsal on a private Postfix, postfix reload, and a handshake with every listener."
 		if m.o.FilesOnly {
 			then = "Files only: no reload, and no handshake."
 		} else if m.needsRoot() {

@@ -18,7 +18,7 @@ func (m *Model) riskKey(k tea.KeyMsg) tea.Cmd {
 	case "y":
 		r.accepted = append(r.accepted, m.review.plan.Risks[r.at].Name)
 		if r.at++; r.at == len(m.review.plan.Risks) {
-			return m.startApply()
+			return m.startRehearsal()
 		}
 		m.top = 0
 	case "n", "left", "esc", "backspace":

@@ -68,10 +68,11 @@ type ran struct {
 }
 
 func (m *Model) startApply() tea.Cmd {
-	p, accepted, machine := m.review.plan, m.risk.accepted, m.o.Machine
+	p, accepted, machine, net := m.review.plan, m.risk.accepted, m.o.Machine, m.o.net(m.session)
 	m.result.Command, m.result.Undo = m.session.Command(p), m.session.UndoCommand()
 	return m.startRun("Applying.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
-		o.Accept = accepted
+		o.Accept, o.Rehearse = accepted, nil // it was rehearsed before their eyes
+		o.Net = net
 		return apply.Run(ctx, machine, p, o)
 	})
 }
@@ -114,6 +115,9 @@ func (m *Model) ran(r ran) tea.Cmd {
 	m.result.Receipt, m.result.Err = r.receipt, r.err
 	if m.ctx.Err() != nil {
 		return tea.Quit // nobody is there to read the page
+	}
+	if r.err == nil && r.receipt != nil && !r.receipt.ConfirmBy.IsZero() {
+		return m.startKeeping()
 	}
 	return nil
 }

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postseal/certs/acme"
 	"postseal/internal/apply"
 	"postseal/internal/ask"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/rehearse"
 )
 
 // hostile is text as a peer, a log or a file name can carry it: sequences that
@@ -209,7 +211,59 @@ func tourReview(h *hand, show func(*hand, string)) {
 	}
 }
 
+func tourRehearsal(h *hand, show func(*hand, string)) {
+	show(h, "rehearsing")
+	bad := rehearse.Trial{Direction: "receiving", Service: hostile, With: "modern", Got: hostile, Want: hostile, Verdict: rehearse.Failed,
+		Cause: &rehearse.Cause{Text: hostile, Parameter: "smtpd_tls_security_level", Origin: hostile, Question: "inbound-level"}}
+	noted := rehearse.Trial{Direction: "sending", Level: "may", With: "stripped", Got: hostile, Verdict: rehearse.Noted, Cause: &rehearse.Cause{Text: "x"}}
+	fine := rehearse.Trial{Direction: "sending", Level: "may", With: "trusted", Got: "delivered", Verdict: rehearse.Fine}
+	h.send(trialDone{h.gen, noted})
+	show(h, "rehearsing on")
+	h.press("enter", "y")
+	if h.stage != rehearsing {
+		h.t.Fatalf("applied while the rehearsal runs: stage %d", h.stage)
+	}
+	h.held = nil // there is no Postfix to rehearse with
+	h.send(rehearsed{h.gen, &rehearse.Report{Trials: []rehearse.Trial{fine, noted, bad}, Notes: []string{hostile}}, nil})
+	show(h, "rehearsal failed")
+	h.press("enter")
+	if h.stage != rehearsing {
+		h.t.Fatalf("enter accepts a failure: stage %d", h.stage)
+	}
+	h.press("tab")
+	show(h, "the second of what is worth a look")
+	h.press("tab", "a")
+	show(h, "all trials")
+	h.press("esc")
+	h.send(rehearsed{h.gen, &rehearse.Report{Trials: []rehearse.Trial{fine}}, nil})
+	show(h, "rehearsal is well")
+	h.send(rehearsed{h.gen, nil, fmt.Errorf("rehearsing: %w", errors.New(hostile))})
+	show(h, "rehearsal is not possible")
+	h.press("enter")
+}
+
+func tourKeeping(h *hand, show func(*hand, string)) {
+	h.hold = true
+	h.stage = applying
+	h.send(ran{h.gen, &apply.Receipt{ID: "1", Kind: "apply", Phase: apply.Kept, ConfirmBy: h.machine.m.Now().Add(10 * time.Minute)}, nil, nil})
+	show(h, "keep it")
+	h.send(counted{gen: h.gen, follow: &apply.Follow{}, waits: true, now: h.keep.now})
+	show(h, "keep it, no log")
+	tally := apply.Tally{InOK: 1 << 40, InFailed: 9, OutFailed: 9, Deferred: 9, Died: 1, Warnings: []string{hostile}, Peers: map[string]int{hostile: 9}}
+	h.send(counted{gen: h.gen, follow: &apply.Follow{}, readable: true, tally: tally, worse: "a daemon of Postfix died", waits: true, now: h.keep.now.Add(time.Minute)})
+	show(h, "keep it, worse")
+	h.press("l")
+	show(h, "what was counted")
+	h.press("esc", "y")
+	h.send(kept{h.gen, errors.New(hostile)})
+	show(h, "could not be kept")
+	h.send(kept{h.gen, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile)})
+	show(h, "went back")
+	h.hold, h.held = false, nil
+}
+
 func tourRun(h *hand, show func(*hand, string)) {
+	tourRehearsal(h, show)
 	show(h, "applying")
 	h.send(stepDone{h.gen, apply.Event{Step: "reload " + hostile, State: apply.Noted, Text: hostile}})
 	show(h, "applying on")
@@ -234,6 +288,7 @@ func tourRun(h *hand, show func(*hand, string)) {
 	h.press("l")
 	show(h, "what was run in the end")
 	h.press("esc")
+	tourKeeping(h, show)
 }
 
 // friendly and unfriendly machines: the second has names as no one should

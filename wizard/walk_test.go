@@ -12,6 +12,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
+	"postseal/internal/rehearse"
 	"postseal/internal/session"
 )
 
@@ -190,10 +191,14 @@ func TestLate(t *testing.T) {
 		"a plan": {[]string{"enter", "a"}, true, func(h *hand, gen int) tea.Msg {
 			return planned{gen: gen, facts: h.session.Facts, err: errors.New("late")}
 		}},
-		"a saved plan":  {[]string{"enter", "a"}, false, func(_ *hand, gen int) tea.Msg { return savedPlan{gen, "late"} }},
-		"a step":        {[]string{"enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
-		"a run":         {[]string{"enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return ran{gen: gen, err: errors.New("late")} }},
-		"a step, ended": {[]string{"enter", "a", "enter", "y", "y"}, false, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
+		"a saved plan": {[]string{"enter", "a"}, false, func(_ *hand, gen int) tea.Msg { return savedPlan{gen, "late"} }},
+		"a trial": {[]string{"enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg {
+			return trialDone{gen, rehearse.Trial{Service: "late", Verdict: rehearse.Fine}}
+		}},
+		"a rehearsal":   {[]string{"enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return rehearsed{gen, nil, errors.New("late")} }},
+		"a step":        {[]string{"enter", "a", "enter", "y", "y", "enter"}, true, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
+		"a run":         {[]string{"enter", "a", "enter", "y", "y", "enter"}, true, func(_ *hand, gen int) tea.Msg { return ran{gen: gen, err: errors.New("late")} }},
+		"a step, ended": {[]string{"enter", "a", "enter", "y", "y", "enter"}, false, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, files(t))
@@ -239,9 +244,9 @@ func TestBackWhileWaiting(t *testing.T) {
 // the end knows them all.
 func TestAllSteps(t *testing.T) {
 	h := open(t, files(t))
-	h.press("enter", "a", "enter", "y")
+	h.press("enter", "a", "enter", "y", "y")
 	h.hold = true
-	h.press("y")
+	h.press("enter")
 	for _, cmd := range h.held {
 		batch, _ := cmd().(tea.BatchMsg)
 		for _, c := range batch {

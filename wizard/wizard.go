@@ -11,12 +11,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/host"
+	"postseal/internal/rehearse"
 	"postseal/internal/session"
 	"postseal/wizard/quiet"
 )
@@ -33,6 +35,13 @@ type Options struct {
 	Settings session.Settings
 	// FilesOnly writes files and neither reloads nor shakes hands.
 	FilesOnly bool
+	// Within is how long there is to keep a run before it goes back by itself,
+	// and Revert the command line that takes it back; see apply.Net. A Within of
+	// 0 is no net.
+	Within time.Duration
+	Revert []string
+	// rehearse plays a plan; nil is as the session does. Tests have no Postfix.
+	rehearse func(*session.Session, func(rehearse.Trial)) apply.Rehearse
 	// NoColor draws without colours.
 	NoColor bool
 	// Plain asks line by line.
@@ -75,6 +84,22 @@ func Run(ctx context.Context, o Options) Result {
 // open looks at the server.
 func (o Options) open(ctx context.Context, done func(detect.Step, *detect.Facts)) (*session.Session, error) {
 	return session.Open(ctx, o.Machine, o.Settings, done)
+}
+
+// rehearsal is how a plan is played before it is applied.
+func (o Options) rehearsal(s *session.Session, events func(rehearse.Trial)) apply.Rehearse {
+	if o.rehearse != nil {
+		return o.rehearse(s, events)
+	}
+	return s.Rehearse(events)
+}
+
+// net is what takes a run back that is not kept, or nil.
+func (o Options) net(s *session.Session) *apply.Net {
+	if o.Within == 0 || o.FilesOnly || len(o.Revert) == 0 {
+		return nil
+	}
+	return &apply.Net{Within: o.Within, Command: append(append([]string{}, o.Revert...), "--config-dir", s.ConfigDir, "--state-dir", s.StateDir)}
 }
 
 // applyOptions are the options of a run in this session.

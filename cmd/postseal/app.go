@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
@@ -65,6 +66,7 @@ type app struct {
 	noColor  bool
 	verbose  bool
 	plain    bool
+	within   time.Duration
 }
 
 // Main runs the program with these arguments and returns its exit code.
@@ -149,6 +151,7 @@ Without a verb it is a wizard, on a terminal. The verbs do the same without ques
 		},
 	}
 	flags.add(root, interview.All)
+	root.Flags().DurationVar(&a.within, "confirm-within", 10*time.Minute, "put what the wizard applied back after this `time` unless it is kept there, or by postseal confirm; 0 is never")
 	root.Flags().BoolVar(&a.plain, "plain", false, "ask line by line, without drawing on the screen")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	p := root.PersistentFlags()

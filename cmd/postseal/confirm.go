@@ -142,8 +142,17 @@ func (a *app) net(s *session.Session, within time.Duration) (*apply.Net, error) 
 	if within == 0 {
 		return nil, nil
 	}
-	if len(guard) == 0 {
+	command := a.revertCommand()
+	if command == nil {
 		return nil, errors.New("this program does not know where it lies: nothing could put the run back")
 	}
-	return &apply.Net{Within: within, Command: []string{guard[0], revertVerb, "--config-dir", s.ConfigDir, "--state-dir", s.StateDir}}, nil
+	return &apply.Net{Within: within, Command: append(command, "--config-dir", s.ConfigDir, "--state-dir", s.StateDir)}, nil
+}
+
+// revertCommand is the command line of revertCmd, or nil.
+func (a *app) revertCommand() []string {
+	if len(guard) == 0 {
+		return nil
+	}
+	return []string{guard[0], revertVerb}
 }

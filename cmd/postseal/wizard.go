@@ -30,7 +30,7 @@ func (a *app) wizard(filesOnly bool) error {
 	p := a.printer(a.out)
 	r := wizard.Run(a.ctx, wizard.Options{
 		In: a.in, Out: a.out, Machine: a.machine, Settings: a.settings, FilesOnly: filesOnly,
-		NoColor: !p.Color, Plain: a.plain,
+		NoColor: !p.Color, Plain: a.plain, Within: a.within, Revert: a.revertCommand(),
 	})
 	switch {
 	case errors.Is(r.Err, wizard.ErrQuit):

@@ -1,0 +1,187 @@
+package wizard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"postseal/internal/apply"
+)
+
+// keepState is a run that is written and proved, and goes back by itself
+// unless it is kept.
+type keepState struct {
+	follow   *apply.Follow
+	readable bool
+	tally    apply.Tally
+	worse    string
+	now      time.Time
+	message  string
+	busy     bool // keeping it is under way
+}
+
+// counted is one look at the log, and whether the run still waits.
+type counted struct {
+	gen      int
+	follow   *apply.Follow
+	readable bool
+	tally    apply.Tally
+	worse    string
+	waits    bool
+	now      time.Time
+}
+
+// kept is the end of keeping it.
+type kept struct {
+	gen int
+	err error
+}
+
+var countTime = time.Second // tests do not wait for it
+
+// startKeeping shows the countdown.
+func (m *Model) startKeeping() tea.Cmd {
+	m.gen++
+	m.stage, m.keep = keeping, keepState{now: m.end.receipt.ConfirmBy.Add(-m.o.Within)}
+	return m.count(0)
+}
+
+// count looks at the log after a while.
+func (m *Model) count(after time.Duration) tea.Cmd {
+	gen, ctx, machine, ses, f, readable := m.gen, m.ctx, m.o.Machine, m.session, m.keep.follow, m.keep.readable
+	run := m.end.receipt.ID
+	return tea.Tick(after, func(time.Time) tea.Msg {
+		if f == nil {
+			f, readable = apply.NewFollow(ctx, machine, ses.ApplyOptions())
+		}
+		out := counted{gen: gen, follow: f, readable: readable, now: machine.Now()}
+		if readable && f.Poll(ctx) == nil {
+			out.tally, out.worse = f.Now, f.Now.Worse(f.Before)
+		}
+		u, err := apply.Waiting(machine, ses.StateDir)
+		out.waits = err != nil || u != nil && u.Run == run
+		return out
+	})
+}
+
+func (m *Model) counted(c counted) tea.Cmd {
+	if c.gen != m.gen || m.stage != keeping {
+		return nil
+	}
+	k := &m.keep
+	k.follow, k.readable, k.tally, k.worse, k.now = c.follow, c.readable, c.tally, c.worse, c.now
+	if !c.waits && !k.busy {
+		return m.settled()
+	}
+	return m.count(countTime)
+}
+
+// settled is the end of a run that was kept or put back from elsewhere.
+func (m *Model) settled() tea.Cmd {
+	gen, machine, ses, r := m.gen, m.o.Machine, m.session, m.end.receipt
+	return func() tea.Msg {
+		last, err := apply.Last(machine, ses.StateDir, ses.ConfigDir)
+		if err == nil && (last == nil || last.ID != r.ID) {
+			err = fmt.Errorf("%w: it was not kept in time, or was undone", apply.ErrRolledBack)
+		}
+		return kept{gen, err}
+	}
+}
+
+func (m *Model) kept(k kept) tea.Cmd {
+	if k.gen != m.gen || m.stage != keeping {
+		return nil
+	}
+	if k.err != nil && !errors.Is(k.err, apply.ErrRolledBack) {
+		m.keep.busy, m.keep.message = false, k.err.Error()
+		return nil
+	}
+	m.gen++
+	m.stage = ended
+	if m.end.receipt.ConfirmBy = (time.Time{}); k.err != nil {
+		m.end = endState{err: k.err}
+		m.result.Receipt, m.result.Err = nil, k.err
+	}
+	return nil
+}
+
+func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
+	switch k.String() {
+	case "y":
+		if m.keep.busy {
+			return nil
+		}
+		m.keep.busy = true
+		gen, ctx, machine, dir := m.gen, m.ctx, m.o.Machine, m.session.StateDir
+		return func() tea.Msg {
+			_, err := apply.Confirm(ctx, machine, dir)
+			return kept{gen, err}
+		}
+	case "n":
+		machine, dir := m.o.Machine, m.session.ConfigDir
+		m.result.Command = nil
+		return m.startRun("Putting everything back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
+			return apply.Undo(ctx, machine, dir, o)
+		})
+	case "l":
+		m.help = newOverlay("What Postfix warned of, and who failed", m.keepDetails())
+	case "q":
+		return m.quit() // the net stays: what is left on the screen says so
+	default:
+		m.scroll(k)
+	}
+	return nil
+}
+
+func (m *Model) keepDetails() []string {
+	out := append([]string{}, m.keep.tally.Warnings...)
+	for _, peer := range m.keep.tally.Worst(20) {
+		out = append(out, fmt.Sprintf("%s  failed %d times", peer, m.keep.tally.Peers[peer]))
+	}
+	if len(out) == 0 {
+		out = []string{"Nothing so far."}
+	}
+	return out
+}
+
+func (m *Model) keepPage() page {
+	k, t := &m.keep, m.theme
+	left := max(0, m.end.receipt.ConfirmBy.Sub(k.now)).Round(time.Second)
+	lines := hang("   "+t.good.Render(signGood)+" ", wrap("Applied and proved.", m.width-8))
+	lines = append(lines, "")
+	clock := fmt.Sprintf("%d:%02d", int(left.Minutes()), int(left.Seconds())%60)
+	lines = append(lines, indent("   ", wrap("Keep it? It goes back by itself in "+clock+", even if this terminal is lost.", m.width-6))...)
+	lines = append(lines, "")
+	row := func(name, text string, bad bool) {
+		style := t.plain
+		if bad {
+			style = t.caution
+		}
+		lines = append(lines, "   "+t.quiet.Render(name)+strings.Repeat(" ", 16-len(name))+style.Render(text))
+	}
+	if k.readable {
+		x := k.tally
+		row("handshakes in", fmt.Sprintf("%d ok   %d failed", x.InOK, x.InFailed), x.InFailed > 0)
+		row("handshakes out", fmt.Sprintf("%d ok   %d failed", x.OutOK, x.OutFailed), x.OutFailed > 0)
+		row("put off by TLS", fmt.Sprint(x.Deferred), x.Deferred > 0)
+		row("warnings", fmt.Sprint(len(x.Warnings)), len(x.Warnings) > 0)
+		if x.Died > 0 {
+			row("daemons died", fmt.Sprint(x.Died), true)
+		}
+	} else if k.follow != nil {
+		lines = append(lines, indent("   ", styled(t.quiet, wrap("Postfix's log cannot be read here, so nothing is counted.", m.width-6)))...)
+	}
+	if k.worse != "" {
+		lines = append(lines, "")
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap(strings.ToUpper(k.worse[:1])+k.worse[1:]+", more than before. n puts everything back.", m.width-8))...)
+	}
+	if k.message != "" {
+		lines = append(lines, "")
+		lines = append(lines, hang("   "+t.sign(signBad)+" ", wrap(k.message, m.width-8))...)
+	}
+	return page{lines: lines, keys: []string{"y keep it", "n put it back", "l log", "q leave it waiting"}}
+}

@@ -1,0 +1,290 @@
+package wizard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"postseal/internal/apply"
+	"postseal/internal/plan"
+	"postseal/internal/rehearse"
+	"postseal/internal/report"
+)
+
+// rehearsalState is the plan played on a private Postfix.
+type rehearsalState struct {
+	trials []rehearse.Trial
+	report *rehearse.Report // nil while it runs
+	err    error            // why it could not be played
+	cancel context.CancelFunc
+	cursor int // which of the trials that are worth a look
+	// leaving: it was stopped, and the program ends when it has cleared up.
+	leaving bool
+}
+
+// running says whether it is under way.
+func (r *rehearsalState) running() bool { return r.report == nil && r.err == nil }
+
+// worth are the trials that are worth a look: what failed comes first.
+func (r *rehearsalState) worth() []rehearse.Trial {
+	out := slices.DeleteFunc(slices.Clone(r.trials), func(t rehearse.Trial) bool { return t.Verdict == rehearse.Fine })
+	slices.SortStableFunc(out, func(a, b rehearse.Trial) int { return rank(a.Verdict) - rank(b.Verdict) })
+	return out
+}
+
+func rank(v rehearse.Verdict) int {
+	return slices.Index([]rehearse.Verdict{rehearse.Failed, rehearse.Noted, rehearse.Fine}, v)
+}
+
+// trialDone is one trial that ended, rehearsed the end of them all.
+type trialDone struct {
+	gen   int
+	trial rehearse.Trial
+}
+
+type rehearsed struct {
+	gen    int
+	report *rehearse.Report
+	err    error
+}
+
+// startRehearsal plays the plan, if that can be done here.
+func (m *Model) startRehearsal() tea.Cmd {
+	if m.o.FilesOnly || !m.review.plan.Reload() {
+		return m.startApply()
+	}
+	m.gen++
+	o, gen, ses, p := m.o, m.gen, m.session, m.review.plan
+	ctx, cancel := context.WithCancel(m.ctx)
+	m.stage, m.rehearsal = rehearsing, rehearsalState{cancel: cancel}
+	tell := m.tell()
+	return tea.Batch(nextTick(), func() tea.Msg {
+		defer cancel()
+		files, err := apply.Assembled(o.Machine, p)
+		if err != nil {
+			return rehearsed{gen, nil, err}
+		}
+		r, err := o.rehearsal(ses, func(t rehearse.Trial) { tell(trialDone{gen, t}) })(ctx, p, files)
+		return rehearsed{gen, r, err}
+	})
+}
+
+func (m *Model) rehearsed(r rehearsed) tea.Cmd {
+	switch {
+	case r.gen != m.gen:
+		return nil
+	case m.rehearsal.leaving || m.ctx.Err() != nil:
+		m.result = Result{Err: context.Canceled}
+		return tea.Quit
+	}
+	if m.rehearsal.report, m.rehearsal.err = r.report, r.err; r.report != nil {
+		m.rehearsal.trials = r.report.Trials
+	}
+	return nil
+}
+
+func (m *Model) rehearsalKey(k tea.KeyMsg) tea.Cmd {
+	r := &m.rehearsal
+	worth := r.worth()
+	failed := len(worth) > 0 && worth[0].Verdict == rehearse.Failed
+	switch k.String() {
+	case "left", "esc", "backspace":
+		r.cancel()
+		m.gen++
+		m.stage = reviewing
+	case "q":
+		if !r.running() {
+			return m.quit()
+		}
+		r.leaving = true
+		r.cancel()
+	case "tab":
+		r.cursor = (r.cursor + 1) % max(1, len(worth))
+		m.top = m.rehearsalText().focus
+	case "a":
+		m.help = newOverlay("All that was tried", m.allTrials())
+	case "e":
+		if len(worth) > 0 {
+			return m.change(worth[min(r.cursor, len(worth)-1)])
+		}
+		return m.showList()
+	case "enter":
+		if !r.running() && !failed {
+			return m.startApply()
+		}
+	case "y":
+		if !r.running() && failed {
+			m.risk.accepted = append(m.risk.accepted, plan.RiskFailedRehearsal)
+			return m.startApply()
+		}
+	default:
+		m.scroll(k)
+	}
+	return nil
+}
+
+// change opens the question that a failure comes from, or all answers.
+func (m *Model) change(t rehearse.Trial) tea.Cmd {
+	m.rehearsal.cancel()
+	cmd := m.showList()
+	if t.Cause == nil {
+		return cmd
+	}
+	for i, q := range m.relevant() {
+		if q.Name() == t.Cause.Question {
+			m.list.cursor, m.list.editing = i, true
+			m.ask(q)
+			return nil
+		}
+	}
+	return cmd
+}
+
+// allTrials are the lines of the page that shows everything.
+func (m *Model) allTrials() (out []string) {
+	group := ""
+	for _, t := range m.rehearsal.trials {
+		if g := where(t); g != group {
+			group = g
+			out = append(out, g)
+		}
+		sign := signGood
+		switch t.Verdict {
+		case rehearse.Failed:
+			sign = signBad
+		case rehearse.Noted:
+			sign = signNote
+		}
+		out = append(out, fmt.Sprintf("  %s %s: %s", sign, t.With, t.Got))
+	}
+	return out
+}
+
+// where is what a group of trials is about.
+func where(t rehearse.Trial) string {
+	if t.Level != "" {
+		return "sending at level " + t.Level
+	}
+	return "receiving at " + t.Service
+}
+
+func (m *Model) rehearsalPage() page {
+	p := m.rehearsalText()
+	p.focus = 0
+	return m.text(p)
+}
+
+// rehearsalText is the page as a whole; focus is the line of the cursor.
+func (m *Model) rehearsalText() page {
+	r, t := &m.rehearsal, m.theme
+	lines := append(indent("   ", wrap("Rehearsing on a private Postfix. Mail is not touched.", m.width-6)), "")
+	if r.err != nil {
+		why := errors.Unwrap(r.err)
+		if why == nil {
+			why = r.err
+		}
+		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap("It cannot be played here: "+why.Error(), m.width-8))...)
+		lines = append(lines, "")
+		lines = append(lines, indent("     ", wrap("The change would be proved afterwards, by handshakes with every listener, and put back if they fail.", m.width-8))...)
+		return page{lines: lines, keys: []string{"enter apply", "← back", "q quit"}}
+	}
+	lines = append(lines, m.groups()...)
+	worth := r.worth()
+	keys := []string{"a all of it", "← back", "q quit"}
+	failed := len(worth) > 0 && worth[0].Verdict == rehearse.Failed
+	switch {
+	case r.leaving:
+		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stopping, and clearing up.")
+		return page{lines: lines}
+	case r.running():
+	case failed:
+		keys = append([]string{"e change the answer", "y apply all the same"}, keys...)
+	default:
+		keys = append([]string{"enter apply", "e change an answer"}, keys...)
+	}
+	focus := 0
+	if len(worth) > 0 {
+		lines = append(lines, "")
+	}
+	if len(worth) > 1 {
+		keys = slices.Insert(keys, len(keys)-2, "tab next")
+	}
+	for i, x := range worth {
+		chosen := i == min(r.cursor, len(worth)-1)
+		if chosen {
+			focus = len(lines)
+		}
+		lines = append(lines, m.trialLines(x, chosen)...)
+	}
+	if failed && !r.running() {
+		lines = append(lines, "")
+		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap("Applied like this, what fails here would fail for others. Its name as a risk: "+plan.RiskFailedRehearsal+".", m.width-8))...)
+	}
+	return page{lines: lines, focus: focus, keys: keys}
+}
+
+// groups is one line for each listener, and one for sending.
+func (m *Model) groups() (lines []string) {
+	r, t := &m.rehearsal, m.theme
+	type group struct{ all, worst, fine int }
+	var order []string
+	found := map[string]*group{}
+	for _, x := range r.trials {
+		g := found[where(x)]
+		if g == nil {
+			g = &group{worst: rank(rehearse.Fine)}
+			found[where(x)] = g
+			order = append(order, where(x))
+		}
+		g.all++
+		g.worst = min(g.worst, rank(x.Verdict))
+		if x.Verdict == rehearse.Fine {
+			g.fine++
+		}
+	}
+	for _, name := range order {
+		g := found[name]
+		sign := t.sign([]string{signBad, signNote, signGood}[g.worst])
+		text := fmt.Sprintf("%s  %d as they should be", name, g.fine)
+		if g.fine < g.all {
+			text += fmt.Sprintf(", %d to look at", g.all-g.fine)
+		}
+		lines = append(lines, hang("   "+sign+" ", wrap(text, m.width-8))...)
+	}
+	if r.running() {
+		lines = append(lines, "   "+t.quiet.Render(m.spinner()+" trying clients and servers"))
+	} else if r.report != nil {
+		for _, n := range r.report.Notes {
+			lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap(n, m.width-8))...)
+		}
+	}
+	return lines
+}
+
+// trialLines are a trial that is worth a look.
+func (m *Model) trialLines(x rehearse.Trial, chosen bool) []string {
+	t := m.theme
+	sign, lead, style := t.sign(signNote), "     ", t.plain
+	if x.Verdict == rehearse.Failed {
+		sign = t.sign(signBad)
+	}
+	if chosen {
+		lead, style = "   "+t.accent.Render(signHere)+" ", t.strong
+	}
+	head := x.With + ", " + where(x)
+	lines := hang(lead+sign+" ", styled(style, wrap(head, m.width-10)))
+	say := func(text string) {
+		lines = append(lines, indent("       ", styled(t.quiet, wrap(text, m.width-10)))...)
+	}
+	say(x.Got)
+	if x.Want != "" {
+		say("should be: " + x.Want)
+	}
+	if x.Cause != nil {
+		say(report.Cause(*x.Cause))
+	}
+	return lines
+}
