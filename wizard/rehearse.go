@@ -248,7 +248,7 @@ func (m *Model) groups() (lines []string) {
 	for _, name := range order {
 		g := found[name]
 		sign := t.sign([]string{signBad, signNote, signGood}[g.worst])
-		text := fmt.Sprintf("%s  %d as they should be", name, g.fine)
+		text := fmt.Sprintf("%s: %d as they should be", name, g.fine)
 		if g.fine < g.all {
 			text += fmt.Sprintf(", %d to look at", g.all-g.fine)
 		}

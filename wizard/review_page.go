@@ -88,7 +88,7 @@ func (m *Model) reviewFoot() []string {
 	if r.message != "" {
 		out = append(out, indent("   ", styled(t.caution, wrap(r.message, m.width-6)))...)
 	} else if m.height >= 20 {
-		then := "Then: a rehearsal on a private Postfix, postfix reload, and a handshake with every listener."
+		then := "Then: a rehearsal, postfix reload, and a handshake with every listener."
 		if m.o.FilesOnly {
 			then = "Files only: no reload, and no handshake."
 		} else if m.needsRoot() {

@@ -22,6 +22,7 @@ func (a *app) applyCmd() *cobra.Command {
 	var o struct {
 		plan, accept           string
 		yes, filesOnly, finish bool
+		unrehearsed            bool
 		within                 time.Duration
 	}
 	cmd := &cobra.Command{
@@ -61,6 +62,9 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 			}
 			options := s.ApplyOptions()
 			options.Accept, options.FilesOnly = accept, o.filesOnly
+			if o.unrehearsed {
+				options.Rehearse = nil
+			}
 			if options.Net, err = a.net(s, o.within); err != nil {
 				return err
 			}
@@ -73,6 +77,7 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 	f.StringVar(&o.accept, "accept-risk", "", "accept these `names`, separated by commas")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 	f.BoolVar(&o.filesOnly, "files-only", false, "write the files and nothing else: for images and chroots")
+	f.BoolVar(&o.unrehearsed, "no-rehearsal", false, "do not try it on a private Postfix first")
 	f.DurationVar(&o.within, "confirm-within", 0, "put everything back after this `time` unless postseal confirm comes before")
 	f.BoolVar(&o.finish, "finish", false, "bring an interrupted run to its end")
 	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions(plan.RiskNames, cobra.ShellCompDirectiveNoFileComp))
