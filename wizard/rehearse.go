@@ -274,7 +274,10 @@ func (m *Model) trialLines(x rehearse.Trial, chosen bool) []string {
 	if chosen {
 		lead, style = "   "+t.accent.Render(signHere)+" ", t.strong
 	}
-	head := x.With + ", " + where(x)
+	head := "sending, " + x.With + ": " + x.Text
+	if x.Level == "" {
+		head = x.Service + ", " + x.With + ": " + x.Text
+	}
 	lines := hang(lead+sign+" ", styled(style, wrap(head, m.width-10)))
 	say := func(text string) {
 		lines = append(lines, indent("       ", styled(t.quiet, wrap(text, m.width-10)))...)
