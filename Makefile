@@ -56,7 +56,7 @@ fuzz:
 ## make bench        the figures of README
 bench:
 	@sh .ci/install postconf
-	$(GO) test -run '^$$' -bench . -benchmem ./internal/report ./wizard ./internal/story
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/report ./internal/rehearse ./wizard ./internal/story
 
 ## make screenshots  the pictures, from the stories that test the same screens
 screenshots:

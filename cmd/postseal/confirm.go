@@ -57,6 +57,7 @@ func (a *app) revertCmd() *cobra.Command {
 		Short:  "Put a run back unless it was confirmed",
 		Args:   usageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
+			callSelf("postseal-revert")
 			_, err := apply.Revert(a.ctx, a.machine, run, after, apply.Options{StateDir: a.stateDir()})
 			return err
 		},

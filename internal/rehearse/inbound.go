@@ -191,7 +191,7 @@ func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan str
 		t := Trial{Direction: receiving, Service: l.check.Service, With: c.name, Text: c.text, Got: got, Want: want, Verdict: Fine}
 		if want != "" {
 			t.Verdict = Failed
-			t.Cause = explain(w.of(l.name), l.side())
+			t.Cause = l.cause(ctx, w)
 		}
 		tell(t)
 		return want == ""
@@ -209,6 +209,18 @@ func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan str
 	for _, note := range remarks(w.of(l.name, "/tlsmgr"), l.side()) {
 		tell(Trial{Direction: receiving, Service: l.check.Service, With: "its log", Text: "what Postfix says of its settings", Verdict: Noted, Got: note.Text, Cause: &note})
 	}
+}
+
+// cause waits for the log to say why a client failed: the daemons write it
+// through postlogd, which may be behind.
+func (l *listener) cause(ctx context.Context, w *watch) *Cause {
+	for range 50 {
+		if c := explain(w.of(l.name), l.side()); c != nil || errors.Is(context.Cause(ctx), context.Canceled) {
+			return c
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
 }
 
 // clients are the clients that make sense at this listener.

@@ -131,6 +131,7 @@ type run struct {
 	host      string // of the destination
 	addr      netip.Addr
 	ids       *sink.Identities
+	trusting  bool // the candidate trusts public CAs, and so the test CA
 
 	mu       sync.Mutex
 	sessions map[string]sink.Session // the last one, by recipient
@@ -273,6 +274,7 @@ func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *
 		jail = c.Config.Text(nil, "queue_directory")
 	}
 	store, note := c.trust(r.service, jail, r.ids.RootPEM)
+	r.trusting = strings.Contains(string(store), r.ids.RootPEM)
 	if note != "" {
 		report.Notes = append(report.Notes, note)
 	}
@@ -633,6 +635,9 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 		fail("a delivery to a server that does everything right")
 	case d.server.name == "trusted" && t.Outcome == InClear && level != "none":
 		fail("TLS with a server that does everything right")
+	case d.server.name == "sts-right" && t.Outcome != Verified && !r.trusting:
+		t.Verdict = Noted
+		t.Cause = &Cause{Text: "without the public CAs no policy of this kind lets mail through", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
 	case d.server.name == "sts-right" && t.Outcome != Verified:
 		fail("verified by its policy")
 	case level != "none" && (d.server.name == "stripped" || d.server.name == "starttls-cut") && (t.Outcome == InClear || t.Clear != ""):

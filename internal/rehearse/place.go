@@ -29,13 +29,33 @@ func (o Options) tell(t Trial) {
 	}
 }
 
+// parents are where folders of ours may be.
+var parents = []string{"/run", "/tmp"}
+
+// sweep removes what is left where everybody was killed, the guard too. An
+// instance ends by itself after life; nothing that old is in use.
+func sweep() {
+	for _, parent := range parents {
+		dirs, _ := filepath.Glob(filepath.Join(parent, folderPrefix+"*"))
+		for _, dir := range dirs {
+			st, err := os.Lstat(dir)
+			if err != nil || !st.IsDir() || time.Since(st.ModTime()) < 2*life {
+				continue
+			}
+			if own, ok := st.Sys().(*syscall.Stat_t); ok && int(own.Uid) == os.Getuid() && !running(dir) {
+				_ = os.RemoveAll(dir)
+			}
+		}
+	}
+}
+
 // folderPrefix is what the names of our folders begin with.
 const folderPrefix = "postseal-rehearse-"
 
 // place makes a folder for a private instance, and how to remove it. /run is
 // root's own and in memory; what TMPDIR names may be closed to Postfix.
 func (o Options) place() (dir string, remove func(), err error) {
-	for _, parent := range []string{"/run", "/tmp"} {
+	for _, parent := range parents {
 		if dir, err = os.MkdirTemp(parent, folderPrefix); err == nil {
 			break
 		}
@@ -43,6 +63,7 @@ func (o Options) place() (dir string, remove func(), err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("making room for a private Postfix: %w", err)
 	}
+	sweep()
 	if len(o.Guard) == 0 {
 		return dir, func() { _ = os.RemoveAll(dir) }, nil
 	}
