@@ -129,15 +129,13 @@ func (s store) sweep() {
 // tidy removes what a run has left that was killed when all was done, if there
 // is anything and this user may.
 func tidy(ctx context.Context, m host.Machine, stateDir, configDir string) {
-	if _, err := m.Stat(filepath.Join(stateDir, "lock")); err != nil {
-		return
+	lock := filepath.Join(stateDir, "lock")
+	if _, err := m.Stat(lock); err == nil {
+		if release, err := m.Lock(lock); err == nil {
+			store{m, stateDir}.sweep()
+			_ = release()
+		}
 	}
-	release, err := m.Lock(filepath.Join(stateDir, "lock"))
-	if err != nil {
-		return
-	}
-	defer func() { _ = release() }()
-	store{m, stateDir}.sweep()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	for _, name := range []string{"main.cf", "master.cf"} {

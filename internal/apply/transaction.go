@@ -93,6 +93,8 @@ func remedy(m host.Reader, path string, err error) error {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		dir := filepath.Dir(path)
 		return hint.Wrap(err, "make room there, and run it again: df -h "+dir+" shows blocks, df -i "+dir+" files")
+	case errors.Is(err, fs.ErrNotExist):
+		return hint.Wrap(err, "somebody removed it meanwhile: run it again, which makes it anew")
 	case errors.Is(err, syscall.EIO):
 		return hint.Wrap(err, "the disc may be failing: dmesg shows what the kernel says of it; then run it again")
 	}
@@ -299,7 +301,9 @@ func (t *transaction) finish(p Phase) error {
 			return err
 		}
 	}
-	if err := t.m.Remove(t.store.journal()); err != nil {
+	if err := t.m.Remove(t.store.journal()); errors.Is(err, fs.ErrNotExist) && p == RolledBack {
+		return nil // somebody was faster; all is as it was
+	} else if err != nil {
 		return remedy(t.m, t.store.journal(), err)
 	}
 	t.dropNew()
