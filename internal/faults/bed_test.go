@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -187,7 +188,7 @@ func newBed(t *testing.T, master string, apply ...string) *bed {
 	t.Helper()
 	lab.NeedRoot(t)
 	lab.Need(t, "postfix", "unshare", "nsenter", "ip")
-	m, err := story.NewMachine(t.TempDir())
+	m, err := story.NewMachine(lab.Dir(t)) // whose name has no comma, as the names of tests may
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,11 +209,45 @@ func newBed(t *testing.T, master string, apply ...string) *bed {
 	b.put(t, "/etc/ssl/mail/mx.key", leaf.Key, 0o600)
 	b.put(t, "/etc/resolv.conf", "nameserver 127.0.0.1\n", 0o644)
 	b.cool(t)
+	b.must(t, "mv", "/usr/sbin/postfix", "/usr/sbin/postfix.real")
+	b.put(t, "/usr/sbin/postfix", hooked, 0o755)
 	b.must(t, "postfix", "start")
 	b.before = b.files(t)
 	b.keep(t, "fresh")
 	return b
 }
+
+// hooked stands for postfix(1): what is in /run/on-VERB runs before it does.
+const hooked = `#!/bin/sh
+for verb in "$@"; do :; done
+[ ! -e "/run/on-$verb" ] || . "/run/on-$verb"
+exec /usr/sbin/postfix.real "$@"
+`
+
+// killed is a hook that ends the run which called postfix, as kill -9 does.
+const killed = "rm /run/on-reload; kill -9 $PPID; exit"
+
+// on makes a script run when postseal calls postfix(1) with a verb.
+func (b *bed) on(t *testing.T, verb, script string) {
+	t.Helper()
+	b.put(t, "/run/on-"+verb, script+"\n", 0o644)
+}
+
+// changed notes what the files are after the apply. They are the same on every
+// bed that starts with the same files.
+func (b *bed) changed(t *testing.T) {
+	t.Helper()
+	known, ok := made.Load(b.before)
+	if !ok {
+		b.must(t, b.apply...)
+		known = b.files(t)
+		b.back(t, "fresh")
+		made.Store(b.before, known)
+	}
+	b.after = known.([2]string)
+}
+
+var made sync.Map // main.cf and master.cf before, to after
 
 // cool makes main.cf look as if it had been written a minute ago: Postfix
 // waits for a younger one.
@@ -240,11 +275,15 @@ func (b *bed) must(t *testing.T, argv ...string) string {
 	return out
 }
 
-// do runs a program inside and returns its exit code and what it said.
+// do runs a program inside and returns its exit code, as a shell tells it, and
+// what it said.
 func (b *bed) do(argv ...string) (int, string) {
 	out, err := b.Run(argv...)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
+		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+			return 128 + int(ws.Signal()), out
+		}
 		return exit.ExitCode(), out
 	}
 	if err != nil {

@@ -24,7 +24,6 @@ type blow string
 const (
 	none blow = "count"
 	kill blow = "kill"     // kill -9, before the change
-	busy blow = "busy"     // kill -9, while it waits for a program: these calls alone are counted
 	term blow = "term"     // SIGTERM, as systemctl stop sends
 	eio  blow = "eio"      // this change fails, and no other
 	full blow = "full"     // from here on nothing new can be written
@@ -130,11 +129,8 @@ func strike(b blow, n int, argv []string) (hit string, code int, err error) {
 			}
 			what, room := change(p, s)
 			program := s.Nr == unix.SYS_WAITID || s.Nr == unix.SYS_WAIT4
-			switch {
-			case s.Op == atEntry && program && b != eio && b != full && b != ro:
+			if s.Op == atEntry && program && b != eio && b != full && b != ro {
 				what = "while a program runs"
-			case b == busy:
-				what = ""
 			}
 			if what == "" {
 				break
@@ -145,7 +141,7 @@ func strike(b blow, n int, argv []string) (hit string, code int, err error) {
 			}
 			switch {
 			case b == none || count < n:
-			case (b == kill || b == busy) && count == n:
+			case b == kill && count == n:
 				_ = unix.Kill(pid, unix.SIGKILL)
 				continue
 			case b == term && count == n:

@@ -4,7 +4,6 @@ package faults
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 )
@@ -28,16 +27,9 @@ var (
 	// cut is an apply that was killed between writing and proving.
 	cut = func(t *testing.T, b *bed) {
 		t.Helper()
-		for n := 1; ; n++ {
-			s := b.strike(busy, n, b.apply...)
-			if s.hit == "" {
-				t.Fatalf("no change leaves a run that is written and not proved: %s", s.out)
-			}
-			text, _ := os.ReadFile(b.Path(journal))
-			if strings.Contains(string(text), `"written"`) {
-				return
-			}
-			b.back(t, "fresh")
+		b.on(t, "reload", killed)
+		if code, out := b.do(b.apply...); code != 137 || !b.exists(journal) {
+			t.Fatalf("%d: %s", code, out)
 		}
 	}
 	undo   = []string{program, "undo", "--yes"}
@@ -60,7 +52,7 @@ func sweeps() []sweep {
 }
 
 // slice is how many changes lie between two strikes without -all, by blow.
-const slice = 37
+const slice = 97
 
 func TestSweep(t *testing.T) {
 	for i, s := range sweeps() {
@@ -68,9 +60,7 @@ func TestSweep(t *testing.T) {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			b := s.bed(t)
-			b.must(t, b.apply...)
-			b.after = b.files(t)
-			b.back(t, "fresh")
+			b.changed(t)
 			if s.set != nil {
 				s.set(t, b)
 			}
