@@ -93,7 +93,7 @@ func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (*Receipt
 			"read them with postseal plan, then --accept-risk "+strings.Join(names, ","))
 	}
 	if p.Empty() {
-		if err := interrupted(m, o.StateDir); err != nil {
+		if err := Interrupted(m, o.StateDir); err != nil {
 			return nil, err
 		}
 		tidy(ctx, m, o.StateDir, p.ConfigDir)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 	}
 	unlock := func() { _ = release() }
 	if kind != recovery {
-		if err := interrupted(m, o.StateDir); err != nil {
+		if err := Interrupted(m, o.StateDir); err != nil {
 			unlock()
 			return nil, nil, done(err)
 		}
@@ -64,8 +65,8 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 // recovery is the kind of a run that deals with an interrupted one.
 const recovery = "recover"
 
-// interrupted is an error that says how an interrupted run stands, or nil.
-func interrupted(m host.Reader, stateDir string) error {
+// Interrupted is an error that says how an interrupted run stands, or nil.
+func Interrupted(m host.Reader, stateDir string) error {
 	r, err := Pending(m, stateDir)
 	if err != nil || r == nil {
 		return err
@@ -78,8 +79,21 @@ func interrupted(m host.Reader, stateDir string) error {
 	return hint.Wrap(err, "postseal undo puts the old files back, postseal apply --finish goes on")
 }
 
-// remedy adds what to do about the usual reasons for which writing at a path
-// fails.
+// Remedy adds what to do about the usual reasons for which writing fails, if
+// nothing says so yet.
+func Remedy(m host.Reader, err error) error {
+	var at *fs.PathError
+	var link *os.LinkError // of a rename
+	switch {
+	case errors.As(err, &at):
+		return remedy(m, at.Path, err)
+	case errors.As(err, &link):
+		return remedy(m, link.New, err)
+	}
+	return err
+}
+
+// remedy is Remedy for a path that is known.
 func remedy(m host.Reader, path string, err error) error {
 	switch {
 	case err == nil || hint.Of(err) != "":

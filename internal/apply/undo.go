@@ -62,7 +62,7 @@ func Finish(ctx context.Context, m host.Machine, o Options) (*Receipt, error) {
 		return nil, hint.New("no run was interrupted", "postseal history lists all runs")
 	}
 	if pending.Phase == Reverting {
-		return nil, interrupted(m, o.StateDir) // half of it is taken back: only on
+		return nil, Interrupted(m, o.StateDir) // half of it is taken back: only on
 	}
 	return resume(ctx, m, pending, o, true)
 }
