@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 	if order := os.Getenv("FAULTS_STRIKE"); order != "" {
 		striker(order)
 	}
+	if dir := os.Getenv("FAULTS_CA"); dir != "" {
+		serveCA(dir)
+	}
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "postseal-faults-")
 	if err == nil {

@@ -175,7 +175,7 @@ func atStop(p int) (s call, err error) {
 
 // change says what a call at its entry changes, "" for nothing on a disc, and
 // whether it needs room there. What goes to a terminal, a pipe or a socket is
-// no change.
+// no change, and what lies in /tmp is thrown away.
 func change(p int, s call) (what string, room bool) {
 	if s.Op != atEntry {
 		return "", false
@@ -193,7 +193,7 @@ func change(p int, s call) (what string, room bool) {
 	if s.Nr == unix.SYS_OPENAT && s.Args[2]&(unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT) == 0 {
 		return "", false
 	}
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/") {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "/tmp/") || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/") {
 		return "", false
 	}
 	return c.name + " " + path, c.room
