@@ -4,6 +4,7 @@ package faults
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -28,7 +29,12 @@ const (
 	eio  blow = "eio"      // this change fails, and no other
 	full blow = "full"     // from here on nothing new can be written
 	ro   blow = "readonly" // from here on nothing can be changed: the kernel's answer to a broken disc
+	back blow = "back"     // from here on the clock is ten years behind
+	on   blow = "on"       // from here on the clock is ten years ahead
 )
+
+// jump is by how much a blow puts the clock wrong, in seconds.
+var jump = map[blow]int64{back: -10 * 365 * 86400, on: 10 * 365 * 86400}
 
 // changes are the system calls that change files, as Go's library makes them;
 // the value is the argument that holds a file descriptor, or else a path.
@@ -92,10 +98,16 @@ func strike(b blow, n int, argv []string) (hit string, code int, err error) {
 	if _, err := unix.Wait4(pid, &ws, 0, nil); err != nil {
 		return "", 0, err
 	}
+	if jump[b] != 0 {
+		if err := withoutVDSO(pid); err != nil {
+			return "", 0, err
+		}
+	}
 	if err := errors.Join(unix.PtraceSetOptions(pid, options), unix.PtraceSyscall(pid, 0)); err != nil {
 		return "", 0, err
 	}
 	count := 0
+	clocks := map[int]uintptr{}        // where a thread will find the time
 	failing := map[int]syscall.Errno{} // what a thread's call is made to answer
 	for {
 		p, err := unix.Wait4(-1, &ws, unix.WALL, nil)
@@ -121,15 +133,22 @@ func strike(b blow, n int, argv []string) (hit string, code int, err error) {
 				break // it was killed meanwhile
 			}
 			if s.Op == atExit {
+				if at, ok := clocks[p]; ok {
+					delete(clocks, p)
+					shift(p, at, jump[b])
+				}
 				if e, ok := failing[p]; ok {
 					delete(failing, p)
 					answer(p, e)
 				}
 				break
 			}
+			if s.Op == atEntry && s.Nr == unix.SYS_CLOCK_GETTIME && s.Args[0] == unix.CLOCK_REALTIME && count >= n && jump[b] != 0 {
+				clocks[p] = uintptr(s.Args[1])
+			}
 			what, room := change(p, s)
 			program := s.Nr == unix.SYS_WAITID || s.Nr == unix.SYS_WAIT4
-			if s.Op == atEntry && program && b != eio && b != full && b != ro {
+			if s.Op == atEntry && program && (b == kill || b == term || b == none) {
 				what = "while a program runs"
 			}
 			if what == "" {
@@ -208,6 +227,53 @@ func text(p int, at uintptr) string {
 	}
 	s, _, _ := bytes.Cut(b[:n], []byte{0})
 	return string(s)
+}
+
+// withoutVDSO makes a program that has just been started ask the kernel for the
+// time: it is not told of the page where it could read it (getauxval(3)).
+func withoutVDSO(p int) error {
+	const atIgnore, atSysinfoEHDR = 1, 33
+	var r unix.PtraceRegs
+	if err := unix.PtraceGetRegs(p, &r); err != nil {
+		return err
+	}
+	word := make([]byte, 8)
+	at := uintptr(r.Rsp)
+	next := func() (uint64, error) {
+		_, err := unix.PtracePeekData(p, at, word)
+		at += 8
+		return binary.NativeEndian.Uint64(word), err
+	}
+	for lists := 0; lists < 2; { // arguments and environment, after their number
+		w, err := next()
+		if err != nil {
+			return err
+		}
+		if w == 0 {
+			lists++
+		}
+	}
+	for {
+		kind, err := next()
+		if err != nil || kind == 0 {
+			return err
+		}
+		if kind == atSysinfoEHDR {
+			binary.NativeEndian.PutUint64(word, atIgnore)
+			_, err := unix.PtracePokeData(p, at-8, word)
+			return err
+		}
+		at += 8
+	}
+}
+
+// shift moves the time that a thread is about to read.
+func shift(p int, at uintptr, by int64) {
+	word := make([]byte, 8)
+	if _, err := unix.PtracePeekData(p, at, word); err == nil {
+		binary.NativeEndian.PutUint64(word, binary.NativeEndian.Uint64(word)+uint64(by))
+		_, _ = unix.PtracePokeData(p, at, word)
+	}
 }
 
 // refuse makes the kernel skip the call; answer says what it is to return.

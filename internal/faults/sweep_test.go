@@ -52,7 +52,7 @@ func sweeps() []sweep {
 }
 
 // slice is how many changes lie between two strikes without -all, by blow.
-const slice = 97
+const slice = 199
 
 func TestSweep(t *testing.T) {
 	for i, s := range sweeps() {
@@ -72,7 +72,7 @@ func TestSweep(t *testing.T) {
 			// A slice starts elsewhere in each sweep.
 			n, step := 1, 1
 			if !*all {
-				n, step = 1+(i*17)%slice, slice
+				n, step = 1+(20+i*37)%140, slice
 			}
 			for ; ; n += step {
 				if n > 2000 {

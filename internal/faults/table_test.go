@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -222,6 +223,58 @@ func (x trouble) inject(t *testing.T, b *bed) error {
 	}
 	if len(left) > 0 {
 		return fail("left behind after the next apply: %s", strings.Join(left, ", "))
+	}
+	return nil
+}
+
+// TestClock puts the clock wrong in the middle of an apply, and lets it be right
+// again for the undo.
+func TestClock(t *testing.T) {
+	for how, year := range map[blow]int{back: time.Now().Year() - 10, on: time.Now().Year() + 10} {
+		t.Run(string(how), func(t *testing.T) {
+			t.Parallel()
+			b := router(t)
+			b.changed(t)
+			step := 60
+			if *all {
+				step = 5
+			}
+			for n := 1; n < 150; n += step {
+				b.back(t, "fresh")
+				r := b.strike(how, n, b.apply...)
+				err := b.afterJump(t, r, n, year)
+				tally.add("clock", err == nil)
+				if err != nil {
+					t.Errorf("%s %d (%s), exit code %d: %v\n%s", how, n, r.hit, r.code, err, indent(r.out))
+				}
+			}
+		})
+	}
+}
+
+func (b *bed) afterJump(t *testing.T, r struck, n, year int) error {
+	t.Helper()
+	is, err := b.state(t)
+	if r.code != 0 || is != [2]bool{true, true} || err != nil {
+		return errors.Join(fmt.Errorf("new files %v", is), err)
+	}
+	if jumped := b.must(t, "ls", stateDir+"/receipts"); n == 1 && !strings.Contains(jumped, fmt.Sprintf("0001-%d", year)) {
+		return fmt.Errorf("the clock did not jump: %s", jumped)
+	}
+	if err := b.mail(); err != nil {
+		return fmt.Errorf("mail is not taken: %w", err)
+	}
+	if code, out := b.do(undo...); code != 0 {
+		return fmt.Errorf("undo ends with %d: %s", code, out)
+	}
+	if is, err := b.state(t); err != nil || is != [2]bool{} {
+		return errors.Join(fmt.Errorf("after undo: new files %v", is), err)
+	}
+	if err := b.mail(); err != nil {
+		return fmt.Errorf("mail is not taken after undo: %w", err)
+	}
+	if left := b.left(); len(left) > 0 {
+		return fmt.Errorf("left behind: %s", strings.Join(left, ", "))
 	}
 	return nil
 }
