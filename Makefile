@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl pkill unbound unbound-control
 
-.PHONY: help build install demo test check alldns fuzz bench screenshots step-ca versions clean
+.PHONY: help build install demo test faults check alldns fuzz bench screenshots step-ca versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -52,6 +52,12 @@ fuzz:
 			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(TIME) $$p || exit 1; \
 		done; \
 	done
+
+## make faults       kill, fail and fill the disc at every change of a run, and worse; takes half an hour (root)
+faults:
+	@sh .ci/install $(TOOLS)
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	$(GO) test -c -o $$dir/faults.test ./internal/faults && cd internal/faults && $$dir/faults.test -test.timeout 90m -all
 
 ## make bench        the figures of README
 bench:

@@ -38,6 +38,7 @@ var floors = [][]string{
 	// Tests and pictures stand beside the house.
 	{"internal/lab", "internal/lab/pebble"},
 	{"internal/story"},
+	{"internal/faults"},
 }
 
 // only says who alone may link a library, directly or not, and why.

@@ -205,7 +205,11 @@ func (a *app) onTerminal() bool {
 func (a *app) open() (*session.Session, error) {
 	s, err := session.Open(a.ctx, a.machine, a.settings, nil)
 	if s != nil && s.Pending != nil && !a.json {
-		fmt.Fprintf(a.err, "An earlier run was interrupted (%s): postseal undo takes it back, postseal apply --finish goes on.\n", s.Pending.ID)
+		ways := "postseal undo takes it back, postseal apply --finish goes on"
+		if s.Pending.Phase == apply.Reverting {
+			ways = "postseal undo goes on taking it back"
+		}
+		fmt.Fprintf(a.err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, ways)
 	}
 	return s, err
 }

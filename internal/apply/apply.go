@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -97,7 +98,11 @@ func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (*Receipt
 			"read them with postseal plan, then --accept-risk "+strings.Join(names, ","))
 	}
 	if p.Empty() {
-		return nil, interrupted(m, o.StateDir)
+		if err := Interrupted(m, o.StateDir); err != nil {
+			return nil, err
+		}
+		tidy(ctx, m, o.StateDir, p.ConfigDir)
+		return nil, nil
 	}
 	kind := o.Kind
 	if kind == "" {
@@ -189,7 +194,7 @@ func (t *transaction) fill(p *plan.Plan) error {
 		case err == nil:
 			e.Before = plan.Digest(old)
 		case errors.Is(err, fs.ErrNotExist):
-			e.New = true
+			e.New, e.Made = true, t.missing(filepath.Dir(f.Path))
 		default:
 			return done(fmt.Errorf("reading %s: %w", f.Path, err))
 		}

@@ -165,7 +165,7 @@ func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed
 		return nil, hint.New("no run waits to be confirmed", "postseal history lists all runs")
 	}
 	if err != nil {
-		return nil, needRoot(m, err)
+		return nil, Remedy(m, err)
 	}
 	defer func() { _ = release() }()
 	u, err := Waiting(m, stateDir)
@@ -176,7 +176,7 @@ func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed
 		return nil, hint.New("no run waits to be confirmed", "postseal history lists all runs")
 	}
 	if err := m.Remove(s.net()); err != nil {
-		return nil, needRoot(m, err)
+		return nil, Remedy(m, err)
 	}
 	_ = stopTimer(ctx, m, *u) // it finds nothing to do
 	return u, nil

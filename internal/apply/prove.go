@@ -183,7 +183,7 @@ func (t *transaction) reload(ctx context.Context, step string) error {
 		if why == "" {
 			why = "it gave no reason"
 		}
-		return done(fmt.Errorf("postfix reload ended with %d: %s", o.Code, why))
+		return done(hint.Wrap(fmt.Errorf("postfix reload ended with %d: %s", o.Code, why), "postfix -c "+t.ConfigDir+" check, and the end of Postfix's log, say more"))
 	}
 	return done(nil)
 }

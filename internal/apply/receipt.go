@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -91,15 +92,74 @@ func (s store) new(id string, n int) string {
 	return filepath.Join(s.backups(id), fmt.Sprintf("new-%d", n))
 }
 
+// unfinished stands beside the backups of a run until all are made and the
+// journal is written: before that nothing else was touched.
+func (s store) unfinished(id string) string { return filepath.Join(s.backups(id), "unfinished") }
+
+// discard removes the backups of a run that wrote nothing.
+func (s store) discard(id string) {
+	s.remove(filepath.Join("backups", id, "*"))
+	s.remove(filepath.Join("backups", id, ".*.postseal"))
+	_ = s.m.Remove(s.backups(id))
+}
+
+// remove removes files below the folder by a pattern, as far as that goes.
+func (s store) remove(pattern string) {
+	paths, _ := s.m.Glob(filepath.Join(literal(s.dir), pattern))
+	for _, p := range paths {
+		_ = s.m.Remove(p)
+	}
+}
+
+// sweep removes what runs have left that were killed and need no recovery. The
+// caller has the lock, and knows that there is no journal. Backups of which
+// something may have been written stay, whatever became of their journal.
+func (s store) sweep() {
+	for _, pattern := range []string{".journal.json.postseal", "receipts/.*.postseal", "staging/main.cf", "staging/master.cf", "staging/.ma*.cf.postseal", "backups/*/new-*", "backups/*/.*.postseal"} {
+		s.remove(pattern)
+	}
+	paths, _ := s.m.Glob(filepath.Join(literal(s.dir), "backups", "*", "unfinished"))
+	for _, p := range paths {
+		id := filepath.Base(filepath.Dir(p))
+		if _, err := s.m.Stat(s.receipt(id)); errors.Is(err, fs.ErrNotExist) {
+			s.discard(id)
+		}
+	}
+	s.remove("backups/*") // only those that are empty
+}
+
+// tidy removes what a run has left that was killed when all was done, if there
+// is anything and this user may.
+func tidy(ctx context.Context, m host.Machine, stateDir, configDir string) {
+	lock := filepath.Join(stateDir, "lock")
+	if _, err := m.Stat(lock); err == nil {
+		if release, err := m.Lock(lock); err == nil {
+			store{m, stateDir}.sweep()
+			_ = release()
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, name := range []string{"main.cf", "master.cf"} {
+		path := filepath.Join(configDir, name)
+		if _, err := m.Stat(path + ".tmp"); err != nil {
+			continue
+		}
+		if release, err := m.LockEdit(ctx, path); err == nil {
+			_ = release() // which removes it
+		}
+	}
+}
+
 func (s store) put(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
 	if _, err := s.m.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+		return remedy(s.m, path, err)
 	}
-	return s.m.Replace(path, append(data, '\n'), 0o600)
+	return remedy(s.m, path, s.m.Replace(path, append(data, '\n'), 0o600))
 }
 
 func (s store) get(path string) (*Receipt, error) {

@@ -17,7 +17,7 @@ func (t *transaction) stage(ctx context.Context, p *plan.Plan) error {
 	done := t.step("let postconf read a copy")
 	dir := filepath.Join(t.o.StateDir, "staging")
 	if _, err := t.m.MkdirAll(dir, 0o700); err != nil {
-		return done(err)
+		return done(remedy(t.m, dir, err))
 	}
 	names := map[plan.Kind]string{plan.MainCF: "main.cf", plan.MasterCF: "master.cf"}
 	for kind, name := range names {
@@ -34,7 +34,7 @@ func (t *transaction) stage(ctx context.Context, p *plan.Plan) error {
 		path := filepath.Join(dir, name)
 		defer func() { _ = t.m.Remove(path) }()
 		if err := t.m.Replace(path, content, 0o600); err != nil {
-			return done(err)
+			return done(remedy(t.m, path, err))
 		}
 	}
 	o, err := t.m.Run(ctx, "postconf", "-c", dir, "-n")

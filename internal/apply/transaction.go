@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,21 +37,22 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 	t := &transaction{m: m, o: o, store: store{m, o.StateDir}}
 	done := t.step("lock")
 	if _, err := m.MkdirAll(o.StateDir, 0o700); err != nil {
-		return nil, nil, done(needRoot(m, fmt.Errorf("making %s: %w", o.StateDir, err)))
+		return nil, nil, done(remedy(m, o.StateDir, fmt.Errorf("making %s: %w", o.StateDir, err)))
 	}
 	release, err := m.Lock(filepath.Join(o.StateDir, "lock"))
 	if err != nil {
 		if errors.Is(err, host.ErrLocked) {
 			err = hint.Wrap(fmt.Errorf("another postseal is at work on this machine: %w", err), "wait until it has ended")
 		}
-		return nil, nil, done(needRoot(m, err))
+		return nil, nil, done(remedy(m, o.StateDir, err))
 	}
 	unlock := func() { _ = release() }
 	if kind != recovery {
-		if err := interrupted(m, o.StateDir); err != nil {
+		if err := Interrupted(m, o.StateDir); err != nil {
 			unlock()
 			return nil, nil, done(err)
 		}
+		t.store.sweep()
 	}
 	if kind == "apply" {
 		if err := waits(m, o.StateDir); err != nil {
@@ -69,8 +71,8 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 // recovery is the kind of a run that deals with an interrupted one.
 const recovery = "recover"
 
-// interrupted is an error that says how an interrupted run stands, or nil.
-func interrupted(m host.Reader, stateDir string) error {
+// Interrupted is an error that says how an interrupted run stands, or nil.
+func Interrupted(m host.Reader, stateDir string) error {
 	r, err := Pending(m, stateDir)
 	if err != nil || r == nil {
 		return err
@@ -83,10 +85,38 @@ func interrupted(m host.Reader, stateDir string) error {
 	return hint.Wrap(err, "postseal undo puts the old files back, postseal apply --finish goes on")
 }
 
-// needRoot adds the usual reason for which writing fails.
-func needRoot(m host.Reader, err error) error {
-	if errors.Is(err, fs.ErrPermission) && m.UID() != 0 {
+// Remedy adds what to do about the usual reasons for which writing fails, if
+// nothing says so yet.
+func Remedy(m host.Reader, err error) error {
+	var at *fs.PathError
+	var link *os.LinkError // of a rename
+	switch {
+	case errors.As(err, &at):
+		return remedy(m, at.Path, err)
+	case errors.As(err, &link):
+		return remedy(m, link.New, err)
+	}
+	return err
+}
+
+// remedy is Remedy for a path that is known.
+func remedy(m host.Reader, path string, err error) error {
+	switch {
+	case err == nil || hint.Of(err) != "":
+		return err
+	case errors.Is(err, fs.ErrPermission) && m.UID() != 0:
 		return hint.Wrap(err, "run it as root: sudo postseal ...")
+	case errors.Is(err, syscall.EPERM):
+		return hint.Wrap(err, "the file may be protected: lsattr "+path+" shows an i; chattr -i takes it away")
+	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EROFS):
+		return hint.Wrap(err, "the file, or its file system, is mounted so that it cannot be replaced: findmnt -T "+path)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		dir := filepath.Dir(path)
+		return hint.Wrap(err, "make room there, and run it again: df -h "+dir+" shows blocks, df -i "+dir+" files")
+	case errors.Is(err, fs.ErrNotExist):
+		return hint.Wrap(err, "somebody removed it meanwhile: run it again, which makes it anew")
+	case errors.Is(err, syscall.EIO):
+		return hint.Wrap(err, "the disc may be failing: dmesg shows what the kernel says of it; then run it again")
 	}
 	return err
 }
@@ -148,7 +178,7 @@ func (t *transaction) lockPaths(ctx context.Context, paths []string) (func(), er
 			if errors.Is(err, host.ErrLocked) {
 				err = hint.Wrap(err, "another program is editing it: postconf -e, or a second postseal; try again")
 			}
-			return nil, done(needRoot(t.m, err))
+			return nil, done(remedy(t.m, path, err))
 		}
 		held = append(held, release)
 	}
@@ -178,42 +208,48 @@ func (t *transaction) execute(ctx context.Context) (*Receipt, error) {
 
 // prepare makes the backups and the journal. Until it has ended, nothing that
 // Postfix reads has been touched.
-func (t *transaction) prepare() (err error) {
+func (t *transaction) prepare() error {
 	done := t.step("back up")
-	if _, err := t.m.MkdirAll(t.store.backups(t.ID), 0o700); err != nil {
-		return done(err)
+	err := t.backUp()
+	if err == nil {
+		err = t.phase(Prepared)
 	}
-	for i := range t.Entries {
-		if !t.Entries[i].New {
-			if err := t.m.Replace(t.store.old(t.ID, i), t.old[i], 0o600); err != nil {
-				return done(errors.Join(err, t.discard()))
-			}
-		}
-		if !t.Entries[i].Gone {
-			if err := t.m.Replace(t.store.new(t.ID, i), t.new[i], 0o600); err != nil {
-				return done(errors.Join(err, t.discard()))
-			}
-		}
+	if err != nil {
+		_ = t.m.Remove(t.store.journal()) // which may be in place although writing it failed
+		t.store.discard(t.ID)
+		return done(remedy(t.m, t.store.journal(), err))
 	}
-	if err := t.phase(Prepared); err != nil {
-		return done(errors.Join(err, t.discard()))
-	}
+	_ = t.m.Remove(t.store.unfinished(t.ID))
 	return done(nil)
+}
+
+// backUp keeps what is there, and what will be.
+func (t *transaction) backUp() error {
+	if _, err := t.m.MkdirAll(t.store.backups(t.ID), 0o700); err != nil {
+		return err
+	}
+	if err := t.m.Replace(t.store.unfinished(t.ID), nil, 0o600); err != nil {
+		return err
+	}
+	for i, e := range t.Entries {
+		if !e.New {
+			if err := t.m.Replace(t.store.old(t.ID, i), t.old[i], 0o600); err != nil {
+				return err
+			}
+		}
+		if !e.Gone {
+			if err := t.m.Replace(t.store.new(t.ID, i), t.new[i], 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // phase writes the journal.
 func (t *transaction) phase(p Phase) error {
 	t.Phase = p
 	return t.store.put(t.store.journal(), t.Receipt)
-}
-
-// discard removes backups of a run that wrote nothing.
-func (t *transaction) discard() error {
-	t.dropNew()
-	for i := range t.Entries {
-		_ = t.m.Remove(t.store.old(t.ID, i))
-	}
-	return t.m.Remove(t.store.backups(t.ID))
 }
 
 // write puts the files in place. What other files refer to comes first.
@@ -238,43 +274,31 @@ func (t *transaction) write() error {
 
 // put writes or removes one file.
 func (t *transaction) put(i int, remove bool, content []byte) error {
-	e := &t.Entries[i]
+	e := t.Entries[i]
 	if remove {
 		err := t.m.Remove(e.Path)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
+		t.dropTemp(e.Path)
 		for _, dir := range slices.Backward(e.Made) {
 			_ = t.m.Remove(dir) // stays if something else is in it now
 		}
-		return err
+		return remedy(t.m, e.Path, err)
 	}
 	dirMode := fs.FileMode(0o755)
 	if e.Kind == plan.ChainPEM {
 		dirMode = 0o700
 	}
-	made, err := t.m.MkdirAll(filepath.Dir(e.Path), dirMode)
-	if err != nil {
-		return err
-	}
-	if len(made) > 0 {
-		e.Made = made
-		if err := t.phase(t.Phase); err != nil {
-			return err
-		}
-	}
-	if e.Kind == plan.ChainPEM {
+	_, err := t.m.MkdirAll(filepath.Dir(e.Path), dirMode)
+	switch {
+	case err != nil:
+	case e.Kind == plan.ChainPEM:
 		err = t.m.ReplaceSecret(e.Path, content)
-	} else {
+	default:
 		err = t.m.Replace(e.Path, content, e.Mode)
 	}
-	switch {
-	case errors.Is(err, syscall.EPERM):
-		return hint.Wrap(err, "the file may be protected: lsattr "+e.Path+" shows an i; chattr -i takes it away")
-	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EROFS):
-		return hint.Wrap(err, "the file, or its file system, is mounted so that it cannot be replaced: findmnt -T "+e.Path)
-	}
-	return needRoot(t.m, err)
+	return remedy(t.m, e.Path, err)
 }
 
 // finish turns the journal into a receipt.
@@ -297,17 +321,43 @@ func (t *transaction) finish(p Phase) error {
 			return err
 		}
 	}
-	if err := t.m.Remove(t.store.journal()); err != nil {
-		return err
+	if err := t.m.Remove(t.store.journal()); errors.Is(err, fs.ErrNotExist) && p == RolledBack {
+		return nil // somebody was faster; all is as it was
+	} else if err != nil {
+		return remedy(t.m, t.store.journal(), err)
 	}
 	t.dropNew()
 	return nil
 }
 
-// dropNew removes the copies of what was to be written; the backups stay.
+// dropNew removes the copies of what was to be written, and what a run that
+// was killed had half written; the backups stay.
 func (t *transaction) dropNew() {
-	for i := range t.Entries {
+	for i, e := range t.Entries {
 		_ = t.m.Remove(t.store.new(t.ID, i))
+		t.dropTemp(e.Path)
+	}
+	_ = t.m.Remove(t.store.unfinished(t.ID))
+}
+
+// dropTemp removes what a killed run had half written for path.
+func (t *transaction) dropTemp(path string) {
+	if target, err := t.m.Resolve(path); err == nil {
+		path = target
+	}
+	_ = t.m.Remove(host.Temp(path))
+}
+
+// missing are the folders that have to be made for dir to be there, outermost
+// first. The journal has them before any is made: a run that is killed in
+// between is still taken back whole.
+func (t *transaction) missing(dir string) (out []string) {
+	for {
+		if _, err := t.m.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			return out
+		}
+		out = append([]string{dir}, out...)
+		dir = filepath.Dir(dir)
 	}
 }
 
@@ -320,7 +370,10 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revertTime)
 	defer cancel()
 	t.Failure = failure.Error()
-	_ = t.phase(Reverting) // a full disc must not keep the old bytes from coming back
+	if t.phase(Reverting) != nil {
+		t.dropNew()            // makes room
+		_ = t.phase(Reverting) // a full disc must not keep the old bytes from coming back
+	}
 	if err := t.restore(ctx); err != nil {
 		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
 		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; postseal undo tries again")
@@ -331,7 +384,9 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 	return hint.Wrap(fmt.Errorf("%w: %w", ErrRolledBack, failure), hint.Of(failure))
 }
 
-// restore writes the old contents over the new ones, last first.
+// restore writes the old contents over the new ones, last first. Where one
+// cannot be put back it stops, for what comes before is what the file refers
+// to: a main.cf that stays needs the chain file that it names.
 func (t *transaction) restore(ctx context.Context) error {
 	done := t.step("put the old files back")
 	t.dropNew() // frees room, should the disc be full
@@ -340,13 +395,15 @@ func (t *transaction) restore(ctx context.Context) error {
 		e := t.Entries[i]
 		now, err := t.digest(e.Path)
 		switch {
-		case err != nil:
-			all = append(all, err)
-		case now == e.Before && !e.New:
+		case err != nil || now == e.Before && !e.New:
 		case now != e.Before && now != e.After && now != "":
-			all = append(all, fmt.Errorf("%s was changed by someone else meanwhile, and is left as it is", e.Path))
+			err = fmt.Errorf("%s was changed by someone else meanwhile, and is left as it is", e.Path)
 		default:
-			all = append(all, t.put(i, e.New, t.old[i]))
+			err = t.put(i, e.New, t.old[i])
+		}
+		all = append(all, err)
+		if err != nil && e.Kind != plan.Answers {
+			break
 		}
 	}
 	if err := done(errors.Join(all...)); err != nil || t.FilesOnly {

@@ -65,6 +65,9 @@ func Finish(ctx context.Context, m host.Machine, o Options) (*Receipt, error) {
 	if pending == nil {
 		return nil, hint.New("no run was interrupted", "postseal history lists all runs")
 	}
+	if pending.Phase == Reverting {
+		return nil, Interrupted(m, o.StateDir) // half of it is taken back: only on
+	}
 	return resume(ctx, m, pending, o, true)
 }
 
@@ -91,8 +94,12 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 		if err == nil && forward && !e.Gone {
 			content, err = m.ReadFile(t.store.new(t.ID, i))
 		}
-		if err != nil {
-			return nil, done(fmt.Errorf("%w: %w", ErrNotRolledBack, err))
+		switch {
+		case err != nil && forward:
+			return nil, done(hint.Wrap(fmt.Errorf("the run cannot be finished: %w", err), "postseal undo"))
+		case err != nil:
+			return nil, done(hint.Wrap(fmt.Errorf("%w: %w", ErrNotRolledBack, err),
+				"what there is of the old files is in "+t.store.backups(t.ID)+"; put them back by hand, then rm "+t.store.journal()))
 		}
 		t.old, t.new = append(t.old, old), append(t.new, content)
 	}

@@ -28,6 +28,14 @@ func (Local) ReplaceSecret(path string, data []byte) error {
 	return replace(path, data, 0o600, false)
 }
 
+// Temp is the file that Replace writes before it takes the place of path. One
+// fixed name per file: what a crash leaves behind is used again, and cannot
+// pile up.
+func Temp(path string) string {
+	dir, base := filepath.Split(path)
+	return filepath.Join(dir, "."+base+".postseal")
+}
+
 // replace does the work; keep is whether an existing file keeps its owner,
 // mode and attributes.
 func replace(path string, data []byte, mode fs.FileMode, keep bool) (err error) {
@@ -51,11 +59,9 @@ func replace(path string, data []byte, mode fs.FileMode, keep bool) (err error) 
 	if exists && !old.Mode().IsRegular() {
 		return ErrNotRegular
 	}
-	dir, base := filepath.Split(target)
-	// One fixed name per file: what a crash leaves behind is used again, and
-	// cannot pile up. It is created anew, so that no link planted under the
-	// name is followed, and nobody else can have it open.
-	tmp := filepath.Join(dir, "."+base+".postseal")
+	// It is created anew, so that no link planted under the name is followed,
+	// and nobody else can have it open.
+	dir, tmp := filepath.Dir(target), Temp(target)
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -3,12 +3,14 @@ package lineage
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"postseal/certs"
 	"postseal/certs/acme"
+	"postseal/internal/apply"
 )
 
 // Due says whether a certificate is to be renewed now, and why, in words.
@@ -66,6 +68,13 @@ func (k *Keeper) Renew(ctx context.Context, all []*Lineage, force bool) []Outcom
 }
 
 func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outcome) {
+	// Nothing could be put in place, and an order would be wasted.
+	if err := apply.Interrupted(k.M, k.StateDir); err != nil {
+		for _, kind := range l.KeyTypes {
+			out = append(out, Outcome{Lineage: l.Name, Algorithm: Algorithm(kind), Err: err})
+		}
+		return out
+	}
 	var c *acme.Client
 	var meta acme.Meta
 	for _, kind := range l.KeyTypes {
@@ -73,10 +82,16 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 		o := Outcome{Lineage: l.Name, Algorithm: name}
 		i := l.Issued[name]
 		leaf, err := k.leaf(l, name)
+		if err == nil && i != nil && i.Coming != nil && i.Coming.Fingerprint == fingerprint(leaf) {
+			if err := k.adopt(ctx, l, name, leaf); err != nil {
+				out = append(out, Outcome{Lineage: l.Name, Algorithm: name, Err: err})
+			}
+			i = l.Issued[name]
+		}
 		switch {
 		case i == nil || err != nil:
 			o.Why, i = "it was never got, or its file is gone", &Issued{}
-		case i.Fingerprint != certs.Chain{Certs: []*x509.Certificate{leaf}}.Facts(nil).Fingerprint:
+		case i.Fingerprint != fingerprint(leaf):
 			o.Why, o.Err = "", fmt.Errorf("%s holds another certificate than the one that was got: somebody else put it there", k.Path(l, name))
 			out = append(out, o)
 			continue
@@ -105,11 +120,23 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 			if o.Err = k.preflight(ctx, l, meta); o.Err == nil {
 				o.Err = k.one(ctx, c, meta, l, kind, nil)
 			}
-			o.Renewed = o.Err == nil
+			o.Renewed, o.Err = o.Err == nil, apply.Remedy(k.M, o.Err)
 		}
 		out = append(out, o)
 	}
 	return out
+}
+
+func fingerprint(leaf *x509.Certificate) string {
+	return certs.Chain{Certs: []*x509.Certificate{leaf}}.Facts(nil).Fingerprint
+}
+
+// adopt notes a certificate that was put in place by a run that was cut short,
+// and does what that run did not come to.
+func (k *Keeper) adopt(ctx context.Context, l *Lineage, algorithm string, leaf *x509.Certificate) error {
+	l.Issued[algorithm] = l.Issued[algorithm].Coming
+	served := certs.Chain{Certs: []*x509.Certificate{leaf}}.Facts(nil).PublicKey
+	return errors.Join(k.prepareNext(l, algorithm, served), k.Save(l), k.reload(ctx, l, k.Path(l, algorithm)))
 }
 
 // leaf is the certificate in a lineage's file.

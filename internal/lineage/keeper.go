@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -282,19 +283,27 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	if err := k.counted(l, order, err); err != nil {
 		return err
 	}
-	if err := k.install(ctx, got.Chain, target); err != nil {
-		return err
-	}
-	f := got.Facts(nil)
-	if l.Issued == nil {
-		l.Issued = map[string]*Issued{}
-	}
+	f, i := got.Facts(nil), l.Issued[name]
 	now := &Issued{KeyType: kind, URL: got.URL, Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
-	if i := l.Issued[name]; i != nil {
-		now.Next, now.Old = i.Next, i.Old
+	if i != nil {
+		now.Next, now.Old = i.Next, slices.Clone(i.Old)
 	}
 	if next != nil && old != nil {
 		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now()})
+	}
+	if i != nil {
+		i.Coming = now
+		_ = k.Save(l) // it only matters if we are killed now
+	}
+	if err := k.install(ctx, got.Chain, target); err != nil {
+		if i != nil && !errors.Is(err, apply.ErrNotRolledBack) {
+			i.Coming = nil
+			_ = k.Save(l)
+		}
+		return err
+	}
+	if l.Issued == nil {
+		l.Issued = map[string]*Issued{}
 	}
 	l.Issued[name] = now
 	// What is wrong with the next key, or with the notes, is told, and does not

@@ -156,6 +156,9 @@ type Issued struct {
 	// long as records may name them.
 	Next *NextKey   `json:"next,omitempty"`
 	Old  []Replaced `json:"old,omitempty"`
+	// Coming is what takes the place of this one while it is put there: if that
+	// was cut short, the file holds the one or the other.
+	Coming *Issued `json:"coming,omitempty"`
 }
 
 // NextKey is a key that is not used yet. It lies beside the chain.
