@@ -62,11 +62,17 @@ func Waiting(m host.Reader, stateDir string) (*Unconfirmed, error) {
 	return &u, nil
 }
 
-// waits is an error if a run waits to be confirmed.
-func waits(m host.Reader, stateDir string) error {
+// waits is an error if a run waits to be confirmed. The caller has the lock, and
+// knows that no run is under way: one that was killed before it wrote anything
+// waits for nothing.
+func waits(m host.Machine, stateDir string) error {
 	u, err := Waiting(m, stateDir)
 	if err != nil || u == nil {
 		return err
+	}
+	s := store{m, stateDir}
+	if _, err := m.Stat(s.receipt(u.Run)); errors.Is(err, fs.ErrNotExist) {
+		return m.Remove(s.net())
 	}
 	text := fmt.Sprintf("goes back by itself at %s", u.By.Local().Format(time.TimeOnly))
 	if m.Now().After(u.By.Add(time.Minute)) {

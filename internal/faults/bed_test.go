@@ -187,6 +187,11 @@ func mailserver(t *testing.T) *bed {
 	return newBed(t, masterCF+users, "apply", "--yes", "--no-rehearsal", "--submission", "encrypt-and-465", "--accept-risk", "drop-tls10,require-submission-tls")
 }
 
+// netted is a bed whose apply would go back by itself.
+func netted(t *testing.T) *bed {
+	return newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--confirm-within", "1h", "--accept-risk", "drop-tls10")
+}
+
 func newBed(t *testing.T, master string, apply ...string) *bed {
 	t.Helper()
 	lab.NeedRoot(t)

@@ -40,6 +40,7 @@ func sweeps() []sweep {
 	out := []sweep{
 		{group: "apply of main.cf", how: kill, bed: router, to: true},
 		{group: "apply of main.cf and master.cf", how: kill, bed: mailserver, to: true},
+		{group: "apply with a net under it", how: kill, bed: netted, to: true},
 		{group: "undo", how: kill, bed: mailserver, set: applied, argv: undo, from: true},
 		{group: "recovery by undo", how: kill, bed: mailserver, set: cut, argv: undo, from: true},
 		{group: "recovery by --finish", how: kill, bed: mailserver, set: cut, argv: finish, from: true, to: true},
