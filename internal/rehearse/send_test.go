@@ -2,6 +2,7 @@ package rehearse_test
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,27 +28,9 @@ func publicStore(t testing.TB, b *bed) string {
 // truth is what each kind of server gets at each level: v verified, e encrypted,
 // c in clear, h held back, f held back and then in clear. It was written down
 // from research and TLS_README before it was measured.
-const truth = `
-                      none may encrypt fingerprint dane dane-only verify secure
-trusted               c    e   e       v           e    h         v      v
-self-signed           c    e   e       h           e    h         h      h
-wrong-name            c    e   e       h           e    h         h      h
-expired               c    e   e       h           e    h         h      h
-no-starttls           c    c   h       h           c    h         h      h
-starttls-refused      c    c   h       h           c    h         h      h
-starttls-cut          c    f   h       h           f    h         h      h
-stripped              c    c   h       h           c    h         h      h
-tls10-only            c    e   h       h           e    h         h      h
-tls13-only            c    e   e       v           e    h         v      v
-asks-certificate      c    e   e       v           e    h         v      v
-requires-certificate  c    h   h       h           h    h         h      h
-anonymous-only        c    e   e       h           e    h         h      h
-dane-right            c    e   e       h           v    v         h      h
-dane-wrong            c    e   e       h           h    h         h      h
-dane-no-starttls      c    c   h       h           h    h         h      h
-sts-right             v    v   v       v           v    v         v      v
-sts-wrong             h    h   h       h           h    h         h      h
-`
+//
+//go:embed testdata/truth.txt
+var truth string
 
 func letter(t rehearse.Trial) string {
 	switch {
