@@ -15,6 +15,7 @@ import (
 // keepState is a run that is written and proved, and goes back by itself
 // unless it is kept.
 type keepState struct {
+	title    string
 	follow   *apply.Follow
 	readable bool
 	tally    apply.Tally
@@ -44,9 +45,9 @@ type kept struct {
 var countTime = time.Second // tests do not wait for it
 
 // startKeeping shows the countdown.
-func (m *Model) startKeeping() tea.Cmd {
+func (m *Model) startKeeping(title string) tea.Cmd {
 	m.gen++
-	m.stage, m.keep = keeping, keepState{now: m.end.receipt.ConfirmBy.Add(-m.o.Within)}
+	m.stage, m.keep = keeping, keepState{title: title, now: m.end.receipt.ConfirmBy.Add(-m.o.Within)}
 	return m.count(0)
 }
 
@@ -151,7 +152,7 @@ func (m *Model) keepDetails() []string {
 func (m *Model) keepPage() page {
 	k, t := &m.keep, m.theme
 	left := max(0, m.end.receipt.ConfirmBy.Sub(k.now)).Round(time.Second)
-	lines := hang("   "+t.good.Render(signGood)+" ", wrap("Applied and proved.", m.width-8))
+	lines := hang("   "+t.good.Render(signGood)+" ", wrap(k.title, m.width-8))
 	lines = append(lines, "")
 	clock := fmt.Sprintf("%d:%02d", int(left.Minutes()), int(left.Seconds())%60)
 	lines = append(lines, indent("   ", wrap("Keep it? It goes back by itself in "+clock+", even if this terminal is lost.", m.width-6))...)

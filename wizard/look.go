@@ -77,6 +77,12 @@ func (m *Model) looked(l looked) tea.Cmd {
 	m.look.ready, m.look.remarks = true, report.Remarks(l.session.Facts)
 	if l.session.Pending != nil {
 		m.stage, m.look.files = pending, l.files
+		return nil
+	}
+	if u := l.session.Unconfirmed; u != nil {
+		m.end = endState{receipt: u}
+		m.result = Result{Receipt: u, Undo: m.session.UndoCommand()}
+		return m.startKeeping("Run " + u.ID + " of " + u.When.Local().Format("2006-01-02 15:04") + " is written, and waits to be kept.")
 	}
 	return nil
 }
@@ -168,6 +174,9 @@ func (m *Model) pendingKey(k tea.KeyMsg) tea.Cmd {
 	machine, dir := m.o.Machine, m.session.ConfigDir
 	switch k.String() {
 	case "f":
+		if m.session.Pending.Phase == apply.Reverting {
+			return nil // it can only be taken back
+		}
 		return m.startRun("Finishing the interrupted run.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
 			return apply.Finish(ctx, machine, o)
 		})
@@ -193,6 +202,10 @@ func (m *Model) pendingPage() page {
 		lines = append(lines, indent("     ", wrap(s, m.width-8))...)
 	}
 	lines = append(lines, "")
+	if r.Phase == apply.Reverting {
+		lines = append(lines, indent("   ", wrap("It was being put back. Undo goes on with that.", m.width-6))...)
+		return page{lines: lines, keys: []string{"u undo it", "q quit"}}
+	}
 	lines = append(lines, indent("   ", wrap("Finish writes what is missing, reloads Postfix and proves it. Undo puts the old files back.", m.width-6))...)
 	return page{lines: lines, keys: []string{"f finish it", "u undo it", "q quit"}}
 }

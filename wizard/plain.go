@@ -106,6 +106,9 @@ func (p *plain) run() Result {
 	if s.Pending != nil {
 		return p.pending()
 	}
+	if u := s.Unconfirmed; u != nil {
+		return p.keep(Result{Receipt: u, Undo: s.UndoCommand()}, "Run "+u.ID+" is written, and waits to be kept.")
+	}
 	if err := p.interview(); err != nil {
 		return Result{Err: err}
 	}
@@ -119,7 +122,11 @@ func (p *plain) pending() Result {
 	for _, l := range r.State(p.o.Machine) {
 		p.say("  %s", oneLine(l))
 	}
-	answer, err := p.read("f finish it, u undo it, q quit:")
+	ways := "f finish it, u undo it, q quit:"
+	if r.Phase == apply.Reverting {
+		ways = "u goes on undoing it, q quit:"
+	}
+	answer, err := p.read(ways)
 	if err != nil {
 		return Result{Err: err}
 	}
@@ -222,7 +229,7 @@ func (p *plain) review() Result {
 	if err != nil || r.ConfirmBy.IsZero() {
 		return out
 	}
-	return p.keep(out)
+	return p.keep(out, "Applied and proved.")
 }
 
 // rehearse plays the plan on a private Postfix, and says what is worth a look.
@@ -261,9 +268,9 @@ func (p *plain) rehearse(pl *plan.Plan) error {
 }
 
 // keep asks whether the run stays. Without an answer it goes back by itself.
-func (p *plain) keep(out Result) Result {
+func (p *plain) keep(out Result, title string) Result {
 	r := out.Receipt
-	p.wrapped(fmt.Sprintf("Applied and proved. It goes back by itself at %s, even if this terminal is lost.", r.ConfirmBy.Local().Format(time.TimeOnly)))
+	p.wrapped(fmt.Sprintf("%s It goes back by itself at %s, even if this terminal is lost.", title, r.ConfirmBy.Local().Format(time.TimeOnly)))
 	for {
 		answer, err := p.read("Keep it? y keep it, n put it back:")
 		switch {

@@ -117,7 +117,7 @@ func (m *Model) ran(r ran) tea.Cmd {
 		return tea.Quit // nobody is there to read the page
 	}
 	if r.err == nil && r.receipt != nil && !r.receipt.ConfirmBy.IsZero() {
-		return m.startKeeping()
+		return m.startKeeping("Applied and proved.")
 	}
 	return nil
 }

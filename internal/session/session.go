@@ -58,6 +58,8 @@ type Session struct {
 	Answers *ask.Answers
 	// Pending is a run that was interrupted, or nil.
 	Pending *apply.Receipt
+	// Unconfirmed is a run that goes back by itself unless it is kept, or nil.
+	Unconfirmed *apply.Receipt
 
 	answersText string
 	answersNew  bool
@@ -106,6 +108,10 @@ func (s *Session) gather() error {
 	}
 	if last != nil {
 		s.recorded(last)
+		if u, err := apply.Waiting(s.Machine, s.StateDir); err == nil && u != nil && u.Run == last.ID {
+			s.Unconfirmed = last
+			s.Unconfirmed.ConfirmBy = u.By
+		}
 	}
 	all = append(all, s.answersFile())
 	s.editedByHand()
