@@ -94,7 +94,8 @@ smtp_tls_policy_maps, or that --policy gives ("secure match=.example.com").
 // candidate is what will be rehearsed.
 func (a *app) candidate(current bool) (rehearse.Candidate, error) {
 	s, err := a.open()
-	if err != nil && !(current && s != nil && errors.Is(err, session.ErrAnswers)) {
+	usable := err == nil || current && s != nil && errors.Is(err, session.ErrAnswers)
+	if !usable {
 		return rehearse.Candidate{}, err
 	}
 	if !s.Facts.Root {

@@ -153,7 +153,7 @@ func (t *transaction) disarm(ctx context.Context) {
 func (t *transaction) trouble() string {
 	var out []string
 	for i, p := range t.Before {
-		if !p.OK && !(i < len(t.Checks) && t.Checks[i].New) {
+		if isNew := i < len(t.Checks) && t.Checks[i].New; !p.OK && !isNew {
 			out = append(out, fmt.Sprintf("%s was %s", p.Service, outcome(p)))
 		}
 	}
