@@ -197,7 +197,8 @@ func spoil(p *plan.Plan, line string) {
 }
 
 // TestRollBack: settings that `postfix check` and postconf let pass, but that
-// stop TLS or mail, are found by a handshake, and everything is put back.
+// stop TLS or mail, are found in the rehearsal, and nothing is written; without
+// one they are found by a handshake, and everything is put back.
 func TestRollBack(t *testing.T) {
 	for _, c := range []struct{ name, line, why string }{
 		{"CA file missing", "smtpd_tls_CAfile = /nonexistent/ca.pem", "454"},
@@ -216,6 +217,13 @@ func TestRollBack(t *testing.T) {
 			p.Block = nil // the copy that postconf reads differs from the block now
 			o := options(s, p)
 			o.ProveTime = 3 * time.Second
+			if _, err := apply.Run(context.Background(), host.Local{}, p, o); !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), plan.RiskFailedRehearsal) {
+				t.Errorf("rehearsed: %v", err)
+			}
+			if b.read(t, "main.cf") != before {
+				t.Fatal("written though the rehearsal failed")
+			}
+			o.Rehearse = nil
 			r, err := apply.Run(context.Background(), host.Local{}, p, o)
 			if !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(err.Error(), c.why) {
 				t.Fatalf("%v, want %s", err, c.why)
