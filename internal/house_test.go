@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"internal/detect", "certs/acme"},
 	{"certs/acme/legodns"},
 	{"internal/interview", "internal/publish"},
-	{"internal/plan"},
+	{"internal/plan", "internal/audit"},
 	{"internal/rehearse"},
 	{"internal/apply"},
 	{"internal/lineage"},

@@ -16,6 +16,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/apply"
+	"postseal/internal/audit"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/lab"
@@ -140,6 +141,7 @@ func TestNoNull(t *testing.T) {
 	}
 	for name, out := range map[string]string{
 		"facts":         asJSON(t, report.FactsJSON(s.Facts)),
+		"card":          asJSON(t, report.CardJSON(audit.Audit(s.Facts))),
 		"bare facts":    asJSON(t, report.FactsJSON(bare)),
 		"plan":          planJSON(t, p),
 		"empty plan":    planJSON(t, &plan.Plan{}),

@@ -11,6 +11,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/apply"
+	"postseal/internal/audit"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/lab"
@@ -139,6 +140,7 @@ func TestHostile(t *testing.T) {
 	manyLines := map[string]bool{"errors": true, "steps": true, "history": true, "unjudged": true}
 	for name, show := range map[string]func(report.Printer) error{
 		"facts": func(p report.Printer) error { p.Facts(&f); return nil },
+		"card":  func(p report.Printer) error { p.Card(audit.Audit(&f)); return nil },
 		"plan":  func(p report.Printer) error { return p.Plan(&hostile) },
 		"receipts": func(p report.Printer) error {
 			for _, r := range receipts {
@@ -158,6 +160,7 @@ func TestHostile(t *testing.T) {
 		"brief":        func(p report.Printer) error { p.Certificate(judged, true); return nil },
 		"unjudged":     func(p report.Printer) error { p.Certificate(unjudged, true); return nil },
 		"facts JSON":   func(p report.Printer) error { return p.JSON(report.FactsJSON(&f)) },
+		"card JSON":    func(p report.Printer) error { return p.JSON(report.CardJSON(audit.Audit(&f))) },
 		"plan JSON":    func(p report.Printer) error { return p.JSON(planJSON) },
 		"receipt JSON": func(p report.Printer) error { return p.JSON(receipts) },
 		"errors JSON":  func(p report.Printer) error { return p.JSON(report.ErrorsJSON(hint.New(bad, bad), 1)) },

@@ -1,0 +1,304 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"postseal/certs"
+	"postseal/internal/detect"
+	"postseal/internal/host"
+	"postseal/internal/interview"
+	"postseal/internal/lab"
+)
+
+var id = regexp.MustCompile(`^PS-(RCV|SUB|SND|CRT|PUB|CFG)-\d{3}$`)
+
+// TestRules: every rule is whole, no number is given twice, one file each, and a
+// cure that is an answer names a question.
+func TestRules(t *testing.T) {
+	if len(Rules) < 60 {
+		t.Errorf("only %d rules", len(Rules))
+	}
+	seen := map[string]bool{}
+	for _, r := range Rules {
+		if seen[r.ID] || !id.MatchString(r.ID) {
+			t.Errorf("%s: twice, or no ID", r.ID)
+		}
+		seen[r.ID] = true
+		if r.Title == "" || r.Why == "" || r.Source == "" || r.Cure == "" || r.Since == "" || r.Find == nil || !slices.Contains(Parts, r.Part) || r.Severity.String() == "" {
+			t.Errorf("%s lacks something", r.ID)
+		}
+		if r.Title != strings.ToLower(r.Title[:1])+r.Title[1:] && !strings.HasPrefix(r.Title, "TLS") && !strings.HasPrefix(r.Title, "DANE") && !strings.HasPrefix(r.Title, "CA ") && !strings.HasPrefix(r.Title, "STARTTLS") || strings.HasSuffix(r.Title, ".") {
+			t.Errorf("%s: %q", r.ID, r.Title)
+		}
+		if flag, ok := strings.CutPrefix(r.Cure, "--"); ok {
+			name := strings.TrimRight(strings.Fields(flag)[0], ",:")
+			if _, ok := interview.All.Lookup(name); !ok {
+				t.Errorf("%s: --%s is no question", r.ID, name)
+			}
+		}
+		file := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(r.ID, "PS-"), "-", "_")) + ".go"
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("%s has no file of its own: %v", r.ID, err)
+		}
+	}
+	files, err := filepath.Glob("???_???.go")
+	if err != nil || len(files) != len(Rules) {
+		t.Errorf("%d files for %d rules: %v", len(files), len(Rules), err)
+	}
+}
+
+// fixture are certificates that all tests share.
+var fixture struct {
+	sync.Once
+	ca            *lab.CA
+	issued, other lab.Issued
+}
+
+// scene is a server for a test.
+type scene struct {
+	main, master string
+	version      string
+	leaf         *lab.Leaf
+	change       func(*detect.Facts)
+}
+
+const (
+	router = "smtp inet n - n - - smtpd\n"
+	users  = router + "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n"
+	sender = "smtp unix - - n - - smtp\n"
+)
+
+func look(t *testing.T, s scene) *detect.Facts {
+	t.Helper()
+	fixture.Do(func() { // a key of this size takes its time
+		fixture.ca = lab.NewCA(t)
+		fixture.issued = fixture.ca.Issue(t, lab.Leaf{RSA: true, RSABits: 3072, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)})
+		fixture.other = fixture.ca.Issue(t, lab.Leaf{RSA: true})
+	})
+	ca, issued := fixture.ca, fixture.issued
+	if s.leaf != nil {
+		issued = ca.Issue(t, *s.leaf)
+	}
+	files := map[string]string{
+		"main.cf":   "compatibility_level = 3.6\nmyhostname = mx.example.org\nrelay_domains = example.org\n" + s.main,
+		"master.cf": s.master, "/c/chain.pem": issued.Key + issued.Cert + ca.IntermediatePEM, "/c/cert.pem": issued.Cert + ca.IntermediatePEM, "/c/key.pem": issued.Key,
+		"/c/other.pem": fixture.other.Key, "/c/leaf.pem": issued.Key + issued.Cert, "/c/few.pem": ca.RootPEM,
+		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM,
+	}
+	if s.version == "" {
+		s.version = "3.10.13"
+	}
+	f, err := detect.Look(context.Background(), host.ReadOnly{Reader: lab.Machine(t, s.version, files)}, "/etc/postfix", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.InspectCA(host.ReadOnly{Reader: lab.Machine(t, "", files)}, f.Config.Text(nil, "smtp_tls_CAfile"))
+	if s.change != nil {
+		s.change(f)
+	}
+	return f
+}
+
+const good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /c/chain.pem\nsmtpd_tls_protocols = >=TLSv1.2\nsmtpd_tls_mandatory_protocols = >=TLSv1.2\n" +
+	"smtpd_tls_exclude_ciphers = aNULL, kRSA, kDHE, SHA1, SHA256, SHA384, CAMELLIA, ARIA, AESCCM8\nsmtpd_tls_loglevel = 1\nsmtpd_tls_received_header = yes\nsmtpd_tls_auth_only = yes\n" +
+	"smtp_tls_security_level = may\nsmtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\nsmtp_tls_loglevel = 1\ntls_eecdh_auto_curves = X25519MLKEM768 X25519\n"
+
+// well are facts that a fake machine cannot have.
+func well(f *detect.Facts) {
+	f.Resolver.Validates = detect.Unknown
+	for i := range f.Certificates {
+		f.Certificates[i].Owner = "certbot"
+	}
+	f.CAFiles = nil
+}
+
+// without takes settings out of the good configuration, and with puts others in.
+func without(with string, names ...string) string {
+	var out []string
+	for _, l := range strings.Split(good, "\n") {
+		if name, _, _ := strings.Cut(l, " "); !slices.Contains(names, name) {
+			out = append(out, l)
+		}
+	}
+	return strings.Join(out, "\n") + with
+}
+
+// TestGood: a server that does all of it has nothing to be told, and an A in
+// every part; no rule finds something where there is nothing.
+func TestGood(t *testing.T) {
+	for name, master := range map[string]string{
+		"router":     router + sender,
+		"mailserver": users + "submissions inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes\n" + sender,
+	} {
+		c := Audit(look(t, scene{main: good, master: master, change: well}))
+		for _, f := range c.Findings {
+			t.Errorf("%s: %s %s: %v", name, f.ID, f.Title, f.Hits)
+		}
+		for _, g := range c.Grades {
+			if g.Letter != "A" || g.Points != 100 {
+				t.Errorf("%s: %+v", name, g)
+			}
+		}
+	}
+}
+
+// TestFinds: each rule finds what it is for, on a server that is otherwise well.
+func TestFinds(t *testing.T) {
+	cert := func(change func(*detect.Certificate)) func(*detect.Facts) {
+		return func(f *detect.Facts) {
+			well(f)
+			for i := range f.Certificates {
+				change(&f.Certificates[i])
+			}
+		}
+	}
+	validates := func(v detect.Tri) func(*detect.Facts) {
+		return func(f *detect.Facts) { well(f); f.Resolver.Validates = v }
+	}
+	lvl := func(level string) string {
+		return without("\nsmtp_tls_security_level = "+level+"\n", "smtp_tls_security_level")
+	}
+	both := router + sender
+	scenes := map[string]scene{
+		"PS-RCV-001": {main: without("smtpd_tls_security_level = none\n", "smtpd_tls_security_level")},
+		"PS-RCV-002": {main: without("smtpd_tls_security_level = encrypt\n", "smtpd_tls_security_level")},
+		"PS-RCV-003": {main: without("smtpd_tls_protocols = >=TLSv1\n", "smtpd_tls_protocols")},
+		"PS-RCV-004": {main: without("smtpd_tls_protocols = >=TLSv1.3\n", "smtpd_tls_protocols")},
+		"PS-RCV-005": {main: without("smtpd_tls_exclude_ciphers = kRSA\n", "smtpd_tls_exclude_ciphers")},
+		"PS-RCV-006": {main: without("smtpd_tls_exclude_ciphers = aNULL\n", "smtpd_tls_exclude_ciphers")},
+		"PS-RCV-007": {main: without("smtpd_tls_exclude_ciphers = aNULL\n", "smtpd_tls_exclude_ciphers")},
+		"PS-RCV-008": {main: without("smtpd_tls_exclude_ciphers = aNULL\n", "smtpd_tls_exclude_ciphers")},
+		"PS-RCV-009": {main: without("", "smtpd_tls_loglevel")},
+		"PS-RCV-010": {main: without("", "smtpd_tls_received_header")},
+		"PS-RCV-011": {main: good, leaf: &lab.Leaf{NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
+		"PS-RCV-012": {main: without("smtpd_tls_exclude_ciphers = aRSA\n", "smtpd_tls_exclude_ciphers")},
+		"PS-RCV-013": {main: good + "smtpd_tls_ask_ccert = yes\n"},
+		"PS-RCV-014": {main: without("smtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\n", "smtpd_tls_security_level")},
+		"PS-RCV-015": {main: good + "smtpd_tls_CAfile = /c/few.pem\n"},
+		"PS-RCV-016": {main: good + "smtpd_tls_ciphers = export\n"},
+		"PS-RCV-017": {main: good + "tls_medium_cipherlist = HIGH\n"},
+		"PS-RCV-018": {main: without("tls_eecdh_auto_curves = X25519 prime256v1\n", "tls_eecdh_auto_curves")},
+		"PS-RCV-019": {main: good + "smtpd_discard_ehlo_keywords = chunking, STARTTLS\n"},
+		"PS-RCV-020": {main: good + "tls_preempt_cipherlist = yes\n"},
+		"PS-RCV-021": {main: good + "postscreen_tls_security_level = none\n", master: "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n" + sender},
+		"PS-RCV-022": {main: good + "smtpd_client_new_tls_session_rate_limit = 5\n"},
+		"PS-RCV-023": {main: good, master: "smtp inet n - n - - smtpd -o smtpd_tls_protocols=>=TLSv1\n" + sender},
+		"PS-SUB-001": {main: good, master: users[:strings.Index(users, " -o smtpd_tls_security_level=encrypt")] + "\n" + sender},
+		"PS-SUB-002": {main: without("", "smtpd_tls_auth_only"), master: "smtp inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n" + sender},
+		"PS-SUB-003": {main: good, master: users + sender},
+		"PS-SUB-004": {main: without("smtpd_tls_mandatory_protocols = >=TLSv1\n", "smtpd_tls_mandatory_protocols"), master: users + sender},
+		"PS-SUB-005": {main: good + "smtpd_sasl_auth_enable = yes\n", master: users + sender},
+		"PS-SND-001": {main: lvl("none")},
+		"PS-SND-002": {main: lvl("encrypt")},
+		"PS-SND-003": {main: lvl("secure")},
+		"PS-SND-004": {main: lvl("dane") + "smtp_dns_support_level = dnssec\n", change: validates(detect.No)},
+		"PS-SND-005": {main: good, change: validates(detect.Yes)},
+		"PS-SND-006": {main: without("", "smtp_tls_CAfile")},
+		"PS-SND-007": {main: without("smtp_tls_CAfile = /nonexistent\n", "smtp_tls_CAfile")},
+		"PS-SND-008": {main: without("smtp_tls_CAfile = /c/few.pem\n", "smtp_tls_CAfile"), change: func(*detect.Facts) {}},
+		"PS-SND-009": {main: without("smtp_tls_CApath = /etc/ssl/certs\n", "smtp_tls_CAfile"), master: router + "smtp unix - - y - - smtp\n"},
+		"PS-SND-010": {main: good + "smtp_tls_protocols = >=TLSv1.2\n"},
+		"PS-SND-011": {main: good + "smtp_tls_exclude_ciphers = aNULL\n"},
+		"PS-SND-012": {main: good + "smtp_tls_chain_files = /c/chain.pem\n", change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9} }},
+		"PS-SND-013": {main: good + "smtp_tls_chain_files = /c/chain.pem\n"},
+		"PS-SND-014": {main: without("", "smtp_tls_loglevel")},
+		"PS-SND-015": {main: lvl("encrypt") + "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"},
+		"PS-SND-016": {main: good + "smtp_tls_wrappermode = yes\n"},
+		"PS-SND-017": {main: good + "smtp_tls_policy_maps = hash:/etc/postfix/policy\n"},
+		"PS-SND-018": {main: good + "smtp_tls_per_site = hash:/etc/postfix/site\n"},
+		"PS-SND-019": {main: good + "smtp_tls_fingerprint_digest = md5\nsmtp_tls_policy_maps = hash:/etc/postfix/policy\n"},
+		"PS-SND-020": {main: lvl("encrypt") + "content_filter = amavis:[127.0.0.1]:10024\n", master: both + "amavis unix - - n - - smtp\n"},
+		"PS-SND-021": {main: good + "smtp_cname_overrides_servername = yes\n"},
+		"PS-SND-022": {main: lvl("encrypt"), master: both + "relay unix - - n - - smtp -o smtp_tls_security_level=may\n"},
+		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},
+		"PS-CRT-002": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)}},
+		"PS-CRT-003": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -80), NotAfter: lab.Noon.AddDate(0, 0, 9)}},
+		"PS-CRT-004": {main: without("smtpd_tls_chain_files = /c/leaf.pem\n", "smtpd_tls_chain_files")},
+		"PS-CRT-005": {main: good, leaf: &lab.Leaf{RSA: true, Names: []string{"www.example.org"}, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
+		"PS-CRT-006": {main: good, leaf: &lab.Leaf{RSA: true, SelfSigned: true, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
+		"PS-CRT-007": {main: without("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/other.pem\n", "smtpd_tls_chain_files")},
+		"PS-CRT-008": {main: without("smtpd_tls_chain_files = /nonexistent.pem\n", "smtpd_tls_chain_files")},
+		"PS-CRT-009": {main: good, change: cert(func(c *detect.Certificate) { c.Bits = 1024 })},
+		"PS-CRT-010": {main: good, change: cert(func(c *detect.Certificate) { c.Bits = 2048 })},
+		"PS-CRT-011": {main: good, change: cert(func(c *detect.Certificate) { c.ServerUse = false })},
+		"PS-CRT-012": {main: good, change: cert(func(c *detect.Certificate) { c.Chain = "/etc/ssl/certs/ssl-cert-snakeoil.pem" })},
+		"PS-CRT-013": {main: good, change: cert(func(c *detect.Certificate) { c.Owner = "" })},
+		"PS-CRT-014": {main: without("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n", "smtpd_tls_chain_files")},
+		"PS-PUB-001": {main: good, change: validates(detect.Yes)},
+		"PS-PUB-002": {main: good, change: func(f *detect.Facts) { well(f); f.Unproved = []string{"mx.example.org"} }},
+		"PS-PUB-003": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }},
+		"PS-CFG-001": {main: without("smtpd_tls_security_level = maye\n", "smtpd_tls_security_level")},
+		"PS-CFG-002": {main: without("smtpd_tls_protocols = >=TLS1.2\n", "smtpd_tls_protocols")},
+		"PS-CFG-003": {main: good + "smtpd_use_tls = yes\n"},
+		"PS-CFG-004": {main: good + "smtpd_tls_securty_level = may\n"},
+		"PS-CFG-005": {main: good + "smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n"},
+		"PS-CFG-006": {main: good + "smtpd_tls_session_cache_database = berkeley:/x\n"},
+		"PS-CFG-007": {main: good, change: func(f *detect.Facts) {
+			well(f)
+			f.Managers = []detect.Manager{{Name: "mailcow", Evidence: "a file", Overwrites: true}}
+		}},
+		"PS-CFG-008": {main: good, version: "3.7.11"},
+		"PS-CFG-009": {main: good, version: "3.5.25"},
+	}
+	for _, r := range Rules {
+		t.Run(r.ID, func(t *testing.T) {
+			s, ok := scenes[r.ID]
+			if !ok {
+				t.Fatal("nobody has seen this rule find anything")
+			}
+			if s.master == "" {
+				s.master = both
+			}
+			if s.change == nil {
+				s.change = well
+			}
+			hits := r.Find(look(t, s))
+			if len(hits) == 0 {
+				t.Fatal("it finds nothing")
+			}
+			for _, h := range hits {
+				if strings.TrimSpace(h.Detail) == "" || len(h.Detail) > 300 {
+					t.Errorf("%q", h.Detail)
+				}
+			}
+		})
+	}
+}
+
+// TestGrade: points are what the findings cost, once each, and never below 0.
+func TestGrade(t *testing.T) {
+	rule := func(n int, s Severity) Finding {
+		return Finding{Rule{ID: fmt.Sprint(n), Part: Sending, Severity: s, Title: "x"}, []Hit{{}, {}}}
+	}
+	for _, x := range []struct {
+		findings []Finding
+		points   int
+		letter   string
+	}{
+		{nil, 100, "A"},
+		{[]Finding{rule(1, Low), rule(2, Low), rule(3, Note)}, 94, "A"},
+		{[]Finding{rule(1, Medium), rule(2, Low)}, 87, "B"},
+		{[]Finding{rule(1, High), rule(2, Medium)}, 65, "C"},
+		{[]Finding{rule(1, Critical)}, 40, "D"},
+		{[]Finding{rule(1, Critical), rule(2, Critical)}, 0, "F"},
+	} {
+		g := Card{Findings: x.findings}.grade(Sending)
+		if g.Points != x.points || g.Letter != x.letter {
+			t.Errorf("%+v, not %d %s", g, x.points, x.letter)
+		}
+	}
+	if g := (Card{Findings: []Finding{rule(1, Critical)}}).grade(Receiving); g.Points != 100 {
+		t.Errorf("another part's finding counts: %+v", g)
+	}
+}
+
+// wrongTLSA names a key that nobody has.
+var wrongTLSA = map[string][]certs.TLSA{"mx.example.org": {{Usage: 3, Selector: 1, Matching: 1, Data: make([]byte, 32)}}}

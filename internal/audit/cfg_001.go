@@ -1,0 +1,12 @@
+package audit
+
+import "postseal/internal/detect"
+
+var cfg001 = Rule{
+	ID: "PS-CFG-001", Part: Receiving, Severity: Critical, Since: "1.0",
+	Title:  "a setting makes a service die",
+	Why:    "No mail passes through that service.",
+	Source: "postconf(5), master(5)",
+	Cure:   "take it back, or correct it",
+	Find:   problems(func(p detect.Problem) bool { return p.Fatal }),
+}

@@ -1,0 +1,16 @@
+package audit
+
+import (
+	"strings"
+
+	"postseal/internal/detect"
+)
+
+var cfg003 = Rule{
+	ID: "PS-CFG-003", Part: Receiving, Severity: Low, Since: "1.0",
+	Title:  "obsolete parameters are set",
+	Why:    "They do nothing, or not what they seem to; whoever reads them is misled.",
+	Source: "postconf(5)",
+	Cure:   "postseal apply takes them out",
+	Find:   problems(func(p detect.Problem) bool { return strings.HasPrefix(p.Text, "obsolete") }),
+}

@@ -1,0 +1,20 @@
+package audit
+
+import "postseal/internal/detect"
+
+var cfg007 = Rule{
+	ID: "PS-CFG-007", Part: Receiving, Severity: Note, Since: "1.0",
+	Title:  "something else writes this configuration too",
+	Why:    "It may undo what is changed here.",
+	Source: "what was found on this machine",
+	Cure:   "make the change there",
+	Find: func(f *detect.Facts) []Hit {
+		var out []Hit
+		for _, m := range f.Managers {
+			if m.Overwrites {
+				out = append(out, Hit{Detail: m.Name + ": " + m.Evidence})
+			}
+		}
+		return out
+	},
+}

@@ -1,0 +1,21 @@
+package audit
+
+import (
+	"time"
+
+	"postseal/internal/detect"
+)
+
+var crt002 = Rule{
+	ID: "PS-CRT-002", Part: Certificates, Severity: High, Since: "1.0",
+	Title:  "the certificate has run out",
+	Why:    "Senders that check it hold mail back or fail; others deliver.",
+	Source: "RFC 5280 section 4.1.2.5",
+	Cure:   "postseal cert renew, or postseal cert obtain",
+	Find: served(func(f *detect.Facts, c detect.Certificate) string {
+		if !c.NotAfter.IsZero() && f.Now.After(c.NotAfter) {
+			return "ended " + c.NotAfter.UTC().Format(time.DateOnly)
+		}
+		return ""
+	}),
+}

@@ -1,0 +1,22 @@
+package audit
+
+import (
+	"errors"
+	"io/fs"
+
+	"postseal/internal/detect"
+)
+
+var crt008 = Rule{
+	ID: "PS-CRT-008", Part: Certificates, Severity: Critical, Since: "1.0",
+	Title:  "the certificate cannot be loaded",
+	Why:    "STARTTLS is refused with 454, or only anonymous suites are left.",
+	Source: "seen: disabling TLS support",
+	Cure:   "postseal cert inspect shows what is wrong with the file",
+	Find: served(func(f *detect.Facts, c detect.Certificate) string {
+		if c.Err != nil && !errors.Is(c.Err, fs.ErrPermission) {
+			return "cannot be used: " + c.Err.Error()
+		}
+		return ""
+	}),
+}

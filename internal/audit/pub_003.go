@@ -1,0 +1,39 @@
+package audit
+
+import (
+	"maps"
+	"slices"
+
+	"postseal/certs"
+	"postseal/internal/detect"
+)
+
+var pub003 = Rule{
+	ID: "PS-PUB-003", Part: Publishing, Severity: Critical, Since: "1.0",
+	Title:  "no TLSA record names the certificate",
+	Why:    "Senders with DANE do not deliver.",
+	Source: "RFC 7672 section 2.2",
+	Cure:   "postseal publish",
+	Find: func(f *detect.Facts) []Hit {
+		var out []Hit
+		for _, name := range slices.Sorted(maps.Keys(f.TLSA)) {
+			matched, judged := false, false
+			for _, c := range f.ServerCertificates() {
+				chains, _, err := f.Chains(c.Chain)
+				if err != nil {
+					continue
+				}
+				for _, chain := range chains {
+					judged = true
+					for _, finding := range chain.Inspect(certs.Want{TLSA: map[string][]certs.TLSA{name: f.TLSA[name]}}).Findings {
+						matched = matched || finding.Topic == "TLSA" && finding.Level == certs.Good
+					}
+				}
+			}
+			if judged && !matched {
+				out = append(out, Hit{Detail: "of the records of " + name})
+			}
+		}
+		return out
+	},
+}

@@ -1,0 +1,21 @@
+package audit
+
+import (
+	"postseal/internal/detect"
+	"postseal/internal/postfix"
+)
+
+var rcv003 = Rule{
+	ID: "PS-RCV-003", Part: Receiving, Severity: Medium, Since: "1.0",
+	Title:  "TLS 1.0 or 1.1 is taken",
+	Why:    "These versions can be broken; who has newer ones uses those, but testers fail the server for it.",
+	Source: "RFC 8996: MUST NOT be negotiated; RFC 9325 section 5.2 exempts opportunistic use",
+	Cure:   "--min-protocol TLSv1.2",
+	Find: listeners(func(f *detect.Facts, l detect.Listener) string {
+		p := floor(f, l)
+		if tls(l) && p != "" && p.Below(postfix.TLSv12) {
+			return "takes " + string(p) + " and newer"
+		}
+		return ""
+	}, detect.Relay),
+}

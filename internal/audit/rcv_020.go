@@ -1,0 +1,22 @@
+package audit
+
+import (
+	"strings"
+
+	"postseal/internal/detect"
+	"postseal/internal/postfix"
+)
+
+var rcv020 = Rule{
+	ID: "PS-RCV-020", Part: Receiving, Severity: Note, Since: "1.0",
+	Title:  "the server chooses the suite",
+	Why:    "With the suites of today the client knows best what is fast for it.",
+	Source: "Postfix TLS_README: risky; Mozilla intermediate: off",
+	Cure:   "take tls_preempt_cipherlist out of main.cf",
+	Find: parameter("tls_preempt_cipherlist", func(f *detect.Facts, v postfix.Value) string {
+		if strings.EqualFold(v.Text, "yes") {
+			return "is yes"
+		}
+		return ""
+	}),
+}

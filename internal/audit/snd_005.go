@@ -1,0 +1,17 @@
+package audit
+
+import "postseal/internal/detect"
+
+var snd005 = Rule{
+	ID: "PS-SND-005", Part: Sending, Severity: Low, Since: "1.0",
+	Title:  "DANE could be used, and is not",
+	Why:    "The resolver validates: who publishes TLSA records would be protected, and nobody else would notice.",
+	Source: "RFC 7672; NCSC-NL: recommended",
+	Cure:   "--outbound-level dane",
+	Find: transports(func(f *detect.Facts, t detect.Transport) string {
+		if t.Level == "may" && f.Resolver.Validates == detect.Yes {
+			return "has TLS level may"
+		}
+		return ""
+	}),
+}

@@ -1,0 +1,22 @@
+package audit
+
+import (
+	"strings"
+
+	"postseal/internal/detect"
+	"postseal/internal/postfix"
+)
+
+var snd021 = Rule{
+	ID: "PS-SND-021", Part: Sending, Severity: Note, Since: "1.0",
+	Title:  "an alias can stand in for the name of a server",
+	Why:    "Who can forge DNS chooses the name that is compared.",
+	Source: "postconf(5), smtp_cname_overrides_servername: deprecated since 3.11",
+	Cure:   "take smtp_cname_overrides_servername out of main.cf",
+	Find: parameter("smtp_cname_overrides_servername", func(f *detect.Facts, v postfix.Value) string {
+		if strings.EqualFold(v.Text, "yes") {
+			return "is yes"
+		}
+		return ""
+	}),
+}

@@ -1,0 +1,28 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+
+	"postseal/internal/detect"
+)
+
+var snd022 = Rule{
+	ID: "PS-SND-022", Part: Sending, Severity: Medium, Since: "1.0",
+	Title:  "one way out has a weaker level than the others",
+	Why:    "Mail that takes it is less protected than main.cf says.",
+	Source: "master(5), -o",
+	Cure:   "look at the service in master.cf",
+	Find: transports(func(f *detect.Facts, t detect.Transport) string {
+		order := []string{"none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure"}
+		main := detect.ClientLevel(func(n string) string { return f.Config.Text(nil, n) })
+		o, ok := t.Service.Override("smtp_tls_security_level")
+		if !ok || strings.Contains(t.Service.Name, "amavis") || strings.Contains(t.Service.Name, "filter") {
+			return ""
+		}
+		if slices.Index(order, t.Level) < slices.Index(order, main) {
+			return "overrides smtp_tls_security_level with " + o.Value + "; main.cf says " + main
+		}
+		return ""
+	}),
+}

@@ -1,0 +1,17 @@
+package audit
+
+import "postseal/internal/detect"
+
+var sub001 = Rule{
+	ID: "PS-SUB-001", Part: Receiving, Severity: Critical, Since: "1.0",
+	Title:  "users may send without TLS",
+	Why:    "Their passwords and their mail pass in clear text.",
+	Source: "RFC 8314 section 3: TLS MUST be used by users",
+	Cure:   "--submission encrypt",
+	Find: listeners(func(f *detect.Facts, l detect.Listener) string {
+		if l.Level != "encrypt" {
+			return "does not demand TLS"
+		}
+		return ""
+	}, detect.Submission, detect.Submissions),
+}
