@@ -107,7 +107,7 @@ var queue = []struct {
 // its parents, searchable by the user postfix. It needs root.
 func Create(dir, mainCF, masterCF string) (*Instance, error) {
 	i := &Instance{Dir: dir}
-	ids, err := owners()
+	ids, err := owners(maincf.Parse(mainCF))
 	if err != nil {
 		return nil, fmt.Errorf("creating a private Postfix: %w", err)
 	}
@@ -133,14 +133,21 @@ func Create(dir, mainCF, masterCF string) (*Instance, error) {
 	return i, nil
 }
 
-// owners looks up the two accounts that Postfix needs ("" is root).
-func owners() (map[string]int, error) {
+// owners looks up the two accounts that Postfix needs ("" is root); main.cf may
+// name others than the usual ones (postconf(5), mail_owner and setgid_group).
+func owners(main *maincf.File) (map[string]int, error) {
+	name := func(parameter, usual string) string {
+		if e, ok := main.Get(parameter); ok && e.Value != "" {
+			return e.Value
+		}
+		return usual
+	}
 	ids := map[string]int{"": 0, "g:": 0}
-	u, err := user.Lookup("postfix")
+	u, err := user.Lookup(name("mail_owner", "postfix"))
 	if err != nil {
 		return nil, err
 	}
-	g, err := user.LookupGroup("postdrop")
+	g, err := user.LookupGroup(name("setgid_group", "postdrop"))
 	if err != nil {
 		return nil, err
 	}
