@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl pkill unbound unbound-control
 
-.PHONY: help build install demo test faults check alldns fuzz bench screenshots step-ca versions clean
+.PHONY: help build install demo test faults check alldns fuzz bench bench-probe screenshots step-ca versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -63,6 +63,11 @@ faults:
 bench:
 	@sh .ci/install postconf
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/report ./internal/rehearse ./wizard ./internal/story
+
+## make bench-probe  postseal probe against sslscan, nmap and testssl, side by side
+bench-probe:
+	@sh .ci/install $(TOOLS) sslscan nmap testssl
+	$(GO) test -count=1 -timeout 20m -run 'TestPeers$$' ./internal/probe -peers -v
 
 ## make screenshots  the pictures, from the stories that test the same screens
 screenshots:

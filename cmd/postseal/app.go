@@ -162,7 +162,7 @@ Without a verb it is a wizard, on a terminal. The verbs do the same without ques
 	p.BoolVar(&a.json, "json", false, "print data instead of text, errors too")
 	p.BoolVar(&a.noColor, "no-color", false, "print without colours (as the variable NO_COLOR)")
 	p.BoolVar(&a.verbose, "verbose", false, "say at the end what was run")
-	root.AddCommand(a.auditCmd(), a.certCmd(), a.planCmd(), a.applyCmd(), a.undoCmd(), a.historyCmd(), a.questionsCmd(), a.demoCmd(), a.manCmd(), a.versionCmd(), a.watchCmd(), a.publishCmd(), a.rehearseCmd(), a.sinkCmd(), a.guardCmd(), a.confirmCmd(), a.revertCmd())
+	root.AddCommand(a.auditCmd(), a.certCmd(), a.planCmd(), a.applyCmd(), a.undoCmd(), a.historyCmd(), a.questionsCmd(), a.demoCmd(), a.manCmd(), a.versionCmd(), a.watchCmd(), a.publishCmd(), a.probeCmd(), a.rehearseCmd(), a.sinkCmd(), a.guardCmd(), a.confirmCmd(), a.revertCmd())
 	for _, c := range root.Commands() {
 		c.Long += exitHelp
 	}

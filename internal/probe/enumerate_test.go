@@ -1,0 +1,148 @@
+package probe_test
+
+import (
+	"context"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postseal/internal/lab"
+	"postseal/internal/probe"
+)
+
+// truth asks for each suite by itself, with a full handshake of OpenSSL.
+func truth(t *testing.T, addr string) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	gate := make(chan struct{}, 4)
+	for version, flag := range map[string]string{"TLS 1.0": "-tls1", "TLS 1.1": "-tls1_1", "TLS 1.2": "-tls1_2", "TLS 1.3": "-tls1_3"} {
+		list, option := "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-cipher"
+		names, err := exec.Command("openssl", "ciphers", "-s", flag, list).Output()
+		if version == "TLS 1.3" {
+			names, option = []byte("TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_CCM_SHA256:TLS_AES_128_CCM_8_SHA256"), "-ciphersuites"
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range strings.Split(strings.TrimSpace(string(names)), ":") {
+			if strings.Contains(name, "PSK") || strings.Contains(name, "SRP") || option == "-cipher" && strings.HasPrefix(name, "TLS_") {
+				continue
+			}
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				gate <- struct{}{}
+				defer func() { <-gate }()
+				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+				defer cancel()
+				value := name + ":@SECLEVEL=0"
+				if option == "-ciphersuites" {
+					value = name
+				}
+				cmd := exec.CommandContext(ctx, "openssl", "s_client", "-connect", addr, "-starttls", "smtp", flag, option, value, "-brief")
+				cmd.Stdin = strings.NewReader("QUIT\r\n")
+				said, _ := cmd.CombinedOutput() // the exit code tells of the end of the session too
+				if strings.Contains(string(said), "CONNECTION ESTABLISHED") {
+					mu.Lock()
+					out[version] = append(out[version], name)
+					mu.Unlock()
+				}
+			}()
+		}
+	}
+	wg.Wait()
+	for _, list := range out {
+		slices.Sort(list)
+	}
+	return out
+}
+
+// TestEnumerate: on servers weak and strong, what is found is what a client of
+// OpenSSL finds that asks for one suite at a time.
+func TestEnumerate(t *testing.T) {
+	lab.Need(t, "openssl")
+	ca := lab.NewCA(t)
+	dir := lab.Dir(t)
+	chain := func(name string, l lab.Leaf) string {
+		i := ca.Issue(t, l)
+		return lab.Write(t, dir, name, i.Key+i.Cert+ca.IntermediatePEM, 0o600)
+	}
+	ec, rs := chain("ec.pem", lab.Leaf{}), chain("rsa.pem", lab.Leaf{RSA: true})
+	services := map[string]string{
+		"weak":          "smtpd_tls_chain_files=" + ec + "," + rs,
+		"strong":        "smtpd_tls_chain_files=" + ec + "," + rs + " -o smtpd_tls_protocols=>=TLSv1.2 -o smtpd_tls_exclude_ciphers=aNULL,kRSA,kDHE,SHA1,SHA256,SHA384,CAMELLIA,ARIA,AESCCM8",
+		"anonymous":     "smtpd_tls_cert_file=none",
+		"RSA alone":     "smtpd_tls_chain_files=" + rs + " -o smtpd_tls_protocols=>=TLSv1.2",
+		"ECDSA alone":   "smtpd_tls_chain_files=" + ec + " -o smtpd_tls_protocols=>=TLSv1.2",
+		"TLS 1.3 alone": "smtpd_tls_chain_files=" + ec + " -o smtpd_tls_protocols=TLSv1.3",
+		"old alone":     "smtpd_tls_chain_files=" + rs + " -o smtpd_tls_protocols=<=TLSv1.1",
+		"server order":  "smtpd_tls_chain_files=" + ec + " -o smtpd_tls_protocols=TLSv1.2 -o tls_preempt_cipherlist=yes -o smtpd_tls_ask_ccert=yes -o smtpd_tls_CAfile=" + rs,
+	}
+	names := slices.Sorted(func(yield func(string) bool) {
+		for n := range services {
+			if !yield(n) {
+				return
+			}
+		}
+	})
+	var entries []string
+	for _, n := range names {
+		entries = append(entries, "%s inet n - n - - smtpd -o "+services[n])
+	}
+	server := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_peername_lookup = no\nsmtpd_tls_loglevel = 1\n", entries...)
+	for i, name := range names {
+		t.Run(name, func(t *testing.T) {
+			e, err := probe.Enumerate(context.Background(), probe.Target{Addr: server.Addrs[i]}, probe.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := map[string][]string{}
+			pairs := 0
+			for _, v := range e.Versions {
+				for _, s := range v.Suites {
+					found[v.Name] = append(found[v.Name], s.OpenSSL)
+				}
+				pairs += len(v.Suites)
+				slices.Sort(found[v.Name])
+			}
+			if d := cmp.Diff(truth(t, server.Addrs[i]), found); d != "" {
+				t.Errorf("(-OpenSSL +ours)\n%s", d)
+			}
+			// Every accepted suite and group costs one handshake, every chain one
+			// more; two for the order, three for the looks around.
+			bound := pairs + 5*(2+2+1) + len(e.Groups) + len(e.Curves) + 4 + 3
+			if e.Handshakes > bound {
+				t.Errorf("%d handshakes for %d pairs, more than %d", e.Handshakes, pairs, bound)
+			}
+			kinds := map[string]bool{}
+			for _, c := range e.Certificates {
+				kinds[c.Algorithm] = true
+			}
+			switch name {
+			case "weak":
+				if !kinds["RSA"] || !kinds["ECDSA"] || len(e.Groups) < 4 || len(e.Curves) < 4 || !e.Extended || !e.Tickets || pairs != 110 {
+					t.Errorf("%d pairs, %+v", pairs, e)
+				}
+			case "server order":
+				if e.Versions[0].Chooses != "server" || !e.AsksCertificate {
+					t.Errorf("%+v", e)
+				}
+			case "strong":
+				if e.Versions[0].Name != "TLS 1.2" || e.Versions[0].Chooses != "client" || pairs != 11 {
+					t.Errorf("%d pairs, %+v", pairs, e)
+				}
+			}
+			if e.Injected || e.Compressed {
+				t.Errorf("%+v", e)
+			}
+			t.Logf("%d pairs, %d handshakes, %s, groups %v, curves %v", pairs, e.Handshakes, e.Took, e.Groups, e.Curves)
+		})
+	}
+}

@@ -1,0 +1,115 @@
+package probe
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"math/big"
+	"net"
+	"testing"
+	"time"
+)
+
+// FuzzReply: whatever a server sends, it is read to an end without a panic, and
+// what is accepted has a version.
+func FuzzReply(f *testing.F) {
+	f.Add([]byte{21, 3, 3, 0, 2, 2, 40})
+	f.Add(append([]byte{22, 3, 3, 0, 44, 2, 0, 0, 40, 3, 3}, make([]byte, 40)...))
+	f.Add([]byte("220 not TLS at all\r\n"))
+	f.Add(hello{version: tls13, suites: []uint16{0x1301}}.marshal())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var r reply
+		err := r.read(bytes.NewReader(data))
+		if err == nil && r.accepted && r.version == 0 {
+			t.Errorf("accepted without a version: %x", data)
+		}
+		if r.dhBits < 0 || r.authorities < 0 || len(r.leaf) > len(data) {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// TestSuites: each has one number and both names.
+func TestSuites(t *testing.T) {
+	if len(suites) < 120 || len(suiteByID) != len(suites) {
+		t.Errorf("%d suites, %d numbers", len(suites), len(suiteByID))
+	}
+	for _, s := range suites {
+		if s.Name == "" || s.OpenSSL == "" {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// TestInjected: a server that keeps what came in clear text behind STARTTLS is
+// found out, and one that throws it away is not accused.
+func TestInjected(t *testing.T) {
+	for name, keeps := range map[string]bool{"keeps it": true, "throws it away": false} {
+		t.Run(name, func(t *testing.T) {
+			addr := careless(t, keeps)
+			e := &enumerator{target: Target{Addr: addr}, out: &Enumeration{}}
+			capabilities, injected := e.inside(context.Background())
+			if injected != keeps || len(capabilities) != 1 || capabilities[0] != "SIZE" {
+				t.Errorf("injected %v, %q", injected, capabilities)
+			}
+		})
+	}
+}
+
+// careless is a mail server that reads ahead, and keeps or drops it.
+func careless(t *testing.T, keeps bool) (addr string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				in := bufio.NewReader(c)
+				_, _ = io.WriteString(c, "220 here\r\n")
+				_, _ = in.ReadString('\n')
+				_, _ = io.WriteString(c, "250-here\r\n250 STARTTLS\r\n")
+				_, _ = in.ReadString('\n')
+				time.Sleep(50 * time.Millisecond) // so that what comes behind is there
+				_, _ = in.Peek(1)
+				ahead := in.Buffered()
+				kept := make([]byte, ahead)
+				_, _ = io.ReadFull(in, kept)
+				_, _ = io.WriteString(c, "220 go\r\n")
+				conn := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+				if conn.Handshake() != nil {
+					return
+				}
+				if keeps && ahead > 0 {
+					_, _ = io.WriteString(conn, "250 ok\r\n")
+				}
+				_, _ = bufio.NewReader(conn).ReadString('\n')
+				_, _ = io.WriteString(conn, "250-here\r\n250 SIZE\r\n")
+				_, _ = conn.Read(make([]byte, 100))
+			}()
+		}
+	}()
+	return l.Addr().String()
+}

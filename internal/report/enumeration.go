@@ -1,0 +1,67 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/probe"
+)
+
+// Enumeration prints what a server takes.
+func (p Printer) Enumeration(e *probe.Enumeration) {
+	p.indented(p.paint(bold, e.Addr)+"  ", 4, e.Greeting)
+	p.fact("EHLO", strings.Join(e.Before, ", "))
+	p.fact("EHLO in TLS", strings.Join(e.After, ", "))
+	for _, l := range e.Certificates {
+		p.fact("certificate", fmt.Sprintf("%s %d for %s until %s, SHA-256 %.16s…", l.Algorithm, l.Bits, strings.Join(l.Names, ", "), l.NotAfter.UTC().Format(time.DateOnly), l.Fingerprint))
+	}
+	p.fact("groups", strings.Join(e.Groups, ", "))
+	p.fact("curves of TLS 1.2", strings.Join(e.Curves, ", "))
+	var yes []string
+	for text, has := range map[string]bool{"extended master secret": e.Extended, "encrypt then MAC": e.MACLater, "tickets": e.Tickets} {
+		if has {
+			yes = append(yes, text)
+		}
+	}
+	slices.Sort(yes)
+	p.fact("TLS 1.2 has", strings.Join(yes, ", "))
+	if e.AsksCertificate {
+		p.fact("asks for", fmt.Sprintf("a client certificate, of %d CAs", e.Authorities))
+	}
+	if e.Compressed {
+		p.printf("%s TLS compression is on: what is encrypted can be guessed (CRIME)\n", p.bad())
+	}
+	if e.Injected {
+		p.printf("%s a command sent in clear text was obeyed inside TLS (CVE-2011-0411)\n", p.bad())
+	}
+	for _, v := range e.Versions {
+		order := ""
+		if v.Chooses != "" {
+			order = ", the " + v.Chooses + " chooses"
+		}
+		p.printf("%s\n", p.paint(bold, fmt.Sprintf("%s  %d suites%s", v.Name, len(v.Suites), order)))
+		for _, s := range v.Suites {
+			detail := s.Group
+			if s.DHBits > 0 {
+				detail = fmt.Sprintf("%d bits", s.DHBits)
+			}
+			if s.Signature != "" {
+				detail += ", " + s.Signature
+			}
+			p.printf("  %s  %s\n", fmt.Sprintf("%-32s", s.OpenSSL), detail)
+		}
+	}
+	if len(e.Versions) == 0 {
+		p.printf("%s no TLS that could be agreed on\n", p.bad())
+	}
+	p.printf("%d handshakes in %s; no mail was sent.\n", e.Handshakes, e.Took.Round(time.Millisecond).String())
+}
+
+// fact prints a name and a text, if there is one.
+func (p Printer) fact(name, text string) {
+	if text != "" {
+		p.indented(p.paint(quiet, fmt.Sprintf("%-18s", name)), 18, text)
+	}
+}
