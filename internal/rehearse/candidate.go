@@ -142,6 +142,11 @@ func (c Candidate) value(dir, name, value string) string {
 	return value
 }
 
+// words splits a value at commas, colons and blanks.
+func words(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(":, \t\r\n", r) })
+}
+
 func (c Candidate) paths() []string {
 	var out []string
 	for p := range c.Files {

@@ -390,8 +390,7 @@ func (l *listener) excludes(class string) bool {
 		names = append(names, "smtpd_tls_mandatory_exclude_ciphers")
 	}
 	for _, n := range names {
-		words := strings.FieldsFunc(l.config.Text(&l.service, n), func(r rune) bool { return strings.ContainsRune(":, \t\r\n", r) })
-		if slices.Contains(words, class) {
+		if slices.Contains(words(l.config.Text(&l.service, n)), class) {
 			return true
 		}
 	}

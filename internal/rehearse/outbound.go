@@ -87,7 +87,12 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, o O
 		r.to.Domain = "partner.example"
 	}
 	r.host = "mx." + r.to.Domain
-	if h := matched(to.Policy, r.to.Domain); h != "" {
+	policy := to.Policy
+	if to.Policy == "" { // what the level itself compares names with
+		parameter := map[string]string{"verify": "smtp_tls_verify_cert_match", "secure": "smtp_tls_secure_cert_match"}[r.column(&delivery{})]
+		policy = "match=" + strings.Join(words(c.Config.Text(&r.service, parameter)), ":")
+	}
+	if h := matched(policy, r.to.Domain); h != "" {
 		r.host = h
 	}
 	if len(levels) == 0 {
@@ -283,6 +288,14 @@ func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *
 	}
 	// The folder of the live server is not in the private jail.
 	mine = append(mine, setting{"smtp_tls_CApath", ""})
+	if c.Config.Bool(&r.service, "smtp_tls_wrappermode") {
+		report.Notes = append(report.Notes, "smtp_tls_wrappermode is on, for a relay with TLS from the first byte; the servers of the rehearsal are sent to with STARTTLS")
+	}
+	mine = append(mine, setting{"smtp_tls_wrappermode", "no"})
+	anchors := c.anchors(r.service)
+	if len(anchors) > 0 {
+		mine = append(mine, setting{"smtp_tls_trust_anchor_file", "/etc/anchors.pem"})
+	}
 	var route, master strings.Builder
 	for _, d := range all {
 		_, port, err := net.SplitHostPort(d.addr)
@@ -317,9 +330,10 @@ func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *
 	if err == nil && len(store) > 0 {
 		err = os.WriteFile(filepath.Join(dir, "files", "ca.pem"), store, 0o600)
 	}
-	if err == nil { // smtp runs in a jail with our DNS in it
+	if err == nil { // smtp runs in a jail with our DNS in it, and reads anchors there
 		err = errors.Join(os.MkdirAll(filepath.Join(dir, "queue", "etc"), 0o755),
-			os.WriteFile(filepath.Join(dir, "queue", "etc", "resolv.conf"), fmt.Appendf(nil, "nameserver %s\noptions trust-ad timeout:1 attempts:2\n", r.addr), 0o644))
+			os.WriteFile(filepath.Join(dir, "queue", "etc", "resolv.conf"), fmt.Appendf(nil, "nameserver %s\noptions trust-ad timeout:1 attempts:2\n", r.addr), 0o644),
+			os.WriteFile(filepath.Join(dir, "queue", "etc", "anchors.pem"), append(anchors, r.ids.RootPEM...), 0o644)) // certificates only
 	}
 	if err != nil {
 		entry.Close()
@@ -345,13 +359,14 @@ func (r *run) levelOf(d *delivery) (out []setting) {
 	if policy != "" {
 		out = append(out, setting{"smtp_tls_policy_maps", fmt.Sprintf("inline:{ { %s = %s } }", r.to.Domain, policy)})
 	}
-	if d.level == "" {
-		return out
+	if d.level != "" {
+		out = append(out, setting{"smtp_tls_security_level", d.level})
 	}
-	out = append(out, setting{"smtp_tls_security_level", d.level})
-	switch d.level {
+	switch level := r.column(d); level {
 	case "dane", "dane-only":
-		out = append(out, setting{"smtp_dns_support_level", "dnssec"})
+		if d.level != "" {
+			out = append(out, setting{"smtp_dns_support_level", "dnssec"})
+		}
 	case "fingerprint":
 		good, err := r.ids.Certificate(sink.Good)
 		if err == nil {

@@ -65,3 +65,18 @@ func folder(path string) []byte {
 	}
 	return out
 }
+
+// anchors are the certificates of smtp_tls_trust_anchor_file, or nothing: smtp
+// reads them when it delivers, in its jail and without rights of its own. What
+// cannot be read is left to fail as it would for the real one; a file with a
+// private key in it is not copied to where others can read it.
+func (c Candidate) anchors(s mastercf.Service) (out []byte) {
+	for _, path := range words(c.Config.Text(&s, "smtp_tls_trust_anchor_file")) {
+		data, err := os.ReadFile(path)
+		if err != nil || bytes.Contains(data, []byte("PRIVATE KEY")) {
+			return nil
+		}
+		out = append(append(out, data...), '\n')
+	}
+	return out
+}
