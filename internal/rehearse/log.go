@@ -85,6 +85,13 @@ func (w *watch) of(names ...string) []string {
 	return out
 }
 
+// last returns the n newest lines.
+func (w *watch) last(n int) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.lines[max(0, len(w.lines)-n):])
+}
+
 // split takes a line of the log apart: "... host name/program[pid]: text".
 func split(line string) (who, text string, ok bool) {
 	head, text, ok := strings.Cut(line, "]: ")

@@ -1,12 +1,14 @@
 package rehearse
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,8 +31,24 @@ func (o Options) tell(t Trial) {
 	}
 }
 
-// parents are where folders of ours may be.
-var parents = []string{"/run", "/tmp"}
+// parents are where folders of ours may be, those in memory first: a key that is
+// rehearsed should not touch a disk, and a busy disk should hold nothing up.
+// Where no system was booted, such as in a container, /run is often on disk.
+var parents = func() []string {
+	out := []string{"/run", "/dev/shm", "/tmp"}
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(disk(a), disk(b)) })
+	return out
+}()
+
+// disk is 0 for a folder in memory that is roomy enough for a queue, else 1.
+func disk(path string) int {
+	const tmpfs, room = 0x01021994, 32 << 20 // statfs(2)
+	var st syscall.Statfs_t
+	if syscall.Statfs(path, &st) == nil && st.Type == tmpfs && st.Bavail*uint64(st.Bsize) >= room { //nolint:gosec // a size of blocks is positive
+		return 0
+	}
+	return 1
+}
 
 // sweep removes what is left where everybody was killed, the guard too. An
 // instance ends by itself after life; nothing that old is in use.
