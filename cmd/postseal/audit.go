@@ -1,45 +1,145 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"postseal/internal/audit"
+	"postseal/internal/hint"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
+// severities are what --fail-on takes, from mild to grave.
+var severities = []audit.Severity{audit.Note, audit.Low, audit.Medium, audit.High, audit.Critical}
+
+const never = "never"
+
 func (a *app) auditCmd() *cobra.Command {
-	return &cobra.Command{
+	var o struct {
+		all, noLive, noRehearsal, schema bool
+		failOn, html, compare            string
+	}
+	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Report card: what this server does about TLS, what is wrong with it, and what cures it",
-		Long: `audit looks and changes nothing. It says which Postfix this is and what it is for, and judges it by rules, in four
-parts: receiving, sending, publishing and certificates. Each part begins with 100 points, and each finding costs it
-some: critical 60, high 25, medium 10, low 3, a note nothing. 90 is an A, 75 a B, 60 a C, 40 a D. Nothing is lost for
-taking mail without TLS on port 25: RFC 3207 wants it so. Any user can run it; what that user may not see is said.
+		Long: `audit looks and changes nothing. It says which Postfix this is and what it is for, and judges it by ` + fmt.Sprint(len(audit.Rules)) + ` rules, in
+four parts: receiving, sending, publishing and certificates. Each part begins with 100 points, and each finding costs it
+some, once: critical 70, high 25, medium 10, low 3, a note nothing. 90 is an A, 75 a B, 60 a C, 40 a D. Nothing is lost for
+taking mail without TLS on port 25: RFC 3207 wants it so.
+
+Receiving is judged by the configuration and by some 150 unfinished handshakes with each listener, which Postfix logs;
+sending by what a private copy of this server does with servers of known behaviour, which needs root. Without either the
+configuration alone is judged, and the card says so.
+
+A finding that is well here is taken out by a line in the answers file, with the last day on which it counts and a reason:
+suppress = ["PS-RCV-018 until 2027-03-01: the next release brings OpenSSL 3.5"]
 `,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
+			if o.schema {
+				_, err := a.out.Write(report.CardSchema)
+				return err
+			}
+			limit, err := failOn(o.failOn)
+			if err != nil {
+				return err
+			}
 			s, err := a.open()
 			if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
 				return err
 			}
-			card := audit.Audit(s.Facts)
-			if a.json {
-				err = a.printer(a.out).JSON(map[string]any{"facts": report.FactsJSON(s.Facts), "card": report.CardJSON(card)})
-			} else {
-				a.printer(a.out).Remarks(s.Facts)
-				fmt.Fprintln(a.out)
-				a.printer(a.out).Card(card)
+			var old []byte
+			if o.compare != "" {
+				data, failed := os.ReadFile(o.compare)
+				if failed != nil {
+					return hint.Wrap(fmt.Errorf("reading an older card: %w", failed), "make one with: postseal audit --json > card.json")
+				}
+				old = data
 			}
-			wanting := slices.ContainsFunc(card.Findings, func(f audit.Finding) bool { return f.Severity > audit.Note })
-			if err == nil && wanting {
+			done := a.waiting("shaking hands with the listeners, and rehearsing")
+			e, gathered := s.Evidence(a.ctx, session.Gather{Live: !o.noLive, Send: !o.noRehearsal})
+			done()
+			if gathered != nil {
+				return gathered
+			}
+			card := audit.Audit(e, s.Suppressions...)
+			if printed := a.printCard(e, card, o.all, o.html, old); printed != nil {
+				return printed
+			}
+			if worst, found := card.Worst(); err == nil && found && worst >= limit {
 				err = errFindings
 			}
 			return err
 		},
 	}
+	f := cmd.Flags()
+	f.BoolVar(&o.all, "all", false, "list also what passed")
+	f.StringVar(&o.failOn, "fail-on", "low", "exit with 3 from this severity on: note, low, medium, high, critical, never")
+	f.StringVar(&o.html, "html", "", "write the card as one page to `FILE`, or to - for standard output")
+	f.StringVar(&o.compare, "compare", "", "say what became better and worse since `OLD.json`, which audit --json made")
+	f.BoolVar(&o.noLive, "no-live", false, "shake hands with nobody")
+	f.BoolVar(&o.noRehearsal, "no-rehearsal", false, "do not rehearse sending")
+	f.BoolVar(&o.schema, "schema", false, "print the JSON schema of what --json prints, and stop")
+	return cmd
+}
+
+// failOn reads --fail-on. Never is more than the gravest.
+func failOn(text string) (audit.Severity, error) {
+	if text == never {
+		return audit.Critical + 1, nil
+	}
+	var words []string
+	for _, s := range severities {
+		if s.String() == text {
+			return s, nil
+		}
+		words = append(words, s.String())
+	}
+	return 0, usageError{hint.New(fmt.Sprintf("--fail-on %q is no severity", text), "write one of "+strings.Join(append(words, never), ", "))}
+}
+
+// printCard prints a card in the form that was asked for.
+func (a *app) printCard(e *audit.Evidence, card audit.Card, all bool, html string, old []byte) error {
+	p := a.printer(a.out)
+	if html != "" {
+		var page bytes.Buffer
+		if err := report.CardHTML(&page, e, card); err != nil {
+			return err
+		}
+		if html == "-" {
+			_, err := a.out.Write(page.Bytes())
+			return err
+		}
+		if err := os.WriteFile(html, page.Bytes(), 0o600); err != nil {
+			return hint.Wrap(fmt.Errorf("writing the page: %w", err), "--html names a file that this user may write")
+		}
+	}
+	if old != nil {
+		d, err := report.Compare(old, card)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return p.JSON(d)
+		}
+		p.Compared(d)
+		return nil
+	}
+	if a.json {
+		return p.JSON(report.AuditJSON(e, card))
+	}
+	p.Remarks(e.Facts)
+	fmt.Fprintln(a.out)
+	p.Card(card, all)
+	if all || slices.ContainsFunc(audit.Opinions(e), func(o audit.Opinion) bool { return o.Why != "" }) {
+		p.Opinions(audit.Opinions(e))
+	}
+	return nil
 }

@@ -29,7 +29,8 @@ type entry struct {
 
 // Load reads an answers file (TOML) into a. Every unknown key, bad value and
 // double key is reported with its line, all at once; then nothing is taken.
-func (s Set[F]) Load(data []byte, a *Answers) error {
+// Keys in others are no questions: Lines reads them.
+func (s Set[F]) Load(data []byte, a *Answers, others ...string) error {
 	entries, err := scan(data)
 	if err != nil {
 		return err
@@ -52,6 +53,10 @@ func (s Set[F]) Load(data []byte, a *Answers) error {
 			if err := checkFormat(e); err != nil {
 				fail(e, err)
 			}
+		case slices.Contains(others, e.key):
+			if e.bad != "" {
+				fail(e, fmt.Errorf("%s: %s", e.key, e.bad))
+			}
 		case !known:
 			fail(e, hint.New(fmt.Sprintf("no question is named %.40q", e.key), "postseal questions lists them"))
 		case e.bad != "":
@@ -67,6 +72,20 @@ func (s Set[F]) Load(data []byte, a *Answers) error {
 	}
 	*a = *b
 	return nil
+}
+
+// Lines are the texts of a key that is no question, and the line it is in.
+func Lines(data []byte, key string) (out []string, line int, err error) {
+	entries, err := scan(data)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, e := range entries {
+		if e.key == key && e.bad == "" {
+			return e.texts, e.line, nil
+		}
+	}
+	return nil, 0, nil
 }
 
 func checkFormat(e entry) error {

@@ -2,8 +2,8 @@
 // wrong or could be better, what that does to mail, by whose word, and what
 // cures it.
 //
-// It is a pure function of the facts: it reads nothing, opens no connection and
-// changes nothing.
+// It is a pure function of the evidence: it reads nothing, opens no connection
+// and changes nothing.
 package audit
 
 import (
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
@@ -39,7 +40,7 @@ const (
 	Low      Severity = 3  // somebody's requirement is not met
 	Medium   Severity = 10 // protection is weaker than it could be
 	High     Severity = 25 // protection fails for some mail
-	Critical Severity = 60 // mail stops, or is not protected at all
+	Critical Severity = 70 // mail stops, or is not protected at all: an F
 )
 
 // String names it.
@@ -55,14 +56,32 @@ type Rule struct {
 	Severity  Severity
 	// Why says what it does to mail, for a person.
 	Why string
-	// Source is who demands it, with the requirement level where there is one.
+	// Level is how strong the demand is, and Source who makes it.
+	Level  Level
 	Source string
 	// Cure is an answer as a flag, or a command.
 	Cure string
 	// Since is the version of postseal that brought the rule.
 	Since string
-	// Find looks for it: nothing if all is well, or if the rule does not apply.
-	Find func(*detect.Facts) []Hit
+	Check
+}
+
+// Level is how strong a demand is (RFC 2119).
+type Level string
+
+// The levels.
+const (
+	Must   Level = "must"
+	Should Level = "should"
+	May    Level = "may"
+)
+
+// Check is how a rule looks at the evidence.
+type Check struct {
+	// Applies says whether there is anything to look at.
+	Applies func(*Evidence) bool
+	// Find looks for what the rule is about: nothing if all is well.
+	Find func(*Evidence) []Hit
 }
 
 // Hit is one place where a rule finds something.
@@ -76,38 +95,87 @@ type Hit struct {
 type Finding struct {
 	Rule
 	Hits []Hit
+	// Suppressed is why it does not count, or nil.
+	Suppressed *Suppression
 }
 
 // Card is the report card.
 type Card struct {
-	Findings []Finding
-	Grades   []Grade
+	// Findings count; Suppressed ones were taken out by hand.
+	Findings   []Finding
+	Suppressed []Finding
+	// Passed are the rules that found nothing where there was something to look
+	// at; Idle those that had nothing to look at.
+	Passed, Idle []Rule
+	Grades       []Grade
+	// Notes are about the suppressions: one that has ended, or that meets nothing.
+	Notes []string
 }
 
 // Grade is that of one part.
 type Grade struct {
 	Part   Part
 	Points int // of 100
+	// Letter is A to F, or Unjudged where there was nothing to look at.
 	Letter string
 	// Lost says what cost the points, the most expensive first.
 	Lost []string
+	// Basis says what the part was judged by.
+	Basis string
+	// Suppressed is how many findings were taken out by hand.
+	Suppressed int
 }
 
-// Audit applies all rules.
-func Audit(f *detect.Facts) Card {
+// Audit applies all rules. What is suppressed costs no points, and is counted.
+func Audit(e *Evidence, suppressions ...Suppression) Card {
 	var c Card
+	met := map[string]bool{}
 	for _, r := range Rules {
-		if hits := r.Find(f); len(hits) > 0 {
-			c.Findings = append(c.Findings, Finding{r, hits})
+		if !r.Applies(e) {
+			c.Idle = append(c.Idle, r)
+			continue
+		}
+		f := Finding{Rule: r, Hits: r.Find(e)}
+		switch s := suppressed(r.ID, suppressions, e.Now); {
+		case len(f.Hits) == 0:
+			c.Passed = append(c.Passed, r)
+		case s != nil:
+			f.Suppressed, met[r.ID] = s, true
+			c.Suppressed = append(c.Suppressed, f)
+		default:
+			c.Findings = append(c.Findings, f)
 		}
 	}
-	slices.SortStableFunc(c.Findings, func(a, b Finding) int {
+	for _, s := range suppressions {
+		switch {
+		case s.ended(e.Now):
+			c.Notes = append(c.Notes, "the suppression of "+s.Rule+" ended on "+s.Until.Format(time.DateOnly))
+		case !met[s.Rule]:
+			c.Notes = append(c.Notes, "the suppression of "+s.Rule+" meets nothing any more: take it out")
+		}
+	}
+	worstFirst := func(a, b Finding) int {
 		return cmp.Or(int(b.Severity-a.Severity), slices.Index(Parts, a.Part)-slices.Index(Parts, b.Part), strings.Compare(a.ID, b.ID))
-	})
+	}
+	slices.SortStableFunc(c.Findings, worstFirst)
+	slices.SortStableFunc(c.Suppressed, worstFirst)
 	for _, p := range Parts {
-		c.Grades = append(c.Grades, c.grade(p))
+		g := c.grade(p)
+		g.Basis = e.basis(p)
+		if !slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) }) {
+			g.Letter, g.Points = Unjudged, 0
+		}
+		c.Grades = append(c.Grades, g)
 	}
 	return c
+}
+
+// Worst is the severity of the worst finding, and whether there is one.
+func (c Card) Worst() (Severity, bool) {
+	if len(c.Findings) == 0 {
+		return Note, false
+	}
+	return c.Findings[0].Severity, true
 }
 
 // grade takes the points of each finding once, however often it was hit.
@@ -120,16 +188,55 @@ func (c Card) grade(p Part) Grade {
 		g.Points -= int(f.Severity)
 		g.Lost = append(g.Lost, fmt.Sprintf("%s: %s, -%d", f.ID, f.Title, int(f.Severity)))
 	}
+	for _, f := range c.Suppressed {
+		if f.Part == p {
+			g.Suppressed++
+		}
+	}
 	g.Points = max(0, g.Points)
 	g.Letter = letter(g.Points)
 	return g
 }
 
+// basis says what a part is judged by.
+func (e *Evidence) basis(p Part) string {
+	const configuration = "the configuration"
+	switch {
+	case p == Receiving && len(e.Live) > 0:
+		n := 0
+		for _, l := range e.Live {
+			if l.Seen != nil {
+				n += l.Seen.Handshakes
+			}
+		}
+		return fmt.Sprintf("%s and %d handshakes", configuration, n)
+	case p == Receiving:
+		return configuration + " alone: " + e.NotLive
+	case p == Sending && e.Sent != nil:
+		return fmt.Sprintf("%s and %d messages of a rehearsal", configuration, len(e.Sent.Trials))
+	case p == Sending:
+		return configuration + " alone: " + e.NotSent
+	case p == Publishing && e.Resolver.Validates != detect.Yes && len(e.TLSA)+len(e.Unproved) == 0:
+		return "nothing: " + cmp.Or(e.Resolver.Why, "no resolver here validates DNSSEC")
+	case p == Publishing:
+		return "DNS"
+	case len(e.Live) > 0:
+		return "the files and what is served"
+	}
+	return "the files"
+}
+
+// Unjudged stands in place of a letter.
+const Unjudged = "-"
+
+// ForA is the least points for an A.
+const ForA = 90
+
 // letters are the least points for each letter.
 var letters = []struct {
 	points int
 	letter string
-}{{90, "A"}, {75, "B"}, {60, "C"}, {40, "D"}, {0, "F"}}
+}{{ForA, "A"}, {75, "B"}, {60, "C"}, {40, "D"}, {0, "F"}}
 
 func letter(points int) string {
 	for _, l := range letters {
@@ -138,116 +245,4 @@ func letter(points int) string {
 		}
 	}
 	return "F"
-}
-
-// The rules look at the configuration through these.
-
-// listeners finds something wrong with listeners of some kinds.
-func listeners(wrong func(f *detect.Facts, l detect.Listener) string, kinds ...detect.Kind) func(*detect.Facts) []Hit {
-	return func(f *detect.Facts) (out []Hit) {
-		for _, l := range f.Receives(kinds...) {
-			if text := wrong(f, l); text != "" {
-				out = append(out, Hit{Detail: l.Service.ID() + " " + text, At: postfix.Origin{File: f.Config.MasterPath(), Line: l.Service.Line}})
-			}
-		}
-		return out
-	}
-}
-
-// transports finds something wrong with services that send.
-func transports(wrong func(f *detect.Facts, t detect.Transport) string) func(*detect.Facts) []Hit {
-	return func(f *detect.Facts) (out []Hit) {
-		for _, t := range f.Transports {
-			if text := wrong(f, t); text != "" {
-				out = append(out, Hit{Detail: t.Service.ID() + " " + text, At: postfix.Origin{File: f.Config.MasterPath(), Line: t.Service.Line}})
-			}
-		}
-		return out
-	}
-}
-
-// served finds something wrong with the certificates that are shown.
-func served(wrong func(f *detect.Facts, c detect.Certificate) string) func(*detect.Facts) []Hit {
-	return func(f *detect.Facts) (out []Hit) {
-		for _, c := range f.ServerCertificates() {
-			if text := wrong(f, c); text != "" {
-				out = append(out, Hit{Detail: c.Chain + " " + text, At: c.Origin})
-			}
-		}
-		return out
-	}
-}
-
-// parameter finds something wrong with the value of a parameter in main.cf.
-func parameter(name string, wrong func(f *detect.Facts, v postfix.Value) string) func(*detect.Facts) []Hit {
-	return func(f *detect.Facts) []Hit {
-		v := f.Config.Value(nil, name)
-		if text := wrong(f, v); text != "" {
-			return []Hit{{Detail: name + " " + text, At: v.Origin}}
-		}
-		return nil
-	}
-}
-
-// problems are what detection found, by a word in its text.
-func problems(match func(detect.Problem) bool) func(*detect.Facts) []Hit {
-	return func(f *detect.Facts) (out []Hit) {
-		for _, p := range f.Problems {
-			if match(p) {
-				out = append(out, Hit{Detail: strings.TrimSpace(p.Parameter + " " + p.Text), At: p.Origin})
-			}
-		}
-		return out
-	}
-}
-
-// list splits a value at commas, colons and blanks.
-func list(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(",: \t\r\n", r) })
-}
-
-// excludes says whether a listener leaves a class of suites out (postconf(5),
-// smtpd_tls_exclude_ciphers).
-func excludes(f *detect.Facts, l detect.Listener, class string) bool {
-	words := list(f.Config.Text(&l.Service, "smtpd_tls_exclude_ciphers"))
-	if l.Level == "encrypt" {
-		words = append(words, list(f.Config.Text(&l.Service, "smtpd_tls_mandatory_exclude_ciphers"))...)
-	}
-	return slices.Contains(words, class)
-}
-
-// floor is the oldest version that a listener accepts, or empty.
-func floor(f *detect.Facts, l detect.Listener) postfix.Protocol {
-	name := "smtpd_tls_protocols"
-	if l.Level == "encrypt" {
-		name = "smtpd_tls_mandatory_protocols"
-	}
-	p, err := postfix.ParseFloor(f.Config.Text(&l.Service, name), f.Config.Version)
-	if err != nil {
-		return ""
-	}
-	return p
-}
-
-// tls says whether a listener does TLS at all.
-func tls(l detect.Listener) bool { return l.Level != "none" }
-
-// covers says whether a name in a certificate is good for a host: the same, or
-// one label behind a star (RFC 9525, section 6.3).
-func covers(have, host string) bool {
-	have, host = strings.ToLower(have), strings.ToLower(host)
-	if suffix, ok := strings.CutPrefix(have, "*."); ok {
-		_, rest, _ := strings.Cut(host, ".")
-		return rest == suffix
-	}
-	return have == host
-}
-
-// minor is the second number of "OpenSSL 3.5.9 ...".
-func minor(library string) string {
-	parts := strings.SplitN(library, ".", 3)
-	if len(parts) < 2 {
-		return ""
-	}
-	return parts[1]
 }

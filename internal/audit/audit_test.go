@@ -2,6 +2,10 @@ package audit
 
 import (
 	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,12 +14,17 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"postseal/certs"
 	"postseal/internal/detect"
+	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
+	"postseal/internal/postfix"
+	"postseal/internal/probe"
+	"postseal/internal/rehearse"
 )
 
 var id = regexp.MustCompile(`^PS-(RCV|SUB|SND|CRT|PUB|CFG)-\d{3}$`)
@@ -68,6 +77,33 @@ type scene struct {
 	version      string
 	leaf         *lab.Leaf
 	change       func(*detect.Facts)
+	// seen is what the listener showed, and failed how far it came otherwise;
+	// trials are of a rehearsal.
+	seen   *probe.Enumeration
+	failed error
+	trials []rehearse.Trial
+}
+
+// evidence is what there is of a scene.
+func (s scene) evidence(t *testing.T) *Evidence {
+	t.Helper()
+	e := &Evidence{Facts: look(t, s)}
+	if s.seen != nil || s.failed != nil {
+		e.Live = []Live{{Listener: e.Listeners[0], Seen: s.seen, Err: s.failed}}
+	}
+	if s.trials != nil {
+		e.Sent = &rehearse.Report{Trials: s.trials}
+	}
+	return e
+}
+
+// shown is a listener that took these suites with a version.
+func shown(version string, suites ...probe.Accepted) *probe.Enumeration {
+	return &probe.Enumeration{Extended: true, Versions: []probe.Version{{Name: version, Suites: suites}}}
+}
+
+func suite(name string) probe.Accepted {
+	return probe.Accepted{Suite: probe.Suite{Name: name, OpenSSL: name}}
 }
 
 const (
@@ -90,7 +126,7 @@ func look(t *testing.T, s scene) *detect.Facts {
 	files := map[string]string{
 		"main.cf":   "compatibility_level = 3.6\nmyhostname = mx.example.org\nrelay_domains = example.org\n" + s.main,
 		"master.cf": s.master, "/c/chain.pem": issued.Key + issued.Cert + ca.IntermediatePEM, "/c/cert.pem": issued.Cert + ca.IntermediatePEM, "/c/key.pem": issued.Key,
-		"/c/other.pem": fixture.other.Key, "/c/leaf.pem": issued.Key + issued.Cert, "/c/few.pem": ca.RootPEM,
+		"/c/other.pem": fixture.other.Key, "/c/leaf.pem": issued.Key + issued.Cert, "/c/few.pem": ca.RootPEM, "/c/mixed.pem": issued.Key + issued.Cert + ca.RootPEM + ca.IntermediatePEM,
 		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM,
 	}
 	if s.version == "" {
@@ -138,12 +174,12 @@ func TestGood(t *testing.T) {
 		"router":     router + sender,
 		"mailserver": users + "submissions inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes\n" + sender,
 	} {
-		c := Audit(look(t, scene{main: good, master: master, change: well}))
+		c := Audit(&Evidence{Facts: look(t, scene{main: good, master: master, change: well})})
 		for _, f := range c.Findings {
 			t.Errorf("%s: %s %s: %v", name, f.ID, f.Title, f.Hits)
 		}
 		for _, g := range c.Grades {
-			if g.Letter != "A" || g.Points != 100 {
+			if (g.Letter != "A" || g.Points != 100) && (g.Part != Publishing || g.Letter != Unjudged) {
 				t.Errorf("%s: %+v", name, g)
 			}
 		}
@@ -191,6 +227,18 @@ func TestFinds(t *testing.T) {
 		"PS-RCV-021": {main: good + "postscreen_tls_security_level = none\n", master: "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n" + sender},
 		"PS-RCV-022": {main: good + "smtpd_client_new_tls_session_rate_limit = 5\n"},
 		"PS-RCV-023": {main: good, master: "smtp inet n - n - - smtpd -o smtpd_tls_protocols=>=TLSv1\n" + sender},
+		"PS-RCV-024": {main: good, failed: &probe.Error{Stage: probe.STARTTLS, Err: errors.New("454 4.7.0 TLS not available")}},
+		"PS-RCV-025": {main: good, failed: &probe.Error{Stage: probe.STARTTLS, Err: probe.ErrNotOffered}},
+		"PS-RCV-026": {main: good, seen: &probe.Enumeration{Injected: true}},
+		"PS-RCV-027": {main: good, seen: shown("TLS 1.2", suite("TLS_RSA_WITH_RC4_128_SHA"))},
+		"PS-RCV-028": {main: good, seen: shown("TLS 1.2", probe.Accepted{Suite: probe.Suite{Name: "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"}, DHBits: 1024})},
+		"PS-RCV-029": {main: good, seen: &probe.Enumeration{Versions: []probe.Version{{Name: "TLS 1.2"}}}},
+		"PS-RCV-030": {main: good, seen: &probe.Enumeration{Compressed: true}},
+		"PS-RCV-031": {main: good, seen: shown("TLS 1.2", suite("TLS_RSA_WITH_AES_128_GCM_SHA256"))},
+		"PS-RCV-032": {main: good, seen: shown("SSL 3.0")},
+		"PS-RCV-033": {main: good, failed: &probe.Error{Stage: probe.Connecting, Err: errors.New("connection refused")}},
+		"PS-RCV-034": {main: without("", "smtpd_tls_protocols")},
+		"PS-RCV-035": {main: without("smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1.1\n", "smtpd_tls_protocols")},
 		"PS-SUB-001": {main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
 		"PS-SUB-002": {main: without("", "smtpd_tls_auth_only"), master: "smtp inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n" + sender},
 		"PS-SUB-003": {main: good, master: users + sender},
@@ -218,6 +266,10 @@ func TestFinds(t *testing.T) {
 		"PS-SND-020": {main: lvl("encrypt") + "content_filter = amavis:[127.0.0.1]:10024\n", master: both + "amavis unix - - n - - smtp\n"},
 		"PS-SND-021": {main: good + "smtp_cname_overrides_servername = yes\n"},
 		"PS-SND-022": {main: lvl("encrypt"), master: both + "relay unix - - n - - smtp -o smtp_tls_security_level=may\n"},
+		"PS-SND-023": {main: good, trials: []rehearse.Trial{{Verdict: rehearse.Failed, Text: "all right", Got: "held back", Cause: &rehearse.Cause{Text: "why"}}}},
+		"PS-SND-024": {main: good, trials: []rehearse.Trial{{Verdict: rehearse.Noted, Outcome: rehearse.InClear, Text: "STARTTLS taken out", Got: "delivered in clear"}}},
+		"PS-SND-025": {main: good, trials: []rehearse.Trial{{Verdict: rehearse.Noted, Text: "a policy", Got: "held back", Cause: &rehearse.Cause{Text: "why", Parameter: "smtp_tls_CAfile"}}}},
+		"PS-SND-026": {main: without("smtp_tls_CAfile = /c/chain.pem\n", "smtp_tls_CAfile")},
 		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},
 		"PS-CRT-002": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)}},
 		"PS-CRT-003": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -80), NotAfter: lab.Noon.AddDate(0, 0, 9)}},
@@ -232,6 +284,10 @@ func TestFinds(t *testing.T) {
 		"PS-CRT-012": {main: good, change: cert(func(c *detect.Certificate) { c.Chain = "/etc/ssl/certs/ssl-cert-snakeoil.pem" })},
 		"PS-CRT-013": {main: good, change: cert(func(c *detect.Certificate) { c.Owner = "" })},
 		"PS-CRT-014": {main: without("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n", "smtpd_tls_chain_files")},
+		"PS-CRT-015": {main: good, seen: &probe.Enumeration{Certificates: []probe.Leaf{{Fingerprint: strings.Repeat("0", 64)}}}},
+		"PS-CRT-016": {main: good, leaf: &lab.Leaf{RSA: true, Extension: stapled, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
+		"PS-CRT-017": {main: good, change: func(f *detect.Facts) { well(f); f.PEM["/c/chain.pem"].Certs[0].SignatureAlgorithm = x509.SHA1WithRSA }},
+		"PS-CRT-018": {main: without("smtpd_tls_chain_files = /c/mixed.pem\n", "smtpd_tls_chain_files")},
 		"PS-PUB-001": {main: good, change: validates(detect.Yes)},
 		"PS-PUB-002": {main: good, change: func(f *detect.Facts) { well(f); f.Unproved = []string{"mx.example.org"} }},
 		"PS-PUB-003": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }},
@@ -245,6 +301,8 @@ func TestFinds(t *testing.T) {
 			well(f)
 			f.Managers = []detect.Manager{{Name: "mailcow", Evidence: "a file", Overwrites: true}}
 		}},
+		"PS-CFG-010": {main: good + "compatibility_level = 2\n"},
+		"PS-CFG-011": {main: good, change: func(f *detect.Facts) { well(f); f.Config.Version = postfix.V(3, 10, 3) }},
 		"PS-CFG-008": {main: good, version: "3.7.11"},
 		"PS-CFG-009": {main: good, version: "3.5.25"},
 	}
@@ -260,7 +318,11 @@ func TestFinds(t *testing.T) {
 			if s.change == nil {
 				s.change = well
 			}
-			hits := r.Find(look(t, s))
+			e := s.evidence(t)
+			if !r.Applies(e) {
+				t.Fatal("it does not apply")
+			}
+			hits := r.Find(e)
 			if len(hits) == 0 {
 				t.Fatal("it finds nothing")
 			}
@@ -276,7 +338,7 @@ func TestFinds(t *testing.T) {
 // TestGrade: points are what the findings cost, once each, and never below 0.
 func TestGrade(t *testing.T) {
 	rule := func(n int, s Severity) Finding {
-		return Finding{Rule{ID: fmt.Sprint(n), Part: Sending, Severity: s, Title: "x"}, []Hit{{}, {}}}
+		return Finding{Rule: Rule{ID: fmt.Sprint(n), Part: Sending, Severity: s, Title: "x"}, Hits: []Hit{{}, {}}}
 	}
 	for _, x := range []struct {
 		findings []Finding
@@ -287,7 +349,7 @@ func TestGrade(t *testing.T) {
 		{[]Finding{rule(1, Low), rule(2, Low), rule(3, Note)}, 94, "A"},
 		{[]Finding{rule(1, Medium), rule(2, Low)}, 87, "B"},
 		{[]Finding{rule(1, High), rule(2, Medium)}, 65, "C"},
-		{[]Finding{rule(1, Critical)}, 40, "D"},
+		{[]Finding{rule(1, Critical)}, 30, "F"},
 		{[]Finding{rule(1, Critical), rule(2, Critical)}, 0, "F"},
 	} {
 		g := Card{Findings: x.findings}.grade(Sending)
@@ -297,6 +359,54 @@ func TestGrade(t *testing.T) {
 	}
 	if g := (Card{Findings: []Finding{rule(1, Critical)}}).grade(Receiving); g.Points != 100 {
 		t.Errorf("another part's finding counts: %+v", g)
+	}
+}
+
+// stapled is the extension that asks for an OCSP answer (RFC 7633).
+var stapled = pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}, Value: []byte{0x30, 3, 2, 1, 5}}
+
+// TestSuppress: what is suppressed costs no points and is counted, until its
+// day is over.
+func TestSuppress(t *testing.T) {
+	f := look(t, scene{main: without("", "smtpd_tls_loglevel"), master: router + sender, change: well})
+	day := f.Now.Truncate(24 * time.Hour)
+	parse := func(text string) Suppression {
+		s, err := ParseSuppression(text, f.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	today := parse("PS-RCV-009 until " + day.Format(time.DateOnly) + ": the journal is full")
+	if c := Audit(&Evidence{Facts: f}, today); len(c.Findings) != 0 || len(c.Suppressed) != 1 || c.Suppressed[0].Suppressed.Reason != "the journal is full" || c.Grades[0].Points != 100 || c.Grades[0].Suppressed != 1 || len(c.Notes) != 0 {
+		t.Errorf("%+v %v", c.Grades, c.Notes)
+	}
+	past := parse("PS-RCV-009 until " + day.AddDate(0, 0, -1).Format(time.DateOnly) + ": x")
+	if c := Audit(&Evidence{Facts: f}, past); len(c.Findings) != 1 || c.Grades[0].Points != 90 || len(c.Notes) != 1 {
+		t.Errorf("%+v %v", c.Grades, c.Notes)
+	}
+	if c := Audit(&Evidence{Facts: f}, parse("PS-SND-001 until "+day.Format(time.DateOnly)+": x")); len(c.Notes) != 1 || !strings.Contains(c.Notes[0], "meets nothing") {
+		t.Errorf("%+v", c.Notes)
+	}
+	for _, bad := range []string{"", "PS-RCV-009", "PS-RCV-009 until 2026-02-31: x", "PS-RCV-009 until 2026-12-01:", "PS-RCV-999 until 2026-12-01: x", "PS-RCV-009 until 2999-01-01: x", "PS-RCV-009 until tomorrow: x"} {
+		if _, err := ParseSuppression(bad, f.Now); err == nil || hint.Of(err) == "" {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// TestAll: every rule is in exactly one of the lists.
+func TestAll(t *testing.T) {
+	for _, s := range []scene{{main: good, master: router + sender, change: well}, {main: "", master: users + sender}, {main: "", master: sender}} {
+		c := Audit(s.evidence(t))
+		if n := len(c.Findings) + len(c.Suppressed) + len(c.Passed) + len(c.Idle); n != len(Rules) || len(c.Idle) == 0 || len(c.Passed) == 0 {
+			t.Errorf("%d of %d rules; %d idle, %d passed", n, len(Rules), len(c.Idle), len(c.Passed))
+		}
+		for _, g := range c.Grades {
+			if g.Basis == "" {
+				t.Errorf("%s: judged by what?", g.Part)
+			}
+		}
 	}
 }
 

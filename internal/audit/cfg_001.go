@@ -6,7 +6,8 @@ var cfg001 = Rule{
 	ID: "PS-CFG-001", Part: Receiving, Severity: Critical, Since: "1.0",
 	Title:  "a setting makes a service die",
 	Why:    "No mail passes through that service.",
+	Level:  Must,
 	Source: "postconf(5), master(5)",
 	Cure:   "take it back, or correct it",
-	Find:   problems(func(p detect.Problem) bool { return p.Fatal }),
+	Check:  problems(func(p detect.Problem) bool { return p.Fatal }),
 }

@@ -10,7 +10,8 @@ var cfg003 = Rule{
 	ID: "PS-CFG-003", Part: Receiving, Severity: Low, Since: "1.0",
 	Title:  "obsolete parameters are set",
 	Why:    "They do nothing, or not what they seem to; whoever reads them is misled.",
+	Level:  Should,
 	Source: "postconf(5)",
 	Cure:   "postseal apply takes them out",
-	Find:   problems(func(p detect.Problem) bool { return strings.HasPrefix(p.Text, "obsolete") }),
+	Check:  problems(func(p detect.Problem) bool { return strings.HasPrefix(p.Text, "obsolete") }),
 }

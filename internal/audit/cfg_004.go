@@ -10,7 +10,8 @@ var cfg004 = Rule{
 	ID: "PS-CFG-004", Part: Receiving, Severity: Medium, Since: "1.0",
 	Title:  "parameters are set that this Postfix does not know",
 	Why:    "Often they are misspelt: what they should do is not done.",
+	Level:  Should,
 	Source: "postconf(5)",
 	Cure:   "correct the name",
-	Find:   problems(func(p detect.Problem) bool { return strings.Contains(p.Text, "does not know this parameter") }),
+	Check:  problems(func(p detect.Problem) bool { return strings.Contains(p.Text, "does not know this parameter") }),
 }

@@ -10,7 +10,8 @@ var cfg005 = Rule{
 	ID: "PS-CFG-005", Part: Receiving, Severity: Low, Since: "1.0",
 	Title:  "settings are ignored since others are set",
 	Why:    "Whoever reads or changes them is misled.",
+	Level:  May,
 	Source: "postconf(5)",
 	Cure:   "take them out",
-	Find:   problems(func(p detect.Problem) bool { return strings.HasPrefix(p.Text, "ignored, since") }),
+	Check:  problems(func(p detect.Problem) bool { return strings.HasPrefix(p.Text, "ignored, since") }),
 }

@@ -10,7 +10,8 @@ var cfg006 = Rule{
 	ID: "PS-CFG-006", Part: Receiving, Severity: Low, Since: "1.0",
 	Title:  "the session cache is of a kind that this Postfix has not",
 	Why:    "Sessions are not resumed, and warnings fill the log.",
+	Level:  May,
 	Source: "DATABASE_README",
 	Cure:   "take the session cache out: tickets do the same",
-	Find:   problems(func(p detect.Problem) bool { return strings.Contains(p.Parameter, "session_cache") }),
+	Check:  problems(func(p detect.Problem) bool { return strings.Contains(p.Parameter, "session_cache") }),
 }

@@ -1,14 +1,13 @@
 package audit
 
-import "postseal/internal/detect"
-
 var cfg007 = Rule{
 	ID: "PS-CFG-007", Part: Receiving, Severity: Note, Since: "1.0",
 	Title:  "something else writes this configuration too",
 	Why:    "It may undo what is changed here.",
+	Level:  May,
 	Source: "what was found on this machine",
 	Cure:   "make the change there",
-	Find: func(f *detect.Facts) []Hit {
+	Check: when(always, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, m := range f.Managers {
 			if m.Overwrites {
@@ -16,5 +15,5 @@ var cfg007 = Rule{
 			}
 		}
 		return out
-	},
+	}),
 }

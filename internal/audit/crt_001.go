@@ -2,20 +2,19 @@ package audit
 
 import (
 	"slices"
-
-	"postseal/internal/detect"
 )
 
 var crt001 = Rule{
 	ID: "PS-CRT-001", Part: Certificates, Severity: Critical, Since: "1.0",
 	Title:  "no certificate is set",
 	Why:    "STARTTLS is offered and then refused with 454: senders fall back to clear text or fail.",
+	Level:  Must,
 	Source: "RFC 3207; seen: No server certs available",
 	Cure:   "--cert, or postseal cert obtain",
-	Find: func(f *detect.Facts) []Hit {
+	Check: when(receives, func(f *Evidence) []Hit {
 		if len(f.ServerCertificates()) == 0 && slices.ContainsFunc(f.Listeners, tls) {
 			return []Hit{{Detail: "TLS is on, and there is no certificate"}}
 		}
 		return nil
-	},
+	}),
 }

@@ -11,9 +11,10 @@ var crt003 = Rule{
 	ID: "PS-CRT-003", Part: Certificates, Severity: Medium, Since: "1.0",
 	Title:  "the certificate runs out soon",
 	Why:    "If its renewal is stuck, senders that check it will fail.",
+	Level:  Should,
 	Source: "RFC 5280 section 4.1.2.5",
 	Cure:   "postseal cert renew",
-	Find: served(func(f *detect.Facts, c detect.Certificate) string {
+	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.NotAfter.IsZero() || f.Now.After(c.NotAfter) {
 			return ""
 		}

@@ -6,9 +6,10 @@ var crt004 = Rule{
 	ID: "PS-CRT-004", Part: Certificates, Severity: High, Since: "1.0",
 	Title:  "the chain is incomplete",
 	Why:    "Who checks it does not find the way to the root, and does not trust it.",
+	Level:  Must,
 	Source: "RFC 8446 section 4.4.2; RFC 5246 section 7.4.2",
 	Cure:   "put the whole chain into the file: fullchain.pem",
-	Find: served(func(f *detect.Facts, c detect.Certificate) string {
+	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Err == nil && c.Algorithm != "" && !c.Complete && !c.SelfSigned {
 			return "lacks an issuer between leaf and root"
 		}

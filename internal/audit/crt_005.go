@@ -11,9 +11,10 @@ var crt005 = Rule{
 	ID: "PS-CRT-005", Part: Certificates, Severity: High, Since: "1.0",
 	Title:  "the certificate is not for the names that others use",
 	Why:    "Senders that check names (MTA-STS, secure) hold mail back.",
+	Level:  Should,
 	Source: "RFC 8461 section 4.2; RFC 9525",
 	Cure:   "postseal cert obtain --name",
-	Find: served(func(f *detect.Facts, c detect.Certificate) string {
+	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Err != nil || c.Algorithm == "" {
 			return ""
 		}

@@ -6,9 +6,10 @@ var crt007 = Rule{
 	ID: "PS-CRT-007", Part: Certificates, Severity: Critical, Since: "1.0",
 	Title:  "the key is that of another certificate",
 	Why:    "STARTTLS is refused with 454: senders fall back to clear text or fail.",
+	Level:  Must,
 	Source: "seen: does not match; disabling TLS support",
 	Cure:   "--key",
-	Find: served(func(f *detect.Facts, c detect.Certificate) string {
+	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.KeyMatch == detect.No {
 			return "and " + c.Key + " do not belong together"
 		}

@@ -11,9 +11,10 @@ var crt008 = Rule{
 	ID: "PS-CRT-008", Part: Certificates, Severity: Critical, Since: "1.0",
 	Title:  "the certificate cannot be loaded",
 	Why:    "STARTTLS is refused with 454, or only anonymous suites are left.",
+	Level:  Must,
 	Source: "seen: disabling TLS support",
 	Cure:   "postseal cert inspect shows what is wrong with the file",
-	Find: served(func(f *detect.Facts, c detect.Certificate) string {
+	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Err != nil && !errors.Is(c.Err, fs.ErrPermission) {
 			return "cannot be used: " + c.Err.Error()
 		}

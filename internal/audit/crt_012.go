@@ -10,9 +10,10 @@ var crt012 = Rule{
 	ID: "PS-CRT-012", Part: Certificates, Severity: Note, Since: "1.0",
 	Title:  "the certificate is the sample one of the distribution",
 	Why:    "It says nothing about this server, and many have its kind.",
+	Level:  May,
 	Source: "Debian, ssl-cert",
 	Cure:   "postseal cert obtain",
-	Find: served(func(f *detect.Facts, c detect.Certificate) string {
+	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if strings.Contains(c.Chain, "snakeoil") {
 			return "is the snakeoil certificate"
 		}

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
 
@@ -9,9 +8,10 @@ var crt014 = Rule{
 	ID: "PS-CRT-014", Part: Certificates, Severity: Low, Since: "1.0",
 	Title:  "key and chain are in files of their own",
 	Why:    "A renewal that is cut off between the two leaves a pair that does not match: TLS is off then.",
+	Level:  Should,
 	Source: "postconf(5), smtpd_tls_chain_files: preferred since 3.4",
 	Cure:   "--cert: one file with key and chain",
-	Find: parameter("smtpd_tls_cert_file", func(f *detect.Facts, v postfix.Value) string {
+	Check: parameter("smtpd_tls_cert_file", func(f *Evidence, v postfix.Value) string {
 		if v.Text != "" && v.Text != "none" && f.Config.Text(nil, "smtpd_tls_key_file") != v.Text && f.Config.Text(nil, "smtpd_tls_chain_files") == "" {
 			return "and smtpd_tls_key_file are two files"
 		}

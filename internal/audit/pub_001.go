@@ -10,10 +10,11 @@ var pub001 = Rule{
 	ID: "PS-PUB-001", Part: Publishing, Severity: Medium, Since: "1.0",
 	Title:  "no TLSA records are published",
 	Why:    "Senders with DANE have nothing to hold on to: who is on the way can take TLS out.",
+	Level:  Should,
 	Source: "RFC 7672; NCSC-NL: DANE must be published",
 	Cure:   "postseal publish",
-	Find: func(f *detect.Facts) []Hit {
-		if f.Role == detect.Sender || f.Resolver.Validates != detect.Yes || len(f.Needed) == 0 {
+	Check: when(func(e *Evidence) bool { return receives(e) && e.Resolver.Validates == detect.Yes }, func(f *Evidence) []Hit {
+		if f.Role == detect.Sender || len(f.Needed) == 0 {
 			return nil
 		}
 		for _, n := range f.Needed {
@@ -22,5 +23,5 @@ var pub001 = Rule{
 			}
 		}
 		return []Hit{{Detail: "none for " + f.Needed[0].Name}}
-	},
+	}),
 }

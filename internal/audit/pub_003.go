@@ -5,16 +5,16 @@ import (
 	"slices"
 
 	"postseal/certs"
-	"postseal/internal/detect"
 )
 
 var pub003 = Rule{
 	ID: "PS-PUB-003", Part: Publishing, Severity: Critical, Since: "1.0",
 	Title:  "no TLSA record names the certificate",
 	Why:    "Senders with DANE do not deliver.",
+	Level:  Must,
 	Source: "RFC 7672 section 2.2",
 	Cure:   "postseal publish",
-	Find: func(f *detect.Facts) []Hit {
+	Check: when(func(e *Evidence) bool { return len(e.TLSA) > 0 }, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, name := range slices.Sorted(maps.Keys(f.TLSA)) {
 			matched, judged := false, false
@@ -35,5 +35,5 @@ var pub003 = Rule{
 			}
 		}
 		return out
-	},
+	}),
 }

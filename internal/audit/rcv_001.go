@@ -6,9 +6,10 @@ var rcv001 = Rule{
 	ID: "PS-RCV-001", Part: Receiving, Severity: Critical, Since: "1.0",
 	Title:  "port 25 offers no TLS",
 	Why:    "Every server delivers in clear text: whoever is on the way can read the mail.",
+	Level:  Must,
 	Source: "RFC 3207; NCSC-NL: STARTTLS must be offered",
 	Cure:   "--inbound-level may",
-	Find: listeners(func(f *detect.Facts, l detect.Listener) string {
+	Check: listeners(func(f *Evidence, l detect.Listener) string {
 		if !tls(l) {
 			return "has TLS level none"
 		}

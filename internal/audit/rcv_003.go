@@ -9,9 +9,10 @@ var rcv003 = Rule{
 	ID: "PS-RCV-003", Part: Receiving, Severity: Medium, Since: "1.0",
 	Title:  "TLS 1.0 or 1.1 is taken",
 	Why:    "These versions can be broken; who has newer ones uses those, but testers fail the server for it.",
+	Level:  Should,
 	Source: "RFC 8996: MUST NOT be negotiated; RFC 9325 section 5.2 exempts opportunistic use",
 	Cure:   "--min-protocol TLSv1.2",
-	Find: listeners(func(f *detect.Facts, l detect.Listener) string {
+	Check: listeners(func(f *Evidence, l detect.Listener) string {
 		p := floor(f, l)
 		if tls(l) && p != "" && p.Below(postfix.TLSv12) {
 			return "takes " + string(p) + " and newer"

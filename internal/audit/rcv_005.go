@@ -6,9 +6,10 @@ var rcv005 = Rule{
 	ID: "PS-RCV-005", Part: Receiving, Severity: Low, Since: "1.0",
 	Title:  "anonymous suites are offered",
 	Why:    "Harmless between mail servers that do not check certificates anyway, but testers fail the server for it.",
+	Level:  Should,
 	Source: "NCSC-NL 2025-05: insufficient; Postfix TLS_README: harmless",
 	Cure:   "--profile intermediate",
-	Find: listeners(func(f *detect.Facts, l detect.Listener) string {
+	Check: listeners(func(f *Evidence, l detect.Listener) string {
 		if tls(l) && !excludes(f, l, "aNULL") && len(f.ServerCertificates()) > 0 {
 			return "does not exclude aNULL"
 		}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
 
@@ -12,9 +11,10 @@ var rcv010 = Rule{
 	ID: "PS-RCV-010", Part: Receiving, Severity: Note, Since: "1.0",
 	Title:  "the Received header does not say how mail came in",
 	Why:    "Whoever looks at a message cannot see whether it came in TLS.",
+	Level:  May,
 	Source: "postconf(5), smtpd_tls_received_header",
 	Cure:   "--received-header yes",
-	Find: parameter("smtpd_tls_received_header", func(f *detect.Facts, v postfix.Value) string {
+	Check: parameter("smtpd_tls_received_header", func(f *Evidence, v postfix.Value) string {
 		if !strings.EqualFold(v.Text, "yes") && slices.ContainsFunc(f.Listeners, tls) {
 			return "is not yes"
 		}

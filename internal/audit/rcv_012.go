@@ -9,9 +9,10 @@ var rcv012 = Rule{
 	ID: "PS-RCV-012", Part: Receiving, Severity: Critical, Since: "1.0",
 	Title:  "the suites for the certificate are excluded",
 	Why:    "No handshake is possible with it: senders fall back to clear text or fail.",
+	Level:  Should,
 	Source: "postconf(5), smtpd_tls_exclude_ciphers",
 	Cure:   "--profile intermediate",
-	Find: listeners(func(f *detect.Facts, l detect.Listener) string {
+	Check: listeners(func(f *Evidence, l detect.Listener) string {
 		if !tls(l) || floor(f, l) == postfix.TLSv13 {
 			return ""
 		}

@@ -6,9 +6,10 @@ var rcv014 = Rule{
 	ID: "PS-RCV-014", Part: Receiving, Severity: Critical, Since: "1.0",
 	Title:  "other servers must have a certificate",
 	Why:    "Nearly no server has a client certificate: mail from the others is refused.",
+	Level:  Must,
 	Source: "postconf(5), smtpd_tls_req_ccert",
 	Cure:   "take smtpd_tls_req_ccert out of main.cf",
-	Find: listeners(func(f *detect.Facts, l detect.Listener) string {
+	Check: listeners(func(f *Evidence, l detect.Listener) string {
 		if l.Level == "encrypt" && f.Config.Bool(&l.Service, "smtpd_tls_req_ccert") {
 			return "demands a client certificate"
 		}

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
 
@@ -9,9 +8,10 @@ var rcv022 = Rule{
 	ID: "PS-RCV-022", Part: Receiving, Severity: Note, Since: "1.0",
 	Title:  "a limit on new TLS sessions is set",
 	Why:    "Busy servers fall back to clear text when they reach it.",
+	Level:  May,
 	Source: "postconf(5), smtpd_client_new_tls_session_rate_limit",
 	Cure:   "take smtpd_client_new_tls_session_rate_limit out of main.cf",
-	Find: parameter("smtpd_client_new_tls_session_rate_limit", func(f *detect.Facts, v postfix.Value) string {
+	Check: parameter("smtpd_client_new_tls_session_rate_limit", func(f *Evidence, v postfix.Value) string {
 		if v.Set && v.Text != "0" {
 			return "is " + v.Text
 		}

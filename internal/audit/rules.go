@@ -4,10 +4,12 @@ package audit
 var Rules = []Rule{
 	rcv001, rcv002, rcv003, rcv004, rcv005, rcv006, rcv007, rcv008, rcv009, rcv010,
 	rcv011, rcv012, rcv013, rcv014, rcv015, rcv016, rcv017, rcv018, rcv019, rcv020,
-	rcv021, rcv022, rcv023, sub001, sub002, sub003, sub004, sub005, snd001, snd002,
-	snd003, snd004, snd005, snd006, snd007, snd008, snd009, snd010, snd011, snd012,
-	snd013, snd014, snd015, snd016, snd017, snd018, snd019, snd020, snd021, snd022,
-	crt001, crt002, crt003, crt004, crt005, crt006, crt007, crt008, crt009, crt010,
-	crt011, crt012, crt013, crt014, pub001, pub002, pub003, cfg001, cfg002, cfg003,
-	cfg004, cfg005, cfg006, cfg007, cfg008, cfg009,
+	rcv021, rcv022, rcv023, rcv024, rcv025, rcv026, rcv027, rcv028, rcv029, rcv030,
+	rcv031, rcv032, rcv033, rcv034, rcv035, sub001, sub002, sub003, sub004, sub005,
+	snd001, snd002, snd003, snd004, snd005, snd006, snd007, snd008, snd009, snd010,
+	snd011, snd012, snd013, snd014, snd015, snd016, snd017, snd018, snd019, snd020,
+	snd021, snd022, snd023, snd024, snd025, snd026, crt001, crt002, crt003, crt004,
+	crt005, crt006, crt007, crt008, crt009, crt010, crt011, crt012, crt013, crt014,
+	crt015, crt016, crt017, crt018, pub001, pub002, pub003, cfg001, cfg002, cfg003,
+	cfg004, cfg005, cfg006, cfg007, cfg008, cfg009, cfg010, cfg011,
 }

@@ -6,9 +6,10 @@ var snd001 = Rule{
 	ID: "PS-SND-001", Part: Sending, Severity: Critical, Since: "1.0",
 	Title:  "mail is sent without TLS",
 	Why:    "All mail leaves in clear text: whoever is on the way can read it.",
+	Level:  Must,
 	Source: "RFC 3207; postconf(5), smtp_tls_security_level",
 	Cure:   "--outbound-level may",
-	Find: transports(func(f *detect.Facts, t detect.Transport) string {
+	Check: transports(func(f *Evidence, t detect.Transport) string {
 		if t.Level == "none" {
 			return "has TLS level none"
 		}

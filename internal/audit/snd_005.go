@@ -6,9 +6,10 @@ var snd005 = Rule{
 	ID: "PS-SND-005", Part: Sending, Severity: Low, Since: "1.0",
 	Title:  "DANE could be used, and is not",
 	Why:    "The resolver validates: who publishes TLSA records would be protected, and nobody else would notice.",
+	Level:  May,
 	Source: "RFC 7672; NCSC-NL: recommended",
 	Cure:   "--outbound-level dane",
-	Find: transports(func(f *detect.Facts, t detect.Transport) string {
+	Check: transports(func(f *Evidence, t detect.Transport) string {
 		if t.Level == "may" && f.Resolver.Validates == detect.Yes {
 			return "has TLS level may"
 		}

@@ -10,9 +10,10 @@ var snd007 = Rule{
 	ID: "PS-SND-007", Part: Sending, Severity: Critical, Since: "1.0",
 	Title:  "the CA file for sending is not there",
 	Why:    "TLS is off: at level may all mail leaves in clear text, and only an information line in the log says so.",
+	Level:  Must,
 	Source: "seen: cannot load Certification Authority data",
 	Cure:   "--ca-file",
-	Find: problems(func(p detect.Problem) bool {
+	Check: problems(func(p detect.Problem) bool {
 		return p.Parameter == "smtp_tls_CAfile" && strings.Contains(p.Text, "does not exist")
 	}),
 }

@@ -6,9 +6,10 @@ var snd009 = Rule{
 	ID: "PS-SND-009", Part: Sending, Severity: Medium, Since: "1.0",
 	Title:  "CA certificates lie where smtp cannot see them",
 	Why:    "It runs in a chroot and reads the folder there: every server is Untrusted.",
+	Level:  Should,
 	Source: "postconf(5), smtp_tls_CApath",
 	Cure:   "--ca-file",
-	Find: transports(func(f *detect.Facts, t detect.Transport) string {
+	Check: transports(func(f *Evidence, t detect.Transport) string {
 		if t.Chroot && f.Config.Text(&t.Service, "smtp_tls_CApath") != "" && f.Config.Text(&t.Service, "smtp_tls_CAfile") == "" {
 			return "runs in a chroot and has smtp_tls_CApath alone"
 		}

@@ -11,9 +11,10 @@ var snd014 = Rule{
 	ID: "PS-SND-014", Part: Sending, Severity: Medium, Since: "1.0",
 	Title:  "nothing about TLS is logged for sending",
 	Why:    "Nobody can tell whose mail leaves encrypted, and whose does not.",
+	Level:  Should,
 	Source: "postconf(5), smtp_tls_loglevel: 1 is recommended",
 	Cure:   "--log-level 1",
-	Find: parameter("smtp_tls_loglevel", func(f *detect.Facts, v postfix.Value) string {
+	Check: parameter("smtp_tls_loglevel", func(f *Evidence, v postfix.Value) string {
 		if v.Text == "0" && slices.ContainsFunc(f.Transports, func(t detect.Transport) bool { return t.Level != "none" }) {
 			return "is 0"
 		}

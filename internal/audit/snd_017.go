@@ -3,7 +3,6 @@ package audit
 import (
 	"strings"
 
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
 
@@ -11,9 +10,10 @@ var snd017 = Rule{
 	ID: "PS-SND-017", Part: Sending, Severity: Note, Since: "1.0",
 	Title:  "a header can switch a policy off",
 	Why:    "A message with TLS-Required: no is delivered also where the policy table demands TLS.",
+	Level:  May,
 	Source: "RFC 8689; postconf(5), tls_required_enable",
 	Cure:   "set tls_required_enable = no where a policy is a must",
-	Find: parameter("tls_required_enable", func(f *detect.Facts, v postfix.Value) string {
+	Check: parameter("tls_required_enable", func(f *Evidence, v postfix.Value) string {
 		if f.Config.Version.AtLeast(postfix.V(3, 10, 0)) && strings.EqualFold(v.Text, "yes") && f.Config.Text(nil, "smtp_tls_policy_maps") != "" {
 			return "is yes"
 		}

@@ -10,9 +10,10 @@ var snd020 = Rule{
 	ID: "PS-SND-020", Part: Sending, Severity: Medium, Since: "1.0",
 	Title:  "a filter or mailbox on this machine must have TLS",
 	Why:    "The global level counts for it too; most have no TLS, and mail to them is held back.",
+	Level:  Should,
 	Source: "TLS_README, global settings",
 	Cure:   "-o smtp_tls_security_level=none for that service, in master.cf",
-	Find: func(f *detect.Facts) []Hit {
+	Check: when(func(e *Evidence) bool { return e.Config.Text(nil, "content_filter") != "" }, func(f *Evidence) []Hit {
 		level := detect.ClientLevel(func(n string) string { return f.Config.Text(nil, n) })
 		if level == "none" || level == "may" || level == "dane" {
 			return nil
@@ -26,5 +27,5 @@ var snd020 = Rule{
 			}
 		}
 		return nil
-	},
+	}),
 }

@@ -3,7 +3,6 @@ package audit
 import (
 	"strings"
 
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
 
@@ -11,9 +10,10 @@ var snd021 = Rule{
 	ID: "PS-SND-021", Part: Sending, Severity: Note, Since: "1.0",
 	Title:  "an alias can stand in for the name of a server",
 	Why:    "Who can forge DNS chooses the name that is compared.",
+	Level:  May,
 	Source: "postconf(5), smtp_cname_overrides_servername: deprecated since 3.11",
 	Cure:   "take smtp_cname_overrides_servername out of main.cf",
-	Find: parameter("smtp_cname_overrides_servername", func(f *detect.Facts, v postfix.Value) string {
+	Check: parameter("smtp_cname_overrides_servername", func(f *Evidence, v postfix.Value) string {
 		if strings.EqualFold(v.Text, "yes") {
 			return "is yes"
 		}

@@ -11,9 +11,10 @@ var snd022 = Rule{
 	ID: "PS-SND-022", Part: Sending, Severity: Medium, Since: "1.0",
 	Title:  "one way out has a weaker level than the others",
 	Why:    "Mail that takes it is less protected than main.cf says.",
+	Level:  May,
 	Source: "master(5), -o",
 	Cure:   "look at the service in master.cf",
-	Find: transports(func(f *detect.Facts, t detect.Transport) string {
+	Check: transports(func(f *Evidence, t detect.Transport) string {
 		order := []string{"none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure"}
 		main := detect.ClientLevel(func(n string) string { return f.Config.Text(nil, n) })
 		o, ok := t.Service.Override("smtp_tls_security_level")

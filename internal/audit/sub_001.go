@@ -6,9 +6,10 @@ var sub001 = Rule{
 	ID: "PS-SUB-001", Part: Receiving, Severity: Critical, Since: "1.0",
 	Title:  "users may send without TLS",
 	Why:    "Their passwords and their mail pass in clear text.",
+	Level:  Must,
 	Source: "RFC 8314 section 3: TLS MUST be used by users",
 	Cure:   "--submission encrypt",
-	Find: listeners(func(f *detect.Facts, l detect.Listener) string {
+	Check: listeners(func(f *Evidence, l detect.Listener) string {
 		if l.Level != "encrypt" {
 			return "does not demand TLS"
 		}

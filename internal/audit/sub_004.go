@@ -9,9 +9,10 @@ var sub004 = Rule{
 	ID: "PS-SUB-004", Part: Receiving, Severity: Medium, Since: "1.0",
 	Title:  "users may have TLS 1.0 or 1.1",
 	Why:    "These versions can be broken, and no mail program of today needs them.",
+	Level:  Must,
 	Source: "RFC 8997: TLS 1.2 MUST be the least for users",
 	Cure:   "--submission-min-protocol TLSv1.2",
-	Find: listeners(func(f *detect.Facts, l detect.Listener) string {
+	Check: listeners(func(f *Evidence, l detect.Listener) string {
 		p := floor(f, l)
 		if tls(l) && p != "" && p.Below(postfix.TLSv12) {
 			return "takes " + string(p) + " and newer"

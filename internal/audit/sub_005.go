@@ -6,9 +6,10 @@ var sub005 = Rule{
 	ID: "PS-SUB-005", Part: Receiving, Severity: Low, Since: "1.0",
 	Title:  "passwords are taken on port 25",
 	Why:    "Guessers of passwords come there; users have ports of their own.",
+	Level:  Should,
 	Source: "RFC 8314 section 3.3",
 	Cure:   "set smtpd_sasl_auth_enable for submission alone, in master.cf",
-	Find: listeners(func(f *detect.Facts, l detect.Listener) string {
+	Check: listeners(func(f *Evidence, l detect.Listener) string {
 		if l.Auth && len(f.Receives(detect.Submission, detect.Submissions)) > 0 {
 			return "offers AUTH"
 		}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"postseal/internal/audit"
 	"postseal/internal/detect"
@@ -16,78 +17,158 @@ func (p Printer) Remarks(f *detect.Facts) {
 	p.Facts(&g)
 }
 
-// Card prints the grades, and every finding with what it does to mail, by whose
-// word, and what cures it.
-func (p Printer) Card(c audit.Card) {
+// Card prints the grades and the findings, part by part, the worst first: each
+// with what was seen, what it does to mail, by whose word, and what cures it.
+// With all, what passed and what had nothing to look at is listed too.
+func (p Printer) Card(c audit.Card, all bool) {
 	for _, g := range c.Grades {
-		p.printf("%s %3d of 100\n", p.paint(bold, fmt.Sprintf("%-13s %s", g.Part, g.Letter)), g.Points)
+		points := fmt.Sprintf(" %3d of 100  ", g.Points)
+		if g.Letter == audit.Unjudged {
+			points = " not judged  "
+		}
+		p.indented(p.paint(bold, fmt.Sprintf("%-13s %s", g.Part, g.Letter))+painted(points), 28, graded(g))
+	}
+	for _, part := range audit.Parts {
+		p.part(c, part, all)
+	}
+	for _, f := range c.Suppressed {
+		p.indented(p.note()+" ", 2, fmt.Sprintf("%s is suppressed until %s: %s", f.ID, f.Suppressed.Until.Format("2006-01-02"), f.Suppressed.Reason))
+	}
+	for _, n := range c.Notes {
+		p.indented(p.note()+" ", 2, n)
+	}
+}
+
+// graded says what a part was judged by, and what keeps it from an A.
+func graded(g audit.Grade) string {
+	text := "by " + g.Basis
+	if g.Suppressed > 0 {
+		text += fmt.Sprintf("; %d suppressed", g.Suppressed)
+	}
+	if g.Letter != "A" && g.Letter != audit.Unjudged {
+		text += fmt.Sprintf("; an A needs %d", audit.ForA)
+	}
+	return text
+}
+
+func (p Printer) part(c audit.Card, part audit.Part, all bool) {
+	head := false
+	title := func() {
+		if !head {
+			p.printf("\n%s\n", p.paint(bold, strings.ToUpper(string(part))))
+			head = true
+		}
 	}
 	for _, f := range c.Findings {
-		fmt.Fprintln(p.W)
-		sign := p.note()
-		if f.Severity >= audit.High {
-			sign = p.bad()
+		if f.Part == part {
+			title()
+			p.fault(f)
 		}
-		cost := f.Severity.String()
-		if f.Severity > 0 {
-			cost += fmt.Sprintf(", -%d", int(f.Severity))
-		}
-		p.indented(sign+" ", 2, f.ID+" "+f.Title+" ("+cost+")")
-		for _, h := range f.Hits {
-			text := h.Detail
-			if h.At != (postfix.Origin{}) {
-				text += " (" + h.At.String() + ")"
+	}
+	if !all {
+		return
+	}
+	for _, list := range []struct {
+		rules []audit.Rule
+		what  string
+		sign  painted
+	}{{c.Passed, "not so", p.good()}, {c.Idle, "nothing to look at", p.paint(quiet, "·")}} {
+		for _, r := range list.rules {
+			if r.Part == part {
+				title()
+				p.status(list.sign, r.ID+"  "+r.Title, p.paint(quiet, list.what))
 			}
-			p.indented("    ", 6, text)
 		}
-		p.indented("  ", 2, f.Why)
-		p.indented(p.paint(quiet, "  says: "), 8, f.Source)
-		p.indented(p.paint(quiet, "  cure: "), 8, f.Cure)
 	}
 }
 
-// cardJSON is a card as data.
-type cardJSON struct {
-	Grades   []gradeJSON   `json:"grades"`
-	Findings []findingJSON `json:"findings"`
-}
-
-type gradeJSON struct {
-	Part   audit.Part `json:"part"`
-	Grade  string     `json:"grade"`
-	Points int        `json:"points"`
-	Lost   []string   `json:"lost"`
-}
-
-type findingJSON struct {
-	ID       string     `json:"id"`
-	Title    string     `json:"title"`
-	Part     audit.Part `json:"part"`
-	Severity string     `json:"severity"`
-	Points   int        `json:"points"`
-	Why      string     `json:"why"`
-	Source   string     `json:"source"`
-	Cure     string     `json:"cure"`
-	Hits     []hitJSON  `json:"hits"`
-}
-
-type hitJSON struct {
-	Detail string         `json:"detail"`
-	Origin postfix.Origin `json:"origin"`
-}
-
-// CardJSON gives a card as data.
-func CardJSON(c audit.Card) any {
-	out := cardJSON{Grades: []gradeJSON{}, Findings: []findingJSON{}}
-	for _, g := range c.Grades {
-		out.Grades = append(out.Grades, gradeJSON{g.Part, g.Letter, g.Points, append([]string{}, g.Lost...)})
+// fault is a finding, in its four parts.
+func (p Printer) fault(f audit.Finding) {
+	sign, cost := p.note(), f.Severity.String()
+	colour := yellow
+	if f.Severity >= audit.High {
+		sign, colour = p.bad(), red
 	}
-	for _, f := range c.Findings {
-		j := findingJSON{f.ID, f.Title, f.Part, f.Severity.String(), int(f.Severity), f.Why, f.Source, strings.TrimSpace(f.Cure), []hitJSON{}}
-		for _, h := range f.Hits {
-			j.Hits = append(j.Hits, hitJSON{h.Detail, h.At})
+	if f.Severity > audit.Note {
+		cost += fmt.Sprintf(" -%d", int(f.Severity))
+	}
+	p.status(sign, f.ID+"  "+f.Title, p.paint(colour, cost))
+	for i, h := range f.Hits {
+		if i == maxHits {
+			p.printf("    and %d more\n", len(f.Hits)-i)
+			break
 		}
-		out.Findings = append(out.Findings, j)
+		p.indented("    ", 6, hitText(h))
 	}
-	return out
+	p.indented("  ", 2, f.Why)
+	p.indented(p.paint(quiet, fmt.Sprintf("  %-6s ", f.Level)), 9, f.Source)
+	p.indented(p.paint(quiet, "  cure   "), 9, f.Cure)
+}
+
+// maxHits is how many places are listed for one finding.
+const maxHits = 6
+
+func hitText(h audit.Hit) string {
+	if h.At != (postfix.Origin{}) {
+		return h.Detail + " (" + h.At.String() + ")"
+	}
+	return h.Detail
+}
+
+// status prints a line with something at its right end.
+func (p Printer) status(sign painted, text string, right painted) {
+	width := p.width()
+	plain := utf8.RuneCountInString(stripped(right))
+	lines := Wrap(oneLine(text), max(20, width-3-plain-1))
+	gap := max(1, width-2-utf8.RuneCountInString(lines[0])-plain)
+	fmt.Fprintf(p.W, "%s %s%s%s\n", sign, lines[0], strings.Repeat(" ", gap), right)
+	for _, l := range lines[1:] {
+		fmt.Fprintf(p.W, "  %s\n", l)
+	}
+}
+
+// stripped is painted text without its colours.
+func stripped(s painted) string {
+	text := string(s)
+	if _, rest, ok := strings.Cut(text, "m"); ok && strings.HasPrefix(text, "\x1b[") {
+		text = strings.TrimSuffix(rest, "\x1b[0m")
+	}
+	return text
+}
+
+// Opinions prints what others would say, and why this card says something else.
+func (p Printer) Opinions(all []audit.Opinion) {
+	if len(all) == 0 {
+		return
+	}
+	p.printf("\n%s\n", p.paint(bold, "WHAT OTHERS WOULD SAY OF PORT 25, BY THEIR PUBLISHED RULES"))
+	for _, o := range all {
+		p.indented(painted(fmt.Sprintf("  %-13s %-23s ", o.Who, o.What)), 40, o.Says)
+		if o.Why != "" {
+			p.indented(p.paint(quiet, "    here: "), 10, o.Why)
+		}
+	}
+}
+
+// Compared prints what became better and worse since an older card.
+func (p Printer) Compared(d CardDiff) {
+	for _, g := range d.Grades {
+		text := fmt.Sprintf("%d, as before", g.Now)
+		if g.Was != g.Now {
+			text = fmt.Sprintf("%d -> %d", g.Was, g.Now)
+		}
+		p.printf("%-13s %s\n", string(g.Part), text)
+	}
+	for _, list := range []struct {
+		lines []string
+		sign  painted
+		what  string
+	}{{d.Worse, p.bad(), "new: "}, {d.Better, p.good(), "gone: "}} {
+		for _, l := range list.lines {
+			p.indented(list.sign+" ", 2, list.what+l)
+		}
+	}
+	if len(d.Worse)+len(d.Better) == 0 {
+		p.printf("the same findings as in the older card\n")
+	}
 }

@@ -141,7 +141,7 @@ func TestNoNull(t *testing.T) {
 	}
 	for name, out := range map[string]string{
 		"facts":         asJSON(t, report.FactsJSON(s.Facts)),
-		"card":          asJSON(t, report.CardJSON(audit.Audit(s.Facts))),
+		"card":          asJSON(t, report.AuditJSON(&audit.Evidence{Facts: s.Facts}, audit.Audit(&audit.Evidence{Facts: s.Facts}))),
 		"bare facts":    asJSON(t, report.FactsJSON(bare)),
 		"plan":          planJSON(t, p),
 		"empty plan":    planJSON(t, &plan.Plan{}),

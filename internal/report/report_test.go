@@ -140,7 +140,7 @@ func TestHostile(t *testing.T) {
 	manyLines := map[string]bool{"errors": true, "steps": true, "history": true, "unjudged": true}
 	for name, show := range map[string]func(report.Printer) error{
 		"facts": func(p report.Printer) error { p.Facts(&f); return nil },
-		"card":  func(p report.Printer) error { p.Card(audit.Audit(&f)); return nil },
+		"card":  func(p report.Printer) error { p.Card(audit.Audit(&audit.Evidence{Facts: &f}), true); return nil },
 		"plan":  func(p report.Printer) error { return p.Plan(&hostile) },
 		"receipts": func(p report.Printer) error {
 			for _, r := range receipts {
@@ -155,12 +155,14 @@ func TestHostile(t *testing.T) {
 			}
 			return nil
 		},
-		"errors":       func(p report.Printer) error { p.Errors(errors.Join(hint.New(bad, bad), errors.New(bad))); return nil },
-		"certificate":  func(p report.Printer) error { p.Certificate(judged, false); return nil },
-		"brief":        func(p report.Printer) error { p.Certificate(judged, true); return nil },
-		"unjudged":     func(p report.Printer) error { p.Certificate(unjudged, true); return nil },
-		"facts JSON":   func(p report.Printer) error { return p.JSON(report.FactsJSON(&f)) },
-		"card JSON":    func(p report.Printer) error { return p.JSON(report.CardJSON(audit.Audit(&f))) },
+		"errors":      func(p report.Printer) error { p.Errors(errors.Join(hint.New(bad, bad), errors.New(bad))); return nil },
+		"certificate": func(p report.Printer) error { p.Certificate(judged, false); return nil },
+		"brief":       func(p report.Printer) error { p.Certificate(judged, true); return nil },
+		"unjudged":    func(p report.Printer) error { p.Certificate(unjudged, true); return nil },
+		"facts JSON":  func(p report.Printer) error { return p.JSON(report.FactsJSON(&f)) },
+		"card JSON": func(p report.Printer) error {
+			return p.JSON(report.AuditJSON(&audit.Evidence{Facts: &f}, audit.Audit(&audit.Evidence{Facts: &f})))
+		},
 		"plan JSON":    func(p report.Printer) error { return p.JSON(planJSON) },
 		"receipt JSON": func(p report.Printer) error { return p.JSON(receipts) },
 		"errors JSON":  func(p report.Printer) error { return p.JSON(report.ErrorsJSON(hint.New(bad, bad), 1)) },

@@ -15,6 +15,7 @@ import (
 
 	"postseal/internal/apply"
 	"postseal/internal/ask"
+	"postseal/internal/audit"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/host"
@@ -60,6 +61,8 @@ type Session struct {
 	Pending *apply.Receipt
 	// Unconfirmed is a run that goes back by itself unless it is kept, or nil.
 	Unconfirmed *apply.Receipt
+	// Suppressions take findings out of the card; they are in the answers file.
+	Suppressions []audit.Suppression
 
 	answersText string
 	answersNew  bool
@@ -163,10 +166,30 @@ func (s *Session) answersFile() error {
 	}
 	s.answersText = string(data)
 	var out []error
-	for _, err := range hint.All(interview.All.Load(data, s.Answers)) {
+	for _, err := range append(hint.All(interview.All.Load(data, s.Answers, suppressKey)), s.suppressions(data)...) {
 		out = append(out, fmt.Errorf("%s: %w", path, err))
 	}
 	return errors.Join(out...)
+}
+
+// suppressKey is the line of the answers file that takes findings out of the
+// card. It is no question: no plan depends on it.
+const suppressKey = "suppress"
+
+func (s *Session) suppressions(data []byte) (out []error) {
+	texts, line, err := ask.Lines(data, suppressKey)
+	if err != nil {
+		return nil // Load says it
+	}
+	for _, text := range texts {
+		one, err := audit.ParseSuppression(text, s.Facts.Now)
+		if err != nil {
+			out = append(out, hint.Wrap(fmt.Errorf("line %d: %w", line, err), hint.Of(err)))
+			continue
+		}
+		s.Suppressions = append(s.Suppressions, one)
+	}
+	return out
 }
 
 // editedByHand turns lines that were changed in the block since the last run

@@ -1,0 +1,267 @@
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"postseal/certs"
+	"postseal/internal/detect"
+	"postseal/internal/postfix"
+	"postseal/internal/probe"
+	"postseal/internal/rehearse"
+)
+
+// The rules look at the evidence through these.
+
+func when(applies func(*Evidence) bool, find func(*Evidence) []Hit) Check {
+	return Check{applies, find}
+}
+
+func always(*Evidence) bool { return true }
+
+// receives says whether others connect to this server.
+func receives(e *Evidence) bool { return len(e.receivers()) > 0 }
+
+// receivers are the listeners that others connect to.
+func (e *Evidence) receivers() []detect.Listener {
+	return e.Receives(detect.Relay, detect.Submission, detect.Submissions)
+}
+
+// sends says whether this server connects to others.
+func sends(e *Evidence) bool { return len(e.Transports) > 0 }
+
+// live finds something wrong with what listeners show.
+func live(wrong func(e *Evidence, l Live) string) Check {
+	return when(func(e *Evidence) bool { return len(e.Live) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, l := range e.Live {
+			if text := wrong(e, l); text != "" {
+				out = append(out, Hit{Detail: l.port() + " " + text, At: postfix.Origin{File: e.Config.MasterPath(), Line: l.Listener.Service.Line}})
+			}
+		}
+		return out
+	})
+}
+
+// trials finds trials of the rehearsal.
+func trials(wrong func(t rehearse.Trial) bool) Check {
+	return when(func(e *Evidence) bool { return e.Sent != nil }, func(e *Evidence) (out []Hit) {
+		for _, t := range e.Sent.Trials {
+			if !wrong(t) {
+				continue
+			}
+			text := "to a server with " + t.Text + ": " + t.Got
+			if t.Cause != nil {
+				text += "; " + t.Cause.Text
+			}
+			out = append(out, Hit{Detail: text})
+		}
+		return out
+	})
+}
+
+// inspected finds what the inspection of a served chain says on a topic.
+func inspected(topic string, level certs.Level, about string) Check {
+	return when(func(e *Evidence) bool { return len(e.ServerCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, c := range e.ServerCertificates() {
+			all, err := e.JudgeSeen(c.Chain, certs.Want{})
+			if err != nil {
+				continue // other rules say what cannot be read
+			}
+			for _, i := range all {
+				for _, f := range i.Findings {
+					if f.Topic == topic && f.Level == level && strings.Contains(f.Text, about) {
+						out = append(out, Hit{Detail: c.Chain + ": " + f.Text, At: c.Origin})
+					}
+				}
+			}
+		}
+		return out
+	})
+}
+
+// listeners finds something wrong with listeners of some kinds.
+func listeners(wrong func(f *Evidence, l detect.Listener) string, kinds ...detect.Kind) Check {
+	return when(func(e *Evidence) bool { return len(e.Receives(kinds...)) > 0 }, func(f *Evidence) (out []Hit) {
+		for _, l := range f.Receives(kinds...) {
+			if text := wrong(f, l); text != "" {
+				out = append(out, Hit{Detail: l.Service.ID() + " " + text, At: postfix.Origin{File: f.Config.MasterPath(), Line: l.Service.Line}})
+			}
+		}
+		return out
+	})
+}
+
+// transports finds something wrong with services that send.
+func transports(wrong func(f *Evidence, t detect.Transport) string) Check {
+	return when(sends, func(f *Evidence) (out []Hit) {
+		for _, t := range f.Transports {
+			if text := wrong(f, t); text != "" {
+				out = append(out, Hit{Detail: t.Service.ID() + " " + text, At: postfix.Origin{File: f.Config.MasterPath(), Line: t.Service.Line}})
+			}
+		}
+		return out
+	})
+}
+
+// served finds something wrong with the certificates that are shown.
+func served(wrong func(f *Evidence, c detect.Certificate) string) Check {
+	return when(func(e *Evidence) bool { return len(e.ServerCertificates()) > 0 }, func(f *Evidence) (out []Hit) {
+		for _, c := range f.ServerCertificates() {
+			if text := wrong(f, c); text != "" {
+				out = append(out, Hit{Detail: c.Chain + " " + text, At: c.Origin})
+			}
+		}
+		return out
+	})
+}
+
+// parameter finds something wrong with the value of a parameter in main.cf.
+func parameter(name string, wrong func(f *Evidence, v postfix.Value) string) Check {
+	applies := always
+	switch {
+	case strings.HasPrefix(name, "smtpd_"):
+		applies = receives
+	case strings.HasPrefix(name, "smtp_"):
+		applies = sends
+	}
+	return when(applies, func(f *Evidence) []Hit {
+		v := f.Config.Value(nil, name)
+		if text := wrong(f, v); text != "" {
+			return []Hit{{Detail: name + " " + text, At: v.Origin}}
+		}
+		return nil
+	})
+}
+
+// problems are what detection found, by a word in its text.
+func problems(match func(detect.Problem) bool) Check {
+	return when(always, func(f *Evidence) (out []Hit) {
+		for _, p := range f.Problems {
+			if match(p) {
+				out = append(out, Hit{Detail: strings.TrimSpace(p.Parameter + " " + p.Text), At: p.Origin})
+			}
+		}
+		return out
+	})
+}
+
+// list splits a value at commas, colons and blanks.
+func list(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(",: \t\r\n", r) })
+}
+
+// excludes says whether a listener leaves a class of suites out (postconf(5),
+// smtpd_tls_exclude_ciphers).
+func excludes(f *Evidence, l detect.Listener, class string) bool {
+	words := list(f.Config.Text(&l.Service, "smtpd_tls_exclude_ciphers"))
+	if l.Level == "encrypt" {
+		words = append(words, list(f.Config.Text(&l.Service, "smtpd_tls_mandatory_exclude_ciphers"))...)
+	}
+	return slices.Contains(words, class)
+}
+
+// floor is the oldest version that a listener accepts, or empty.
+func floor(f *Evidence, l detect.Listener) postfix.Protocol {
+	name := "smtpd_tls_protocols"
+	if l.Level == "encrypt" {
+		name = "smtpd_tls_mandatory_protocols"
+	}
+	p, err := postfix.ParseFloor(f.Config.Text(&l.Service, name), f.Config.Version)
+	if err != nil {
+		return ""
+	}
+	return p
+}
+
+// tls says whether a listener does TLS at all.
+func tls(l detect.Listener) bool { return l.Level != "none" }
+
+// covers says whether a name in a certificate is good for a host: the same, or
+// one label behind a star (RFC 9525, section 6.3).
+func covers(have, host string) bool {
+	have, host = strings.ToLower(have), strings.ToLower(host)
+	if suffix, ok := strings.CutPrefix(have, "*."); ok {
+		_, rest, _ := strings.Cut(host, ".")
+		return rest == suffix
+	}
+	return have == host
+}
+
+// minor is the second number of "OpenSSL 3.5.9 ...".
+func minor(library string) string {
+	parts := strings.SplitN(library, ".", 3)
+	if len(parts) < 2 {
+		return ""
+	}
+	return parts[1]
+}
+
+// takes says whether a listener agreed to a version.
+func takes(l Live, version string) bool {
+	return l.Seen != nil && slices.ContainsFunc(l.Seen.Versions, func(v probe.Version) bool { return v.Name == version })
+}
+
+// broken says whether a suite encrypts nothing, or nothing that lasts (RFC 9325,
+// section 4.1).
+func broken(s probe.Suite) bool {
+	return slices.ContainsFunc([]string{"_NULL_", "EXPORT", "_RC4_", "_RC2_", "_DES_", "_DES40_", "_3DES_"}, func(word string) bool { return strings.Contains(s.Name, word) })
+}
+
+// few lists some names, and says how many there are.
+func few(names []string) string {
+	if len(names) <= 3 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d others", strings.Join(names[:3], ", "), len(names)-3)
+}
+
+// gap finds a version that is left out between two others in a list of
+// exclusions.
+func gap(list string) (below, above string, ok bool) {
+	if strings.Contains(list, "=") {
+		return "", "", false
+	}
+	out := map[postfix.Protocol]bool{}
+	for _, w := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(", :\t\r\n", r) }) {
+		name, not := strings.CutPrefix(w, "!")
+		if !not {
+			return "", "", false
+		}
+		for _, p := range postfix.Protocols {
+			if strings.EqualFold(name, string(p)) {
+				out[p] = true
+			}
+		}
+	}
+	var on []postfix.Protocol
+	last := -1
+	for i, p := range postfix.Protocols[2:] { // what OpenSSL of today has
+		if out[p] {
+			continue
+		}
+		if last >= 0 && i > last+1 {
+			return string(on[len(on)-1]), string(p), true
+		}
+		on, last = append(on, p), i
+	}
+	return "", "", false
+}
+
+// compatibility reads a compatibility_level as hundreds of the first number and
+// the second: 3.6 is 306.
+func compatibility(text string) (int, bool) {
+	major, minor, _ := strings.Cut(cmp.Or(text, "0"), ".")
+	a, err := strconv.Atoi(major)
+	if err != nil {
+		return 0, false
+	}
+	minor, _, _ = strings.Cut(minor, ".")
+	b, err := strconv.Atoi(cmp.Or(minor, "0"))
+	return 100*a + b, err == nil
+}
+
+// patched are the newest releases of each branch that we know of.
+var patched = []postfix.Version{postfix.V(3, 8, 20), postfix.V(3, 9, 14), postfix.V(3, 10, 13), postfix.V(3, 11, 7)}

@@ -1,0 +1,13 @@
+package audit
+
+import "postseal/certs"
+
+var crt018 = Rule{
+	ID: "PS-CRT-018", Part: Certificates, Severity: Low, Since: "1.0",
+	Title:  "the chain is out of order",
+	Why:    "Most put it in order themselves; some, old ones among them, do not, and find the chain incomplete.",
+	Level:  Should,
+	Source: "RFC 5246 section 7.4.2; RFC 8446 section 4.4.2: SHOULD",
+	Cure:   "put the leaf first, then each issuer",
+	Check:  inspected("chain", certs.Note, "another order"),
+}

@@ -1,0 +1,155 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"postseal/internal/detect"
+	"postseal/internal/probe"
+)
+
+// Opinion is what somebody else's test would say of this server, and why this
+// card says something else, if it does.
+type Opinion struct {
+	// Who tests, and What they look at; Says is their verdict.
+	Who, What, Says string
+	// Why they differ from this card, or empty.
+	Why string
+}
+
+// The others.
+const (
+	// internet.nl, mail test, version 1.11 of April 2026, after NCSC-NL 2025-05.
+	internetNL = "internet.nl"
+	// The SSL Labs rating guide, version 2009q, which is for web sites, as
+	// testssl.sh 3.2 applies it to mail.
+	webRules = "web scanners"
+)
+
+// Opinions are what others would say of port 25 as it was seen, worked out by
+// their published rules: nobody is asked. It is empty if nobody looked.
+func Opinions(e *Evidence) []Opinion {
+	for _, l := range e.Live {
+		if l.Listener.Kind == detect.Relay && l.Seen != nil && len(l.Seen.Versions) > 0 {
+			return append(dutch(e, l), web(e, l))
+		}
+	}
+	return nil
+}
+
+// dutch is what internet.nl says, test by test.
+func dutch(e *Evidence, l Live) []Opinion {
+	out := []Opinion{{internetNL, "STARTTLS", "passes", ""}}
+	add := func(what string, failed, warned []string, why string) {
+		o := Opinion{Who: internetNL, What: what, Says: "passes"}
+		switch {
+		case len(failed) > 0:
+			o.Says, o.Why = "fails: "+few(failed), why
+		case len(warned) > 0:
+			o.Says, o.Why = "warns, phase out: "+few(warned), why
+		}
+		out = append(out, o)
+	}
+	var old []string
+	for _, v := range l.Seen.Versions {
+		if v.Name != "TLS 1.2" && v.Name != "TLS 1.3" {
+			old = append(old, v.Name)
+		}
+	}
+	add("versions", old, nil, "a sender without anything newer delivers in clear text instead (RFC 9325, section 5.2); others never choose these")
+	var bad, late, short []string
+	for version, s := range l.suites {
+		switch name := s.OpenSSL; {
+		case version == "TLS 1.3" || slices.Contains(bad, name) || slices.Contains(late, name):
+		case insufficient(s.Suite):
+			bad = append(bad, name)
+		case phaseOut(s.Suite):
+			late = append(late, name)
+		}
+		if size := fmt.Sprintf("%d bits", s.DHBits); s.DHBits > 0 && s.DHBits < 3072 && !s.Anonymous() && !slices.Contains(short, size) {
+			short = append(short, size)
+		}
+	}
+	add("suites", bad, late, "both sides choose the best they have in common: these are for senders with nothing better, which would deliver in clear text")
+	add("finite-field groups", short, nil, "as before: senders choose elliptic curves")
+	var weak []string
+	for _, c := range e.ServerCertificates() {
+		if c.Algorithm == "RSA" && c.Bits < 3072 {
+			weak = append(weak, fmt.Sprintf("RSA %d", c.Bits))
+		}
+	}
+	add("key of the certificate", nil, weak, "a wish for the long run; RSA 2048 is what nearly all CAs and senders use")
+	if !l.Seen.Extended && takes(l, "TLS 1.2") {
+		add("extended master secret", []string{"not there"}, nil, "")
+	}
+	switch published := len(e.TLSA) > 0; {
+	case published:
+		out = append(out, Opinion{internetNL, "DANE", "passes, if the zone is signed", ""})
+	case e.Resolver.Validates == detect.Yes:
+		out = append(out, Opinion{internetNL, "DANE", "fails: no TLSA record", ""})
+	default:
+		out = append(out, Opinion{internetNL, "DANE", "not known here", "the resolver of this server does not validate"})
+	}
+	return out
+}
+
+// insufficient suites are neither ECDHE with AEAD nor phased out (NCSC-NL
+// 2025-05).
+func insufficient(s probe.Suite) bool {
+	return s.Anonymous() || broken(s) || !strings.Contains(s.Name, "DHE_") || strings.HasSuffix(s.Name, "_SHA") || strings.HasSuffix(s.Name, "_CCM_8") || strings.HasSuffix(s.Name, "_MD5") ||
+		slices.ContainsFunc([]string{"_IDEA_", "_SEED_"}, func(w string) bool { return strings.Contains(s.Name, w) })
+}
+
+// phaseOut suites are on their way out there.
+func phaseOut(s probe.Suite) bool {
+	return strings.Contains(s.Name, "_CBC_") || strings.Contains(s.Name, "CAMELLIA") || strings.Contains(s.Name, "ARIA") || strings.Contains(s.Name, "TLS_DHE_")
+}
+
+// web is the letter that scanners give which judge by the rules for web sites.
+func web(e *Evidence, l Live) Opinion {
+	var caps []string
+	grade := "A"
+	limit := func(to, why string) {
+		caps = append(caps, to+" for "+why)
+		if strings.Index("ABCFT", to) > strings.Index("ABCFT", grade) {
+			grade = to
+		}
+	}
+	if l.Listener.Level == "may" {
+		limit("T", "TLS that is not demanded")
+	}
+	if takes(l, "TLS 1.0") || takes(l, "TLS 1.1") {
+		limit("B", "TLS 1.0 or 1.1")
+	}
+	if takes(l, "SSL 3.0") {
+		limit("C", "SSL 3.0")
+	}
+	anonymous, useless, forward := false, false, false
+	for version, s := range l.suites {
+		anonymous = anonymous || s.Anonymous()
+		useless = useless || broken(s.Suite)
+		forward = forward || version == "TLS 1.3" || strings.Contains(s.Name, "DHE_")
+	}
+	if anonymous {
+		limit("F", "anonymous suites")
+	}
+	if useless {
+		limit("C", "broken suites")
+	}
+	if !forward {
+		limit("B", "no forward secrecy")
+	}
+	for _, c := range e.ServerCertificates() {
+		if c.SelfSigned {
+			limit("T", "a certificate that no browser trusts")
+			break
+		}
+	}
+	o := Opinion{Who: webRules, What: "letter", Says: grade}
+	if len(caps) > 0 {
+		o.Says += ": " + strings.Join(caps, ", ")
+		o.Why = "a mail server that demands TLS of everyone loses mail (RFC 3207, section 4), and nobody between mail servers falls back to a weaker suite: what a web browser must refuse is here better than clear text"
+	}
+	return o
+}

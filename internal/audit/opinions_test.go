@@ -1,0 +1,47 @@
+package audit
+
+import (
+	"strings"
+	"testing"
+
+	"postseal/internal/probe"
+)
+
+// TestOpinions: others are quoted by their own rules, and where they differ the
+// reason is given.
+func TestOpinions(t *testing.T) {
+	modern := probe.Version{Name: "TLS 1.3", Suites: []probe.Accepted{suite("TLS_AES_256_GCM_SHA384")}}
+	for _, x := range []struct {
+		name     string
+		versions []probe.Version
+		says     map[string]string // by what is looked at: how it begins
+	}{
+		{"strong", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384")}}, modern},
+			map[string]string{"versions": "passes", "suites": "passes", "finite-field groups": "passes", "letter": "T: T for TLS that is not demanded"}},
+		{"old", []probe.Version{{Name: "TLS 1.0", Suites: []probe.Accepted{suite("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA")}}, modern},
+			map[string]string{"versions": "fails: TLS 1.0", "suites": "fails: TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "letter": "T: T for TLS that is not demanded, B for TLS 1.0 or 1.1"}},
+		{"anonymous", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_ECDH_anon_WITH_AES_128_CBC_SHA")}}},
+			map[string]string{"suites": "fails", "letter": "T: T for TLS that is not demanded, F for anonymous suites, B for no forward secrecy"}},
+		{"finite fields", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{{Suite: probe.Suite{Name: "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256", OpenSSL: "x"}, DHBits: 2048}}}},
+			map[string]string{"suites": "warns, phase out: x", "finite-field groups": "fails: 2048 bits"}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			e := scene{main: good, master: router + sender, change: well, seen: &probe.Enumeration{Extended: true, Versions: x.versions}}.evidence(t)
+			got := map[string]Opinion{}
+			for _, o := range Opinions(e) {
+				if got[o.What].What != "" || o.Who == "" || o.Says == "" {
+					t.Errorf("%+v", o)
+				}
+				got[o.What] = o
+			}
+			for what, says := range x.says {
+				if o := got[what]; !strings.HasPrefix(o.Says, says) || (o.Says == "passes") != (o.Why == "") {
+					t.Errorf("%s: %q, not %q; %q", what, o.Says, says, o.Why)
+				}
+			}
+		})
+	}
+	if len(Opinions(scene{main: good, master: router + sender}.evidence(t))) != 0 {
+		t.Error("an opinion about what nobody saw")
+	}
+}

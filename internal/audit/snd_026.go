@@ -1,0 +1,19 @@
+package audit
+
+var snd026 = Rule{
+	ID: "PS-SND-026", Part: Sending, Severity: High, Since: "1.0",
+	Title:  "the own certificate is set as the CA file",
+	Why:    "Then this server trusts itself and nobody else: every other one is Untrusted, and policies that verify hold mail back.",
+	Level:  Should,
+	Source: "TLS_README, client-side CA; seen in widely used set-up scripts",
+	Cure:   "--ca-file /etc/ssl/certs/ca-certificates.crt",
+	Check: when(sends, func(e *Evidence) []Hit {
+		v := e.Config.Value(nil, "smtp_tls_CAfile")
+		for _, c := range e.Certificates {
+			if v.Text != "" && c.Chain == v.Text && (c.Server || c.Client) {
+				return []Hit{{Detail: "smtp_tls_CAfile is " + v.Text, At: v.Origin}}
+			}
+		}
+		return nil
+	}),
+}

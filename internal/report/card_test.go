@@ -1,0 +1,133 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"postseal/internal/audit"
+	"postseal/internal/detect"
+	"postseal/internal/lab"
+	"postseal/internal/probe"
+	"postseal/internal/rehearse"
+	"postseal/internal/report"
+)
+
+// judged is a server with something of everything.
+func judged(t *testing.T, more ...audit.Suppression) (*audit.Evidence, audit.Card) {
+	t.Helper()
+	s, _ := open(t, lab.Leaf{}, nil)
+	e := &audit.Evidence{Facts: s.Facts, NotSent: "only root can rehearse"}
+	for _, l := range s.Facts.Receives(detect.Relay) {
+		e.Live = append(e.Live, audit.Live{Listener: l, Seen: &probe.Enumeration{
+			Versions: []probe.Version{{Name: "TLS 1.0", Suites: []probe.Accepted{{Suite: probe.Suite{Name: "TLS_RSA_WITH_RC4_128_SHA", OpenSSL: "RC4-SHA"}}}}},
+		}})
+	}
+	e.Sent = &rehearse.Report{Trials: []rehearse.Trial{{Direction: "sending", Text: "all right", Got: "delivered", Verdict: rehearse.Fine}}}
+	return e, audit.Audit(e, more...)
+}
+
+func suppressed(t *testing.T, f *detect.Facts, rule string) audit.Suppression {
+	t.Helper()
+	s, err := audit.ParseSuppression(rule+" until "+f.Now.AddDate(0, 1, 0).Format(time.DateOnly)+": it is well here", f.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestSchema: what is printed as JSON is what the schema says, and a card that
+// is not is refused by it.
+func TestSchema(t *testing.T) {
+	var schema any
+	if err := json.Unmarshal(report.CardSchema, &schema); err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("card.json", schema); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := c.Compile("card.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, card := judged(t)
+	with := suppressed(t, e.Facts, card.Findings[0].ID)
+	bare := &audit.Evidence{Facts: e.Facts}
+	for name, out := range map[string]string{
+		"all":  asJSON(t, report.AuditJSON(e, audit.Audit(e, with))),
+		"bare": asJSON(t, report.AuditJSON(bare, audit.Audit(bare))),
+	} {
+		var data any
+		if err := json.Unmarshal([]byte(out), &data); err != nil {
+			t.Fatal(err)
+		}
+		if err := compiled.Validate(data); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := json.Unmarshal([]byte(strings.Replace(out, `"grade": "`, `"grade": "Z`, 1)), &data); err != nil {
+			t.Fatal(err)
+		}
+		if compiled.Validate(data) == nil {
+			t.Errorf("%s: the schema takes a grade of Z", name)
+		}
+	}
+}
+
+// TestCompare: a card against an older one says what is new and what is gone.
+func TestCompare(t *testing.T) {
+	e, now := judged(t)
+	old := []byte(asJSON(t, report.AuditJSON(e, now)))
+	same, err := report.Compare(old, now)
+	if err != nil || len(same.Better)+len(same.Worse) != 0 || len(same.Grades) != len(audit.Parts) {
+		t.Fatalf("%+v, %v", same, err)
+	}
+	gone := suppressed(t, e.Facts, now.Findings[0].ID)
+	less := audit.Audit(e, gone)
+	better, err := report.Compare(old, less)
+	if err != nil || len(better.Better) != 1 || !strings.HasPrefix(better.Better[0], gone.Rule) || len(better.Worse) != 0 {
+		t.Errorf("%+v, %v", better, err)
+	}
+	worse, err := report.Compare([]byte(asJSON(t, report.AuditJSON(e, less))), now)
+	if err != nil || len(worse.Worse) != 1 || len(worse.Better) != 0 {
+		t.Errorf("%+v, %v", worse, err)
+	}
+	for _, bad := range []string{"", "{}", "[]", `{"version": 99}`, `{"version": "1"}`} {
+		if _, err := report.Compare([]byte(bad), now); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+// TestPage: the page needs nothing from elsewhere, and what comes from outside
+// stays text.
+func TestPage(t *testing.T) {
+	e, _ := judged(t)
+	const bad = `"><script>alert(1)</script>` + "\x1b[31m\u202e"
+	e.Hostname, e.NotSent = bad, bad
+	e.Sent.Trials[0].Got = bad
+	e.Live[0].Seen.Versions[0].Suites[0].OpenSSL = bad
+	card := audit.Audit(e, suppressed(t, e.Facts, "PS-RCV-010"))
+	var page bytes.Buffer
+	if err := report.CardHTML(&page, e, card); err != nil {
+		t.Fatal(err)
+	}
+	text := page.String()
+	for _, no := range []string{"<script", "\x1b", "\u202e", "http://", "https://", "src=", "@import", "url("} {
+		if strings.Contains(text, no) {
+			t.Errorf("%q is in the page", no)
+		}
+	}
+	for _, f := range card.Findings {
+		if !strings.Contains(text, f.ID) {
+			t.Errorf("%s is missing", f.ID)
+		}
+	}
+	if n := strings.Count(text, "<details"); n != strings.Count(text, "</details>") || n < len(card.Findings) {
+		t.Errorf("%d details", n)
+	}
+}

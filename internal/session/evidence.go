@@ -1,0 +1,86 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"postseal/internal/audit"
+	"postseal/internal/detect"
+	"postseal/internal/probe"
+	"postseal/internal/rehearse"
+)
+
+// Gather says what Evidence may do beyond looking at files.
+type Gather struct {
+	// Live shakes hands with this server's own listeners, and Send rehearses
+	// sending, which needs root.
+	Live, Send bool
+	// Events is told of each message of the rehearsal; it may be nil.
+	Events func(rehearse.Trial)
+}
+
+// liveTime bounds what is waited for one listener.
+const liveTime = 30 * time.Second
+
+// Evidence is what there is to judge this server by. What could not be seen is
+// no error: the evidence says why.
+func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, error) {
+	e := &audit.Evidence{Facts: s.Facts}
+	var wg sync.WaitGroup
+	if g.Live {
+		e.Live = s.live(ctx, &wg)
+		if len(e.Live) == 0 {
+			e.NotLive = "no listener of it takes mail from others"
+		}
+	} else {
+		e.NotLive = "nobody shook hands with it"
+	}
+	switch {
+	case !g.Send:
+		e.NotSent = "no message was rehearsed"
+	case !s.Facts.Root:
+		e.NotSent = "only root can rehearse"
+	case len(s.Facts.Transports) == 0:
+		e.NotSent = "nothing here sends mail to others"
+	default:
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			r, err := rehearse.Send(ctx, s.Candidate(nil, nil), nil, rehearse.Destination{}, rehearse.Options{Events: g.Events, Guard: s.Guard})
+			if err != nil {
+				e.NotSent = "it could not be rehearsed: " + err.Error()
+				return
+			}
+			e.Sent = r
+		}()
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// live shakes hands with the listeners. Several at one address are one.
+func (s *Session) live(ctx context.Context, wg *sync.WaitGroup) []audit.Live {
+	var out []audit.Live
+	for _, l := range s.Facts.Receives(detect.Relay, detect.Submission, detect.Submissions) {
+		if l.Addr != "" {
+			out = append(out, audit.Live{Listener: l})
+		}
+	}
+	for i := range out {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			l := &out[i]
+			ctx, cancel := context.WithTimeoutCause(ctx, liveTime, errors.New("it took too long"))
+			defer cancel()
+			target := probe.Target{Addr: l.Listener.Addr, Implicit: l.Listener.Wrapper, Proxy: l.Listener.Proxy}
+			l.Seen, l.Err = probe.Enumerate(ctx, target, probe.Options{Dial: s.Machine.Dial})
+		}()
+	}
+	return out
+}
