@@ -17,7 +17,8 @@ func longReview(b *testing.B) *hand {
 		f["main.cf"] += fmt.Sprintf("# %d\nsmtpd_tls_loglevel = %d\n", i, i%3)
 	}
 	h := open(b, f)
-	h.press("enter", "a")
+	h.begin()
+	h.press("a")
 	if n := len(h.fileLines()); n < 300 {
 		b.Fatalf("the diff has %d lines", n)
 	}
@@ -46,7 +47,8 @@ func BenchmarkView(b *testing.B) {
 func BenchmarkKey(b *testing.B) {
 	review := longReview(b)
 	question := open(b, files(b))
-	question.press("enter", "enter")
+	question.begin()
+	question.press("enter")
 	for _, c := range []struct {
 		name string
 		h    *hand

@@ -14,6 +14,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/apply"
+	"postseal/internal/audit"
 	"postseal/internal/host"
 	"postseal/internal/lab"
 	"postseal/internal/plan"
@@ -142,11 +143,17 @@ func sit(t testing.TB, machine host.Machine, o Options) *hand {
 	g := &guard{m: machine, t: t}
 	o.Machine = &host.Recorder{Machine: g}
 	o.rehearse = noPostfix
+	o.gather = noEvidence
 	m := newModel(context.Background(), o)
 	t.Cleanup(m.cancel)
 	h := &hand{Model: m, t: t, machine: g, hold: true}
 	h.run(m.startLooking())
 	return h
+}
+
+// noEvidence is what there is beside the files where there is no Postfix.
+func noEvidence(_ context.Context, s *session.Session) (*audit.Evidence, error) {
+	return &audit.Evidence{Facts: s.Facts, NotLive: "this is a test", NotSent: "this is a test"}, nil
 }
 
 // open starts the wizard on a machine with these files, and looks.
@@ -159,6 +166,9 @@ func open(t testing.TB, files map[string]string) *hand {
 	}
 	return h
 }
+
+// begin goes past what is there and the card, to the first question.
+func (h *hand) begin() { h.press("enter", "enter") }
 
 // release carries out what was held back.
 func (h *hand) release() {

@@ -45,7 +45,7 @@ func (m *Model) steps() string {
 	}
 	names = append(names, "Apply")
 	switch m.stage {
-	case looking, pending:
+	case looking, carding, pending:
 		current = "Look"
 	case overview, reviewing, accepting:
 		current = "Review"

@@ -70,7 +70,8 @@ func TestStop(t *testing.T) {
 // TestRiskIsNo: nothing but y accepts a risk, and without it nothing is applied.
 func TestRiskIsNo(t *testing.T) {
 	h := open(t, files(t))
-	h.press("enter", "a", "enter")
+	h.begin()
+	h.press("a", "enter")
 	if h.stage != accepting {
 		t.Fatalf("stage %d, risks %v", h.stage, h.review.plan.Risks)
 	}

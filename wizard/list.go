@@ -70,7 +70,7 @@ func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
 	case "r", "d":
 		return m.startReview()
 	case "left", "esc", "backspace":
-		m.stage = looking
+		m.stage = carding
 	case "q":
 		return m.quit()
 	default:

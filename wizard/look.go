@@ -84,7 +84,7 @@ func (m *Model) looked(l looked) tea.Cmd {
 		m.result = Result{Receipt: u, Undo: m.session.UndoCommand()}
 		return m.startKeeping("Run " + u.ID + " of " + u.When.Local().Format("2006-01-02 15:04") + " is written, and waits to be kept.")
 	}
-	return nil
+	return m.gather()
 }
 
 func (m *Model) lookKey(k tea.KeyMsg) tea.Cmd {
@@ -99,7 +99,7 @@ func (m *Model) lookKey(k tea.KeyMsg) tea.Cmd {
 		}
 	case "enter", "right", " ":
 		if m.look.ready {
-			return m.proceed("")
+			return m.showCard()
 		}
 	default:
 		m.scroll(k)

@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -16,6 +17,7 @@ type stage int
 
 const (
 	looking stage = iota
+	carding       // the report card
 	pending       // an earlier run was interrupted
 	asking
 	overview // all answers in one list
@@ -49,8 +51,11 @@ type Model struct {
 	top   int      // the first line shown of a page without a cursor
 	help  *overlay // drawn over the page, if not nil
 
-	look    lookState
-	session *session.Session
+	look lookState
+	card cardState
+	// gathering is the looking that goes on while the person reads.
+	gathering *sync.WaitGroup
+	session   *session.Session
 	// server are the answers about this server; order is under way while a
 	// certificate is ordered, or nil.
 	server    flow
@@ -97,7 +102,7 @@ func newModel(ctx context.Context, o Options) *Model {
 	ctx, cancel := context.WithCancel(ctx)
 	m := &Model{
 		o: o, ctx: ctx, cancel: cancel, events: make(chan tea.Msg, 64), theme: newTheme(o.Out, o.NoColor, true),
-		width: 80, height: 24, server: newFlow(interview.All, nil), result: Result{Err: ErrQuit},
+		width: 80, height: 24, gathering: &sync.WaitGroup{}, server: newFlow(interview.All, nil), result: Result{Err: ErrQuit},
 	}
 	return m
 }
@@ -168,7 +173,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
 		m.tick++
-		if m.stage == looking && !m.look.ready || m.stage == applying || m.review.waiting || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
+		if m.stage == looking && !m.look.ready || m.stage == carding && !m.card.ready || m.stage == applying || m.review.waiting || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
 			return nextTick()
 		}
 	case tea.KeyMsg:
@@ -189,6 +194,8 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 	switch m.stage {
 	case looking:
 		return m.lookKey(k)
+	case carding:
+		return m.cardKey(k)
 	case pending:
 		return m.pendingKey(k)
 	case asking:
@@ -221,6 +228,8 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 		m.lookStep(msg)
 	case looked:
 		return m.looked(msg)
+	case judged:
+		m.judged(msg)
 	case inspected:
 		return m.inspected(msg)
 	case orderReady:
@@ -296,6 +305,8 @@ func (m *Model) page() page {
 		return m.help.page(m)
 	case m.stage == looking:
 		return m.text(m.lookPage())
+	case m.stage == carding:
+		return m.cardPage()
 	case m.stage == pending:
 		return m.text(m.pendingPage())
 	case m.stage == asking:

@@ -71,7 +71,7 @@ func TestOpensOnDue(t *testing.T) {
 		}
 		f["/etc/postseal/postseal.toml"] = toml.String()
 		h := open(t, f)
-		h.press("enter")
+		h.begin()
 		if at := h.stage == asking && h.question.Name() == certKey; at != due || !due && h.stage != overview {
 			t.Errorf("due %v: stage %d\n%s", due, h.stage, h.see())
 		}
@@ -92,7 +92,7 @@ func TestBeside(t *testing.T) {
 	short := ca.Issue(t, lab.Leaf{Names: []string{"other.example.org"}, NotBefore: lab.Noon.AddDate(0, 0, -29), NotAfter: lab.Noon.AddDate(0, 0, 91).Add(time.Hour)})
 	f["/c/mx.pem"], f["/c/mx.key"] = short.Cert, short.Key
 	h := open(t, f)
-	for h.press("enter"); h.question.Name() != certKey; {
+	for h.begin(); h.question.Name() != certKey; {
 		h.press("enter")
 	}
 	page := strings.Join(h.beside(60), "\n")

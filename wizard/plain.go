@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
 	"postseal/internal/apply"
 	"postseal/internal/ask"
+	"postseal/internal/audit"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
 	"postseal/internal/rehearse"
@@ -109,10 +111,40 @@ func (p *plain) run() Result {
 	if u := s.Unconfirmed; u != nil {
 		return p.keep(Result{Receipt: u, Undo: s.UndoCommand()}, "Run "+u.ID+" is written, and waits to be kept.")
 	}
+	if err := p.card(); err != nil {
+		return Result{Err: err}
+	}
 	if err := p.interview(); err != nil {
 		return Result{Err: err}
 	}
 	return p.review()
+}
+
+// card prints the report card, and findings by their number.
+func (p *plain) card() error {
+	p.say("\nJudging it: shaking hands with the listeners, and rehearsing.")
+	e, err := p.o.evidence(p.ctx, p.session)
+	if err != nil {
+		return err
+	}
+	c := audit.Audit(e, p.session.Suppressions...)
+	p.print.Grades(c)
+	for i, f := range c.Findings {
+		p.say("%3d  %s: %s", i+1, f.Severity, f.Title)
+	}
+	for len(c.Findings) > 0 {
+		answer, err := p.read("The number of a finding shows it; Enter goes on to the questions:")
+		if err != nil || answer == "" {
+			return err
+		}
+		n, err := strconv.Atoi(answer)
+		if err != nil || n < 1 || n > len(c.Findings) {
+			p.say("There are 1 to %d.", len(c.Findings))
+			continue
+		}
+		p.print.Finding(c.Findings[n-1])
+	}
+	return nil
 }
 
 // pending asks what to do with an interrupted run.

@@ -282,7 +282,7 @@ func (m *Model) back() {
 		m.leaveOrder()
 		return
 	case before == nil:
-		m.stage = looking
+		m.stage = carding
 		return
 	}
 	m.ask(before)

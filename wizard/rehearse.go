@@ -129,18 +129,10 @@ func (m *Model) rehearsalKey(k tea.KeyMsg) tea.Cmd {
 // change opens the question that a failure comes from, or all answers.
 func (m *Model) change(t rehearse.Trial) tea.Cmd {
 	m.rehearsal.cancel()
-	cmd := m.showList()
 	if t.Cause == nil {
-		return cmd
+		return m.showList()
 	}
-	for i, q := range m.relevant() {
-		if q.Name() == t.Cause.Question {
-			m.list.cursor, m.list.editing = i, true
-			m.ask(q)
-			return nil
-		}
-	}
-	return cmd
+	return m.openQuestion(t.Cause.Question)
 }
 
 // allTrials are the lines of the page that shows everything.

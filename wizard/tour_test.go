@@ -11,6 +11,7 @@ import (
 	"postseal/certs/acme"
 	"postseal/internal/apply"
 	"postseal/internal/ask"
+	"postseal/internal/audit"
 	"postseal/internal/host"
 	"postseal/internal/lab"
 	"postseal/internal/rehearse"
@@ -37,6 +38,8 @@ func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show fun
 	h.press("esc", "l")
 	show(h, "what was run")
 	h.press("esc", "enter")
+	tourCard(h, show)
+	h.press("enter")
 	tourQuestions(h, show)
 	tourReview(h, show)
 	tourRun(h, show)
@@ -44,7 +47,8 @@ func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show fun
 	o.FilesOnly = true
 	h = sit(t, m, o)
 	h.release()
-	h.press("enter", "a", "enter")
+	h.begin()
+	h.press("a", "enter")
 	for n := 0; h.stage == accepting && n < 20; n++ {
 		h.press("y")
 	}
@@ -56,7 +60,7 @@ func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show fun
 
 	h = sit(t, m, o)
 	h.release()
-	h.press("enter")
+	h.begin()
 	show(h, "rerun")
 	h.press("r")
 	show(h, "review of nothing")
@@ -74,7 +78,8 @@ func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show fun
 	o.Settings.Flags = map[string][]string{"cert": {"/none.pem"}, "client-cert": {"/c/\u202eb.pem"}}
 	h = sit(t, machine(t), o)
 	h.release()
-	h.press("enter", "a")
+	h.begin()
+	h.press("a")
 	show(h, "answers that cannot be used")
 	h.press("e")
 	show(h, "list of answers that cannot be used")
@@ -125,10 +130,44 @@ func tourQuestions(h *hand, show func(*hand, string)) {
 	}
 }
 
+// tourCard shows the card, with what a peer can have put into it.
+func tourCard(h *hand, show func(*hand, string)) {
+	h.t.Helper()
+	ready := h.card
+	h.card.ready = false
+	show(h, "card while it is looked")
+	h.card = ready
+	bad := audit.Finding{Rule: *new(audit.Rule), Hits: []audit.Hit{{Detail: hostile}, {Detail: "two"}}}
+	bad.ID, bad.Title, bad.Part, bad.Severity, bad.Why, bad.Level, bad.Source, bad.Cure = "PS-RCV-001", "a title that is as long as they come, and goes on behind the edge of the window", audit.Receiving, audit.Critical, strings.Repeat("why ", 60), audit.Must, "RFC 3207", "--inbound-level may"
+	other := bad
+	other.Severity, other.Cure, other.Part = audit.Note, "postfix reload", audit.Sending
+	c := &h.card
+	c.card = audit.Card{Findings: []audit.Finding{bad, other}, Suppressed: []audit.Finding{other}, Grades: []audit.Grade{
+		{Part: audit.Receiving, Letter: "F", Basis: hostile}, {Part: audit.Sending, Letter: "A", Points: 100, Basis: "x", Suppressed: 1}, {Part: audit.Publishing, Letter: audit.Unjudged, Basis: hostile}, {Part: audit.Certificates, Letter: "B", Points: 80, Basis: "x"}}}
+	c.opinions = []audit.Opinion{{Who: "web scanners", What: "letter", Says: hostile, Why: "x"}}
+	show(h, "card")
+	h.press("o")
+	show(h, "what others say")
+	h.press("esc", "down", "down", "down")
+	show(h, "end of the card")
+	h.press("enter")
+	show(h, "finding")
+	h.press("tab")
+	show(h, "another finding")
+	h.press("down", "down", "esc", "home")
+	for range 30 {
+		c.card.Findings = append(c.card.Findings, other)
+	}
+	h.press("end")
+	show(h, "long card")
+	h.card = ready
+	h.press("home")
+}
+
 // startOrder goes to the questions about a new certificate.
 func startOrder(h *hand) {
 	h.t.Helper()
-	for h.press("enter"); h.stage == asking && h.question.Name() != certKey; {
+	for h.begin(); h.stage == asking && h.question.Name() != certKey; {
 		h.press("enter")
 	}
 	h.choose(newText)

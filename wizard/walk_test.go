@@ -70,13 +70,13 @@ func TestThereAndBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, files(t))
-			h.press("enter")
+			h.begin()
 			asked, given := h.forward(func(key string) { change(h, key) })
 			if len(asked) < 10 || h.stage != reviewing || h.review.plan == nil {
 				t.Fatalf("asked %v, then stage %d, %v", asked, h.stage, h.review.err)
 			}
 			plan := h.review.plan
-			if back := h.backward(); !slices.Equal(back, asked) || h.stage != looking {
+			if back := h.backward(); !slices.Equal(back, asked) || h.stage != carding {
 				t.Fatalf("there by %v\nback by %v to stage %d", asked, back, h.stage)
 			}
 			h.press("enter")
@@ -103,7 +103,7 @@ func TestThereAndBack(t *testing.T) {
 // answers around it too.
 func TestChangedStays(t *testing.T) {
 	h := open(t, files(t))
-	h.press("enter")
+	h.begin()
 	_, given := h.forward(unchanged)
 	for h.stage != asking || h.question.Name() != "received-header" {
 		h.press("left")
@@ -141,7 +141,8 @@ func TestTicks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, files(t))
-			h.press("enter", "enter", "enter")
+			h.begin()
+			h.press("enter", "enter")
 			h.press(c.keys...)
 			if got := h.server.answers.Texts("cert"); !slices.Equal(got, c.want) {
 				t.Errorf("%q, want %q\n%s", got, c.want, h.see())
@@ -154,7 +155,8 @@ func TestTicks(t *testing.T) {
 // begins anew is led from question to question again.
 func TestListForgetsEditing(t *testing.T) {
 	h := open(t, files(t))
-	h.press("enter", "a", "e", "enter", "esc", "left", "enter", "enter")
+	h.begin()
+	h.press("a", "e", "enter", "esc", "left", "enter", "enter")
 	if h.stage != asking || h.question.Name() != "profile" {
 		t.Errorf("after the first question comes stage %d\n%s", h.stage, h.see())
 	}
@@ -164,7 +166,8 @@ func TestListForgetsEditing(t *testing.T) {
 // still on it.
 func TestListCursor(t *testing.T) {
 	h := open(t, files(t))
-	h.press("enter", "a", "e")
+	h.begin()
+	h.press("a", "e")
 	for range 20 {
 		h.press("down")
 	}
@@ -185,20 +188,20 @@ func TestLate(t *testing.T) {
 	}{
 		"a step of looking": {nil, false, func(_ *hand, gen int) tea.Msg { return lookStep{gen: gen, step: "Postfix"} }},
 		"looking":           {nil, false, func(_ *hand, gen int) tea.Msg { return looked{gen: gen, err: errors.New("late")} }},
-		"an answer": {[]string{"enter", "enter"}, true, func(h *hand, gen int) tea.Msg {
+		"an answer": {[]string{"enter", "enter", "enter"}, true, func(h *hand, gen int) tea.Msg {
 			return inspected{gen: gen, facts: h.session.Facts, a: h.server.answers, err: errors.New("late")}
 		}},
-		"a plan": {[]string{"enter", "a"}, true, func(h *hand, gen int) tea.Msg {
+		"a plan": {[]string{"enter", "enter", "a"}, true, func(h *hand, gen int) tea.Msg {
 			return planned{gen: gen, facts: h.session.Facts, err: errors.New("late")}
 		}},
-		"a saved plan": {[]string{"enter", "a"}, false, func(_ *hand, gen int) tea.Msg { return savedPlan{gen, "late"} }},
-		"a trial": {[]string{"enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg {
+		"a saved plan": {[]string{"enter", "enter", "a"}, false, func(_ *hand, gen int) tea.Msg { return savedPlan{gen, "late"} }},
+		"a trial": {[]string{"enter", "enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg {
 			return trialDone{gen, rehearse.Trial{Service: "late", Verdict: rehearse.Fine}}
 		}},
-		"a rehearsal":   {[]string{"enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return rehearsed{gen, nil, errors.New("late")} }},
-		"a step":        {[]string{"enter", "a", "enter", "y", "y", "enter"}, true, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
-		"a run":         {[]string{"enter", "a", "enter", "y", "y", "enter"}, true, func(_ *hand, gen int) tea.Msg { return ran{gen: gen, err: errors.New("late")} }},
-		"a step, ended": {[]string{"enter", "a", "enter", "y", "y", "enter"}, false, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
+		"a rehearsal":   {[]string{"enter", "enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return rehearsed{gen, nil, errors.New("late")} }},
+		"a step":        {[]string{"enter", "enter", "a", "enter", "y", "y", "enter"}, true, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
+		"a run":         {[]string{"enter", "enter", "a", "enter", "y", "y", "enter"}, true, func(_ *hand, gen int) tea.Msg { return ran{gen: gen, err: errors.New("late")} }},
+		"a step, ended": {[]string{"enter", "enter", "a", "enter", "y", "y", "enter"}, false, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, files(t))
@@ -224,7 +227,8 @@ func TestLate(t *testing.T) {
 // its way when it was pressed is dropped.
 func TestBackWhileWaiting(t *testing.T) {
 	h := open(t, files(t))
-	h.press("enter", "enter")
+	h.begin()
+	h.press("enter")
 	h.hold = true
 	h.press("down", "enter")
 	if !h.question.waiting {
@@ -244,7 +248,8 @@ func TestBackWhileWaiting(t *testing.T) {
 // the end knows them all.
 func TestAllSteps(t *testing.T) {
 	h := open(t, files(t))
-	h.press("enter", "a", "enter", "y", "y")
+	h.begin()
+	h.press("a", "enter", "y", "y")
 	h.hold = true
 	h.press("enter")
 	for _, cmd := range h.held {
@@ -271,7 +276,7 @@ func TestFlagsAreNotAsked(t *testing.T) {
 	}
 	h := sit(t, lab.Machine(t, "3.7.11", files(t)), Options{NoColor: true, Settings: session.Settings{Flags: flags}})
 	h.release()
-	h.press("enter")
+	h.begin()
 	asked, _ := h.forward(unchanged)
 	for _, key := range asked {
 		if flags[key] != nil {

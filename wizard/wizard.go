@@ -16,6 +16,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/apply"
+	"postseal/internal/audit"
 	"postseal/internal/detect"
 	"postseal/internal/host"
 	"postseal/internal/rehearse"
@@ -42,6 +43,8 @@ type Options struct {
 	Revert []string
 	// rehearse plays a plan; nil is as the session does. Tests have no Postfix.
 	rehearse func(*session.Session, func(rehearse.Trial)) apply.Rehearse
+	// gather collects what the card is made from; nil is as the session does.
+	gather func(context.Context, *session.Session) (*audit.Evidence, error)
 	// NoColor draws without colours.
 	NoColor bool
 	// Plain asks line by line.
@@ -71,6 +74,8 @@ func Run(ctx context.Context, o Options) Result {
 	in := &backgroundReader{File: o.In, found: m.events}
 	p := tea.NewProgram(m, tea.WithAltScreen(), tea.WithInput(in), tea.WithOutput(o.Out), tea.WithFPS(120), tea.WithoutSignalHandler())
 	final, err := p.Run()
+	m.cancel()
+	m.gathering.Wait() // a private Postfix clears up
 	if err != nil {
 		return Result{Err: fmt.Errorf("drawing on the terminal: %w", err)}
 	}

@@ -125,7 +125,13 @@ func (s store) sweep() {
 			s.discard(id)
 		}
 	}
-	s.remove("backups/*") // only those that are empty
+	folders, _ := s.m.Glob(filepath.Join(literal(s.dir), "backups", "*"))
+	for _, dir := range folders {
+		// Each old run has one: only what is empty is touched.
+		if files, err := s.m.Glob(filepath.Join(literal(dir), "*")); err == nil && len(files) == 0 {
+			_ = s.m.Remove(dir)
+		}
+	}
 }
 
 // tidy removes what a run has left that was killed when all was done, if there

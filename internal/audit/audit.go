@@ -213,7 +213,7 @@ func (e *Evidence) basis(p Part) string {
 	case p == Receiving:
 		return configuration + " alone: " + e.NotLive
 	case p == Sending && e.Sent != nil:
-		return fmt.Sprintf("%s and %d messages of a rehearsal", configuration, len(e.Sent.Trials))
+		return fmt.Sprintf("%s and %d rehearsed messages", configuration, len(e.Sent.Trials))
 	case p == Sending:
 		return configuration + " alone: " + e.NotSent
 	case p == Publishing && e.Resolver.Validates != detect.Yes && len(e.TLSA)+len(e.Unproved) == 0:

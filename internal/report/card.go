@@ -21,13 +21,7 @@ func (p Printer) Remarks(f *detect.Facts) {
 // with what was seen, what it does to mail, by whose word, and what cures it.
 // With all, what passed and what had nothing to look at is listed too.
 func (p Printer) Card(c audit.Card, all bool) {
-	for _, g := range c.Grades {
-		points := fmt.Sprintf(" %3d of 100  ", g.Points)
-		if g.Letter == audit.Unjudged {
-			points = " not judged  "
-		}
-		p.indented(p.paint(bold, fmt.Sprintf("%-13s %s", g.Part, g.Letter))+painted(points), 28, graded(g))
-	}
+	p.Grades(c)
 	for _, part := range audit.Parts {
 		p.part(c, part, all)
 	}
@@ -36,6 +30,17 @@ func (p Printer) Card(c audit.Card, all bool) {
 	}
 	for _, n := range c.Notes {
 		p.indented(p.note()+" ", 2, n)
+	}
+}
+
+// Grades prints a line for each part.
+func (p Printer) Grades(c audit.Card) {
+	for _, g := range c.Grades {
+		points := fmt.Sprintf(" %3d of 100  ", g.Points)
+		if g.Letter == audit.Unjudged {
+			points = " not judged  "
+		}
+		p.indented(p.paint(bold, fmt.Sprintf("%-13s %s", g.Part, g.Letter))+painted(points), 28, graded(g))
 	}
 }
 
@@ -62,7 +67,7 @@ func (p Printer) part(c audit.Card, part audit.Part, all bool) {
 	for _, f := range c.Findings {
 		if f.Part == part {
 			title()
-			p.fault(f)
+			p.Finding(f)
 		}
 	}
 	if !all {
@@ -82,8 +87,8 @@ func (p Printer) part(c audit.Card, part audit.Part, all bool) {
 	}
 }
 
-// fault is a finding, in its four parts.
-func (p Printer) fault(f audit.Finding) {
+// Finding prints one, in its four parts.
+func (p Printer) Finding(f audit.Finding) {
 	sign, cost := p.note(), f.Severity.String()
 	colour := yellow
 	if f.Severity >= audit.High {
@@ -98,7 +103,7 @@ func (p Printer) fault(f audit.Finding) {
 			p.printf("    and %d more\n", len(f.Hits)-i)
 			break
 		}
-		p.indented("    ", 6, hitText(h))
+		p.indented("    ", 6, HitText(h))
 	}
 	p.indented("  ", 2, f.Why)
 	p.indented(p.paint(quiet, fmt.Sprintf("  %-6s ", f.Level)), 9, f.Source)
@@ -108,7 +113,8 @@ func (p Printer) fault(f audit.Finding) {
 // maxHits is how many places are listed for one finding.
 const maxHits = 6
 
-func hitText(h audit.Hit) string {
+// HitText is one place of a finding, with where it stands.
+func HitText(h audit.Hit) string {
 	if h.At != (postfix.Origin{}) {
 		return h.Detail + " (" + h.At.String() + ")"
 	}

@@ -83,7 +83,7 @@ func CardHTML(w io.Writer, e *audit.Evidence, c audit.Card) error {
 func onPage(f audit.Finding) pageFinding {
 	out := pageFinding{ID: f.ID, Title: f.Title, Severity: f.Severity.String(), Why: f.Why, Level: string(f.Level), Source: f.Source, Cure: f.Cure, Cost: int(f.Severity), Open: f.Severity >= audit.High}
 	for _, h := range f.Hits {
-		out.Hits = append(out.Hits, oneLine(hitText(h)))
+		out.Hits = append(out.Hits, oneLine(HitText(h)))
 	}
 	if s := f.Suppressed; s != nil {
 		out.Until, out.Reason = s.Until.Format(time.DateOnly), oneLine(s.Reason)
