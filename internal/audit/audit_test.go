@@ -302,6 +302,7 @@ func TestFinds(t *testing.T) {
 			f.Managers = []detect.Manager{{Name: "mailcow", Evidence: "a file", Overwrites: true}}
 		}},
 		"PS-CFG-010": {main: good + "compatibility_level = 2\n"},
+		"PS-CFG-012": {main: good + "smtpd_tls_received_header = yes", change: func(f *detect.Facts) { well(f); f.Config.Version = postfix.V(3, 10, 1) }},
 		"PS-CFG-011": {main: good, change: func(f *detect.Facts) { well(f); f.Config.Version = postfix.V(3, 10, 3) }},
 		"PS-CFG-008": {main: good, version: "3.7.11"},
 		"PS-CFG-009": {main: good, version: "3.5.25"},
