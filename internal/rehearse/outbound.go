@@ -137,6 +137,7 @@ type run struct {
 	addr      netip.Addr
 	ids       *sink.Identities
 	trusting  bool // the candidate trusts public CAs, and so the test CA
+	ownCA     bool // it trusts CAs of its own choice, and not the public ones
 
 	mu       sync.Mutex
 	sessions map[string]sink.Session // the last one, by recipient
@@ -281,6 +282,7 @@ func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *
 	}
 	store, note := c.trust(r.service, jail, r.ids.RootPEM)
 	r.trusting = strings.Contains(string(store), r.ids.RootPEM)
+	r.ownCA = len(store) > 0 && !r.trusting
 	if note != "" {
 		report.Notes = append(report.Notes, note)
 	}
@@ -498,12 +500,12 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	}
 	first := tries[0]
 	t.Outcome = r.outcome(d, first)
-	const noHandshake = "Cannot start TLS"
+	const cannotStart = "Cannot start TLS"
 	switch {
-	case t.Outcome == InClear && slices.ContainsFunc(first.lines, func(l string) bool { return strings.Contains(l, noHandshake) }):
+	case t.Outcome == InClear && slices.ContainsFunc(first.lines, func(l string) bool { return strings.Contains(l, cannotStart) }):
 		// A busy machine: the message was old enough at its first attempt.
-		first.reason, t.Outcome, t.Clear = noHandshake, Held, r.fallBack()
-	case t.Outcome == Held && opportunistic(level) && strings.Contains(first.reason, noHandshake):
+		first.reason, t.Outcome, t.Clear = cannotStart, Held, r.fallBack()
+	case t.Outcome == Held && opportunistic(level) && strings.Contains(first.reason, cannotStart):
 		switch {
 		case len(tries) < 2 && !late:
 			return t, false
@@ -652,6 +654,9 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 		fail("nothing against a TLSA record")
 	case dane && d.server.name == "dane-right" && t.Outcome != Verified:
 		fail("verified by its TLSA record")
+	case d.server.name == "trusted" && !delivered && r.ownCA && (level == "verify" || level == "secure"):
+		t.Verdict = Noted
+		t.Cause = &Cause{Text: "mail only goes to servers with a certificate of the CAs that are set; a public one is none of them", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
 	case d.server.name == "trusted" && !delivered && level != "dane-only":
 		fail("a delivery to a server that does everything right")
 	case d.server.name == "trusted" && t.Outcome == InClear && level != "none":
