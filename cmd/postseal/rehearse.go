@@ -15,6 +15,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/rehearse"
+	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
@@ -161,9 +162,9 @@ func (a *app) rehearseSending(c rehearse.Candidate, to rehearse.Destination, mat
 		a.printer(a.out).Matrix(r)
 	default:
 		if to.Policy != "" {
-			fmt.Fprintf(a.out, "Policy for %s: %s\n", to.Domain, to.Policy)
+			fmt.Fprintf(a.out, "Policy for %s: %s\n", report.Clean(to.Domain), report.Clean(to.Policy))
 		} else {
-			fmt.Fprintf(a.out, "%s has no policy of its own.\n", to.Domain)
+			fmt.Fprintf(a.out, "%s has no policy of its own.\n", report.Clean(to.Domain))
 		}
 		a.printer(a.out).Rehearsal(r)
 	}
