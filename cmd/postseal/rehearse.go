@@ -188,7 +188,7 @@ func (a *app) waiting(what string) (done func()) {
 // smtp_tls_policy_maps).
 func (a *app) policyOf(c rehearse.Candidate, domain string) (string, error) {
 	keys := []string{domain}
-	for rest := domain; ; {
+	for rest := domain; !strings.ContainsAny(domain, "[:"); { // a next hop has no parents
 		i := strings.IndexByte(rest, '.')
 		if i < 0 {
 			break
@@ -196,9 +196,13 @@ func (a *app) policyOf(c rehearse.Candidate, domain string) (string, error) {
 		rest = rest[i+1:]
 		keys = append(keys, "."+rest)
 	}
-	maps := strings.FieldsFunc(c.Config.Text(nil, "smtp_tls_policy_maps"), func(r rune) bool { return strings.ContainsRune(", \t\n", r) })
-	if strings.Contains(strings.Join(maps, " "), "{") {
-		maps = []string{c.Config.Text(nil, "smtp_tls_policy_maps")}
+	text := c.Config.Text(nil, "smtp_tls_policy_maps")
+	if smtp, ok := c.Config.Master.Find("smtp", "unix"); ok {
+		text = c.Config.Text(&smtp, "smtp_tls_policy_maps")
+	}
+	maps := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \t\n", r) })
+	if strings.Contains(text, "{") {
+		maps = []string{text}
 	}
 	for _, key := range keys {
 		for _, m := range slices.DeleteFunc(maps, func(m string) bool { return m == "" }) {

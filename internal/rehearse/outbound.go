@@ -12,6 +12,7 @@ import (
 	"net/smtp"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -85,6 +86,11 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, o O
 	}
 	if to.Domain == "" {
 		r.to.Domain = "partner.example"
+	} else {
+		var err error
+		if r.to.Domain, err = hop(to.Domain); err != nil {
+			return nil, err
+		}
 	}
 	r.host = "mx." + r.to.Domain
 	policy := to.Policy
@@ -105,6 +111,26 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, o O
 	report.Took = time.Since(began)
 	return report, nil
 }
+
+// hop is the domain, or the host, of a next hop as smtp_tls_policy_maps names
+// it: "example.com", "[relay.example.com]:587" (postconf(5)).
+func hop(text string) (string, error) {
+	name := text
+	if inner, _, ok := strings.Cut(strings.TrimPrefix(text, "["), "]"); ok && strings.HasPrefix(text, "[") {
+		name = inner
+	} else {
+		name, _, _ = strings.Cut(text, ":")
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if _, err := netip.ParseAddr(name); err == nil || len(name) > 200 || !hostName.MatchString(name) {
+		return "", hint.New(fmt.Sprintf("rehearsing: %.80q is no domain that mail can go to", text),
+			"give a domain, with other letters as xn--..., or a next hop: [relay.example.com]:587")
+	}
+	return name, nil
+}
+
+// hostName is a name of letters, digits and hyphens (RFC 1123, section 2.1).
+var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 
 // matched is a host name that an entry's match= takes (postconf(5),
 // smtp_tls_secure_cert_match), or empty.
