@@ -105,6 +105,9 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, o O
 		levels = []string{""}
 	}
 	report, err := r.all(ctx, levels, o)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // not that a connection was closed, which is ours
+	}
 	if err != nil {
 		return nil, fmt.Errorf("rehearsing: %w", err)
 	}

@@ -3,10 +3,12 @@ package rehearse_test
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postseal/internal/interview"
 	"postseal/internal/lab"
@@ -174,5 +176,19 @@ func TestDestination(t *testing.T) {
 			t.Errorf("%q: %s, not %s: %+v", policy, got, want, at[[2]string{"trusted", levels[0]}])
 		}
 		t.Log(policy, r.Took)
+	}
+}
+
+// TestInterrupted: who is interrupted says so, and not what broke by that.
+func TestInterrupted(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "", plainMaster+"smtp unix - - n - - smtp\n")
+	for _, after := range []time.Duration{0, 20 * time.Millisecond, 80 * time.Millisecond, 160 * time.Millisecond} {
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(after, cancel)
+		_, err := rehearse.Send(ctx, c, rehearse.Levels, rehearse.Destination{}, rehearse.Options{})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
 	}
 }
