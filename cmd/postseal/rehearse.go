@@ -56,7 +56,7 @@ func (a *app) rehearseCmd() *cobra.Command {
 		Long: `rehearse starts a private Postfix with the settings that apply would write, or with --current those that are in
 force. Clients of many kinds shake hands with each listener. Then it mails one message to each of many kinds of
 servers on this machine, good ones and bad ones, and says how each went. No mail leaves the machine, and the real
-Postfix is not touched. It ends with 3 if something fails.
+Postfix is not touched. It ends with 3 if something fails, or could not be tried.
 
 --matrix sends at every TLS level, and shows them side by side. --destination plays the policy that a domain has in
 smtp_tls_policy_maps, or that --policy gives ("secure match=.example.com").
@@ -129,7 +129,7 @@ func (a *app) rehearseAll(c rehearse.Candidate) error {
 	} else {
 		a.printer(a.out).Rehearsal(r)
 	}
-	if err == nil && len(r.Failures()) > 0 {
+	if err == nil && len(r.Failures())+len(r.Missing) > 0 {
 		err = errFindings
 	}
 	return err

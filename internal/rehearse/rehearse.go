@@ -45,8 +45,9 @@ func Run(ctx context.Context, c Candidate, o Options) (*Report, error) {
 		report *Report
 		err    error
 		what   string
-	}{{in, inErr, "receiving"}, {out, outErr, "sending"}} {
+	}{{in, inErr, receiving}, {out, outErr, sending}} {
 		if half.err != nil {
+			report.Missing = append(report.Missing, half.what)
 			report.Notes = append(report.Notes, half.what+" was not rehearsed: "+half.err.Error())
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"postseal/internal/interview"
 	"postseal/internal/lab"
 	"postseal/internal/rehearse"
+	"postseal/internal/report"
 )
 
 const sendingMaster = plainMaster + "smtp unix - - n - - smtp\n"
@@ -190,5 +191,20 @@ func TestInterrupted(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// TestMissing: half a rehearsal is not called a whole one.
+func TestMissing(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "smtp_tls_security_level = secure\nsmtp_tls_secure_cert_match = münchen.example\n", plainMaster+"smtp unix - - n - - smtp\n")
+	r, err := rehearse.Run(context.Background(), c, rehearse.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	report.Printer{W: &text}.Rehearsed(r)
+	if len(r.Failures()) > 0 || len(r.Missing) != 1 || !strings.Contains(text.String(), "sending was not rehearsed") {
+		t.Errorf("%+v\n%s", r.Missing, text.String())
 	}
 }
