@@ -24,6 +24,9 @@ func TestHealthy(t *testing.T) {
 	if out, err := exec.Command("postmap", "-F", "hash:"+b.dir+"/sni").CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
+	if out, err := exec.Command("sh", "-c", "cd "+b.dir+" && openssl req -x509 -newkey ed25519 -nodes -keyout ed.key -out ed.crt -subj /CN=mx.example.org -days 3 && cat ed.key ed.crt > ed.pem").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
 	for name, x := range map[string]struct{ main, master string }{
 		"old names of everything":      {"smtpd_use_tls = yes\nsmtpd_tls_cert_file = " + cert + "\nsmtpd_tls_key_file = " + key + "\nsmtp_use_tls = yes\n" + store, ""},
 		"certificates by SNI":          {may + chain + "tls_server_sni_maps = hash:" + b.dir + "/sni\n", ""},
@@ -49,6 +52,8 @@ func TestHealthy(t *testing.T) {
 		"a CA of its own, demanded":    {may + chain + "smtp_tls_security_level = secure\nsmtp_tls_CAfile = " + cert + "\n", ""},
 		"a certificate or nothing":     {may + chain + "smtpd_tls_req_ccert = yes\nsmtpd_tls_CAfile = " + cert + "\n", "127.0.0.1:2465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n127.0.0.1:2587 inet n - n - - smtpd -o smtpd_tls_security_level=Encrypt\n127.0.0.1:2600 inet n - n - - smtpd -o smtpd_tls_security_level=secure\n"},
 		"a postscreen's own service":   {may + chain, "127.0.0.1:2526 inet n - y - 1 postscreen -o smtpd_service_name=inner\ninner pass - - n - - smtpd\nsmtpd pass - - n - - smtpd -o smtpd_tls_security_level=none\n"},
+		"a proxy before postscreen":    {may + chain, "127.0.0.1:2526 inet n - y - 1 postscreen -o postscreen_upstream_proxy_protocol=haproxy\nsmtpd pass - - n - - smtpd\n"},
+		"Ed25519 alone":                {may + "smtpd_tls_chain_files = " + b.dir + "/ed.pem\n", ""},
 		"smtp that runs in its jail":   {may + chain + "smtp_tls_security_level = may\n" + store, "CHROOT"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -266,8 +266,10 @@ func (l *listener) clients() []client {
 	return out
 }
 
+// target is the twin. Behind a postscreen it is the smtpd that has to be
+// greeted by the proxy protocol, or not.
 func (l *listener) target() probe.Target {
-	return probe.Target{Addr: l.port.Addr, Implicit: l.check.Mode == plan.Implicit, Proxy: l.check.Proxy}
+	return probe.Target{Addr: l.port.Addr, Implicit: l.check.Mode == plan.Implicit, Proxy: l.config.Text(&l.service, "smtpd_upstream_proxy_protocol") != ""}
 }
 
 // meet shakes hands, and compares what is seen with what is promised.
@@ -353,6 +355,9 @@ func (l *listener) kind(ctx context.Context, kind string) (got, want string) {
 	r, err := probe.Handshake(ctx, l.target(), o)
 	if err != nil {
 		return "refused: there is no " + kind + " certificate", ""
+	}
+	if l.check.Serves[algorithm(r)] != "" { // Ed25519 has the suites of ECDSA (RFC 8422, section 5.10)
+		return l.compare(r, "")
 	}
 	return agreed(r) + ", " + algorithm(r) + " certificate", "no " + kind + " certificate"
 }
