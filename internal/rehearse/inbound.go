@@ -112,8 +112,7 @@ func (c Candidate) listeners(dir string, tell func(Trial)) (out []*listener, mas
 			continue
 		}
 		if bad := refused(s); bad != "" {
-			tell(Trial{Direction: receiving, Service: s.ID(), With: "the service", Text: "starting it", Verdict: Failed,
-				Got: "it does not start", Cause: &Cause{Text: fmt.Sprintf("line %d of master.cf: %s", s.Line, bad)}})
+			tell(stillborn(receiving, s, bad))
 			continue
 		}
 		l := &listener{check: check, service: s, config: c.Config, name: fmt.Sprintf("rehearsal%d", n)}
@@ -146,6 +145,12 @@ func (c Candidate) find(id string) (mastercf.Service, bool) {
 		return s, true
 	}
 	return mastercf.Service{}, false
+}
+
+// stillborn is the trial of a service that no Postfix would start.
+func stillborn(direction string, s mastercf.Service, bad string) Trial {
+	return Trial{Direction: direction, Service: s.ID(), With: "the service", Text: "starting it", Verdict: Failed,
+		Got: "it does not start", Cause: &Cause{Text: fmt.Sprintf("line %d of master.cf: %s", s.Line, bad)}}
 }
 
 // refused is why a daemon would not start with an entry, or empty.

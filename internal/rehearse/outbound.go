@@ -82,7 +82,7 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, o O
 	r := &run{candidate: c, to: to, sessions: map[string]sink.Session{}}
 	var ok bool
 	if r.service, ok = c.sender(); !ok {
-		return nil, hint.New("rehearsing: master.cf has no service smtp/unix, so nothing here sends mail", "look into master.cf")
+		return nil, hint.New("rehearsing: master.cf has no service smtp/unix that runs smtp, so nothing here sends mail", "look into master.cf")
 	}
 	if to.Domain == "" {
 		r.to.Domain = "partner.example"
@@ -103,6 +103,12 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, o O
 	}
 	if len(levels) == 0 {
 		levels = []string{""}
+	}
+	if bad := refused(r.service); bad != "" {
+		t := stillborn(sending, r.service, bad)
+		t.Level = r.column(&delivery{})
+		o.tell(t)
+		return &Report{Trials: []Trial{t}, Took: time.Since(began)}, nil
 	}
 	report, err := r.all(ctx, levels, o)
 	if ctx.Err() != nil {

@@ -208,3 +208,25 @@ func TestMissing(t *testing.T) {
 		t.Errorf("%+v\n%s", r.Missing, text.String())
 	}
 }
+
+// TestNoSender: an smtp that would not start is a failure, and a program that
+// is no smtp is not played as if it were.
+func TestNoSender(t *testing.T) {
+	b := newBed(t)
+	for entry, fails := range map[string]int{"smtp -o smtp_tls_security_level = encrypt": 1, "smtp -o": 1, "lmtp": 0, "discard": 0} {
+		c := b.candidate(t, "", plainMaster+"smtp unix - - n - - "+entry+"\n")
+		r, err := rehearse.Run(context.Background(), c, rehearse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := 0
+		for _, x := range r.Trials {
+			if x.Direction == "sending" {
+				sent++
+			}
+		}
+		if len(r.Failures()) != fails || sent != fails {
+			t.Errorf("%s: %d sent, %+v", entry, sent, r.Failures())
+		}
+	}
+}
