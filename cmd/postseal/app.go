@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -145,6 +146,7 @@ Without a verb it is a wizard, on a terminal. The verbs do the same without ques
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.absolute() },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.settings.Flags = flags.given()
 			return a.runWizard(cmd)
@@ -167,6 +169,22 @@ Without a verb it is a wizard, on a terminal. The verbs do the same without ques
 		c.Long += exitHelp
 	}
 	return root
+}
+
+// absolute makes folders mean the same to whoever comes after us: what takes a
+// run back is started elsewhere, and main.cf names what lies in them.
+func (a *app) absolute() error {
+	for _, dir := range []*string{&a.settings.ConfigDir, &a.settings.StateDir, &a.settings.CertsDir} {
+		if *dir == "" {
+			continue
+		}
+		path, err := filepath.Abs(*dir)
+		if err != nil {
+			return hint.Wrap(err, "give the path from / on")
+		}
+		*dir = path
+	}
+	return nil
 }
 
 // usageArgs makes wrong arguments a usage error.

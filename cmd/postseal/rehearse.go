@@ -15,6 +15,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/rehearse"
+	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
@@ -55,7 +56,7 @@ func (a *app) rehearseCmd() *cobra.Command {
 		Long: `rehearse starts a private Postfix with the settings that apply would write, or with --current those that are in
 force. Clients of many kinds shake hands with each listener. Then it mails one message to each of many kinds of
 servers on this machine, good ones and bad ones, and says how each went. No mail leaves the machine, and the real
-Postfix is not touched. It ends with 3 if something fails.
+Postfix is not touched. It ends with 3 if something fails, or could not be tried.
 
 --matrix sends at every TLS level, and shows them side by side. --destination plays the policy that a domain has in
 smtp_tls_policy_maps, or that --policy gives ("secure match=.example.com").
@@ -128,7 +129,7 @@ func (a *app) rehearseAll(c rehearse.Candidate) error {
 	} else {
 		a.printer(a.out).Rehearsal(r)
 	}
-	if err == nil && len(r.Failures()) > 0 {
+	if err == nil && len(r.Failures())+len(r.Missing) > 0 {
 		err = errFindings
 	}
 	return err
@@ -161,9 +162,9 @@ func (a *app) rehearseSending(c rehearse.Candidate, to rehearse.Destination, mat
 		a.printer(a.out).Matrix(r)
 	default:
 		if to.Policy != "" {
-			fmt.Fprintf(a.out, "Policy for %s: %s\n", to.Domain, to.Policy)
+			fmt.Fprintf(a.out, "Policy for %s: %s\n", report.Clean(to.Domain), report.Clean(to.Policy))
 		} else {
-			fmt.Fprintf(a.out, "%s has no policy of its own.\n", to.Domain)
+			fmt.Fprintf(a.out, "%s has no policy of its own.\n", report.Clean(to.Domain))
 		}
 		a.printer(a.out).Rehearsal(r)
 	}
@@ -187,7 +188,7 @@ func (a *app) waiting(what string) (done func()) {
 // smtp_tls_policy_maps).
 func (a *app) policyOf(c rehearse.Candidate, domain string) (string, error) {
 	keys := []string{domain}
-	for rest := domain; ; {
+	for rest := domain; !strings.ContainsAny(domain, "[:"); { // a next hop has no parents
 		i := strings.IndexByte(rest, '.')
 		if i < 0 {
 			break
@@ -195,9 +196,13 @@ func (a *app) policyOf(c rehearse.Candidate, domain string) (string, error) {
 		rest = rest[i+1:]
 		keys = append(keys, "."+rest)
 	}
-	maps := strings.FieldsFunc(c.Config.Text(nil, "smtp_tls_policy_maps"), func(r rune) bool { return strings.ContainsRune(", \t\n", r) })
-	if strings.Contains(strings.Join(maps, " "), "{") {
-		maps = []string{c.Config.Text(nil, "smtp_tls_policy_maps")}
+	text := c.Config.Text(nil, "smtp_tls_policy_maps")
+	if smtp, ok := c.Config.Master.Find("smtp", "unix"); ok {
+		text = c.Config.Text(&smtp, "smtp_tls_policy_maps")
+	}
+	maps := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \t\n", r) })
+	if strings.Contains(text, "{") {
+		maps = []string{text}
 	}
 	for _, key := range keys {
 		for _, m := range slices.DeleteFunc(maps, func(m string) bool { return m == "" }) {

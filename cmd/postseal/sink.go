@@ -39,7 +39,7 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
 			}
 			ids, err := sink.NewIdentities(o.host)
 			if err != nil {
-				return err
+				return hint.Wrap(err, "--host takes a name in plain letters")
 			}
 			l, err := (&net.ListenConfig{}).Listen(a.ctx, "tcp", o.listen)
 			if err != nil {
@@ -47,7 +47,7 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
 			}
 			if o.root != "" {
 				if err := os.WriteFile(o.root, []byte(ids.RootPEM), 0o644); err != nil { //nolint:gosec // a certificate is public
-					return err
+					return hint.Wrap(err, "--write-ca names another file")
 				}
 			}
 			if !a.json {

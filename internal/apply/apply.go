@@ -47,6 +47,9 @@ type Options struct {
 	// ProveTime bounds how long a listener may take to show the new state;
 	// 0 is half a minute. Old smtpd processes finish their clients first.
 	ProveTime time.Duration
+	// locked is asked once the lock is held, before anything is done; nil for
+	// no one.
+	locked func() error
 }
 
 // Event is the progress of one step.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,6 +82,17 @@ func waits(m host.Machine, stateDir string) error {
 	return hint.Wrap(fmt.Errorf("run %s is %w, and %s", u.Run, ErrUnconfirmed, text), "postseal confirm keeps it, postseal undo puts it back")
 }
 
+// Busy is an error while a run may still go back by itself: what is written on
+// top of it would bar the way. After its time nothing is held up by it.
+func Busy(m host.Reader, stateDir string) error {
+	u, err := Waiting(m, stateDir)
+	if err != nil || u == nil || m.Now().After(u.By) {
+		return err
+	}
+	return hint.Wrap(fmt.Errorf("run %s is %w, and goes back by itself at %s", u.Run, ErrUnconfirmed, u.By.Local().Format(time.TimeOnly)),
+		"postseal confirm keeps it, postseal undo puts it back")
+}
+
 // arm spreads the net under a run, before anything is written.
 func (t *transaction) arm(ctx context.Context) error {
 	if t.o.Net == nil || t.FilesOnly {
@@ -118,8 +130,12 @@ func (t *transaction) armTimer(ctx context.Context, unit, after string, command 
 	if _, err := t.m.Stat("/run/systemd/system"); err != nil {
 		return false
 	}
+	words := slices.Clone(command)
+	for i := range words[1:] { // systemd expands variables in arguments (systemd.service(5), "Command lines")
+		words[i+1] = strings.ReplaceAll(words[i+1], "$", "$$")
+	}
 	args := append([]string{"--quiet", "--collect", "--unit=" + unit, "--description=postseal: put an unconfirmed run back",
-		"--on-active=" + after, "--timer-property=AccuracySec=1s"}, command...)
+		"--on-active=" + after, "--timer-property=AccuracySec=1s"}, words...)
 	o, err := t.m.Act(ctx, "systemd-run", args...)
 	return err == nil && o.Code == 0
 }
@@ -142,8 +158,8 @@ func stopTimer(ctx context.Context, m host.Machine, u Unconfirmed) error {
 // disarm takes the net away from under a run: it was taken back already.
 func (t *transaction) disarm(ctx context.Context) {
 	u, err := Waiting(t.m, t.o.StateDir)
-	if err != nil || u == nil || u.Run != t.ID && u.Run != t.Undoes {
-		return
+	if err != nil || u == nil || u.Run != t.ID && (u.Run != t.Undoes || t.Phase != Kept) {
+		return // what took back an undo leaves the run in force
 	}
 	_ = t.m.Remove(t.store.net()) // a timer that fires finds nothing to do then
 	_ = stopTimer(ctx, t.m, *u)
@@ -215,11 +231,22 @@ func Revert(ctx context.Context, m host.Machine, run string, after time.Duration
 	}
 }
 
-// takeBack undoes the run, as soon as nobody else is at work.
+// takeBack undoes the run, as soon as nobody else is at work, unless it was
+// confirmed meanwhile.
 func takeBack(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*Receipt, error) {
 	begun := time.Now()
+	o.locked = func() error {
+		now, err := Waiting(m, o.StateDir)
+		if err == nil && (now == nil || now.Run != u.Run) {
+			err = errSettled
+		}
+		return err
+	}
 	for {
 		r, err := undoOnly(ctx, m, u, o)
+		if errors.Is(err, errSettled) {
+			return nil, nil
+		}
 		if err == nil || !errors.Is(err, host.ErrLocked) || time.Since(begun) > busyTime {
 			return r, err
 		}
@@ -231,17 +258,51 @@ func takeBack(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*R
 	}
 }
 
-// undoOnly undoes the run if it is the one that undo would take.
+// errSettled: the run was confirmed or taken back before we had the lock.
+var errSettled = errors.New("it waits no more")
+
+// undoOnly undoes the run if it is the one that undo would take. An undo of it
+// that was interrupted is brought to its end.
 func undoOnly(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*Receipt, error) {
 	what, err := Pending(m, o.StateDir)
-	if err == nil && what == nil {
+	switch {
+	case err != nil:
+		return nil, err
+	case what != nil && what.Undoes == u.Run && what.Phase != Reverting:
+		r, err := Finish(ctx, m, o)
+		if err == nil {
+			err = forget(m, o)
+		}
+		return r, err
+	case what != nil && what.Undoes == u.Run:
+		if _, err := Undo(ctx, m, u.ConfigDir, o); err != nil { // the run is in force again
+			return nil, err
+		}
+		what = nil
+	}
+	if what == nil {
 		what, err = Last(m, o.StateDir, u.ConfigDir)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if what == nil || what.ID != u.Run { // it was taken back, or never wrote anything
-		return nil, m.Remove(store{dir: o.StateDir}.net())
+		return nil, forget(m, o)
 	}
 	return Undo(ctx, m, u.ConfigDir, o)
+}
+
+// forget removes what says that a run waits. With the lock: the run may just be
+// about to write.
+func forget(m host.Machine, o Options) error {
+	s := store{m, o.StateDir}
+	release, err := m.Lock(filepath.Join(o.StateDir, "lock"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = release() }()
+	if err := o.locked(); err != nil {
+		return err
+	}
+	return m.Remove(s.net())
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -140,5 +142,108 @@ func TestTrouble(t *testing.T) {
 	}
 	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestConfirmedMeanwhile: who confirms while the revert waits for its turn has
+// confirmed, and a certificate is not renewed on top of a run that may go back.
+func TestConfirmedMeanwhile(t *testing.T) {
+	b := newBed(t)
+	r := b.applied(t, time.Hour)
+	after, state := b.read(t, "main.cf"), b.settings.StateDir
+	if _, err := apply.Run(context.Background(), host.Local{}, second(t, b), apply.Options{Kind: "renew", StateDir: state}); !errors.Is(err, apply.ErrUnconfirmed) {
+		t.Errorf("renewed on top of it: %v", err)
+	}
+	release, err := host.Local{}.Lock(filepath.Join(state, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reverted := make(chan error, 1)
+	go func() {
+		_, err := apply.Revert(context.Background(), host.Local{}, r.ID, 0, apply.Options{StateDir: state})
+		reverted <- err
+	}()
+	time.Sleep(300 * time.Millisecond)
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apply.Confirm(context.Background(), host.Local{}, state); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-reverted; err != nil {
+		t.Error(err)
+	}
+	if b.read(t, "main.cf") != after {
+		t.Error("it went back though it was confirmed")
+	}
+}
+
+// TestNotWrittenYet: the time may be up before anything is written; the net
+// stays until that is decided.
+func TestNotWrittenYet(t *testing.T) {
+	state := t.TempDir()
+	release, err := host.Local{}.Lock(filepath.Join(state, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	net := filepath.Join(state, "unconfirmed.json")
+	if err := os.WriteFile(net, []byte(`{"run":"0001-x","config_dir":"/nonexistent"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reverted := make(chan error, 1)
+	go func() {
+		_, err := apply.Revert(context.Background(), host.Local{}, "0001-x", 0, apply.Options{StateDir: state})
+		reverted <- err
+	}()
+	time.Sleep(300 * time.Millisecond)
+	if _, err := os.Stat(net); err != nil {
+		t.Errorf("the net is gone while the run is at work: %v", err)
+	}
+	if err := errors.Join(release(), <-reverted); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(net); err == nil {
+		t.Error("it waits for ever")
+	}
+}
+
+// TestUndoKilled: an undo that was killed half way does not take the net away,
+// whoever deals with it.
+func TestUndoKilled(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	r := b.applied(t, time.Hour)
+	o := apply.Options{StateDir: b.settings.StateDir}
+	kill := func() {
+		dying := o
+		dying.Events = func(e apply.Event) {
+			if e.Step == "write" && e.State == apply.Done {
+				runtime.Goexit() // nothing is put back
+			}
+		}
+		dead := make(chan struct{})
+		go func() {
+			defer close(dead)
+			_, err := apply.Undo(context.Background(), host.Local{}, b.Config(), dying)
+			t.Errorf("it was not killed: %v", err)
+		}()
+		<-dead
+	}
+	kill()
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), o); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u == nil || b.read(t, "main.cf") == before {
+		t.Fatalf("the run is in force again, and its net is gone: %v %+v", err, u)
+	}
+	kill()
+	if _, err := apply.Revert(context.Background(), host.Local{}, r.ID, 0, o); err != nil {
+		t.Fatal(err)
+	}
+	if b.read(t, "main.cf") != before {
+		t.Error("it did not go back")
+	}
+	if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u != nil {
+		t.Errorf("%v, and %+v still waits", err, u)
 	}
 }

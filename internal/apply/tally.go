@@ -30,6 +30,14 @@ type Tally struct {
 // bracketed is an address as Postfix writes it after a name.
 var bracketed = regexp.MustCompile(`\[([0-9A-Fa-f.:]+)\]`)
 
+// Lines of which a peer's words cannot be a part (tls_misc.c, log_adhoc.c and
+// master_spawn.c in the source).
+var (
+	established = regexp.MustCompile(`^\w+ TLS connection established (?:from|to) `)
+	deferred    = regexp.MustCompile(`^[^()]*, dsn=4\.7\.\d+, status=deferred `)
+	throttled   = regexp.MustCompile(`^warning: \S+: bad command startup -- throttling$`)
+)
+
 // read counts lines, as logSince returns them.
 func (t *Tally) read(lines []string) {
 	if t.Peers == nil {
@@ -43,17 +51,19 @@ func (t *Tally) read(lines []string) {
 	}
 	for _, l := range lines {
 		switch {
-		case strings.Contains(l, "TLS connection established from "):
-			t.InOK++
-		case strings.Contains(l, "TLS connection established to "):
-			t.OutOK++
+		case established.MatchString(l):
+			if strings.Contains(established.FindString(l), " from ") {
+				t.InOK++
+			} else {
+				t.OutOK++
+			}
 		case strings.HasPrefix(l, "SSL_accept error from "):
 			failed(&t.InFailed, l)
 		case strings.HasPrefix(l, "SSL_connect error to "):
 			failed(&t.OutFailed, l)
-		case strings.Contains(l, "status=deferred") && strings.Contains(l, "dsn=4.7."):
+		case deferred.MatchString(l):
 			failed(&t.Deferred, l)
-		case strings.HasPrefix(l, "fatal: "), strings.HasPrefix(l, "panic: "), strings.Contains(l, " -- throttling"):
+		case strings.HasPrefix(l, "fatal: "), strings.HasPrefix(l, "panic: "), throttled.MatchString(l):
 			t.Died++
 		case strings.HasPrefix(l, "warning: ") && (strings.Contains(l, "TLS") || isBroken(l)) && !strings.Contains(l, "TLS library problem") && !peer.MatchString(l):
 			if text := fmt.Sprintf("%.300s", l); !slices.Contains(t.Warnings, text) && len(t.Warnings) < 100 {
@@ -78,7 +88,7 @@ func (t Tally) Worse(before Tally) string {
 	share := func(failed, ok int) float64 { return float64(failed) / float64(max(1, failed+ok)) }
 	const many, more = 5, 0.2
 	switch {
-	case t.Died > 0:
+	case t.Died > before.Died: // a program that users call dies now and then too
 		return "a daemon of Postfix died"
 	case slices.ContainsFunc(t.Warnings, func(w string) bool { return isBroken(w) && !slices.Contains(before.Warnings, w) }):
 		return "Postfix says that TLS does not work"

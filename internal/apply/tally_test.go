@@ -28,6 +28,9 @@ func TestTally(t *testing.T) {
 		"warning: No server certs available. TLS won't be enabled",
 		"warning: hostname fatal: TLS does not resolve to address 192.0.2.9: [192.0.2.9]",
 		"fatal: Invalid TLS level \"maye\"",
+		"warning: non-SMTP command from unknown[192.0.2.5]: x: bad command startup -- throttling",
+		"ABC: to=<x@e.example>, relay=e.example[192.0.2.6]:25, delay=1, dsn=2.0.0, status=sent (250 TLS connection established from -- throttling)",
+		"ABC: to=<x@e.example>, relay=e.example[192.0.2.6]:25, delay=1, dsn=4.2.0, status=deferred (host said: 450, dsn=4.7.1, status=deferred )",
 		"warning: /usr/lib/postfix/sbin/smtpd: bad command startup -- throttling",
 	})
 	if tally.InOK != 1 || tally.OutOK != 1 || tally.InFailed != 2 || tally.OutFailed != 1 || tally.Deferred != 1 || tally.Died != 2 || len(tally.Warnings) != 1 {
@@ -54,6 +57,7 @@ func TestWorse(t *testing.T) {
 		"put off":               {Tally{OutOK: 1, Deferred: 7, Peers: peers}, Tally{OutOK: 50, Deferred: 2}, true},
 		"put off as before":     {Tally{OutOK: 1, Deferred: 7, Peers: peers}, Tally{OutOK: 5, Deferred: 20}, false},
 		"a daemon died":         {Tally{InOK: 90, Died: 1}, Tally{}, true},
+		"one died, as before":   {Tally{InOK: 90, Died: 1}, Tally{Died: 2}, false},
 		"TLS is off":            {Tally{Warnings: []string{"warning: x: disabling TLS support"}}, Tally{}, true},
 		"TLS is off as before":  {Tally{Warnings: []string{"warning: x: disabling TLS support"}}, Tally{Warnings: []string{"warning: x: disabling TLS support"}}, false},
 	} {
@@ -101,10 +105,10 @@ func TestTimer(t *testing.T) {
 	}
 	const unit = "postseal-revert-0001-x"
 	m := &host.Fake{Root: root, Programs: map[string]host.Output{
-		"systemd-run --quiet --collect --unit=" + unit + " --description=postseal: put an unconfirmed run back --on-active=600s --timer-property=AccuracySec=1s /usr/bin/postseal revert --run 0001-x": {},
+		"systemd-run --quiet --collect --unit=" + unit + " --description=postseal: put an unconfirmed run back --on-active=600s --timer-property=AccuracySec=1s /usr/bin/postseal revert --state-dir /st$$ate --run 0001-x": {},
 		"systemctl stop " + unit + ".timer": {},
 	}}
-	o := Options{StateDir: "/state", Net: &Net{Within: 10 * 60e9, Command: []string{"/usr/bin/postseal", "revert"}}}
+	o := Options{StateDir: "/state", Net: &Net{Within: 10 * 60e9, Command: []string{"/usr/bin/postseal", "revert", "--state-dir", "/st$ate"}}}
 	rec := &host.Recorder{Machine: m}
 	tr := &transaction{m: rec, o: o, store: store{rec, "/state"}, Receipt: &Receipt{ID: "0001-x"}}
 	if _, err := m.MkdirAll("/state", 0o700); err != nil {

@@ -47,6 +47,12 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 		return nil, nil, done(remedy(m, o.StateDir, err))
 	}
 	unlock := func() { _ = release() }
+	if o.locked != nil {
+		if err := o.locked(); err != nil {
+			unlock()
+			return nil, nil, done(err)
+		}
+	}
 	if kind != recovery {
 		if err := Interrupted(m, o.StateDir); err != nil {
 			unlock()
@@ -54,11 +60,16 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 		}
 		t.store.sweep()
 	}
-	if kind == "apply" {
-		if err := waits(m, o.StateDir); err != nil {
-			unlock()
-			return nil, nil, done(err)
-		}
+	switch kind {
+	case "undo", recovery:
+	case "apply":
+		err = waits(m, o.StateDir)
+	default: // a certificate that runs out is not held up by a net that nobody took away
+		err = Busy(m, o.StateDir)
+	}
+	if err != nil {
+		unlock()
+		return nil, nil, done(err)
 	}
 	t.Receipt = &Receipt{Kind: kind, When: m.Now().UTC(), ConfigDir: configDir, FilesOnly: o.FilesOnly}
 	if t.ID, err = t.store.nextID(t.When); err != nil {

@@ -183,6 +183,9 @@ func (f *Facts) askPostconf(ctx context.Context, m host.Reader) error {
 		go func() { defer wg.Done(); replies[i].text, replies[i].err = ask(q...) }()
 	}
 	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // which is no fault of main.cf
+	}
 	if err := replies[0].err; err != nil {
 		f.unseen("the release of Postfix and its defaults", fmt.Errorf("postconf: %w; settings are written in the form that every release understands", err))
 		f.Hostname = f.Config.Text(nil, "myhostname")

@@ -275,6 +275,10 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	if i := l.Issued[name]; i != nil && old != nil && i.Fingerprint == old.Facts(nil).Fingerprint {
 		order.Replaces = old.Leaf()
 	}
+	// A certificate that could not be put in place counts against the CA's limits.
+	if err := apply.Busy(k.M, k.StateDir); err != nil {
+		return err
+	}
 	s, err := k.solver(ctx, l.Challenge)
 	if err != nil {
 		return err

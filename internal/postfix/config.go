@@ -95,6 +95,9 @@ func (c Config) raw(s *mastercf.Service, name string) Value {
 	if e, ok := c.Main.Get(name); ok {
 		return Value{Raw: e.Value, Set: true, Origin: Origin{File: c.MainPath(), Line: e.Line}}
 	}
+	if name == "config_directory" && c.Dir != "" { // mail_conf_suck(3); postconf -d prints the built-in one
+		return Value{Raw: strings.ReplaceAll(c.Dir, "$", "$$")}
+	}
 	if d, ok := c.Defaults[name]; ok {
 		return Value{Raw: d}
 	}

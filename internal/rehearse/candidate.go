@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -119,17 +120,35 @@ func (c Candidate) carries(name string, direction postfix.Direction) bool {
 	return slices.Contains(surroundings, name) || !builtIn && len(c.Config.Defaults) > 0
 }
 
+// folders are references to the folders of an installation, in each spelling.
+var folders = regexp.MustCompile(`\$(?:\{(config|queue|data)_directory\}|\((config|queue|data)_directory\)|(config|queue|data)_directory\b)`)
+
+// live puts the folders of the real server where a value refers to them: in the
+// private main.cf these names mean other folders.
+func (c Candidate) live(value string) string {
+	return folders.ReplaceAllStringFunc(value, func(reference string) string {
+		return strings.ReplaceAll(c.Config.Text(nil, strings.Trim(reference, "${}()")), "$", "$$")
+	})
+}
+
 // value is a value for the private instance: files that are not in place yet
 // are taken from its own folder, and its session cache is its own.
 func (c Candidate) value(dir, name, value string) string {
+	value = c.live(value)
 	for i, path := range c.paths() {
 		value = strings.ReplaceAll(value, path, staged(dir, i))
 	}
 	switch {
 	case strings.HasSuffix(name, "_session_cache_database"):
-		if kind, _, ok := strings.Cut(value, ":"); ok {
+		// A variable may hold the whole of it: two tlsmgr must not share a file.
+		text, err := maincf.Expand(value, func(n string) (string, bool) { return c.Config.Text(nil, n), true })
+		if kind, _, ok := strings.Cut(text, ":"); ok && err == nil {
 			return kind + ":" + filepath.Join(dir, "data", name)
 		}
+	case name == "import_environment":
+		// A daemon that does not hear of its own main.cf reads that of the live
+		// server, and works in its queue.
+		return value + " MAIL_CONFIG=" + filepath.Join(dir, "conf")
 	case name == "tls_server_sni_maps":
 		kept := slices.DeleteFunc(strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }), func(table string) bool {
 			kind, _, _ := strings.Cut(table, ":")

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"postseal/internal/detect"
 	"postseal/internal/plan"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
@@ -111,8 +112,7 @@ func (c Candidate) listeners(dir string, tell func(Trial)) (out []*listener, mas
 			continue
 		}
 		if bad := refused(s); bad != "" {
-			tell(Trial{Direction: receiving, Service: s.ID(), With: "the service", Text: "starting it", Verdict: Failed,
-				Got: "it does not start", Cause: &Cause{Text: fmt.Sprintf("line %d of master.cf: %s", s.Line, bad)}})
+			tell(stillborn(receiving, s, bad))
 			continue
 		}
 		l := &listener{check: check, service: s, config: c.Config, name: fmt.Sprintf("rehearsal%d", n)}
@@ -138,13 +138,19 @@ func (c Candidate) find(id string) (mastercf.Service, bool) {
 			continue
 		}
 		if s.Program() == "postscreen" {
-			if behind, ok := c.Config.Master.Find("smtpd", "pass"); ok {
+			if behind, ok := c.Config.Master.Find(c.Config.Text(&s, "smtpd_service_name"), "pass"); ok {
 				return behind, true
 			}
 		}
 		return s, true
 	}
 	return mastercf.Service{}, false
+}
+
+// stillborn is the trial of a service that no Postfix would start.
+func stillborn(direction string, s mastercf.Service, bad string) Trial {
+	return Trial{Direction: direction, Service: s.ID(), With: "the service", Text: "starting it", Verdict: Failed,
+		Got: "it does not start", Cause: &Cause{Text: fmt.Sprintf("line %d of master.cf: %s", s.Line, bad)}}
 }
 
 // refused is why a daemon would not start with an entry, or empty.
@@ -191,7 +197,7 @@ func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan str
 		t := Trial{Direction: receiving, Service: l.check.Service, With: c.name, Text: c.text, Got: got, Want: want, Verdict: Fine}
 		if want != "" {
 			t.Verdict = Failed
-			t.Cause = l.cause(ctx, w)
+			t.Cause = l.cause(ctx, w, got)
 		}
 		tell(t)
 		return want == ""
@@ -212,10 +218,15 @@ func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan str
 }
 
 // cause waits for the log to say why a client failed: the daemons write it
-// through postlogd, which may be behind.
-func (l *listener) cause(ctx context.Context, w *watch) *Cause {
+// through postlogd, which may be behind. That no suite was shared is so with
+// clients that want one of their own; it explains nothing but a handshake.
+func (l *listener) cause(ctx context.Context, w *watch, got string) *Cause {
+	elsewhere := func(line string) bool { return strings.Contains(line, "no shared cipher") }
+	if strings.Contains(got, noHandshake) {
+		elsewhere = func(string) bool { return false }
+	}
 	for range 50 {
-		if c := explain(w.of(l.name), l.side()); c != nil || errors.Is(context.Cause(ctx), context.Canceled) {
+		if c := explain(slices.DeleteFunc(w.of(l.name), elsewhere), l.side()); c != nil || errors.Is(context.Cause(ctx), context.Canceled) {
 			return c
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -260,31 +271,36 @@ func (l *listener) clients() []client {
 	return out
 }
 
+// target is the twin. Behind a postscreen it is the smtpd that has to be
+// greeted by the proxy protocol, or not.
 func (l *listener) target() probe.Target {
-	return probe.Target{Addr: l.port.Addr, Implicit: l.check.Mode == plan.Implicit, Proxy: l.check.Proxy}
+	return probe.Target{Addr: l.port.Addr, Implicit: l.check.Mode == plan.Implicit, Proxy: l.config.Text(&l.service, "smtpd_upstream_proxy_protocol") != ""}
 }
 
 // meet shakes hands, and compares what is seen with what is promised.
 func (l *listener) meet(ctx context.Context, o probe.Options) (got, want string) {
 	r, err := probe.Handshake(ctx, l.target(), o)
 	var e *probe.Error
-	if errors.As(err, &e) && e.Stage == probe.Inside && l.demands() {
+	if errors.As(err, &e) && l.demands() && (e.Stage == probe.Inside ||
+		e.Stage == probe.Greeting && l.check.Mode == plan.Implicit && strings.Contains(err.Error(), "client certificate")) {
 		return "asked for a client certificate, and hung up on without one", ""
 	}
 	if err != nil {
 		return failure(err), "a handshake"
 	}
-	return l.compare(r)
+	return l.compare(r, o.ServerName)
 }
 
-// compare sets what a client got against what is promised.
-func (l *listener) compare(r probe.Result) (got, want string) {
+// compare sets what a client got against what is promised. Where a table has
+// certificates by name, a client that names one may get another certificate.
+func (l *listener) compare(r probe.Result, named string) (got, want string) {
 	kind := algorithm(r)
 	got = agreed(r) + ", " + kind + " certificate"
 	if leaf := r.Certs[0]; len(leaf.DNSNames) > 0 {
 		got += " of " + leaf.DNSNames[0]
 	}
-	if promised := l.check.Serves; len(promised) > 0 && promised[kind] != r.Fingerprint() {
+	byName := named != "" && l.config.Text(&l.service, "tls_server_sni_maps") != ""
+	if promised := l.check.Serves; len(promised) > 0 && !byName && promised[kind] != r.Fingerprint() {
 		return got, "the certificate that is set: " + strings.Join(slices.Sorted(maps.Keys(promised)), " and ")
 	}
 	if r.AsksCertificate != l.asks() {
@@ -325,8 +341,7 @@ func (l *listener) demands() bool {
 
 // mandatory says whether the mandatory parameters count at this listener.
 func (l *listener) mandatory() bool {
-	return l.check.Mode == plan.Implicit || l.config.Text(&l.service, "smtpd_tls_security_level") == "encrypt" ||
-		l.config.Bool(&l.service, "smtpd_enforce_tls")
+	return detect.ServerLevel(func(name string) string { return l.config.Text(&l.service, name) }) == "encrypt"
 }
 
 // kind is a TLS 1.2 client that takes one kind of certificate only.
@@ -345,6 +360,9 @@ func (l *listener) kind(ctx context.Context, kind string) (got, want string) {
 	r, err := probe.Handshake(ctx, l.target(), o)
 	if err != nil {
 		return "refused: there is no " + kind + " certificate", ""
+	}
+	if l.check.Serves[algorithm(r)] != "" { // Ed25519 has the suites of ECDSA (RFC 8422, section 5.10)
+		return l.compare(r, "")
 	}
 	return agreed(r) + ", " + algorithm(r) + " certificate", "no " + kind + " certificate"
 }
@@ -409,6 +427,8 @@ func (l *listener) aborted(ctx context.Context) (got, want string) {
 	return "the next client is served", ""
 }
 
+const noHandshake = "no handshake"
+
 // failure says in words how a conversation failed. What the server said is
 // quoted.
 func failure(err error) string {
@@ -428,7 +448,7 @@ func failure(err error) string {
 		}
 		return fmt.Sprintf("STARTTLS is refused: %v", e.Err)
 	case probe.Handshaking:
-		return fmt.Sprintf("no handshake: %v", e.Err)
+		return fmt.Sprintf("%s: %v", noHandshake, e.Err)
 	}
 	return fmt.Sprintf("%s: %v", e.Stage, e.Err)
 }

@@ -12,6 +12,7 @@ import (
 	"net/smtp"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -81,10 +82,15 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, o O
 	r := &run{candidate: c, to: to, sessions: map[string]sink.Session{}}
 	var ok bool
 	if r.service, ok = c.sender(); !ok {
-		return nil, hint.New("rehearsing: master.cf has no service smtp/unix, so nothing here sends mail", "look into master.cf")
+		return nil, hint.New("rehearsing: master.cf has no service smtp/unix that runs smtp, so nothing here sends mail", "look into master.cf")
 	}
 	if to.Domain == "" {
 		r.to.Domain = "partner.example"
+	} else {
+		var err error
+		if r.to.Domain, err = hop(to.Domain); err != nil {
+			return nil, err
+		}
 	}
 	r.host = "mx." + r.to.Domain
 	policy := to.Policy
@@ -98,13 +104,42 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, o O
 	if len(levels) == 0 {
 		levels = []string{""}
 	}
+	if bad := refused(r.service); bad != "" {
+		t := stillborn(sending, r.service, bad)
+		t.Level = r.column(&delivery{})
+		o.tell(t)
+		return &Report{Trials: []Trial{t}, Took: time.Since(began)}, nil
+	}
 	report, err := r.all(ctx, levels, o)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // not that a connection was closed, which is ours
+	}
 	if err != nil {
 		return nil, fmt.Errorf("rehearsing: %w", err)
 	}
 	report.Took = time.Since(began)
 	return report, nil
 }
+
+// hop is the domain, or the host, of a next hop as smtp_tls_policy_maps names
+// it: "example.com", "[relay.example.com]:587" (postconf(5)).
+func hop(text string) (string, error) {
+	name := text
+	if inner, _, ok := strings.Cut(strings.TrimPrefix(text, "["), "]"); ok && strings.HasPrefix(text, "[") {
+		name = inner
+	} else {
+		name, _, _ = strings.Cut(text, ":")
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if _, err := netip.ParseAddr(name); err == nil || len(name) > 200 || !hostName.MatchString(name) {
+		return "", hint.New(fmt.Sprintf("rehearsing: %.80q is no domain that mail can go to", text),
+			"give a domain, with other letters as xn--..., or a next hop: [relay.example.com]:587")
+	}
+	return name, nil
+}
+
+// hostName is a name of letters, digits and hyphens (RFC 1123, section 2.1).
+var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 
 // matched is a host name that an entry's match= takes (postconf(5),
 // smtp_tls_secure_cert_match), or empty.
@@ -137,6 +172,7 @@ type run struct {
 	addr      netip.Addr
 	ids       *sink.Identities
 	trusting  bool // the candidate trusts public CAs, and so the test CA
+	ownCA     bool // it trusts CAs of its own choice, and not the public ones
 
 	mu       sync.Mutex
 	sessions map[string]sink.Session // the last one, by recipient
@@ -281,6 +317,7 @@ func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *
 	}
 	store, note := c.trust(r.service, jail, r.ids.RootPEM)
 	r.trusting = strings.Contains(string(store), r.ids.RootPEM)
+	r.ownCA = len(store) > 0 && !r.trusting
 	if note != "" {
 		report.Notes = append(report.Notes, note)
 	}
@@ -498,12 +535,12 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	}
 	first := tries[0]
 	t.Outcome = r.outcome(d, first)
-	const noHandshake = "Cannot start TLS"
+	const cannotStart = "Cannot start TLS"
 	switch {
-	case t.Outcome == InClear && slices.ContainsFunc(first.lines, func(l string) bool { return strings.Contains(l, noHandshake) }):
+	case t.Outcome == InClear && slices.ContainsFunc(first.lines, func(l string) bool { return strings.Contains(l, cannotStart) }):
 		// A busy machine: the message was old enough at its first attempt.
-		first.reason, t.Outcome, t.Clear = noHandshake, Held, r.fallBack()
-	case t.Outcome == Held && opportunistic(level) && strings.Contains(first.reason, noHandshake):
+		first.reason, t.Outcome, t.Clear = cannotStart, Held, r.fallBack()
+	case t.Outcome == Held && opportunistic(level) && strings.Contains(first.reason, cannotStart):
 		switch {
 		case len(tries) < 2 && !late:
 			return t, false
@@ -652,6 +689,9 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 		fail("nothing against a TLSA record")
 	case dane && d.server.name == "dane-right" && t.Outcome != Verified:
 		fail("verified by its TLSA record")
+	case d.server.name == "trusted" && !delivered && r.ownCA && (level == "verify" || level == "secure"):
+		t.Verdict = Noted
+		t.Cause = &Cause{Text: "mail only goes to servers with a certificate of the CAs that are set; a public one is none of them", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
 	case d.server.name == "trusted" && !delivered && level != "dane-only":
 		fail("a delivery to a server that does everything right")
 	case d.server.name == "trusted" && t.Outcome == InClear && level != "none":

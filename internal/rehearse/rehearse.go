@@ -31,7 +31,7 @@ func Run(ctx context.Context, c Candidate, o Options) (*Report, error) {
 	if _, ok := c.sender(); ok {
 		out, outErr = Send(ctx, c, nil, Destination{}, both)
 	} else {
-		out = &Report{Notes: []string{"master.cf has no service smtp/unix: nothing here sends mail to others"}}
+		out = &Report{Notes: []string{"master.cf has no service smtp/unix that runs smtp: nothing here sends mail to others"}}
 	}
 	wg.Wait()
 	if err := context.Cause(ctx); err != nil {
@@ -45,8 +45,9 @@ func Run(ctx context.Context, c Candidate, o Options) (*Report, error) {
 		report *Report
 		err    error
 		what   string
-	}{{in, inErr, "receiving"}, {out, outErr, "sending"}} {
+	}{{in, inErr, receiving}, {out, outErr, sending}} {
 		if half.err != nil {
+			report.Missing = append(report.Missing, half.what)
 			report.Notes = append(report.Notes, half.what+" was not rehearsed: "+half.err.Error())
 			continue
 		}
@@ -59,5 +60,5 @@ func Run(ctx context.Context, c Candidate, o Options) (*Report, error) {
 // sender is the service that sends to other servers.
 func (c Candidate) sender() (mastercf.Service, bool) {
 	s, ok := c.Config.Master.Find("smtp", "unix")
-	return s, ok && s.Bad == ""
+	return s, ok && s.Bad == "" && s.Program() == "smtp"
 }

@@ -61,6 +61,9 @@ type Report struct {
 	Trials []Trial `json:"trials"`
 	// Notes are worth knowing about the rehearsal itself.
 	Notes []string `json:"notes,omitempty"`
+	// Missing is what could not be rehearsed though it is there: "receiving" or
+	// "sending". Notes say why.
+	Missing []string `json:"missing,omitempty"`
 	// Took is how long it took, in nanoseconds.
 	Took time.Duration `json:"took"`
 }

@@ -3,14 +3,17 @@ package rehearse_test
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postseal/internal/interview"
 	"postseal/internal/lab"
 	"postseal/internal/rehearse"
+	"postseal/internal/report"
 )
 
 const sendingMaster = plainMaster + "smtp unix - - n - - smtp\n"
@@ -174,5 +177,56 @@ func TestDestination(t *testing.T) {
 			t.Errorf("%q: %s, not %s: %+v", policy, got, want, at[[2]string{"trusted", levels[0]}])
 		}
 		t.Log(policy, r.Took)
+	}
+}
+
+// TestInterrupted: who is interrupted says so, and not what broke by that.
+func TestInterrupted(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "", plainMaster+"smtp unix - - n - - smtp\n")
+	for _, after := range []time.Duration{0, 20 * time.Millisecond, 80 * time.Millisecond, 160 * time.Millisecond} {
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(after, cancel)
+		_, err := rehearse.Send(ctx, c, rehearse.Levels, rehearse.Destination{}, rehearse.Options{})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestMissing: half a rehearsal is not called a whole one.
+func TestMissing(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "smtp_tls_security_level = secure\nsmtp_tls_secure_cert_match = münchen.example\n", plainMaster+"smtp unix - - n - - smtp\n")
+	r, err := rehearse.Run(context.Background(), c, rehearse.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	report.Printer{W: &text}.Rehearsed(r)
+	if len(r.Failures()) > 0 || len(r.Missing) != 1 || !strings.Contains(text.String(), "sending was not rehearsed") {
+		t.Errorf("%+v\n%s", r.Missing, text.String())
+	}
+}
+
+// TestNoSender: an smtp that would not start is a failure, and a program that
+// is no smtp is not played as if it were.
+func TestNoSender(t *testing.T) {
+	b := newBed(t)
+	for entry, fails := range map[string]int{"smtp -o smtp_tls_security_level = encrypt": 1, "smtp -o": 1, "lmtp": 0, "discard": 0} {
+		c := b.candidate(t, "", plainMaster+"smtp unix - - n - - "+entry+"\n")
+		r, err := rehearse.Run(context.Background(), c, rehearse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := 0
+		for _, x := range r.Trials {
+			if x.Direction == "sending" {
+				sent++
+			}
+		}
+		if len(r.Failures()) != fails || sent != fails {
+			t.Errorf("%s: %d sent, %+v", entry, sent, r.Failures())
+		}
 	}
 }

@@ -74,6 +74,10 @@ func (p Printer) Rehearsed(r *rehearse.Report) {
 		p.printf("%s %d of %d failed, in %s. Mail was not touched.\n", p.bad(), n, len(r.Trials), took.String())
 		return
 	}
+	if len(r.Missing) > 0 {
+		p.printf("%s %d clients and servers as they should be, in %s; %s was not rehearsed. Mail was not touched.\n", p.note(), len(r.Trials), took.String(), strings.Join(r.Missing, " and "))
+		return
+	}
 	p.printf("%s %d clients and servers, all as they should be, in %s. Mail was not touched.\n", p.good(), len(r.Trials), took.String())
 }
 

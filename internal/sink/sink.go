@@ -121,6 +121,7 @@ const (
 	sessionTime = 2 * time.Minute
 	maxMessage  = 64 << 20
 	maxCommands = 1000
+	maxSessions = 100 // at once; others wait
 )
 
 // Serve answers on l until ctx ends, and waits for the sessions.
@@ -137,9 +138,18 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer wg.Wait()
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
+	busy := make(chan struct{}, maxSessions)
 	for {
+		select {
+		case busy <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
 		c, err := l.Accept()
 		if ctx.Err() != nil {
+			if err == nil {
+				_ = c.Close()
+			}
 			return nil
 		}
 		if err != nil {
@@ -148,6 +158,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
+			defer func() { <-busy }()
 			s.session(ctx, c, config)
 		}()
 	}
@@ -176,11 +187,13 @@ type dialogue struct {
 	conn   net.Conn
 	text   *textproto.Conn
 	told   Session
+	// pending are the recipients of a message that has not come yet.
+	pending []string
 }
 
 func (d *dialogue) use(c net.Conn) {
 	d.conn = c
-	// A line may be long, a session may not.
+	// A line may be as long as the buffer of the reader, a session longer.
 	d.text = textproto.NewConn(struct {
 		io.Reader
 		io.WriteCloser
@@ -200,25 +213,28 @@ func (d *dialogue) run(ctx context.Context) error {
 		return err
 	}
 	for range maxCommands {
-		line, err := d.text.ReadLine()
+		line, err := d.line()
 		if err != nil {
 			return err
 		}
 		verb, rest, _ := strings.Cut(line, " ")
 		switch strings.ToUpper(verb) {
 		case "EHLO":
-			d.told.HELO = rest
+			d.told.HELO, d.pending = rest, nil
 			err = d.capabilities()
 		case "HELO":
-			d.told.HELO = rest
+			d.told.HELO, d.pending = rest, nil
 			err = d.say("250 %s", d.server.Host)
 		case "STARTTLS":
 			err = d.startTLS(ctx)
-		case "MAIL", "RSET", "NOOP":
+		case "MAIL", "RSET":
+			d.pending = nil
+			err = d.say("250 2.0.0 ok")
+		case "NOOP":
 			err = d.say("250 2.0.0 ok")
 		case "RCPT":
-			if _, to, ok := strings.Cut(rest, ":"); ok && len(d.told.Recipients) < maxCommands {
-				d.told.Recipients = append(d.told.Recipients, strings.Trim(strings.Fields(to + " ")[0], "<>"))
+			if _, to, ok := strings.Cut(rest, ":"); ok {
+				d.pending = append(d.pending, strings.Trim(strings.Fields(to + " ")[0], "<>"))
 			}
 			err = d.say("250 2.1.5 ok")
 		case "DATA":
@@ -234,6 +250,16 @@ func (d *dialogue) run(ctx context.Context) error {
 		}
 	}
 	return errors.New("too many commands")
+}
+
+// line reads a command; one that does not fit the reader's buffer (4 KiB; RFC
+// 5321, section 4.5.3.1.4 allows 512 octets) is an error.
+func (d *dialogue) line() (string, error) {
+	b, err := d.text.R.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return "", errors.New("a command of more than 4 KiB")
+	}
+	return strings.TrimRight(string(b), "\r\n"), err
 }
 
 func (d *dialogue) capabilities() error {
@@ -280,6 +306,7 @@ func (d *dialogue) startTLS(ctx context.Context) error {
 		sum := sha256.Sum256(state.PeerCertificates[0].Raw)
 		d.told.Presented, d.told.Subject = hex.EncodeToString(sum[:]), state.PeerCertificates[0].Subject.String()
 	}
+	d.pending = nil // RFC 3207, section 4.2: nothing of before counts
 	d.use(conn)
 	return nil
 }
@@ -292,5 +319,6 @@ func (d *dialogue) data() error {
 	if _, err := io.Copy(io.Discard, d.text.DotReader()); err != nil {
 		return err
 	}
+	d.told.Recipients, d.pending = append(d.told.Recipients, d.pending...), nil
 	return d.say("250 2.0.0 taken, and thrown away")
 }

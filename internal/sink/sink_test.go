@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/smtp"
+	"strings"
 	"testing"
 	"time"
 )
@@ -22,7 +24,7 @@ func start(t *testing.T, name string, ids *Identities) (addr string, told chan S
 	if err != nil {
 		t.Fatal(err)
 	}
-	told = make(chan Session, 1)
+	told = make(chan Session, 200)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	s := &Server{Behaviour: b, Host: "mx.example.org", Identities: ids, Told: func(s Session) { told <- s }}
@@ -131,4 +133,61 @@ func TestStop(t *testing.T) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	})
+}
+
+// TestTaken: only what was taken counts as delivered, and nothing of a client is
+// kept without bounds.
+func TestTaken(t *testing.T) {
+	ids, err := NewIdentities("mx.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, x := range map[string]struct {
+		lines []string
+		error string
+	}{
+		"left before the message": {[]string{"EHLO x", "MAIL FROM:<>", "RCPT TO:<b@example.com>", "QUIT"}, ""},
+		"taken back":              {[]string{"EHLO x", "MAIL FROM:<>", "RCPT TO:<b@example.com>", "RSET", "DATA", ".", "QUIT"}, ""},
+		"an endless command":      {[]string{"EHLO " + strings.Repeat("x", 5000), "QUIT"}, "4 KiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr, told := start(t, "trusted", ids)
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := c.Write([]byte(strings.Join(x.lines, "\r\n") + "\r\n")); err != nil {
+				t.Fatal(err)
+			}
+			s := <-told
+			if len(s.Recipients) > 0 || len(s.HELO) > 4096 || !strings.Contains(s.Error, x.error) || x.error == "" && s.Error != "" {
+				t.Errorf("%.300s", fmt.Sprintf("%+v", s))
+			}
+		})
+	}
+}
+
+// TestMany: a crowd of clients waits, and does not take all memory.
+func TestMany(t *testing.T) {
+	ids, err := NewIdentities("mx.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, _ := start(t, "trusted", ids)
+	greeted := 0
+	for range maxSessions + 5 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		if n, _ := c.Read(make([]byte, 3)); n == 3 {
+			greeted++
+		}
+	}
+	if greeted != maxSessions {
+		t.Errorf("%d sessions at once", greeted)
+	}
 }
