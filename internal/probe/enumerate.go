@@ -20,14 +20,16 @@ import (
 
 // Enumeration is what a server takes.
 type Enumeration struct {
-	Addr string `json:"addr"`
+	Addr string `json:"address"`
+	// STARTTLS is true if TLS begins by that command, false if it begins at once.
+	STARTTLS bool `json:"starttls"`
 	// Greeting is the first line; Before and After what EHLO lists outside and
 	// inside TLS.
 	Greeting string   `json:"greeting,omitempty"`
 	Before   []string `json:"ehlo,omitempty"`
 	After    []string `json:"ehlo_in_tls,omitempty"`
 	// Versions are those that it takes, oldest first.
-	Versions []Version `json:"versions"`
+	Versions []Version `json:"protocols"`
 	// Groups are those that it takes with TLS 1.3, and Curves with TLS 1.2, in
 	// the order in which it chose.
 	Groups []string `json:"groups"`
@@ -54,7 +56,7 @@ type Enumeration struct {
 
 // Version is one that is taken, with its suites.
 type Version struct {
-	Name string `json:"name"`
+	Name string `json:"version"`
 	// Suites are in the order in which the server chose among all.
 	Suites []Accepted `json:"suites"`
 	// Chooses is "server" or "client": whose order counts; empty with one suite.
@@ -93,7 +95,7 @@ const atOnce = 4
 // says 421. It never sends MAIL FROM.
 func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 	began := time.Now()
-	e := &enumerator{target: t, options: o, out: &Enumeration{Addr: t.Addr, Versions: []Version{}, Groups: []string{}, Curves: []string{}, Certificates: []Leaf{}}, gate: make(chan struct{}, atOnce)}
+	e := &enumerator{target: t, options: o, out: &Enumeration{Addr: t.Addr, STARTTLS: !t.Implicit, Versions: []Version{}, Groups: []string{}, Curves: []string{}, Certificates: []Leaf{}}, gate: make(chan struct{}, atOnce)}
 	first, err := Handshake(ctx, t, o)
 	var at *Error
 	if err != nil && (!errors.As(err, &at) || at.Stage != Handshaking && at.Stage != Inside) {

@@ -29,17 +29,17 @@ type hello struct {
 	serverName string
 }
 
-// groups are those that have a number (IANA, "TLS Supported Groups"), those
+// groups are those that have a number, by their name (IANA, "TLS Supported Groups"), those
 // that are in use first.
 var groups = []struct {
 	id   uint16
 	name string
 }{
 	{0x11EC, "X25519MLKEM768"}, {0x11EB, "SecP256r1MLKEM768"}, {0x11ED, "SecP384r1MLKEM1024"}, {0x0201, "MLKEM768"}, {0x0202, "MLKEM1024"}, {0x0200, "MLKEM512"},
-	{29, "X25519"}, {23, "P-256"}, {30, "X448"}, {24, "P-384"}, {25, "P-521"},
+	{29, "x25519"}, {23, "secp256r1"}, {30, "x448"}, {24, "secp384r1"}, {25, "secp521r1"},
 	{31, "brainpoolP256r1tls13"}, {32, "brainpoolP384r1tls13"}, {33, "brainpoolP512r1tls13"}, {26, "brainpoolP256r1"}, {27, "brainpoolP384r1"}, {28, "brainpoolP512r1"},
 	{256, "ffdhe2048"}, {257, "ffdhe3072"}, {258, "ffdhe4096"}, {259, "ffdhe6144"}, {260, "ffdhe8192"},
-	{0x6399, "X25519Kyber768Draft00"}, {41, "curveSM2"}, {22, "secp256k1"}, {21, "P-224"}, {19, "P-192"}, {20, "secp224k1"}, {18, "secp192k1"},
+	{0x6399, "X25519Kyber768Draft00"}, {41, "curveSM2"}, {22, "secp256k1"}, {21, "secp224r1"}, {19, "secp192r1"}, {20, "secp224k1"}, {18, "secp192k1"},
 	{17, "secp160r2"}, {16, "secp160r1"}, {15, "secp160k1"}, {14, "sect571r1"}, {13, "sect571k1"}, {12, "sect409r1"}, {11, "sect409k1"},
 	{10, "sect283r1"}, {9, "sect283k1"}, {8, "sect239k1"}, {7, "sect233r1"}, {6, "sect233k1"}, {5, "sect193r2"}, {4, "sect193r1"},
 	{3, "sect163r2"}, {2, "sect163r1"}, {1, "sect163k1"},
