@@ -137,7 +137,7 @@ func tourCard(h *hand, show func(*hand, string)) {
 	h.card.ready = false
 	show(h, "card while it is looked")
 	h.card = ready
-	bad := audit.Finding{Rule: *new(audit.Rule), Hits: []audit.Hit{{Detail: hostile}, {Detail: "two"}}}
+	bad := audit.Finding{Rule: audit.Rule{}, Hits: []audit.Hit{{Detail: hostile}, {Detail: "two"}}}
 	bad.ID, bad.Title, bad.Part, bad.Severity, bad.Why, bad.Level, bad.Source, bad.Cure = "PS-RCV-001", "a title that is as long as they come, and goes on behind the edge of the window", audit.Receiving, audit.Critical, strings.Repeat("why ", 60), audit.Must, "RFC 3207", "--inbound-level may"
 	other := bad
 	other.Severity, other.Cure, other.Part = audit.Note, "postfix reload", audit.Sending

@@ -124,10 +124,8 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, o O
 // hop is the domain, or the host, of a next hop as smtp_tls_policy_maps names
 // it: "example.com", "[relay.example.com]:587" (postconf(5)).
 func hop(text string) (string, error) {
-	name := text
-	if inner, _, ok := strings.Cut(strings.TrimPrefix(text, "["), "]"); ok && strings.HasPrefix(text, "[") {
-		name = inner
-	} else {
+	name, _, bracketed := strings.Cut(strings.TrimPrefix(text, "["), "]")
+	if !bracketed || !strings.HasPrefix(text, "[") {
 		name, _, _ = strings.Cut(text, ":")
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
