@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -395,11 +396,10 @@ func (k *Keeper) install(ctx context.Context, c certs.Chain, target string) erro
 			return fmt.Errorf("%w: a private Postfix shows another certificate with it", ErrRefused)
 		}
 	}
-	f := k.Facts.Clone()
-	for _, p := range []string{staged, target} {
-		delete(f.PEM, p)
-	}
-	f.Inspect(k.M, []string{staged, target})
+	f := k.Facts.Clone() // all anew: what stands beside the target may have been renewed a moment ago
+	seen := append(slices.Collect(maps.Keys(f.PEM)), staged, target)
+	clear(f.PEM)
+	f.Inspect(k.M, seen)
 	p, err := plan.Install(f, staged, target)
 	if err != nil {
 		return err

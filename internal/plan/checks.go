@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"errors"
 	"slices"
 
+	"postseal/certs"
 	"postseal/internal/detect"
 	"postseal/internal/interview"
 	"postseal/internal/postfix"
@@ -50,15 +52,17 @@ func (b *builder) listenerFloor(c postfix.Config, l detect.Listener) postfix.Pro
 func (b *builder) serves(s mastercf.Service) map[string]string {
 	out := map[string]string{}
 	if files := words(b.after.Text(&s, "smtpd_tls_chain_files")); len(files) > 0 {
+		var others []string // a key may stand in one file and its chain in the next
 		for _, path := range files {
 			if c, ok := b.served[path]; ok {
 				out[c.Algorithm] = c.Fingerprint
+			} else {
+				others = append(others, path)
 			}
 		}
-		if len(out) > 0 {
-			return out
+		if !b.fromFacts(out, others) {
+			return nil
 		}
-		b.fromFacts(out, files)
 		return out
 	}
 	config := *b.f
@@ -70,15 +74,17 @@ func (b *builder) serves(s mastercf.Service) map[string]string {
 	return out
 }
 
-// fromFacts adds what the files at these paths hold now.
-func (b *builder) fromFacts(out map[string]string, paths []string) {
+// fromFacts adds what the files at these paths hold now; false if that is not
+// known.
+func (b *builder) fromFacts(out map[string]string, paths []string) bool {
 	chains, _, err := b.f.Chains(paths...)
-	if err != nil {
-		return
+	if err != nil && !errors.Is(err, certs.ErrNoCert) { // keys alone show nothing
+		return false
 	}
 	for _, c := range chains {
 		out[c.Facts.Algorithm] = c.Facts.Fingerprint
 	}
+	return true
 }
 
 // rank orders the outbound levels from loose to strict.

@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("STORY_CA"); dir != "" {
 		serveCA(dir)
 	}
+	if dir := os.Getenv("STORY_MAIL"); dir != "" {
+		flow(dir)
+	}
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "postseal-story-")
 	if err != nil {
@@ -112,6 +115,7 @@ type scene struct {
 	term    *Term
 	dns     *exec.Cmd
 	ca      *exec.Cmd
+	mail    *exec.Cmd
 }
 
 type sceneKey struct{}
@@ -143,6 +147,10 @@ func TestStories(t *testing.T) {
 					_ = s.ca.Process.Kill()
 					_ = s.ca.Wait()
 				}
+				if s.mail != nil {
+					_ = s.mail.Process.Kill()
+					_ = s.mail.Wait()
+				}
 				if s.machine != nil {
 					s.machine.Stop()
 				}
@@ -152,6 +160,7 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"machine": cmdMachine, "resolver": cmdResolver, "ca": cmdCA, "in": cmdIn, "put": cmdPut, "same": cmdSame, "held": cmdHeld,
 			"term": cmdTerm, "see": cmdSee, "type": cmdType, "screen": cmdScreen, "snap": cmdSnap, "bye": cmdBye, "swap": cmdSwap,
+			"mail": cmdMail, "timer": cmdTimer,
 		},
 	})
 }

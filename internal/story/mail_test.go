@@ -1,0 +1,200 @@
+package story
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/smtp"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// Flow is what senders saw while mail flowed.
+type Flow struct {
+	// Sent are messages that the server took, Refused why it did not take one.
+	Sent    int
+	Refused []string
+	// Shown counts, for each kind of key, the messages by the leaf that was
+	// shown, in hex.
+	Shown map[string]map[string]int
+}
+
+// senders are clients of different age: the one takes ECDSA, the others have
+// nothing but RSA, or TLS 1.3.
+var senders = map[string]*tls.Config{
+	"ecdsa": {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}},
+	"rsa":   {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}},
+	"any":   {MinVersion: tls.VersionTLS13},
+}
+
+// flow sends mail over TLS from all senders at once, until dir has a file
+// "stop", and leaves there what they saw. It runs inside a machine.
+func flow(dir string) {
+	f := Flow{Shown: map[string]map[string]int{}}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for kind, config := range senders {
+		f.Shown[kind] = map[string]int{}
+		wg.Go(func() {
+			pace := time.NewTicker(25 * time.Millisecond) // leaves some of the machine to others
+			defer pace.Stop()
+			for ; !exists(filepath.Join(dir, "stop")); <-pace.C {
+				leaf, err := send(config)
+				mu.Lock()
+				if err != nil {
+					f.Refused = append(f.Refused, fmt.Sprintf("%s %s: %v", time.Now().Format(time.TimeOnly), kind, err))
+				} else {
+					f.Sent++
+					f.Shown[kind][leaf]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	text, err := json.Marshal(f)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "tmp"), text, 0o644)
+	}
+	if err == nil {
+		err = os.Rename(filepath.Join(dir, "tmp"), filepath.Join(dir, "flow.json"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// send delivers one message, and says by which leaf the server was known.
+func send(config *tls.Config) (leaf string, err error) {
+	conn, err := net.DialTimeout("tcp", "127.0.0.1:25", 10*time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		return "", err
+	}
+	c, err := smtp.NewClient(conn, "mx.example.org")
+	if err != nil {
+		return "", err
+	}
+	config = config.Clone()
+	config.ServerName, config.InsecureSkipVerify = "mx.example.org", true // who is there is told by the leaf
+	if err := c.StartTLS(config); err != nil {
+		return "", err
+	}
+	state, _ := c.TLSConnectionState()
+	sum := sha256.Sum256(state.PeerCertificates[0].Raw)
+	if err := c.Mail("sender@elsewhere.example"); err != nil {
+		return "", err
+	}
+	if err := c.Rcpt("all@counted.example"); err != nil {
+		return "", err
+	}
+	w, err := c.Data()
+	if err != nil {
+		return "", err
+	}
+	if _, err := w.Write([]byte("Subject: flow\r\n\r\nx\r\n")); err != nil {
+		return "", err
+	}
+	if err := w.Close(); err != nil { // here the server takes it
+		return "", err
+	}
+	return hex.EncodeToString(sum[:]), c.Quit()
+}
+
+// mailbox is a mailbox for all of counted.example, one file for each message.
+const mailbox = `set -e
+postconf -e virtual_mailbox_domains=counted.example virtual_mailbox_base=/var/counted virtual_mailbox_maps=static:all/ virtual_uid_maps=static:65534 virtual_gid_maps=static:65534
+postconf -M 'virtual/unix=virtual unix - n n - - virtual'
+mkdir /var/counted /tmp/flow && chown 65534:65534 /var/counted
+postfix reload`
+
+// mail: mail begins to flow, over TLS and without a pause.
+// mail stop: it ends. Every message that was sent must have been taken and be
+// in the mailbox, and senders of each kind must have met two certificates: one
+// before, and one after.
+func cmdMail(ts *testscript.TestScript, _ bool, args []string) {
+	s := current(ts)
+	if len(args) == 0 {
+		_, err := s.machine.Run("sh", "-c", mailbox)
+		ts.Check(err)
+		s.mail = s.self(ts, "STORY_MAIL=/tmp/flow")
+		s.await(ts, "the first mails", func() bool { return s.delivered(ts) > 10 })
+		return
+	}
+	ts.Check(s.machine.Write("/tmp/flow/stop", "", 0o644))
+	s.await(ts, "the end of the senders", func() bool { return exists(s.machine.Path("/tmp/flow/flow.json")) })
+	text, err := os.ReadFile(s.machine.Path("/tmp/flow/flow.json"))
+	ts.Check(err)
+	var f Flow
+	ts.Check(json.Unmarshal(text, &f))
+	if len(f.Refused) > 0 {
+		ts.Fatalf("%d of %d sessions were refused:\n%s", len(f.Refused), len(f.Refused)+f.Sent, strings.Join(f.Refused, "\n"))
+	}
+	s.await(ts, fmt.Sprintf("the last of %d mails", f.Sent), func() bool { return s.delivered(ts) >= f.Sent })
+	if n := s.delivered(ts); n != f.Sent {
+		ts.Fatalf("%d messages were sent, and %d delivered", f.Sent, n)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(senders)) {
+		if len(f.Shown[kind]) != 2 {
+			ts.Fatalf("sender %s has met %d certificates, not one before and one after: %v", kind, len(f.Shown[kind]), f.Shown)
+		}
+	}
+	ts.Logf("%d messages sent and delivered: %v", f.Sent, f.Shown)
+}
+
+// delivered is how many messages are in the mailbox.
+func (s *scene) delivered(ts *testscript.TestScript) int {
+	list, err := os.ReadDir(s.machine.Path("/var/counted/all/new"))
+	if err != nil && !os.IsNotExist(err) {
+		ts.Check(err)
+	}
+	return len(list)
+}
+
+// await waits for something that is to be seen.
+func (s *scene) await(ts *testscript.TestScript, what string, ok func() bool) {
+	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s did not come", what)
+		}
+	}
+}
+
+// timer: what systemd does when the timer goes off, by the very lines of the
+// unit.
+func cmdTimer(ts *testscript.TestScript, _ bool, _ []string) {
+	unit, err := os.Open("../../templates/postseal-renew.service")
+	ts.Check(err)
+	defer unit.Close()
+	n := 0
+	for lines := bufio.NewScanner(unit); lines.Scan(); {
+		if command, ok := strings.CutPrefix(lines.Text(), "ExecStart="); ok {
+			cmdIn(ts, false, strings.Fields(command))
+			n++
+		}
+	}
+	if n == 0 {
+		ts.Fatalf("the unit starts nothing")
+	}
+}
