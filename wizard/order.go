@@ -77,7 +77,7 @@ func (m *Model) leaveOrder() {
 // lineage is what would be ordered.
 func (m *Model) lineage() (interview.OrderDecisions, *lineage.Lineage, error) {
 	o := m.order
-	d, err := o.questions.Decide(m.session.Facts, o.answers, false)
+	d, err := o.questions.Decide(m.session.Facts, o.answers)
 	if err != nil || len(d.Names) == 0 {
 		return d, nil, err
 	}
@@ -170,7 +170,7 @@ func (m *Model) startOrdering() tea.Cmd {
 		k.Record = func(line string, made bool) { tell(recordMsg{gen, line, made}) }
 		out := obtained{gen: gen}
 		if out.err = placeOrder(ctx, k, d, l, step); out.err == nil {
-			out.files = k.Files(l)
+			out.files = k.Ordered(l)
 			out.session, out.err = open(ctx, nil)
 		}
 		return out
@@ -188,7 +188,7 @@ func placeOrder(ctx context.Context, k *lineage.Keeper, d interview.OrderDecisio
 	if err != nil {
 		return err
 	}
-	if d.CA.Staging != "" && l.Server != d.CA.Staging {
+	if d.CA.Staging != "" {
 		k.Step = func(e apply.Event) { e.Step = "rehearsal: " + e.Step; step(e) }
 		if err := k.Rehearse(ctx, l, d.CA.Staging, terms); err != nil {
 			return err
@@ -249,18 +249,9 @@ func (m *Model) orderPage() page {
 		quiet("The whole way is tried at the CA's staging place first: mistakes there cost nothing.")
 	}
 	if err == nil && l != nil {
-		quiet("Key and chain go to " + strings.Join(m.targets(l), ", ") + ", readable by root only.")
+		quiet("Key and chain go to " + strings.Join(m.session.Keeper().Ordered(l), ", ") + ", readable by root only.")
 	}
 	return page{lines: lines, focus: focus, keys: []string{"y order it", "↑↓ choose", "enter change it", "← back", "q quit"}}
-}
-
-// targets are the files that an order would write.
-func (m *Model) targets(l *lineage.Lineage) []string {
-	var out []string
-	for _, kind := range l.KeyTypes {
-		out = append(out, m.session.Keeper().Path(l, lineage.Algorithm(kind)))
-	}
-	return out
 }
 
 // orderLines show, beside a question, what would be ordered so far.

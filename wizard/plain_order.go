@@ -35,7 +35,7 @@ func (p *plain) obtain() ([]string, error) {
 	if err := order.Check(p.session.Facts, sub.answers); err != nil {
 		return nil, err
 	}
-	d, err := order.Decide(p.session.Facts, sub.answers, false)
+	d, err := order.Decide(p.session.Facts, sub.answers)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (p *plain) obtain() ([]string, error) {
 		return nil, err
 	}
 	p.session = p.session.With(s.Facts)
-	return k.Files(l), nil
+	return k.Ordered(l), nil
 }
 
 // confirm shows what would be ordered, and asks whether to.

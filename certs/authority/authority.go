@@ -116,17 +116,16 @@ func Read(data []byte) (List, error) {
 }
 
 // Find looks a CA up by its short name, in small letters or large; an https
-// address stands for itself.
-// With staging, it is the CA's place for trying things out.
-func (c List) Find(name string, staging bool) (CA, error) {
+// address stands for itself. The place of a CA for trying things out is none to
+// get certificates from: nobody trusts what it signs.
+func (c List) Find(name string) (CA, error) {
 	if u, err := url.Parse(name); err == nil && u.Scheme == "https" && u.Host != "" {
-		if staging {
-			return CA{}, hint.New("of a CA given by address, the staging counterpart is not known", "give the address of its staging directory itself")
-		}
 		for _, x := range c.CAs {
-			if x.Directory == name || x.Staging == name {
-				x.Directory = name
+			switch name {
+			case x.Directory:
 				return x, nil
+			case x.Staging:
+				return CA{}, hint.New("this is where "+x.Title+" lets people try things out: nobody trusts what it signs there", "--server "+x.Name+" --staging tries an order, and puts nothing in place")
 			}
 		}
 		return CA{Name: u.Host, Title: u.Host, Directory: name, Uses: "server", Note: "not among the known CAs"}, nil
@@ -147,16 +146,9 @@ func (c List) Find(name string, staging bool) (CA, error) {
 			continue
 		}
 		names = append(names, x.Name)
-		if !same {
-			continue
+		if same {
+			return x, nil
 		}
-		if staging && x.Staging == "" {
-			return CA{}, hint.New(x.Title+" has no staging directory", "leave --staging out")
-		}
-		if staging {
-			x.Directory = x.Staging
-		}
-		return x, nil
 	}
 	text := "one of " + strings.Join(names, ", ") + ", or an https address"
 	for _, n := range names {

@@ -14,31 +14,26 @@ import (
 func TestKnown(t *testing.T) {
 	all := authority.Known()
 	for _, c := range []struct {
-		name    string
-		staging bool
-		want    string
-		says    string
+		name, want, says string
 	}{
-		{"letsencrypt", false, "https://acme-v02.api.letsencrypt.org/directory", ""},
-		{"letsencrypt", true, "https://acme-staging-v02.api.letsencrypt.org/directory", ""},
-		{"https://acme-v02.api.letsencrypt.org/directory", false, "https://acme-v02.api.letsencrypt.org/directory", ""},
-		{"https://ca.example.org/acme/directory", false, "https://ca.example.org/acme/directory", ""},
-		{"https://ca.example.org/acme/directory", true, "", "not known"},
-		{"http://ca.example.org/", false, "", "no CA is known as"},
-		{"letsencript", false, "", "no CA is known as"},
-		{"zerossl", true, "", "no staging"},
-		{"step-ca", false, "", "no address"},
-		{"", false, "", "no CA is known as"},
-		{"LetsEncrypt", false, "https://acme-v02.api.letsencrypt.org/directory", ""},
-		{"buypass", false, "", "since 2025-10-31"},
+		{"letsencrypt", "https://acme-v02.api.letsencrypt.org/directory", ""},
+		{"https://acme-staging-v02.api.letsencrypt.org/directory", "", "nobody trusts"},
+		{"https://acme-v02.api.letsencrypt.org/directory", "https://acme-v02.api.letsencrypt.org/directory", ""},
+		{"https://ca.example.org/acme/directory", "https://ca.example.org/acme/directory", ""},
+		{"http://ca.example.org/", "", "no CA is known as"},
+		{"letsencript", "", "no CA is known as"},
+		{"step-ca", "", "no address"},
+		{"", "", "no CA is known as"},
+		{"LetsEncrypt", "https://acme-v02.api.letsencrypt.org/directory", ""},
+		{"buypass", "", "since 2025-10-31"},
 	} {
-		got, err := all.Find(c.name, c.staging)
+		got, err := all.Find(c.name)
 		if got.Directory != c.want || (err == nil) != (c.want != "") || err != nil && (!strings.Contains(err.Error(), c.says) || hint.Of(err) == "") {
 			t.Errorf("%q: %q, %v", c.name, got.Directory, err)
 		}
 	}
 	for typed, want := range map[string]string{"letsencript": "letsencrypt", "lets": "letsencrypt", "googel": "google", "zerosssl": "zerossl", "xy": "one of", "nonsense": "one of"} {
-		if _, err := all.Find(typed, false); err == nil || !strings.Contains(hint.Of(err), want) || (want != "one of") != strings.Contains(hint.Of(err), "did you mean "+want+"?") {
+		if _, err := all.Find(typed); err == nil || !strings.Contains(hint.Of(err), want) || (want != "one of") != strings.Contains(hint.Of(err), "did you mean "+want+"?") {
 			t.Errorf("%q: %q", typed, hint.Of(err))
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/lineage"
+	"postseal/internal/plan"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -41,7 +42,7 @@ Ordered again, a certificate keeps its key, and what was answered before is answ
 	}
 	answers.add(cmd, interview.NewOrder(authority.Known(), detect.Web{}).Set)
 	f := cmd.Flags()
-	f.BoolVar(&o.staging, "staging", false, "get it from the CA's place for trying things out; nobody trusts it")
+	f.BoolVar(&o.staging, "staging", false, "try the order at the CA's place for that, and stop: nothing is kept or put in place")
 	f.BoolVar(&o.noRehearsal, "no-rehearsal", false, "do not try it at the CA's staging place first")
 	f.BoolVar(&o.accept, "accept-terms", false, "you have read the CA's terms of service and accept them")
 	f.BoolVar(&o.listProfiles, "list-profiles", false, "show the CA's profiles and terms, and do nothing")
@@ -73,7 +74,7 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 	if err := errors.Join(err, order.Check(s.Facts, answers)); err != nil {
 		return usageError{err}
 	}
-	d, err := order.Decide(s.Facts, answers, o.staging)
+	d, err := order.Decide(s.Facts, answers)
 	if err != nil {
 		return usageError{err}
 	}
@@ -81,6 +82,9 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 	known, err := k.All()
 	if err != nil {
 		return err
+	}
+	if o.staging && d.CA.Staging == "" {
+		return usageError{hint.New(d.CA.Title+" has no place for trying things out that is known here", "leave --staging out, or name the place in "+lineage.CAList)}
 	}
 	l := lineage.From(d, known)
 	if o.listProfiles {
@@ -104,26 +108,36 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 			fmt.Fprintln(a.out, text)
 		}
 	}
-	if d.CA.Staging != "" && !o.staging && !o.noRehearsal {
-		say("Trying it at the CA's staging place first.")
+	if d.CA.Staging != "" && (o.staging || !o.noRehearsal) {
+		say("Trying it at the CA's staging place.")
 		if err := k.Rehearse(a.ctx, l, d.CA.Staging, terms); err != nil {
 			return err
 		}
+	}
+	if o.staging {
+		if a.json {
+			return a.printer(a.out).JSON(map[string]any{"name": l.Name, "tried": true, "files": []string{}})
+		}
+		fmt.Fprintln(a.out, "\nIt works. Nothing was put in place; without --staging the same command orders it.")
+		return nil
 	}
 	say("Ordering from " + d.CA.Title + ".")
 	if err := k.Obtain(a.ctx, l, terms); err != nil {
 		return err
 	}
-	files := k.Files(l)
+	files := k.Ordered(l)
 	if a.json {
 		return a.printer(a.out).JSON(map[string]any{"name": l.Name, "files": files, "issued": l.Issued})
 	}
-	words := []string{"postseal", "apply"}
-	for _, f := range files {
-		words = append(words, "--cert", f)
-	}
 	fmt.Fprintf(a.out, "\nIn place: %s\n", report.Clean(strings.Join(files, ", ")))
-	fmt.Fprintf(a.out, "Shown by Postfix after: %s\nRenewed by: postseal cert renew, from a timer twice a day\n", report.ShellLine(words))
+	if slices.ContainsFunc(files, func(f string) bool { return !plan.Uses(s.Facts, f) }) {
+		words := []string{"postseal", "apply"}
+		for _, f := range files {
+			words = append(words, "--cert", f)
+		}
+		fmt.Fprintf(a.out, "Shown by Postfix after: %s\n", report.ShellLine(words))
+	}
+	fmt.Fprintln(a.out, "Renewed by: postseal cert renew, from a timer twice a day")
 	return nil
 }
 

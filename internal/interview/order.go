@@ -72,10 +72,9 @@ type Provider struct {
 // Update is where DNS updates go (RFC 2136), and by which key (RFC 8945).
 type Update struct{ Server, Zone, Key, Algorithm, SecretFile string }
 
-// Decide reads the answers. It fails if the CA is not known, and if there is
-// none by that name at its place for trying things out, which staging asks for.
-func (o *Order) Decide(f Facts, a *ask.Answers, staging bool) (OrderDecisions, error) {
-	ca, err := o.cas.Find(o.server.Get(f, a), staging)
+// Decide reads the answers. It fails if the CA is not known.
+func (o *Order) Decide(f Facts, a *ask.Answers) (OrderDecisions, error) {
+	ca, err := o.cas.Find(o.server.Get(f, a))
 	if err != nil {
 		return OrderDecisions{}, err
 	}

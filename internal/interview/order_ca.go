@@ -37,7 +37,7 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 			return ask.Suggestion[string]{Why: "no CA of the list can be tried without an account"}
 		},
 		Check: func(v string, _ Facts, _ *ask.Answers) error {
-			_, err := o.cas.Find(v, false)
+			_, err := o.cas.Find(v)
 			return err
 		},
 	}
@@ -64,7 +64,7 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 		},
 	}, "none is needed")
 	bound := func(f Facts, a *ask.Answers) bool {
-		ca, err := o.cas.Find(o.server.Get(f, a), false)
+		ca, err := o.cas.Find(o.server.Get(f, a))
 		return err == nil && ca.EAB
 	}
 	wanted := func(f Facts, a *ask.Answers) bool { return bound(f, a) || o.ownCA(f, a) }
@@ -99,12 +99,12 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 
 // ownCA says whether the CA is given by an address that the list does not have.
 func (o *Order) ownCA(f Facts, a *ask.Answers) bool {
-	ca, err := o.cas.Find(o.server.Get(f, a), false)
+	ca, err := o.cas.Find(o.server.Get(f, a))
 	return err == nil && ca.Source == ""
 }
 
 // ca is the CA that was chosen, or nothing.
 func (o *Order) ca(f Facts, a *ask.Answers) authority.CA {
-	ca, _ := o.cas.Find(o.server.Get(f, a), false)
+	ca, _ := o.cas.Find(o.server.Get(f, a))
 	return ca
 }

@@ -258,6 +258,14 @@ func (s Store) Files(l *Lineage) (out []string) {
 	return out
 }
 
+// Ordered are the files that an order of the lineage writes.
+func (s Store) Ordered(l *Lineage) (out []string) {
+	for _, kind := range l.KeyTypes {
+		out = append(out, s.Path(l, Algorithm(kind)))
+	}
+	return out
+}
+
 // CAList is where an administrator can keep a list of CAs of his own.
 const CAList = "/etc/postseal/cas.json"
 

@@ -61,7 +61,7 @@ func TestAnswersOfALineage(t *testing.T) {
 			return
 		}
 		orders++
-		d, err := o.Decide(f, a, false)
+		d, err := o.Decide(f, a)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestAnswersOfALineage(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
-		d2, err := o.Decide(f, b, false)
+		d2, err := o.Decide(f, b)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestEveryOrderQuestionMatters(t *testing.T) {
 				if !item.Relevant(f, a) {
 					continue
 				}
-				if d, err := o.Decide(f, a, false); err == nil && len(d.Names) > 0 {
+				if d, err := o.Decide(f, a); err == nil && len(d.Names) > 0 {
 					text, err := json.Marshal(d)
 					if err != nil {
 						t.Fatal(err)

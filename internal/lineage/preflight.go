@@ -113,8 +113,8 @@ func (k *Keeper) limits(l *Lineage) error {
 		}
 		cas = &list
 	}
-	ca, err := cas.Find(l.Server, false)
-	if err != nil || ca.Limits == nil || l.Server == ca.Staging {
+	ca, err := cas.Find(l.Server)
+	if err != nil || ca.Limits == nil {
 		return nil //nolint:nilerr // nothing is known of it
 	}
 	past, err := k.attempts(l.Server)

@@ -276,7 +276,7 @@ func (s *Session) Order(ctx context.Context, given map[string][]string) (*interv
 	if err != nil {
 		return nil, nil, err
 	}
-	if d, err := order.Decide(s.Facts, a, false); err == nil && len(d.Names) > 0 {
+	if d, err := order.Decide(s.Facts, a); err == nil && len(d.Names) > 0 {
 		if i := slices.IndexFunc(known, func(l *lineage.Lineage) bool { return l.Name == lineage.Name(d.Names) }); i >= 0 {
 			set(known[i].Answers(), ask.Recorded)
 		}
