@@ -61,6 +61,18 @@ func NewKey(kind string) (crypto.Signer, error) {
 	return nil, hint.New(fmt.Sprintf("%.40q is not a kind of key", kind), "one of "+strings.Join(authority.KeyTypes, ", "))
 }
 
+// KeyType is the kind of a key, in the words of authority.KeyTypes; empty if it
+// is neither ECDSA nor RSA.
+func KeyType(key crypto.Signer) string {
+	switch k := key.Public().(type) {
+	case *ecdsa.PublicKey:
+		return fmt.Sprintf("P%d", k.Curve.Params().BitSize)
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA%d", k.N.BitLen())
+	}
+	return ""
+}
+
 // oidExtKeyUsage and the two usages are RFC 5280, section 4.2.1.12.
 var (
 	oidExtKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 37}

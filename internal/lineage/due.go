@@ -69,15 +69,16 @@ func (k *Keeper) Renew(ctx context.Context, all []*Lineage, force bool) []Outcom
 
 func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outcome) {
 	// Nothing could be put in place, and an order would be wasted.
+	kinds, leftOut := k.kinds(l)
 	if err := apply.Interrupted(k.M, k.StateDir); err != nil {
-		for _, kind := range l.KeyTypes {
+		for _, kind := range kinds {
 			out = append(out, Outcome{Lineage: l.Name, Algorithm: Algorithm(kind), Err: err})
 		}
 		return out
 	}
 	var c *acme.Client
 	var meta acme.Meta
-	for _, kind := range l.KeyTypes {
+	for _, kind := range kinds {
 		name := Algorithm(kind)
 		o := Outcome{Lineage: l.Name, Algorithm: name}
 		i := l.Issued[name]
@@ -123,6 +124,9 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 			o.Renewed, o.Err = o.Err == nil, apply.Remedy(k.M, o.Err)
 		}
 		out = append(out, o)
+	}
+	for _, name := range leftOut {
+		out = append(out, Outcome{Lineage: l.Name, Algorithm: name, Why: "left out: it is not ordered any more, and Postfix does not show it"})
 	}
 	return out
 }

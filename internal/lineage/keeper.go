@@ -240,6 +240,23 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 	return nil
 }
 
+// kinds are the kinds of keys that are kept alive: those that are ordered, and
+// those that were and that Postfix still shows. leftOut are the algorithms that
+// are neither.
+func (k *Keeper) kinds(l *Lineage) (kinds, leftOut []string) {
+	kinds = slices.Clone(l.KeyTypes)
+	for _, name := range slices.Sorted(maps.Keys(l.Issued)) {
+		switch {
+		case slices.ContainsFunc(l.KeyTypes, func(kind string) bool { return Algorithm(kind) == name }):
+		case plan.Uses(k.Facts, k.Path(l, name)):
+			kinds = append(kinds, l.Issued[name].KeyType)
+		default:
+			leftOut = append(leftOut, name)
+		}
+	}
+	return kinds, leftOut
+}
+
 // Algorithm is the name of the file for a kind of key.
 func Algorithm(kind string) string {
 	if strings.HasPrefix(kind, "RSA") {
@@ -266,6 +283,9 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		order.Key = next
 	case old != nil:
 		order.Key = old.Key // TLSA records and pins name it
+		if have := acme.KeyType(old.Key); have != kind && k.Step != nil {
+			k.Step(apply.Event{Step: "keep the key", State: apply.Noted, Text: "the " + have + " key stays, since TLSA records and pins may name it; the next one is " + kind + ", and postseal cert rollover " + l.Name + " puts it in place"})
+		}
 	default:
 		key, err := k.firstKey(l, kind)
 		if err != nil {
@@ -289,7 +309,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		return err
 	}
 	f, i := got.Facts(nil), l.Issued[name]
-	now := &Issued{KeyType: kind, URL: got.URL, Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
+	now := &Issued{KeyType: acme.KeyType(order.Key), URL: got.URL, Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
 	if i != nil {
 		now.Next, now.Old = i.Next, slices.Clone(i.Old)
 	}
@@ -297,13 +317,11 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now()})
 	}
 	if i != nil {
-		i.Coming = now
-		_ = k.Save(l) // it only matters if we are killed now
+		k.announce(l, name, now)
 	}
 	if err := k.install(ctx, got.Chain, target); err != nil {
 		if i != nil && !errors.Is(err, apply.ErrNotRolledBack) {
-			i.Coming = nil
-			_ = k.Save(l)
+			k.announce(l, name, nil)
 		}
 		return err
 	}

@@ -140,8 +140,19 @@ func (l *Lineage) Answers() map[string][]string {
 	return out
 }
 
+// kind is the kind of key that is wanted for an algorithm.
+func (l *Lineage) kind(algorithm string) string {
+	for _, kind := range l.KeyTypes {
+		if Algorithm(kind) == algorithm {
+			return kind
+		}
+	}
+	return l.Issued[algorithm].KeyType
+}
+
 // Issued is one certificate of a lineage.
 type Issued struct {
+	// KeyType is what the key is, whatever is wanted by now.
 	KeyType     string    `json:"key_type"`
 	URL         string    `json:"url"`
 	Fingerprint string    `json:"fingerprint"`
@@ -232,17 +243,38 @@ func (s Store) All() ([]*Lineage, error) {
 	}
 	var out []*Lineage
 	for _, p := range paths {
-		data, err := s.M.ReadFile(p)
+		l, err := s.read(p)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", p, err)
+			return nil, err
 		}
-		var l Lineage
-		if err := json.Unmarshal(data, &l); err != nil {
-			return nil, hint.Wrap(fmt.Errorf("reading %s: %w", p, err), "mend the file, or move it away and obtain the certificate anew")
-		}
-		out = append(out, &l)
+		out = append(out, l)
 	}
 	return out, nil
+}
+
+func (s Store) read(path string) (*Lineage, error) {
+	data, err := s.M.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	var l Lineage
+	if err := json.Unmarshal(data, &l); err != nil {
+		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "mend the file, or move it away and obtain the certificate anew")
+	}
+	return &l, nil
+}
+
+// announce notes what takes the place of a certificate, or that nothing does
+// (nil). All else that is stored stays: what an order would change counts once
+// it has succeeded.
+func (s Store) announce(l *Lineage, algorithm string, coming *Issued) {
+	l.Issued[algorithm].Coming = coming
+	stored, err := s.read(s.file(l.Name))
+	if err != nil || stored.Issued[algorithm] == nil {
+		return // it only matters to a run that comes after a crash
+	}
+	stored.Issued[algorithm].Coming = coming
+	_ = s.Save(stored)
 }
 
 // nextPath is the file of the key that comes next.

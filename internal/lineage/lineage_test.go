@@ -56,15 +56,18 @@ func (b *bed) look(t *testing.T) {
 	b.keeper.Facts, b.keeper.LogPath = f, b.LogPath()
 }
 
-// serve makes Postfix show the lineage's file.
-func (b *bed) serve(t *testing.T, path string) {
+// chainFiles is the line of main.cf that says what is shown.
+var chainFiles = regexp.MustCompile(`(?m)^smtpd_tls_chain_files = .*$`)
+
+// serve makes Postfix show these files.
+func (b *bed) serve(t *testing.T, paths string) {
 	t.Helper()
 	main := filepath.Join(b.Config(), "main.cf")
 	text, err := os.ReadFile(main)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(main, []byte(strings.ReplaceAll(string(text), b.dir+"/first.pem", path)), 0o644); err != nil {
+	if err := os.WriteFile(main, chainFiles.ReplaceAll(text, []byte("smtpd_tls_chain_files = "+paths)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Cool(); err != nil {

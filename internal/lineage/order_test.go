@@ -3,6 +3,9 @@ package lineage_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"postseal/certs"
 	"postseal/certs/authority"
+	"postseal/internal/apply"
 	"postseal/internal/ask"
 	"postseal/internal/detect"
 	"postseal/internal/interview"
@@ -138,5 +143,91 @@ func TestEveryOrderQuestionMatters(t *testing.T) {
 		if len(given[name]) == 0 {
 			t.Errorf("%s has no answers to try here", name)
 		}
+	}
+}
+
+// TestFailedOrderKeepsSettings: an order that comes to nothing changes nothing
+// of what is stored: renewals go on as before.
+func TestFailedOrderKeepsSettings(t *testing.T) {
+	b := newBed(t)
+	b.obtain(t, b.lineage(t))
+	path := filepath.Join(b.keeper.StateDir, "lineages", "mx.test.json")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := only(t, b)
+	l.Names, l.Email = []string{"mx.test", "mail.mx.test"}, "new@example.org"
+	b.ca.DNS.AD = true
+	b.ca.DNS.Add("_25._tcp.mx.test. 60 IN TLSA " + certs.NewTLSA(lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf).String())
+	if err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true}); !errors.Is(err, lineage.ErrRefused) {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(path)
+	if diff := cmp.Diff(string(before), string(after)); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
+// only is the one lineage that is stored.
+func only(t *testing.T, b *bed) *lineage.Lineage {
+	t.Helper()
+	all, err := b.keeper.All()
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	return all[0]
+}
+
+// TestRenewWhatIsShown: a key that is ordered no more is renewed as long as
+// Postfix shows it; then it is said that it is left out.
+func TestRenewWhatIsShown(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	l.KeyTypes = []string{"P256", "RSA2048"}
+	b.obtain(t, l)
+	b.serve(t, b.keeper.Path(l, "ecdsa")+", "+b.keeper.Path(l, "rsa"))
+	l.KeyTypes = []string{"P256"}
+	b.obtain(t, l)
+	out := b.keeper.Renew(context.Background(), []*lineage.Lineage{only(t, b)}, true)
+	if len(out) != 2 || !out[0].Renewed || !out[1].Renewed || out[1].Algorithm != "rsa" {
+		t.Fatalf("%+v", out)
+	}
+	b.serve(t, b.keeper.Path(l, "ecdsa"))
+	out = b.keeper.Renew(context.Background(), []*lineage.Lineage{only(t, b)}, true)
+	if len(out) != 2 || !out[0].Renewed || out[1].Renewed || out[1].Err != nil || !strings.Contains(out[1].Why, "left out") {
+		t.Fatalf("%+v", out)
+	}
+}
+
+// TestAnotherKind: the key stays, whatever kind is ordered now; the next one is
+// of that kind, and a roll-over puts it in place. What is noted is true.
+func TestAnotherKind(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	b.obtain(t, l)
+	first := chain(t, b.keeper.Path(l, "ecdsa"))
+	l = only(t, b)
+	l.KeyTypes = []string{"P384"}
+	var noted []string
+	b.keeper.Step = func(e apply.Event) {
+		if e.State == apply.Noted {
+			noted = append(noted, e.Text)
+		}
+	}
+	b.obtain(t, l)
+	l = only(t, b)
+	if got := chain(t, b.keeper.Path(l, "ecdsa")).Facts(nil); got.PublicKey != first.Facts(nil).PublicKey || l.Issued["ecdsa"].KeyType != "P256" {
+		t.Errorf("the key is another, or noted as %s", l.Issued["ecdsa"].KeyType)
+	}
+	if text := strings.Join(noted, "\n"); !strings.Contains(text, "the P256 key stays") || !strings.Contains(text, "postseal cert rollover mx.test") {
+		t.Errorf("noted: %s", text)
+	}
+	if err := b.keeper.RollOver(context.Background(), l, true); err != nil {
+		t.Fatal(err)
+	}
+	l = only(t, b)
+	if got := chain(t, b.keeper.Path(l, "ecdsa")).Facts(nil); got.Bits != 384 || l.Issued["ecdsa"].KeyType != "P384" {
+		t.Errorf("%d bits, noted as %s", got.Bits, l.Issued["ecdsa"].KeyType)
 	}
 }

@@ -29,7 +29,8 @@ import (
 
 // prepareNext sees that there is a key that comes next: made long before it is
 // used, so that its record can be published in time. served is the digest of
-// the key that is used now; a next key that became that one gets a successor.
+// the key that is used now; a next key that became that one gets a successor,
+// and so does one that is not of the kind that is wanted.
 func (k *Keeper) prepareNext(l *Lineage, algorithm, served string) error {
 	i, path := l.Issued[algorithm], k.nextPath(l, algorithm)
 	var digest string
@@ -37,8 +38,8 @@ func (k *Keeper) prepareNext(l *Lineage, algorithm, served string) error {
 	if err == nil {
 		digest, err = digestOf(key)
 	}
-	if errors.Is(err, fs.ErrNotExist) || digest == served {
-		if key, err = k.makeNext(path, i.KeyType); err == nil {
+	if errors.Is(err, fs.ErrNotExist) || digest == served || err == nil && acme.KeyType(key) != l.kind(algorithm) {
+		if key, err = k.makeNext(path, l.kind(algorithm)); err == nil {
 			digest, err = digestOf(key)
 		}
 	}
@@ -79,7 +80,7 @@ func (k *Keeper) makeNext(path, kind string) (crypto.Signer, error) {
 func (k *Keeper) firstKey(l *Lineage, kind string) (crypto.Signer, error) {
 	path := k.nextPath(l, Algorithm(kind))
 	key, err := k.readNext(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && acme.KeyType(key) != kind {
 		return k.makeNext(path, kind)
 	}
 	return key, err
@@ -288,7 +289,8 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 	}
 	in.Wait = k.Wait
 	var all []error
-	for _, kind := range l.KeyTypes {
+	kinds, _ := k.kinds(l)
+	for _, kind := range kinds {
 		at, why, err := publish.Allowed(in, Algorithm(kind))
 		i := l.Issued[Algorithm(kind)]
 		switch {
@@ -316,7 +318,7 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 	}
 	k.early = early
 	defer func() { k.early = false }()
-	for _, kind := range l.KeyTypes {
+	for _, kind := range kinds {
 		next, err := k.next(l, kind, early)
 		if err != nil {
 			return err
