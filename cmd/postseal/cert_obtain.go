@@ -22,7 +22,10 @@ import (
 )
 
 // obtainFlags are the flags of cert obtain that are no answers.
-type obtainFlags struct{ staging, accept, noRehearsal, listProfiles bool }
+type obtainFlags struct {
+	staging, accept, noRehearsal, listProfiles bool
+	risks                                      []string
+}
 
 func (a *app) certObtainCmd() *cobra.Command {
 	var o obtainFlags
@@ -46,8 +49,12 @@ Ordered again, a certificate keeps its key, and what was answered before is answ
 	f.BoolVar(&o.noRehearsal, "no-rehearsal", false, "do not try it at the CA's staging place first")
 	f.BoolVar(&o.accept, "accept-terms", false, "you have read the CA's terms of service and accept them")
 	f.BoolVar(&o.listProfiles, "list-profiles", false, "show the CA's profiles and terms, and do nothing")
+	f.StringSliceVar(&o.risks, "accept-risk", nil, lineageRisks)
 	return cmd
 }
+
+// lineageRisks is the help of --accept-risk for certificates.
+const lineageRisks = "`names` of risks that you accept, now and at each renewal: " + lineage.RiskUnprovedDANE
 
 // knownCAs is the part of the help about CAs.
 func knownCAs(all authority.List) string {
@@ -87,6 +94,9 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 		return usageError{hint.New(d.CA.Title+" has no place for trying things out that is known here", "leave --staging out, or name the place in "+lineage.CAList)}
 	}
 	l := lineage.From(d, known)
+	if err := l.Accept(o.risks); err != nil {
+		return usageError{err}
+	}
 	if o.listProfiles {
 		return a.showCA(k, l, d.CA)
 	}

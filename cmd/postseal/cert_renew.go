@@ -14,23 +14,25 @@ import (
 
 func (a *app) certRenewCmd() *cobra.Command {
 	var force bool
+	var risks []string
 	cmd := &cobra.Command{
 		Use:   "renew [NAME]...",
 		Short: "Renew the certificates that are due; for a timer",
 		Long: `renew looks at every certificate that "cert obtain" got, or those named, and renews what is due: when the CA wants it
 (RFC 9773), or when a third of its life is left. The key stays, so that TLSA records hold. The new certificate is
 tried on a private Postfix, put in place in one step, and proved on every listener that shows it; if that fails,
-the old one comes back. It is not put in place if signed TLSA records are published and none matches it.
+the old one comes back. It is not put in place if TLSA records are published and none matches it.
 
 Certificates that certbot or another client renews are left to it.
 `,
-		RunE: func(_ *cobra.Command, names []string) error { return a.certRenew(names, force) },
+		RunE: func(_ *cobra.Command, names []string) error { return a.certRenew(names, force, risks) },
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "renew also what is not due")
+	cmd.Flags().StringSliceVar(&risks, "accept-risk", nil, lineageRisks)
 	return cmd
 }
 
-func (a *app) certRenew(names []string, force bool) error {
+func (a *app) certRenew(names []string, force bool, risks []string) error {
 	s, err := a.open()
 	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
 		return err
@@ -45,6 +47,11 @@ func (a *app) certRenew(names []string, force bool) error {
 	}
 	if all, err = chosen(all, names); err != nil {
 		return usageError{err}
+	}
+	for _, l := range all {
+		if err := l.Accept(risks); err != nil {
+			return usageError{err}
+		}
 	}
 	type outcome struct {
 		lineage.Outcome

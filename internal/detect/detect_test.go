@@ -156,6 +156,11 @@ func TestNames(t *testing.T) {
 	if d := cmp.Diff(want, look(t, m).Needed); d != "" {
 		t.Errorf("the same machine (-want +got)\n%s", d)
 	}
+	// A name of another domain is ours if it leads here.
+	m.DNS["elsewhere.example.com A"] = host.Answer{RCode: "NOERROR", Records: []string{"192.0.2.1"}}
+	if d := cmp.Diff(append(want, detect.Name{Name: "elsewhere.example.com", Why: "MX of example.net"}), look(t, m).Needed); d != "" {
+		t.Errorf("another domain (-want +got)\n%s", d)
+	}
 }
 
 func TestCertificates(t *testing.T) {

@@ -15,10 +15,10 @@ import (
 const maxDomains = 10
 
 // mxNames are the host names under which other servers reach this one: what
-// the MX records of its domains name, if that is this host's name or lies in
-// its domain. Another host's name needs no place in our certificate, and its
-// TLSA records are about another key: a name that leads elsewhere than
-// myhostname does is not ours.
+// the MX records of its domains name, if it leads where myhostname does. Of a
+// name in this host's own domain it is enough that it is not known to lead
+// elsewhere. Another host's name needs no place in our certificate, and its
+// TLSA records are about another key.
 func (f *Facts) mxNames(ctx context.Context, m host.Reader) []Name {
 	if len(f.Resolver.Servers) == 0 || f.Role == Sender {
 		return nil
@@ -44,20 +44,16 @@ func (f *Facts) mxNames(ctx context.Context, m host.Reader) []Name {
 	}
 	wg.Wait()
 	_, parent, _ := strings.Cut(f.Hostname, ".")
-	var here []string
-	asked, elsewhere := false, map[string]bool{}
+	elsewhere := map[string]bool{}
 	var out []Name
 	for i, d := range domains {
 		for _, target := range found[i] {
 			known := slices.ContainsFunc(append(f.Needed, out...), func(n Name) bool { return n.Name == target })
-			if known || elsewhere[target] || parent == "" || !strings.HasSuffix(target, "."+parent) {
+			if known || elsewhere[target] {
 				continue
 			}
-			if !asked {
-				here, asked = f.addresses(ctx, m, f.Hostname), true
-			}
-			there := f.addresses(ctx, m, target)
-			if len(here) > 0 && len(there) > 0 && !slices.ContainsFunc(there, func(a string) bool { return slices.Contains(here, a) }) {
+			here := f.LeadsHere(ctx, m, target)
+			if ours := parent != "" && strings.HasSuffix(target, "."+parent); here == No || here == Unknown && !ours {
 				elsewhere[target] = true
 				continue
 			}
@@ -65,6 +61,24 @@ func (f *Facts) mxNames(ctx context.Context, m host.Reader) []Name {
 		}
 	}
 	return out
+}
+
+// LeadsHere says whether a name leads where myhostname does.
+func (f *Facts) LeadsHere(ctx context.Context, m host.Reader, name string) Tri {
+	if name == f.Hostname {
+		return Yes
+	}
+	if len(f.Resolver.Servers) == 0 {
+		return Unknown
+	}
+	here, there := f.addresses(ctx, m, f.Hostname), f.addresses(ctx, m, name)
+	switch {
+	case len(here) == 0 || len(there) == 0:
+		return Unknown
+	case slices.ContainsFunc(there, func(a string) bool { return slices.Contains(here, a) }):
+		return Yes
+	}
+	return No
 }
 
 // addresses are those that a name leads to; none if they are not known.

@@ -12,7 +12,9 @@ import (
 	"github.com/miekg/dns"
 
 	"postseal/certs"
+	"postseal/internal/apply"
 	"postseal/internal/detect"
+	"postseal/internal/hint"
 	"postseal/internal/lab"
 	"postseal/internal/lineage"
 	"postseal/internal/publish"
@@ -53,6 +55,65 @@ func TestFirstWithForeignRecord(t *testing.T) {
 	}
 	if n := d.l.Issued["ecdsa"].Next; n == nil || "3 1 1 "+n.Digest == own {
 		t.Errorf("the next key is the one that is served: %+v", n)
+	}
+}
+
+// TestNamesOfTheLineage: a name that is only the lineage's own counts as well,
+// unless it leads to another host.
+func TestNamesOfTheLineage(t *testing.T) {
+	d := newDANE(t)
+	d.keeper.Facts.Hostname, d.keeper.Facts.Needed = "host1.test", []detect.Name{{Name: "host1.test", Why: "myhostname"}}
+	d.Set("host1.test. 60 IN A 127.0.0.1")
+	d.Set(owner + ". 60 IN TLSA " + certs.NewTLSA(lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf).String())
+	if err := d.keeper.Obtain(context.Background(), d.l, lineage.Terms{Accept: true}); !errors.Is(err, lineage.ErrRefused) {
+		t.Fatal(err)
+	}
+	d.Set("host1.test. 60 IN A 192.0.2.1")
+	d.obtain(t, d.l)
+}
+
+// TestNoValidation: behind a resolver that does not validate, records that do
+// not match are refused all the same, unless a person says that the zone is not
+// signed; that nothing could be asked is told.
+func TestNoValidation(t *testing.T) {
+	b := newBed(t)
+	ctx := context.Background()
+	b.keeper.Facts.Resolver.Validates, b.keeper.Facts.Resolver.Why = detect.No, "it does not validate DNSSEC"
+	l := b.lineage(t)
+	b.ca.DNS.Add("_25._tcp.mx.test. 60 IN TLSA " + certs.NewTLSA(lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf).String())
+	err := b.keeper.Obtain(ctx, l, lineage.Terms{Accept: true})
+	if !errors.Is(err, lineage.ErrRefused) || !strings.Contains(err.Error(), "it does not validate DNSSEC") || !strings.Contains(hint.Of(err), "--accept-risk "+lineage.RiskUnprovedDANE) {
+		t.Fatalf("%v, hint %q", err, hint.Of(err))
+	}
+	if err := l.Accept([]string{"break-dane"}); err == nil {
+		t.Error("any risk can be accepted")
+	}
+	if err := l.Accept([]string{lineage.RiskUnprovedDANE}); err != nil {
+		t.Fatal(err)
+	}
+	b.obtain(t, l)
+	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{only(t, b)}, true) { // as the timer has it
+		if o.Err != nil {
+			t.Error(o.Err)
+		}
+	}
+
+	var noted []string
+	b.keeper.Step = func(e apply.Event) {
+		if e.State == apply.Noted {
+			noted = append(noted, e.Step+" "+e.Text)
+		}
+	}
+	b.keeper.Facts.Resolver.Servers = []string{b.Addrs[0]} // nothing answers there by UDP
+	l = only(t, b)
+	l.Accepted = nil
+	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{l}, true) {
+		if o.Err != nil {
+			t.Error(o.Err)
+		}
+	}
+	if text := strings.Join(noted, "\n"); !strings.Contains(text, "TLSA records of mx.test not looked at") {
+		t.Errorf("noted %q", text)
 	}
 }
 

@@ -319,7 +319,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	if i != nil {
 		k.announce(l, name, now)
 	}
-	if err := k.install(ctx, got.Chain, target); err != nil {
+	if err := k.install(ctx, l, got.Chain, target); err != nil {
 		if i != nil && !errors.Is(err, apply.ErrNotRolledBack) {
 			k.announce(l, name, nil)
 		}
@@ -388,12 +388,12 @@ var ErrRefused = errors.New("the new certificate was not put in place")
 
 // install judges a new chain, tries it on a private Postfix, puts it in place,
 // and, if Postfix shows the file, proves that it is served.
-func (k *Keeper) install(ctx context.Context, c certs.Chain, target string) error {
+func (k *Keeper) install(ctx context.Context, l *Lineage, c certs.Chain, target string) error {
 	text, err := c.PEM()
 	if err != nil {
 		return err
 	}
-	if err := k.guard(ctx, c); err != nil && !k.early {
+	if err := k.guard(ctx, l, c); err != nil && !k.early {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	dir := filepath.Join(k.StateDir, "staging")

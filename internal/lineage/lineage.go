@@ -45,6 +45,8 @@ type Lineage struct {
 	// program.
 	AlsoReload string    `json:"also_reload,omitempty"`
 	Challenge  Challenge `json:"challenge"`
+	// Accepted are names of risks that a person accepted, for the timer too.
+	Accepted []string `json:"accepted,omitempty"`
 	// Issued is what was got, by the name of the algorithm ("ecdsa", "rsa").
 	Issued map[string]*Issued `json:"issued,omitempty"`
 }
@@ -99,9 +101,22 @@ func From(d interview.OrderDecisions, known []*Lineage) *Lineage {
 		l.Challenge.Provider = &p
 	}
 	if i := slices.IndexFunc(known, func(k *Lineage) bool { return k.Name == l.Name }); i >= 0 {
-		l.Issued = known[i].Issued
+		l.Issued, l.Accepted = known[i].Issued, known[i].Accepted
 	}
 	return l
+}
+
+// Accept notes risks that a person accepts by name.
+func (l *Lineage) Accept(names []string) error {
+	for _, name := range names {
+		if name != RiskUnprovedDANE {
+			return hint.New(fmt.Sprintf("%.40q is no risk of a certificate", name), "the only one is "+RiskUnprovedDANE)
+		}
+		if !slices.Contains(l.Accepted, name) {
+			l.Accepted = append(l.Accepted, name)
+		}
+	}
+	return nil
 }
 
 // Name is what a lineage for these host names is called, on disk too.
