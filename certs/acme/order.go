@@ -258,7 +258,41 @@ func (o Order) check(got *certificate.Resource) (Issued, error) {
 	if time.Now().After(leaf.NotAfter) {
 		return refuse("it ended on %s", leaf.NotAfter.UTC().Format(time.DateTime))
 	}
+	if o.BothUses {
+		if err := bothUses(chain); err != nil {
+			return Issued{}, hint.Wrap(err, "nothing was installed; step-ca: the template of its provisioner needs both in extKeyUsage; Vault, OpenBao: allow_role_ext_key_usage=true in config/acme, and a role with client_flag and server_flag; --both-uses no does without")
+		}
+	}
 	return Issued{Chain: chain, URL: got.CertURL}, nil
+}
+
+// bothUses says whether a chain is good for a server and for a client, in two
+// passes of its own, by who trusts its top. The second opinion of each is
+// OpenSSL's, which is stricter.
+func bothUses(c certs.Chain) error {
+	o := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: time.Now()}
+	if o.CurrentTime.Before(c.Leaf().NotBefore) {
+		o.CurrentTime = c.Leaf().NotBefore
+	}
+	o.Roots.AddCert(c.Certs[len(c.Certs)-1])
+	for _, cert := range c.Certs {
+		o.Intermediates.AddCert(cert)
+	}
+	f := c.Facts(nil)
+	for _, use := range []struct {
+		usage   x509.ExtKeyUsage
+		allowed bool
+		name    string
+	}{{x509.ExtKeyUsageServerAuth, f.ServerUse, "server"}, {x509.ExtKeyUsageClientAuth, f.ClientUse, "client"}} {
+		o.KeyUsages = []x509.ExtKeyUsage{use.usage}
+		if _, err := c.Leaf().Verify(o); err != nil {
+			return fmt.Errorf("the CA was asked for both uses, and its certificate is none for a %s: %w", use.name, err)
+		}
+		if !use.allowed {
+			return fmt.Errorf("the CA was asked for both uses, and its certificate is none for a %s by the rules of OpenSSL", use.name)
+		}
+	}
+	return nil
 }
 
 // Revoke asks the CA to revoke a certificate. reason is one of RFC 5280,

@@ -133,6 +133,21 @@ func TestBothUses(t *testing.T) {
 	}
 }
 
+// TestBothUsesNotGiven: a CA that passes over the wish is no success.
+func TestBothUsesNotGiven(t *testing.T) {
+	t.Parallel()
+	for name, uses := range map[string][]x509.ExtKeyUsage{
+		"server": {x509.ExtKeyUsageServerAuth}, "client": {x509.ExtKeyUsageClientAuth}, "any": {x509.ExtKeyUsageAny},
+	} {
+		p := pebble.New(t, pebble.Options{Wrap: resign(func(c *x509.Certificate) { c.ExtKeyUsage = uses })})
+		client, _ := registered(t, p)
+		_, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t), BothUses: true}, acme.HTTP{Addr: p.HTTPAddr}, nil)
+		if err == nil || !strings.Contains(err.Error(), "asked for both uses") || !strings.Contains(hint.Of(err), "allow_role_ext_key_usage") {
+			t.Errorf("%s alone: %v, hint %q", name, err, hint.Of(err))
+		}
+	}
+}
+
 // TestAnother: a certificate that is not what was ordered is not taken.
 func TestAnother(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,6 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/lineage"
-	"postseal/internal/plan"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -139,15 +138,7 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 	if a.json {
 		return a.printer(a.out).JSON(map[string]any{"name": l.Name, "files": files, "issued": l.Issued})
 	}
-	fmt.Fprintf(a.out, "\nIn place: %s\n", report.Clean(strings.Join(files, ", ")))
-	if slices.ContainsFunc(files, func(f string) bool { return !plan.Uses(s.Facts, f) }) {
-		words := []string{"postseal", "apply"}
-		for _, f := range files {
-			words = append(words, "--cert", f)
-		}
-		fmt.Fprintf(a.out, "Shown by Postfix after: %s\n", report.ShellLine(words))
-	}
-	fmt.Fprintln(a.out, "Renewed by: postseal cert renew, from a timer twice a day")
+	a.sayObtained(s.Facts, l, files)
 	return nil
 }
 

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"postseal/internal/detect"
+	"postseal/internal/host"
+	"postseal/internal/lineage"
+	"postseal/internal/session"
+)
+
+// enabled is a machine on which systemctl answers so.
+type enabled struct {
+	host.Machine
+	out host.Output
+	err error
+}
+
+func (e enabled) Run(_ context.Context, name string, args ...string) (host.Output, error) {
+	if name != "systemctl" || strings.Join(args, " ") != "is-enabled postseal-renew.timer" {
+		return host.Output{}, errors.New("another program")
+	}
+	return e.out, e.err
+}
+
+// TestSayObtained: what must still be typed is said, and nothing else is.
+func TestSayObtained(t *testing.T) {
+	const enable, cron, send = "systemctl enable --now postseal-renew.timer", "run postseal cert renew twice a day", "postseal apply --client-cert /c/ecdsa.pem"
+	for name, c := range map[string]struct {
+		machine   enabled
+		both      bool
+		settings  session.Settings
+		want, not []string
+	}{
+		"enabled":         {enabled{out: host.Output{Stdout: "enabled\n"}}, false, session.Settings{}, nil, []string{enable, cron, "enewed", send}},
+		"not enabled":     {enabled{out: host.Output{Stdout: "disabled\n", Code: 1}}, false, session.Settings{}, []string{enable}, []string{cron}},
+		"not installed":   {enabled{out: host.Output{Stderr: "Failed to get unit file state\n", Code: 1}}, false, session.Settings{}, []string{cron}, []string{enable}},
+		"without systemd": {enabled{err: exec.ErrNotFound}, false, session.Settings{}, []string{cron}, []string{enable}},
+		"both uses":       {enabled{}, true, session.Settings{}, []string{send}, []string{enable}},
+		"other folders":   {enabled{}, false, session.Settings{ConfigDir: "/etc/postfix-out", StateDir: "/var/lib/out"}, []string{"postseal cert renew --config-dir /etc/postfix-out --state-dir /var/lib/out", "postseal-renew.service"}, []string{enable}},
+	} {
+		var out bytes.Buffer
+		a := &app{out: &out, ctx: context.Background(), settings: c.settings, machine: &host.Recorder{Machine: c.machine}}
+		a.sayObtained(&detect.Facts{}, &lineage.Lineage{BothUses: c.both}, []string{"/c/ecdsa.pem"})
+		for _, text := range append(c.want, "In place: /c/ecdsa.pem", "postseal apply --cert /c/ecdsa.pem") {
+			if !strings.Contains(out.String(), text) {
+				t.Errorf("%s: %q is missing in\n%s", name, text, &out)
+			}
+		}
+		for _, text := range c.not {
+			if strings.Contains(out.String(), text) {
+				t.Errorf("%s: %q is in\n%s", name, text, &out)
+			}
+		}
+	}
+}
