@@ -47,6 +47,9 @@ type Client struct {
 	requestTime, signTime time.Duration
 }
 
+// AccountURL is where the CA keeps the account; empty if it is not registered.
+func (c *Client) AccountURL() string { return c.o.Account.URL }
+
 // requestTime bounds one request to the CA, from connecting to the last byte.
 const requestTime = 30 * time.Second
 

@@ -60,6 +60,7 @@ type run struct {
 	states map[string]string // of authorisations, by host name
 	// What the CA said of the order, and the last refusal it gave.
 	ordered     bool
+	renewal     bool // the order reflects what it replaces
 	signing     bool
 	finalize    string
 	certificate string

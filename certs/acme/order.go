@@ -134,6 +134,9 @@ type Issued struct {
 	certs.Chain
 	// URL is where the CA keeps it.
 	URL string
+	// Renewal says that the CA took the order as one that replaces a
+	// certificate (RFC 9773, section 5): it may not count against its limits.
+	Renewal bool
 }
 
 // Obtain orders a certificate (RFC 8555, section 7.4), proves the names by the
@@ -162,7 +165,8 @@ func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)
 		defer cancel()
 	}
 	r.event(Connecting, "", c.o.Account.String(), nil)
-	if _, err := c.Meta(ctx); err != nil {
+	meta, err := c.Meta(ctx)
+	if err != nil {
 		return Issued{}, err
 	}
 	r.event(Ordering, "", strings.Join(csr.DNSNames, ", "), nil)
@@ -176,7 +180,7 @@ func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)
 		}
 		defer done()
 		req := certificate.ObtainForCSRRequest{CSR: csr, Bundle: true, Profile: o.Profile, PreferredChain: o.PreferredChain}
-		if o.Replaces != nil {
+		if o.Replaces != nil && meta.RenewalInfo != "" {
 			if req.ReplacesCertID, err = certificate.MakeARICertID(o.Replaces); err != nil {
 				req.ReplacesCertID = "" // a certificate without what RFC 9773 needs
 			}
@@ -198,7 +202,9 @@ func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)
 		}
 		return Issued{}, err
 	}
-	return o.check(got)
+	issued, err = o.check(got)
+	issued.Renewal = err == nil && r.isRenewal()
+	return issued, err
 }
 
 // orderTime bounds an order, from the directory to the download.
@@ -210,6 +216,14 @@ func (r *run) hasOrder() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.ordered
+}
+
+// isRenewal says whether the CA took the order as one that replaces a
+// certificate. The library gives that up without a word if the CA refuses it.
+func (r *run) isRenewal() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.renewal
 }
 
 // refusesReplacement says whether a CA refused because of the certificate that

@@ -54,9 +54,12 @@ func TestRenewal(t *testing.T) {
 	if a, b := certs.NewTLSA(first.Leaf()), certs.NewTLSA(second.Leaf()); a.String() != b.String() {
 		t.Errorf("TLSA %s became %s", a, b)
 	}
-	obtain(client, acme.Order{Key: key, Replaces: first.Leaf()}) // replaced already
+	again := obtain(client, acme.Order{Key: key, Replaces: first.Leaf()}) // replaced already
 	stranger, _ := registered(t, p)
-	obtain(stranger, acme.Order{Key: key, Replaces: second.Leaf()}) // of another account
+	third := obtain(stranger, acme.Order{Key: key, Replaces: second.Leaf()}) // of another account
+	if first.Renewal || !second.Renewal || again.Renewal || third.Renewal {
+		t.Errorf("taken for renewals: %v, %v, %v, %v; want the second alone", first.Renewal, second.Renewal, again.Renewal, third.Renewal)
+	}
 
 	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
 	window := func(start, end string) string {

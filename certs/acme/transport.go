@@ -128,6 +128,7 @@ type answer struct {
 	Status      string   `json:"status"`
 	Finalize    string   `json:"finalize"`
 	Certificate string   `json:"certificate"`
+	Replaces    string   `json:"replaces"` // RFC 9773, section 5
 	Error       *refusal `json:"error"`
 	Identifier  struct {
 		Value string `json:"value"`
@@ -148,7 +149,7 @@ func (r *run) received(data []byte) {
 	switch {
 	case a.Finalize != "":
 		r.mu.Lock()
-		r.ordered, r.finalize, r.certificate = true, a.Finalize, a.Certificate
+		r.ordered, r.finalize, r.certificate, r.renewal = true, a.Finalize, a.Certificate, a.Replaces != ""
 		signing := r.signing
 		r.mu.Unlock()
 		if a.Status == "invalid" && signing {

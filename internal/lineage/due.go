@@ -118,7 +118,7 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 			_ = k.Save(l) // the moment that was drawn; it is drawn again if this fails
 		}
 		if o.Why = why; due || force {
-			if o.Err = k.preflight(ctx, l, meta); o.Err == nil {
+			if o.Err = k.preflight(ctx, c, l, meta); o.Err == nil {
 				o.Err = k.one(ctx, c, meta, l, kind, nil)
 			}
 			o.Renewed, o.Err = o.Err == nil, apply.Remedy(k.M, o.Err)

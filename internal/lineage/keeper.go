@@ -201,7 +201,7 @@ func (k *Keeper) Obtain(ctx context.Context, l *Lineage, t Terms) error {
 		return err
 	}
 	defer c.Close()
-	if err := k.preflight(ctx, l, meta); err != nil {
+	if err := k.preflight(ctx, c, l, meta); err != nil {
 		return err
 	}
 	for _, kind := range l.KeyTypes {
@@ -227,7 +227,7 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 		return fmt.Errorf("rehearsing: %w", err)
 	}
 	defer c.Close()
-	if err := k.preflight(ctx, &try, meta); err != nil {
+	if err := k.preflight(ctx, c, &try, meta); err != nil {
 		return err
 	}
 	key, err := acme.NewKey(l.KeyTypes[0])
@@ -293,7 +293,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		}
 		order.Key = key
 	}
-	if i := l.Issued[name]; i != nil && old != nil && i.Fingerprint == old.Facts(nil).Fingerprint {
+	if i := l.Issued[name]; i != nil && old != nil && i.Fingerprint == old.Facts(nil).Fingerprint && i.Server == l.Server && i.Account == c.AccountURL() {
 		order.Replaces = old.Leaf()
 	}
 	// A certificate that could not be put in place counts against the CA's limits.
@@ -305,11 +305,11 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		return err
 	}
 	got, err := c.Obtain(ctx, order, s, k.tell)
-	if err := k.counted(l, order, err); err != nil {
+	if err := k.counted(l, got.Renewal, err); err != nil {
 		return err
 	}
 	f, i := got.Facts(nil), l.Issued[name]
-	now := &Issued{KeyType: acme.KeyType(order.Key), URL: got.URL, Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
+	now := &Issued{KeyType: acme.KeyType(order.Key), URL: got.URL, Server: l.Server, Account: c.AccountURL(), Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
 	if i != nil {
 		now.Next, now.Old = i.Next, slices.Clone(i.Old)
 	}
@@ -365,7 +365,7 @@ func (k *Keeper) reload(ctx context.Context, l *Lineage, file string) error {
 
 // counted remembers an order that counts against the CA's limits, and returns
 // why it failed.
-func (k *Keeper) counted(l *Lineage, order acme.Order, failed error) error {
+func (k *Keeper) counted(l *Lineage, renewal bool, failed error) error {
 	var p *acme.Problem
 	if isProblem := errors.As(failed, &p); failed != nil && !isProblem {
 		return failed // the CA was not asked, or did not answer
@@ -378,7 +378,7 @@ func (k *Keeper) counted(l *Lineage, order acme.Order, failed error) error {
 	if p != nil && p.Type == "rateLimited" {
 		return failed // it says itself when to come again
 	}
-	a := attempt{When: k.M.Now(), Names: l.Names, Signed: failed == nil, Renewal: order.Replaces != nil}
+	a := attempt{When: k.M.Now(), Names: l.Names, Signed: failed == nil, Renewal: renewal}
 	_ = k.remember(l.Server, a) // a certificate is worth more than the count
 	return failed
 }

@@ -168,8 +168,12 @@ func (l *Lineage) kind(algorithm string) string {
 // Issued is one certificate of a lineage.
 type Issued struct {
 	// KeyType is what the key is, whatever is wanted by now.
-	KeyType     string    `json:"key_type"`
-	URL         string    `json:"url"`
+	KeyType string `json:"key_type"`
+	URL     string `json:"url"`
+	// Server and Account are whom it was got from, and as whom: only they take
+	// the order of another one for its renewal (RFC 9773, section 5).
+	Server      string    `json:"server,omitempty"`
+	Account     string    `json:"account,omitempty"`
 	Fingerprint string    `json:"fingerprint"`
 	NotBefore   time.Time `json:"not_before"`
 	NotAfter    time.Time `json:"not_after"`

@@ -2,11 +2,16 @@ package lineage_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -260,12 +265,12 @@ func TestPreflight(t *testing.T) {
 	b.ca.DNS.Add("elsewhere.test. 60 IN A 192.0.2.7")
 	var noted []string
 	b.keeper.Step = func(e apply.Event) { noted = append(noted, e.Step+": "+e.Text) }
-	b.ca.DNS.Add(`test. 60 IN CAA 0 issue "other.example"`, `mx.test. 60 IN CAA 0 issue "other.example; policy=x"`)
+	b.ca.DNS.Add(`test. 60 IN CAA 0 issue "pebble.test"`, `mx.test. 60 IN CAA 0 ISSUE "other.example; policy=x"`, `elsewhere.test. 60 IN CAA 0 issue "pebble.test; validationmethods=dns-01"`)
 	err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true})
 	if err == nil {
 		t.Fatal("nothing was found")
 	}
-	for _, want := range []string{`no profile "nonsense"`, "is in use by smtpd", "leads-nowhere.test has no address in DNS", "allows other.example, and not this CA (pebble.test)"} {
+	for _, want := range []string{`no profile "nonsense"`, "is in use by smtpd", "leads-nowhere.test has no address in DNS", "(issue) of mx.test allows other.example, and not this CA (pebble.test)", "elsewhere.test allows proof by dns-01, and not by http-01"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
 		}
@@ -314,6 +319,95 @@ func TestLimits(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the proof of other.test failed in the last hour as often as the CA allows (1)") {
 		t.Errorf("a second failure: %v", err)
 	}
+}
+
+// TestReplaces: another CA is not told of a certificate that it never gave, and
+// an order that a CA does not take for a renewal is not counted as one.
+func TestReplaces(t *testing.T) {
+	b := newBed(t)
+	ctx := context.Background()
+	var told []string
+	b.keeper.Step = func(e apply.Event) { told = append(told, e.Text) }
+	anew := func() bool { return strings.Contains(strings.Join(told, "\n"), "does not see it as a renewal") }
+	account := func(server string) string {
+		u, err := url.Parse(server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(b.keeper.StateDir, "acme", strings.NewReplacer("/", "_", ":", "_").Replace(u.Host+u.Path))
+	}
+	renewals := func(server string) (out []bool) {
+		t.Helper()
+		data, err := os.ReadFile(filepath.Join(account(server), "attempts.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []struct{ Renewal bool }
+		if err := json.Unmarshal(data, &all); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range all {
+			out = append(out, a.Renewal)
+		}
+		return out
+	}
+	b.obtain(t, b.lineage(t))
+	noted, first := only(t, b), b.keeper.Path(only(t, b), "ecdsa")
+	file, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.obtain(t, only(t, b))
+	if got := renewals(b.ca.Directory); anew() || !slices.Equal(got, []bool{false, true}) {
+		t.Errorf("refused: %v, counted as renewals: %v", anew(), got)
+	}
+	// Another account gets no renewal of it, and does not ask.
+	if err := os.RemoveAll(account(b.ca.Directory)); err != nil {
+		t.Fatal(err)
+	}
+	b.obtain(t, only(t, b))
+	if got := renewals(b.ca.Directory); anew() || !slices.Equal(got, []bool{false}) {
+		t.Errorf("another account: refused: %v, counted as renewals: %v", anew(), got)
+	}
+	// Notes that are wrong make it ask; what the CA refuses is counted.
+	noted.Issued["ecdsa"].Account = only(t, b).Issued["ecdsa"].Account
+	if err := os.WriteFile(first, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{noted}, true) {
+		if !o.Renewed {
+			t.Fatalf("%+v", o)
+		}
+	}
+	if got := renewals(b.ca.Directory); !slices.Equal(got, []bool{false, false}) {
+		t.Errorf("counted as renewals: %v", got)
+	}
+
+	other := pebble.New(t, pebble.Options{HTTPPort: portOf(t, b.ca.HTTPAddr)})
+	l := only(t, b)
+	l.Server, l.CAFile = other.Directory, lab.Write(t, b.dir, "other.pem", other.RootPEM, 0o644)
+	told = nil
+	b.obtain(t, l)
+	if got := renewals(other.Directory); anew() || !slices.Equal(got, []bool{false}) {
+		t.Errorf("the other CA was asked for a renewal: %v, counted as renewals: %v", anew(), got)
+	}
+	b.obtain(t, only(t, b))
+	if got := renewals(other.Directory); !slices.Equal(got, []bool{false, true}) {
+		t.Errorf("its own: %v", got)
+	}
+}
+
+func portOf(t *testing.T, addr string) int {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // TestForgotten: a CA that lost its accounts is no riddle.

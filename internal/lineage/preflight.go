@@ -23,7 +23,7 @@ import (
 // preflight looks, before the CA is asked, for what would make it refuse:
 // failed attempts count against its limits. All faults come at once; what may
 // be right and may be not is told as a step.
-func (k *Keeper) preflight(ctx context.Context, l *Lineage, m acme.Meta) error {
+func (k *Keeper) preflight(ctx context.Context, c *acme.Client, l *Lineage, m acme.Meta) error {
 	var all []error
 	if l.Profile != "" && m.Profiles[l.Profile] == "" {
 		all = append(all, hint.New(fmt.Sprintf("the CA has no profile %.40q", l.Profile), "postseal cert obtain --list-profiles shows them"))
@@ -38,9 +38,7 @@ func (k *Keeper) preflight(ctx context.Context, l *Lineage, m acme.Meta) error {
 	all = append(all, k.limits(l))
 	if servers := k.Facts.Resolver.Servers; len(servers) > 0 && len(m.CAA) > 0 {
 		for _, n := range l.Names {
-			if err := k.caa(ctx, servers[0], strings.TrimPrefix(n, "*."), m.CAA); err != nil {
-				all = append(all, err)
-			}
+			all = append(all, k.caa(ctx, servers[0], n, asker{m.CAA, l.Challenge.method(), c.AccountURL()}))
 		}
 	}
 	return errors.Join(all...)
@@ -126,32 +124,4 @@ func (k *Keeper) limits(l *Lineage) error {
 		k.Step(apply.Event{Step: "the CA's limits", State: apply.Noted, Text: fmt.Sprintf("after this, %d more for exactly these names in %d days; renewals do not count", left, ca.Limits.Days)})
 	}
 	return err
-}
-
-// caa looks for a record that forbids the CA, from the name upwards to the
-// first that has any (RFC 8659, section 3). No answer is no obstacle here: the
-// CA asks for itself.
-func (k *Keeper) caa(ctx context.Context, server, name string, allowed []string) error {
-	for at := name; strings.Contains(at, "."); _, at, _ = strings.Cut(at, ".") {
-		a, err := k.M.LookUp(ctx, server, at, dns.TypeCAA)
-		if err != nil || a.RCode == "SERVFAIL" {
-			return nil //nolint:nilerr // see above
-		}
-		var issue []string
-		for _, r := range a.Records { // 0 issue "letsencrypt.org; validationmethods=dns-01"
-			w := strings.SplitN(r, " ", 3)
-			if len(w) == 3 && w[1] == "issue" {
-				ca, _, _ := strings.Cut(strings.Trim(w[2], `"`), ";")
-				issue = append(issue, strings.TrimSpace(ca))
-			}
-		}
-		if len(a.Records) == 0 {
-			continue
-		}
-		if len(issue) > 0 && !slices.ContainsFunc(issue, func(ca string) bool { return slices.Contains(allowed, ca) }) {
-			return hint.New(fmt.Sprintf("the CAA record of %s allows %s, and not this CA (%s)", at, strings.Join(issue, ", "), strings.Join(allowed, ", ")), "change the record, or choose a CA that it allows")
-		}
-		return nil
-	}
-	return nil
 }

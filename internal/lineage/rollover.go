@@ -360,7 +360,7 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 		return err
 	}
 	defer c.Close()
-	if err := k.preflight(ctx, l, meta); err != nil {
+	if err := k.preflight(ctx, c, l, meta); err != nil {
 		return err
 	}
 	k.early = early

@@ -1,0 +1,105 @@
+package lineage
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"postseal/internal/hint"
+	"postseal/internal/interview"
+)
+
+// asker is who asks for a certificate, as CAA records see it: the names of the
+// CA, the way of proving, and the account.
+type asker struct {
+	cas             []string
+	method, account string
+}
+
+// method is the name of the challenge in ACME (RFC 8555, section 8).
+func (c Challenge) method() string {
+	switch c.Kind {
+	case interview.ProofHTTP, interview.ProofWebroot:
+		return "http-01"
+	case interview.ProofTLS:
+		return "tls-alpn-01"
+	}
+	return "dns-01"
+}
+
+// caa looks for a record that forbids the order of a name, from the name upwards
+// to the first that has any (RFC 8659, section 3). No answer is no obstacle
+// here: the CA asks for itself.
+func (k *Keeper) caa(ctx context.Context, server, name string, who asker) error {
+	host, wildcard := strings.CutPrefix(name, "*.")
+	for at := host; strings.Contains(at, "."); _, at, _ = strings.Cut(at, ".") {
+		a, err := k.M.LookUp(ctx, server, at, dns.TypeCAA)
+		if err != nil || a.RCode == "SERVFAIL" {
+			return nil //nolint:nilerr // see above
+		}
+		if len(a.Records) > 0 {
+			return who.refused(at, a.Records, wildcard)
+		}
+	}
+	return nil
+}
+
+// refused says why none of the records of a name allows the order; nil if one
+// does, or if they are about something else.
+func (w asker) refused(at string, records []string, wildcard bool) error {
+	values := map[string][]string{}
+	for _, r := range records { // 0 issue "letsencrypt.org; validationmethods=dns-01"
+		if f := strings.SplitN(r, " ", 3); len(f) == 3 {
+			tag := strings.ToLower(f[1]) // RFC 8659, section 4.1: in any case
+			values[tag] = append(values[tag], strings.Trim(f[2], `"`))
+		}
+	}
+	tag := "issue"
+	if wildcard && len(values["issuewild"]) > 0 {
+		tag = "issuewild" // it alone counts then (section 4.3)
+	}
+	if len(values[tag]) == 0 {
+		return nil
+	}
+	var others []string
+	var why error
+	for _, v := range values[tag] {
+		ca, parameters, _ := strings.Cut(v, ";")
+		ca = strings.ToLower(strings.TrimSpace(ca))
+		if !slices.Contains(w.cas, ca) {
+			others = append(others, cmp.Or(ca, "nobody"))
+			continue
+		}
+		if why = w.bound(at, parameters); why == nil {
+			return nil
+		}
+	}
+	if why != nil {
+		return why
+	}
+	return hint.New(fmt.Sprintf("the CAA record (%s) of %s allows %s, and not this CA (%s)", tag, at, strings.Join(others, ", "), strings.Join(w.cas, ", ")), "change the record, or choose a CA that it allows")
+}
+
+// bound says why the parameters of a record for this CA do not allow the way of
+// proving, or the account (RFC 8657).
+func (w asker) bound(at, parameters string) error {
+	for _, p := range strings.Split(parameters, ";") {
+		name, value, _ := strings.Cut(p, "=")
+		value = strings.TrimSpace(value)
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "validationmethods":
+			if methods := strings.Split(value, ","); !slices.Contains(methods, w.method) {
+				return hint.New(fmt.Sprintf("the CAA record of %s allows proof by %s, and not by %s", at, value, w.method), "prove it that way (--challenge), or change the record")
+			}
+		case "accounturi":
+			if value != w.account {
+				return hint.New(fmt.Sprintf("the CAA record of %s is for the account %s, and this one is %s", at, value, w.account), "put this account into the record; that of the CA's staging place is another one: --no-rehearsal leaves it out")
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,7 @@
+package lineage
+
+// RefusedByCAA is why CAA records refuse an order of "*.example.org" or
+// "example.org", from a CA that is known as ca.example.
+func RefusedByCAA(records []string, wildcard bool, method, account string) error {
+	return asker{[]string{"ca.example"}, method, account}.refused("example.org", records, wildcard)
+}
