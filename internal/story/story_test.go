@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,9 +96,19 @@ func (standalone) Cleanup(func()) {}
 func (standalone) Fatal(a ...any) { fmt.Fprintln(os.Stderr, a...); os.Exit(1) }
 
 // serveCA is a CA inside a machine. It leaves its address, its root and the
-// port on which it looks for challenges in dir.
+// port on which it looks for challenges in dir. While there is a file "hang", it
+// does not answer who wants it to sign.
 func serveCA(dir string) {
-	p := pebble.New(standalone{}, pebble.Options{HTTPPort: 80})
+	hang := func(_ *pebble.Server, h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/finalize-order/") && exists(filepath.Join(dir, "hang")) {
+				<-r.Context().Done()
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	}
+	p := pebble.New(standalone{}, pebble.Options{HTTPPort: 80, Wrap: hang})
 	p.DNS.Add("mx.example.org. 1 IN A 127.0.0.1", "mail.example.org. 1 IN A 127.0.0.1")
 	_, port, err := net.SplitHostPort(p.HTTPAddr)
 	for name, text := range map[string]string{"ca.pem": p.RootPEM, "http": port, "url": p.Directory} {
@@ -160,7 +171,7 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"machine": cmdMachine, "resolver": cmdResolver, "ca": cmdCA, "in": cmdIn, "put": cmdPut, "same": cmdSame, "held": cmdHeld,
 			"term": cmdTerm, "see": cmdSee, "type": cmdType, "screen": cmdScreen, "snap": cmdSnap, "bye": cmdBye, "swap": cmdSwap,
-			"mail": cmdMail, "timer": cmdTimer,
+			"mail": cmdMail, "timer": cmdTimer, "keyless": cmdKeyless,
 		},
 	})
 }
