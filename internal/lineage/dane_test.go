@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,9 +36,11 @@ func TestFirstWithForeignRecord(t *testing.T) {
 	d := newDANE(t)
 	old := lab.NewCA(t).Issue(t, lab.Leaf{Names: []string{"mx.test"}}).Leaf
 	d.Set(owner + ". 3600 IN TLSA " + certs.NewTLSA(old).String())
+	var steps []string
+	d.keeper.Step = func(e apply.Event) { steps = append(steps, e.Step) }
 	err := d.keeper.Obtain(context.Background(), d.l, lineage.Terms{Accept: true})
-	if !errors.Is(err, lineage.ErrRefused) {
-		t.Fatal(err)
+	if !errors.Is(err, lineage.ErrRefused) || slices.Contains(steps, "order") {
+		t.Fatalf("%v, after %q: an order that comes to nothing counts against the CA's limits", err, steps)
 	}
 	_, own, ok := strings.Cut(err.Error(), "its own would be ")
 	if !ok || len(own) < 70 {

@@ -296,6 +296,11 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	if i := l.Issued[name]; i != nil && old != nil && i.Fingerprint == old.Facts(nil).Fingerprint && i.Server == l.Server && i.Account == c.AccountURL() {
 		order.Replaces = old.Leaf()
 	}
+	if !k.early {
+		if err := k.guardKey(ctx, l, order.Key); err != nil {
+			return fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+	}
 	// A certificate that could not be put in place counts against the CA's limits.
 	if err := apply.Busy(k.M, k.StateDir); err != nil {
 		return err
@@ -383,7 +388,7 @@ func (k *Keeper) counted(l *Lineage, renewal bool, failed error) error {
 	return failed
 }
 
-// ErrRefused is why a certificate was got and not put in place.
+// ErrRefused is why a certificate was not put in place, or not even ordered.
 var ErrRefused = errors.New("the new certificate was not put in place")
 
 // install judges a new chain, tries it on a private Postfix, puts it in place,

@@ -189,6 +189,9 @@ func TestRenewWhatIsShown(t *testing.T) {
 	b.serve(t, b.keeper.Path(l, "ecdsa")+", "+b.keeper.Path(l, "rsa"))
 	l.KeyTypes = []string{"P256"}
 	b.obtain(t, l)
+	if got := b.keeper.Ordered(l); len(got) != 1 || filepath.Base(got[0]) != "ecdsa.pem" {
+		t.Errorf("said to be in place: %v", got)
+	}
 	out := b.keeper.Renew(context.Background(), []*lineage.Lineage{only(t, b)}, true)
 	if len(out) != 2 || !out[0].Renewed || !out[1].Renewed || out[1].Algorithm != "rsa" {
 		t.Fatalf("%+v", out)

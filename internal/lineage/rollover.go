@@ -21,7 +21,6 @@ import (
 
 	"postseal/certs"
 	"postseal/certs/acme"
-	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/plan"
@@ -272,59 +271,8 @@ func (k *Keeper) lookUp(ctx context.Context, host string) (publish.Owner, error)
 	return o, nil
 }
 
-// The risks with DANE.
-const (
-	// RiskDANEGap is that of a roll-over before its time.
-	RiskDANEGap = "dane-gap"
-	// RiskUnprovedDANE is that of a certificate which no published record names,
-	// where nobody can tell whether the records are signed, and so count.
-	RiskUnprovedDANE = "unproved-dane"
-)
-
-// guard refuses a chain that no published record names, whatever the reason for
-// its being there: senders with DANE would deliver no longer. Behind a resolver
-// that validates, a name about which nothing is known is refused too: a record
-// may be there. Behind another, records may count or not, and that they do not
-// is for a person to say.
-func (k *Keeper) guard(ctx context.Context, l *Lineage, c certs.Chain) error {
-	validates := k.Facts.Resolver.Validates == detect.Yes
-	signed, unproved := map[string][]certs.TLSA{}, map[string][]certs.TLSA{}
-	for _, name := range k.reached(ctx, l) {
-		o, err := k.lookUp(ctx, name)
-		switch {
-		case err != nil && validates:
-			return hint.New("whether "+o.Name+" has TLSA records could not be verified, and one that does not match would stop mail", "does the resolver answer? Look at it with: dig +dnssec "+o.Name+" TLSA")
-		case err != nil && k.Step != nil:
-			k.Step(apply.Event{Step: "TLSA records of " + name, State: apply.Noted, Text: "not looked at (" + err.Error() + "): if there are any, and none names this key, senders with DANE do not deliver"})
-		case !validates:
-			unproved[name] = o.Records
-		case o.State == publish.Signed:
-			signed[name] = o.Records
-		}
-	}
-	if err := plan.RefuseTLSA(c, signed); err != nil {
-		return err
-	}
-	if err := plan.RefuseTLSA(c, unproved); err != nil && !slices.Contains(l.Accepted, RiskUnprovedDANE) {
-		return hint.Wrap(fmt.Errorf("%w; whether the zone is signed cannot be told here (%s)", err, k.Facts.Resolver.Why),
-			hint.Of(err)+"; only if the zone is not signed: --accept-risk "+RiskUnprovedDANE)
-	}
-	return nil
-}
-
-// reached are the names under which senders may find this server: those that
-// are known, and the lineage's own, if they do not lead elsewhere.
-func (k *Keeper) reached(ctx context.Context, l *Lineage) (out []string) {
-	for _, n := range k.Facts.Needed {
-		out = append(out, n.Name)
-	}
-	for _, name := range l.Names {
-		if !slices.Contains(out, name) && !strings.HasPrefix(name, "*.") && k.Facts.LeadsHere(ctx, k.M, name) != detect.No {
-			out = append(out, name)
-		}
-	}
-	return out
-}
+// RiskDANEGap is that of a roll-over before its time.
+const RiskDANEGap = "dane-gap"
 
 // RollOver puts the next key of each kind in place of the one that is served,
 // if that is allowed now. early does it before its time; it fails with a hint
