@@ -138,7 +138,12 @@ func fingerprint(leaf *x509.Certificate) string {
 // adopt notes a certificate that was put in place by a run that was cut short,
 // and does what that run did not come to.
 func (k *Keeper) adopt(ctx context.Context, l *Lineage, algorithm string, leaf *x509.Certificate) error {
-	l.Issued[algorithm] = l.Issued[algorithm].Coming
+	now := l.Issued[algorithm].Coming
+	if s := now.Settings; s != nil {
+		s.Issued = l.Issued
+		*l, now.Settings = *s, nil
+	}
+	l.Issued[algorithm] = now
 	served := certs.Chain{Certs: []*x509.Certificate{leaf}}.Facts(nil).PublicKey
 	return errors.Join(k.prepareNext(l, algorithm, served), k.Save(l), k.reload(ctx, l, k.Path(l, algorithm)))
 }

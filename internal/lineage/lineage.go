@@ -189,6 +189,8 @@ type Issued struct {
 	// Coming is what takes the place of this one while it is put there: if that
 	// was cut short, the file holds the one or the other.
 	Coming *Issued `json:"coming,omitempty"`
+	// Settings are, of what is coming, those of the order that got it.
+	Settings *Lineage `json:"settings,omitempty"`
 }
 
 // NextKey is a key that is not used yet. It lies beside the chain.
@@ -287,6 +289,11 @@ func (s Store) read(path string) (*Lineage, error) {
 // (nil). All else that is stored stays: what an order would change counts once
 // it has succeeded.
 func (s Store) announce(l *Lineage, algorithm string, coming *Issued) {
+	if coming != nil {
+		settings, with := *l, *coming
+		settings.Issued, with.Settings = nil, &settings
+		coming = &with
+	}
 	l.Issued[algorithm].Coming = coming
 	stored, err := s.read(s.file(l.Name))
 	if err != nil || stored.Issued[algorithm] == nil {

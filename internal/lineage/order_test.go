@@ -234,3 +234,39 @@ func TestAnotherKind(t *testing.T) {
 		t.Errorf("%d bits, noted as %s", got.Bits, l.Issued["ecdsa"].KeyType)
 	}
 }
+
+// TestCutOrder: an order that was cut short after it had written is noted by the
+// next renewal with all that it had changed.
+func TestCutOrder(t *testing.T) {
+	b := newBed(t)
+	b.obtain(t, b.lineage(t))
+	path := filepath.Join(b.keeper.StateDir, "lineages", "mx.test.json")
+	l := only(t, b)
+	l.Names = []string{"mx.test", "mail.mx.test"}
+	var cut []byte
+	b.keeper.Step = func(e apply.Event) {
+		if e.Step == "write" && e.State == apply.Done {
+			cut, _ = os.ReadFile(path) // what is there if it is killed now
+		}
+	}
+	b.obtain(t, l)
+	if cut == nil {
+		t.Fatal("nothing was written")
+	}
+	if err := os.WriteFile(path, cut, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := only(t, b)
+	if !slices.Equal(before.Names, []string{"mx.test"}) {
+		t.Fatalf("%v before it was proved", before.Names)
+	}
+	for _, o := range b.keeper.Renew(context.Background(), []*lineage.Lineage{before}, false) {
+		if o.Err != nil || o.Renewed {
+			t.Errorf("%+v", o)
+		}
+	}
+	after := only(t, b)
+	if i := after.Issued["ecdsa"]; !slices.Equal(after.Names, l.Names) || i.Coming != nil || i.Settings != nil || i.Fingerprint != l.Issued["ecdsa"].Fingerprint {
+		t.Errorf("%v, %+v", after.Names, i)
+	}
+}
