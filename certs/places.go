@@ -34,7 +34,8 @@ func acmeSh(chain string) string {
 	return filepath.Join(dir, strings.TrimSuffix(filepath.Base(dir), "_ecc")+".key")
 }
 
-// postfixTLS writes cert-DATE.pem beside key-DATE.pem, with "ec" before both for ECDSA.
+// postfixTLS: "postfix tls" writes cert-DATE.pem beside key-DATE.pem, with "ec"
+// before both for ECDSA, and renews neither.
 func postfixTLS(chain string) string {
 	return filepath.Join(filepath.Dir(chain), strings.Replace(filepath.Base(chain), "cert-", "key-", 1))
 }
@@ -56,8 +57,9 @@ func Places(ours string) []Place {
 		{"lego", "/var/lib/lego/certificates/*.crt", dotKey},
 		{"Caddy", "/var/lib/caddy/.local/share/caddy/certificates/*/*/*.crt", dotKey},
 		{"step", "/etc/step/certs/*.crt", dotKey},
-		{"postfix tls", "/etc/postfix/cert-*.pem", postfixTLS},
-		{"postfix tls", "/etc/postfix/eccert-*.pem", postfixTLS},
+		{"step", "/root/.step/certs/*.crt", dotKey},
+		{"", "/etc/postfix/cert-*.pem", postfixTLS},
+		{"", "/etc/postfix/eccert-*.pem", postfixTLS},
 		{"", "/etc/ssl/certs/ssl-cert-snakeoil.pem", func(string) string { return "/etc/ssl/private/ssl-cert-snakeoil.key" }},
 	}
 }
@@ -67,7 +69,7 @@ func Renewer(path string) string {
 	for _, p := range Places("") {
 		// Everything below the fixed part of the pattern is that program's.
 		fixed, _, _ := strings.Cut(p.Glob, "*")
-		if p.Owner != "" && p.Owner != "postfix tls" && strings.HasPrefix(path, fixed[:strings.LastIndexByte(fixed, '/')+1]) {
+		if p.Owner != "" && strings.HasPrefix(path, fixed[:strings.LastIndexByte(fixed, '/')+1]) {
 			return p.Owner
 		}
 	}
@@ -75,4 +77,17 @@ func Renewer(path string) string {
 		return "acme.sh"
 	}
 	return ""
+}
+
+// Stable is the path under which the owner keeps the newest of the chain whose
+// generation lies at path, or path itself: certbot's archive/NAME/fullchain3.pem
+// is what live/NAME/fullchain.pem led to, and does not follow a renewal.
+func Stable(path string) string {
+	dir, base := filepath.Split(path)
+	name, ok := strings.CutPrefix(filepath.Clean(dir), "/etc/letsencrypt/archive/")
+	stem := strings.TrimRight(strings.TrimSuffix(base, ".pem"), "0123456789")
+	if !ok || strings.Contains(name, "/") || stem != "fullchain" && stem != "cert" {
+		return path
+	}
+	return filepath.Join("/etc/letsencrypt/live", name, "fullchain.pem")
 }

@@ -35,7 +35,7 @@ func (a *app) certListCmd() *cobra.Command {
 		Short: "List the certificates in use, and those that could be used",
 		Long: `list looks at the certificates that main.cf and master.cf name, and at where certbot, dehydrated, acme.sh,
 lego, Caddy, step, Debian and "postfix tls" keep theirs. It says of each what is wrong with it, for this server's
-names. It ends with 3 if something is wrong with one that is in use.
+names, and who renews it. It ends with 3 if something is wrong with one that is in use.
 `,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certList() },
@@ -100,7 +100,10 @@ func role(c detect.Certificate) string {
 	if len(out) == 0 {
 		out = append(out, "not in use")
 	}
-	if c.Owner != "" {
+	switch {
+	case c.Source != "":
+		out = append(out, "a copy of what "+c.Owner+" renews in "+c.Source)
+	case c.Owner != "":
 		out = append(out, c.Owner+" renews it")
 	}
 	return strings.Join(out, ", ")

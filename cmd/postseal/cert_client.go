@@ -49,7 +49,7 @@ func (a *app) certClientNew(takeOver bool) error {
 		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert client new")
 	}
 	dir := filepath.Join(s.CertsDir, "client")
-	present, next := filepath.Join(dir, "client.pem"), filepath.Join(dir, "next.pem")
+	present, next := filepath.Join(dir, "client.pem"), filepath.Join(dir, "client"+certs.NextKey)
 	if takeOver {
 		return a.switchClient(s, present, next)
 	}

@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"postseal/internal/apply"
+	"postseal/internal/detect"
 	"postseal/internal/plan"
 	"postseal/internal/report"
 	"postseal/internal/session"
@@ -18,7 +21,8 @@ func (a *app) watchCmd() *cobra.Command {
 		Short: "Look once whether every listener shows the certificate that is in its file; for a timer",
 		Long: `watch shakes hands with every listener and compares what is shown with what is in the file, whoever renewed it.
 A certificate that was renewed and is not shown, since nobody reloaded Postfix, is the most frequent of all TLS
-accidents. It changes nothing, and ends with 3 if something differs.
+accidents. Where Postfix reads a copy, it also looks whether the file that the copy was made of is newer by now. It
+changes nothing, and ends with 3 if something differs.
 `,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
@@ -28,17 +32,25 @@ accidents. It changes nothing, and ends with 3 if something differs.
 			}
 			checks := plan.Present(s.Facts)
 			proofs := apply.Observe(a.ctx, a.machine, s.ConfigDir, checks)
-			wrong := false
+			outdated := s.Facts.Outdated()
+			wrong := len(outdated) > 0
 			for _, p := range proofs {
 				wrong = wrong || !p.OK
 			}
 			if a.json {
-				if err := a.printer(a.out).JSON(map[string]any{"listeners": proofs}); err != nil {
+				if err := a.printer(a.out).JSON(map[string]any{"listeners": proofs, "outdated": outdated}); err != nil {
 					return err
 				}
 			} else {
 				a.printer(a.out).Proofs(proofs)
-				if wrong {
+				for _, o := range outdated {
+					fmt.Fprintf(a.out, "✗ %s stayed behind: %s has a newer certificate for the same names, until %s, and Postfix shows the one until %s.\n", report.Clean(o.Shown.Chain), report.Clean(o.Renewed.Chain),
+						o.Renewed.NotAfter.UTC().Format(time.DateOnly), o.Shown.NotAfter.UTC().Format(time.DateOnly))
+				}
+				switch {
+				case len(outdated) > 0:
+					fmt.Fprintf(a.out, "Take the newer one: %s\n", report.ShellLine(takeNewer(s, outdated)))
+				case wrong:
 					fmt.Fprintf(a.out, "If a file was renewed: %s\n", report.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"}))
 				}
 			}
@@ -48,4 +60,22 @@ accidents. It changes nothing, and ends with 3 if something differs.
 			return nil
 		},
 	}
+}
+
+// takeNewer is the command that has Postfix show what its copies were made of.
+func takeNewer(s *session.Session, outdated []detect.Outdated) []string {
+	argv := []string{"postseal", "apply", "--config-dir", s.ConfigDir}
+	if !slices.ContainsFunc(outdated, func(o detect.Outdated) bool { return o.Renewed.Owner != "" }) {
+		return argv // the last answers name the files
+	}
+	for _, c := range s.Facts.ServerCertificates() {
+		path := c.Chain
+		for _, o := range outdated {
+			if o.Shown.Chain == c.Chain && o.Shown.Algorithm == c.Algorithm {
+				path = o.Renewed.Chain
+			}
+		}
+		argv = append(argv, "--cert", path)
+	}
+	return argv
 }

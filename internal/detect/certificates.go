@@ -236,7 +236,7 @@ func (f *Facts) findCertificates(m host.Reader, certsDir string) {
 		slices.Sort(found)
 		for _, chain := range found {
 			if strings.HasSuffix(chain, certs.NextKey) {
-				continue // no certificate yet
+				continue // kept for later
 			}
 			key := p.Key(chain)
 			if _, err := m.Stat(key); errors.Is(err, fs.ErrNotExist) {
@@ -245,6 +245,7 @@ func (f *Facts) findCertificates(m host.Reader, certsDir string) {
 			f.addCertificates(m, []string{key, chain}, postfix.Origin{}, p.Owner, func(*Certificate) {})
 		}
 	}
+	f.findOwners()
 }
 
 // OwnCertificate says whether a service names a server certificate itself.

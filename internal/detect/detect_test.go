@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -190,7 +191,7 @@ func TestCertificates(t *testing.T) {
 	want := []string{
 		"/c/rsa.pem /c/rsa.key yes server client complete",
 		// A service that names another RSA certificate still inherits the ECDSA one.
-		"/c/ec.pem /c/ec.pem yes server 26/inet",
+		"/c/ec.pem /c/ec.pem yes server certbot 26/inet", // the same key as certbot's
 		"/c/alone.pem /c/alone.key yes 587/inet",
 		"/c/none.pem /c/rsa.key unknown 26/inet broken",
 		"/etc/letsencrypt/live/mx/fullchain.pem /etc/letsencrypt/live/mx/privkey.pem yes complete certbot",
@@ -386,5 +387,44 @@ func TestNextKey(t *testing.T) {
 	}
 	if len(f.Certificates) != 1 || f.Certificates[0].Chain != dir+"ecdsa.pem" || f.Certificates[0].Err != nil {
 		t.Errorf("%+v", f.Certificates)
+	}
+}
+
+// TestCopies: a copy of what a client renews, or one of the generations that
+// it keeps, is known as such, and known to be behind once there is a newer one.
+func TestCopies(t *testing.T) {
+	ca := lab.NewCA(t)
+	old := ca.Issue(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -60)})
+	sameKey := ca.Certify(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -1)}, old.Signer)
+	newKey := ca.Issue(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -1)})
+	const live, archive = "/etc/letsencrypt/live/mx/", "/etc/letsencrypt/archive/mx/"
+	for _, c := range []struct {
+		name, shown   string
+		renewed       lab.Issued
+		source        string
+		outdated, own bool
+	}{
+		{"a copy", "/c/mx.pem", old, live + "fullchain.pem", false, false},
+		{"a copy, then a renewal that keeps the key", "/c/mx.pem", sameKey, live + "fullchain.pem", true, false},
+		{"a copy, then a renewal with a new key", "/c/mx.pem", newKey, "", true, false},
+		{"a generation", archive + "fullchain1.pem", newKey, live + "fullchain.pem", true, false},
+		{"the file that is renewed", live + "fullchain.pem", newKey, "", false, true},
+	} {
+		files := map[string]string{
+			"main.cf": named + "smtpd_tls_cert_file = " + c.shown + "\nsmtpd_tls_key_file = /c/key.pem\n", "master.cf": smtp,
+			"/c/key.pem": old.Key, c.shown: old.Cert + ca.IntermediatePEM,
+		}
+		if c.own {
+			files["/c/key.pem"] = c.renewed.Key
+		}
+		files[live+"fullchain.pem"], files[live+"privkey.pem"] = c.renewed.Cert+ca.IntermediatePEM, c.renewed.Key
+		f := look(t, lab.Machine(t, "3.7.11", files))
+		shown := f.ServerCertificates()
+		if len(shown) != 1 || shown[0].Source != c.source || (shown[0].Owner == "certbot") != (c.source != "" || c.own) {
+			t.Errorf("%s: %+v", c.name, shown)
+		}
+		if got := f.Outdated(); (len(got) == 1) != c.outdated || len(got) == 1 && got[0].Renewed.Chain != live+"fullchain.pem" {
+			t.Errorf("%s: outdated %+v", c.name, got)
+		}
 	}
 }

@@ -183,8 +183,10 @@ type Certificate struct {
 	Client bool `json:"client"`
 	// Service is the master.cf service that has this certificate for itself.
 	Service string `json:"service,omitempty"`
-	// Owner is who renews it, such as "certbot", or empty.
-	Owner string `json:"owner,omitempty"`
+	// Owner is who renews it, such as "certbot", or empty. Source is the chain
+	// file that the owner renews, if Chain is another, which stays behind.
+	Owner  string `json:"owner,omitempty"`
+	Source string `json:"source,omitempty"`
 	certs.Facts
 	// KeyMatch is Unknown if the key could not be read.
 	KeyMatch Tri `json:"key_match"`

@@ -44,7 +44,7 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 	Offer: func(f Facts, _ *ask.Answers) []ask.Choice[string] {
 		var out []ask.Choice[string]
 		for _, c := range f.Certificates {
-			if usable(c) && c.Service == "" && (!c.Client || c.Server) {
+			if usable(c) && c.Service == "" && (!c.Client || c.Server) && (c.ServerUse || c.Err != nil) {
 				out = append(out, ask.Choice[string]{Value: c.Chain, Name: c.Chain, Help: describe(f, c)})
 			}
 		}
@@ -52,13 +52,18 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 	},
 	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[[]string] {
 		var paths, good []string
+		behind := ""
 		for _, c := range f.ServerCertificates() {
-			if usable(c) {
+			paths = append(paths, c.Chain)
+			if c.Source != "" {
+				good, behind = append(good, c.Source), c.Owner
+			} else if usable(c) {
 				good = append(good, c.Chain)
 			}
-			paths = append(paths, c.Chain)
 		}
 		switch best := bestCandidate(f); {
+		case behind != "":
+			return suggest(slices.Compact(good), ask.Detected, "%s renews it there; the file in use now is a copy, and would stay behind", behind)
 		case len(good) > 0:
 			return suggest(slices.Compact(good), ask.Detected, "it is in use now")
 		case best != "":
@@ -151,7 +156,10 @@ func describe(f Facts, c detect.Certificate) string {
 	if c.SelfSigned {
 		parts = append(parts, "self-signed")
 	}
-	if c.Owner != "" {
+	switch {
+	case c.Source != "":
+		parts = append(parts, "a copy: "+c.Owner+" renews "+c.Source)
+	case c.Owner != "":
 		parts = append(parts, "renewed by "+c.Owner)
 	}
 	return strings.Join(parts, " · ")

@@ -104,6 +104,7 @@ func (b *builder) chainFiles(prefix string, certFiles, keyFiles []string) ([]str
 			a.Contents = append(a.Contents, certs.Describe(cert))
 		}
 		b.assemble(path, a)
+		b.staleRisk(facts, all)
 	}
 	return out, nil
 }

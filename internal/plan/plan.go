@@ -200,7 +200,7 @@ var RiskNames = []string{
 	RiskLowerInboundFloor, RiskDropTLS10, RiskTLS13Only, RiskRequireInbound, RiskLowerInbound,
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
-	RiskSelfSigned, RiskBreakDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog,
+	RiskSelfSigned, RiskBreakDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy,
 	RiskFailedRehearsal,
 }
 
@@ -230,6 +230,7 @@ const (
 	RiskRequireAuthTLS        = "require-auth-tls"
 	RiskDropOldCiphers        = "drop-old-ciphers"
 	RiskRaiseOutboundFloor    = "raise-outbound-floor"
+	RiskStaleCopy             = "stale-copy"
 	// RiskFailedRehearsal is never in a plan: the rehearsal of one finds it.
 	RiskFailedRehearsal = "failed-rehearsal"
 )

@@ -433,6 +433,29 @@ func TestChainFiles(t *testing.T) {
 	}
 }
 
+// TestStaleCopy: a copy of what another client renews has to be accepted, and
+// is not what is suggested.
+func TestStaleCopy(t *testing.T) {
+	files := tree(t, ageing, stockMaster)
+	live := "/etc/letsencrypt/live/mx.example.org/"
+	files[live+"fullchain.pem"], files[live+"privkey.pem"] = issued["rsa"].Cert+ca.IntermediatePEM, issued["rsa"].Key
+	m := lab.Machine(t, "3.7.11", files)
+	stale := func(p *plan.Plan) bool {
+		return slices.ContainsFunc(p.Risks, func(r plan.Risk) bool {
+			return r.Name == plan.RiskStaleCopy && strings.Contains(r.Text, "--cert "+live+"fullchain.pem")
+		})
+	}
+	p, _ := build(t, m, "cert=/etc/ssl/mail/mx.pem", "key=/etc/ssl/mail/mx.key")
+	if !stale(p) {
+		t.Errorf("%+v", p.Risks)
+	}
+	p, _ = build(t, m)
+	main := maincf.Parse(after(p, plan.MainCF))
+	if e, _ := main.Get("smtpd_tls_chain_files"); stale(p) || e.Value != live+"privkey.pem, "+live+"fullchain.pem" {
+		t.Errorf("%s %+v", e.Value, p.Risks)
+	}
+}
+
 // TestAnyUser: who cannot read the key gets a plan all the same, which says
 // that the match is proved later.
 func TestAnyUser(t *testing.T) {

@@ -164,6 +164,23 @@ func (b *builder) certificateRisks() {
 	}
 }
 
+// staleRisk looks whether a chain that is to be copied is one that another
+// client renews: nobody would tell that client of the copy.
+func (b *builder) staleRisk(c certs.Facts, from []string) {
+	for _, path := range from {
+		d, ok := b.f.RenewedAs(c, path)
+		if !ok {
+			continue
+		}
+		way := "--cert " + d.Chain + " is used where it lies"
+		if slices.Contains(from, d.Chain) { // in another order than Postfix wants
+			way = "let its deploy hook run postseal apply"
+		}
+		b.risk(RiskStaleCopy, "%s renews this certificate in %s, and Postfix would read a copy: after the next renewal it shows the old one until that runs out. %s", d.Owner, d.Chain, way)
+		return
+	}
+}
+
 // daneRisk looks whether a new chain is what signed TLSA records name.
 func (b *builder) daneRisk(c served) {
 	for _, name := range slices.Sorted(maps.Keys(b.f.TLSA)) {

@@ -1,0 +1,121 @@
+package detect
+
+import (
+	"slices"
+	"strings"
+
+	"postseal/certs"
+)
+
+// findOwners says of a certificate whose file no program renews whether it is
+// a copy of one that a program does renew, known by its public key, or one of
+// the generations that certbot keeps. Such a file stays behind at the next
+// renewal, and Postfix with it.
+func (f *Facts) findOwners() {
+	for i := range f.Certificates {
+		c := &f.Certificates[i]
+		if c.Owner != "" {
+			continue
+		}
+		if d, ok := f.RenewedAs(c.Facts, c.Chain); ok {
+			c.Owner, c.Source = d.Owner, d.Chain
+		}
+	}
+}
+
+// RenewedAs is the certificate that another client renews and of which the
+// chain at path, with these facts, is a copy or an older generation.
+func (f *Facts) RenewedAs(c certs.Facts, path string) (Certificate, bool) {
+	stable := certs.Stable(path)
+	best, found := Certificate{}, false
+	for _, d := range f.Certificates {
+		if d.Owner == "" || d.Source != "" || d.Chain == path || d.Err != nil || d.Algorithm != c.Algorithm {
+			continue
+		}
+		if d.Chain != stable && (c.PublicKey == "" || d.PublicKey != c.PublicKey) {
+			continue
+		}
+		if !found || d.NotBefore.After(best.NotBefore) {
+			best, found = d, true
+		}
+	}
+	return best, found
+}
+
+// Outdated is a certificate in use that stayed behind: where it came from lies
+// a newer one.
+type Outdated struct {
+	Shown   Certificate `json:"shown"`
+	Renewed Certificate `json:"renewed"`
+}
+
+// Outdated are those in use of which a newer one lies where they came from:
+// where their owner renews them, where a client renews one for the same names,
+// or in the files that the last apply made
+// ours of, which have been inspected then.
+func (f *Facts) Outdated() []Outdated {
+	out := []Outdated{}
+	for _, c := range f.Certificates {
+		if c.Err != nil || !c.Server && !c.Client && c.Service == "" {
+			continue
+		}
+		for _, d := range f.sources(c) {
+			if d.Algorithm == c.Algorithm && d.Fingerprint != c.Fingerprint && d.NotBefore.After(c.NotBefore) {
+				out = append(out, Outdated{c, d})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// sources are the certificates in the files from which c was made.
+func (f *Facts) sources(c Certificate) []Certificate {
+	if c.Source != "" {
+		return slices.DeleteFunc(slices.Clone(f.Certificates), func(d Certificate) bool { return d.Chain != c.Source })
+	}
+	var out []Certificate
+	for _, d := range f.Certificates {
+		// A client that makes a new key each time leaves the names to go by.
+		if c.Owner == "" && d.Owner != "" && d.Source == "" && d.Err == nil && sameNames(c.Names, d.Names) {
+			out = append(out, d)
+		}
+	}
+	if f.Last == nil {
+		return out
+	}
+	given := list(f.Last.Answers["cert"])
+	if c.Client && !c.Server {
+		given = list(f.Last.Answers["client-cert"])
+	}
+	for _, path := range given {
+		if path == c.Chain || !strings.HasPrefix(path, "/") {
+			continue // used where it lies, or "none"
+		}
+		paths := []string{path}
+		if key, own, ok := f.KeyFor(path); ok && !own {
+			paths = []string{key, path}
+		}
+		chains, _, err := f.Chains(paths...)
+		if err != nil {
+			continue
+		}
+		for _, chain := range chains {
+			out = append(out, Certificate{Chain: path, Key: paths[0], Facts: chain.Facts, KeyMatch: Unknown})
+		}
+	}
+	return out
+}
+
+// sameNames compares sets of host names.
+func sameNames(a, b []string) bool {
+	sorted := func(names []string) []string {
+		out := slices.Clone(names)
+		for i := range out {
+			out[i] = strings.ToLower(out[i])
+		}
+		slices.Sort(out)
+		return slices.Compact(out)
+	}
+	return len(a) > 0 && slices.Equal(sorted(a), sorted(b))
+}
