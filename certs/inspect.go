@@ -20,7 +20,10 @@ type Want struct {
 	Roots, Private []*x509.Certificate
 	// TLSA are the published records, by host name.
 	TLSA map[string][]TLSA
-	Now  time.Time
+	// Client is for a certificate that is only sent with: what peers who connect
+	// here would mind is not held against it.
+	Client bool
+	Now    time.Time
 }
 
 // Level is how much a finding matters.
@@ -82,14 +85,16 @@ func (c Chain) Inspect(w Want) Inspection {
 		})
 	}
 	c.judgeKey(&i)
-	c.judgeNames(&i, w)
+	if !w.Client {
+		c.judgeNames(&i, w)
+		c.judgeTLSA(&i, w)
+	}
 	c.judgeLife(&i, w.Now)
 	c.judgeOrder(&i)
 	c.judgeTrust(&i, w)
-	c.judgeUses(&i)
+	c.judgeUses(&i, w.Client)
 	c.judgeStrength(&i)
 	c.judgeExtensions(&i)
-	c.judgeTLSA(&i, w)
 	return i
 }
 
@@ -206,16 +211,23 @@ func (c Chain) judgeTrust(i *Inspection, w Want) {
 	}
 }
 
-// judgeUses gives the two verdicts, as OpenSSL and so Postfix has them.
-func (c Chain) judgeUses(i *Inspection) {
-	if i.ServerUse {
+// judgeUses gives the two verdicts, as OpenSSL and so Postfix has them. client
+// says that it is only sent with.
+func (c Chain) judgeUses(i *Inspection, client bool) {
+	switch {
+	case i.ServerUse:
 		i.Add("server use", Good, "allowed")
-	} else {
+	case client:
+		i.Add("server use", Note, "not allowed by its extended key usage, and not needed")
+	default:
 		i.Add("server use", Bad, "not allowed by its extended key usage: who checks refuses it, who does not check takes it")
 	}
-	if i.ClientUse {
+	switch {
+	case i.ClientUse:
 		i.Add("client use", Good, "allowed: servers that ask for a certificate, or require one, can accept it")
-	} else {
+	case client:
+		i.Add("client use", Bad, "not allowed by its extended key usage: a server that asks for it logs it as Untrusted and goes on; one that requires it answers 421 4.7.1, and the mail waits")
+	default:
 		i.Add("client use", Note, "not allowed by its extended key usage: a server that asks for a certificate logs it as Untrusted and goes on; one that requires it answers 421 4.7.1")
 	}
 }

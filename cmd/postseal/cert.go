@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strings"
 
@@ -53,9 +54,10 @@ func (a *app) certList() error {
 	broken := false
 	for _, c := range f.Certificates {
 		j := report.Judged{Where: c.Chain, Role: role(c)}
+		want.Client = c.Client && !c.Server && c.Service == "" || c.Err == nil && !c.ServerUse && c.ClientUse
 		found, err := f.Judge(s.Machine, c.Chain, want)
 		if err != nil {
-			j.Err = err.Error()
+			j.Err, j.Unseen = err.Error(), errors.Is(err, fs.ErrPermission)
 		}
 		for i := range found {
 			if found[i].Fingerprint == c.Fingerprint {
@@ -63,7 +65,7 @@ func (a *app) certList() error {
 			}
 		}
 		if c.Err != nil {
-			j.Err, j.Inspection = c.Err.Error(), nil
+			j.Err, j.Unseen, j.Inspection = c.Err.Error(), errors.Is(c.Err, fs.ErrPermission), nil
 		}
 		broken = broken || j.Broken() && (c.Server || c.Client || c.Service != "")
 		list = append(list, j)

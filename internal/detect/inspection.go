@@ -13,6 +13,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/host"
+	"postseal/internal/postfix/mastercf"
 )
 
 // Published looks up the TLSA records of host names for port 25, as far as
@@ -78,10 +79,13 @@ func (f *Facts) JudgeSeen(path string, w certs.Want) ([]certs.Inspection, error)
 			i.Add("key", certs.Unknown, "not compared, since it cannot be read: %s", strings.Join(unread, ", "))
 		}
 		if len(p.Keys) > 0 {
-			if why := p.Refusal(); why != "" {
-				i.Add("loading", certs.Bad, "Postfix would not load the file as smtpd_tls_chain_files: %s", why)
-			} else {
+			switch why := p.Refusal(); {
+			case why == "":
 				i.Add("loading", certs.Good, "Postfix loads the file as smtpd_tls_chain_files")
+			case f.named(path, "cert_file", "eccert_file", "dcert_file") && !f.named(path, "chain_files"):
+				i.Add("loading", certs.Note, "Postfix loads the file as it is named now, apart from its key; as smtpd_tls_chain_files it would not: %s", why)
+			default:
+				i.Add("loading", certs.Bad, "Postfix would not load the file as smtpd_tls_chain_files: %s", why)
 			}
 		}
 		for _, what := range p.Mended {
@@ -90,4 +94,21 @@ func (f *Facts) JudgeSeen(path string, w certs.Want) ([]certs.Inspection, error)
 		out = append(out, i)
 	}
 	return out, nil
+}
+
+// named says whether one of these parameters names a file, for receiving or
+// sending, in main.cf or for a service.
+func (f *Facts) named(path string, parameters ...string) bool {
+	services := []*mastercf.Service{nil}
+	for _, s := range f.Config.Master.Services() {
+		services = append(services, &s)
+	}
+	for _, p := range parameters {
+		for _, prefix := range []string{"smtpd_tls_", "smtp_tls_"} {
+			if slices.ContainsFunc(services, func(s *mastercf.Service) bool { return slices.Contains(list(f.Config.Text(s, prefix+p)), path) }) {
+				return true
+			}
+		}
+	}
+	return false
 }

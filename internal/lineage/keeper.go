@@ -84,11 +84,11 @@ func (k *Keeper) Terms(d interview.OrderDecisions, accept bool) (Terms, error) {
 	if d.EABKID == "" {
 		return t, nil
 	}
-	mac, err := k.M.ReadFile(d.EABHMACFile)
+	mac, err := acme.ReadSecret(d.EABHMACFile)
 	if err != nil {
-		return t, hint.Wrap(fmt.Errorf("reading the key for --eab-kid: %w", err), "--eab-hmac-file names a file with it")
+		return t, hint.Wrap(fmt.Errorf("--eab-hmac-file: %w", err), hint.Of(err))
 	}
-	t.EAB = &acme.EAB{KID: d.EABKID, HMAC: strings.TrimSpace(string(mac))}
+	t.EAB = &acme.EAB{KID: d.EABKID, HMAC: strings.TrimSpace(mac)}
 	return t, nil
 }
 
@@ -178,11 +178,11 @@ func (k *Keeper) solver(ctx context.Context, c Challenge) (acme.Solver, error) {
 	case interview.ProofUpdate:
 		p := acme.RFC2136{Server: c.Update.Server, Zone: c.Update.Zone, Key: c.Update.Key, Algorithm: c.Update.Algorithm}
 		if c.Update.SecretFile != "" {
-			secret, err := k.M.ReadFile(c.Update.SecretFile)
+			secret, err := acme.ReadSecret(c.Update.SecretFile)
 			if err != nil {
-				return nil, hint.Wrap(fmt.Errorf("reading the TSIG secret: %w", err), "--tsig-secret-file names the file")
+				return nil, hint.Wrap(fmt.Errorf("--tsig-secret-file: %w", err), hint.Of(err))
 			}
-			p.Secret = strings.TrimSpace(string(secret))
+			p.Secret = strings.TrimSpace(secret)
 		}
 		return inDNS(p), nil
 	}

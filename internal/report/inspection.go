@@ -15,8 +15,10 @@ type Judged struct {
 	// Where is a path or an address; Role what it is used for, in words.
 	Where string `json:"where"`
 	Role  string `json:"role,omitempty"`
-	// Err is why it cannot be judged.
-	Err string `json:"error,omitempty"`
+	// Err is why it cannot be judged; Unseen, that it is only that this user may
+	// not read it.
+	Err    string `json:"error,omitempty"`
+	Unseen bool   `json:"unseen,omitempty"`
 	*certs.Inspection
 }
 
@@ -35,7 +37,7 @@ func (j Judged) MarshalJSON() ([]byte, error) {
 
 // Broken says whether something about it is bad.
 func (j Judged) Broken() bool {
-	return j.Err != "" || j.Inspection != nil && j.Has(certs.Bad)
+	return j.Err != "" && !j.Unseen || j.Inspection != nil && j.Has(certs.Bad)
 }
 
 // Certificate prints one: with all its findings and its chain, or, brief,

@@ -85,6 +85,7 @@ func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step
 		return nil, err
 	}
 	ses.Facts, ses.ConfigDir = f, f.Config.Dir
+	ses.ownLineages()
 	if b, err := m.ReadFile(ses.openSSLPath()); err == nil {
 		f.OpenSSLFile = string(b)
 	}
@@ -93,6 +94,25 @@ func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step
 	}
 	ses.Inspect(ses.Answers)
 	return ses, nil
+}
+
+// ownLineages says of the certificates that were got here who renews them. What
+// this user may not read stays without an owner.
+func (s *Session) ownLineages() {
+	k := s.Keeper()
+	known, err := k.All()
+	if err != nil {
+		return
+	}
+	for _, l := range known {
+		for _, path := range k.Files(l) {
+			for i := range s.Facts.Certificates {
+				if c := &s.Facts.Certificates[i]; c.Chain == path {
+					c.Owner, c.Source = "postseal", ""
+				}
+			}
+		}
+	}
 }
 
 // etcDir is the folder above the chain files.

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -48,7 +47,7 @@ func New(ctx context.Context, code string, values, files map[string]string) (*ac
 		if _, ok := known.Field(name); !ok {
 			all = append(all, unknown(known, name))
 		}
-		content, err := private(path)
+		content, err := acme.ReadSecret(path)
 		all = append(all, err)
 		secrets.Add(content)
 	}
@@ -115,34 +114,6 @@ func namesakes(p dnsproviders.Provider, environ []string) []string {
 
 func unknown(p dnsproviders.Provider, name string) error {
 	return hint.New(fmt.Sprintf("%s has no field %.60q", p.Name, name), "postseal cert providers "+p.Code+" lists them")
-}
-
-// secretSize is more than any secret has, in bytes.
-const secretSize = 64 << 10
-
-// private reads a file that only its owner can read.
-func private(path string) (string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", hint.New(path+" does not exist", "put the secret into it, and then: chmod 600 "+path)
-	case err != nil:
-		return "", fmt.Errorf("reading a secret: %w", err)
-	case !info.Mode().IsRegular():
-		return "", hint.New(path+" is no file", "name the file that holds the secret")
-	case info.Mode().Perm()&0o077 != 0:
-		return "", hint.New(fmt.Sprintf("others can read the secret in %s (mode %04o)", path, info.Mode().Perm()), "chmod 600 "+path)
-	case info.Size() > secretSize:
-		return "", hint.New(path+" is too long for a secret", "name the file that holds the secret, and nothing else")
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("reading a secret: %w", err)
-	}
-	if strings.TrimSpace(string(data)) == "" {
-		return "", hint.New(path+" is empty", "put the secret into it")
-	}
-	return string(data), nil
 }
 
 // makeTime bounds making a provider.
