@@ -50,6 +50,19 @@ Exit codes:
 // errFindings is how a verb says that it found something, without a message.
 var errFindings = errors.New("findings")
 
+// toldError is an error that the verb has printed itself: only its exit code is
+// left.
+type toldError struct{ error }
+
+func (t toldError) Unwrap() error { return t.error }
+
+func told(err error) error {
+	if err == nil {
+		return nil
+	}
+	return toldError{err}
+}
+
 // usageError is a command line that cannot be understood.
 type usageError struct{ error }
 
@@ -92,7 +105,7 @@ func Main(args []string, in *os.File, out, err io.Writer) int {
 // finish prints an error and maps it to an exit code.
 func (a *app) finish(err error) int {
 	code := exitCode(a.ctx, err)
-	if err == nil || errors.Is(err, errFindings) {
+	if err == nil || errors.Is(err, errFindings) || errors.As(err, new(toldError)) {
 		return code
 	}
 	if a.json {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"postseal/certs"
+	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/report"
 	"postseal/internal/session"
@@ -151,16 +153,42 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 	if err != nil {
 		return err
 	}
+	old, err := a.machine.ReadFile(present)
+	if err != nil {
+		return err
+	}
 	if err := a.machine.ReplaceSecret(present, text); err != nil {
 		return err
+	}
+	if err := a.reloadClient(s.ConfigDir); err != nil {
+		if again := a.machine.ReplaceSecret(present, old); again != nil {
+			return hint.Wrap(fmt.Errorf("%w: %w; and putting it back: %w", apply.ErrNotRolledBack, err, again), "the key from before is in no file any more: "+next+" is what Postfix sends with")
+		}
+		return hint.Wrap(fmt.Errorf("%w: %w", apply.ErrRolledBack, err), hint.Of(err))
 	}
 	if err := a.machine.Remove(next); err != nil {
 		return err
 	}
-	o, err := a.machine.Act(a.ctx, "postfix", "-c", s.ConfigDir, "reload")
-	if err != nil || o.Code != 0 {
-		return hint.New("the new key is in place, but Postfix was not reloaded", report.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"}))
+	fingerprint := certs.PublicKeyFingerprint(c.Leaf())
+	if a.json {
+		return a.printer(a.out).JSON(map[string]any{"certificate": present, "in_use": fingerprint})
 	}
-	fmt.Fprintf(a.out, "In use now: %s\n", certs.PublicKeyFingerprint(c.Leaf()))
+	fmt.Fprintf(a.out, "In use now: %s\n", fingerprint)
+	return nil
+}
+
+// reloadClient makes Postfix send with what is in the file now. One that does
+// not run reads it when it starts.
+func (a *app) reloadClient(configDir string) error {
+	if o, err := a.machine.Run(a.ctx, "postfix", "-c", configDir, "status"); err == nil && o.Code != 0 {
+		return nil
+	}
+	o, err := a.machine.Act(a.ctx, "postfix", "-c", configDir, "reload")
+	if err == nil && o.Code != 0 {
+		err = fmt.Errorf("postfix reload ended with %d: %.300s", o.Code, strings.TrimSpace(o.Stderr))
+	}
+	if err != nil {
+		return hint.Wrap(err, "see why: "+report.ShellLine([]string{"postfix", "-c", configDir, "reload"}))
+	}
 	return nil
 }

@@ -103,8 +103,8 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert obtain ...")
 	}
 	if d.Challenge == interview.ProofByHand {
-		if !a.onTerminal() {
-			return usageError{hint.New("a record made by hand needs a terminal", "run it on one, or choose another --challenge")}
+		if !a.onTerminal() || a.json {
+			return usageError{hint.New("a record made by hand needs a person at a terminal", "run it on one and without --json, or choose another --challenge")}
 		}
 		k.ByHand = &acme.Manual{Done: a.enters()}
 	}

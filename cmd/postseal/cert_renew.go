@@ -72,8 +72,12 @@ func (a *app) certRenew(names []string, force bool, risks []string) error {
 		}
 		list = append(list, x)
 	}
-	if a.json && err == nil {
-		return a.printer(a.out).JSON(map[string]any{"certificates": list})
+	if a.json {
+		out := map[string]any{"certificates": list}
+		if err != nil {
+			out["failure"] = report.ErrorsJSON(err, exitCode(a.ctx, err))
+		}
+		return errors.Join(told(err), a.printer(a.out).JSON(out))
 	}
 	if len(list) == 0 && err == nil && !a.json {
 		fmt.Fprintln(a.out, "No certificate was obtained here: postseal cert obtain gets one.")
