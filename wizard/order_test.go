@@ -102,3 +102,62 @@ func TestBeside(t *testing.T) {
 		}
 	}
 }
+
+// TestProviderFields: a provider is found by a part of its name, and asked for
+// what it needs, field by field; a secret typed where its file belongs is not
+// shown again.
+func TestProviderFields(t *testing.T) {
+	h := open(t, files(t))
+	startOrder(h)
+	h.release()
+	for n := 0; h.question.Name() != "challenge" && n < 10; n++ {
+		h.press("enter")
+	}
+	for n := 0; h.question.options[h.question.cursor].Text != "dns" && n < 10; n++ {
+		h.press("down")
+	}
+	h.press("enter")
+	if h.question.Name() != "dns-provider" || !strings.Contains(h.see(), "/ find") {
+		t.Fatal(h.see())
+	}
+	all := len(h.question.options)
+	h.press("/")
+	for _, k := range "power" {
+		h.press(string(k))
+	}
+	if n := len(h.question.options); n >= all || n < 2 || !strings.Contains(h.see(), "PowerDNS") || strings.Contains(h.see(), "Cloudflare") {
+		t.Fatalf("%d of %d\n%s", n, all, h.see())
+	}
+	h.press("esc")
+	if len(h.question.options) != all {
+		t.Errorf("%d of %d are back", len(h.question.options), all)
+	}
+	h.press("/")
+	for _, k := range "powerdns" {
+		h.press(string(k))
+	}
+	h.press("enter", "enter")
+	if h.question.Name() != "dns-set" || !strings.Contains(h.see(), "PDNS_API_URL=") || !strings.Contains(h.see(), "enter fill it in") {
+		t.Fatal(h.see())
+	}
+	h.press("enter")
+	for _, k := range "http://127.0.0.1:8081" {
+		h.press(string(k))
+	}
+	h.press("enter")
+	if got := h.question.chosen(); len(got) != 1 || got[0] != "PDNS_API_URL=http://127.0.0.1:8081" {
+		t.Fatalf("%q\n%s", got, h.see())
+	}
+	h.press("enter")
+	if h.question.Name() != "dns-secret-file" || !strings.Contains(h.see(), "PDNS_API_KEY=") {
+		t.Fatal(h.see())
+	}
+	h.press("enter")
+	for _, k := range "hunter2" {
+		h.press(string(k))
+	}
+	h.press("enter", "enter")
+	if h.question.Name() != "dns-secret-file" || h.question.err == nil || strings.Contains(h.question.err.Error(), "hunter2") {
+		t.Fatalf("%v\n%s", h.question.err, h.see())
+	}
+}

@@ -85,6 +85,9 @@ func (p *plain) question(q item) (back bool, err error) {
 			}
 			line = strings.Join(files, " ")
 		}
+		if line, err = p.completed(line, options); err != nil {
+			return false, err
+		}
 		if err := p.take(q, line, suggested, options); err != nil {
 			p.print.Errors(err)
 			continue
@@ -135,6 +138,23 @@ func (p *plain) hung(lead, text string) {
 		}
 		fmt.Fprintln(p.out, oneLine(lead)+l)
 	}
+}
+
+// completed asks for the rest of each answer of the line that is only begun.
+func (p *plain) completed(line string, options []ask.Option) (string, error) {
+	words := strings.Fields(line)
+	for i, w := range words {
+		n, err := strconv.Atoi(w)
+		if err != nil || n < 1 || n > len(options) || !options[n-1].Open {
+			continue
+		}
+		rest, err := p.read(options[n-1].Text)
+		if err != nil {
+			return "", err
+		}
+		words[i] = options[n-1].Text + strings.TrimSpace(rest)
+	}
+	return strings.Join(words, " "), nil
 }
 
 // take sets and checks an answer: a number of the list, a word, or nothing

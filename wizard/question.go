@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/charmbracelet/bubbles/cursor"
 	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -27,6 +26,8 @@ type questionState struct {
 	// ticked says that the person chose some of them, on this page.
 	checked map[int]bool
 	ticked  bool
+	// find narrows the options.
+	find findState
 	// input is open when the answer is typed.
 	input   textinput.Model
 	typing  bool
@@ -48,12 +49,13 @@ func (m *Model) ask(q item) {
 	s := questionState{item: q, checked: map[int]bool{}, effects: map[string]effect{}}
 	s.section, s.title, s.why, s.text = q.Texts()
 	f := m.session.Facts
+	now, _ := q.Value(f, answers)
 	for _, o := range q.Options(f, answers) {
-		if o.Hidden == "" {
+		begun := o.Open && slices.ContainsFunc(now, func(v string) bool { return strings.HasPrefix(v, o.Text) })
+		if o.Hidden == "" && !begun {
 			s.options = append(s.options, o)
 		}
 	}
-	now, _ := q.Value(f, answers)
 	for i, o := range s.options {
 		if slices.Contains(now, o.Text) {
 			s.cursor = i
@@ -69,16 +71,12 @@ func (m *Model) ask(q item) {
 	}
 	if placeholder, ok := q.FreeText(); ok {
 		s.options = append(s.options, ask.Option{Text: otherText, Help: "type " + placeholder})
-		s.input = textinput.New()
-		s.input.Prompt = ""
-		s.input.Placeholder = placeholder
-		s.input.PlaceholderStyle = m.theme.quiet
-		s.input.Cursor.SetMode(cursor.CursorStatic)
-		s.input.CharLimit = 4096
+		s.input = m.newInput(placeholder)
 	}
 	if q.Name() == certKey && m.order == nil {
 		s.options = append(s.options, ask.Option{Text: newText, Help: "ask a CA for it, by ACME"})
 	}
+	s.find.all = s.options
 	m.question = s
 	m.foresee()
 	if strings.HasSuffix(q.Name(), certKey) && m.order == nil { // of the server, and of the client
@@ -97,7 +95,11 @@ const (
 const certKey = "cert"
 
 // answers says whether an option is one.
-func answers(o ask.Option) bool { return o.Text != otherText && o.Text != newText }
+func answers(o ask.Option) bool { return o.Text != otherText && o.Text != newText && !o.Open }
+
+// typed says whether the option opens the input: to type an answer, or to
+// complete one that is begun.
+func typed(o ask.Option) bool { return o.Text == otherText || o.Open }
 
 // chosen is the answer that the page shows now.
 func (q *questionState) chosen() []string {
@@ -132,20 +134,28 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 		return nil
 	case q.typing:
 		return m.typeKey(k)
+	case q.find.open:
+		return m.findKey(k)
 	}
 	switch k.String() {
 	case "up", "k":
 		q.cursor, q.err = max(0, q.cursor-1), nil
 	case "down", "j":
 		q.cursor, q.err = min(len(q.options)-1, q.cursor+1), nil
+	case "/":
+		if q.findable() {
+			return m.openFind()
+		}
 	case " ":
+		if q.options[q.cursor].Open {
+			return m.openInput()
+		}
 		if q.Repeats() && answers(q.options[q.cursor]) {
 			m.check()
 		}
 	case "enter", "right":
-		if q.options[q.cursor].Text == otherText {
-			q.typing, q.err = true, nil
-			return q.input.Focus()
+		if typed(q.options[q.cursor]) {
+			return m.openInput()
 		}
 		if q.options[q.cursor].Text == newText {
 			return m.startOrder()
@@ -168,6 +178,41 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 		return m.quit()
 	}
 	return nil
+}
+
+// openInput opens the line to type an answer into.
+func (m *Model) openInput() tea.Cmd {
+	q := &m.question
+	q.typing, q.err = true, nil
+	if o := q.options[q.cursor]; o.Open {
+		q.input.SetValue(o.Text)
+		q.input.CursorEnd()
+	} else if q.begun() {
+		q.input.SetValue("")
+	}
+	return q.input.Focus()
+}
+
+// begun says whether what stands in the input is what an option begins.
+func (q *questionState) begun() bool {
+	return slices.ContainsFunc(q.options, func(o ask.Option) bool { return o.Open && strings.HasPrefix(q.input.Value(), o.Text) })
+}
+
+// complete makes an answer of what was begun, and ticks it.
+func (m *Model) complete() {
+	q := &m.question
+	text := strings.TrimSpace(q.input.Value())
+	if q.err = q.Set(m.flow().answers.Clone(), []string{text}, ask.Typed); q.err != nil {
+		return
+	}
+	q.options = slices.Clone(q.options)
+	q.options[q.cursor] = ask.Option{Text: text, Help: q.options[q.cursor].Help}
+	q.checked[q.cursor], q.ticked, q.typing = q.Repeats(), true, false
+	for i, o := range q.options {
+		q.checked[i] = q.checked[i] && o.Text != "none"
+	}
+	q.input.SetValue("")
+	q.input.Blur()
 }
 
 // check ticks an option. "none" stands alone.
@@ -193,6 +238,10 @@ func (m *Model) typeKey(k tea.KeyMsg) tea.Cmd {
 		q.input.Blur()
 		return nil
 	case "enter":
+		if q.options[q.cursor].Open {
+			m.complete()
+			return nil
+		}
 		return m.answer()
 	}
 	// What is pasted may bring marks that turn the direction of writing.

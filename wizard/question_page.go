@@ -41,6 +41,7 @@ func (m *Model) questionPage() page {
 		add("   " + t.strong.Render(l))
 	}
 	add("")
+	add(m.findLine(width)...)
 	focus := 0
 	for i, o := range q.options {
 		if i == q.cursor {
@@ -79,7 +80,15 @@ func (m *Model) questionPage() page {
 	if q.Repeats() {
 		p.keys = slices.Insert(p.keys, 1, "space tick")
 	}
+	if q.findable() {
+		p.keys = slices.Insert(p.keys, 1, "/ find")
+	}
+	if q.cursor < len(q.options) && q.options[q.cursor].Open {
+		p.keys[slices.Index(p.keys, "enter next")] = "enter fill it in"
+	}
 	switch {
+	case q.find.open:
+		p.keys = []string{"enter choose among these", "esc all again", "ctrl+c quit"}
 	case q.waiting:
 		p.keys = []string{"← back", "q quit"}
 	case q.typing:
@@ -111,7 +120,7 @@ func (m *Model) option(i int, o ask.Option, width int) []string {
 		}
 		lead += tick
 	}
-	if o.Text == otherText && q.typing {
+	if q.typing && i == q.cursor && typed(o) {
 		in := q.input
 		in.Width = max(10, width-6)
 		return []string{lead + in.View()}

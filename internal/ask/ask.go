@@ -76,6 +76,8 @@ type Choice[T any] struct {
 	Value T
 	Name  string // as written in flags and files
 	Help  string
+	// Open says that Name is only how an answer begins: "TOKEN=".
+	Open bool
 }
 
 // Suggestion is a proposed answer, why, and what it rests on.
@@ -161,6 +163,8 @@ type Option struct {
 	Text, Help string
 	// Hidden says why the option makes no sense here; empty: it does.
 	Hidden string
+	// Open says that Text is only how an answer begins.
+	Open bool
 }
 
 // Get returns the answer that counts: the given one, or else the suggestion.
@@ -202,7 +206,7 @@ func (q *Question[T, F]) Options(f F, a *Answers) []Option {
 	}
 	if q.Offer != nil {
 		for _, c := range q.Offer(f, a) {
-			out = append(out, Option{Text: c.Name, Help: c.Help})
+			out = append(out, Option{Text: c.Name, Help: c.Help, Open: c.Open})
 		}
 	}
 	return out

@@ -18,7 +18,7 @@ type facts struct{ Big bool }
 
 var colour = &Question[string, *facts]{
 	Key: "colour", Section: "Looks", Title: "Which colour?",
-	Choices: []Choice[string]{{"red", "red", "like blood"}, {"blue", "blue", "like the sky"}},
+	Choices: []Choice[string]{{Value: "red", Name: "red", Help: "like blood"}, {Value: "blue", Name: "blue", Help: "like the sky"}},
 	Suggest: func(f *facts, _ *Answers) Suggestion[string] {
 		if f.Big {
 			return Suggestion[string]{"blue", "big things are blue", Detected}

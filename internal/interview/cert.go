@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"postseal/certs"
 	"postseal/internal/ask"
@@ -55,7 +56,7 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 		behind := ""
 		for _, c := range f.ServerCertificates() {
 			paths = append(paths, c.Chain)
-			if c.Source != "" {
+			if absolute(c.Source) == nil {
 				good, behind = append(good, c.Source), c.Owner
 			} else if usable(c) {
 				good = append(good, c.Chain)
@@ -178,6 +179,8 @@ func absolute(path string) error {
 	switch {
 	case !filepath.IsAbs(path):
 		return hint.New(fmt.Sprintf("%.60q is not a full path", path), "start it with /")
+	case strings.ContainsFunc(path, unicode.IsControl):
+		return fmt.Errorf("%.60q: a path with a control character", path)
 	case strings.ContainsAny(path, " ,${}"):
 		return fmt.Errorf("%.60q: Postfix cannot read a path with a blank, comma, dollar or brace", path)
 	}

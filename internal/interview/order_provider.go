@@ -3,6 +3,7 @@ package interview
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -58,6 +59,10 @@ what each of them needs.`,
 		Help: `postseal cert providers NAME lists the fields of a provider. What is a secret is refused here: it belongs into a
 file.`,
 		Placeholder: "PDNS_API_URL=http://127.0.0.1:8081",
+		Offer: func(f Facts, a *ask.Answers) []ask.Choice[string] {
+			p, _ := chosen(f, a)
+			return begun(p, false)
+		},
 		When: func(f Facts, a *ask.Answers) bool {
 			p, ok := chosen(f, a)
 			return ok && slices.ContainsFunc(p.Fields, func(x dnsproviders.Field) bool { return !x.Secret })
@@ -79,6 +84,10 @@ file.`,
 		Help: `Files that only root can read, each with one secret and nothing else. postseal cert providers NAME lists the fields
 of a provider.`,
 		Placeholder: "CF_DNS_API_TOKEN=/etc/postseal/cloudflare.token",
+		Offer: func(f Facts, a *ask.Answers) []ask.Choice[string] {
+			p, _ := chosen(f, a)
+			return begun(p, true)
+		},
 		When: func(f Facts, a *ask.Answers) bool {
 			p, ok := chosen(f, a)
 			return ok && slices.ContainsFunc(p.Fields, func(x dnsproviders.Field) bool { return x.Secret })
@@ -87,8 +96,10 @@ of a provider.`,
 			p, _ := chosen(f, a)
 			all := []error{fields(p, v, true)}
 			for _, pair := range v {
-				_, path, _ := strings.Cut(pair, "=")
-				all = append(all, absolute(path))
+				name, path, _ := strings.Cut(pair, "=")
+				if !filepath.IsAbs(path) { // it may be the secret itself, and is not repeated
+					all = append(all, hint.New(name+": this is not a full path", "write the secret into a file, and give its path from / on"))
+				}
 			}
 			var given []string
 			for _, pair := range append(o.dnsSet.Get(f, a), v...) {
@@ -104,6 +115,29 @@ of a provider.`,
 		p, _ := chosen(f, a)
 		return true, p.Name + " needs " + p.Needs()
 	})
+}
+
+// begun are the fields of a provider, those that it needs first, each as the
+// beginning of an answer.
+func begun(p dnsproviders.Provider, secret bool) []ask.Choice[string] {
+	needed := slices.Concat(p.Sets...)
+	var first, rest []ask.Choice[string]
+	for _, f := range p.Fields {
+		if f.Secret != secret {
+			continue
+		}
+		c := ask.Choice[string]{Value: f.Name + "=", Name: f.Name + "=", Help: f.Text, Open: true}
+		if secret {
+			c.Help = "the file with it: " + f.Text
+		}
+		if slices.Contains(needed, f.Name) || len(needed) == 0 && !f.Optional {
+			first = append(first, c)
+		} else {
+			c.Help += " (can be left out)"
+			rest = append(rest, c)
+		}
+	}
+	return append(first, rest...)
 }
 
 // fields checks that all are fields of a provider, and secrets or none.

@@ -442,7 +442,7 @@ func TestStaleCopy(t *testing.T) {
 	m := lab.Machine(t, "3.7.11", files)
 	stale := func(p *plan.Plan) bool {
 		return slices.ContainsFunc(p.Risks, func(r plan.Risk) bool {
-			return r.Name == plan.RiskStaleCopy && strings.Contains(r.Text, "--cert "+live+"fullchain.pem")
+			return r.Name == plan.RiskStaleCopy && strings.Contains(r.Text, "certbot renews "+live+"fullchain.pem")
 		})
 	}
 	p, _ := build(t, m, "cert=/etc/ssl/mail/mx.pem", "key=/etc/ssl/mail/mx.key")

@@ -172,11 +172,11 @@ func (b *builder) staleRisk(c certs.Facts, from []string) {
 		if !ok {
 			continue
 		}
-		way := "--cert " + d.Chain + " is used where it lies"
+		way := "--cert with that path follows it"
 		if slices.Contains(from, d.Chain) { // in another order than Postfix wants
 			way = "let its deploy hook run postseal apply"
 		}
-		b.risk(RiskStaleCopy, "%s renews this certificate in %s, and Postfix would read a copy: after the next renewal it shows the old one until that runs out. %s", d.Owner, d.Chain, way)
+		b.risk(RiskStaleCopy, "%s renews %s. Postfix would read a copy, and go on showing the old one after a renewal: %s", d.Owner, d.Chain, way)
 		return
 	}
 }
