@@ -3,8 +3,11 @@ package wizard
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"postseal/certs"
+	"postseal/internal/interview"
+	"postseal/internal/session"
 )
 
 // judge judges the certificates that can be chosen, so that drawing need not.
@@ -33,9 +36,15 @@ func (m *Model) certificateLines(width int) (out []string) {
 	if q.typing || q.cursor >= len(q.options) {
 		return nil
 	}
+	say := func(sign, text string) { out = append(out, hang(sign+" ", wrap(text, width-2))...) }
+	for _, due := range m.session.Due() {
+		say(t.sign(signNote), due)
+	}
+	if len(out) > 0 {
+		out = append(out, "")
+	}
 	for _, i := range q.judged[q.options[q.cursor].Text] {
 		out = append(out, t.quiet.Render("the certificate"), t.quiet.Render(strings.Repeat("─", max(0, width))))
-		say := func(sign, text string) { out = append(out, hang(sign+" ", wrap(text, width-2))...) }
 		for _, n := range m.session.Facts.Needed {
 			if i.Covers(n.Name) {
 				say(t.sign(signGood), n.Name)
@@ -56,7 +65,11 @@ func (m *Model) certificateLines(width int) (out []string) {
 			}
 			return name + " " + t.quiet.Render("no")
 		}
+		out = append(out, m.renewalLines(q.options[q.cursor].Text, i, width)...)
 		out = append(out, "good for  "+use(i.ServerUse, "server")+"   "+use(i.ClientUse, "client"))
+		if evidence, refused := interview.ClientEvidence(m.session.Facts); !i.ClientUse && !refused && m.session.Facts.Wanted.Sent > 0 {
+			out = append(out, styled(t.quiet, wrap("client use is not needed: "+evidence, width))...)
+		}
 		for _, f := range i.Findings {
 			switch {
 			case f.Topic == "names" || f.Topic == "client use": // drawn above
@@ -68,6 +81,26 @@ func (m *Model) certificateLines(width int) (out []string) {
 		}
 	}
 	return out
+}
+
+// renewalLines say when a certificate is due, and who renews it.
+func (m *Model) renewalLines(path string, i certs.Inspection, width int) []string {
+	for _, c := range m.session.Facts.Certificates {
+		if c.Chain != path || c.Fingerprint != i.Fingerprint {
+			continue
+		}
+		return styled(m.theme.quiet, wrap("due "+renewal(m.session.Renewal(c)), width))
+	}
+	return nil
+}
+
+// renewal says when something is due, and who does it: a client, or a person.
+func renewal(r session.Renewal) string {
+	who := "hand"
+	if r.By != "" {
+		who = r.By
+	}
+	return r.At.UTC().Format(time.DateOnly) + ", by " + who
 }
 
 // noted are the topics whose notes are shown beside the question.

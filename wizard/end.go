@@ -4,13 +4,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"slices"
 	"strings"
-	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/apply"
 	"postseal/internal/report"
+	"postseal/internal/session"
 )
 
 // endState is the last page.
@@ -139,8 +140,8 @@ func (m *Model) sealedPage() page {
 	if len(m.result.Command) > 0 {
 		row("same again", report.ShellLine(m.result.Command))
 	}
-	if end := soonest(r.Proofs); !end.IsZero() {
-		row("next due", end.UTC().Format(time.DateOnly)+"  the certificate ends")
+	if due := m.nextDue(r.Proofs); due != "" {
+		row("next due", due)
 	}
 	keys := []string{"c copy the command", "l what was run", "q quit"}
 	if e.copied {
@@ -149,12 +150,18 @@ func (m *Model) sealedPage() page {
 	return page{lines: lines, keys: keys}
 }
 
-// soonest is when the first of the served certificates ends.
-func soonest(proofs []apply.Proof) (end time.Time) {
-	for _, p := range proofs {
-		if !p.Until.IsZero() && (end.IsZero() || p.Until.Before(end)) {
-			end = p.Until
+// nextDue says which of the served certificates is to be renewed first, when,
+// and by whom.
+func (m *Model) nextDue(proofs []apply.Proof) string {
+	var first session.Renewal
+	for _, c := range m.session.Facts.Certificates {
+		served := slices.ContainsFunc(proofs, func(p apply.Proof) bool { return c.Fingerprint != "" && p.Serves[c.Algorithm] == c.Fingerprint })
+		if r := m.session.Renewal(c); served && (first.At.IsZero() || r.At.Before(first.At)) {
+			first = r
 		}
 	}
-	return end
+	if first.At.IsZero() {
+		return ""
+	}
+	return renewal(first)
 }

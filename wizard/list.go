@@ -37,7 +37,7 @@ func (m *Model) showList() tea.Cmd {
 // openRerun opens on what is due, or else on the list.
 func (m *Model) openRerun() tea.Cmd {
 	cert, ok := interview.All.Lookup(certKey)
-	if !ok || !m.session.Facts.RenewalDue() || !cert.Relevant(m.session.Facts, m.server.answers) {
+	if !ok || len(m.session.Due()) == 0 || !cert.Relevant(m.session.Facts, m.server.answers) {
 		return m.showList()
 	}
 	m.list.editing = true

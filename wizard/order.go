@@ -106,6 +106,7 @@ func (m *Model) showOrder() tea.Cmd {
 	}
 	m.gen++
 	m.order.address, m.order.asking, m.order.metaErr = d.CA.Directory, true, nil
+	m.order.questions.Profiles = nil
 	gen, ctx, k := m.gen, m.ctx, m.session.Keeper()
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(ctx, metaTime)
@@ -120,6 +121,7 @@ func (m *Model) metaMsg(r metaMsg) {
 		return
 	}
 	m.order.asking, m.order.meta, m.order.metaErr = false, r.meta, r.err
+	m.order.questions.Profiles = r.meta.Profiles
 }
 
 // orderKey is a key on the page with everything about the order.
@@ -249,7 +251,7 @@ func (m *Model) orderPage() page {
 		quiet("The whole way is tried at the CA's staging place first: mistakes there cost nothing.")
 	}
 	if err == nil && l != nil {
-		quiet("Key and chain go to " + strings.Join(m.session.Keeper().Ordered(l), ", ") + ", readable by root only.")
+		quiet("Key and chain go to " + strings.Join(m.session.Keeper().Ordered(l), ", ") + ", readable by root only. The key stays at every renewal, so that TLSA records hold.")
 	}
 	return page{lines: lines, focus: focus, keys: []string{"y order it", "↑↓ choose", "enter change it", "← back", "q quit"}}
 }

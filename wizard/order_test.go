@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"postseal/certs/acme"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
 )
@@ -75,7 +76,7 @@ func TestOpensOnDue(t *testing.T) {
 		if at := h.stage == asking && h.question.Name() == certKey; at != due || !due && h.stage != overview {
 			t.Errorf("due %v: stage %d\n%s", due, h.stage, h.see())
 		}
-		if due && !strings.Contains(h.see(), "renewal is due") {
+		if due && !strings.Contains(h.see(), "should be renewed") {
 			t.Error(h.see())
 		}
 		if h.press("left"); due && h.stage != overview {
@@ -159,5 +160,30 @@ func TestProviderFields(t *testing.T) {
 	h.press("enter", "enter")
 	if h.question.Name() != "dns-secret-file" || h.question.err == nil || strings.Contains(h.question.err.Error(), "hunter2") {
 		t.Fatalf("%v\n%s", h.question.err, h.see())
+	}
+}
+
+// TestProfiles: what the CA says of its profiles is what can be chosen, and is
+// clean on the screen.
+func TestProfiles(t *testing.T) {
+	h := open(t, files(t))
+	startOrder(h)
+	h.release()
+	for n := 0; h.stage == asking && n < 10; n++ {
+		h.press("enter")
+	}
+	h.send(metaMsg{h.gen, h.order.address, acme.Meta{Profiles: map[string]string{"shortlived": "six days\x1b[31m"}}, nil})
+	q, _ := h.order.set.Lookup("acme-profile")
+	h.list.editing = true
+	h.ask(q)
+	if s := h.see(); !strings.Contains(s, "shortlived") || !strings.Contains(s, "six days") || strings.Contains(s, "\x1b[31m") {
+		t.Error(s)
+	}
+	for n := 0; h.question.options[h.question.cursor].Text != "shortlived" && n < 5; n++ {
+		h.press("down")
+	}
+	h.press("enter")
+	if got := h.order.answers.Texts("acme-profile"); len(got) != 1 || got[0] != "shortlived" {
+		t.Errorf("%q\n%s", got, h.see())
 	}
 }

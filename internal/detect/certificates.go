@@ -354,14 +354,6 @@ func (f *Facts) ServerCertificates() []Certificate {
 	return slices.DeleteFunc(slices.Clone(f.Certificates), func(c Certificate) bool { return !c.Server })
 }
 
-// RenewalDue says whether a certificate that is served should have been renewed
-// by now, as far as its lifetime tells.
-func (f *Facts) RenewalDue() bool {
-	return slices.ContainsFunc(f.ServerCertificates(), func(c Certificate) bool {
-		return c.Err == nil && certs.DueByLifetime(c.NotBefore, c.NotAfter).Before(f.Now)
-	})
-}
-
 // ClientCertificates are those that the configuration sends with.
 func (f *Facts) ClientCertificates() []Certificate {
 	return slices.DeleteFunc(slices.Clone(f.Certificates), func(c Certificate) bool { return !c.Client })

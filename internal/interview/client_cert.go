@@ -53,7 +53,7 @@ one, a certificate made for that purpose, known to him by its fingerprint, is th
 		return ""
 	},
 	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[ClientCertificate] {
-		evidence, refused := evidence(f)
+		evidence, refused := ClientEvidence(f)
 		if used := f.ClientCertificates(); len(used) > 0 {
 			why := "one is in use; " + evidence
 			if used[0].Err == nil && !used[0].ClientUse {
@@ -90,9 +90,9 @@ one, a certificate made for that purpose, known to him by its fingerprint, is th
 	},
 }
 
-// evidence is what the log says about who wants a client certificate, in words,
+// ClientEvidence is what the log says about who wants a client certificate, in words,
 // and whether mail was refused for want of one.
-func evidence(f Facts) (text string, refused bool) {
+func ClientEvidence(f Facts) (text string, refused bool) {
 	w := f.Wanted
 	span := "in the log"
 	if w.Days > 0 {

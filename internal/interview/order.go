@@ -21,6 +21,9 @@ type Order struct {
 	ask.Set[Facts]
 	cas authority.List
 	web detect.Web
+	// Profiles are what the CA offers, with its own words on each, once it was
+	// asked (draft-ietf-acme-profiles).
+	Profiles map[string]string
 
 	server, caFile, email, eabKID, eabHMACFile                              *ask.Question[string, Facts]
 	names, dnsSet, dnsSecretFile                                            *ask.Question[[]string, Facts]

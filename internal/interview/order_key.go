@@ -2,6 +2,7 @@ package interview
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -78,5 +79,15 @@ of your own can do it: the request then asks for both uses.`,
 		Why:         "CAs that offer several differ in lifetime and in what the certificate contains.",
 		Help:        `postseal cert obtain --list-profiles shows what the CA offers; none leaves it to the CA.`,
 		Placeholder: "tlsserver",
+		Offer: func(Facts, *ask.Answers) []ask.Choice[string] {
+			if len(o.Profiles) == 0 {
+				return nil
+			}
+			out := []ask.Choice[string]{{Value: "none", Name: "none", Help: "the CA's default"}}
+			for _, name := range slices.Sorted(maps.Keys(o.Profiles)) {
+				out = append(out, ask.Choice[string]{Value: name, Name: name, Help: o.Profiles[name]})
+			}
+			return out
+		},
 	}, "the CA has a default")
 }

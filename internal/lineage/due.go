@@ -21,11 +21,20 @@ func (i *Issued) Due(now time.Time) (bool, string) {
 		}
 		return true, "the CA wants it renewed now"
 	}
-	at := certs.DueByLifetime(i.NotBefore, i.NotAfter)
+	at := i.Moment()
 	if now.Before(at) {
 		return false, "due on " + at.UTC().Format(time.DateOnly) + ", when a third of its life is left"
 	}
 	return true, "less than a third of its life is left"
+}
+
+// Moment is when it is to be renewed: the moment drawn from what the CA said, or
+// when a third of its life is left.
+func (i *Issued) Moment() time.Time {
+	if !i.At.IsZero() {
+		return i.At
+	}
+	return certs.DueByLifetime(i.NotBefore, i.NotAfter)
 }
 
 // ask asks the CA when to renew, if it is time to ask. Of a new window one

@@ -64,6 +64,8 @@ type Session struct {
 	// Suppressions take findings out of the card; they are in the answers file.
 	Suppressions []audit.Suppression
 
+	// issued is what was got here from a CA, by the path of its file.
+	issued      map[string]*lineage.Issued
 	answersText string
 	answersNew  bool
 	ownAnswers  bool // the default file, which we write
@@ -94,25 +96,6 @@ func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step
 	}
 	ses.Inspect(ses.Answers)
 	return ses, nil
-}
-
-// ownLineages says of the certificates that were got here who renews them. What
-// this user may not read stays without an owner.
-func (s *Session) ownLineages() {
-	k := s.Keeper()
-	known, err := k.All()
-	if err != nil {
-		return
-	}
-	for _, l := range known {
-		for _, path := range k.Files(l) {
-			for i := range s.Facts.Certificates {
-				if c := &s.Facts.Certificates[i]; c.Chain == path {
-					c.Owner, c.Source = "postseal", ""
-				}
-			}
-		}
-	}
 }
 
 // etcDir is the folder above the chain files.

@@ -1,0 +1,74 @@
+package session
+
+import (
+	"fmt"
+	"time"
+
+	"postseal/certs"
+	"postseal/internal/detect"
+	"postseal/internal/lineage"
+)
+
+// Renewal is when a certificate should be replaced, and who does that.
+type Renewal struct {
+	At time.Time
+	// By is the program that renews it, or empty: then a person must.
+	By string
+}
+
+// Renewal is by the CA's word, where it gave one for a certificate that was got
+// here, and else by the certificate's life.
+func (s *Session) Renewal(c detect.Certificate) Renewal {
+	for path, i := range s.issued {
+		if path == c.Chain && i.Fingerprint == c.Fingerprint {
+			return Renewal{i.Moment(), c.Owner}
+		}
+	}
+	if c.Source != "" { // a copy, which its owner does not know of
+		return Renewal{certs.DueByLifetime(c.NotBefore, c.NotAfter), ""}
+	}
+	return Renewal{certs.DueByLifetime(c.NotBefore, c.NotAfter), c.Owner}
+}
+
+// Due says, in words, what should be done now about the certificates in use: a
+// renewal, a copy that stayed behind, a next key that can be taken.
+func (s *Session) Due() (out []string) {
+	f := s.Facts
+	for _, o := range f.Outdated() {
+		out = append(out, fmt.Sprintf("%s stayed behind: %s is newer", o.Shown.Chain, o.Renewed.Chain))
+	}
+	for _, c := range f.Certificates {
+		if c.Err != nil || !c.Server && !c.Client && c.Service == "" || !s.Renewal(c).At.Before(f.Now) {
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s should be renewed: it ends on %s", c.Chain, c.NotAfter.UTC().Format(time.DateOnly)))
+	}
+	for path, i := range s.issued {
+		if n := i.Next; n != nil && !n.Seen.IsZero() && f.Now.After(n.Seen.Add(n.Hold)) {
+			out = append(out, fmt.Sprintf("the next key of %s has been published for long enough: postseal cert rollover takes it", path))
+		}
+	}
+	return out
+}
+
+// ownLineages says of the certificates that were got here who renews them. What
+// this user may not read stays without an owner.
+func (s *Session) ownLineages() {
+	k := s.Keeper()
+	known, err := k.All()
+	if err != nil {
+		return
+	}
+	s.issued = map[string]*lineage.Issued{}
+	for _, l := range known {
+		for algorithm, i := range l.Issued {
+			path := k.Path(l, algorithm)
+			s.issued[path] = i
+			for j := range s.Facts.Certificates {
+				if c := &s.Facts.Certificates[j]; c.Chain == path {
+					c.Owner, c.Source = "postseal", ""
+				}
+			}
+		}
+	}
+}
