@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -21,14 +22,33 @@ func NewClient(name string, now time.Time) (Chain, error) {
 	if err != nil {
 		return Chain{}, fmt.Errorf("making a key: %w", err)
 	}
+	return selfSign(key, []string{name}, x509.ExtKeyUsageClientAuth, now)
+}
+
+// NewServer makes a self-signed certificate for server use, good for ten years,
+// for a key, or for one that it makes. Senders with DANE go by the key alone
+// (RFC 7672, section 3.1.1), and others that encrypt without proof take any;
+// who checks by CAs, as with MTA-STS, refuses it.
+func NewServer(key crypto.Signer, names []string, now time.Time) (Chain, error) {
+	if key == nil {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return Chain{}, fmt.Errorf("making a key: %w", err)
+		}
+		key = k
+	}
+	return selfSign(key, names, x509.ExtKeyUsageServerAuth, now)
+}
+
+func selfSign(key crypto.Signer, names []string, use x509.ExtKeyUsage, now time.Time) (Chain, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return Chain{}, fmt.Errorf("making a serial number: %w", err)
 	}
 	t := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
 		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(10, 0, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{use}, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {

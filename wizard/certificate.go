@@ -13,10 +13,7 @@ import (
 // judge judges the certificates that can be chosen, so that drawing need not.
 func (m *Model) judge() {
 	q, f := &m.question, m.session.Facts
-	want := certs.Want{Roots: f.Roots(), Now: f.Now, TLSA: f.TLSA}
-	for _, n := range f.Needed {
-		want.Names = append(want.Names, n.Name)
-	}
+	want := certs.Want{Names: f.NeededNames(), Roots: f.Roots(), Now: f.Now, TLSA: f.TLSA}
 	q.judged = map[string][]certs.Inspection{}
 	for _, o := range q.options {
 		if !answers(o) {

@@ -232,6 +232,8 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 		m.judged(msg)
 	case inspected:
 		return m.inspected(msg)
+	case selfSignedMsg:
+		return m.selfSignedMsg(msg)
 	case orderReady:
 		return m.orderReady(msg)
 	case metaMsg:

@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"postseal/certs/acme"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
+	"postseal/internal/plan"
 )
 
 // TestOrderIsNoAnswer: leaving an order, from wherever, leads back to the
@@ -185,5 +187,29 @@ func TestProfiles(t *testing.T) {
 	h.press("enter")
 	if got := h.order.answers.Texts("acme-profile"); len(got) != 1 || got[0] != "shortlived" {
 		t.Errorf("%q\n%s", got, h.see())
+	}
+}
+
+// TestSelfSigned: a certificate without a CA is made, answers the question, and
+// what it means is a risk by name.
+func TestSelfSigned(t *testing.T) {
+	h := open(t, files(t))
+	h.begin()
+	for n := 0; h.question.Name() != certKey && n < 10; n++ {
+		h.press("enter")
+	}
+	h.choose(ownText)
+	h.press("enter", "n")
+	if h.question.making || len(h.machine.changed) > 0 {
+		t.Fatalf("changed %q", h.machine.changed)
+	}
+	h.press("enter", "y")
+	got := h.server.answers.Texts(certKey)
+	if len(got) != 1 || !strings.HasSuffix(got[0], "/self-signed.pem") {
+		t.Fatalf("%q\n%s", got, h.see())
+	}
+	p, err := h.session.Preview(h.server.answers)
+	if err != nil || !slices.ContainsFunc(p.Risks, func(r plan.Risk) bool { return r.Name == plan.RiskSelfSigned }) {
+		t.Errorf("%v %+v", err, p.Risks)
 	}
 }

@@ -12,12 +12,20 @@ import (
 	"postseal/internal/lineage"
 )
 
-// newNumber is the number of the option that orders a certificate, or "".
-func (p *plain) newNumber(options []ask.Option) string {
-	if n := len(options); n > 0 && options[n-1].Text == newText {
-		return strconv.Itoa(n)
+// newWay is what makes the certificate that is not there yet and that a line
+// chooses by its number, or nil.
+func (p *plain) newWay(line string, options []ask.Option) func() ([]string, error) {
+	n, err := strconv.Atoi(line)
+	if err != nil || n < 1 || n > len(options) {
+		return nil
 	}
-	return ""
+	switch options[n-1].Text {
+	case newText:
+		return p.obtain
+	case ownText:
+		return func() ([]string, error) { return selfSigned(p.session) }
+	}
+	return nil
 }
 
 // obtain asks about a new certificate, orders it, and returns its files. It

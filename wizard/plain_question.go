@@ -23,7 +23,7 @@ func (p *plain) question(q item) (back bool, err error) {
 		}
 	}
 	if q.Name() == certKey && !p.ordering {
-		options = append(options, ask.Option{Text: newText, Help: "ask a CA for it, by ACME"})
+		options = append(options, newOptions...)
 	}
 	fmt.Fprintln(p.out)
 	number, of := p.place(q, section)
@@ -72,8 +72,8 @@ func (p *plain) question(q item) (back bool, err error) {
 				continue
 			}
 		}
-		if line != "" && line == p.newNumber(options) {
-			files, err := p.obtain()
+		if way := p.newWay(line, options); way != nil {
+			files, err := way()
 			switch {
 			case errors.Is(err, errQuit):
 				return false, err

@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -32,6 +33,7 @@ type questionState struct {
 	input   textinput.Model
 	typing  bool
 	waiting bool // files are being looked at
+	making  bool // whether to make a self-signed certificate is asked
 	err     error
 	// effects are the plans of the options, so that moving is instant.
 	effects map[string]effect
@@ -69,12 +71,12 @@ func (m *Model) ask(q item) {
 			s.checked[s.cursor] = q.Repeats()
 		}
 	}
+	if q.Name() == certKey && m.order == nil {
+		s.options = append(s.options, newOptions...)
+	}
 	if placeholder, ok := q.FreeText(); ok {
 		s.options = append(s.options, ask.Option{Text: otherText, Help: "type " + placeholder})
 		s.input = m.newInput(placeholder)
-	}
-	if q.Name() == certKey && m.order == nil {
-		s.options = append(s.options, ask.Option{Text: newText, Help: "ask a CA for it, by ACME"})
 	}
 	s.find.all = s.options
 	m.question = s
@@ -85,17 +87,26 @@ func (m *Model) ask(q item) {
 }
 
 // Options that are no answers: otherText opens the input, newText orders a
-// certificate.
+// certificate, ownText makes one without a CA.
 const (
 	otherText = "another …"
 	newText   = "a new one …"
+	ownText   = "self-signed …"
 )
+
+// newOptions lead to a certificate that is not there yet.
+var newOptions = []ask.Option{
+	{Text: newText, Help: "ask a CA for it, by ACME"},
+	{Text: ownText, Help: "without a CA: for DANE alone"},
+}
 
 // certKey is the question that a new certificate answers.
 const certKey = "cert"
 
 // answers says whether an option is one.
-func answers(o ask.Option) bool { return o.Text != otherText && o.Text != newText && !o.Open }
+func answers(o ask.Option) bool {
+	return o.Text != otherText && o.Text != newText && o.Text != ownText && !o.Open
+}
 
 // typed says whether the option opens the input: to type an answer, or to
 // complete one that is begun.
@@ -132,6 +143,12 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 			return m.quit()
 		}
 		return nil
+	case q.making:
+		q.making = false
+		if k.String() == "y" {
+			return m.selfSign()
+		}
+		return nil
 	case q.typing:
 		return m.typeKey(k)
 	case q.find.open:
@@ -157,8 +174,14 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 		if typed(q.options[q.cursor]) {
 			return m.openInput()
 		}
-		if q.options[q.cursor].Text == newText {
+		switch q.options[q.cursor].Text {
+		case newText:
 			return m.startOrder()
+		case ownText:
+			if q.making, q.err = len(m.session.Facts.Needed) > 0, nil; !q.making {
+				q.err = errors.New("this server has no name to make a certificate for")
+			}
+			return nil
 		}
 		if q.Repeats() && !q.ticked && !q.checked[q.cursor] {
 			// Enter takes what the cursor is on, unless something was ticked here.

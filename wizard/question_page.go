@@ -54,6 +54,11 @@ func (m *Model) questionPage() page {
 		focus = len(lines)
 		add(m.errorLines(q.err, width+4)...)
 	}
+	if q.making {
+		add("")
+		focus = len(lines)
+		add(hang("   "+t.caution.Render(signNote)+" ", wrap("This writes "+m.session.Keeper().SelfSignedPath(m.session.Facts.NeededNames())+", with a new key unless one is there. Senders that check certificates by their CA hold mail back; Postfix shows it once it is applied.", width-2))...)
+	}
 	if q.waiting {
 		add("", "   "+t.quiet.Render("looking at the files …"))
 	}
@@ -89,6 +94,8 @@ func (m *Model) questionPage() page {
 	switch {
 	case q.find.open:
 		p.keys = []string{"enter choose among these", "esc all again", "ctrl+c quit"}
+	case q.making:
+		p.keys = []string{"y make it", "esc leave it"}
 	case q.waiting:
 		p.keys = []string{"← back", "q quit"}
 	case q.typing:

@@ -23,7 +23,7 @@ func (a *app) certCmd() *cobra.Command {
 		Short: "Find, judge, obtain and renew certificates",
 		Args:  usageArgs(cobra.NoArgs),
 	}
-	cmd.AddCommand(a.certListCmd(), a.certInspectCmd(), a.certObtainCmd(), a.certRenewCmd(), a.certClientCmd(), a.certHookCmd(), a.certProvidersCmd(), a.certRollOverCmd())
+	cmd.AddCommand(a.certListCmd(), a.certInspectCmd(), a.certObtainCmd(), a.certRenewCmd(), a.certSelfSignedCmd(), a.certClientCmd(), a.certHookCmd(), a.certProvidersCmd(), a.certRollOverCmd())
 	for _, c := range cmd.Commands() {
 		c.Long += exitHelp
 	}
@@ -191,12 +191,7 @@ func (a *app) judge(f *detect.Facts, what string, names []string, want certs.Wan
 func (a *app) want(f *detect.Facts, names []string) certs.Want {
 	w := certs.Want{Names: names, Roots: f.Roots(), Now: f.Now}
 	if len(names) == 0 {
-		for _, n := range f.Needed {
-			w.Names = append(w.Names, n.Name)
-		}
-	}
-	if len(names) == 0 {
-		w.TLSA = f.TLSA
+		w.Names, w.TLSA = f.NeededNames(), f.TLSA
 	} else if f.Resolver.Validates == detect.Yes {
 		w.TLSA, _ = detect.Published(a.ctx, a.machine, f.Resolver.Servers[0], w.Names)
 	}

@@ -84,11 +84,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	f.Resolver, f.Needed = resolver, append(f.Needed, names...)
 	done(StepResolver, f)
 	if f.Resolver.Validates == Yes {
-		var all []string
-		for _, n := range f.Needed {
-			all = append(all, n.Name)
-		}
-		f.TLSA, f.Unproved = Published(ctx, m, f.Resolver.Servers[0], all)
+		f.TLSA, f.Unproved = Published(ctx, m, f.Resolver.Servers[0], f.NeededNames())
 	}
 	done(StepNames, f)
 	return f, nil

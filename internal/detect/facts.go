@@ -94,6 +94,15 @@ type Name struct {
 	Why  string `json:"why"`
 }
 
+// NeededNames are the names alone.
+func (f *Facts) NeededNames() []string {
+	var out []string
+	for _, n := range f.Needed {
+		out = append(out, n.Name)
+	}
+	return out
+}
+
 // Resolver is what answers the DNS questions of Postfix.
 type Resolver struct {
 	// Path is the resolv.conf that counts: the one in the chroot, if the

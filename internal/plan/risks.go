@@ -159,7 +159,7 @@ func (b *builder) certificateRisks() {
 			b.risk(RiskIncompleteChain, "the chain of %s lacks the certificate of its issuer (%s): senders that check certificates hold their mail back", strings.Join(c.Names, ", "), c.Issuer)
 		}
 		if !slices.ContainsFunc(b.f.Needed, func(n detect.Name) bool { return c.Covers(n.Name) }) {
-			b.risk(RiskWrongName, "the certificate is for %s, and this server is %s: senders that check names hold their mail back", strings.Join(c.Names, ", "), b.neededNames())
+			b.risk(RiskWrongName, "the certificate is for %s, and this server is %s: senders that check names hold their mail back", strings.Join(c.Names, ", "), strings.Join(b.f.NeededNames(), ", "))
 		}
 	}
 }
@@ -194,14 +194,6 @@ func (b *builder) daneRisk(c served) {
 // unchanged says whether the certificate is shown already.
 func unchanged(c certs.Facts, now []certs.Facts) bool {
 	return slices.ContainsFunc(now, func(d certs.Facts) bool { return d.Fingerprint == c.Fingerprint && d.Complete == c.Complete })
-}
-
-func (b *builder) neededNames() string {
-	var out []string
-	for _, n := range b.f.Needed {
-		out = append(out, n.Name)
-	}
-	return strings.Join(out, ", ")
 }
 
 // isServing and servesAfter tell whether a certificate is shown at all.
