@@ -28,6 +28,8 @@ type orderState struct {
 	meta    acme.Meta
 	metaErr error
 	asking  bool
+	// limit says how often the CA may still be asked, if that is known.
+	limit string
 	// err is why it cannot be ordered, or why the order failed.
 	err error
 }
@@ -89,6 +91,7 @@ type metaMsg struct {
 	gen     int
 	address string
 	meta    acme.Meta
+	limit   string
 	err     error
 }
 
@@ -111,8 +114,12 @@ func (m *Model) showOrder() tea.Cmd {
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(ctx, metaTime)
 		defer cancel()
+		limit, _, err := k.Allowance(l)
+		if err != nil {
+			return metaMsg{gen: gen, address: d.CA.Directory, err: err}
+		}
 		meta, err := k.Meta(ctx, l)
-		return metaMsg{gen, d.CA.Directory, meta, err}
+		return metaMsg{gen, d.CA.Directory, meta, limit, err}
 	}
 }
 
@@ -120,7 +127,7 @@ func (m *Model) metaMsg(r metaMsg) {
 	if m.order == nil || m.order.address != r.address {
 		return
 	}
-	m.order.asking, m.order.meta, m.order.metaErr = false, r.meta, r.err
+	m.order.asking, m.order.meta, m.order.limit, m.order.metaErr = false, r.meta, r.limit, r.err
 	m.order.questions.Profiles = r.meta.Profiles
 }
 
@@ -246,6 +253,9 @@ func (m *Model) orderPage() page {
 		lines = append(lines, m.errorLines(o.metaErr, m.width-2)...)
 	case o.meta.Terms != "":
 		say("Ordering accepts the CA's terms of service: " + o.meta.Terms)
+	}
+	if o.limit != "" && err == nil && !o.asking {
+		quiet("The CA's limits: " + o.limit + ".")
 	}
 	if err == nil && d.CA.Staging != "" {
 		quiet("The whole way is tried at the CA's staging place first: mistakes there cost nothing.")

@@ -174,7 +174,7 @@ func TestProfiles(t *testing.T) {
 	for n := 0; h.stage == asking && n < 10; n++ {
 		h.press("enter")
 	}
-	h.send(metaMsg{h.gen, h.order.address, acme.Meta{Profiles: map[string]string{"shortlived": "six days\x1b[31m"}}, nil})
+	h.send(metaMsg{h.gen, h.order.address, acme.Meta{Profiles: map[string]string{"shortlived": "six days\x1b[31m"}}, "", nil})
 	q, _ := h.order.set.Lookup("acme-profile")
 	h.list.editing = true
 	h.ask(q)
@@ -211,5 +211,23 @@ func TestSelfSigned(t *testing.T) {
 	p, err := h.session.Preview(h.server.answers)
 	if err != nil || !slices.ContainsFunc(p.Risks, func(r plan.Risk) bool { return r.Name == plan.RiskSelfSigned }) {
 		t.Errorf("%v %+v", err, p.Risks)
+	}
+}
+
+// TestLimits: an order that the CA would refuse is not made, and the page says
+// from when on it may be.
+func TestLimits(t *testing.T) {
+	f := files(t)
+	f["/etc/postseal/cas.json"] = `{"as_of": "2026-11-23", "cas": [{"name": "here", "title": "Here", "directory": "https://127.0.0.1:1/dir", "staging": "https://127.0.0.1:1/staging", "uses": "server", "note": "free", "source": "a test",
+		"limits": {"same_names": 1, "days": 7, "failures": 5, "source": "a test"}}]}`
+	f["/var/lib/postseal/acme/127.0.0.1_1_dir/attempts.json"] = `[{"when": "` + time.Now().Add(-time.Hour).Format(time.RFC3339) + `", "names": ["mx.example.org"], "signed": true}]`
+	h := open(t, f)
+	startOrder(h)
+	h.release()
+	for n := 0; h.stage == asking && n < 10; n++ {
+		h.press("enter")
+	}
+	if s := h.see(); !strings.Contains(s, "it would refuse before") {
+		t.Error(s)
 	}
 }

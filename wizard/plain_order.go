@@ -3,6 +3,8 @@ package wizard
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,9 +81,19 @@ func (p *plain) confirm(k *lineage.Keeper, l *lineage.Lineage, staging bool) err
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, metaTime)
 	defer cancel()
+	limit, _, err := k.Allowance(l)
+	if err != nil {
+		return err
+	}
 	meta, err := k.Meta(ctx, l)
 	if err != nil {
 		return err
+	}
+	if len(meta.Profiles) > 0 {
+		p.wrapped("Its profiles, of which --acme-profile asks for one: " + strings.Join(slices.Sorted(maps.Keys(meta.Profiles)), ", "))
+	}
+	if limit != "" {
+		p.wrapped("The CA's limits: " + limit)
 	}
 	if meta.Terms != "" {
 		p.wrapped("Ordering accepts the CA's terms of service: " + meta.Terms)

@@ -103,25 +103,33 @@ func (k *Keeper) lead(ctx context.Context, names []string) error {
 
 // limits looks whether the CA would refuse because it was asked too often.
 func (k *Keeper) limits(l *Lineage) error {
+	text, left, err := k.Allowance(l)
+	if err == nil && left < 2 && left >= 0 && k.Step != nil {
+		k.Step(apply.Event{Step: "the CA's limits", State: apply.Noted, Text: text})
+	}
+	return err
+}
+
+// Allowance says, in words and as a number, how many more certificates for these
+// names the CA would sign after this order; -1 and no words if no limit is
+// known. It fails if the CA would refuse this one, with when it no longer would.
+func (k *Keeper) Allowance(l *Lineage) (text string, left int, err error) {
 	cas := k.CAs
 	if cas == nil {
 		list, err := CAs(k.M)
 		if err != nil {
-			return err
+			return "", -1, err
 		}
 		cas = &list
 	}
 	ca, err := cas.Find(l.Server)
 	if err != nil || ca.Limits == nil {
-		return nil //nolint:nilerr // nothing is known of it
+		return "", -1, nil //nolint:nilerr // nothing is known of it
 	}
 	past, err := k.attempts(l.Server)
 	if err != nil {
-		return err
+		return "", -1, err
 	}
-	left, err := within(ca.Limits, past, l.Names, k.M.Now())
-	if err == nil && left < 2 && left >= 0 && k.Step != nil {
-		k.Step(apply.Event{Step: "the CA's limits", State: apply.Noted, Text: fmt.Sprintf("after this, %d more for exactly these names in %d days; renewals do not count", left, ca.Limits.Days)})
-	}
-	return err
+	left, err = within(ca.Limits, past, l.Names, k.M.Now())
+	return fmt.Sprintf("after this, %d more for exactly these names in %d days; renewals do not count", left, ca.Limits.Days), left, err
 }
