@@ -121,23 +121,26 @@ of a provider.`,
 // beginning of an answer.
 func begun(p dnsproviders.Provider, secret bool) []ask.Choice[string] {
 	needed := slices.Concat(p.Sets...)
-	var first, rest []ask.Choice[string]
-	for _, f := range p.Fields {
-		if f.Secret != secret {
-			continue
+	place := func(f dnsproviders.Field) int {
+		if i := slices.Index(needed, f.Name); i >= 0 {
+			return i
 		}
+		return len(needed)
+	}
+	fields := slices.DeleteFunc(slices.Clone(p.Fields), func(f dnsproviders.Field) bool { return f.Secret != secret })
+	slices.SortStableFunc(fields, func(a, b dnsproviders.Field) int { return place(a) - place(b) })
+	var out []ask.Choice[string]
+	for _, f := range fields {
 		c := ask.Choice[string]{Value: f.Name + "=", Name: f.Name + "=", Help: f.Text, Open: true}
 		if secret {
-			c.Help = "the file with it: " + f.Text
+			c.Help = "a file with: " + f.Text
 		}
-		if slices.Contains(needed, f.Name) || len(needed) == 0 && !f.Optional {
-			first = append(first, c)
-		} else {
+		if place(f) == len(needed) && (len(needed) > 0 || f.Optional) {
 			c.Help += " (can be left out)"
-			rest = append(rest, c)
 		}
+		out = append(out, c)
 	}
-	return append(first, rest...)
+	return out
 }
 
 // fields checks that all are fields of a provider, and secrets or none.
