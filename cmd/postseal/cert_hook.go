@@ -14,9 +14,10 @@ import (
 // hooks are where the clients want a program that runs after each renewal, or
 // how to name one.
 var hooks = []struct{ client, how string }{
-	{"certbot", "save it as /etc/letsencrypt/renewal-hooks/deploy/postseal, mode 0755"},
+	{"certbot", "save it as /etc/letsencrypt/renewal-hooks/deploy/postseal, mode 0755. With DANE also: certbot reconfigure --cert-name NAME --reuse-key, so that the TLSA record holds"},
 	{"dehydrated", "call it from the function deploy_cert of your hook script"},
 	{"acme.sh", "save it as /etc/postseal/deploy-hook, mode 0755; then acme.sh --install-cert -d NAME --reloadcmd /etc/postseal/deploy-hook"},
+	{"step", "save it as /etc/postseal/deploy-hook, mode 0755; then step ca renew --daemon --exec /etc/postseal/deploy-hook CERT KEY"},
 	{"lego", "save it as /etc/postseal/deploy-hook, mode 0755; then lego renew --renew-hook /etc/postseal/deploy-hook"},
 }
 

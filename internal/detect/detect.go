@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,8 +85,14 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	wg.Wait()
 	f.Resolver, f.Needed = resolver, append(f.Needed, names...)
 	done(StepResolver, f)
-	if f.Resolver.Validates == Yes {
-		f.TLSA, f.Unproved = Published(ctx, m, f.Resolver.Servers[0], f.NeededNames())
+	if len(f.Resolver.Servers) > 0 {
+		signed, unproved := Published(ctx, m, f.Resolver.Servers[0], f.NeededNames())
+		if f.Resolver.Validates == Yes {
+			f.TLSA, f.Unproved = signed, slices.Sorted(maps.Keys(unproved))
+		} else { // one that sets AD without being believed is not believed here either
+			maps.Copy(unproved, signed)
+			f.Doubtful = unproved
+		}
 	}
 	done(StepNames, f)
 	return f, nil

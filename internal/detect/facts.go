@@ -36,9 +36,12 @@ type Facts struct {
 	Hostname string
 	Needed   []Name
 	// TLSA are the signed records published for those names, port 25;
-	// Unproved are names with records that nobody vouched for.
+	// Unproved are names with records that nobody vouched for. Doubtful are the
+	// records of those names where the resolver does not validate: whether they
+	// count cannot be told here, and other servers can.
 	TLSA     map[string][]certs.TLSA
 	Unproved []string
+	Doubtful map[string][]certs.TLSA
 
 	Certificates []Certificate
 	// PEM holds every certificate and key file that was looked at, by path.

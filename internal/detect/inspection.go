@@ -16,10 +16,10 @@ import (
 	"postseal/internal/postfix/mastercf"
 )
 
-// Published looks up the TLSA records of host names for port 25, as far as
-// they are signed: others do not count (RFC 7672, section 2.2). unproved are
-// names with records that nobody vouched for.
-func Published(ctx context.Context, m host.Reader, server string, names []string) (records map[string][]certs.TLSA, unproved []string) {
+// Published looks up the TLSA records of host names for port 25, those that
+// the server says are signed, and those that nobody vouched for: they do not
+// count (RFC 7672, section 2.2), if the server would know.
+func Published(ctx context.Context, m host.Reader, server string, names []string) (signed, unproved map[string][]certs.TLSA) {
 	answers := make([]host.Answer, len(names))
 	var wg sync.WaitGroup
 	for i, n := range names {
@@ -30,11 +30,11 @@ func Published(ctx context.Context, m host.Reader, server string, names []string
 		}()
 	}
 	wg.Wait()
-	records = map[string][]certs.TLSA{}
+	signed, unproved = map[string][]certs.TLSA{}, map[string][]certs.TLSA{}
 	for i, n := range names {
-		if len(answers[i].Records) > 0 && !answers[i].AD {
-			unproved = append(unproved, n)
-			continue
+		records := signed
+		if !answers[i].AD {
+			records = unproved
 		}
 		for _, text := range answers[i].Records {
 			if r, err := certs.ParseTLSA(text); err == nil {
@@ -42,7 +42,7 @@ func Published(ctx context.Context, m host.Reader, server string, names []string
 			}
 		}
 	}
-	return records, unproved
+	return signed, unproved
 }
 
 // Judge inspects what lies in a file, with its key if that is found, against

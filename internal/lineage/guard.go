@@ -19,7 +19,7 @@ import (
 
 // RiskUnprovedDANE is that of a certificate which no published record names,
 // where nobody can tell whether the records are signed, and so count.
-const RiskUnprovedDANE = "unproved-dane"
+const RiskUnprovedDANE = plan.RiskUnprovedDANE
 
 // tlsa are the records of the names that lead here: those that are signed, and
 // those of which that cannot be told. Notes say what could not be looked at.

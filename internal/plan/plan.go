@@ -200,7 +200,7 @@ var RiskNames = []string{
 	RiskLowerInboundFloor, RiskDropTLS10, RiskTLS13Only, RiskRequireInbound, RiskLowerInbound,
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
-	RiskSelfSigned, RiskBreakDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy,
+	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy,
 	RiskFailedRehearsal,
 }
 
@@ -223,6 +223,7 @@ const (
 	RiskIncompleteChain       = "incomplete-chain"
 	RiskSelfSigned            = "self-signed-certificate"
 	RiskBreakDANE             = "break-dane"
+	RiskUnprovedDANE          = "unproved-dane"
 	RiskAllowCiphers          = "allow-excluded-ciphers"
 	RiskReplaceHandEdits      = "replace-hand-edits"
 	RiskManagedElsewhere      = "managed-elsewhere"

@@ -266,21 +266,34 @@ func TestBreakDANE(t *testing.T) {
 	for name, c := range map[string]struct {
 		records []string
 		signed  bool
-		want    bool
+		blind   bool // the resolver does not validate
+		want    string
 	}{
-		"the present key": {[]string{present}, true, true},
-		"both":            {[]string{present, coming}, true, false},
-		"unsigned":        {[]string{present}, false, false},
-		"none":            {nil, true, false},
+		"the present key":             {[]string{present}, true, false, plan.RiskBreakDANE},
+		"both":                        {[]string{present, coming}, true, false, ""},
+		"unsigned":                    {[]string{present}, false, false, ""},
+		"none":                        {nil, true, false, ""},
+		"seen blindly":                {[]string{present}, false, true, plan.RiskUnprovedDANE},
+		"seen blindly, both":          {[]string{present, coming}, false, true, ""},
+		"seen blindly, none":          {nil, false, true, ""},
+		"seen blindly, with a claim ": {[]string{present}, true, true, plan.RiskUnprovedDANE},
 	} {
 		m := lab.Machine(t, "3.7.11", tree(t, ageing, stockMaster))
 		m.DNS[". NS"] = host.Answer{RCode: "NOERROR", AD: true, Records: []string{"a."}}
+		if c.blind {
+			m.DNS[". NS"] = host.Answer{RCode: "NOERROR", Records: []string{"a."}}
+		}
 		m.DNS["_25._tcp.mx.example.org TLSA"] = host.Answer{RCode: "NOERROR", AD: c.signed, Records: c.records}
 		p, f := build(t, m, "cert=/etc/ssl/mail/ec.pem")
-		if f.Resolver.Validates != detect.Yes {
+		if (f.Resolver.Validates == detect.Yes) == c.blind {
 			t.Fatalf("%+v", f.Resolver)
 		}
-		got := slices.ContainsFunc(p.Risks, func(r plan.Risk) bool { return r.Name == plan.RiskBreakDANE })
+		got := ""
+		for _, r := range p.Risks {
+			if r.Name == plan.RiskBreakDANE || r.Name == plan.RiskUnprovedDANE {
+				got += r.Name
+			}
+		}
 		if got != c.want {
 			t.Errorf("%s: %+v", name, p.Risks)
 		}

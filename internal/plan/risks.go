@@ -183,11 +183,20 @@ func (b *builder) staleRisk(c certs.Facts, from []string) {
 
 // daneRisk looks whether a new chain is what signed TLSA records name.
 func (b *builder) daneRisk(c served) {
-	for _, name := range slices.Sorted(maps.Keys(b.f.TLSA)) {
-		records := b.f.TLSA[name]
-		if slices.ContainsFunc(records, certs.TLSA.Usable) && !slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Matches(c.chain) }) {
-			b.risk(RiskBreakDANE, "no TLSA record of %s names the new %s certificate: senders with DANE would not deliver. Publish its record first, and wait: 3 1 1 %s", name, c.Algorithm, c.PublicKey)
+	unnamed := func(published map[string][]certs.TLSA) (out []string) {
+		for _, name := range slices.Sorted(maps.Keys(published)) {
+			records := published[name]
+			if slices.ContainsFunc(records, certs.TLSA.Usable) && !slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Matches(c.chain) }) {
+				out = append(out, name)
+			}
 		}
+		return out
+	}
+	if names := unnamed(b.f.TLSA); len(names) > 0 {
+		b.risk(RiskBreakDANE, "no TLSA record of %s names the new %s certificate: senders with DANE would not deliver. Publish its record first, and wait: 3 1 1 %s", strings.Join(names, ", "), c.Algorithm, c.PublicKey)
+	}
+	if names := unnamed(b.f.Doubtful); len(names) > 0 {
+		b.risk(RiskUnprovedDANE, "no TLSA record of %s names the new %s certificate. If the zone is signed, which cannot be told here, senders with DANE would not deliver. Its record: 3 1 1 %s", strings.Join(names, ", "), c.Algorithm, c.PublicKey)
 	}
 }
 
