@@ -30,10 +30,10 @@ type Parameter struct {
 // Direction tells it from the prefix of the name.
 func (p Parameter) Direction() Direction {
 	switch {
-	case strings.HasPrefix(p.Name, "smtpd_"), strings.HasPrefix(p.Name, "postscreen_"), p.Name == "relay_clientcerts":
-		return Receiving
-	case strings.HasPrefix(p.Name, "smtp_"), strings.HasPrefix(p.Name, "lmtp_"):
+	case strings.HasPrefix(p.Name, "smtp_"), strings.HasPrefix(p.Name, "lmtp_"), strings.HasPrefix(p.Name, "tlsproxy_client_"):
 		return Sending
+	case strings.HasPrefix(p.Name, "smtpd_"), strings.HasPrefix(p.Name, "postscreen_"), strings.HasPrefix(p.Name, "tlsproxy_"), p.Name == "relay_clientcerts", p.Name == "tls_server_sni_maps":
+		return Receiving
 	}
 	return Both
 }

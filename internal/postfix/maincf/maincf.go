@@ -86,6 +86,21 @@ func (f *File) Get(name string) (Entry, bool) {
 	return f.entries[i], true
 }
 
+// Line is a physical line by its number, from 1.
+type Line struct {
+	Number int
+	Text   string
+}
+
+// Continued are the lines that continue an assignment. Comments and blank lines
+// may stand between them and do not end it.
+func (f *File) Continued(e Entry) (out []Line) {
+	for _, i := range e.own[1:] {
+		out = append(out, Line{i + 1, strings.TrimRight(f.text.Physical[i], "\r\n")})
+	}
+	return out
+}
+
 // Problem is something in the file that Postfix refuses or warns of.
 type Problem struct {
 	Line  int // from 1
