@@ -62,7 +62,8 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 		return nil, err
 	}
 	f.findListeners()
-	f.findTransports()
+	f.findTransports(m)
+	f.findPolicies(m)
 	f.guessRole()
 	f.findLog(m)
 	f.findWanted(m)
@@ -70,6 +71,11 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	done(StepPostfix, f)
 	f.findBundle(m)
 	f.findCertificates(m, certsDir)
+	for _, path := range []string{f.Config.Text(nil, "smtp_tls_CAfile"), f.Config.Text(nil, "smtpd_tls_CAfile")} {
+		if path != "" {
+			f.InspectCA(m, path)
+		}
+	}
 	f.findProblems(m)
 	done(StepCertificates, f)
 

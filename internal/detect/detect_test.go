@@ -77,7 +77,7 @@ func TestListeners(t *testing.T) {
 	want := []string{
 		"smtp/inet smtp 127.0.0.1:25 may screened,proxy",
 		"submission/inet submission 127.0.0.1:587 encrypt auth",
-		"[::1]:465/inet submissions [::1]:465 encrypt wrapper",
+		"[::1]:465/inet internal [::1]:465 encrypt wrapper",
 		"127.0.0.1:10025/inet internal 127.0.0.1:10025 none ",
 		"192.0.2.1:26/inet smtp 192.0.2.1:26 encrypt ",
 	}
@@ -216,8 +216,8 @@ func TestProblems(t *testing.T) {
 	for _, c := range []struct{ name, main, master, parameter, text string }{
 		{"obsolete", "smtpd_use_tls = yes\n", "", "smtpd_use_tls", "since Postfix 2.3"},
 		{"misspelt name", "smtp_tls_securty_level = may\n", "", "smtp_tls_securty_level", "does not know this parameter"},
-		{"misspelt level", "smtpd_tls_security_level = maye\n", "", "smtpd_tls_security_level", "dies at every connection"},
-		{"comment after a value", "smtpd_tls_security_level = may # yes\n", "", "smtpd_tls_security_level", "dies at every connection"},
+		{"misspelt level", "smtpd_tls_security_level = maye\n", "", "smtpd_tls_security_level", "smtpd dies of it"},
+		{"comment after a value", "smtpd_tls_security_level = may # yes\n", "", "smtpd_tls_security_level", "smtpd dies of it"},
 		{"misspelt protocol", "smtpd_tls_protocols = >=TLS1.2\n", "", "smtpd_tls_protocols", "TLS is switched off"},
 		{"misspelt grade", "smtpd_tls_ciphers = strong\n", "", "smtpd_tls_ciphers", "dropped after STARTTLS"},
 		{"in master.cf", "", "26 inet n - n - - smtpd -o smtpd_tls_protocols=TLS1.2\n", "smtpd_tls_protocols", "TLS is switched off"},
@@ -231,8 +231,28 @@ func TestProblems(t *testing.T) {
 		{"table type that is gone", "smtp_tls_session_cache_database = lmdb:x\n", "", "smtp_tls_session_cache_database", "no lmdb"},
 		{"CA file missing", "smtp_tls_CAfile = /none.pem\n", "", "smtp_tls_CAfile", "TLS is off for sending"},
 		{"CA file missing, receiving", "smtpd_tls_CAfile = /none.pem\n", "", "smtpd_tls_CAfile", "TLS is off for receiving"},
-		{"certificate missing", "smtpd_tls_cert_file = /none.pem\n", "", "", "/none.pem does not exist"},
+		{"certificate missing", "smtpd_tls_cert_file = /none.pem\n", "", "smtpd_tls_chain_files", "/none.pem does not exist"},
 		{"overriding line", "smtpd_tls_loglevel = 1\nsmtpd_tls_loglevel = 0\n", "", "", "overrides smtpd_tls_loglevel of line 4"},
+		{"comment after a yes", "smtpd_tls_auth_only = yes # safe\n", "", "smtpd_tls_auth_only", "is not yes or no: smtpd dies"},
+		{"yes that is none", "smtp_tls_note_starttls_offer = on\n", "", "smtp_tls_note_starttls_offer", "smtp dies"},
+		{"number that is none", "smtpd_tls_ccert_verifydepth = nine\n", "", "smtpd_tls_ccert_verifydepth", "is not a number"},
+		{"time that is none", "smtpd_starttls_timeout = 5 m\n", "", "smtpd_starttls_timeout", "is not a time"},
+		{"library", "tls_preempt_cipherlist = on\n", "", "tls_preempt_cipherlist", "smtpd and smtp dies"},
+		{"by reference", "own_auth = yes # x\nsmtpd_tls_auth_only = $own_auth\n", "", "smtpd_tls_auth_only", "smtpd dies"},
+		{"in a service of its own", "", "26 inet n - n - - smtpd -o smtpd_tls_auth_only=on\n", "smtpd_tls_auth_only", "smtpd dies"},
+		{"nobody reads it", "lmtp_tls_note_starttls_offer = on\n", "", "lmtp_tls_note_starttls_offer", "no service reads it"},
+		{"lmtp", "lmtp_tls_note_starttls_offer = on\n", "lmtp unix - - n - - lmtp\n", "lmtp_tls_note_starttls_offer", "lmtp dies"},
+		{"comment after a file", "smtp_tls_CApath = /etc/ssl/certs # all\n", "", "smtp_tls_CApath", "part of the value"},
+		{"DNS support", "smtp_dns_support_level = dnsec\n", "", "smtp_dns_support_level", "none of disabled"},
+		{"dane, and no DNS", "smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\nsmtp_host_lookup = native\n", "", "smtp_tls_security_level", "smtp_host_lookup"},
+		{"dane of one transport", "", "out unix - - n - - smtp -o smtp_tls_security_level=dane\n", "smtp_tls_security_level", "acts as may"},
+		{"client certificate twice", "smtp_tls_chain_files = /c/x\nsmtp_tls_cert_file = /c/y\n", "", "smtp_tls_cert_file", "ignored"},
+		{"DSA certificate", "smtpd_tls_chain_files = /c/x\nsmtpd_tls_dcert_file = /c/y\n", "", "smtpd_tls_dcert_file", "ignored"},
+		{"policy table missing", "smtp_tls_policy_maps = hash:/none\n", "", "smtp_tls_policy_maps", "/none.db does not exist: all mail is deferred"},
+		{"SNI table missing", "tls_server_sni_maps = texthash:/none\n", "", "tls_server_sni_maps", "names a host fails"},
+		{"table without a type", "relay_clientcerts = /etc/postfix/certs\n", "", "relay_clientcerts", "no table"},
+		{"table type that is none", "smtp_tls_policy_maps = nosuch:/x\n", "", "smtp_tls_policy_maps", "has no nosuch: tables"},
+		{"swallowed", "smtpd_tls_loglevel = 1\n# TLS\n  smtpd_tls_security_level = may\n", "", "smtpd_tls_security_level", "belongs to smtpd_tls_loglevel of line 4"},
 		{"policy twice", "smtp_tls_policy_maps = static:x\nsmtp_tls_per_site = static:y\n", "", "smtp_tls_per_site", "ignored, since smtp_tls_policy_maps"},
 	} {
 		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + c.main, "master.cf": smtp + c.master}))
@@ -243,7 +263,7 @@ func TestProblems(t *testing.T) {
 			t.Errorf("%s: not among %+v", c.name, f.Problems)
 		}
 	}
-	if f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "own_tls = x\nrelayhost = $own_tls\n", "master.cf": smtp})); len(f.Problems) != 0 {
+	if f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "own_tls = x\nrelayhost = $own_tls\nsmtpd_tls_auth_only = YES\nsmtpd_starttls_timeout = 5m\nsmtpd_tls_loglevel = 1\nsmtp_tls_policy_maps = inline:{a=may}, ldap:x\nsmtpd_recipient_restrictions =\n  permit_mynetworks,\n# one\n  reject\n", "master.cf": smtp})); len(f.Problems) != 0 {
 		t.Errorf("a sound configuration has problems: %+v", f.Problems)
 	}
 }
@@ -426,5 +446,71 @@ func TestCopies(t *testing.T) {
 		if got := f.Outdated(); (len(got) == 1) != c.outdated || len(got) == 1 && got[0].Renewed.Chain != live+"fullchain.pem" {
 			t.Errorf("%s: outdated %+v", c.name, got)
 		}
+	}
+}
+
+// TestInside: listeners that only this machine reaches are no mail exchangers,
+// unless others' mail must come that way.
+func TestInside(t *testing.T) {
+	for _, x := range []struct {
+		name, main, master string
+		want               []detect.Kind
+	}{
+		{"send only", named + "inet_interfaces = loopback-only\n", smtp, []detect.Kind{detect.Internal}},
+		{"a domain of its own for reports", named + "inet_interfaces = localhost\nmydestination = example.org\n", smtp, []detect.Kind{detect.Internal}},
+		{"back from a filter", named + "relay_domains = example.org\n", smtp + "127.0.0.1:10026 inet n - n - - smtpd\n", []detect.Kind{detect.Relay, detect.Internal}},
+		{"web mailer", named, smtp + "[::1]:587 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n", []detect.Kind{detect.Relay, detect.Internal}},
+		{"behind a tunnel", named + "inet_interfaces = 127.0.0.1\nrelay_domains = example.org\n", smtp, []detect.Kind{detect.Relay}},
+		{"behind a proxy", named, "127.0.0.1:25 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy\n", []detect.Kind{detect.Relay}},
+		{"two addresses", named + "inet_interfaces = 127.0.0.1, 192.0.2.1\n", smtp, []detect.Kind{detect.Relay}},
+	} {
+		var got []detect.Kind
+		for _, l := range look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": x.main, "master.cf": x.master})).Listeners {
+			got = append(got, l.Kind)
+		}
+		if d := cmp.Diff(x.want, got); d != "" {
+			t.Errorf("%s (-want +got)\n%s", x.name, d)
+		}
+	}
+}
+
+// TestUse: what a transport is for is told by what names it.
+func TestUse(t *testing.T) {
+	const more = "out unix - - n - - smtp\n"
+	for _, x := range []struct {
+		name, main, table string
+		want              detect.Use
+	}{
+		{"nobody names it", "", "", detect.Some},
+		{"content filter", "content_filter = out:[127.0.0.1]:10024\n", "", detect.Inside},
+		{"content filter elsewhere", "content_filter = out:[192.0.2.1]:10024\n", "", detect.Inside},
+		{"FILTER in a table", "smtpd_client_restrictions = check_client_access hash:/etc/postfix/t\n", "192.0.2.1 FILTER out:[127.0.0.1]:10024\n", detect.Inside},
+		{"FILTER in main.cf", "smtpd_client_restrictions = check_client_access static:{FILTER out:[127.0.0.1]:10024}\n", "", detect.Inside},
+		{"transport table", "transport_maps = hash:/etc/postfix/t\n", "example.org out:[mx.example.org]\n", detect.Some},
+		{"transport table to itself", "transport_maps = hash:/etc/postfix/t\n", "example.org out:[127.0.0.1]:2525\n", detect.Inside},
+		{"mailboxes", "virtual_transport = out:localhost:24\n", "", detect.Inside},
+		{"default", "default_transport = out\n", "", detect.Default},
+		{"relayed domains", "relay_transport = out:[192.0.2.1]\n", "", detect.Default},
+		{"filter and more", "content_filter = out:[127.0.0.1]:10024\ntransport_maps = hash:/etc/postfix/t\n", "example.org out:[mx.example.org]\n", detect.Some},
+	} {
+		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + x.main, "master.cf": smtp + more, "/etc/postfix/t": x.table}))
+		if got := f.Transports[1].Use; got != x.want {
+			t.Errorf("%s: %s, not %s", x.name, got, x.want)
+		}
+	}
+}
+
+// TestPolicy: a next hop with a port is looked up as it is, a domain by its
+// parents too.
+func TestPolicy(t *testing.T) {
+	f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "smtp_tls_policy_maps = hash:/etc/postfix/p, ldap:x\n", "master.cf": smtp,
+		"/etc/postfix/p": "# x\n[Relay.example.net]:587 secure match=a\n.example.com encrypt\nexample.net may\n"}))
+	for hop, want := range map[string]string{"[relay.example.net]:587": "secure", "[relay.example.net]": "", "mail.example.com": "encrypt", "example.com": "", "example.net": "may"} {
+		if got := f.PolicyFor(hop); got != want {
+			t.Errorf("%s: %q", hop, got)
+		}
+	}
+	if !f.PoliciesUnread {
+		t.Error("a table that cannot be read is not told of")
 	}
 }

@@ -51,6 +51,11 @@ type Facts struct {
 	// CAFiles holds other collections that were looked at, by path.
 	CAFiles map[string]CABundle
 
+	// Policies are the entries of the policy tables for sending that could be
+	// read; PoliciesUnread says that there are others.
+	Policies       []Policy
+	PoliciesUnread bool
+
 	Resolver Resolver
 	Log      Log
 	Wanted   Wanted
@@ -146,12 +151,38 @@ type Manager struct {
 
 // Problem is a setting that does not do what it seems to.
 type Problem struct {
+	Kind      ProblemKind
 	Parameter string
 	Origin    postfix.Origin
 	Text      string
 	// Fatal: Postfix, or one of its services, does not run with it.
 	Fatal bool
 }
+
+// ProblemKind is what is wrong with a setting. The report card has a rule for
+// each.
+type ProblemKind string
+
+// The kinds of problems.
+const (
+	Grammar   ProblemKind = "grammar"       // main.cf says something else than it seems to
+	Swallowed ProblemKind = "swallowed"     // the line belongs to the setting before it
+	Obsolete  ProblemKind = "obsolete"      // replaced, or without effect
+	Unheard   ProblemKind = "unknown"       // this release has no such parameter
+	Deadly    ProblemKind = "deadly"        // a service does not run with it
+	TLSOff    ProblemKind = "TLS off"       // no handshake comes about
+	Comment   ProblemKind = "comment"       // a comment, or nonsense, is in the value
+	Ignored   ProblemKind = "ignored"       // another setting counts
+	NotHere   ProblemKind = "not here"      // no service can have it for itself
+	NoTable   ProblemKind = "no table"      // a lookup table does not open
+	NoCache   ProblemKind = "no cache"      // a session cache does not open
+	NoDANE    ProblemKind = "no DANE"       // DANE is set, and no signed answer is asked for
+	InClear   ProblemKind = "in clear"      // passwords may go without TLS
+	BadFile   ProblemKind = "unusable file" // of a certificate or key
+)
+
+// ProblemKinds are all of them.
+var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile}
 
 // Unseen is something that could not be looked at.
 type Unseen struct {

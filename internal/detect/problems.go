@@ -1,9 +1,12 @@
 package detect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,8 +19,9 @@ import (
 // fact about this configuration; what to do about it is not decided here.
 func (f *Facts) findProblems(m host.Reader) {
 	for _, p := range f.Config.Main.Problems() {
-		f.problem("", postfix.Origin{File: f.Config.MainPath(), Line: p.Line}, p.Text)
+		f.problem(Grammar, "", postfix.Origin{File: f.Config.MainPath(), Line: p.Line}, p.Text)
 	}
+	f.swallowed()
 	f.obsolete()
 	f.unknown()
 	f.badValues(nil)
@@ -27,20 +31,38 @@ func (f *Facts) findProblems(m host.Reader) {
 	}
 	f.contradictions()
 	f.missingFiles(m)
+	f.tables(m)
 }
 
-func (f *Facts) problem(parameter string, at postfix.Origin, text string) {
-	f.Problems = append(f.Problems, Problem{Parameter: parameter, Origin: at, Text: text})
+func (f *Facts) problem(k ProblemKind, parameter string, at postfix.Origin, text string) {
+	f.Problems = append(f.Problems, Problem{Kind: k, Parameter: parameter, Origin: at, Text: text, Fatal: k == Deadly})
 }
 
-func (f *Facts) fatal(parameter string, at postfix.Origin, text string) {
-	f.Problems = append(f.Problems, Problem{parameter, at, text, true})
+// assignment is what a line looks like that should be a setting of its own.
+var assignment = regexp.MustCompile(`^\s+([a-z][a-z0-9_]*)\s*=`)
+
+// swallowed finds settings that are lost because their line is indented: it
+// continues the one before, also across comments and blank lines.
+func (f *Facts) swallowed() {
+	for _, e := range f.Config.Main.Entries() {
+		for _, l := range f.Config.Main.Continued(e) {
+			found := assignment.FindStringSubmatch(l.Text)
+			if found == nil || found[1] == e.Name {
+				continue
+			}
+			_, known := f.Config.Defaults[found[1]]
+			if _, ours := postfix.Lookup(found[1]); known || ours {
+				f.problem(Swallowed, found[1], postfix.Origin{File: f.Config.MainPath(), Line: l.Number},
+					fmt.Sprintf("the line is indented: it belongs to %s of line %d, and is no setting", e.Name, e.Line))
+			}
+		}
+	}
 }
 
 func (f *Facts) obsolete() {
 	for _, e := range f.Config.Main.Entries() {
 		if p, ok := postfix.Lookup(e.Name); ok && p.Obsolete != "" {
-			f.problem(e.Name, postfix.Origin{File: f.Config.MainPath(), Line: e.Line}, "obsolete: "+p.Obsolete)
+			f.problem(Obsolete, e.Name, postfix.Origin{File: f.Config.MainPath(), Line: e.Line}, "obsolete: "+p.Obsolete)
 		}
 	}
 }
@@ -55,7 +77,7 @@ func (f *Facts) unknown() {
 		if _, known := f.Config.Defaults[e.Name]; known || e.Bad != "" || !strings.Contains(e.Name, "tls") || f.referred(e.Name) {
 			continue
 		}
-		f.problem(e.Name, postfix.Origin{File: f.Config.MainPath(), Line: e.Line},
+		f.problem(Unheard, e.Name, postfix.Origin{File: f.Config.MainPath(), Line: e.Line},
 			fmt.Sprintf("Postfix %s does not know this parameter and ignores it", f.Config.Version))
 	}
 }
@@ -78,35 +100,84 @@ func (f *Facts) referred(name string) bool {
 	return false
 }
 
-// levels are the words that the two security levels take.
-var levels = []string{"none", "may", "encrypt", "dane", "dane-only", "fingerprint", "verify", "secure"}
+// aboutTLS says whether a parameter is one of those that are looked at.
+func aboutTLS(name string) bool {
+	_, known := postfix.Lookup(name)
+	return known || strings.Contains(name, "tls")
+}
 
 // badValues looks at the values in main.cf, or at those that a service sets
 // itself. Postfix finds out when a client connects; postfix check does not.
 func (f *Facts) badValues(s *mastercf.Service) {
-	for _, name := range []string{"smtpd_tls_security_level", "smtp_tls_security_level"} {
+	var names []string
+	if s == nil {
+		for _, e := range f.Config.Main.Entries() {
+			names = append(names, e.Name)
+		}
+	} else {
+		for _, o := range s.Options {
+			names = append(names, o.Name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
 		v, own := f.own(s, name)
-		if own && v.Text != "" && !slices.Contains(levels, strings.ToLower(v.Text)) {
-			f.fatal(name, v.Origin, fmt.Sprintf("%.40q is no TLS level: the service dies at every connection", v.Text))
+		if _, known := f.Config.Defaults[name]; !own || !aboutTLS(name) || v.Err != nil || !known && f.Config.Defaults != nil {
+			continue
+		}
+		f.badValue(s, name, v)
+	}
+}
+
+func (f *Facts) badValue(s *mastercf.Service, name string, v postfix.Value) {
+	kind := f.Config.KindOf(name)
+	if !postfix.Wellformed(name, v.Text, kind) {
+		what := "is not " + string(kind)
+		if kind == postfix.Word {
+			what = "is none of " + strings.Join(postfix.Words(name), ", ")
+		}
+		text := fmt.Sprintf("%.40q %s", v.Text, what)
+		if who := f.readers(s, name); len(who) > 0 {
+			f.problem(Deadly, name, v.Origin, text+": "+strings.Join(who, " and ")+" dies of it, at every start")
+		} else {
+			f.problem(Comment, name, v.Origin, text+"; no service reads it")
+		}
+		return
+	}
+	switch suffix := strings.TrimLeft(name, "smtpdl"); suffix { // smtpd_, smtp_, lmtp_
+	case "_tls_protocols", "_tls_mandatory_protocols":
+		if _, err := postfix.ParseFloor(v.Text, f.Config.Version); err != nil {
+			f.problem(TLSOff, name, v.Origin, err.Error()+": TLS is switched off")
+			return
+		}
+	case "_tls_ciphers", "_tls_mandatory_ciphers":
+		if !slices.Contains([]string{"high", "medium", "low", "export", "null"}, strings.ToLower(v.Text)) {
+			f.problem(TLSOff, name, v.Origin, fmt.Sprintf("%.40q is no cipher grade: the connection is dropped after STARTTLS", v.Text))
+			return
 		}
 	}
-	for _, prefix := range []string{"smtpd", "smtp"} {
-		for _, name := range []string{prefix + "_tls_protocols", prefix + "_tls_mandatory_protocols"} {
-			v, own := f.own(s, name)
-			if !own {
-				continue
-			}
-			if _, err := postfix.ParseFloor(v.Text, f.Config.Version); err != nil {
-				f.problem(name, v.Origin, err.Error()+": TLS is switched off")
-			}
-		}
-		for _, name := range []string{prefix + "_tls_ciphers", prefix + "_tls_mandatory_ciphers"} {
-			v, own := f.own(s, name)
-			if own && !slices.Contains([]string{"high", "medium", "low", "export", "null"}, strings.ToLower(v.Text)) {
-				f.problem(name, v.Origin, fmt.Sprintf("%.40q is no cipher grade: the connection is dropped after STARTTLS", v.Text))
-			}
+	if comment.MatchString(v.Raw) {
+		f.problem(Comment, name, v.Origin, fmt.Sprintf("%.40q: what follows # is part of the value; comments have lines of their own", v.Raw))
+	}
+}
+
+// comment is one after a value, which main.cf does not have.
+var comment = regexp.MustCompile(`(^|\s)#`)
+
+// readers are the programs of this server that read a parameter when they
+// start: the service alone that sets it, or all that do not set it themselves.
+func (f *Facts) readers(s *mastercf.Service, name string) (out []string) {
+	all := f.Config.Master.Services()
+	if s != nil {
+		all = []mastercf.Service{*s}
+	}
+	for _, program := range postfix.Programs(name) {
+		reads := func(s mastercf.Service) bool { return s.Program() == program }
+		if !f.HasMaster || slices.ContainsFunc(all, reads) {
+			out = append(out, program)
 		}
 	}
+	return out
 }
 
 // own is the value of a parameter if it is set where we look: in main.cf for
@@ -120,10 +191,10 @@ func (f *Facts) badOverrides(s mastercf.Service) {
 	for _, o := range s.Options {
 		at := postfix.Origin{File: f.Config.MasterPath(), Line: o.Line, Service: s.ID()}
 		if o.Bad != "" {
-			f.fatal(o.Name, at, fmt.Sprintf("-o %s: %s; the service dies: write -o name=value", o.Name, o.Bad))
+			f.problem(Deadly, o.Name, at, fmt.Sprintf("-o %s: %s; the service dies: write -o name=value", o.Name, o.Bad))
 		}
 		if strings.HasSuffix(o.Name, "_tls_session_cache_database") {
-			f.problem(o.Name, at, "cannot be set for one service: tlsmgr has the cache")
+			f.problem(NotHere, o.Name, at, "cannot be set for one service: tlsmgr has the cache")
 		}
 	}
 }
@@ -132,38 +203,56 @@ func (f *Facts) contradictions() {
 	both := func(a, b, text string) {
 		v, w := f.Config.Value(nil, a), f.Config.Value(nil, b)
 		if v.Text != "" && w.Set && w.Text != "" {
-			f.problem(b, w.Origin, text)
+			f.problem(Ignored, b, w.Origin, text)
 		}
 	}
-	both("smtpd_tls_chain_files", "smtpd_tls_cert_file", "ignored, since smtpd_tls_chain_files is set")
-	both("smtpd_tls_chain_files", "smtpd_tls_eccert_file", "ignored, since smtpd_tls_chain_files is set")
+	for _, side := range []string{"smtpd", "smtp", "lmtp"} {
+		for _, kind := range []string{"cert", "eccert", "dcert"} {
+			both(side+"_tls_chain_files", side+"_tls_"+kind+"_file", "ignored, since "+side+"_tls_chain_files is set")
+		}
+	}
 	both("smtpd_tls_security_level", "smtpd_use_tls", "ignored, since smtpd_tls_security_level is set")
 	both("smtp_tls_policy_maps", "smtp_tls_per_site", "ignored, since smtp_tls_policy_maps is set")
-
-	level := f.Config.Value(nil, "smtp_tls_security_level")
-	if strings.HasPrefix(level.Text, "dane") && f.Config.Text(nil, "smtp_dns_support_level") != "dnssec" {
-		what := "acts as may"
-		if level.Text == "dane-only" {
-			what = "defers all mail"
-		}
-		f.problem("smtp_tls_security_level", level.Origin, level.Text+" "+what+", since smtp_dns_support_level is not dnssec")
+	f.noDANE(nil)
+	for _, t := range f.Transports {
+		f.noDANE(&t.Service)
 	}
 	if v := f.Config.Value(nil, "smtpd_tls_req_ccert"); strings.EqualFold(v.Text, "yes") && ServerLevel(func(n string) string { return f.Config.Text(nil, n) }) != "encrypt" {
-		f.problem("smtpd_tls_req_ccert", v.Origin, "ignored, since TLS itself is not required")
+		f.problem(Ignored, "smtpd_tls_req_ccert", v.Origin, "ignored, since TLS itself is not required")
 	}
 	for _, l := range f.Receives(Submission, Submissions) {
 		if l.Level != "encrypt" {
-			f.problem("smtpd_tls_security_level", f.Config.Value(&l.Service, "smtpd_tls_security_level").Origin,
+			f.problem(InClear, "smtpd_tls_security_level", f.Config.Value(&l.Service, "smtpd_tls_security_level").Origin,
 				l.Service.ID()+" lets users send their password without TLS")
 		}
 	}
-	for _, name := range []string{"smtp_tls_session_cache_database", "smtpd_tls_session_cache_database"} {
-		v := f.Config.Value(nil, name)
-		kind, _, ok := strings.Cut(v.Text, ":")
-		if ok && f.MapTypes != nil && !slices.Contains(f.MapTypes, kind) {
-			f.problem(name, v.Origin, "this Postfix has no "+kind+": tables")
-		}
+}
+
+// noDANE finds a level that needs signed answers where none are asked for
+// (postconf(5), smtp_dns_support_level).
+func (f *Facts) noDANE(s *mastercf.Service) {
+	v, level := f.Config.Value(s, "smtp_tls_security_level"), ""
+	if level = strings.ToLower(v.Text); level != "dane" && level != "dane-only" {
+		return
 	}
+	dns, hosts := f.Config.Value(s, "smtp_dns_support_level"), f.Config.Text(s, "smtp_host_lookup")
+	if s != nil && v.Origin.Service == "" && dns.Origin.Service == "" {
+		return // main.cf has it already
+	}
+	why := ""
+	switch {
+	case !strings.EqualFold(dns.Text, "dnssec"):
+		why = "smtp_dns_support_level is not dnssec"
+	case hosts != "" && !slices.Contains(list(hosts), "dns"):
+		why = "smtp_host_lookup does not name dns"
+	default:
+		return
+	}
+	what := "acts as may"
+	if level == "dane-only" {
+		what = "defers all mail"
+	}
+	f.problem(NoDANE, "smtp_tls_security_level", v.Origin, level+" "+what+", since "+why)
 }
 
 // missingFiles looks for CA files that are not there: a missing
@@ -176,12 +265,84 @@ func (f *Facts) missingFiles(m host.Reader) {
 			continue
 		}
 		if _, err := m.Stat(v.Text); errors.Is(err, fs.ErrNotExist) {
-			f.problem(c.name, v.Origin, fmt.Sprintf("%s does not exist: TLS is off for %s", v.Text, c.effect))
+			f.problem(TLSOff, c.name, v.Origin, fmt.Sprintf("%s does not exist: TLS is off for %s", v.Text, c.effect))
 		}
 	}
 	for _, c := range f.Certificates {
 		if c.Err != nil && (c.Server || c.Client) && !errors.Is(c.Err, fs.ErrPermission) {
-			f.problem("", c.Origin, c.Err.Error())
+			parameter := "smtpd_tls_chain_files"
+			if !c.Server {
+				parameter = "smtp_tls_chain_files"
+			}
+			f.problem(BadFile, parameter, c.Origin, c.Err.Error())
 		}
 	}
+}
+
+// tableParameters are those whose tables TLS depends on, with what happens if
+// one does not open.
+var tableParameters = []struct{ name, effect string }{
+	{"smtp_tls_policy_maps", "all mail is deferred"},
+	{"lmtp_tls_policy_maps", "all mail through lmtp is deferred"},
+	{"tls_server_sni_maps", "the handshake with every client that names a host fails"},
+	{"smtp_tls_per_site", "all mail is deferred"},
+	{"relay_clientcerts", "clients that it should let in are put off"},
+}
+
+// indexed is what is added to the name of a table that was made with postmap.
+var indexed = map[string]string{"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "sdbm": ".pag", "dbm": ".pag", "texthash": "", "regexp": "", "pcre": "", "cidr": "", "ldap": "", "mysql": "", "pgsql": "", "sqlite": "", "mongodb": ""}
+
+// tables looks for lookup tables that Postfix cannot open.
+func (f *Facts) tables(m host.Reader) {
+	for _, p := range tableParameters {
+		if p.name == "smtp_tls_per_site" && f.Config.Text(nil, "smtp_tls_policy_maps") != "" {
+			continue // nobody opens it
+		}
+		f.table(m, nil, p.name, p.effect)
+		for _, s := range f.Config.Master.Services() {
+			if _, own := f.own(&s, p.name); own {
+				f.table(m, &s, p.name, p.effect)
+			}
+		}
+	}
+	for _, name := range []string{"smtp_tls_session_cache_database", "smtpd_tls_session_cache_database", "lmtp_tls_session_cache_database"} {
+		v := f.Config.Value(nil, name)
+		kind, _, ok := strings.Cut(v.Text, ":")
+		if ok && f.MapTypes != nil && !slices.Contains(f.MapTypes, kind) {
+			f.problem(NoCache, name, v.Origin, "this Postfix has no "+kind+": tables")
+		}
+	}
+}
+
+func (f *Facts) table(m host.Reader, s *mastercf.Service, name, effect string) {
+	v := f.Config.Value(s, name)
+	if strings.Contains(v.Text, "{") { // one with its text in it
+		return
+	}
+	for _, one := range list(v.Text) {
+		kind, path, ok := strings.Cut(strings.TrimPrefix(one, "proxy:"), ":")
+		if !ok {
+			f.problem(Deadly, name, v.Origin, fmt.Sprintf("%.60q is no table: write type:name; who reads it dies", one))
+			continue
+		}
+		suffix, isFile := indexed[kind]
+		path, _ = strings.CutPrefix(path, "proxy:")
+		_, err := m.Stat(path + suffix)
+		switch {
+		case f.MapTypes != nil && !slices.Contains(f.MapTypes, kind):
+			f.problem(NoTable, name, v.Origin, fmt.Sprintf("this Postfix has no %s: tables: %s", kind, effect))
+		case isFile && filepath.IsAbs(path) && errors.Is(err, fs.ErrNotExist):
+			hint := ""
+			if _, err := m.Stat(path); suffix != "" && err == nil {
+				hint = ", which postmap makes"
+			}
+			f.problem(NoTable, name, v.Origin, fmt.Sprintf("%s does not exist%s: %s", path+suffix, hint, effect))
+		}
+	}
+}
+
+// Direction is the way of the mail that it concerns; what concerns the TLS
+// library, or main.cf itself, concerns both.
+func (p Problem) Direction() postfix.Direction {
+	return postfix.Parameter{Name: cmp.Or(p.Parameter, "tls_")}.Direction()
 }

@@ -18,7 +18,7 @@ const (
 	Relay       Kind = "smtp"        // other servers deliver here: port 25
 	Submission  Kind = "submission"  // users send here with STARTTLS: port 587
 	Submissions Kind = "submissions" // users send here in TLS: port 465
-	Internal    Kind = "internal"    // a content filter hands mail back here
+	Internal    Kind = "internal"    // this machine alone: a content filter, a web mailer
 )
 
 // Listener is a service that other programs connect to.
@@ -36,13 +36,6 @@ type Listener struct {
 	Proxy bool
 	// Auth is true if it offers SMTP AUTH.
 	Auth bool
-}
-
-// Transport is a service that delivers to other servers.
-type Transport struct {
-	Service mastercf.Service
-	Level   string
-	Chroot  bool
 }
 
 // ServerLevel is what a receiving service does about TLS: none, may or
@@ -113,7 +106,38 @@ func (f *Facts) Listener(c postfix.Config, s mastercf.Service) Listener {
 	host, port := endpoint(s.Name)
 	l.Addr = net.JoinHostPort(f.dialHost(c, host), port)
 	l.Kind = kind(s, l, host, port)
+	if l.Kind != Internal && !l.Proxy && inside(c, s) && !f.fronted(c) {
+		l.Kind = Internal
+	}
 	return l
+}
+
+// inside says whether a service listens on loopback addresses alone.
+func inside(c postfix.Config, s mastercf.Service) bool {
+	host, _ := endpoint(s.Name)
+	if host == "" {
+		host = c.Text(&s, "inet_interfaces")
+	}
+	all := list(host)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(h string) bool {
+		ip, err := netip.ParseAddr(strings.Trim(h, "[]"))
+		return h != "loopback-only" && h != "localhost" && (err != nil || !ip.IsLoopback())
+	})
+}
+
+// fronted says whether mail of others must come in over the loopback interface:
+// domains are served here, and every listener is there, so something in front
+// hands mail on, such as a tunnel or the forwarding of a container.
+func (f *Facts) fronted(c postfix.Config) bool {
+	for _, s := range c.Master.Services() {
+		if program := s.Program(); s.Type == "inet" && (program == "smtpd" || program == "postscreen") && !inside(c, s) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(domainLists[1:], func(name string) bool {
+		v := c.Value(nil, name)
+		return v.Set && v.Text != ""
+	})
 }
 
 func kind(s mastercf.Service, l Listener, host, port string) Kind {
@@ -177,19 +201,6 @@ func list(value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
 }
 
-func (f *Facts) findTransports() {
-	for _, s := range f.Config.Master.Services() {
-		if s.Type != "unix" || s.Program() != "smtp" {
-			continue
-		}
-		f.Transports = append(f.Transports, Transport{
-			Service: s,
-			Level:   ClientLevel(func(name string) string { return f.Config.Text(&s, name) }),
-			Chroot:  Chrooted(f.Config, s),
-		})
-	}
-}
-
 // Chrooted reads the chroot column; "-" means y below compatibility level 1
 // (master(5)).
 func Chrooted(c postfix.Config, s mastercf.Service) bool {
@@ -240,28 +251,15 @@ func (f *Facts) guessRole() {
 		return
 	}
 	domains, tables := f.Domains()
-	loopback := true
-	for _, l := range f.Receives(Relay) {
-		host, _ := endpoint(l.Service.Name)
-		if host == "" {
-			host = f.Config.Text(nil, "inet_interfaces")
-		}
-		for _, h := range list(host) {
-			ip, err := netip.ParseAddr(strings.Trim(h, "[]"))
-			if h != "loopback-only" && h != "localhost" && (err != nil || !ip.IsLoopback()) {
-				loopback = false
-			}
-		}
-	}
 	switch {
-	case len(f.Receives(Relay)) == 0:
+	case len(f.Listeners) == 0:
 		f.Role, f.RoleWhy = Sender, "nothing listens on port 25"
+	case len(f.Receives(Relay)) == 0:
+		f.Role, f.RoleWhy = Sender, "port 25 is open to this machine only"
 	case len(domains) > 0:
 		f.Role, f.RoleWhy = Router, "it takes mail for "+domains[0]
 	case tables:
 		f.Role, f.RoleWhy = Router, "it takes mail for the domains in its tables"
-	case loopback:
-		f.Role, f.RoleWhy = Sender, "port 25 is open to this machine only"
 	default:
 		f.Role, f.RoleWhy = Router, "port 25 is open to other servers"
 	}
