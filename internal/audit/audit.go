@@ -209,6 +209,9 @@ func (e *Evidence) basis(p Part) string {
 				n += l.Seen.Handshakes
 			}
 		}
+		if n == 0 {
+			return configuration + " alone: no handshake came about"
+		}
 		return fmt.Sprintf("%s and %d handshakes", configuration, n)
 	case p == Receiving:
 		return configuration + " alone: " + e.NotLive

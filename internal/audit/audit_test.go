@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,9 +80,11 @@ type scene struct {
 	change       func(*detect.Facts)
 	// seen is what the listener showed, and failed how far it came otherwise;
 	// trials are of a rehearsal.
-	seen   *probe.Enumeration
-	failed error
-	trials []rehearse.Trial
+	seen    *probe.Enumeration
+	failed  error
+	named   []Named
+	running detect.Tri
+	trials  []rehearse.Trial
 }
 
 // evidence is what there is of a scene.
@@ -89,8 +92,9 @@ func (s scene) evidence(t *testing.T) *Evidence {
 	t.Helper()
 	e := &Evidence{Facts: look(t, s)}
 	if s.seen != nil || s.failed != nil {
-		e.Live = []Live{{Listener: e.Listeners[0], Seen: s.seen, Err: s.failed}}
+		e.Live = []Live{{Listener: e.Listeners[0], Seen: s.seen, Err: s.failed, Named: s.named}}
 	}
+	e.Running = s.running
 	if s.trials != nil {
 		e.Sent = &rehearse.Report{Trials: s.trials}
 	}
@@ -239,6 +243,15 @@ func TestFinds(t *testing.T) {
 		"PS-RCV-033": {main: good, failed: &probe.Error{Stage: probe.Connecting, Err: errors.New("connection refused")}},
 		"PS-RCV-034": {main: without("", "smtpd_tls_protocols")},
 		"PS-RCV-035": {main: without("smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1.1\n", "smtpd_tls_protocols")},
+		"PS-RCV-036": {main: good, failed: &probe.Error{Stage: probe.Greeting, Err: os.ErrDeadlineExceeded}},
+		"PS-RCV-037": {main: good, failed: &probe.Error{Stage: probe.Connecting, Err: syscall.ECONNREFUSED}, running: detect.Yes},
+		"PS-RCV-038": {main: good + "tls_server_sni_maps = hash:/nonexistent/sni\n"},
+		"PS-RCV-039": {main: good + "relay_clientcerts = hash:/nonexistent/certs\n"},
+		"PS-RCV-040": {main: good, seen: shown("TLS 1.2", suite("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256")), named: []Named{{Name: "mx.example.org", Ours: true, Err: &probe.Error{Stage: probe.Handshaking, Err: errors.New("alert 80")}}}},
+		"PS-RCV-041": {main: good, seen: shown("TLS 1.2"), named: []Named{{Name: "mx.example.org", Ours: true, Leaf: &x509.Certificate{DNSNames: []string{"www.example.org"}}}}},
+		"PS-RCV-042": {main: good + "smtpd_tls_ask_ccert = yes\n"},
+		"PS-RCV-043": {main: good, master: router + "192.0.2.1:2525 inet n - n - - smtpd -o smtpd_tls_security_level=none\n" + sender},
+		"PS-RCV-044": {main: good, master: "smtp inet n - n - - smtpd -o smtpd_tls_loglevel=2\n" + sender},
 		"PS-SUB-001": {main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
 		"PS-SUB-002": {main: without("", "smtpd_tls_auth_only"), master: "smtp inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n" + sender},
 		"PS-SUB-003": {main: good, master: users + sender},
@@ -269,7 +282,15 @@ func TestFinds(t *testing.T) {
 		"PS-SND-023": {main: good, trials: []rehearse.Trial{{Verdict: rehearse.Failed, Text: "all right", Got: "held back", Cause: &rehearse.Cause{Text: "why"}}}},
 		"PS-SND-024": {main: good, trials: []rehearse.Trial{{Verdict: rehearse.Noted, Outcome: rehearse.InClear, Text: "STARTTLS taken out", Got: "delivered in clear"}}},
 		"PS-SND-025": {main: good, trials: []rehearse.Trial{{Verdict: rehearse.Noted, Text: "a policy", Got: "held back", Cause: &rehearse.Cause{Text: "why", Parameter: "smtp_tls_CAfile"}}}},
-		"PS-SND-026": {main: without("smtp_tls_CAfile = /c/chain.pem\n", "smtp_tls_CAfile")},
+		"PS-SND-026": {main: without("smtp_tls_CAfile = /c/cert.pem\n", "smtp_tls_CAfile"), change: func(*detect.Facts) {}},
+		"PS-SND-027": {main: good, master: both + "out unix - - n - - smtp -o smtp_tls_security_level=none\n"},
+		"PS-SND-028": {main: good + "smtp_tls_note_starttls_offer = yes # log it\n"},
+		"PS-SND-029": {main: good + "smtp_tls_protocols = >=TLS1.2\n"},
+		"PS-SND-030": {main: good + "smtp_tls_policy_maps = hash:/nonexistent/policy\n"},
+		"PS-SND-031": {main: lvl("dane")},
+		"PS-SND-032": {main: good + "smtp_tls_mandatory_protocols = >=TLSv1.3\n"},
+		"PS-SND-033": {main: good + "lmtp_tls_security_level = encrypt\nvirtual_transport = lmtp:unix:private/dovecot-lmtp\n", master: both + "lmtp unix - - n - - lmtp\n"},
+		"PS-SND-034": {main: good + "smtp_tls_cert_file = /nonexistent.pem\n"},
 		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},
 		"PS-CRT-002": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)}},
 		"PS-CRT-003": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -80), NotAfter: lab.Noon.AddDate(0, 0, 9)}},
@@ -297,6 +318,11 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-004": {main: good + "smtpd_tls_securty_level = may\n"},
 		"PS-CFG-005": {main: good + "smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n"},
 		"PS-CFG-006": {main: good + "smtpd_tls_session_cache_database = berkeley:/x\n"},
+		"PS-CFG-013": {main: good + "smtp_tls_CApath = /etc/ssl/certs # all\n"},
+		"PS-CFG-014": {main: good + "# next\n  smtpd_tls_ask_ccert = no\n"},
+		"PS-CFG-015": {main: good + "smtpd_tls_loglevel = 0\n"},
+		"PS-CFG-016": {main: good, master: "smtp inet n - n - - smtpd -o smtpd_tls_session_cache_database=btree:x\n" + sender},
+		"PS-CFG-018": {main: good + "lmtp_tls_note_starttls_offer = on\n", master: both + "lmtp unix - - n - - lmtp\n"},
 		"PS-CFG-007": {main: good, change: func(f *detect.Facts) {
 			well(f)
 			f.Managers = []detect.Manager{{Name: "mailcow", Evidence: "a file", Overwrites: true}}

@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/postfix"
+)
 
 var cfg001 = Rule{
 	ID: "PS-CFG-001", Part: Receiving, Severity: Critical, Since: "1.0",
@@ -9,5 +12,5 @@ var cfg001 = Rule{
 	Level:  Must,
 	Source: "postconf(5), master(5)",
 	Cure:   "take it back, or correct it",
-	Check:  problems(func(p detect.Problem) bool { return p.Fatal }),
+	Check:  problems(postfix.Receiving, notSide, detect.Deadly),
 }

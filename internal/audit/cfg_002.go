@@ -1,9 +1,8 @@
 package audit
 
 import (
-	"strings"
-
 	"postseal/internal/detect"
+	"postseal/internal/postfix"
 )
 
 var cfg002 = Rule{
@@ -13,7 +12,5 @@ var cfg002 = Rule{
 	Level:  Must,
 	Source: "seen: disabling TLS support",
 	Cure:   "correct the value",
-	Check: problems(func(p detect.Problem) bool {
-		return !p.Fatal && strings.HasPrefix(p.Parameter, "smtpd") && (strings.Contains(p.Text, "TLS is switched off") || strings.Contains(p.Text, "TLS is off") || strings.Contains(p.Text, "dropped after STARTTLS"))
-	}),
+	Check:  problems(postfix.Receiving, counts, detect.TLSOff),
 }

@@ -1,10 +1,6 @@
 package audit
 
-import (
-	"strings"
-
-	"postseal/internal/detect"
-)
+import "postseal/internal/detect"
 
 var cfg003 = Rule{
 	ID: "PS-CFG-003", Part: Receiving, Severity: Low, Since: "1.0",
@@ -13,5 +9,5 @@ var cfg003 = Rule{
 	Level:  Should,
 	Source: "postconf(5)",
 	Cure:   "postseal apply takes them out",
-	Check:  problems(func(p detect.Problem) bool { return strings.HasPrefix(p.Text, "obsolete") }),
+	Check:  problems("", nil, detect.Obsolete),
 }

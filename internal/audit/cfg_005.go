@@ -1,10 +1,6 @@
 package audit
 
-import (
-	"strings"
-
-	"postseal/internal/detect"
-)
+import "postseal/internal/detect"
 
 var cfg005 = Rule{
 	ID: "PS-CFG-005", Part: Receiving, Severity: Low, Since: "1.0",
@@ -13,5 +9,5 @@ var cfg005 = Rule{
 	Level:  May,
 	Source: "postconf(5)",
 	Cure:   "take them out",
-	Check:  problems(func(p detect.Problem) bool { return strings.HasPrefix(p.Text, "ignored, since") }),
+	Check:  problems("", nil, detect.Ignored),
 }

@@ -1,10 +1,6 @@
 package audit
 
-import (
-	"strings"
-
-	"postseal/internal/detect"
-)
+import "postseal/internal/detect"
 
 var cfg006 = Rule{
 	ID: "PS-CFG-006", Part: Receiving, Severity: Low, Since: "1.0",
@@ -13,5 +9,5 @@ var cfg006 = Rule{
 	Level:  May,
 	Source: "DATABASE_README",
 	Cure:   "take the session cache out: tickets do the same",
-	Check:  problems(func(p detect.Problem) bool { return strings.Contains(p.Parameter, "session_cache") }),
+	Check:  problems("", nil, detect.NoCache),
 }

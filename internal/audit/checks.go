@@ -10,6 +10,7 @@ import (
 	"postseal/certs"
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
 )
@@ -94,10 +95,10 @@ func listeners(wrong func(f *Evidence, l detect.Listener) string, kinds ...detec
 	})
 }
 
-// transports finds something wrong with services that send.
-func transports(wrong func(f *Evidence, t detect.Transport) string) Check {
-	return when(sends, func(f *Evidence) (out []Hit) {
-		for _, t := range f.Transports {
+// transports finds something wrong with services that send, of some uses.
+func transports(wrong func(f *Evidence, t detect.Transport) string, uses ...detect.Use) Check {
+	return when(func(e *Evidence) bool { return len(e.Senders(uses...)) > 0 }, func(f *Evidence) (out []Hit) {
+		for _, t := range f.Senders(uses...) {
 			if text := wrong(f, t); text != "" {
 				out = append(out, Hit{Detail: t.Service.ID() + " " + text, At: postfix.Origin{File: f.Config.MasterPath(), Line: t.Service.Line}})
 			}
@@ -136,16 +137,68 @@ func parameter(name string, wrong func(f *Evidence, v postfix.Value) string) Che
 	})
 }
 
-// problems are what detection found, by a word in its text.
-func problems(match func(detect.Problem) bool) Check {
-	return when(always, func(f *Evidence) (out []Hit) {
-		for _, p := range f.Problems {
-			if match(p) {
-				out = append(out, Hit{Detail: strings.TrimSpace(p.Parameter + " " + p.Text), At: p.Origin})
+// problems are those of some kinds that detection found in one direction, or in
+// both if none is given.
+func problems(direction postfix.Direction, match func(*Evidence, detect.Problem) bool, kinds ...detect.ProblemKind) Check {
+	return when(always, func(e *Evidence) (out []Hit) {
+		for _, p := range e.Problems {
+			d := p.Direction()
+			if !slices.Contains(kinds, p.Kind) || direction != "" && d != direction && d != postfix.Both || match != nil && !match(e, p) {
+				continue
 			}
+			out = append(out, Hit{Detail: strings.TrimSpace(p.Parameter + " " + p.Text), At: p.Origin})
 		}
 		return out
 	})
+}
+
+// counts says whether a setting that is wrong counts for any service: those for
+// demanded TLS have no effect where TLS is offered, and the other way round.
+func counts(e *Evidence, p detect.Problem) bool {
+	name := strings.TrimLeft(p.Parameter, "smtpdl")
+	mandatory := strings.HasPrefix(name, "_tls_mandatory_")
+	if !mandatory && name != "_tls_protocols" && name != "_tls_ciphers" {
+		return true
+	}
+	applies := func(id, level string) bool {
+		if p.Origin.Service != "" && p.Origin.Service != id {
+			return false
+		}
+		return level != "none" && (level != "may" && level != "dane") == mandatory
+	}
+	if p.Direction() == postfix.Sending {
+		return mandatory && e.Config.Text(nil, "smtp_tls_policy_maps") != "" ||
+			slices.ContainsFunc(e.Transports, func(t detect.Transport) bool { return applies(t.Service.ID(), t.Level) })
+	}
+	return slices.ContainsFunc(e.Listeners, func(l detect.Listener) bool { return applies(l.Service.ID(), l.Level) })
+}
+
+// proves says whether a server must prove who it is at a level.
+func proves(level string) bool {
+	return slices.Contains([]string{"verify", "secure", "fingerprint", "dane-only"}, level)
+}
+
+// lmtps are the services that hand mail to mailboxes by LMTP, as far as
+// something names them.
+func lmtps(e *Evidence) (out []mastercf.Service) {
+	for _, s := range e.Config.Master.Services() {
+		if s.Type != "unix" || s.Program() != "lmtp" {
+			continue
+		}
+		for _, name := range []string{"virtual_transport", "mailbox_transport", "local_transport", "relay_transport", "default_transport", "fallback_transport"} {
+			if first, _, _ := strings.Cut(e.Config.Text(nil, name), ":"); first == s.Name {
+				out = append(out, s)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// notSide leaves out what kills a program beside those that take mail from
+// others and send it to them.
+func notSide(_ *Evidence, p detect.Problem) bool {
+	return !strings.HasPrefix(p.Parameter, "lmtp_") && !strings.HasPrefix(p.Parameter, "tlsproxy_")
 }
 
 // list splits a value at commas, colons and blanks.
@@ -163,6 +216,60 @@ func excludes(f *Evidence, l detect.Listener, class string) bool {
 	return slices.Contains(words, class)
 }
 
+// handwritten says whether the list of suites of a grade is set by hand: then
+// what is excluded does not tell what is offered.
+func handwritten(e *Evidence, l detect.Listener) bool {
+	name := "smtpd_tls_ciphers"
+	if l.Level == "encrypt" {
+		name = "smtpd_tls_mandatory_ciphers"
+	}
+	return e.Config.Value(&l.Service, "tls_"+strings.ToLower(e.Config.Text(&l.Service, name))+"_cipherlist").Set
+}
+
+// seen is what a listener showed, or nil if nobody saw any of its TLS.
+func (e *Evidence) seen(l detect.Listener) *Live {
+	i := slices.IndexFunc(e.Live, func(v Live) bool {
+		return v.Listener.Service.ID() == l.Service.ID() && v.Seen != nil && len(v.Seen.Versions) > 0
+	})
+	if i < 0 {
+		return nil
+	}
+	return &e.Live[i]
+}
+
+// offers finds listeners for other servers that offer suites of a class: by what
+// was seen, and else by what is not excluded under its names in OpenSSL.
+func offers(member func(probe.Suite) bool, names ...string) Check {
+	return listeners(func(e *Evidence, l detect.Listener) string {
+		if seen := e.seen(l); seen != nil {
+			var taken []string
+			for _, s := range seen.suites {
+				if member(s.Suite) && !slices.Contains(taken, s.OpenSSL) {
+					taken = append(taken, s.OpenSSL)
+				}
+			}
+			if len(taken) > 0 {
+				return "takes " + few(taken)
+			}
+			return ""
+		}
+		if !tls(l) || handwritten(e, l) || slices.ContainsFunc(names, func(n string) bool { return excludes(e, l, n) }) {
+			return ""
+		}
+		return "does not exclude " + names[0]
+	}, detect.Relay)
+}
+
+// certificatesOf are those that a listener shows: its own, or those of main.cf.
+func (e *Evidence) certificatesOf(l detect.Listener) []detect.Certificate {
+	all := e.ServerCertificates()
+	own := slices.DeleteFunc(slices.Clone(all), func(c detect.Certificate) bool { return c.Service != l.Service.ID() })
+	if len(own) > 0 {
+		return own
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c detect.Certificate) bool { return c.Service != "" })
+}
+
 // floor is the oldest version that a listener accepts, or empty.
 func floor(f *Evidence, l detect.Listener) postfix.Protocol {
 	name := "smtpd_tls_protocols"
@@ -174,6 +281,13 @@ func floor(f *Evidence, l detect.Listener) postfix.Protocol {
 		return ""
 	}
 	return p
+}
+
+// exchanger says whether mail for this server's domains comes in at a listener:
+// at port 25, behind a proxy, or, if nothing is there, wherever others connect.
+func (e *Evidence) exchanger(l detect.Listener) bool {
+	at := func(l detect.Listener) bool { return strings.HasSuffix(l.Addr, ":25") || l.Proxy }
+	return at(l) || !slices.ContainsFunc(e.Receives(detect.Relay), at)
 }
 
 // tls says whether a listener does TLS at all.

@@ -1,6 +1,12 @@
 package audit
 
 import (
+	"crypto/x509"
+	"errors"
+	"net/textproto"
+	"slices"
+	"syscall"
+
 	"postseal/internal/detect"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
@@ -13,6 +19,8 @@ type Evidence struct {
 	// and NotLive says why.
 	Live    []Live
 	NotLive string
+	// Running says whether the master of this instance runs, if that is known.
+	Running detect.Tri
 	// Sent is what became of the messages of a rehearsal; nil if there was none,
 	// and NotSent says why.
 	Sent    *rehearse.Report
@@ -25,6 +33,45 @@ type Live struct {
 	// Seen is nil if nothing could be seen; Err is why.
 	Seen *probe.Enumeration
 	Err  error
+	// Named are handshakes in which a host was named (SNI, RFC 6066).
+	Named []Named
+}
+
+// Named is a handshake in which a client named a host.
+type Named struct {
+	Name string
+	// Ours says that it is one of the names that others use for this server.
+	Ours bool
+	// Leaf is the certificate that was shown; nil if none was, and Err is why.
+	Leaf *x509.Certificate
+	Err  error
+}
+
+// stage is how far a conversation with a listener came; empty if all is well.
+func (l Live) stage() probe.Stage {
+	var at *probe.Error
+	if errors.As(l.Err, &at) {
+		return at.Stage
+	}
+	return ""
+}
+
+// mute says whether a listener was connected to and has no SMTP to say. One that
+// refuses in words is no such one.
+func mute(l Live) bool {
+	var words *textproto.Error
+	return (l.stage() == probe.Greeting || l.stage() == probe.EHLO) && !errors.As(l.Err, &words)
+}
+
+// closed says whether nobody listens there.
+func closed(l Live) bool {
+	return l.stage() == probe.Connecting && errors.Is(l.Err, syscall.ECONNREFUSED)
+}
+
+// running says whether Postfix runs here: its master says so, or one of its
+// listeners took a connection.
+func (e *Evidence) running() bool {
+	return e.Running == detect.Yes || slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil || l.stage() != "" && l.stage() != probe.Connecting })
 }
 
 // port is the listener as the rules call it.

@@ -4,13 +4,13 @@ import "postseal/internal/detect"
 
 var rcv001 = Rule{
 	ID: "PS-RCV-001", Part: Receiving, Severity: Critical, Since: "1.0",
-	Title:  "port 25 offers no TLS",
+	Title:  "no TLS is offered to other servers",
 	Why:    "Every server delivers in clear text: whoever is on the way can read the mail.",
 	Level:  Must,
 	Source: "RFC 3207; NCSC-NL: STARTTLS must be offered",
 	Cure:   "--inbound-level may",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if !tls(l) {
+	Check: listeners(func(e *Evidence, l detect.Listener) string {
+		if !tls(l) && e.exchanger(l) {
 			return "has TLS level none"
 		}
 		return ""

@@ -12,9 +12,16 @@ var rcv003 = Rule{
 	Level:  Should,
 	Source: "RFC 8996: MUST NOT be negotiated; RFC 9325 section 5.2 exempts opportunistic use",
 	Cure:   "--min-protocol TLSv1.2",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		p := floor(f, l)
-		if tls(l) && p != "" && p.Below(postfix.TLSv12) {
+	Check: listeners(func(e *Evidence, l detect.Listener) string {
+		if seen := e.seen(l); seen != nil {
+			for _, old := range []string{"TLS 1.0", "TLS 1.1"} {
+				if takes(*seen, old) {
+					return "takes " + old
+				}
+			}
+			return ""
+		}
+		if p := floor(e, l); tls(l) && p != "" && p.Below(postfix.TLSv12) {
 			return "takes " + string(p) + " and newer"
 		}
 		return ""

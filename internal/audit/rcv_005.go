@@ -1,6 +1,6 @@
 package audit
 
-import "postseal/internal/detect"
+import "postseal/internal/probe"
 
 var rcv005 = Rule{
 	ID: "PS-RCV-005", Part: Receiving, Severity: Low, Since: "1.0",
@@ -9,10 +9,5 @@ var rcv005 = Rule{
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: insufficient; Postfix TLS_README: harmless",
 	Cure:   "--profile intermediate",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if tls(l) && !excludes(f, l, "aNULL") && len(f.ServerCertificates()) > 0 {
-			return "does not exclude aNULL"
-		}
-		return ""
-	}, detect.Relay),
+	Check:  offers(func(s probe.Suite) bool { return s.Anonymous() }, "aNULL"),
 }

@@ -1,6 +1,10 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"strings"
+
+	"postseal/internal/probe"
+)
 
 var rcv006 = Rule{
 	ID: "PS-RCV-006", Part: Receiving, Severity: Low, Since: "1.0",
@@ -9,10 +13,5 @@ var rcv006 = Rule{
 	Level:  Must,
 	Source: "RFC 9325 section 4.1: MUST NOT be negotiated unless nothing else is possible; NCSC-NL: insufficient",
 	Cure:   "--profile intermediate",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if tls(l) && !excludes(f, l, "kRSA") {
-			return "does not exclude kRSA"
-		}
-		return ""
-	}, detect.Relay),
+	Check:  offers(func(s probe.Suite) bool { return strings.HasPrefix(s.Name, "TLS_RSA_") }, "kRSA"),
 }

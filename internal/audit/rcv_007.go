@@ -1,6 +1,10 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"strings"
+
+	"postseal/internal/probe"
+)
 
 var rcv007 = Rule{
 	ID: "PS-RCV-007", Part: Receiving, Severity: Low, Since: "1.0",
@@ -9,10 +13,5 @@ var rcv007 = Rule{
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: insufficient",
 	Cure:   "--profile intermediate",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if tls(l) && !excludes(f, l, "SHA1") {
-			return "does not exclude SHA1"
-		}
-		return ""
-	}, detect.Relay),
+	Check:  offers(func(s probe.Suite) bool { return strings.HasSuffix(s.Name, "_SHA") }, "SHA1"),
 }

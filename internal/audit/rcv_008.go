@@ -1,6 +1,10 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"strings"
+
+	"postseal/internal/probe"
+)
 
 var rcv008 = Rule{
 	ID: "PS-RCV-008", Part: Receiving, Severity: Note, Since: "1.0",
@@ -9,10 +13,7 @@ var rcv008 = Rule{
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: phase out; RFC 9325 section 4.1: SHOULD NOT",
 	Cure:   "--profile modern",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if tls(l) && !excludes(f, l, "kDHE") && !excludes(f, l, "DHE") && !excludes(f, l, "kEDH") {
-			return "does not exclude kDHE"
-		}
-		return ""
-	}, detect.Relay),
+	Check: offers(func(s probe.Suite) bool {
+		return strings.HasPrefix(s.Name, "TLS_DHE_") || strings.HasPrefix(s.Name, "TLS_DH_anon_")
+	}, "kDHE", "DHE", "kEDH"),
 }

@@ -6,24 +6,22 @@ import (
 )
 
 var rcv012 = Rule{
-	ID: "PS-RCV-012", Part: Receiving, Severity: Critical, Since: "1.0",
+	ID: "PS-RCV-012", Part: Receiving, Severity: High, Since: "1.0",
 	Title:  "the suites for the certificate are excluded",
-	Why:    "No handshake is possible with it: senders fall back to clear text or fail.",
+	Why:    "Only TLS 1.3, whose suites go with every certificate, is left: senders with TLS 1.2 fall back to clear text or fail.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_exclude_ciphers",
 	Cure:   "--profile intermediate",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if !tls(l) || floor(f, l) == postfix.TLSv13 {
+	Check: listeners(func(e *Evidence, l detect.Listener) string {
+		all := e.certificatesOf(l)
+		if seen := e.seen(l); !tls(l) || floor(e, l) == postfix.TLSv13 || len(all) == 0 || seen != nil && takes(*seen, "TLS 1.2") {
 			return ""
 		}
-		for _, c := range f.ServerCertificates() {
-			if c.Algorithm == "" || !excludes(f, l, "a"+c.Algorithm) && !excludes(f, l, c.Algorithm) {
+		for _, c := range all {
+			if c.Algorithm == "" || !excludes(e, l, "a"+c.Algorithm) && !excludes(e, l, c.Algorithm) {
 				return ""
 			}
 		}
-		if len(f.ServerCertificates()) == 0 {
-			return ""
-		}
-		return "excludes the suites of every certificate that is set"
+		return "excludes the suites of every certificate that it shows"
 	}, detect.Relay, detect.Submission, detect.Submissions),
 }

@@ -1,20 +1,24 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"fmt"
+
+	"postseal/internal/detect"
+)
 
 var rcv023 = Rule{
 	ID: "PS-RCV-023", Part: Receiving, Severity: Medium, Since: "1.0",
-	Title:  "a listener has other TLS settings than main.cf says",
+	Title:  "a listener has weaker TLS settings than main.cf says",
 	Why:    "What is read in main.cf is not what counts there.",
 	Level:  May,
 	Source: "master(5), -o",
 	Cure:   "look at the service in master.cf",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		for _, name := range []string{"smtpd_tls_security_level", "smtpd_tls_protocols", "smtpd_tls_exclude_ciphers", "smtpd_use_tls"} {
-			if o, ok := l.Service.Override(name); ok && o.Value != f.Config.Text(nil, name) {
-				return "overrides " + name + " with " + o.Value
+	Check: listeners(func(e *Evidence, l detect.Listener) string {
+		for _, name := range overrides(e, l) {
+			if loosens(e, l, name) {
+				return fmt.Sprintf("overrides %s with %q", name, e.Config.Text(&l.Service, name))
 			}
 		}
 		return ""
-	}, detect.Relay),
+	}, detect.Relay, detect.Submission, detect.Submissions),
 }

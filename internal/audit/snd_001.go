@@ -9,10 +9,10 @@ var snd001 = Rule{
 	Level:  Must,
 	Source: "RFC 3207; postconf(5), smtp_tls_security_level",
 	Cure:   "--outbound-level may",
-	Check: transports(func(f *Evidence, t detect.Transport) string {
+	Check: transports(func(_ *Evidence, t detect.Transport) string {
 		if t.Level == "none" {
 			return "has TLS level none"
 		}
 		return ""
-	}),
+	}, detect.Default),
 }

@@ -14,5 +14,5 @@ var snd002 = Rule{
 			return "demands TLS of every server"
 		}
 		return ""
-	}),
+	}, detect.Default),
 }

@@ -18,5 +18,5 @@ var snd003 = Rule{
 			return "has TLS level " + t.Level
 		}
 		return ""
-	}),
+	}, detect.Default),
 }

@@ -18,5 +18,5 @@ var snd004 = Rule{
 			return "has TLS level " + t.Level + "; " + f.Resolver.Why
 		}
 		return ""
-	}),
+	}, detect.Default, detect.Some),
 }

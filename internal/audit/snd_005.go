@@ -14,5 +14,5 @@ var snd005 = Rule{
 			return "has TLS level may"
 		}
 		return ""
-	}),
+	}, detect.Default),
 }

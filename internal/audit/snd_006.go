@@ -14,5 +14,5 @@ var snd006 = Rule{
 			return "trusts no CA"
 		}
 		return ""
-	}),
+	}, detect.Default),
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"postseal/internal/detect"
+	"postseal/internal/postfix"
 )
 
 var snd007 = Rule{
@@ -13,7 +14,5 @@ var snd007 = Rule{
 	Level:  Must,
 	Source: "seen: cannot load Certification Authority data",
 	Cure:   "--ca-file",
-	Check: problems(func(p detect.Problem) bool {
-		return p.Parameter == "smtp_tls_CAfile" && strings.Contains(p.Text, "does not exist")
-	}),
+	Check:  problems(postfix.Sending, func(_ *Evidence, p detect.Problem) bool { return strings.HasSuffix(p.Parameter, "_CAfile") }, detect.TLSOff),
 }

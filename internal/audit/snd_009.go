@@ -14,5 +14,5 @@ var snd009 = Rule{
 			return "runs in a chroot and has smtp_tls_CApath alone"
 		}
 		return ""
-	}),
+	}, detect.Default),
 }

@@ -6,7 +6,7 @@ import (
 )
 
 var snd010 = Rule{
-	ID: "PS-SND-010", Part: Sending, Severity: High, Since: "1.0",
+	ID: "PS-SND-010", Part: Sending, Severity: Medium, Since: "1.0",
 	Title:  "old versions of TLS are refused where clear text is not",
 	Why:    "A server that has TLS 1.0 alone gets its mail some minutes later, in clear text.",
 	Level:  Should,
@@ -21,5 +21,5 @@ var snd010 = Rule{
 			return "refuses what is older than " + string(p)
 		}
 		return ""
-	}),
+	}, detect.Default),
 }

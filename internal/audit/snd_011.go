@@ -14,5 +14,5 @@ var snd011 = Rule{
 			return "excludes " + f.Config.Text(&t.Service, "smtp_tls_exclude_ciphers")
 		}
 		return ""
-	}),
+	}, detect.Default),
 }

@@ -1,7 +1,7 @@
 package audit
 
 import (
-	"slices"
+	"cmp"
 
 	"postseal/internal/detect"
 )
@@ -13,10 +13,17 @@ var snd015 = Rule{
 	Level:  Must,
 	Source: "RFC 4954 section 4; postconf(5), smtp_sasl_auth_enable",
 	Cure:   "smtp_tls_policy_maps with secure for the relay",
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if f.Config.Text(&t.Service, "relayhost") != "" && f.Config.Bool(&t.Service, "smtp_sasl_auth_enable") && !slices.Contains([]string{"verify", "secure", "fingerprint", "dane-only"}, t.Level) && f.Config.Text(&t.Service, "smtp_tls_policy_maps") == "" {
-			return "logs in at " + f.Config.Text(&t.Service, "relayhost") + " at TLS level " + t.Level
+	Check: transports(func(e *Evidence, t detect.Transport) string {
+		relay := e.Config.Text(&t.Service, "relayhost")
+		if relay == "" || !e.Config.Bool(&t.Service, "smtp_sasl_auth_enable") || proves(t.Level) {
+			return ""
 		}
-		return ""
-	}),
+		if e.Config.Text(&t.Service, "smtp_tls_policy_maps") != "" {
+			level := e.PolicyFor(relay)
+			if proves(level) || level == "" && e.PoliciesUnread {
+				return ""
+			}
+		}
+		return "logs in at " + relay + " at TLS level " + cmp.Or(e.PolicyFor(relay), t.Level)
+	}, detect.Default),
 }

@@ -18,5 +18,5 @@ var snd016 = Rule{
 			return "has smtp_tls_wrappermode, and TLS level " + t.Level
 		}
 		return ""
-	}),
+	}, detect.Default, detect.Some),
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"postseal/internal/detect"
+	"postseal/internal/postfix"
 )
 
 var snd020 = Rule{
@@ -13,19 +14,20 @@ var snd020 = Rule{
 	Level:  Should,
 	Source: "TLS_README, global settings",
 	Cure:   "-o smtp_tls_security_level=none for that service, in master.cf",
-	Check: when(func(e *Evidence) bool { return e.Config.Text(nil, "content_filter") != "" }, func(f *Evidence) []Hit {
-		level := detect.ClientLevel(func(n string) string { return f.Config.Text(nil, n) })
-		if level == "none" || level == "may" || level == "dane" {
-			return nil
+	Check: when(sends, func(e *Evidence) (out []Hit) {
+		for _, t := range e.Senders(detect.Inside) {
+			if demands(t.Level) {
+				out = append(out, Hit{Detail: t.Service.ID() + " hands mail to a program here at TLS level " + t.Level, At: postfix.Origin{File: e.Config.MasterPath(), Line: t.Service.Line}})
+			}
 		}
-		filter := f.Config.Value(nil, "content_filter")
-		if transport, _, ok := strings.Cut(filter.Text, ":"); ok && transport != "" {
-			for _, t := range f.Transports {
-				if t.Service.Name == transport && t.Level == level {
-					return []Hit{{Detail: "content_filter goes through " + t.Service.ID() + " at TLS level " + level, At: filter.Origin}}
+		if filter := e.Config.Value(nil, "content_filter"); filter.Text != "" {
+			transport, hop, _ := strings.Cut(filter.Text, ":")
+			for _, t := range e.Senders(detect.Default) {
+				if t.Service.Name == transport && demands(t.Level) && e.PolicyFor(hop) == "" {
+					out = append(out, Hit{Detail: "content_filter goes through " + t.Service.ID() + " at TLS level " + t.Level, At: filter.Origin})
 				}
 			}
 		}
-		return nil
+		return out
 	}),
 }

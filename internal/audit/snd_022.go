@@ -2,13 +2,12 @@ package audit
 
 import (
 	"slices"
-	"strings"
 
 	"postseal/internal/detect"
 )
 
 var snd022 = Rule{
-	ID: "PS-SND-022", Part: Sending, Severity: Medium, Since: "1.0",
+	ID: "PS-SND-022", Part: Sending, Severity: Low, Since: "1.0",
 	Title:  "one way out has a weaker level than the others",
 	Why:    "Mail that takes it is less protected than main.cf says.",
 	Level:  May,
@@ -18,12 +17,12 @@ var snd022 = Rule{
 		order := []string{"none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure"}
 		main := detect.ClientLevel(func(n string) string { return f.Config.Text(nil, n) })
 		o, ok := t.Service.Override("smtp_tls_security_level")
-		if !ok || strings.Contains(t.Service.Name, "amavis") || strings.Contains(t.Service.Name, "filter") {
+		if !ok || t.Level == "none" { // none is a finding of its own
 			return ""
 		}
 		if slices.Index(order, t.Level) < slices.Index(order, main) {
 			return "overrides smtp_tls_security_level with " + o.Value + "; main.cf says " + main
 		}
 		return ""
-	}),
+	}, detect.Default, detect.Some),
 }

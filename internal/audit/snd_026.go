@@ -1,5 +1,10 @@
 package audit
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
 var snd026 = Rule{
 	ID: "PS-SND-026", Part: Sending, Severity: High, Since: "1.0",
 	Title:  "the own certificate is set as the CA file",
@@ -9,9 +14,17 @@ var snd026 = Rule{
 	Cure:   "--ca-file /etc/ssl/certs/ca-certificates.crt",
 	Check: when(sends, func(e *Evidence) []Hit {
 		v := e.Config.Value(nil, "smtp_tls_CAfile")
+		if v.Text == "" {
+			return nil
+		}
 		for _, c := range e.Certificates {
-			if v.Text != "" && c.Chain == v.Text && (c.Server || c.Client) {
-				return []Hit{{Detail: "smtp_tls_CAfile is " + v.Text, At: v.Origin}}
+			if !c.Server && !c.Client {
+				continue
+			}
+			for _, trusted := range e.CAFiles[v.Text].Certs {
+				if sum := sha256.Sum256(trusted.Raw); !trusted.IsCA && hex.EncodeToString(sum[:]) == c.Fingerprint {
+					return []Hit{{Detail: "smtp_tls_CAfile is " + v.Text + ", which holds the certificate of " + c.Chain, At: v.Origin}}
+				}
 			}
 		}
 		return nil

@@ -31,6 +31,7 @@ func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, erro
 	var wg sync.WaitGroup
 	if g.Live {
 		e.Live = s.live(ctx, &wg)
+		e.Running = s.running(ctx)
 		if len(e.Live) == 0 {
 			e.NotLive = "no listener of it takes mail from others"
 		}
@@ -63,6 +64,18 @@ func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, erro
 	return e, nil
 }
 
+// running asks the master itself (postfix(1)), which only root may do for sure.
+func (s *Session) running(ctx context.Context) detect.Tri {
+	o, err := s.Machine.Run(ctx, "postfix", "-c", s.ConfigDir, "status")
+	switch {
+	case err != nil || !s.Facts.Root:
+		return detect.Unknown
+	case o.Code == 0:
+		return detect.Yes
+	}
+	return detect.No
+}
+
 // live shakes hands with the listeners. Several at one address are one.
 func (s *Session) live(ctx context.Context, wg *sync.WaitGroup) []audit.Live {
 	var out []audit.Live
@@ -79,8 +92,40 @@ func (s *Session) live(ctx context.Context, wg *sync.WaitGroup) []audit.Live {
 			ctx, cancel := context.WithTimeoutCause(ctx, liveTime, errors.New("it took too long"))
 			defer cancel()
 			target := probe.Target{Addr: l.Listener.Addr, Implicit: l.Listener.Wrapper, Proxy: l.Listener.Proxy}
-			l.Seen, l.Err = probe.Enumerate(ctx, target, probe.Options{Dial: s.Machine.Dial})
+			// Who greets late may look names up: a client waits for minutes (RFC
+			// 5321, section 4.5.3.2).
+			if l.Seen, l.Err = probe.Enumerate(ctx, target, probe.Options{Dial: s.Machine.Dial, Timeout: patience}); l.Seen != nil {
+				l.Named = s.named(ctx, target)
+			}
 		}()
+	}
+	return out
+}
+
+// patience is how long one conversation may take.
+const patience = 20 * time.Second
+
+// stranger is a name that no server has (RFC 2606).
+const stranger = "mail.example.invalid"
+
+// maxNamed bounds how many of the names of a server are asked for.
+const maxNamed = 4
+
+// named shakes hands as clients do that name the host they want (SNI): by the
+// names that others use, and by one that nobody has.
+func (s *Session) named(ctx context.Context, t probe.Target) (out []audit.Named) {
+	for i, n := range s.Facts.Needed {
+		if i == maxNamed {
+			break
+		}
+		out = append(out, audit.Named{Name: n.Name, Ours: true})
+	}
+	out = append(out, audit.Named{Name: stranger})
+	for i := range out {
+		r, err := probe.Handshake(ctx, t, probe.Options{Dial: s.Machine.Dial, ServerName: out[i].Name, Timeout: patience})
+		if out[i].Err = err; err == nil && len(r.Certs) > 0 {
+			out[i].Leaf = r.Certs[0]
+		}
 	}
 	return out
 }

@@ -1,0 +1,64 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+)
+
+// demands says whether TLS is demanded at a level: then the settings named
+// *_mandatory_* count, and else the others.
+func demands(level string) bool { return !slices.Contains([]string{"none", "may", "dane"}, level) }
+
+// wrongFamily is the parameter that counts in place of one that does not at a
+// level. What is excluded where TLS is offered is so where it is demanded, too.
+func wrongFamily(name, side, level string) (counts string, ok bool) {
+	rest, ours := strings.CutPrefix(name, side+"_tls_")
+	if !ours || level == "none" {
+		return "", false
+	}
+	must, mandatory := strings.CutPrefix(rest, "mandatory_")
+	if !slices.Contains([]string{"protocols", "ciphers", "exclude_ciphers"}, must) {
+		return "", false
+	}
+	switch {
+	case mandatory && !demands(level):
+		return side + "_tls_" + must, true
+	case !mandatory && demands(level) && must != "exclude_ciphers":
+		return side + "_tls_mandatory_" + must, true
+	}
+	return "", false
+}
+
+// families finds settings in main.cf of which only the family is set that does
+// not count: for everybody, or, if both levels are in use, for those that demand
+// TLS, who should not have less than the others.
+func families(e *Evidence, side string, levels []string) (out []Hit) {
+	for _, rest := range []string{"protocols", "ciphers", "exclude_ciphers"} {
+		for _, name := range []string{side + "_tls_" + rest, side + "_tls_mandatory_" + rest} {
+			v := e.Config.Value(nil, name)
+			if !v.Set {
+				continue
+			}
+			counts, all := "", len(levels) > 0
+			for _, level := range levels {
+				other, wrong := wrongFamily(name, side, level)
+				if level == "none" {
+					continue
+				}
+				if !wrong {
+					all = false
+				} else if !e.Config.Value(nil, other).Set {
+					counts = other
+				}
+			}
+			if counts != "" && (all || strings.Contains(counts, "_mandatory_")) {
+				where := "nowhere"
+				if !all {
+					where = "not where TLS is demanded"
+				}
+				out = append(out, Hit{Detail: name + " is set and counts " + where + ": " + counts + " does, and has its default", At: v.Origin})
+			}
+		}
+	}
+	return out
+}

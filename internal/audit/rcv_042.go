@@ -1,0 +1,21 @@
+package audit
+
+import "postseal/internal/detect"
+
+var rcv042 = Rule{
+	ID: "PS-RCV-042", Part: Receiving, Severity: Low, Since: "1.0",
+	Title:  "client certificates of most kinds are not trusted",
+	Why:    "Postfix before 3.12 takes a certificate without clientAuth, as all public CAs issue now, for untrusted: where one is required, such a client is turned away.",
+	Level:  May,
+	Source: "postconf(5), tls_trust_server_ccerts; seen: 421 at smtpd_tls_req_ccert",
+	Cure:   "relay_clientcerts with fingerprints, or tls_trust_server_ccerts = yes from 3.12 on",
+	Check: listeners(func(e *Evidence, l detect.Listener) string {
+		if !e.Config.Bool(&l.Service, "smtpd_tls_ask_ccert") && !(l.Level == "encrypt" && e.Config.Bool(&l.Service, "smtpd_tls_req_ccert")) || e.Config.Bool(&l.Service, "tls_trust_server_ccerts") {
+			return ""
+		}
+		if e.Config.Text(&l.Service, "relay_clientcerts") != "" {
+			return "" // fingerprints need no trust
+		}
+		return "asks for a certificate and trusts those for clients only"
+	}, detect.Relay, detect.Submission, detect.Submissions),
+}

@@ -1,0 +1,18 @@
+package audit
+
+import "postseal/internal/detect"
+
+var rcv043 = Rule{
+	ID: "PS-RCV-043", Part: Receiving, Severity: Low, Since: "1.0",
+	Title:  "a listener beside port 25 offers no TLS",
+	Why:    "What is delivered there comes in clear text.",
+	Level:  Should,
+	Source: "RFC 3207",
+	Cure:   "-o smtpd_tls_security_level=may for that service, in master.cf",
+	Check: listeners(func(e *Evidence, l detect.Listener) string {
+		if !tls(l) && !e.exchanger(l) {
+			return "has TLS level none"
+		}
+		return ""
+	}, detect.Relay),
+}
