@@ -131,7 +131,7 @@ func look(t *testing.T, s scene) *detect.Facts {
 		"main.cf":   "compatibility_level = 3.6\nmyhostname = mx.example.org\nrelay_domains = example.org\n" + s.main,
 		"master.cf": s.master, "/c/chain.pem": issued.Key + issued.Cert + ca.IntermediatePEM, "/c/cert.pem": issued.Cert + ca.IntermediatePEM, "/c/key.pem": issued.Key,
 		"/c/other.pem": fixture.other.Key, "/c/leaf.pem": issued.Key + issued.Cert, "/c/few.pem": ca.RootPEM, "/c/mixed.pem": issued.Key + issued.Cert + ca.RootPEM + ca.IntermediatePEM,
-		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM,
+		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM, "/c/policy": "[relay.example.net]:587 secure\n", "/c/other": "example.com secure\n",
 	}
 	if s.version == "" {
 		s.version = "3.10.13"

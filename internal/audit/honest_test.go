@@ -1,0 +1,120 @@
+package audit
+
+import (
+	"net/textproto"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"postseal/internal/detect"
+	"postseal/internal/probe"
+)
+
+// problemScenes have a problem of each kind.
+var problemScenes = map[detect.ProblemKind]scene{
+	detect.Grammar:   {main: good + "smtpd_tls_loglevel = 0\n"},
+	detect.Swallowed: {main: good + "  smtpd_tls_ask_ccert = no\n"},
+	detect.Obsolete:  {main: good + "smtp_use_tls = yes\n"},
+	detect.Unheard:   {main: good + "smtp_tls_securty_level = may\n"},
+	detect.Deadly:    {main: good + "smtp_tls_security_level = maye\n"},
+	detect.TLSOff:    {main: good + "smtp_tls_ciphers = strong\n"},
+	detect.Comment:   {main: good + "smtp_tls_CApath = /etc/ssl/certs # all\n"},
+	detect.Ignored:   {main: good + "smtp_tls_chain_files = /c/chain.pem\nsmtp_tls_cert_file = /c/cert.pem\n"},
+	detect.NotHere:   {main: good, master: "smtp inet n - n - - smtpd -o smtpd_tls_session_cache_database=btree:x\n" + sender},
+	detect.NoTable:   {main: good + "smtp_tls_policy_maps = hash:/none\n"},
+	detect.NoCache:   {main: good + "smtp_tls_session_cache_database = nosuch:x\n"},
+	detect.NoDANE:    {main: without("smtp_tls_security_level = dane-only\n", "smtp_tls_security_level")},
+	detect.InClear:   {main: good, master: router + "submission inet n - n - - smtpd\n" + sender},
+	detect.BadFile:   {main: good + "smtp_tls_cert_file = /none.pem\n"},
+}
+
+// How far a conversation came.
+var (
+	refused    = &probe.Error{Stage: probe.Greeting, Err: &textproto.Error{Code: 554, Msg: "no SMTP service here"}}
+	closedPort = &probe.Error{Stage: probe.Connecting, Err: syscall.ECONNREFUSED}
+)
+
+// TestProblems: what detection finds is on the card, whatever its kind: nobody
+// else shows it.
+func TestProblems(t *testing.T) {
+	usual := map[string]bool{}
+	for _, f := range Audit(scene{main: good, master: router + sender, change: well}.evidence(t)).Findings {
+		usual[f.ID] = true
+	}
+	for _, kind := range detect.ProblemKinds {
+		s, ok := problemScenes[kind]
+		if !ok {
+			t.Errorf("%s: nobody has seen it", kind)
+			continue
+		}
+		if s.master == "" {
+			s.master = router + sender
+		}
+		s.change = well
+		e := s.evidence(t)
+		if !slices.ContainsFunc(e.Problems, func(p detect.Problem) bool { return p.Kind == kind }) {
+			t.Errorf("%s: not among %+v", kind, e.Problems)
+		}
+		met := slices.ContainsFunc(Audit(e).Findings, func(f Finding) bool { return !usual[f.ID] })
+		if !met {
+			t.Errorf("%s: no rule takes it", kind)
+		}
+	}
+}
+
+// TestHonest: settings that are sane have no grave finding, and settings that
+// stop mail have one. Each was once judged the other way.
+func TestHonest(t *testing.T) {
+	seen := shown("TLS 1.2", suite("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"))
+	seen.Versions = append(seen.Versions, probe.Version{Name: "TLS 1.3"})
+	lists := without("tls_medium_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256\n", "smtpd_tls_exclude_ciphers")
+	const relay = "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"
+	for _, x := range []struct {
+		name string
+		scene
+		// has are rules that must find something, not those that must not.
+		has, not string
+	}{
+		{"filter without TLS", scene{main: good + "content_filter = smtp-amavis:[127.0.0.1]:10024\n", master: router + sender + "smtp-amavis unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "", "SND-001 SND-027 SND-022"},
+		{"filter that nobody names", scene{main: good, master: router + sender + "spamfilter unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "", "SND-001 SND-027 SND-022"},
+		{"another transport without TLS", scene{main: good, master: router + sender + "out unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "SND-027", "SND-001"},
+		{"a partner is strict", scene{main: good, master: router + sender + "partner unix - - n - - smtp -o smtp_tls_security_level=secure\n"}, "", "SND-003 SND-002"},
+		{"back from a filter", scene{main: good, master: router + "127.0.0.1:10026 inet n - n - - smtpd -o smtpd_tls_security_level=none\n" + sender}, "", "RCV-001 RCV-043 RCV-023"},
+		{"send only", scene{main: without("mydestination = localhost\nrelay_domains =\ninet_interfaces = loopback-only\nsmtpd_tls_security_level = none\n", "smtpd_tls_security_level"), master: router + sender}, "", "RCV-001 CRT-001"},
+		{"a list of suites, seen", scene{main: lists, master: router + sender, seen: seen}, "", "RCV-005 RCV-006 RCV-007 RCV-008"},
+		{"a list of suites, not seen", scene{main: lists, master: router + sender}, "", "RCV-005 RCV-006 RCV-007 RCV-008"},
+		{"text says none, the service takes it", scene{main: good, master: router + sender, seen: shown("TLS 1.0", suite("TLS_RSA_WITH_AES_128_CBC_SHA"))}, "RCV-003 RCV-006 RCV-007", "RCV-005"},
+		{"policy for the relay", scene{main: good + relay + "smtp_tls_policy_maps = texthash:/c/policy\n", master: router + sender}, "", "SND-015"},
+		{"policy for somebody else", scene{main: good + relay + "smtp_tls_policy_maps = texthash:/c/other\n", master: router + sender}, "SND-015", ""},
+		{"mandatory typo where TLS is offered", scene{main: without("smtpd_tls_mandatory_protocols = TLS1.2\n", "smtpd_tls_mandatory_protocols"), master: router + sender}, "CFG-013", "CFG-002"},
+		{"mandatory typo for users", scene{main: without("smtpd_tls_mandatory_protocols = TLS1.2\n", "smtpd_tls_mandatory_protocols"), master: users + sender}, "CFG-002", ""},
+		{"weak for users", scene{main: good, master: router + "submission inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes -o smtpd_tls_mandatory_protocols=>=TLSv1\n" + sender}, "RCV-023", ""},
+		{"usual for users", scene{main: good, master: users + sender}, "", "RCV-023 RCV-044"},
+		{"TLS 1.3 is left", scene{main: without("smtpd_tls_exclude_ciphers = aRSA\n", "smtpd_tls_exclude_ciphers"), master: router + sender, seen: seen}, "", "RCV-012"},
+		{"postscreen says no in words", scene{main: good, master: router + sender, failed: refused}, "RCV-033", "RCV-036 RCV-037"},
+		{"Postfix does not run", scene{main: good, master: router + sender, failed: closedPort, running: detect.No}, "RCV-033", "RCV-037"},
+		{"wrong family for users beside a mail exchanger", scene{main: without("", "smtpd_tls_mandatory_protocols"), master: users + sender}, "RCV-034", ""},
+		{"wrong family of a service", scene{main: good, master: router + "submission inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes -o smtpd_tls_protocols=>=TLSv1.3\n" + sender}, "RCV-034", ""},
+		{"certificate of another listener", scene{main: without("smtpd_tls_exclude_ciphers = aRSA\n", "smtpd_tls_exclude_ciphers"), master: router + sender}, "RCV-012", ""},
+		{"global encrypt and a filter", scene{main: without("smtp_tls_security_level = encrypt\nrelayhost = [r.example.net]\ncontent_filter = scan:[127.0.0.1]:10025\n", "smtp_tls_security_level"), master: router + sender + "scan unix - - n - - smtp\n"}, "SND-020", ""},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			x.change = well
+			found := map[string]bool{}
+			for _, f := range Audit(x.evidence(t)).Findings {
+				found[f.ID] = true
+			}
+			for _, id := range strings.Fields(x.has) {
+				if !found["PS-"+id] {
+					t.Errorf("%s finds nothing", id)
+				}
+			}
+			for _, id := range strings.Fields(x.not) {
+				if found["PS-"+id] {
+					t.Errorf("%s finds something", id)
+				}
+			}
+		})
+	}
+}
