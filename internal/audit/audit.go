@@ -162,7 +162,7 @@ func Audit(e *Evidence, suppressions ...Suppression) Card {
 	for _, p := range Parts {
 		g := c.grade(p)
 		g.Basis = e.basis(p)
-		if !slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) }) {
+		if !slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) }) || p == Certificates && len(g.Lost) == 0 && len(e.ServerCertificates()) == 0 {
 			g.Letter, g.Points = Unjudged, 0
 		}
 		c.Grades = append(c.Grades, g)
@@ -223,10 +223,21 @@ func (e *Evidence) basis(p Part) string {
 		return "nothing: " + cmp.Or(e.Resolver.Why, "no resolver here validates DNSSEC")
 	case p == Publishing:
 		return "DNS"
-	case len(e.Live) > 0:
+	case len(e.ServerCertificates()) == 0:
+		return "nothing: no certificate is set for receiving"
+	case slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil }):
 		return "the files and what is served"
 	}
 	return "the files"
+}
+
+// Less says whether a part that is judged by now was judged by more before: a
+// rule that finds nothing then may have had less to look at.
+func Less(before, now string) bool {
+	alone := func(basis string) bool {
+		return strings.Contains(basis, " alone: ") || basis == "the files" || strings.HasPrefix(basis, "nothing")
+	}
+	return alone(now) && !alone(before)
 }
 
 // Unjudged stands in place of a letter.

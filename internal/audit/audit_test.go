@@ -265,7 +265,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-006": {main: without("", "smtp_tls_CAfile")},
 		"PS-SND-007": {main: without("smtp_tls_CAfile = /nonexistent\n", "smtp_tls_CAfile")},
 		"PS-SND-008": {main: without("smtp_tls_CAfile = /c/few.pem\n", "smtp_tls_CAfile"), change: func(*detect.Facts) {}},
-		"PS-SND-009": {main: without("smtp_tls_CApath = /etc/ssl/certs\n", "smtp_tls_CAfile"), master: router + "smtp unix - - y - - smtp\n"},
+		"PS-SND-009": {main: without("smtp_tls_CApath = /nonexistent\n", "smtp_tls_CAfile"), master: router + "smtp unix - - y - - smtp\n"},
 		"PS-SND-010": {main: good + "smtp_tls_protocols = >=TLSv1.2\n"},
 		"PS-SND-011": {main: good + "smtp_tls_exclude_ciphers = aNULL\n"},
 		"PS-SND-012": {main: good + "smtp_tls_chain_files = /c/chain.pem\n", change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9} }},
@@ -386,6 +386,25 @@ func TestGrade(t *testing.T) {
 	}
 	if g := (Card{Findings: []Finding{rule(1, Critical)}}).grade(Receiving); g.Points != 100 {
 		t.Errorf("another part's finding counts: %+v", g)
+	}
+}
+
+// TestBasis: what nobody saw is neither graded nor said to have been seen.
+func TestBasis(t *testing.T) {
+	part := func(s scene, p Part) Grade {
+		c := Audit(s.evidence(t))
+		return c.Grades[slices.Index(Parts, p)]
+	}
+	mute := scene{main: good, master: router + sender, failed: &probe.Error{Stage: probe.Greeting, Err: os.ErrDeadlineExceeded}}
+	if g := part(mute, Receiving); !strings.Contains(g.Basis, "alone") || strings.Contains(g.Basis, " 0 ") || g.Letter != "F" {
+		t.Errorf("%+v", g)
+	}
+	sendOnly := scene{main: without("smtpd_tls_security_level = none\n", "smtpd_tls_chain_files", "smtpd_tls_security_level"), master: sender}
+	if g := part(sendOnly, Certificates); g.Letter != Unjudged || !strings.HasPrefix(g.Basis, "nothing") {
+		t.Errorf("%+v", g)
+	}
+	if g := part(scene{main: without("", "smtpd_tls_chain_files"), master: router + sender}, Certificates); g.Letter != "F" {
+		t.Errorf("%+v", g)
 	}
 }
 

@@ -12,7 +12,7 @@ var crt001 = Rule{
 	Source: "RFC 3207; seen: No server certs available",
 	Cure:   "--cert, or postseal cert obtain",
 	Check: when(receives, func(f *Evidence) []Hit {
-		if len(f.ServerCertificates()) == 0 && slices.ContainsFunc(f.Listeners, tls) {
+		if len(f.ServerCertificates()) == 0 && slices.ContainsFunc(f.receivers(), tls) {
 			return []Hit{{Detail: "TLS is on, and there is no certificate"}}
 		}
 		return nil

@@ -10,8 +10,8 @@ var snd009 = Rule{
 	Source: "postconf(5), smtp_tls_CApath",
 	Cure:   "--ca-file",
 	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if t.Chroot && f.Config.Text(&t.Service, "smtp_tls_CApath") != "" && f.Config.Text(&t.Service, "smtp_tls_CAfile") == "" {
-			return "runs in a chroot and has smtp_tls_CApath alone"
+		if t.Blind {
+			return "runs in a chroot, and " + f.Config.Text(&t.Service, "smtp_tls_CApath") + " is not there"
 		}
 		return ""
 	}, detect.Default),

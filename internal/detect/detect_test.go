@@ -514,3 +514,27 @@ func TestPolicy(t *testing.T) {
 		t.Error("a table that cannot be read is not told of")
 	}
 }
+
+// TestBlind: Debian copies the folder of CA certificates into the chroot when it
+// starts Postfix; elsewhere somebody must have done so.
+func TestBlind(t *testing.T) {
+	for _, x := range []struct {
+		name, main string
+		files      []string
+		want       bool
+	}{
+		{"nowhere", "", nil, true},
+		{"in the chroot", "", []string{"/var/spool/postfix/etc/ssl/certs/0a1b2c3d.0"}, false},
+		{"outside alone", "", []string{"/etc/ssl/certs/0a1b2c3d.0", "/etc/ssl/certs/x.pem"}, true},
+		{"Debian", "", []string{"/etc/ssl/certs/x.pem", "/usr/lib/postfix/configure-instance.sh"}, false},
+		{"a file too", "smtp_tls_CAfile = /c.pem\n", nil, false},
+	} {
+		files := map[string]string{"main.cf": named + "queue_directory = /var/spool/postfix\nsmtp_tls_CApath = /etc/ssl/certs\n" + x.main, "master.cf": "smtp unix - - y - - smtp\n"}
+		for _, f := range x.files {
+			files[f] = "x"
+		}
+		if got := look(t, lab.Machine(t, "3.7.11", files)).Transports[0].Blind; got != x.want {
+			t.Errorf("%s: %v", x.name, got)
+		}
+	}
+}

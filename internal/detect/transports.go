@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ type Transport struct {
 	Level   string
 	Chroot  bool
 	Use     Use
+	// Blind says that its CA certificates lie where it cannot see them: outside
+	// of its chroot (postconf(5), smtp_tls_CApath).
+	Blind bool
 }
 
 // Use is what a transport is for.
@@ -36,13 +40,35 @@ func (f *Facts) findTransports(m host.Reader) {
 		if s.Type != "unix" || s.Program() != "smtp" {
 			continue
 		}
-		f.Transports = append(f.Transports, Transport{
+		t := Transport{
 			Service: s,
 			Level:   ClientLevel(func(name string) string { return f.Config.Text(&s, name) }),
 			Chroot:  Chrooted(f.Config, s),
 			Use:     f.use(s, routes),
-		})
+		}
+		if path := f.Config.Text(&s, "smtp_tls_CApath"); t.Chroot && path != "" && f.Config.Text(&s, "smtp_tls_CAfile") == "" {
+			t.Blind = !jailed(m, f.Config.Text(nil, "queue_directory"), path)
+		}
+		f.Transports = append(f.Transports, t)
 	}
+}
+
+// debianStart is what Debian runs before it starts Postfix: it copies the CA
+// folders into the chroot.
+const debianStart = "/usr/lib/postfix/configure-instance.sh"
+
+// jailed says whether a folder of CA certificates is in the chroot, or will be
+// when Postfix starts.
+func jailed(m host.Reader, jail, path string) bool {
+	if strings.HasPrefix(path, jail+"/") {
+		jail = ""
+	}
+	if there, err := m.Glob(filepath.Join(jail, path, "*.[0-9]")); err == nil && len(there) > 0 {
+		return true
+	}
+	_, err := m.Stat(debianStart)
+	outside, _ := m.Glob(filepath.Join(path, "*.pem"))
+	return err == nil && len(outside) > 0
 }
 
 // route is where mail is sent, and by which transport.

@@ -29,6 +29,9 @@ func (c Candidate) trust(s mastercf.Service, jail, testCA string) (store []byte,
 	if path != "" {
 		seen := filepath.Join(jail, path)
 		more := folder(seen)
+		if len(more) == 0 && jail != "" && debian() {
+			more = files(path, "*.pem") // as it is copied when Postfix starts
+		}
 		if len(more) == 0 {
 			note = fmt.Sprintf("smtp_tls_CApath: there are no certificates in %s, where smtp looks for them", seen)
 		}
@@ -51,8 +54,18 @@ func (c Candidate) trust(s mastercf.Service, jail, testCA string) (store []byte,
 
 // folder is what a directory of hashed certificates holds (c_rehash(1)), each
 // file once.
-func folder(path string) []byte {
-	names, err := filepath.Glob(filepath.Join(path, "*.[0-9]"))
+func folder(path string) []byte { return files(path, "*.[0-9]") }
+
+// debian says whether Debian's script copies folders of CA certificates into the
+// chroot before Postfix starts.
+func debian() bool {
+	_, err := os.Stat("/usr/lib/postfix/configure-instance.sh")
+	return err == nil
+}
+
+// files are the contents of the files in a folder whose names match, each once.
+func files(path, pattern string) []byte {
+	names, err := filepath.Glob(filepath.Join(path, pattern))
 	if err != nil {
 		return nil
 	}

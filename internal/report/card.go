@@ -41,6 +41,9 @@ func (p Printer) Grades(c audit.Card) {
 			points = " not judged  "
 		}
 		p.indented(p.paint(bold, fmt.Sprintf("%-13s %s", g.Part, g.Letter))+painted(points), 28, graded(g))
+		for _, l := range g.Lost {
+			p.indented(p.paint(quiet, "              "), 14, l)
+		}
 	}
 }
 
@@ -158,23 +161,32 @@ func (p Printer) Opinions(all []audit.Opinion) {
 
 // Compared prints what became better and worse since an older card.
 func (p Printer) Compared(d CardDiff) {
-	for _, g := range d.Grades {
-		text := fmt.Sprintf("%d, as before", g.Now)
-		if g.Was != g.Now {
-			text = fmt.Sprintf("%d -> %d", g.Was, g.Now)
+	points := func(n *int) string {
+		if n == nil {
+			return "not judged"
 		}
-		p.printf("%-13s %s\n", string(g.Part), text)
+		return fmt.Sprint(*n)
+	}
+	for _, g := range d.Grades {
+		text := points(g.Was) + " -> " + points(g.Now)
+		if points(g.Was) == points(g.Now) {
+			text = points(g.Now) + ", as before"
+		}
+		if g.Basis != "" {
+			text += "; now by " + g.Basis
+		}
+		p.indented(painted(fmt.Sprintf("%-13s ", g.Part)), 14, text)
 	}
 	for _, list := range []struct {
 		lines []string
 		sign  painted
 		what  string
-	}{{d.Worse, p.bad(), "new: "}, {d.Better, p.good(), "gone: "}} {
+	}{{d.Worse, p.bad(), "new: "}, {d.Better, p.good(), "gone: "}, {d.Suppressed, p.note(), "suppressed: "}, {d.Unseen, p.note(), "not looked at this time: "}} {
 		for _, l := range list.lines {
 			p.indented(list.sign+" ", 2, list.what+l)
 		}
 	}
-	if len(d.Worse)+len(d.Better) == 0 {
+	if len(d.Worse)+len(d.Better)+len(d.Suppressed)+len(d.Unseen) == 0 {
 		p.printf("the same findings as in the older card\n")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	_ "embed" // the page
 	"html/template"
 	"io"
+	"slices"
 	"time"
 
 	"postseal/internal/audit"
@@ -48,8 +49,13 @@ func CardHTML(w io.Writer, e *audit.Evidence, c audit.Card) error {
 		Host: oneLine(e.Hostname), When: e.Now.UTC().Format(time.RFC1123), Version: oneLine(e.Config.Version.String()), Role: string(e.Role),
 		Card: c, Opinions: audit.Opinions(e),
 	}
+	p.Card.Grades = slices.Clone(p.Card.Grades)
 	for i := range p.Card.Grades {
 		p.Card.Grades[i].Basis = oneLine(p.Card.Grades[i].Basis)
+	}
+	p.Card.Notes = slices.Clone(p.Card.Notes)
+	for i := range p.Card.Notes {
+		p.Card.Notes[i] = oneLine(p.Card.Notes[i])
 	}
 	for i := range p.Opinions {
 		p.Opinions[i].Says = oneLine(p.Opinions[i].Says)

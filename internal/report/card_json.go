@@ -4,8 +4,10 @@ import (
 	_ "embed" // the schema
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"postseal/internal/audit"
 	"postseal/internal/hint"
@@ -144,17 +146,32 @@ func finding(f audit.Finding) findingJSON {
 type CardDiff struct {
 	Since  time.Time     `json:"since"`
 	Grades []GradeChange `json:"grades"`
-	// Better are findings that are gone, Worse those that are new or are found in
-	// more places.
+	// Better are findings that are gone, or are found in fewer places, Worse those
+	// that are new or are found in more.
 	Better []string `json:"better"`
 	Worse  []string `json:"worse"`
+	// Suppressed were taken out by hand since, and Unseen had nothing to look at
+	// this time: both may still be so.
+	Suppressed []string `json:"suppressed"`
+	Unseen     []string `json:"not_looked_at"`
 }
 
-// GradeChange is the points of one part, then and now.
+// GradeChange is the points of one part, then and now; nil where it was not
+// judged.
 type GradeChange struct {
 	Part audit.Part `json:"part"`
-	Was  int        `json:"was"`
-	Now  int        `json:"now"`
+	Was  *int       `json:"was"`
+	Now  *int       `json:"now"`
+	// Basis says what it is judged by now, if that was something else.
+	Basis string `json:"basis,omitempty"`
+}
+
+// judgedPoints are the points of a part, or nil.
+func judgedPoints(g gradeJSON) *int {
+	if g.Grade == audit.Unjudged || g.Grade == "" {
+		return nil
+	}
+	return &g.Points
 }
 
 // Compare says what changed since an audit that was printed as JSON.
@@ -167,12 +184,17 @@ func Compare(old []byte, c audit.Card) (CardDiff, error) {
 		return CardDiff{}, hint.New(fmt.Sprintf("this is no card, or one of version %d; this postseal reads 1 to %d", was.Version, cardVersion), "make one with: postseal audit --json > card.json")
 	}
 	now := card(c)
-	d := CardDiff{Since: was.When, Grades: []GradeChange{}, Better: []string{}, Worse: []string{}}
+	d := CardDiff{Since: was.When, Grades: []GradeChange{}, Better: []string{}, Worse: []string{}, Suppressed: []string{}, Unseen: []string{}}
+	less := map[audit.Part]bool{} // parts at which less was looked
 	for _, g := range now.Grades {
-		change := GradeChange{Part: g.Part, Now: g.Points}
+		change := GradeChange{Part: g.Part, Now: judgedPoints(g)}
 		for _, o := range was.Card.Grades {
-			if o.Part == g.Part {
-				change.Was = o.Points
+			if o.Part != g.Part {
+				continue
+			}
+			change.Was = judgedPoints(o)
+			if plainBasis(o.Basis) != plainBasis(g.Basis) {
+				change.Basis, less[g.Part] = g.Basis, audit.Less(o.Basis, g.Basis)
 			}
 		}
 		d.Grades = append(d.Grades, change)
@@ -184,9 +206,14 @@ func Compare(old []byte, c audit.Card) (CardDiff, error) {
 		}
 		return out
 	}
-	before, after := hits(was.Card.Findings), hits(now.Findings)
+	before, hushed := hits(was.Card.Findings), hits(now.Suppressed)
+	hidden := hits(was.Card.Suppressed)
 	for _, f := range now.Findings {
 		switch o, ok := before[f.ID]; {
+		case !ok && hidden[f.ID].ID != "": // its suppression has ended
+			d.Worse = append(d.Worse, f.ID+" "+f.Title+", which was suppressed")
+		case !ok && slices.Contains(was.Card.Idle, f.ID):
+			d.Worse = append(d.Worse, f.ID+" "+f.Title+", which was not looked at")
 		case !ok:
 			d.Worse = append(d.Worse, f.ID+" "+f.Title)
 		case len(f.Hits) > len(o.Hits):
@@ -195,10 +222,27 @@ func Compare(old []byte, c audit.Card) (CardDiff, error) {
 			d.Better = append(d.Better, fmt.Sprintf("%s %s, in %d places of %d", f.ID, f.Title, len(o.Hits)-len(f.Hits), len(o.Hits)))
 		}
 	}
+	after := hits(now.Findings)
 	for _, f := range was.Card.Findings {
-		if _, ok := after[f.ID]; !ok {
-			d.Better = append(d.Better, f.ID+" "+f.Title)
+		switch text := f.ID + " " + f.Title; {
+		case after[f.ID].ID != "":
+		case hushed[f.ID].ID != "":
+			d.Suppressed = append(d.Suppressed, text)
+		case slices.Contains(now.Passed, f.ID) && !less[f.Part]:
+			d.Better = append(d.Better, text)
+		default: // nothing to look at, or not as closely
+			d.Unseen = append(d.Unseen, text)
 		}
 	}
 	return d, nil
+}
+
+// plainBasis is a basis without its numbers, which differ from run to run.
+func plainBasis(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return -1
+		}
+		return r
+	}, text)
 }

@@ -3,6 +3,8 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"html/template"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +26,7 @@ func judged(t *testing.T, more ...audit.Suppression) (*audit.Evidence, audit.Car
 	e := &audit.Evidence{Facts: s.Facts, NotSent: "only root can rehearse"}
 	for _, l := range s.Facts.Receives(detect.Relay) {
 		e.Live = append(e.Live, audit.Live{Listener: l, Seen: &probe.Enumeration{
+			Handshakes: 12,
 			Versions: []probe.Version{{Name: "TLS 1.0", Suites: []probe.Accepted{{Suite: probe.Suite{Name: "TLS_RSA_WITH_RC4_128_SHA", OpenSSL: "RC4-SHA"}}}}},
 		}})
 	}
@@ -86,14 +89,36 @@ func TestCompare(t *testing.T) {
 	if err != nil || len(same.Better)+len(same.Worse) != 0 || len(same.Grades) != len(audit.Parts) {
 		t.Fatalf("%+v, %v", same, err)
 	}
-	gone := suppressed(t, e.Facts, now.Findings[0].ID)
-	less := audit.Audit(e, gone)
-	better, err := report.Compare(old, less)
-	if err != nil || len(better.Better) != 1 || !strings.HasPrefix(better.Better[0], gone.Rule) || len(better.Worse) != 0 {
+	// Hiding a finding, or not looking, makes nothing better.
+	hidden := suppressed(t, e.Facts, now.Findings[0].ID)
+	less := audit.Audit(e, hidden)
+	hush, err := report.Compare(old, less)
+	if err != nil || len(hush.Better)+len(hush.Worse)+len(hush.Unseen) != 0 || len(hush.Suppressed) != 1 || !strings.HasPrefix(hush.Suppressed[0], hidden.Rule) {
+		t.Errorf("%+v, %v", hush, err)
+	}
+	blind := *e
+	blind.Live, blind.Sent = nil, nil
+	unseen, err := report.Compare(old, audit.Audit(&blind))
+	if err != nil || len(unseen.Better) != 0 || !slices.ContainsFunc(unseen.Unseen, func(l string) bool { return strings.HasPrefix(l, "PS-RCV-027") }) {
+		t.Errorf("%+v, %v", unseen, err)
+	}
+	for _, g := range same.Grades {
+		if g.Part == audit.Publishing && (g.Was != nil || g.Now != nil) {
+			t.Errorf("a part that was not judged has points: %+v", g)
+		}
+	}
+	if i := slices.IndexFunc(unseen.Grades, func(g report.GradeChange) bool { return g.Part == audit.Receiving }); !strings.Contains(unseen.Grades[i].Basis, "alone") {
+		t.Errorf("%+v", unseen.Grades[i])
+	}
+	mended := *e
+	mended.Live = slices.Clone(e.Live)
+	mended.Live[0].Seen = &probe.Enumeration{Handshakes: 9, Versions: []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{{Suite: probe.Suite{Name: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}}}}}}
+	better, err := report.Compare(old, audit.Audit(&mended))
+	if err != nil || !slices.ContainsFunc(better.Better, func(l string) bool { return strings.HasPrefix(l, "PS-RCV-027") }) {
 		t.Errorf("%+v, %v", better, err)
 	}
 	worse, err := report.Compare([]byte(asJSON(t, report.AuditJSON(e, less))), now)
-	if err != nil || len(worse.Worse) != 1 || len(worse.Better) != 0 {
+	if err != nil || len(worse.Worse) != 1 || !strings.HasSuffix(worse.Worse[0], "which was suppressed") || len(worse.Better) != 0 {
 		t.Errorf("%+v, %v", worse, err)
 	}
 	for _, bad := range []string{"", "{}", "[]", `{"version": 99}`, `{"version": "1"}`} {
@@ -111,7 +136,10 @@ func TestPage(t *testing.T) {
 	e.Hostname, e.NotSent = bad, bad
 	e.Sent.Trials[0].Got = bad
 	e.Live[0].Seen.Versions[0].Suites[0].OpenSSL = bad
-	card := audit.Audit(e, suppressed(t, e.Facts, "PS-RCV-010"))
+	card := audit.Audit(e, suppressed(t, e.Facts, "PS-RCV-010"), suppressed(t, e.Facts, "PS-PUB-002"))
+	if len(card.Notes) == 0 || len(card.Grades[0].Lost) == 0 {
+		t.Fatal("nothing to show")
+	}
 	var page bytes.Buffer
 	if err := report.CardHTML(&page, e, card); err != nil {
 		t.Fatal(err)
@@ -120,6 +148,11 @@ func TestPage(t *testing.T) {
 	for _, no := range []string{"<script", "\x1b", "\u202e", "http://", "https://", "src=", "@import", "url("} {
 		if strings.Contains(text, no) {
 			t.Errorf("%q is in the page", no)
+		}
+	}
+	for _, l := range append(card.Grades[0].Lost, card.Notes...) {
+		if !strings.Contains(text, template.HTMLEscapeString(l)) {
+			t.Errorf("%q is missing", l)
 		}
 	}
 	for _, f := range card.Findings {
