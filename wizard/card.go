@@ -207,6 +207,10 @@ func (m *Model) cardPage() page {
 	return page{lines: lines, focus: focus, keys: keys}
 }
 
+// On screens with so many lines it is told what keeps a part from an A: the few
+// most expensive findings.
+const roomy, mostLost = 30, 3
+
 // gradeLines are the four grades, in few lines where there are few.
 func (m *Model) gradeLines() (lines []string) {
 	t := m.theme
@@ -239,6 +243,11 @@ func (m *Model) gradeLines() (lines []string) {
 		}
 		lead := "   " + fmt.Sprintf("%-13s", g.Part) + style.Render(g.Letter) + "  "
 		lines = append(lines, lead+ansi.Truncate(t.quiet.Render(text), m.width-1-ansi.StringWidth(lead), signFolded))
+		if g.Letter != "A" && g.Letter != audit.Unjudged && m.height >= roomy {
+			for _, l := range g.Lost[:min(len(g.Lost), mostLost)] {
+				lines = append(lines, ansi.Truncate("                    "+t.quiet.Render(oneLine(l)), m.width-1, signFolded))
+			}
+		}
 	}
 	return lines
 }

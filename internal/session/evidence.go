@@ -103,7 +103,7 @@ func (s *Session) live(ctx context.Context, wg *sync.WaitGroup) []audit.Live {
 }
 
 // patience is how long one conversation may take.
-const patience = 20 * time.Second
+var patience = 20 * time.Second
 
 // stranger is a name that no server has (RFC 2606).
 const stranger = "mail.example.invalid"
