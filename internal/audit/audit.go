@@ -162,7 +162,7 @@ func Audit(e *Evidence, suppressions ...Suppression) Card {
 	for _, p := range Parts {
 		g := c.grade(p)
 		g.Basis = e.basis(p)
-		if !slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) }) || p == Certificates && len(g.Lost) == 0 && len(e.ServerCertificates()) == 0 {
+		if !slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) }) || len(g.Lost) == 0 && e.idle(p) != "" {
 			g.Letter, g.Points = Unjudged, 0
 		}
 		c.Grades = append(c.Grades, g)
@@ -198,10 +198,25 @@ func (c Card) grade(p Part) Grade {
 	return g
 }
 
+// idle says why there is nothing of a part on this server, or is empty.
+func (e *Evidence) idle(p Part) string {
+	switch {
+	case p == Receiving && !receives(e):
+		return "no other machine connects to it"
+	case p == Sending && !sends(e):
+		return "no service sends mail to others"
+	case p == Certificates && len(e.ServerCertificates()) == 0:
+		return "no certificate is set for receiving"
+	}
+	return ""
+}
+
 // basis says what a part is judged by.
 func (e *Evidence) basis(p Part) string {
 	const configuration = "the configuration"
-	switch {
+	switch why := e.idle(p); {
+	case p != Publishing && why != "":
+		return "nothing: " + why
 	case p == Receiving && len(e.Live) > 0:
 		n := 0
 		for _, l := range e.Live {
@@ -223,8 +238,6 @@ func (e *Evidence) basis(p Part) string {
 		return "nothing: " + cmp.Or(e.Resolver.Why, "no resolver here validates DNSSEC")
 	case p == Publishing:
 		return "DNS"
-	case len(e.ServerCertificates()) == 0:
-		return "nothing: no certificate is set for receiving"
 	case slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil }):
 		return "the files and what is served"
 	}
