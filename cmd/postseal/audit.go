@@ -13,6 +13,7 @@ import (
 	"postseal/internal/audit"
 	"postseal/internal/hint"
 	"postseal/internal/report"
+	"postseal/internal/senders"
 	"postseal/internal/session"
 )
 
@@ -140,6 +141,9 @@ func (a *app) printCard(e *audit.Evidence, card audit.Card, all bool, html strin
 	p.Card(card, all)
 	if all || slices.ContainsFunc(audit.Opinions(e), func(o audit.Opinion) bool { return o.Why != "" }) {
 		p.Opinions(audit.Opinions(e))
+	}
+	if met := audit.Senders(e); all || slices.ContainsFunc(met, func(o senders.Outcome) bool { return o.Fails != "" }) {
+		p.Senders(met)
 	}
 	return nil
 }

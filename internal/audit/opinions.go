@@ -7,6 +7,7 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/probe"
+	"postseal/internal/senders"
 )
 
 // Opinion is what somebody else's test would say of this server, and why this
@@ -30,12 +31,33 @@ const (
 // Opinions are what others would say of port 25 as it was seen, worked out by
 // their published rules: nobody is asked. It is empty if nobody looked.
 func Opinions(e *Evidence) []Opinion {
-	for _, l := range e.Live {
+	if l := e.shown(); l != nil {
+		return append(dutch(e, *l), web(e, *l))
+	}
+	return nil
+}
+
+// shown is what the listener for other servers showed, or nil.
+func (e *Evidence) shown() *Live {
+	for i, l := range e.Live {
 		if l.Listener.Kind == detect.Relay && l.Seen != nil && len(l.Seen.Versions) > 0 {
-			return append(dutch(e, l), web(e, l))
+			return &e.Live[i]
 		}
 	}
 	return nil
+}
+
+// Senders are what well-known senders would agree on with this server. It is
+// empty if nobody looked.
+func Senders(e *Evidence) (out []senders.Outcome) {
+	l := e.shown()
+	if l == nil {
+		return nil
+	}
+	for _, s := range senders.All() {
+		out = append(out, s.Meet(l.Seen))
+	}
+	return out
 }
 
 // dutch is what internet.nl says, test by test.

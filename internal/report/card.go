@@ -8,6 +8,7 @@ import (
 	"postseal/internal/audit"
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/senders"
 )
 
 // Remarks prints what was found, without judging it.
@@ -157,6 +158,33 @@ func (p Printer) Opinions(all []audit.Opinion) {
 			p.indented(p.paint(quiet, "    here: "), 10, o.Why)
 		}
 	}
+}
+
+// Senders prints what well-known senders would agree on with port 25.
+func (p Printer) Senders(all []senders.Outcome) {
+	if len(all) == 0 {
+		return
+	}
+	p.printf("\n%s\n", p.paint(bold, "WHAT WELL-KNOWN SENDERS WOULD AGREE ON, BY WHAT THEY OFFER (AS OF "+senders.Date()+")"))
+	for _, o := range all {
+		p.indented(painted(fmt.Sprintf("  %-28s ", o.Sender)), 31, Met(o))
+	}
+	p.indented("  ", 2, senders.LeftOut()+".")
+}
+
+// Met says what one sender and this server agree on.
+func Met(o senders.Outcome) string {
+	if o.Fails != "" {
+		return "no TLS: " + o.Fails
+	}
+	text := o.Version + "  " + o.Suite
+	switch {
+	case o.Group != "":
+		text += "  " + o.Group
+	case o.DHBits > 0:
+		text += fmt.Sprintf("  a prime of %d bits", o.DHBits)
+	}
+	return text
 }
 
 // Compared prints what became better and worse since an older card.

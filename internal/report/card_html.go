@@ -9,6 +9,7 @@ import (
 
 	"postseal/internal/audit"
 	"postseal/internal/rehearse"
+	"postseal/internal/senders"
 )
 
 //go:embed card.html.tmpl
@@ -33,6 +34,8 @@ type pagePart struct {
 
 type pageSent struct{ Text, Got, Class string }
 
+type pageSender struct{ Name, Met, Class string }
+
 type page struct {
 	Host, When, Version, Role string
 	Card                      audit.Card
@@ -40,6 +43,8 @@ type page struct {
 	Suppressed                []pageFinding
 	Opinions                  []audit.Opinion
 	Sent                      []pageSent
+	Senders                   []pageSender
+	SendersDate, LeftOut      string
 }
 
 // CardHTML writes an audit as one page that needs nothing else: no script, no
@@ -77,6 +82,14 @@ func CardHTML(w io.Writer, e *audit.Evidence, c audit.Card) error {
 	for _, f := range c.Suppressed {
 		p.Suppressed = append(p.Suppressed, onPage(f))
 	}
+	for _, o := range audit.Senders(e) {
+		class := "passed"
+		if o.Fails != "" {
+			class = "high"
+		}
+		p.Senders = append(p.Senders, pageSender{o.Sender, oneLine(Met(o)), class})
+	}
+	p.SendersDate, p.LeftOut = senders.Date(), senders.LeftOut()
 	if e.Sent != nil {
 		class := map[rehearse.Verdict]string{rehearse.Fine: "passed", rehearse.Noted: "note", rehearse.Failed: "high"}
 		for _, t := range e.Sent.Trials {

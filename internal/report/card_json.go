@@ -14,6 +14,7 @@ import (
 	"postseal/internal/postfix"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
+	"postseal/internal/senders"
 )
 
 // CardSchema describes what postseal audit --json prints (JSON Schema, draft
@@ -35,6 +36,14 @@ type auditJSON struct {
 	Live     []liveJSON       `json:"live"`
 	Sent     []rehearse.Trial `json:"sent"`
 	Opinions []opinionJSON    `json:"opinions"`
+	// Senders are what well-known ones would agree on, by what was known of them
+	// on that day.
+	Senders sendersJSON `json:"senders"`
+}
+
+type sendersJSON struct {
+	Date     string            `json:"date"`
+	Outcomes []senders.Outcome `json:"outcomes"`
 }
 
 type cardJSON struct {
@@ -95,6 +104,7 @@ func AuditJSON(e *audit.Evidence, c audit.Card) any {
 		Version: cardVersion, When: e.Now.UTC(), Facts: FactsJSON(e.Facts), Card: card(c),
 		Live: []liveJSON{}, Sent: []rehearse.Trial{}, Opinions: []opinionJSON{},
 	}
+	out.Senders = sendersJSON{senders.Date(), append([]senders.Outcome{}, audit.Senders(e)...)}
 	for _, l := range e.Live {
 		j := liveJSON{Service: l.Listener.Service.ID(), Seen: l.Seen}
 		if l.Err != nil {

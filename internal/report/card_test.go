@@ -27,7 +27,7 @@ func judged(t *testing.T, more ...audit.Suppression) (*audit.Evidence, audit.Car
 	for _, l := range s.Facts.Receives(detect.Relay) {
 		e.Live = append(e.Live, audit.Live{Listener: l, Seen: &probe.Enumeration{
 			Handshakes: 12,
-			Versions: []probe.Version{{Name: "TLS 1.0", Suites: []probe.Accepted{{Suite: probe.Suite{Name: "TLS_RSA_WITH_RC4_128_SHA", OpenSSL: "RC4-SHA"}}}}},
+			Versions:   []probe.Version{{Name: "TLS 1.0", Suites: []probe.Accepted{{Suite: probe.Suite{Name: "TLS_RSA_WITH_RC4_128_SHA", OpenSSL: "RC4-SHA"}}}}},
 		}})
 	}
 	e.Sent = &rehearse.Report{Trials: []rehearse.Trial{{Direction: "sending", Text: "all right", Got: "delivered", Verdict: rehearse.Fine}}}
@@ -149,6 +149,9 @@ func TestPage(t *testing.T) {
 		if strings.Contains(text, no) {
 			t.Errorf("%q is in the page", no)
 		}
+	}
+	if !strings.Contains(text, "OpenSSL 0.9.8") || !strings.Contains(text, "no TLS: no suite in common with TLS 1.0") {
+		t.Error("no senders")
 	}
 	for _, l := range append(card.Grades[0].Lost, card.Notes...) {
 		if !strings.Contains(text, template.HTMLEscapeString(l)) {

@@ -1,0 +1,152 @@
+package senders_test
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"postseal/internal/lab"
+	"postseal/internal/probe"
+	"postseal/internal/senders"
+)
+
+var number = regexp.MustCompile(`^0x[0-9A-F]{4}$`)
+
+// TestData: every sender is whole, has a source, and is there once.
+func TestData(t *testing.T) {
+	if _, err := time.Parse(time.DateOnly, senders.Date()); err != nil || senders.LeftOut() == "" || len(senders.All()) < 12 {
+		t.Errorf("%v, %d senders", err, len(senders.All()))
+	}
+	seen := map[string]bool{}
+	for _, s := range senders.All() {
+		if seen[s.Name] || s.Source == "" || s.Oldest == "" || s.Newest == "" || len(s.Suites) < 8 {
+			t.Errorf("%+v", s)
+		}
+		seen[s.Name] = true
+		for _, id := range s.Suites {
+			if !number.MatchString(id) {
+				t.Errorf("%s: %s", s.Name, id)
+			}
+		}
+		for _, g := range s.Shares {
+			if !slices.Contains(s.Groups, g) {
+				t.Errorf("%s sends a key for %s and does not offer it", s.Name, g)
+			}
+		}
+	}
+}
+
+// clients are programs that are here, as the data has them; agreed finds what
+// they say of a handshake.
+var clients = []struct {
+	sender, program string
+	args            []string
+	agreed          func(text string) (senders.Outcome, bool)
+}{
+	{"OpenSSL 3.0", "openssl", []string{"s_client", "-starttls", "smtp", "-connect", "ADDR"}, func(text string) (o senders.Outcome, ok bool) {
+		m := regexp.MustCompile(`(?m)^New, .*, Cipher is ([^(\s]+)$`).FindStringSubmatch(text)
+		if m == nil {
+			return o, false
+		}
+		o.Suite = m[1]
+		if g := regexp.MustCompile(`Server Temp Key: (?:ECDH, )?(\w+), (\d+)`).FindStringSubmatch(text); g != nil && g[1] != "DH" {
+			o.Group = strings.ReplaceAll(g[1], "prime256v1", "secp256r1")
+		} else if g != nil {
+			o.DHBits, _ = strconv.Atoi(g[2])
+		}
+		return o, true
+	}},
+	{"GnuTLS 3.7", "gnutls-cli", []string{"--insecure", "--starttls-proto=smtp", "-p", "PORT", "HOST"}, func(text string) (o senders.Outcome, ok bool) {
+		m := regexp.MustCompile(`Description: \(TLS([\d.]+)[^)]*\)-\((?:ECDHE-)?([^)]*)\)`).FindStringSubmatch(text)
+		if m == nil {
+			return o, false
+		}
+		o.Version = "TLS " + m[1]
+		if strings.HasPrefix(m[2], "SECP") || strings.HasPrefix(m[2], "X") {
+			o.Group = m[2]
+		}
+		return o, true
+	}},
+	{"Postfix 3.7 with OpenSSL 3.0", "posttls-finger", []string{"-c", "-l", "may", "-L", "summary", "[HOST]:PORT"}, func(text string) (o senders.Outcome, ok bool) {
+		m := regexp.MustCompile(`established to .*: TLSv([\d.]+) with cipher (\S+)(?:.*key-exchange (?:ECDHE \()?([\w-]+))?`).FindStringSubmatch(text)
+		if m == nil {
+			return o, false
+		}
+		o.Version, o.Suite = "TLS "+m[1], m[2]
+		if m[1] == "1" {
+			o.Version = "TLS 1.0"
+		}
+		if m[3] != "" {
+			o.Group = strings.ReplaceAll(m[3], "P-256", "secp256r1")
+		}
+		return o, true
+	}},
+}
+
+// compare holds what was worked out against what a program says; it does not say
+// everything.
+func compare(t *testing.T, worked, said senders.Outcome, ok bool) {
+	t.Helper()
+	differs := func(a, b string) bool { return b != "" && !strings.EqualFold(a, b) }
+	if ok != (worked.Fails == "") || ok && (differs(worked.Version, said.Version) || differs(worked.Suite, said.Suite) || said.Group != "" && differs(worked.Group, said.Group) || said.DHBits > 0 && worked.DHBits != said.DHBits) {
+		t.Errorf("%+v, and really %v %+v", worked, ok, said)
+	}
+}
+
+// TestMeet: what is worked out for a real Postfix is what real programs agree on
+// with it.
+func TestMeet(t *testing.T) {
+	ca := lab.NewCA(t)
+	rsa, ec := ca.Issue(t, lab.Leaf{RSA: true}), ca.Issue(t, lab.Leaf{})
+	for _, x := range []struct{ name, main, certs string }{
+		{"as it comes", "", rsa.Key + rsa.Cert},
+		{"both kinds of certificates", "", rsa.Key + rsa.Cert + ec.Key + ec.Cert},
+		{"strict", "smtpd_tls_exclude_ciphers = aNULL, kRSA, kDHE, SHA1, SHA256, SHA384, CAMELLIA, ARIA, AESCCM8\nsmtpd_tls_protocols = >=TLSv1.2\n", ec.Key + ec.Cert},
+		{"TLS 1.2 alone", "smtpd_tls_protocols = TLSv1.2\nsmtpd_tls_exclude_ciphers = aNULL\n", rsa.Key + rsa.Cert},
+		{"key exchange by primes", "smtpd_tls_protocols = TLSv1.2\nsmtpd_tls_exclude_ciphers = aNULL, kECDHE, kRSA\n", rsa.Key + rsa.Cert},
+		{"the server chooses among few", "smtpd_tls_protocols = TLSv1.2\ntls_preempt_cipherlist = yes\ntls_medium_cipherlist = ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA\n", rsa.Key + rsa.Cert},
+		{"one group", "tls_eecdh_auto_curves = secp384r1\n", rsa.Key + rsa.Cert},
+		{"nothing in common", "smtpd_tls_protocols = TLSv1.2\ntls_medium_cipherlist = CAMELLIA128-SHA\n", rsa.Key + rsa.Cert},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			chain := lab.Write(t, lab.Dir(t), "chain.pem", x.certs, 0o600)
+			s := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+chain+"\n"+x.main, "%s inet n - n - - smtpd")
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			seen, err := probe.Enumerate(ctx, probe.Target{Addr: s.Addrs[0]}, probe.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			outcomes := map[string]senders.Outcome{}
+			for _, one := range senders.All() {
+				outcomes[one.Name] = one.Meet(seen)
+			}
+			host, port, _ := strings.Cut(s.Addrs[0], ":")
+			for _, c := range clients {
+				if _, err := exec.LookPath(c.program); err != nil {
+					continue // what is not here cannot be asked; openssl and Postfix always are
+				}
+				cmd := exec.CommandContext(ctx, c.program)
+				for _, a := range c.args {
+					cmd.Args = append(cmd.Args, strings.NewReplacer("ADDR", s.Addrs[0], "HOST", host, "PORT", port).Replace(a))
+				}
+				cmd.Stdin = strings.NewReader("QUIT\r\n")
+				var text bytes.Buffer
+				cmd.Stdout, cmd.Stderr = &text, &text
+				_ = cmd.Run() // it fails where no handshake comes about
+				said, ok := c.agreed(text.String())
+				compare(t, outcomes[c.sender], said, ok)
+			}
+			// That is Go's own.
+			r, err := probe.Handshake(ctx, probe.Target{Addr: s.Addrs[0]}, probe.Options{})
+			compare(t, outcomes["Go 1.26"], senders.Outcome{Version: r.Version, Group: strings.NewReplacer("CurveP", "secp", "256", "256r1", "384", "384r1").Replace(r.Group)}, err == nil)
+		})
+	}
+}
