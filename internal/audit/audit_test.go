@@ -294,13 +294,14 @@ func TestFinds(t *testing.T) {
 		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},
 		"PS-CRT-002": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)}},
 		"PS-CRT-003": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -80), NotAfter: lab.Noon.AddDate(0, 0, 9)}},
-		"PS-CRT-004": {main: without("smtpd_tls_chain_files = /c/leaf.pem\n", "smtpd_tls_chain_files")},
+		"PS-CRT-004": {main: without("smtpd_tls_chain_files = /c/leaf.pem\n", "smtpd_tls_chain_files"), leaf: &lab.Leaf{RSA: true, Extension: issuer, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
+		"PS-CRT-019": {main: without("smtpd_tls_chain_files = /c/leaf.pem\n", "smtpd_tls_chain_files")},
 		"PS-CRT-005": {main: good, leaf: &lab.Leaf{RSA: true, Names: []string{"www.example.org"}, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
 		"PS-CRT-006": {main: good, leaf: &lab.Leaf{RSA: true, SelfSigned: true, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
 		"PS-CRT-007": {main: without("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/other.pem\n", "smtpd_tls_chain_files")},
 		"PS-CRT-008": {main: without("smtpd_tls_chain_files = /nonexistent.pem\n", "smtpd_tls_chain_files")},
-		"PS-CRT-009": {main: good, change: cert(func(c *detect.Certificate) { c.Bits = 1024 })},
-		"PS-CRT-010": {main: good, change: cert(func(c *detect.Certificate) { c.Bits = 2048 })},
+		"PS-CRT-009": {main: good, leaf: &lab.Leaf{RSA: true, RSABits: 1024, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
+		"PS-CRT-010": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
 		"PS-CRT-011": {main: good, change: cert(func(c *detect.Certificate) { c.ServerUse = false })},
 		"PS-CRT-012": {main: good, change: cert(func(c *detect.Certificate) { c.Chain = "/etc/ssl/certs/ssl-cert-snakeoil.pem" })},
 		"PS-CRT-013": {main: good, change: cert(func(c *detect.Certificate) { c.Owner = "" })},
@@ -322,6 +323,7 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-014": {main: good + "# next\n  smtpd_tls_ask_ccert = no\n"},
 		"PS-CFG-015": {main: good + "smtpd_tls_loglevel = 0\n"},
 		"PS-CFG-016": {main: good, master: "smtp inet n - n - - smtpd -o smtpd_tls_session_cache_database=btree:x\n" + sender},
+		"PS-CFG-017": {main: good, change: func(f *detect.Facts) { well(f); f.Edited, f.Reloaded = f.Now, f.Now.Add(-time.Hour) }},
 		"PS-CFG-018": {main: good + "lmtp_tls_note_starttls_offer = on\n", master: both + "lmtp unix - - n - - lmtp\n"},
 		"PS-CFG-007": {main: good, change: func(f *detect.Facts) {
 			well(f)
@@ -407,6 +409,19 @@ func TestBasis(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 }
+
+// issuer is the extension that says where the issuer can be had (RFC 5280,
+// section 4.2.2.1).
+var issuer = func() pkix.Extension {
+	value, err := asn1.Marshal([]struct {
+		Method   asn1.ObjectIdentifier
+		Location asn1.RawValue
+	}{{asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 2}, asn1.RawValue{Class: 2, Tag: 6, Bytes: []byte("http://ca.example.org/i.crt")}}})
+	if err != nil {
+		panic(err)
+	}
+	return pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}, Value: value}
+}()
 
 // stapled is the extension that asks for an OCSP answer (RFC 7633).
 var stapled = pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}, Value: []byte{0x30, 3, 2, 1, 5}}

@@ -1,7 +1,10 @@
 package audit
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/rsa"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strconv"
@@ -199,6 +202,31 @@ func lmtps(e *Evidence) (out []mastercf.Service) {
 // others and send it to them.
 func notSide(_ *Evidence, p detect.Problem) bool {
 	return !strings.HasPrefix(p.Parameter, "lmtp_") && !strings.HasPrefix(p.Parameter, "tlsproxy_")
+}
+
+// fetchable says whether a certificate says where its issuer can be had: those of
+// public CAs do, whose roots sign no leaves, so an issuer is missing for sure.
+func fetchable(e *Evidence, c detect.Certificate) bool {
+	return slices.ContainsFunc(e.PEM[c.Chain].Certs, func(one *x509.Certificate) bool { return len(one.IssuingCertificateURL) > 0 })
+}
+
+// shortKeys finds RSA keys in a chain that have from least to below most bits: a
+// root's own is not looked at.
+func shortKeys(e *Evidence, c detect.Certificate, least, most int) string {
+	for _, one := range e.PEM[c.Chain].Certs {
+		key, ok := one.PublicKey.(*rsa.PublicKey)
+		if !ok || bytes.Equal(one.RawIssuer, one.RawSubject) && one.IsCA {
+			continue
+		}
+		if bits := key.N.BitLen(); bits >= least && bits < most {
+			who := "has"
+			if one.IsCA {
+				who = "has an issuer, " + one.Subject.CommonName + ", with"
+			}
+			return fmt.Sprintf("%s an RSA key of %d bits", who, bits)
+		}
+	}
+	return ""
 }
 
 // list splits a value at commas, colons and blanks.

@@ -10,7 +10,7 @@ var crt004 = Rule{
 	Source: "RFC 8446 section 4.4.2; RFC 5246 section 7.4.2",
 	Cure:   "put the whole chain into the file: fullchain.pem",
 	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if c.Err == nil && c.Algorithm != "" && !c.Complete && !c.SelfSigned {
+		if c.Err == nil && c.Algorithm != "" && !c.Complete && !c.SelfSigned && fetchable(f, c) {
 			return "lacks an issuer between leaf and root"
 		}
 		return ""

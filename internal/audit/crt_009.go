@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"fmt"
-
 	"postseal/internal/detect"
 )
 
@@ -13,10 +11,7 @@ var crt009 = Rule{
 	Level:  Must,
 	Source: "RFC 9325 section 4.5: at least 2048 bits",
 	Cure:   "postseal cert obtain --key-type P256,RSA3072",
-	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if c.Algorithm == "RSA" && c.Bits < 2048 {
-			return fmt.Sprintf("has an RSA key of %d bits", c.Bits)
-		}
-		return ""
+	Check: served(func(e *Evidence, c detect.Certificate) string {
+		return shortKeys(e, c, 0, 2048)
 	}),
 }

@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"fmt"
-
 	"postseal/internal/detect"
 )
 
@@ -13,10 +11,7 @@ var crt010 = Rule{
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: phase out",
 	Cure:   "postseal cert obtain --key-type P256,RSA3072",
-	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if c.Algorithm == "RSA" && c.Bits >= 2048 && c.Bits < 3072 {
-			return fmt.Sprintf("has an RSA key of %d bits", c.Bits)
-		}
-		return ""
+	Check: served(func(e *Evidence, c detect.Certificate) string {
+		return shortKeys(e, c, 2048, 3072)
 	}),
 }

@@ -118,3 +118,42 @@ func TestHonest(t *testing.T) {
 		})
 	}
 }
+
+// surprises are those of Postfix that its documentation does not lead one to
+// expect, each with the rules that are about it. Those without rules concern
+// how this program works, not how a server is set up.
+var surprises = []struct {
+	what  string
+	rules string
+}{
+	{"a chain file that is missing leaves anonymous suites alone", "CRT-008 RCV-024"},
+	{"STARTTLS is offered though TLS failed to start", "RCV-024 CRT-007 CFG-002"},
+	{"a missing CA file, or client certificate, ends TLS without a warning", "SND-007 SND-034 CFG-002 RCV-015"},
+	{"postfix check does not look at TLS", "CFG-001 CFG-013 SND-028 SND-029 CFG-018"},
+	{"two instances may listen at one address", ""},
+	{"a new main.cf costs two seconds", ""},
+	{"postconf -e glues a setting to a last line without an end", "CFG-012"},
+	{"newer versions alone, at level may, end in clear text", "SND-010 SND-011"},
+	{"a header defeats the policy table", "SND-017"},
+	{"hardening by the distribution does not reach Postfix", "RCV-003 RCV-005 RCV-007 CRT-009 CRT-017"},
+	{"one line of exclusions is what NCSC-NL asks for", "RCV-005 RCV-006 RCV-007 RCV-008"},
+	{"testers ask for more since spring 2026", "RCV-003 RCV-028 RCV-029 CRT-010 CRT-017"},
+	{"certificates for servers only are not trusted from clients", "SND-013 RCV-042"},
+	{"no post-quantum key exchange though the library has it", "RCV-018"},
+	{"main.cf counts before the reload", "CFG-017"},
+	{"comments do not end a continuation", "CFG-014 CFG-013"},
+	{"old releases say nothing without a terminal", ""},
+	{"DANE without DNSSEC is none", "SND-031 SND-004"},
+	{"postfix tls prints records of keys that are not in use", "PUB-003"},
+}
+
+// TestSurprises: each has rules, which exist.
+func TestSurprises(t *testing.T) {
+	for _, s := range surprises {
+		for _, id := range strings.Fields(s.rules) {
+			if !slices.ContainsFunc(Rules, func(r Rule) bool { return r.ID == "PS-"+id }) {
+				t.Errorf("%s: there is no %s", s.what, id)
+			}
+		}
+	}
+}

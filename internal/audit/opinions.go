@@ -1,11 +1,13 @@
 package audit
 
 import (
+	"crypto/ecdsa"
 	"fmt"
 	"slices"
 	"strings"
 
 	"postseal/internal/detect"
+	"postseal/internal/postfix"
 	"postseal/internal/probe"
 	"postseal/internal/senders"
 )
@@ -95,13 +97,22 @@ func dutch(e *Evidence, l Live) []Opinion {
 	}
 	add("suites", bad, late, "both sides choose the best they have in common: these are for senders with nothing better, which would deliver in clear text")
 	add("finite-field groups", short, nil, "as before: senders choose elliptic curves")
-	var weak []string
-	for _, c := range e.ServerCertificates() {
-		if c.Algorithm == "RSA" && c.Bits < 3072 {
-			weak = append(weak, fmt.Sprintf("RSA %d", c.Bits))
+	var small, weak []string
+	for _, c := range e.certificatesOf(l.Listener) {
+		if text := shortKeys(e, c, 0, 2048); text != "" {
+			small = append(small, text)
+		} else if text := shortKeys(e, c, 2048, 3072); text != "" {
+			weak = append(weak, text)
+		}
+		for _, one := range e.PEM[c.Chain].Certs {
+			if key, ok := one.PublicKey.(*ecdsa.PublicKey); ok && key.Params().BitSize < 256 {
+				small = append(small, fmt.Sprintf("has an ECDSA key of %d bits", key.Params().BitSize))
+			}
 		}
 	}
-	add("key of the certificate", nil, weak, "a wish for the long run; RSA 2048 is what nearly all CAs and senders use")
+	add("keys of the chain", small, weak, "a wish for the long run; RSA 2048 is what nearly all CAs and senders use")
+	out = append(out, hashes(e, l))
+	out = append(out, renegotiation(e, l)...)
 	if !l.Seen.Extended && takes(l, "TLS 1.2") {
 		add("extended master secret", []string{"not there"}, nil, "")
 	}
@@ -114,6 +125,43 @@ func dutch(e *Evidence, l Live) []Opinion {
 		out = append(out, Opinion{internetNL, "DANE", "not known here", "the resolver of this server does not validate"})
 	}
 	return out
+}
+
+// hashes is what internet.nl says of the signatures under key exchanges, which
+// it fails if a client can have SHA-1.
+func hashes(e *Evidence, l Live) Opinion {
+	o := Opinion{Who: internetNL, What: "hash of key exchange", Says: "passes"}
+	const why = "both sides sign with the best they have in common; SHA-1 is for senders with nothing better"
+	seen, old := false, takes(l, "TLS 1.0") || takes(l, "TLS 1.1")
+	for _, s := range l.suites {
+		seen = seen || strings.HasSuffix(s.Signature, "SHA1")
+	}
+	switch own := e.Config.Value(nil, "tls_config_file"); {
+	case old || seen:
+		o.Says, o.Why = "fails: SHA-1", why
+	case !takes(l, "TLS 1.2"): // TLS 1.3 has none (RFC 8446, section 4.2.3)
+	case own.Set && own.Text != "default" && strings.Contains(e.OpenSSLFile, "SignatureAlgorithms"):
+	case own.Set && own.Text != "default":
+		o.Says, o.Why = "not known here", own.Text+" may leave SHA-1 out"
+	default: // Postfix sets OpenSSL's security level 0, which has it
+		o.Says, o.Why = "fails: SHA-1, if a client has nothing else", why
+	}
+	return o
+}
+
+// renegotiation is what internet.nl says of both kinds, which follows from the
+// releases: nobody tries it on a service that is in use.
+func renegotiation(e *Evidence, l Live) []Opinion {
+	secure, clients := Opinion{internetNL, "secure renegotiation", "passes", ""}, Opinion{internetNL, "renegotiation by clients", "passes", ""}
+	version, known := strings.CutPrefix(e.OpenSSL, "OpenSSL ")
+	switch {
+	case !known:
+		secure.Says, secure.Why = "not known here", "the library is not known"
+		clients.Says, clients.Why = secure.Says, secure.Why
+	case strings.HasPrefix(version, "1.") && !e.Config.Version.AtLeast(postfix.V(3, 8, 0)) && !strings.Contains(strings.ToUpper(e.Config.Text(nil, "tls_ssl_options")), "NO_RENEGOTIATION") && len(l.Seen.Versions) > 0 && l.Seen.Versions[0].Name != "TLS 1.3":
+		clients.Says, clients.Why = "fails: OpenSSL before 3.0 takes it", "it costs the server some time; tls_ssl_options = NO_RENEGOTIATION ends it"
+	}
+	return []Opinion{secure, clients}
 }
 
 // insufficient suites are neither ECDHE with AEAD nor phased out (NCSC-NL

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"postseal/internal/lab"
 	"postseal/internal/probe"
 )
 
@@ -17,9 +19,9 @@ func TestOpinions(t *testing.T) {
 		says     map[string]string // by what is looked at: how it begins
 	}{
 		{"strong", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384")}}, modern},
-			map[string]string{"versions": "passes", "suites": "passes", "finite-field groups": "passes", "letter": "T: T for TLS that is not demanded"}},
+			map[string]string{"versions": "passes", "suites": "passes", "finite-field groups": "passes", "keys of the chain": "passes", "hash of key exchange": "fails: SHA-1, if", "renegotiation by clients": "passes", "secure renegotiation": "passes", "letter": "T: T for TLS that is not demanded"}},
 		{"old", []probe.Version{{Name: "TLS 1.0", Suites: []probe.Accepted{suite("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA")}}, modern},
-			map[string]string{"versions": "fails: TLS 1.0", "suites": "fails: TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "letter": "T: T for TLS that is not demanded, B for TLS 1.0 or 1.1"}},
+			map[string]string{"versions": "fails: TLS 1.0", "hash of key exchange": "fails: SHA-1", "suites": "fails: TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "letter": "T: T for TLS that is not demanded, B for TLS 1.0 or 1.1"}},
 		{"anonymous", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_ECDH_anon_WITH_AES_128_CBC_SHA")}}},
 			map[string]string{"suites": "fails", "letter": "T: T for TLS that is not demanded, F for anonymous suites, B for no forward secrecy"}},
 		{"finite fields", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{{Suite: probe.Suite{Name: "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256", OpenSSL: "x"}, DHBits: 2048}}}},
@@ -40,6 +42,12 @@ func TestOpinions(t *testing.T) {
 				}
 			}
 		})
+	}
+	old := scene{main: good, master: router + sender, version: "3.5.25", seen: shown("TLS 1.2"), leaf: &lab.Leaf{RSA: true}, change: well}
+	for what, says := range map[string]string{"renegotiation by clients": "fails: OpenSSL before 3.0", "keys of the chain": "warns, phase out: has an RSA key of 2048"} {
+		if all := Opinions(old.evidence(t)); !slices.ContainsFunc(all, func(o Opinion) bool { return o.What == what && strings.HasPrefix(o.Says, says) }) {
+			t.Errorf("%s: %+v", what, all)
+		}
 	}
 	if len(Opinions(scene{main: good, master: router + sender}.evidence(t))) != 0 {
 		t.Error("an opinion about what nobody saw")

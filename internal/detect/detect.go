@@ -65,6 +65,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	f.findTransports(m)
 	f.findPolicies(m)
 	f.guessRole()
+	f.findReload(m)
 	f.findLog(m)
 	f.findWanted(m)
 	f.findManagers(m)

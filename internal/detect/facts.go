@@ -62,6 +62,9 @@ type Facts struct {
 	Managers []Manager
 	Problems []Problem
 	Unseen   []Unseen
+	// Edited is when main.cf was changed, Reloaded since when Postfix runs with
+	// what it had read; zero if that is not known.
+	Edited, Reloaded time.Time
 	// OpenSSLFile is our own configuration file for the TLS library, or empty.
 	OpenSSLFile string
 	// Last is what the last apply on this instance recorded, if any.

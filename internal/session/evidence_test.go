@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postseal/internal/audit"
+	"postseal/internal/detect"
 	"postseal/internal/host"
 	"postseal/internal/lab"
 	"postseal/internal/session"
@@ -84,5 +87,32 @@ func TestLive(t *testing.T) {
 				t.Errorf("%+v", g)
 			}
 		})
+	}
+}
+
+// TestReload: a real Postfix does not run with what main.cf has got since, until
+// it is reloaded.
+func TestReload(t *testing.T) {
+	s := lab.Postfix(t, "myhostname = mx.example.org\n", "%s inet n - n - - smtpd")
+	path := filepath.Join(s.Config(), "main.cf")
+	changed := func() bool {
+		f, err := detect.Look(context.Background(), host.ReadOnly{Reader: host.Local{}}, s.Config(), "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Reloaded.IsZero() || f.Reloaded.After(time.Now().Add(time.Second)) || time.Since(f.Reloaded) > time.Hour {
+			t.Fatalf("it runs since %s", f.Reloaded)
+		}
+		return slices.ContainsFunc(audit.Audit(&audit.Evidence{Facts: f}).Findings, func(f audit.Finding) bool { return f.ID == "PS-CFG-017" })
+	}
+	if changed() {
+		t.Error("main.cf is older than the start")
+	}
+	later := time.Now().Add(time.Minute)
+	if err := os.Chtimes(path, later, later); err != nil {
+		t.Fatal(err)
+	}
+	if !changed() {
+		t.Error("a change after the start is not seen")
 	}
 }
