@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
@@ -14,12 +16,16 @@ var rcv003 = Rule{
 	Cure:   "--min-protocol TLSv1.2",
 	Check: listeners(func(e *Evidence, l detect.Listener) string {
 		if seen := e.seen(l); seen != nil {
-			for _, old := range []string{"TLS 1.0", "TLS 1.1"} {
-				if takes(*seen, old) {
-					return "takes " + old
+			var old []string
+			for _, v := range []string{"TLS 1.0", "TLS 1.1"} {
+				if takes(*seen, v) {
+					old = append(old, v)
 				}
 			}
-			return ""
+			if len(old) == 0 {
+				return ""
+			}
+			return "takes " + strings.Join(old, " and ")
 		}
 		if p := floor(e, l); tls(l) && p != "" && p.Below(postfix.TLSv12) {
 			return "takes " + string(p) + " and newer"

@@ -14,7 +14,7 @@ var snd004 = Rule{
 	Source: "RFC 7672 section 2.1; seen: dane acts as may",
 	Cure:   "a validating resolver on this machine, such as unbound",
 	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if strings.HasPrefix(t.Level, "dane") && f.Resolver.Validates == detect.No {
+		if strings.HasPrefix(t.Level, "dane") && strings.EqualFold(f.Config.Text(&t.Service, "smtp_dns_support_level"), "dnssec") && f.Resolver.Validates == detect.No {
 			return "has TLS level " + t.Level + "; " + f.Resolver.Why
 		}
 		return ""

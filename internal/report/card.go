@@ -167,7 +167,7 @@ func (p Printer) Senders(all []senders.Outcome) {
 	}
 	p.printf("\n%s\n", p.paint(bold, "WHAT WELL-KNOWN SENDERS WOULD AGREE ON, BY WHAT THEY OFFER (AS OF "+senders.Date()+")"))
 	for _, o := range all {
-		p.indented(painted(fmt.Sprintf("  %-28s ", o.Sender)), 31, Met(o))
+		p.indented(painted(fmt.Sprintf("  %-31s ", o.Sender)), 34, Met(o))
 	}
 	p.indented("  ", 2, senders.LeftOut()+".")
 }

@@ -62,7 +62,7 @@ var clients = []struct {
 		}
 		return o, true
 	}},
-	{"GnuTLS 3.7", "gnutls-cli", []string{"--insecure", "--starttls-proto=smtp", "-p", "PORT", "HOST"}, func(text string) (o senders.Outcome, ok bool) {
+	{"Exim with GnuTLS 3.7", "gnutls-cli", []string{"--insecure", "--starttls-proto=smtp", "-p", "PORT", "HOST"}, func(text string) (o senders.Outcome, ok bool) {
 		m := regexp.MustCompile(`Description: \(TLS([\d.]+)[^)]*\)-\((?:ECDHE-)?([^)]*)\)`).FindStringSubmatch(text)
 		if m == nil {
 			return o, false

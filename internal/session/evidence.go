@@ -112,8 +112,12 @@ const stranger = "mail.example.invalid"
 const maxNamed = 4
 
 // named shakes hands as clients do that name the host they want (SNI): by the
-// names that others use, and by one that nobody has.
+// names that others use, and by one that nobody has. Without a name the same
+// client must come through, or it tells nothing.
 func (s *Session) named(ctx context.Context, t probe.Target) (out []audit.Named) {
+	if _, err := probe.Handshake(ctx, t, probe.Options{Dial: s.Machine.Dial, Timeout: patience}); err != nil {
+		return nil
+	}
 	for i, n := range s.Facts.Needed {
 		if i == maxNamed {
 			break

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,15 +25,19 @@ func TestLive(t *testing.T) {
 	ca := lab.NewCA(t)
 	for _, x := range []struct {
 		name, later string
+		// listener is one more line of master.cf that nobody has read yet.
+		listener string
 		// has are rules that find something, and not one that must not.
 		has, not string
 	}{
-		{"sound", "", "", "PS-RCV-036 PS-RCV-037 PS-RCV-040 PS-RCV-041 PS-RCV-033"},
-		{"smtpd dies", "smtpd_tls_auth_only = yes # a comment\n", "PS-RCV-036 PS-CFG-001", "PS-RCV-033 PS-RCV-037"},
-		{"table of names is not there", "tls_server_sni_maps = hash:/nonexistent/sni\n", "PS-RCV-040 PS-RCV-038", "PS-RCV-036"},
-		{"table of names has another's certificate", "tls_server_sni_maps = texthash:DIR/right\n", "PS-RCV-041", "PS-RCV-040"},
-		{"table of names has rubbish", "tls_server_sni_maps = texthash:DIR/rubbish\n", "PS-RCV-040", "PS-RCV-038"},
-		{"table of names for other names", "tls_server_sni_maps = texthash:DIR/other\n", "", "PS-RCV-040 PS-RCV-041"},
+		{"sound", "", "", "", "PS-RCV-036 PS-RCV-037 PS-RCV-040 PS-RCV-041 PS-RCV-033"},
+		{"smtpd dies", "smtpd_tls_auth_only = yes # a comment\n", "", "PS-RCV-036 PS-CFG-001", "PS-RCV-033 PS-RCV-037"},
+		{"table of names is not there", "tls_server_sni_maps = hash:/nonexistent/sni\n", "", "PS-RCV-040 PS-RCV-038", "PS-RCV-036"},
+		{"table of names has another's certificate", "tls_server_sni_maps = texthash:DIR/right\n", "", "PS-RCV-041", "PS-RCV-040"},
+		{"table of names has rubbish", "tls_server_sni_maps = texthash:DIR/rubbish\n", "", "PS-RCV-040", "PS-RCV-038"},
+		{"table of names for other names", "tls_server_sni_maps = texthash:DIR/other\n", "", "", "PS-RCV-040 PS-RCV-041"},
+		{"not opened", "", "%s inet n - n - - smtpd\n", "PS-RCV-037", "PS-RCV-036 PS-RCV-033"},
+		{"a client of today gets nothing", "smtpd_tls_protocols = TLSv1\n", "", "PS-RCV-003", "PS-RCV-040"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
@@ -59,6 +64,9 @@ func TestLive(t *testing.T) {
 			}
 			if out, err := exec.Command("postfix", "-c", s.Config(), "reload").CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
+			}
+			if x.listener != "" {
+				lab.Write(t, s.Config(), "master.cf", fmt.Sprintf(x.listener, lab.Addr(t))+"smtp unix - - n - - smtp\n", 0o644)
 			}
 			ses, err := session.Open(context.Background(), host.Local{}, session.Settings{ConfigDir: s.Config(), StateDir: t.TempDir(), CertsDir: t.TempDir()}, nil)
 			if err != nil {
