@@ -67,6 +67,7 @@ func (d deaths) says(t *testing.T, program, name, value string) string {
 // something else, by the daemon's own words; and what we do not take for such
 // a value is none.
 func TestKinds(t *testing.T) {
+	t.Parallel()
 	d := newDeaths(t)
 	o := newOracle(t)
 	defaults, ok, err := o.ask("", "", "-d")
@@ -104,6 +105,7 @@ func TestKinds(t *testing.T) {
 
 // TestWellformed: values, and the daemon's word on each.
 func TestWellformed(t *testing.T) {
+	t.Parallel()
 	d := newDeaths(t)
 	var wg sync.WaitGroup
 	defer wg.Wait()

@@ -59,9 +59,12 @@ func folder(path string) []byte { return files(path, "*.[0-9]") }
 // debian says whether Debian's script copies folders of CA certificates into the
 // chroot before Postfix starts.
 func debian() bool {
-	_, err := os.Stat("/usr/lib/postfix/configure-instance.sh")
+	_, err := os.Stat(debianStart)
 	return err == nil
 }
+
+// debianStart is what Debian runs before it starts Postfix.
+var debianStart = "/usr/lib/postfix/configure-instance.sh"
 
 // files are the contents of the files in a folder whose names match, each once.
 func files(path, pattern string) []byte {

@@ -1,0 +1,28 @@
+package wizard
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"postseal/internal/audit"
+)
+
+// TestLost: on a roomy screen each part says what keeps it from an A.
+func TestLost(t *testing.T) {
+	m := &Model{width: 100, theme: newTheme(nil, false, true)}
+	m.card.card.Grades = []audit.Grade{
+		{Part: audit.Receiving, Letter: "C", Points: 65, Basis: "x", Lost: []string{"PS-RCV-002: one, -25", "PS-RCV-003: two, -10", "PS-RCV-005: three, -3", "PS-RCV-006: four, -3"}},
+		{Part: audit.Sending, Letter: "A", Points: 97, Basis: "x", Lost: []string{"PS-SND-005: five, -3"}},
+	}
+	for height, want := range map[int][]string{40: {"one, -25", "two, -10", "three, -3"}, 24: nil} {
+		m.height = height
+		text := strings.Join(m.gradeLines(), "\n")
+		for _, w := range []string{"one, -25", "two, -10", "three, -3", "four, -3", "five, -3"} {
+			has := slices.Contains(want, w)
+			if strings.Contains(text, w) != has {
+				t.Errorf("%d lines: %q: %v\n%s", height, w, !has, text)
+			}
+		}
+	}
+}
