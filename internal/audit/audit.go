@@ -120,8 +120,10 @@ type Grade struct {
 	Letter string
 	// Lost says what cost the points, the most expensive first.
 	Lost []string
-	// Basis says what the part was judged by.
-	Basis string
+	// Basis says what the part was judged by, and Looked whether that was more
+	// than files.
+	Basis  string
+	Looked bool
 	// Suppressed is how many findings were taken out by hand.
 	Suppressed int
 }
@@ -161,7 +163,7 @@ func Audit(e *Evidence, suppressions ...Suppression) Card {
 	slices.SortStableFunc(c.Suppressed, worstFirst)
 	for _, p := range Parts {
 		g := c.grade(p)
-		g.Basis = e.basis(p)
+		g.Basis, g.Looked = e.basis(p), e.looked(p)
 		if !slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) }) || len(g.Lost) == 0 && e.idle(p) != "" {
 			g.Letter, g.Points = Unjudged, 0
 		}
@@ -244,13 +246,16 @@ func (e *Evidence) basis(p Part) string {
 	return "the files"
 }
 
-// Less says whether a part that is judged by now was judged by more before: a
-// rule that finds nothing then may have had less to look at.
-func Less(before, now string) bool {
-	alone := func(basis string) bool {
-		return strings.Contains(basis, " alone: ") || basis == "the files" || strings.HasPrefix(basis, "nothing")
+// looked says whether a part is judged by what was seen beyond files: a rule that
+// finds nothing without that has had less to look at.
+func (e *Evidence) looked(p Part) bool {
+	switch p {
+	case Sending:
+		return e.Sent != nil
+	case Publishing:
+		return true
 	}
-	return alone(now) && !alone(before)
+	return slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil })
 }
 
 // Unjudged stands in place of a letter.

@@ -10,7 +10,8 @@ var rcv042 = Rule{
 	Source: "postconf(5), tls_trust_server_ccerts; seen: 421 at smtpd_tls_req_ccert",
 	Cure:   "relay_clientcerts with fingerprints, or tls_trust_server_ccerts = yes from 3.12 on",
 	Check: listeners(func(e *Evidence, l detect.Listener) string {
-		if !e.Config.Bool(&l.Service, "smtpd_tls_ask_ccert") && !(l.Level == "encrypt" && e.Config.Bool(&l.Service, "smtpd_tls_req_ccert")) || e.Config.Bool(&l.Service, "tls_trust_server_ccerts") {
+		asks := e.Config.Bool(&l.Service, "smtpd_tls_ask_ccert") || l.Level == "encrypt" && e.Config.Bool(&l.Service, "smtpd_tls_req_ccert")
+		if !asks || e.Config.Bool(&l.Service, "tls_trust_server_ccerts") {
 			return ""
 		}
 		if e.Config.Text(&l.Service, "relay_clientcerts") != "" {

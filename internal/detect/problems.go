@@ -231,15 +231,16 @@ func (f *Facts) contradictions() {
 // noDANE finds a level that needs signed answers where none are asked for
 // (postconf(5), smtp_dns_support_level).
 func (f *Facts) noDANE(s *mastercf.Service) {
-	v, level := f.Config.Value(s, "smtp_tls_security_level"), ""
-	if level = strings.ToLower(v.Text); level != "dane" && level != "dane-only" {
+	v := f.Config.Value(s, "smtp_tls_security_level")
+	level := strings.ToLower(v.Text)
+	if level != "dane" && level != "dane-only" {
 		return
 	}
 	dns, hosts := f.Config.Value(s, "smtp_dns_support_level"), f.Config.Text(s, "smtp_host_lookup")
 	if s != nil && v.Origin.Service == "" && dns.Origin.Service == "" {
 		return // main.cf has it already
 	}
-	why := ""
+	var why string
 	switch {
 	case !strings.EqualFold(dns.Text, "dnssec"):
 		why = "smtp_dns_support_level is not dnssec"

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"postseal/internal/audit"
 	"postseal/internal/hint"
@@ -60,6 +59,7 @@ type gradeJSON struct {
 	Grade  string     `json:"grade"`
 	Points int        `json:"points"`
 	Basis  string     `json:"basis"`
+	Looked bool       `json:"looked"`
 	Lost   []string   `json:"lost"`
 }
 
@@ -124,7 +124,7 @@ func AuditJSON(e *audit.Evidence, c audit.Card) any {
 func card(c audit.Card) cardJSON {
 	out := cardJSON{Grades: []gradeJSON{}, Findings: []findingJSON{}, Suppressed: []findingJSON{}, Passed: []string{}, Idle: []string{}, Notes: append([]string{}, c.Notes...)}
 	for _, g := range c.Grades {
-		out.Grades = append(out.Grades, gradeJSON{g.Part, g.Letter, g.Points, g.Basis, append([]string{}, g.Lost...)})
+		out.Grades = append(out.Grades, gradeJSON{g.Part, g.Letter, g.Points, g.Basis, g.Looked, append([]string{}, g.Lost...)})
 	}
 	for _, f := range c.Findings {
 		out.Findings = append(out.Findings, finding(f))
@@ -203,8 +203,8 @@ func Compare(old []byte, c audit.Card) (CardDiff, error) {
 				continue
 			}
 			change.Was = judgedPoints(o)
-			if plainBasis(o.Basis) != plainBasis(g.Basis) {
-				change.Basis, less[g.Part] = g.Basis, audit.Less(o.Basis, g.Basis)
+			if o.Looked != g.Looked {
+				change.Basis, less[g.Part] = g.Basis, o.Looked
 			}
 		}
 		d.Grades = append(d.Grades, change)
@@ -245,14 +245,4 @@ func Compare(old []byte, c audit.Card) (CardDiff, error) {
 		}
 	}
 	return d, nil
-}
-
-// plainBasis is a basis without its numbers, which differ from run to run.
-func plainBasis(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsDigit(r) {
-			return -1
-		}
-		return r
-	}, text)
 }
