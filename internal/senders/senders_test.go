@@ -150,3 +150,29 @@ func TestMeet(t *testing.T) {
 		})
 	}
 }
+
+// TestShare: with TLS 1.3 the group of a key that is already there is taken, and
+// a server does not go back a version if no suite is shared.
+func TestShare(t *testing.T) {
+	server := &probe.Enumeration{Groups: []string{"x25519", "secp256r1"}, Versions: []probe.Version{
+		{Name: "TLS 1.0", Suites: []probe.Accepted{{Suite: probe.Suite{ID: 0x2F, Name: "TLS_RSA_WITH_AES_128_CBC_SHA"}}}},
+		{Name: "TLS 1.3", Suites: []probe.Accepted{{Suite: probe.Suite{ID: 0x1301, OpenSSL: "a"}}}},
+	}}
+	s := senders.Sender{Oldest: "TLS 1.0", Newest: "TLS 1.3", Suites: []string{"0x1301"}, Groups: []string{"x25519", "secp256r1"}, Shares: []string{"secp256r1"}}
+	if o := s.Meet(server); o.Group != "secp256r1" || o.Suite != "a" || o.Fails != "" {
+		t.Errorf("%+v", o)
+	}
+	s.Suites = []string{"0x002F"}
+	if o := s.Meet(server); o.Fails == "" {
+		t.Errorf("%+v", o)
+	}
+	s.Newest = "TLS 1.2"
+	if o := s.Meet(server); o.Fails != "" || o.Version != "TLS 1.0" {
+		t.Errorf("%+v", o)
+	}
+	old := senders.Sender{Oldest: "TLS 1.0", Newest: "TLS 1.0", Suites: []string{"0x0033"}, LongestPrime: 1024}
+	server.Versions[0].Suites[0] = probe.Accepted{Suite: probe.Suite{ID: 0x33}, DHBits: 2048}
+	if o := old.Meet(server); o.Fails == "" {
+		t.Errorf("a prime that is too long: %+v", o)
+	}
+}
