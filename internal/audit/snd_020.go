@@ -8,7 +8,7 @@ import (
 )
 
 var snd020 = Rule{
-	ID: "PS-SND-020", Part: Sending, Severity: Medium, Since: "1.0",
+	ID: "PS-SND-020", Part: Sending, Severity: High, Since: "1.0",
 	Title:  "a filter or mailbox on this machine must have TLS",
 	Why:    "The global level counts for it too; most have no TLS, and mail to them is held back.",
 	Level:  Should,

@@ -3,11 +3,11 @@ package audit
 import "strings"
 
 var snd033 = Rule{
-	ID: "PS-SND-033", Part: Sending, Severity: Medium, Since: "1.0",
+	ID: "PS-SND-033", Part: Sending, Severity: High, Since: "1.0",
 	Title:  "mailboxes must have TLS",
 	Why:    "lmtp demands TLS; most mailbox servers on the same machine have none, and mail to them is held back.",
 	Level:  Should,
-	Source: "postconf(5), lmtp_tls_security_level",
+	Source: "postconf(5), lmtp_tls_security_level; seen: 4.7.4 over a UNIX socket too",
 	Cure:   "take lmtp_tls_security_level out of main.cf",
 	Check: when(func(e *Evidence) bool { return len(lmtps(e)) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, s := range lmtps(e) {

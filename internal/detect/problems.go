@@ -327,7 +327,6 @@ func (f *Facts) table(m host.Reader, s *mastercf.Service, name, effect string) {
 			continue
 		}
 		suffix, isFile := indexed[kind]
-		path, _ = strings.CutPrefix(path, "proxy:")
 		_, err := m.Stat(path + suffix)
 		switch {
 		case f.MapTypes != nil && !slices.Contains(f.MapTypes, kind):

@@ -88,7 +88,15 @@ type hitJSON struct {
 type liveJSON struct {
 	Service string             `json:"service"`
 	Seen    *probe.Enumeration `json:"seen,omitempty"`
+	Named   []namedJSON        `json:"named"`
 	Error   string             `json:"error,omitempty"`
+}
+
+// namedJSON is a handshake in which a host was named.
+type namedJSON struct {
+	Name  string   `json:"name"`
+	Shown []string `json:"shown"` // the names in the certificate
+	Error string   `json:"error,omitempty"`
 }
 
 type opinionJSON struct {
@@ -106,7 +114,17 @@ func AuditJSON(e *audit.Evidence, c audit.Card) any {
 	}
 	out.Senders = sendersJSON{senders.Date(), append([]senders.Outcome{}, audit.Senders(e)...)}
 	for _, l := range e.Live {
-		j := liveJSON{Service: l.Listener.Service.ID(), Seen: l.Seen}
+		j := liveJSON{Service: l.Listener.Service.ID(), Seen: l.Seen, Named: []namedJSON{}}
+		for _, n := range l.Named {
+			one := namedJSON{Name: n.Name, Shown: []string{}}
+			if n.Leaf != nil {
+				one.Shown = list(n.Leaf.DNSNames)
+			}
+			if n.Err != nil {
+				one.Error = n.Err.Error()
+			}
+			j.Named = append(j.Named, one)
+		}
 		if l.Err != nil {
 			j.Error = l.Err.Error()
 		}

@@ -43,7 +43,7 @@ func Remarks(f *detect.Facts) []Remark {
 	}
 	obsolete := 0
 	for _, p := range f.Problems {
-		if strings.HasPrefix(p.Text, "obsolete") {
+		if p.Kind == detect.Obsolete {
 			obsolete++
 		}
 	}
