@@ -29,8 +29,9 @@ func newDeaths(t *testing.T) deaths {
 	return deaths{lab.Dir(t), strings.TrimSpace(string(out))}
 }
 
-// says is the last word of a program about a value, or empty if it lives.
-func (d deaths) says(t *testing.T, program, name, value string) string {
+// says is what a program has to say about a value: one that dies says so at once,
+// and one that lives is waited for.
+func (d deaths) says(t *testing.T, program, name, value string, patience time.Duration) string {
 	dir := lab.Dir(t)
 	for _, sub := range []string{"queue/public", "queue/pid", "queue/private", "data"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
@@ -50,7 +51,7 @@ func (d deaths) says(t *testing.T, program, name, value string) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	_ = l.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = l.SetReadDeadline(time.Now().Add(patience))
 	buf, said := make([]byte, 4096), ""
 	for !strings.Contains(said, "fatal") {
 		n, err := l.Read(buf)
@@ -92,7 +93,7 @@ func TestKinds(t *testing.T) {
 		wg.Go(func() {
 			gate <- struct{}{}
 			defer func() { <-gate }()
-			if got := d.says(t, programs[0], name, "yes # 1"); !strings.Contains(got, "fatal") || !strings.Contains(got, words[kind]) {
+			if got := d.says(t, programs[0], name, "yes # 1", time.Minute); !strings.Contains(got, "fatal") || !strings.Contains(got, words[kind]) {
 				t.Errorf("%s is %s: %s says %q", name, kind, programs[0], got)
 			}
 		})
@@ -123,7 +124,7 @@ func TestWellformed(t *testing.T) {
 		{"smtp", "smtp_dns_support_level", "dnsec", postfix.Word},
 	} {
 		wg.Go(func() {
-			got := d.says(t, x.program, x.name, x.value)
+			got := d.says(t, x.program, x.name, x.value, 8*time.Second)
 			if well := !strings.Contains(got, "fatal"); well != postfix.Wellformed(x.name, x.value, x.kind) {
 				t.Errorf("%s = %q: %q", x.name, x.value, got)
 			}
