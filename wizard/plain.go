@@ -109,6 +109,9 @@ func (p *plain) run() Result {
 		return p.pending()
 	}
 	if u := s.Unconfirmed; u != nil {
+		if s.Net.Failure != "" {
+			p.wrapped("Run " + u.ID + " " + report.Clean(s.Net.Stands(p.o.Machine.Now())) + ".")
+		}
 		return p.keep(Result{Receipt: u, Undo: s.UndoCommand()}, "Run "+u.ID+" is written, and waits to be kept.")
 	}
 	if err := p.card(); err != nil {

@@ -243,8 +243,8 @@ func (a *app) open() (*session.Session, error) {
 		fmt.Fprintf(a.err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, ways)
 	}
 	if s != nil && s.Unconfirmed != nil && !a.json {
-		fmt.Fprintf(a.err, "Run %s goes back by itself at %s: postseal confirm keeps it, postseal undo puts it back now.\n",
-			s.Unconfirmed.ID, s.Unconfirmed.ConfirmBy.Local().Format(time.TimeOnly))
+		fmt.Fprintf(a.err, "Run %s %s: postseal confirm keeps it, postseal undo puts it back now.\n",
+			s.Net.Run, report.Clean(s.Net.Stands(a.machine.Now())))
 	}
 	return s, err
 }
