@@ -92,7 +92,7 @@ func Send(ctx context.Context, c Candidate, levels []string, to Destination, o O
 			return nil, err
 		}
 	}
-	r.host = "mx." + r.to.Domain
+	r.host, r.nexthop = "mx."+r.to.Domain, to.Domain
 	policy := to.Policy
 	if to.Policy == "" { // what the level itself compares names with
 		parameter := map[string]string{"verify": "smtp_tls_verify_cert_match", "secure": "smtp_tls_secure_cert_match"}[r.column(&delivery{})]
@@ -167,6 +167,7 @@ type run struct {
 	service   mastercf.Service
 	to        Destination
 	host      string // of the destination
+	nexthop   string // as it was asked for
 	addr      netip.Addr
 	ids       *sink.Identities
 	trusting  bool // the candidate trusts public CAs, and so the test CA
@@ -206,7 +207,11 @@ func (r *run) all(ctx context.Context, levels []string, o Options) (*Report, err
 	if !r.candidate.Validates && slices.ContainsFunc(all, func(d *delivery) bool { return strings.HasPrefix(r.level(d), "dane") }) {
 		report.Notes = append(report.Notes, "the resolver of this server does not validate DNSSEC: dane protects no more than may, and dane-only sends nothing")
 	}
-	i, entry, err := r.create(dir, all, addrs[anonymous], report)
+	login, note := r.credentials(ctx)
+	if note != "" {
+		report.Notes = append(report.Notes, note)
+	}
+	i, entry, err := r.create(dir, login, all, addrs[anonymous], report)
 	if err != nil {
 		return nil, err
 	}
@@ -299,7 +304,7 @@ var quick = []setting{
 }
 
 // create lays the private sender out: one transport for each delivery.
-func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *Report) (*Instance, *Port, error) {
+func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr string, report *Report) (*Instance, *Port, error) {
 	c := r.candidate
 	settings := c.carry(dir, postfix.Sending, []mastercf.Service{r.service})
 	mine := slices.Clone(quick)
@@ -308,6 +313,9 @@ func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *
 		report.Notes = append(report.Notes, "smtp_dns_support_level is disabled; the rehearsal needs DNS, and has it enabled")
 	default:
 		mine = append(mine, setting{"smtp_dns_support_level", support})
+	}
+	if login {
+		mine = append(mine, setting{"smtp_sasl_auth_enable", "yes"}, setting{"smtp_sasl_password_maps", "static:rehearsal:none"})
 	}
 	jail := ""
 	if detect.Chrooted(c.Config, r.service) {
@@ -450,7 +458,7 @@ func (r *run) recipient(d *delivery) string { return d.name + "@" + r.to.Domain 
 const collectTime = 30 * time.Second
 
 // collect reads out of the log what became of each message. One that was held
-// back since the handshake failed is watched until it is tried again: it may
+// back at a level that demands no TLS is watched until it is tried again: it may
 // go in clear text then.
 func (r *run) collect(ctx context.Context, w *watch, all []*delivery, o Options) ([]Trial, error) {
 	deadline, patience := time.Now().Add(collectTime), time.Now().Add(collectTime/2)
@@ -513,6 +521,14 @@ func attempts(lines []string) (out []attempt) {
 	return out
 }
 
+const cannotStart = "Cannot start TLS"
+
+// fellBack says whether TLS was tried, or begun, before the message went without
+// (smtp.h in the source, PLAINTEXT_FALLBACK_OK_AFTER_...).
+func (a attempt) fellBack() bool {
+	return a.class != "" || slices.ContainsFunc(a.lines, func(l string) bool { return strings.Contains(l, cannotStart) })
+}
+
 // result is what became of a delivery; ok is false while that is not known. With
 // late, a message that should have been tried again by now is not waited for.
 func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
@@ -533,12 +549,14 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	}
 	first := tries[0]
 	t.Outcome = r.outcome(d, first)
-	const cannotStart = "Cannot start TLS"
 	switch {
-	case t.Outcome == InClear && slices.ContainsFunc(first.lines, func(l string) bool { return strings.Contains(l, cannotStart) }):
+	case t.Outcome == InClear && first.fellBack():
 		// A busy machine: the message was old enough at its first attempt.
-		first.reason, t.Outcome, t.Clear = cannotStart, Held, r.fallBack()
-	case t.Outcome == Held && opportunistic(level) && strings.Contains(first.reason, cannotStart):
+		t.Outcome, t.Clear = Held, r.fallBack()
+		if first.reason = "lost connection"; first.class == "" {
+			first.reason = cannotStart
+		}
+	case t.Outcome == Held && opportunistic(level):
 		switch {
 		case len(tries) < 2 && !late:
 			return t, false
@@ -598,7 +616,7 @@ func (r *run) column(d *delivery) string {
 func (r *run) side() side { return side{"smtp", r.candidate.Config, r.service} }
 
 // fallBack says after how long the server itself would send in clear text what
-// a handshake kept back: at the first try once the message is
+// TLS kept back, during the handshake or after it: at the first try once the message is
 // minimal_backoff_time old, and the queue is looked through every
 // queue_run_delay (smtp_proto.c and qmgr(8)).
 func (r *run) fallBack() string {

@@ -76,6 +76,31 @@ func TestTruthTable(t *testing.T) {
 	t.Logf("%d messages in %s", len(r.Trials), r.Took)
 }
 
+// TestCredentials: a server that logs in at its relay does not fall back to clear
+// text there, and does elsewhere.
+func TestCredentials(t *testing.T) {
+	b := newBed(t)
+	passwords := lab.Write(t, b.dir, "passwords", "[relay.example.net]:587 user:secret\n", 0o600)
+	main := "smtp_tls_security_level = may\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = texthash:" + passwords + "\nsmtp_tls_CAfile = " + publicStore(t, b) + "\n"
+	for _, x := range []struct{ relay, to, want string }{
+		{"", "[relay.example.net]:587", "h h c"}, {"", "example.com", "f f c"}, {"", "", "f f c"}, {"relayhost = [relay.example.net]:587\n", "", "h h c"},
+	} {
+		c := b.candidate(t, main+x.relay, sendingMaster)
+		r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{Domain: x.to}, rehearse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, at := r.Table()
+		var got []string
+		for _, with := range []string{"starttls-cut", "requires-certificate", "stripped"} {
+			got = append(got, letter(at[[2]string{with, "may"}]))
+		}
+		if s := strings.Join(got, " "); s != x.want {
+			t.Errorf("%q %q: %s, not %s", x.relay, x.to, s, x.want)
+		}
+	}
+}
+
 // TestWithoutDNSSEC: where the resolver does not validate, dane protects no more
 // than may, and dane-only sends nothing.
 func TestWithoutDNSSEC(t *testing.T) {
