@@ -16,6 +16,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/host"
 	"postseal/internal/plan"
+	"postseal/internal/probe"
 )
 
 // TestMain lets the test program be what takes an unconfirmed run back.
@@ -342,4 +343,27 @@ func TestRevertFails(t *testing.T) {
 	if b.read(t, "main.cf") != before {
 		t.Error("it did not go back")
 	}
+}
+
+// TestCounted: handshakes are counted at loglevel 0 too, on a real Postfix.
+func TestCounted(t *testing.T) {
+	b := newBed(t, smtpd+" -o smtpd_tls_loglevel=0", "%s inet n - y - - smtpd -o smtpd_tls_loglevel=0 -o smtpd_tls_cert_file=/nonexistent/x.pem")
+	f, ok := apply.NewFollow(context.Background(), host.Local{}, apply.Options{LogPath: b.LogPath()})
+	if !ok {
+		t.Fatal("no log")
+	}
+	for range 2 {
+		if _, err := b.served(t, 0, probe.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.served(t, 0, probe.Options{Algorithm: "ECDSA"}); err == nil {
+		t.Fatal("it has an ECDSA certificate")
+	}
+	if _, err := b.served(t, 1, probe.Options{}); err == nil {
+		t.Fatal("it shook hands without a certificate")
+	}
+	eventually(t, "all are counted", func() bool {
+		return f.Poll(context.Background()) == nil && f.Now.InOK == 2 && f.Now.InFailed == 2 && f.Now.Peers["127.0.0.1"] == 2
+	})
 }
