@@ -66,6 +66,9 @@ smtp_tls_policy_maps, or that --policy gives ("secure match=.example.com").
 			if o.policy != "" && o.destination == "" {
 				return usageError{hint.New("--policy is for a destination", "give --destination DOMAIN")}
 			}
+			if o.policy != "" && o.matrix {
+				return usageError{hint.New("--policy has a level of its own: it cannot be sent at every level", "give either --policy or --matrix")}
+			}
 			if o.current && len(flags.given()) > 0 {
 				return usageError{errors.New("--current is what is in force: give either --current or answers")}
 			}

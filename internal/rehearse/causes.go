@@ -24,10 +24,14 @@ func find(line, text, parameter string) finding {
 	return finding{regexp.MustCompile(line), text, parameter}
 }
 
+const policyMaps = "smtp_tls_policy_maps"
+
 // causes stop TLS, or mail; the surest first.
 var causes = []finding{
 	find(`^fatal: Invalid TLS level "(.*#.*)"`, `"$1" is no TLS level, since a comment cannot stand behind a value: the daemon dies, and no mail passes`, "*_tls_security_level"),
 	find(`^fatal: Invalid TLS level "(.*)"`, `"$1" is no TLS level: the daemon dies, and no mail passes`, "*_tls_security_level"),
+	find(`^warning: smtp_tls_policy_maps, .*: invalid security level "(.*)"`, `"$1" is no TLS level: no mail passes to this destination`, policyMaps),
+	find(`^warning: smtp_tls_policy_maps, .*?: ((?:malformed|invalid) attribute.*|attribute ".*)`, "the entry is not understood, and no mail passes to this destination: $1", policyMaps),
 	find(`^fatal: bad \w+ configuration: (\S+) =.*`, "$1 has a value that is no yes or no, number or time: the daemon dies, and no mail passes", "$1"),
 	find(`^(?:fatal|panic): (.*)`, "the daemon dies, and no mail passes: $1", ""),
 	find(`loading (\S+): ignoring PEM type: ENCRYPTED PRIVATE KEY`, "the private key in $1 is encrypted, and there is nobody to type its password", "*_tls_chain_files"),
@@ -95,6 +99,8 @@ type side struct {
 	program string // smtpd or smtp
 	config  postfix.Config
 	service mastercf.Service
+	// entry is that of the policy map for the destination; empty if there is none.
+	entry string
 }
 
 // about makes the cause that a line tells of.
@@ -109,6 +115,10 @@ func (f finding) about(line string, side side) (Cause, bool) {
 	}
 	c := Cause{Text: strings.ReplaceAll(f.text, "$1", value), Log: line}
 	c.Parameter = strings.ReplaceAll(strings.ReplaceAll(f.parameter, "*", side.program), "$1", value)
+	if side.entry != "" && (c.Parameter == policyMaps || value != "" && strings.Contains(side.entry, "="+value)) {
+		c.Parameter, c.Origin = policyMaps, `the entry of the destination, "`+side.entry+`"`
+		return c, true
+	}
 	c.blame(side.config, side.service, value)
 	return c, true
 }

@@ -94,7 +94,7 @@ type listener struct {
 	port    *Port
 }
 
-func (l *listener) side() side { return side{"smtpd", l.config, l.service} }
+func (l *listener) side() side { return side{program: "smtpd", config: l.config, service: l.service} }
 
 func services(all []*listener) (out []mastercf.Service) {
 	for _, l := range all {

@@ -142,6 +142,9 @@ var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9
 // matched is a host name that an entry's match= takes (postconf(5),
 // smtp_tls_secure_cert_match), or empty.
 func matched(policy, domain string) string {
+	if pinned(policy) {
+		return "" // the digest of a key
+	}
 	for _, word := range strings.Fields(policy) {
 		list, ok := strings.CutPrefix(word, "match=")
 		if !ok {
@@ -159,6 +162,13 @@ func matched(policy, domain string) string {
 		}
 	}
 	return ""
+}
+
+// pinned says whether an entry trusts a key, and no name (TLS_README,
+// "fingerprint").
+func pinned(policy string) bool {
+	f := strings.Fields(policy)
+	return len(f) > 0 && f[0] == "fingerprint"
 }
 
 // run is one rehearsal of sending.
@@ -210,6 +220,9 @@ func (r *run) all(ctx context.Context, levels []string, o Options) (*Report, err
 	login, note := r.credentials(ctx)
 	if note != "" {
 		report.Notes = append(report.Notes, note)
+	}
+	if pinned(r.to.Policy) {
+		report.Notes = append(report.Notes, "the key that the policy pins is that of the trusted server here; whether it is the destination's is not tried")
 	}
 	i, entry, err := r.create(dir, login, all, addrs[anonymous], report)
 	if err != nil {
@@ -399,6 +412,9 @@ func (r *run) levelOf(d *delivery) (out []setting) {
 	policy := r.to.Policy
 	if d.policy != "" {
 		policy = fmt.Sprintf(d.policy, r.host)
+	}
+	if pinned(policy) { // no server here has that key; the good one plays it
+		policy = strings.Join(slices.DeleteFunc(strings.Fields(policy), func(word string) bool { return strings.HasPrefix(word, "match=") }), " ")
 	}
 	if policy != "" {
 		out = append(out, setting{"smtp_tls_policy_maps", fmt.Sprintf("inline:{ { %s = %s } }", r.to.Domain, policy)})
@@ -613,7 +629,7 @@ func (r *run) column(d *delivery) string {
 	return detect.ClientLevel(func(name string) string { return r.candidate.Config.Text(&r.service, name) })
 }
 
-func (r *run) side() side { return side{"smtp", r.candidate.Config, r.service} }
+func (r *run) side() side { return side{"smtp", r.candidate.Config, r.service, r.to.Policy} }
 
 // fallBack says after how long the server itself would send in clear text what
 // TLS kept back, during the handshake or after it: at the first try once the message is
@@ -705,6 +721,9 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 		fail("nothing against a TLSA record")
 	case dane && d.server.name == "dane-right" && t.Outcome != Verified:
 		fail("verified by its TLSA record")
+	case d.server.name == "dane-right" && level == "dane-only" && !r.candidate.Validates && d.level == "":
+		fail("a delivery to a server that does everything right")
+		t.Cause = &Cause{Text: "the resolver of this server does not validate DNSSEC, and dane-only sends nothing without", Parameter: "smtp_tls_security_level", Question: "outbound-level"}
 	case d.server.name == "trusted" && !delivered && r.ownCA && (level == "verify" || level == "secure"):
 		t.Verdict = Noted
 		t.Cause = &Cause{Text: "mail only goes to servers with a certificate of the CAs that are set; a public one is none of them", Parameter: "smtp_tls_CAfile", Question: "ca-file"}

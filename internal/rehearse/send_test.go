@@ -205,6 +205,59 @@ func TestDestination(t *testing.T) {
 	}
 }
 
+// TestBadPolicy: what is wrong with an entry of the policy map is said of the entry.
+func TestBadPolicy(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "smtp_tls_security_level = may\nsmtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster)
+	for policy, says := range map[string]string{
+		"secured":                "is no TLS level",
+		"secure mach=x":          "is not understood",
+		"secure match":           "is not understood",
+		"may protocols=>=TLS1.2": "no list of TLS versions",
+		"encrypt ciphers=strong": "no grade",
+	} {
+		r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{Domain: "example.com", Policy: policy}, rehearse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := r.Trials[slices.IndexFunc(r.Trials, func(t rehearse.Trial) bool { return t.With == "trusted" })]
+		if x := got.Cause; got.Verdict != rehearse.Failed || x == nil || !strings.Contains(x.Text, says) || x.Parameter != "smtp_tls_policy_maps" || !strings.Contains(x.Origin, policy) {
+			t.Errorf("%s: %+v %+v", policy, got, x)
+		}
+	}
+}
+
+// TestPinned: a policy that pins a key is played with a key.
+func TestPinned(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "smtp_tls_security_level = may\n", sendingMaster)
+	r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{Domain: "example.com", Policy: "fingerprint match=AA:BB:CC match=DD"}, rehearse.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, at := r.Table()
+	if got := letter(at[[2]string{"trusted", "fingerprint"}]) + letter(at[[2]string{"self-signed", "fingerprint"}]); got != "vh" || len(r.Failures()) > 0 {
+		t.Errorf("%s %+v", got, r.Failures())
+	}
+}
+
+// TestDaneOnly: where no answer is validated, dane-only sends nothing, and that is
+// a failure.
+func TestDaneOnly(t *testing.T) {
+	b := newBed(t)
+	for validates, failures := range map[bool]int{true: 0, false: 1} {
+		c := b.candidate(t, "smtp_tls_security_level = dane-only\nsmtp_dns_support_level = dnssec\n", sendingMaster)
+		c.Validates = validates
+		r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{}, rehearse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := r.Failures(); len(f) != failures || failures > 0 && f[0].Cause.Question != "outbound-level" {
+			t.Errorf("validates %v: %+v", validates, f)
+		}
+	}
+}
+
 // TestInterrupted: who is interrupted says so, and not what broke by that.
 func TestInterrupted(t *testing.T) {
 	b := newBed(t)
