@@ -17,6 +17,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/plan"
 	"postseal/internal/probe"
 )
 
@@ -211,5 +212,22 @@ func TestJournal(t *testing.T) {
 	o.LogPath, o.Journal = "", true
 	if _, err := apply.Run(context.Background(), m, p, o); !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(hint.Of(err), "journalctl") {
 		t.Errorf("%v (%s)", err, hint.Of(err))
+	}
+}
+
+// TestOverridden: a service that takes back what the block promises is seen
+// before anything is written.
+func TestOverridden(t *testing.T) {
+	b := newBed(t, smtpd+" -o smtpd_tls_exclude_ciphers=")
+	before := b.read(t, "main.cf")
+	s, p := b.plan(t)
+	o := options(s, p)
+	o.Accept = slices.DeleteFunc(o.Accept, func(name string) bool { return name == plan.RiskFailedRehearsal })
+	_, err := apply.Run(context.Background(), host.Local{}, p, o)
+	if !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "receiving: taken") {
+		t.Errorf("%v", err)
+	}
+	if b.read(t, "main.cf") != before {
+		t.Error("it was written all the same")
 	}
 }

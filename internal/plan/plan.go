@@ -168,6 +168,9 @@ type Check struct {
 	New bool `json:"new,omitempty"`
 	// Floor is the oldest TLS version that it may accept.
 	Floor string `json:"floor,omitempty"`
+	// Excludes are the classes of suites that it must not take (postconf(5),
+	// smtpd_tls_exclude_ciphers).
+	Excludes []string `json:"excludes,omitempty"`
 	// Serves maps "RSA", "ECDSA" or "Ed25519" to the SHA-256 of the leaf that
 	// must be served; empty if it is not known.
 	Serves map[string]string `json:"serves,omitempty"`

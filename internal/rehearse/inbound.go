@@ -256,6 +256,7 @@ func (l *listener) clients() []client {
 		}},
 		{"TLS 1.0/1.1", "a client of before 2008", l.old},
 		{"anonymous", "a client that wants no certificate", l.anonymous},
+		{"old suites", "a client that has only suites that are excluded", l.oldSuites},
 		{"aborts", "a client that leaves in the middle of a handshake", l.aborted},
 		{"slow", "a client that sends its hello in pieces", func(ctx context.Context) (string, string) {
 			return l.meet(ctx, probe.Options{Dial: slowly(150 * time.Millisecond)})
@@ -267,6 +268,13 @@ func (l *listener) clients() []client {
 				return l.kind(ctx, kind)
 			}})
 		}
+	} else {
+		out = append(out, client{"TLS 1.2", "a client that has no TLS 1.3", func(ctx context.Context) (string, string) {
+			return l.below(ctx, tls.VersionTLS12, tls.VersionTLS12)
+		}})
+	}
+	if len(l.suites()) == 0 {
+		out = slices.DeleteFunc(out, func(c client) bool { return c.name == "old suites" })
 	}
 	return out
 }
@@ -369,7 +377,12 @@ func (l *listener) kind(ctx context.Context, kind string) (got, want string) {
 
 // old is a client that has TLS 1.0 and 1.1 only.
 func (l *listener) old(ctx context.Context) (got, want string) {
-	r, err := probe.Handshake(ctx, l.target(), probe.Options{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	return l.below(ctx, tls.VersionTLS10, tls.VersionTLS11)
+}
+
+// below is a client that has only versions of before a floor.
+func (l *listener) below(ctx context.Context, lowest, highest uint16) (got, want string) {
+	r, err := probe.Handshake(ctx, l.target(), probe.Options{MinVersion: lowest, MaxVersion: highest})
 	floor, _ := postfix.ParseFloor(">="+l.check.Floor, postfix.V(3, 6, 0))
 	refuse := floor == postfix.TLSv12 || floor == postfix.TLSv13
 	switch {
@@ -386,7 +399,7 @@ func (l *listener) old(ctx context.Context) (got, want string) {
 // anonymous is a client that offers suites without a certificate only.
 func (l *listener) anonymous(ctx context.Context) (got, want string) {
 	taken, err := probe.Anonymous(ctx, l.target(), probe.Options{})
-	excluded := l.excludes("aNULL")
+	excluded := slices.Contains(l.check.Excludes, "aNULL")
 	switch {
 	case err != nil:
 		return failure(err), "an answer to its hello"
@@ -400,19 +413,25 @@ func (l *listener) anonymous(ctx context.Context) (got, want string) {
 	return "refused", ""
 }
 
-// excludes says whether a class of suites is excluded at this listener
-// (postconf(5), smtpd_tls_exclude_ciphers).
-func (l *listener) excludes(class string) bool {
-	names := []string{"smtpd_tls_exclude_ciphers"}
-	if l.mandatory() {
-		names = append(names, "smtpd_tls_mandatory_exclude_ciphers")
+// suites are the classes of suites that must not be taken, but for those without
+// a certificate, which have a client of their own.
+func (l *listener) suites() []string {
+	return slices.DeleteFunc(slices.Clone(l.check.Excludes), func(class string) bool { return class == "aNULL" || !probe.Known(class) })
+}
+
+// oldSuites is a client that offers what is excluded only. The one that is taken
+// tells which class is not.
+func (l *listener) oldSuites(ctx context.Context) (got, want string) {
+	classes := l.suites()
+	taken, suite, err := probe.Offer(ctx, l.target(), probe.Options{}, classes...)
+	switch {
+	case err != nil:
+		return failure(err), "an answer to its hello"
+	case taken:
+		in := slices.DeleteFunc(slices.Clone(classes), func(class string) bool { return !suite.In(class) })
+		return "taken, with " + suite.OpenSSL, "a refusal: excluded is " + strings.Join(in, ", ")
 	}
-	for _, n := range names {
-		if slices.Contains(words(l.config.Text(&l.service, n)), class) {
-			return true
-		}
-	}
-	return false
+	return "refused, as intended", ""
 }
 
 // aborted leaves in the middle of a handshake, and sees whether the next client
@@ -465,7 +484,7 @@ func algorithm(r probe.Result) string {
 
 // sort puts the trials in the order of the checks and of the clients.
 func (r *Report) sort(c Candidate) {
-	order := []string{"greeting", "modern", "no SNI", "other SNI", "TLS 1.2 RSA", "TLS 1.2 ECDSA", "TLS 1.0/1.1", "anonymous", "slow", "aborts"}
+	order := []string{"greeting", "modern", "no SNI", "other SNI", "TLS 1.2 RSA", "TLS 1.2 ECDSA", "TLS 1.2", "TLS 1.0/1.1", "anonymous", "old suites", "slow", "aborts"}
 	slices.SortStableFunc(r.Trials, func(a, b Trial) int {
 		place := func(t Trial) int {
 			at := slices.IndexFunc(c.Checks, func(c plan.Check) bool { return c.Service == t.Service })

@@ -123,6 +123,9 @@ func TestPromise(t *testing.T) {
 	}{
 		"another certificate": {good, func(c *plan.Check) { c.Serves = map[string]string{"ECDSA": "00"} }, "modern"},
 		"a kind too many":     {good, func(c *plan.Check) { c.Serves = map[string]string{"RSA": "00"} }, "TLS 1.2 ECDSA"},
+		"TLS 1.2 too old":     {good, func(c *plan.Check) { c.Floor = "TLSv1.3" }, "TLS 1.2"},
+		"a suite too many":    {good, func(c *plan.Check) { c.Excludes = []string{"RC4", "SHA1"} }, "old suites"},
+		"no certificate":      {good, func(c *plan.Check) { c.Excludes = []string{"aNULL"} }, "anonymous"},
 		"too old":             {good, func(c *plan.Check) { c.Floor = "TLSv1.2" }, "TLS 1.0/1.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
