@@ -204,14 +204,22 @@ func (r *run) all(ctx context.Context, levels []string, o Options) (*Report, err
 	var sinks sync.WaitGroup
 	defer sinks.Wait()
 	defer cancel()
-	addrs, port, err := r.listen(ctx, z, &sinks)
+	dns, s, err := z.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	var addrs map[string]string
+	var port *Port
+	err = s.do(func() error {
+		addrs, port, err = r.listen(ctx, z, &sinks)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	defer port.Close()
-	if err := z.serve(ctx); err != nil {
-		return nil, err
-	}
+	z.serve(ctx, dns)
 	all := r.deliveries(levels, addrs)
 	report := &Report{}
 	if !r.candidate.Validates && slices.ContainsFunc(all, func(d *delivery) bool { return strings.HasPrefix(r.level(d), "dane") }) {
@@ -224,21 +232,29 @@ func (r *run) all(ctx context.Context, levels []string, o Options) (*Report, err
 	if pinned(r.to.Policy) {
 		report.Notes = append(report.Notes, "the key that the policy pins is that of the trusted server here; whether it is the destination's is not tried")
 	}
-	i, entry, err := r.create(dir, login, all, addrs[anonymous], report)
+	var i *Instance
+	var entry *Port
+	err = s.do(func() error {
+		i, entry, err = r.create(dir, login, all, addrs[anonymous], report)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	defer entry.Close()
-	if err := i.Start(ctx, life); err != nil {
+	if err := s.do(func() error { return i.Start(ctx, life) }); err != nil {
 		return nil, err
 	}
 	defer i.Stop()
 	w := &watch{path: i.LogPath()}
 	go w.follow(ctx)
-	if err := i.WaitFor(ctx, entry.Addr); err != nil {
-		return nil, err
-	}
-	if err := r.post(ctx, entry.Addr, all); err != nil {
+	err = s.do(func() error {
+		if err := i.WaitFor(ctx, entry.Addr); err != nil {
+			return err
+		}
+		return r.post(ctx, entry.Addr, all)
+	})
+	if err != nil {
 		return nil, err
 	}
 	report.Trials, err = r.collect(ctx, w, all, o)
@@ -563,6 +579,9 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	if len(tries) == 0 {
 		return t, false
 	}
+	if !late && tries[len(tries)-1].status == "sent" && !r.heard(d) {
+		return t, false // the server tells when the client has left
+	}
 	first := tries[0]
 	t.Outcome = r.outcome(d, first)
 	switch {
@@ -588,6 +607,14 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	t.Got = describe(t, first, level)
 	r.judge(&t, d, first, level)
 	return t, true
+}
+
+// heard says whether the server has told of the message, if it is one that does.
+func (r *run) heard(d *delivery) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, seen := r.sessions[r.recipient(d)]
+	return seen || d.behaviour == anonymous
 }
 
 // outcome of one attempt: the sink's word counts before the log's.

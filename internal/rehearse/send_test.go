@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -255,6 +256,21 @@ func TestDaneOnly(t *testing.T) {
 		if f := r.Failures(); len(f) != failures || failures > 0 && f[0].Cause.Question != "outbound-level" {
 			t.Errorf("validates %v: %+v", validates, f)
 		}
+	}
+}
+
+// TestPort53Taken: a DNS server on all addresses that shares its port with nobody
+// does not keep anybody from rehearsing.
+func TestPort53Taken(t *testing.T) {
+	c, err := net.ListenPacket("udp4", "0.0.0.0:53")
+	if err != nil {
+		t.Skipf("another one has it: %v", err)
+	}
+	defer func() { _ = c.Close() }()
+	b := newBed(t)
+	r, err := rehearse.Run(context.Background(), b.candidate(t, "smtp_tls_security_level = may\nsmtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster), rehearse.Options{})
+	if err != nil || len(r.Missing) > 0 || len(r.Failures()) > 0 {
+		t.Errorf("%v %+v", err, r)
 	}
 }
 
