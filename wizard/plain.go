@@ -281,20 +281,21 @@ func (p *plain) rehearse(pl *plan.Plan) error {
 	if p.ctx.Err() != nil {
 		return p.ctx.Err()
 	}
-	if err != nil {
-		p.wrapped("It cannot be played here: " + err.Error())
-		return nil //nolint:nilerr // the change is proved afterwards
-	}
-	for _, t := range r.Trials {
-		if t.Verdict != rehearse.Fine {
-			p.print.Trial(t)
+	if err == nil {
+		for _, t := range r.Trials {
+			if t.Verdict != rehearse.Fine {
+				p.print.Trial(t)
+			}
 		}
+		p.print.Rehearsed(r)
 	}
-	p.print.Rehearsed(r)
-	if len(r.Failures()) == 0 {
+	risks := apply.Doubts(r, err)
+	if len(risks) == 0 {
 		return nil
 	}
-	p.wrapped("Applied like this, what fails here would fail for others. The name of this risk is " + plan.RiskFailedRehearsal + ".")
+	for _, risk := range risks {
+		p.wrapped(doubt(risk))
+	}
 	answer, err := p.read("Accept this? y yes, anything else leaves:")
 	if err == nil && answer != "y" {
 		err = errQuit

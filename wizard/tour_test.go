@@ -14,6 +14,7 @@ import (
 	"postseal/internal/audit"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/plan"
 	"postseal/internal/rehearse"
 )
 
@@ -279,6 +280,19 @@ func tourRehearsal(h *hand, show func(*hand, string)) {
 	h.send(rehearsed{h.gen, nil, fmt.Errorf("rehearsing: %w", errors.New(hostile))})
 	show(h, "rehearsal is not possible")
 	h.press("enter")
+	if h.stage != rehearsing {
+		h.t.Fatalf("enter accepts what was not rehearsed: stage %d", h.stage)
+	}
+	h.send(rehearsed{h.gen, &rehearse.Report{Trials: []rehearse.Trial{fine}, Missing: []string{"sending"}, Notes: []string{hostile}}, nil})
+	show(h, "half a rehearsal")
+	h.press("enter")
+	if h.stage != rehearsing {
+		h.t.Fatalf("enter accepts half a rehearsal: stage %d", h.stage)
+	}
+	h.press("y")
+	if !slices.Contains(h.risk.accepted, plan.RiskUnrehearsed) {
+		h.t.Errorf("accepted is %q", h.risk.accepted)
+	}
 }
 
 func tourKeeping(h *hand, show func(*hand, string)) {

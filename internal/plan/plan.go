@@ -204,7 +204,7 @@ var RiskNames = []string{
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
 	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy,
-	RiskFailedRehearsal,
+	RiskFailedRehearsal, RiskUnrehearsed,
 }
 
 // The names of the risks.
@@ -237,4 +237,7 @@ const (
 	RiskStaleCopy             = "stale-copy"
 	// RiskFailedRehearsal is never in a plan: the rehearsal of one finds it.
 	RiskFailedRehearsal = "failed-rehearsal"
+	// RiskUnrehearsed is not in one either: the rehearsal, or half of it, could not
+	// be played.
+	RiskUnrehearsed = "unrehearsed"
 )
