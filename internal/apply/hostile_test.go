@@ -225,7 +225,7 @@ func TestOverridden(t *testing.T) {
 	o := options(s, p)
 	o.Accept = slices.DeleteFunc(o.Accept, func(name string) bool { return name == plan.RiskFailedRehearsal })
 	_, err := apply.Run(context.Background(), host.Local{}, p, o)
-	if !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "receiving: taken") {
+	if !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "receiving: suites are taken that the profile excludes") {
 		t.Errorf("%v", err)
 	}
 	if b.read(t, "main.cf") != before {

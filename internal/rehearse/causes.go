@@ -66,7 +66,8 @@ var remarkable = []finding{
 // blame finds the parameter that has the value in question, should another one
 // of that side have it than the usual, and where it stands. Legacy names and
 // those for demanded TLS are told apart like that.
-func (c *Cause) blame(config postfix.Config, s mastercf.Service, value string) {
+func (c *Cause) blame(on side, value string) {
+	config, s := on.config, on.service
 	has := func(name string) bool {
 		return value != "" && strings.Contains(config.Text(&s, name), value)
 	}
@@ -78,7 +79,9 @@ func (c *Cause) blame(config postfix.Config, s mastercf.Service, value string) {
 			}
 		}
 	}
-	c.Question = questionOf[c.Parameter]
+	if c.Question = questionOf[c.Parameter]; c.Question == "" {
+		c.Question = on.question()
+	}
 	if v := config.Value(&s, c.Parameter); v.Set {
 		c.Origin = v.Origin.String()
 	}
@@ -103,6 +106,22 @@ type side struct {
 	entry string
 }
 
+// question is the one that a person looks at if none sets what is wrong.
+func (s side) question() string {
+	if s.program == "smtp" {
+		return "outbound-level"
+	}
+	return "inbound-level"
+}
+
+// because is a cause of which no line of the log tells, since nothing is wrong
+// with the parameter by itself.
+func (s side) because(text, parameter string) *Cause {
+	c := &Cause{Text: text, Parameter: parameter}
+	c.blame(s, "")
+	return c
+}
+
 // about makes the cause that a line tells of.
 func (f finding) about(line string, side side) (Cause, bool) {
 	m := f.line.FindStringSubmatch(line)
@@ -116,10 +135,10 @@ func (f finding) about(line string, side side) (Cause, bool) {
 	c := Cause{Text: strings.ReplaceAll(f.text, "$1", value), Log: line}
 	c.Parameter = strings.ReplaceAll(strings.ReplaceAll(f.parameter, "*", side.program), "$1", value)
 	if side.entry != "" && (c.Parameter == policyMaps || value != "" && strings.Contains(side.entry, "="+value)) {
-		c.Parameter, c.Origin = policyMaps, `the entry of the destination, "`+side.entry+`"`
+		c.Parameter, c.Origin, c.Question = policyMaps, `the entry of the destination, "`+side.entry+`"`, side.question()
 		return c, true
 	}
-	c.blame(side.config, side.service, value)
+	c.blame(side, value)
 	return c, true
 }
 

@@ -150,7 +150,7 @@ func (c Candidate) find(id string) (mastercf.Service, bool) {
 // stillborn is the trial of a service that no Postfix would start.
 func stillborn(direction string, s mastercf.Service, bad string) Trial {
 	return Trial{Direction: direction, Service: s.ID(), With: "the service", Text: "starting it", Verdict: Failed,
-		Got: "it does not start", Cause: &Cause{Text: fmt.Sprintf("line %d of master.cf: %s", s.Line, bad)}}
+		Got: "it does not start", Cause: &Cause{Text: fmt.Sprintf("line %d of master.cf: %s", s.Line, bad), Question: "role"}}
 }
 
 // refused is why a daemon would not start with an entry, or empty.
@@ -187,7 +187,7 @@ func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan str
 		}
 	})
 	if err := i.WaitFor(ctx, l.port.Addr); err != nil && ctx.Err() == nil {
-		tell(Trial{Direction: receiving, Service: l.check.Service, With: "any client", Text: "connecting", Verdict: Failed, Got: err.Error()})
+		tell(Trial{Direction: receiving, Service: l.check.Service, With: "any client", Text: "connecting", Verdict: Failed, Got: err.Error(), Cause: l.unlogged("")})
 		return
 	}
 	run := func(c client) bool {
@@ -197,7 +197,9 @@ func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan str
 		t := Trial{Direction: receiving, Service: l.check.Service, With: c.name, Text: c.text, Got: got, Want: want, Verdict: Fine}
 		if want != "" {
 			t.Verdict = Failed
-			t.Cause = l.cause(ctx, w, got)
+			if t.Cause = l.cause(ctx, w, got); t.Cause == nil {
+				t.Cause = l.unlogged(want)
+			}
 		}
 		tell(t)
 		return want == ""
@@ -232,6 +234,33 @@ func (l *listener) cause(ctx context.Context, w *watch, got string) *Cause {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return nil
+}
+
+// What is promised, as the beginnings of what should have come.
+const (
+	wantCertificate = "the certificate that is set"
+	wantFloor       = "a refusal: the floor is"
+	wantExcluded    = "a refusal: excluded is"
+	wantAsked       = "a question for a client certificate"
+	wantUnasked     = "no question for a client certificate"
+)
+
+// unlogged is why something is not as promised though Postfix finds nothing wrong.
+func (l *listener) unlogged(want string) *Cause {
+	is := func(promise string) bool { return strings.HasPrefix(want, promise) }
+	switch {
+	case is(wantCertificate):
+		return l.side().because("another certificate is served than the one that is meant to be", "smtpd_tls_chain_files")
+	case is(wantFloor) && l.mandatory():
+		return l.side().because("a TLS version below the floor is taken", "smtpd_tls_mandatory_protocols")
+	case is(wantFloor):
+		return l.side().because("a TLS version below the floor is taken", "smtpd_tls_protocols")
+	case is(wantExcluded):
+		return l.side().because("suites are taken that the profile excludes", "smtpd_tls_exclude_ciphers")
+	case is(wantAsked), is(wantUnasked):
+		return l.side().because("whether clients are asked for a certificate is not as it is set", "smtpd_tls_ask_ccert")
+	}
+	return l.side().because("Postfix's log does not say why", "")
 }
 
 // clients are the clients that make sense at this listener.
@@ -309,13 +338,13 @@ func (l *listener) compare(r probe.Result, named string) (got, want string) {
 	}
 	byName := named != "" && l.config.Text(&l.service, "tls_server_sni_maps") != ""
 	if promised := l.check.Serves; len(promised) > 0 && !byName && promised[kind] != r.Fingerprint() {
-		return got, "the certificate that is set: " + strings.Join(slices.Sorted(maps.Keys(promised)), " and ")
+		return got, wantCertificate + ": " + strings.Join(slices.Sorted(maps.Keys(promised)), " and ")
 	}
 	if r.AsksCertificate != l.asks() {
 		if r.AsksCertificate {
-			return got + ", asks for a client certificate", "no question for a client certificate"
+			return got + ", asks for a client certificate", wantUnasked
 		}
-		return got, "a question for a client certificate"
+		return got, wantAsked
 	}
 	if r.AsksCertificate {
 		got += ", asks for a client certificate"
@@ -372,7 +401,7 @@ func (l *listener) kind(ctx context.Context, kind string) (got, want string) {
 	if l.check.Serves[algorithm(r)] != "" { // Ed25519 has the suites of ECDSA (RFC 8422, section 5.10)
 		return l.compare(r, "")
 	}
-	return agreed(r) + ", " + algorithm(r) + " certificate", "no " + kind + " certificate"
+	return agreed(r) + ", " + algorithm(r) + " certificate", wantCertificate + ", which is not of " + kind
 }
 
 // old is a client that has TLS 1.0 and 1.1 only.
@@ -391,7 +420,7 @@ func (l *listener) below(ctx context.Context, lowest, highest uint16) (got, want
 	case err != nil:
 		return failure(err), ""
 	case refuse:
-		return agreed(r), "a refusal: the floor is " + l.check.Floor
+		return agreed(r), wantFloor + " " + l.check.Floor
 	}
 	return agreed(r), ""
 }
@@ -404,7 +433,7 @@ func (l *listener) anonymous(ctx context.Context) (got, want string) {
 	case err != nil:
 		return failure(err), "an answer to its hello"
 	case taken && excluded:
-		return "taken, without any certificate", "a refusal: aNULL is excluded"
+		return "taken, without any certificate", wantExcluded + " aNULL"
 	case taken:
 		return "taken, without any certificate", ""
 	case excluded:
@@ -429,7 +458,7 @@ func (l *listener) oldSuites(ctx context.Context) (got, want string) {
 		return failure(err), "an answer to its hello"
 	case taken:
 		in := slices.DeleteFunc(slices.Clone(classes), func(class string) bool { return !suite.In(class) })
-		return "taken, with " + suite.OpenSSL, "a refusal: excluded is " + strings.Join(in, ", ")
+		return "taken, with " + suite.OpenSSL, wantExcluded + " " + strings.Join(in, ", ")
 	}
 	return "refused, as intended", ""
 }

@@ -571,7 +571,9 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	for _, l := range lines {
 		if isFatal(l) {
 			t.Outcome, t.Got = Held, "not tried: the daemon died"
-			t.Cause = explain(lines, r.side())
+			if t.Cause = explain(lines, r.side()); t.Cause == nil {
+				t.Cause = r.unlogged(level)
+			}
 			t.Verdict, t.Want = Failed, "a delivery, or a reason against it"
 			return t, true
 		}
@@ -734,7 +736,9 @@ func reason(a attempt, level string) string {
 func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 	fail := func(want string) {
 		t.Verdict, t.Want = Failed, want
-		t.Cause = explain(a.lines, r.side())
+		if t.Cause = explain(a.lines, r.side()); t.Cause == nil {
+			t.Cause = r.unlogged(level)
+		}
 	}
 	authenticated := slices.Contains([]string{"verify", "secure", "fingerprint", "dane-only"}, level)
 	dane := (level == "dane" || level == "dane-only") && r.candidate.Validates
@@ -767,6 +771,15 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 		t.Verdict = Noted
 		t.Cause = &Cause{Text: "whoever is on the way can have mail to any server without a TLSA record or a policy sent like this", Question: "outbound-level"}
 	}
+}
+
+// unlogged is why a message did not go as promised though Postfix finds nothing
+// wrong with its settings.
+func (r *run) unlogged(level string) *Cause {
+	if !r.trusting && (level == "verify" || level == "secure") {
+		return r.side().because("no public CA is trusted, so no server can prove who it is", "smtp_tls_CAfile")
+	}
+	return r.side().because("the level does not do what it promises", "smtp_tls_security_level")
 }
 
 // Table arranges the trials of sending by server and level, in their order.
