@@ -176,7 +176,7 @@ func (m *Model) allTrials() (out []string) {
 // where is what a group of trials is about.
 func where(t rehearse.Trial) string {
 	if t.Level != "" {
-		return "sending at level " + t.Level
+		return "sending" + t.By() + " at level " + t.Level
 	}
 	return "receiving at " + t.Service
 }
@@ -288,7 +288,7 @@ func (m *Model) trialLines(x rehearse.Trial, chosen bool) []string {
 	if chosen {
 		lead, style = "   "+t.accent.Render(signHere)+" ", t.strong
 	}
-	head := "sending, " + x.With + ": " + x.Text
+	head := "sending" + x.By() + ", " + x.With + ": " + x.Text
 	if x.Level == "" {
 		head = x.Service + ", " + x.With + ": " + x.Text
 	}

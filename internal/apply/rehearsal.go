@@ -100,7 +100,7 @@ func Failure(failures []rehearse.Trial) error {
 		if f.Cause != nil {
 			text = f.Cause.Text
 		}
-		text = f.Direction + ": " + text
+		text = f.Direction + f.By() + ": " + text
 		if !seen[text] {
 			seen[text] = true
 			texts = append(texts, text)

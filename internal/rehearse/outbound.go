@@ -51,6 +51,10 @@ type server struct {
 
 const anonymous = "anonymous"
 
+// upright are the servers that do everything right: to one of them mail has to
+// go, by whatever service.
+var upright = []string{"trusted", "dane-right"}
+
 // servers are those that a table is made of.
 var servers = func() (out []server) {
 	for _, b := range sink.Behaviours {
@@ -78,23 +82,28 @@ type delivery struct {
 // has it mail one message to each kind of server, at each of the levels; without
 // levels, at the one that is configured. It needs root.
 func Send(ctx context.Context, c Candidate, levels []string, to Destination, o Options) (*Report, error) {
-	began := time.Now()
-	r := &run{candidate: c, to: to, sessions: map[string]sink.Session{}}
-	var ok bool
-	if r.service, ok = c.sender(); !ok {
+	s, ok := c.sender()
+	if !ok {
 		return nil, hint.New("rehearsing: master.cf has no service smtp/unix that runs smtp, so nothing here sends mail", "look into master.cf")
 	}
-	if to.Domain == "" {
+	return c.send(ctx, s, servers, levels, to, o)
+}
+
+// send is Send by one service, to some of the servers.
+func (c Candidate) send(ctx context.Context, s mastercf.Service, to []server, levels []string, dest Destination, o Options) (*Report, error) {
+	began := time.Now()
+	r := &run{candidate: c, service: s, servers: to, to: dest, sessions: map[string]sink.Session{}}
+	if dest.Domain == "" {
 		r.to.Domain = "partner.example"
 	} else {
 		var err error
-		if r.to.Domain, err = hop(to.Domain); err != nil {
+		if r.to.Domain, err = hop(dest.Domain); err != nil {
 			return nil, err
 		}
 	}
-	r.host, r.nexthop = "mx."+r.to.Domain, to.Domain
-	policy := to.Policy
-	if to.Policy == "" { // what the level itself compares names with
+	r.host, r.nexthop = "mx."+r.to.Domain, dest.Domain
+	policy := dest.Policy
+	if dest.Policy == "" { // what the level itself compares names with
 		parameter := map[string]string{"verify": "smtp_tls_verify_cert_match", "secure": "smtp_tls_secure_cert_match"}[r.column(&delivery{})]
 		policy = "match=" + strings.Join(words(c.Config.Text(&r.service, parameter)), ":")
 	}
@@ -175,6 +184,7 @@ func pinned(policy string) bool {
 type run struct {
 	candidate Candidate
 	service   mastercf.Service
+	servers   []server
 	to        Destination
 	host      string // of the destination
 	nexthop   string // as it was asked for
@@ -265,7 +275,7 @@ func (r *run) all(ctx context.Context, levels []string, o Options) (*Report, err
 // that is a Postfix. The records of the zone go with the ports.
 func (r *run) listen(ctx context.Context, z *zone, sinks *sync.WaitGroup) (addrs map[string]string, anonymousPort *Port, err error) {
 	addrs = map[string]string{}
-	for _, s := range servers {
+	for _, s := range r.servers {
 		if s.behaviour == anonymous {
 			continue
 		}
@@ -309,7 +319,7 @@ func (r *run) told(s sink.Session) {
 
 func (r *run) deliveries(levels []string, addrs map[string]string) (out []*delivery) {
 	for _, level := range levels {
-		for _, s := range servers {
+		for _, s := range r.servers {
 			if r.to.Policy != "" && s.policy != "" {
 				continue // the destination has a policy of its own
 			}

@@ -272,6 +272,37 @@ func TestPort53Taken(t *testing.T) {
 	}
 }
 
+// TestOtherServices: a service with settings of its own is tried by itself.
+func TestOtherServices(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "smtp_tls_security_level = may\nsmtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster+
+		"relay unix - - n - - smtp -o syslog_name=postfix/relay\n"+
+		"relay2 unix - - n - - smtp -o smtp_tls_security_level=encrypt -o smtp_tls_CAfile=/nonexistent\n"+
+		"relay3 unix - - n - - smtp -o smtp_tls_security_level=secure\n")
+	r, err := rehearse.Run(context.Background(), c, rehearse.Options{})
+	if err != nil || len(r.Missing) > 0 {
+		t.Fatalf("%v %+v", err, r)
+	}
+	got := map[string]int{}
+	for _, x := range r.Trials {
+		if x.Direction == "sending" {
+			got[x.Service]++
+		}
+	}
+	if got["relay/unix"] != 0 || got["relay2/unix"] != 2 || got["relay3/unix"] != 2 {
+		t.Errorf("%v", got)
+	}
+	leads(t, r)
+	for _, f := range r.Failures() {
+		if f.Service != "relay2/unix" || f.Cause.Parameter != "smtp_tls_CAfile" {
+			t.Errorf("%+v %+v", f, f.Cause)
+		}
+	}
+	if len(r.Failures()) == 0 {
+		t.Error("relay2 reads no CA file, and nobody says so")
+	}
+}
+
 // TestInterrupted: who is interrupted says so, and not what broke by that.
 func TestInterrupted(t *testing.T) {
 	b := newBed(t)

@@ -53,7 +53,7 @@ func (p Printer) Rehearsal(r *rehearse.Report) {
 	for _, t := range r.Trials {
 		g := "Receiving at " + t.Service
 		if t.Level != "" {
-			g = "Sending at level " + t.Level
+			g = "Sending" + t.By() + " at level " + t.Level
 		}
 		if g != group {
 			p.printf("%s\n", g)
