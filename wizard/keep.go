@@ -145,6 +145,9 @@ func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
+// worstPeers is how many of those who fail are on the page; l shows more.
+const worstPeers = 3
+
 func (m *Model) keepDetails() []string {
 	out := append([]string{}, m.keep.tally.Warnings...)
 	for _, peer := range m.keep.tally.Worst(20) {
@@ -168,6 +171,10 @@ func (m *Model) keepPage() page {
 		lines = append(lines, indent("   ", wrap("Keep it? It goes back by itself in "+clock+", even if this terminal is lost.", m.width-6))...)
 	}
 	lines = append(lines, "")
+	if k.net.Trouble != "" {
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Before it, not all was well, and going back leads there: "+report.Clean(k.net.Trouble)+".", m.width-8))...)
+		lines = append(lines, "")
+	}
 	row := func(name, text string, bad bool) {
 		style := t.plain
 		if bad {
@@ -183,6 +190,13 @@ func (m *Model) keepPage() page {
 		row("warnings", fmt.Sprint(len(x.Warnings)), len(x.Warnings) > 0)
 		if x.Died > 0 {
 			row("daemons died", fmt.Sprint(x.Died), true)
+		}
+		for i, peer := range x.Worst(worstPeers) {
+			name := ""
+			if i == 0 {
+				name = "failed with"
+			}
+			row(name, fmt.Sprintf("%s   %d times", report.Clean(strings.Join(strings.Fields(peer), " ")), x.Peers[peer]), false)
 		}
 	} else if k.follow != nil {
 		lines = append(lines, indent("   ", styled(t.quiet, wrap("Postfix's log cannot be read here, so nothing is counted.", m.width-6)))...)

@@ -307,8 +307,15 @@ func (p *plain) rehearse(pl *plan.Plan) error {
 func (p *plain) keep(out Result, title string) Result {
 	r := out.Receipt
 	p.wrapped(fmt.Sprintf("%s It goes back by itself at %s, even if this terminal is lost.", title, r.ConfirmBy.Local().Format(time.TimeOnly)))
+	if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && u != nil && u.Trouble != "" {
+		p.wrapped("Before it, not all was well, and going back leads there: " + report.Clean(u.Trouble) + ".")
+	}
+	log, readable := apply.NewFollow(p.ctx, p.o.Machine, p.session.ApplyOptions())
 	for {
-		answer, err := p.read("Keep it? y keep it, n put it back:")
+		if readable && log.Poll(p.ctx) == nil {
+			p.counted(log)
+		}
+		answer, err := p.read("Keep it? y keep it, n put it back, enter counts again:")
 		switch {
 		case err != nil:
 			return out // the net stays
@@ -323,6 +330,20 @@ func (p *plain) keep(out Result, title string) Result {
 			back, err := apply.Undo(p.ctx, p.o.Machine, p.session.ConfigDir, p.o.applyOptions(p.session, nil, p.print.Step))
 			return Result{Receipt: back, Err: err}
 		}
+	}
+}
+
+// counted says what Postfix has logged since.
+func (p *plain) counted(log *apply.Follow) {
+	p.say("%s", report.Tally(log.Now))
+	for _, peer := range log.Now.Worst(worstPeers) {
+		p.say("  %s failed %d times", report.Clean(peer), log.Now.Peers[peer])
+	}
+	for _, w := range log.Now.Warnings[:min(worstPeers, len(log.Now.Warnings))] {
+		p.wrapped("log: " + report.Clean(w))
+	}
+	if why := log.Now.Worse(log.Before); why != "" {
+		p.wrapped("Worse than before: " + why + ". n puts everything back.")
 	}
 }
 

@@ -81,6 +81,9 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	if u, err := apply.Waiting(a.machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
+		fmt.Fprintf(a.out, "Before it, not all was well, and going back leads there: %s\n", report.Clean(u.Trouble))
+	}
 	fmt.Fprintln(a.out, "y and enter keeps it, n and enter puts it back; or from anywhere: postseal confirm, postseal undo")
 	for {
 		select {
