@@ -61,7 +61,7 @@ var servers = func() (out []server) {
 		out = append(out, server{name: b.Name, text: b.Text, behaviour: b.Name})
 	}
 	return append(out,
-		server{name: "anonymous-only", text: "TLS without any certificate, and nothing else", behaviour: anonymous},
+		server{name: Anonymous.Name, text: Anonymous.Text, behaviour: anonymous},
 		server{name: "dane-right", text: "a signed TLSA record that names its certificate", behaviour: "self-signed", tlsa: sink.SelfSigned},
 		server{name: "dane-wrong", text: "a signed TLSA record that names another certificate", behaviour: "self-signed", tlsa: sink.Good},
 		server{name: "dane-no-starttls", text: "a signed TLSA record, and no TLS", behaviour: "no-starttls", tlsa: sink.Good},
@@ -400,9 +400,7 @@ func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr stri
 		return nil, nil, err
 	}
 	fmt.Fprintf(&master, "%s inet n - n - - smtpd\n", entry.Addr)
-	// A server without a certificate, which throws its mail away.
-	fmt.Fprintf(&master, "%s inet n - n - - smtpd -o syslog_name=anonymous -o myhostname=%s -o smtpd_tls_security_level=may -o smtpd_tls_cert_file=none -o smtpd_tls_chain_files= -o content_filter=discard:\n", anonymousAddr, r.host)
-	master.WriteString("discard unix - - n - - discard\nretry unix - - n - - error\n")
+	master.WriteString(anonymousService(anonymousAddr, r.host) + "retry unix - - n - - error\n")
 	settings = slices.DeleteFunc(settings, func(s setting) bool {
 		return slices.ContainsFunc(mine, func(m setting) bool { return m.name == s.name })
 	})
