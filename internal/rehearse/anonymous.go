@@ -39,7 +39,7 @@ func ServeAnonymous(ctx context.Context, addr, host string, o Options, ready fun
 	// INFO logs who sends what to whom, from the smtpd that also logs the rest (access(5)).
 	service := anonymousService(addr, host, "-o smtpd_tls_loglevel=1", "-o { smtpd_relay_restrictions = check_client_access static:OK, reject }",
 		"-o { smtpd_recipient_restrictions = check_recipient_access static:INFO, permit }")
-	i, err := Create(dir, Base(dir, ""), service+BaseServices)
+	i, err := Create(dir, Base(dir, "")+"default_transport = discard:\n", service+BaseServices)
 	if err != nil {
 		return err
 	}
@@ -66,6 +66,7 @@ type sessions struct {
 
 var (
 	encrypted = regexp.MustCompile(`^\S+ TLS connection established from \S+: (\S+) with cipher (\S+)`)
+	taken     = regexp.MustCompile(` (?:data|bdat)=[1-9]`)
 	recipient = regexp.MustCompile(`^NOQUEUE: info: RCPT from .* to=<([^>]*)> proto=\S+ helo=<([^>]*)>$`)
 )
 
@@ -95,7 +96,7 @@ func (s *sessions) line(line string) {
 		x.Recipients, x.HELO = append(x.Recipients, m[1]), m[2]
 	case strings.HasPrefix(text, "disconnect from "):
 		delete(s.open, pid)
-		if !strings.Contains(text, " data=") { // then nothing was delivered
+		if !taken.MatchString(text) {
 			x.Recipients = nil
 		}
 		s.told(*x)

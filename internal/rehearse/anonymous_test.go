@@ -44,7 +44,7 @@ func TestServeAnonymous(t *testing.T) {
 	for _, line := range []string{"EHLO client.example", "MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA", "hello\r\n.", "QUIT"} {
 		buffer := make([]byte, 4096)
 		if _, err := in.Write([]byte(line + "\r\n")); err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s: %v after %q", line, err, said)
 		}
 		n, err := out.Read(buffer)
 		if err != nil && line != "QUIT" {
@@ -53,6 +53,9 @@ func TestServeAnonymous(t *testing.T) {
 		said = append(said, buffer[:n]...)
 	}
 	_ = client.Wait()
+	if !strings.Contains(string(said), "queued as") {
+		t.Fatalf("the mail was not taken: %q", said)
+	}
 	for {
 		select {
 		case s := <-told:
