@@ -21,7 +21,13 @@ func TestServeAnonymous(t *testing.T) {
 	defer cancel()
 	addr, told, ready, ended := lab.Addr(t), make(chan sink.Session, 9), make(chan bool), make(chan error, 1)
 	go func() {
+		defer close(ended)
 		ended <- rehearse.ServeAnonymous(ctx, addr, "mx.test.example", rehearse.Options{}, func() { close(ready) }, func(s sink.Session) { told <- s })
+	}()
+	defer func() {
+		cancel()
+		for range ended { // it clears up
+		}
 	}()
 	select {
 	case <-ready:
