@@ -10,6 +10,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/apply"
+	"postseal/internal/report"
 )
 
 // keepState is a run that is written and proved, and goes back by itself
@@ -21,6 +22,7 @@ type keepState struct {
 	tally    apply.Tally
 	worse    string
 	now      time.Time
+	net      apply.Unconfirmed // as it stands
 	message  string
 	busy     bool // keeping it is under way
 }
@@ -33,6 +35,7 @@ type counted struct {
 	tally    apply.Tally
 	worse    string
 	waits    bool
+	net      apply.Unconfirmed
 	now      time.Time
 }
 
@@ -65,6 +68,9 @@ func (m *Model) count(after time.Duration) tea.Cmd {
 		}
 		u, err := apply.Waiting(machine, ses.StateDir)
 		out.waits = err != nil || u != nil && u.Run == run
+		if u != nil {
+			out.net = *u
+		}
 		return out
 	})
 }
@@ -75,6 +81,7 @@ func (m *Model) counted(c counted) tea.Cmd {
 	}
 	k := &m.keep
 	k.follow, k.readable, k.tally, k.worse, k.now = c.follow, c.readable, c.tally, c.worse, c.now
+	k.net = c.net
 	if !c.waits && !k.busy {
 		return m.settled()
 	}
@@ -138,6 +145,9 @@ func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
+// worstPeers is how many of those who fail are on the page; l shows more.
+const worstPeers = 3
+
 func (m *Model) keepDetails() []string {
 	out := append([]string{}, m.keep.tally.Warnings...)
 	for _, peer := range m.keep.tally.Worst(20) {
@@ -155,8 +165,16 @@ func (m *Model) keepPage() page {
 	lines := hang("   "+t.good.Render(signGood)+" ", wrap(k.title, m.width-8))
 	lines = append(lines, "")
 	clock := fmt.Sprintf("%d:%02d", int(left.Minutes()), int(left.Seconds())%60)
-	lines = append(lines, indent("   ", wrap("Keep it? It goes back by itself in "+clock+", even if this terminal is lost.", m.width-6))...)
+	if k.net.Failure != "" || left == 0 && !k.net.By.IsZero() {
+		lines = append(lines, hang("   "+t.sign(signBad)+" ", wrap("It "+report.Clean(k.net.Stands(k.now))+".", m.width-8))...)
+	} else {
+		lines = append(lines, indent("   ", wrap("Keep it? It goes back by itself in "+clock+", even if this terminal is lost.", m.width-6))...)
+	}
 	lines = append(lines, "")
+	if k.net.Trouble != "" {
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Before it, not all was well, and going back leads there: "+report.Clean(k.net.Trouble)+".", m.width-8))...)
+		lines = append(lines, "")
+	}
 	row := func(name, text string, bad bool) {
 		style := t.plain
 		if bad {
@@ -172,6 +190,13 @@ func (m *Model) keepPage() page {
 		row("warnings", fmt.Sprint(len(x.Warnings)), len(x.Warnings) > 0)
 		if x.Died > 0 {
 			row("daemons died", fmt.Sprint(x.Died), true)
+		}
+		for i, peer := range x.Worst(worstPeers) {
+			name := ""
+			if i == 0 {
+				name = "failed with"
+			}
+			row(name, fmt.Sprintf("%s   %d times", report.Clean(strings.Join(strings.Fields(peer), " ")), x.Peers[peer]), false)
 		}
 	} else if k.follow != nil {
 		lines = append(lines, indent("   ", styled(t.quiet, wrap("Postfix's log cannot be read here, so nothing is counted.", m.width-6)))...)

@@ -109,6 +109,9 @@ func (p *plain) run() Result {
 		return p.pending()
 	}
 	if u := s.Unconfirmed; u != nil {
+		if s.Net.Failure != "" {
+			p.wrapped("Run " + u.ID + " " + report.Clean(s.Net.Stands(p.o.Machine.Now())) + ".")
+		}
 		return p.keep(Result{Receipt: u, Undo: s.UndoCommand()}, "Run "+u.ID+" is written, and waits to be kept.")
 	}
 	if err := p.card(); err != nil {
@@ -278,20 +281,21 @@ func (p *plain) rehearse(pl *plan.Plan) error {
 	if p.ctx.Err() != nil {
 		return p.ctx.Err()
 	}
-	if err != nil {
-		p.wrapped("It cannot be played here: " + err.Error())
-		return nil //nolint:nilerr // the change is proved afterwards
-	}
-	for _, t := range r.Trials {
-		if t.Verdict != rehearse.Fine {
-			p.print.Trial(t)
+	if err == nil {
+		for _, t := range r.Trials {
+			if t.Verdict != rehearse.Fine {
+				p.print.Trial(t)
+			}
 		}
+		p.print.Rehearsed(r)
 	}
-	p.print.Rehearsed(r)
-	if len(r.Failures()) == 0 {
+	risks := apply.Doubts(r, err)
+	if len(risks) == 0 {
 		return nil
 	}
-	p.wrapped("Applied like this, what fails here would fail for others. The name of this risk is " + plan.RiskFailedRehearsal + ".")
+	for _, risk := range risks {
+		p.wrapped(doubt(risk))
+	}
 	answer, err := p.read("Accept this? y yes, anything else leaves:")
 	if err == nil && answer != "y" {
 		err = errQuit
@@ -303,8 +307,15 @@ func (p *plain) rehearse(pl *plan.Plan) error {
 func (p *plain) keep(out Result, title string) Result {
 	r := out.Receipt
 	p.wrapped(fmt.Sprintf("%s It goes back by itself at %s, even if this terminal is lost.", title, r.ConfirmBy.Local().Format(time.TimeOnly)))
+	if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && u != nil && u.Trouble != "" {
+		p.wrapped("Before it, not all was well, and going back leads there: " + report.Clean(u.Trouble) + ".")
+	}
+	log, readable := apply.NewFollow(p.ctx, p.o.Machine, p.session.ApplyOptions())
 	for {
-		answer, err := p.read("Keep it? y keep it, n put it back:")
+		if readable && log.Poll(p.ctx) == nil {
+			p.counted(log)
+		}
+		answer, err := p.read("Keep it? y keep it, n put it back, enter counts again:")
 		switch {
 		case err != nil:
 			return out // the net stays
@@ -319,6 +330,20 @@ func (p *plain) keep(out Result, title string) Result {
 			back, err := apply.Undo(p.ctx, p.o.Machine, p.session.ConfigDir, p.o.applyOptions(p.session, nil, p.print.Step))
 			return Result{Receipt: back, Err: err}
 		}
+	}
+}
+
+// counted says what Postfix has logged since.
+func (p *plain) counted(log *apply.Follow) {
+	p.say("%s", report.Tally(log.Now))
+	for _, peer := range log.Now.Worst(worstPeers) {
+		p.say("  %s failed %d times", report.Clean(peer), log.Now.Peers[peer])
+	}
+	for _, w := range log.Now.Warnings[:min(worstPeers, len(log.Now.Warnings))] {
+		p.wrapped("log: " + report.Clean(w))
+	}
+	if why := log.Now.Worse(log.Before); why != "" {
+		p.wrapped("Worse than before: " + why + ". n puts everything back.")
 	}
 }
 

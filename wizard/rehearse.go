@@ -28,6 +28,23 @@ type rehearsalState struct {
 // running says whether it is under way.
 func (r *rehearsalState) running() bool { return r.report == nil && r.err == nil }
 
+// doubts are the risks that it leaves.
+func (r *rehearsalState) doubts() []plan.Risk {
+	if r.running() {
+		return nil
+	}
+	return apply.Doubts(r.report, r.err)
+}
+
+// doubt says what a risk that a rehearsal leaves means, and its name.
+func doubt(r plan.Risk) string {
+	text := "Applied like this, what fails here would fail for others."
+	if r.Name == plan.RiskUnrehearsed {
+		text = "Not all of it could be played, so what fails would show only when it is in force. It would be proved then, by handshakes with every listener, and put back if they fail; sending would not be proved."
+	}
+	return text + " Its name as a risk: " + r.Name + "."
+}
+
 // worth are the trials that are worth a look: what failed comes first.
 func (r *rehearsalState) worth() []rehearse.Trial {
 	out := slices.DeleteFunc(slices.Clone(r.trials), func(t rehearse.Trial) bool { return t.Verdict == rehearse.Fine })
@@ -88,8 +105,7 @@ func (m *Model) rehearsed(r rehearsed) tea.Cmd {
 
 func (m *Model) rehearsalKey(k tea.KeyMsg) tea.Cmd {
 	r := &m.rehearsal
-	worth := r.worth()
-	failed := len(worth) > 0 && worth[0].Verdict == rehearse.Failed
+	worth, doubts := r.worth(), r.doubts()
 	switch k.String() {
 	case "left", "esc", "backspace":
 		r.cancel()
@@ -112,12 +128,14 @@ func (m *Model) rehearsalKey(k tea.KeyMsg) tea.Cmd {
 		}
 		return m.showList()
 	case "enter":
-		if !r.running() && !failed {
+		if !r.running() && len(doubts) == 0 {
 			return m.startApply()
 		}
 	case "y":
-		if !r.running() && failed {
-			m.risk.accepted = append(m.risk.accepted, plan.RiskFailedRehearsal)
+		if len(doubts) > 0 {
+			for _, d := range doubts {
+				m.risk.accepted = append(m.risk.accepted, d.Name)
+			}
 			return m.startApply()
 		}
 	default:
@@ -158,7 +176,7 @@ func (m *Model) allTrials() (out []string) {
 // where is what a group of trials is about.
 func where(t rehearse.Trial) string {
 	if t.Level != "" {
-		return "sending at level " + t.Level
+		return "sending" + t.By() + " at level " + t.Level
 	}
 	return "receiving at " + t.Service
 }
@@ -179,20 +197,18 @@ func (m *Model) rehearsalText() page {
 			why = r.err
 		}
 		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap("It cannot be played here: "+why.Error(), m.width-8))...)
-		lines = append(lines, "")
-		lines = append(lines, indent("     ", wrap("The change would be proved afterwards, by handshakes with every listener, and put back if they fail.", m.width-8))...)
-		return page{lines: lines, keys: []string{"enter apply", "← back", "q quit"}}
+		lines = append(lines, m.doubtLines()...)
+		return page{lines: lines, keys: []string{"y apply all the same", "← back", "q quit"}}
 	}
 	lines = append(lines, m.groups()...)
 	worth := r.worth()
 	keys := []string{"a all of it", "← back", "q quit"}
-	failed := len(worth) > 0 && worth[0].Verdict == rehearse.Failed
 	switch {
 	case r.leaving:
 		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stopping, and clearing up.")
 		return page{lines: lines}
 	case r.running():
-	case failed:
+	case len(r.doubts()) > 0:
 		keys = append([]string{"e change the answer", "y apply all the same"}, keys...)
 	default:
 		keys = append([]string{"enter apply", "e change an answer"}, keys...)
@@ -211,11 +227,17 @@ func (m *Model) rehearsalText() page {
 		}
 		lines = append(lines, m.trialLines(x, chosen)...)
 	}
-	if failed && !r.running() {
-		lines = append(lines, "")
-		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap("Applied like this, what fails here would fail for others. Its name as a risk: "+plan.RiskFailedRehearsal+".", m.width-8))...)
-	}
+	lines = append(lines, m.doubtLines()...)
 	return page{lines: lines, focus: focus, keys: keys}
+}
+
+// doubtLines are the risks that it leaves, in words.
+func (m *Model) doubtLines() (lines []string) {
+	for _, d := range m.rehearsal.doubts() {
+		lines = append(lines, "")
+		lines = append(lines, hang("   "+m.theme.caution.Render(signNote)+" ", wrap(doubt(d), m.width-8))...)
+	}
+	return lines
 }
 
 // groups is one line for each listener, and one for sending.
@@ -266,7 +288,7 @@ func (m *Model) trialLines(x rehearse.Trial, chosen bool) []string {
 	if chosen {
 		lead, style = "   "+t.accent.Render(signHere)+" ", t.strong
 	}
-	head := "sending, " + x.With + ": " + x.Text
+	head := "sending" + x.By() + ", " + x.With + ": " + x.Text
 	if x.Level == "" {
 		head = x.Service + ", " + x.With + ": " + x.Text
 	}

@@ -14,6 +14,7 @@ import (
 	"postseal/internal/audit"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/plan"
 	"postseal/internal/rehearse"
 )
 
@@ -279,6 +280,19 @@ func tourRehearsal(h *hand, show func(*hand, string)) {
 	h.send(rehearsed{h.gen, nil, fmt.Errorf("rehearsing: %w", errors.New(hostile))})
 	show(h, "rehearsal is not possible")
 	h.press("enter")
+	if h.stage != rehearsing {
+		h.t.Fatalf("enter accepts what was not rehearsed: stage %d", h.stage)
+	}
+	h.send(rehearsed{h.gen, &rehearse.Report{Trials: []rehearse.Trial{fine}, Missing: []string{"sending"}, Notes: []string{hostile}}, nil})
+	show(h, "half a rehearsal")
+	h.press("enter")
+	if h.stage != rehearsing {
+		h.t.Fatalf("enter accepts half a rehearsal: stage %d", h.stage)
+	}
+	h.press("y")
+	if !slices.Contains(h.risk.accepted, plan.RiskUnrehearsed) {
+		h.t.Errorf("accepted is %q", h.risk.accepted)
+	}
 }
 
 func tourKeeping(h *hand, show func(*hand, string)) {
@@ -291,6 +305,14 @@ func tourKeeping(h *hand, show func(*hand, string)) {
 	tally := apply.Tally{InOK: 1 << 40, InFailed: 9, OutFailed: 9, Deferred: 9, Died: 1, Warnings: []string{hostile}, Peers: map[string]int{hostile: 9}}
 	h.send(counted{gen: h.gen, follow: &apply.Follow{}, readable: true, tally: tally, worse: "a daemon of Postfix died", waits: true, now: h.keep.now.Add(time.Minute)})
 	show(h, "keep it, worse")
+	late := apply.Unconfirmed{Run: "1", By: h.keep.now, Failure: hostile, Trouble: hostile}
+	h.send(counted{gen: h.gen, follow: &apply.Follow{}, readable: true, tally: apply.Tally{Peers: map[string]int{"192.0.2.77": 3}}, net: late, waits: true, now: h.keep.now.Add(time.Hour)})
+	show(h, "keep it, and it did not go back")
+	for _, text := range []string{"could not be put back", "not all was well", "192.0.2.77"} {
+		if !strings.Contains(h.see(), text) {
+			h.t.Errorf("%q is not on the page:\n%s", text, h.see())
+		}
+	}
 	h.press("l")
 	show(h, "what was counted")
 	h.press("esc", "y")

@@ -199,9 +199,9 @@ func TestLate(t *testing.T) {
 			return trialDone{gen, rehearse.Trial{Service: "late", Verdict: rehearse.Fine}}
 		}},
 		"a rehearsal":   {[]string{"enter", "enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return rehearsed{gen, nil, errors.New("late")} }},
-		"a step":        {[]string{"enter", "enter", "a", "enter", "y", "y", "enter"}, true, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
-		"a run":         {[]string{"enter", "enter", "a", "enter", "y", "y", "enter"}, true, func(_ *hand, gen int) tea.Msg { return ran{gen: gen, err: errors.New("late")} }},
-		"a step, ended": {[]string{"enter", "enter", "a", "enter", "y", "y", "enter"}, false, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
+		"a step":        {[]string{"enter", "enter", "a", "enter", "y", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
+		"a run":         {[]string{"enter", "enter", "a", "enter", "y", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return ran{gen: gen, err: errors.New("late")} }},
+		"a step, ended": {[]string{"enter", "enter", "a", "enter", "y", "y", "y"}, false, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, files(t))
@@ -251,7 +251,7 @@ func TestAllSteps(t *testing.T) {
 	h.begin()
 	h.press("a", "enter", "y", "y")
 	h.hold = true
-	h.press("enter")
+	h.press("y")
 	for _, cmd := range h.held {
 		batch, _ := cmd().(tea.BatchMsg)
 		for _, c := range batch {

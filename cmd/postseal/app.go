@@ -87,6 +87,7 @@ type app struct {
 func Main(args []string, in *os.File, out, err io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	out = &outlet{Writer: out}
 	a := &app{in: in, out: out, err: err, ctx: ctx, machine: &host.Recorder{Machine: host.Local{}}}
 	a.settings.Guard = guard
 	root := a.root()
@@ -99,7 +100,33 @@ func Main(args []string, in *os.File, out, err io.Writer) int {
 			fmt.Fprintln(err, report.Clean(l))
 		}
 	}
+	if failed := out.(*outlet).failed; failed != nil && (e == nil || errors.Is(e, errFindings)) {
+		e = hint.Wrap(fmt.Errorf("what there was to print could not be printed: %w", failed), "postseal history shows whether something was changed")
+	}
 	return a.finish(e)
+}
+
+// outlet is where output goes; it remembers that some could not.
+type outlet struct {
+	io.Writer
+	failed error
+}
+
+func (o *outlet) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil && o.failed == nil {
+		o.failed = err
+	}
+	return n, err
+}
+
+// file is the file that is written to, if it is one.
+func file(w io.Writer) (*os.File, bool) {
+	if o, ok := w.(*outlet); ok {
+		w = o.Writer
+	}
+	f, ok := w.(*os.File)
+	return f, ok
 }
 
 // finish prints an error and maps it to an exit code.
@@ -213,7 +240,7 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 // printer writes to w as its terminal, if it is one, allows.
 func (a *app) printer(w io.Writer) report.Printer {
 	p := report.Printer{W: w}
-	f, ok := w.(*os.File)
+	f, ok := file(w)
 	if ok && term.IsTerminal(f.Fd()) {
 		p.Color = !a.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 		if width, _, err := term.GetSize(f.Fd()); err == nil {
@@ -228,7 +255,7 @@ func (a *app) printer(w io.Writer) report.Printer {
 
 // onTerminal says whether a person can be asked.
 func (a *app) onTerminal() bool {
-	out, ok := a.out.(*os.File)
+	out, ok := file(a.out)
 	return ok && a.in != nil && term.IsTerminal(a.in.Fd()) && term.IsTerminal(out.Fd())
 }
 
@@ -243,8 +270,8 @@ func (a *app) open() (*session.Session, error) {
 		fmt.Fprintf(a.err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, ways)
 	}
 	if s != nil && s.Unconfirmed != nil && !a.json {
-		fmt.Fprintf(a.err, "Run %s goes back by itself at %s: postseal confirm keeps it, postseal undo puts it back now.\n",
-			s.Unconfirmed.ID, s.Unconfirmed.ConfirmBy.Local().Format(time.TimeOnly))
+		fmt.Fprintf(a.err, "Run %s %s: postseal confirm keeps it, postseal undo puts it back now.\n",
+			s.Net.Run, report.Clean(s.Net.Stands(a.machine.Now())))
 	}
 	return s, err
 }

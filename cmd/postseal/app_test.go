@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"io"
+	"os"
+	"strings"
 	"testing"
 
 	"postseal/internal/host"
@@ -21,5 +23,31 @@ func TestAbsolute(t *testing.T) {
 		if got != dir+want {
 			t.Errorf("%q, not %q", got, dir+want)
 		}
+	}
+}
+
+// TestFull: what could not be printed is no success.
+func TestFull(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = full.Close() }()
+	for _, args := range [][]string{{"version"}, {"--help"}, {"questions"}} {
+		var said strings.Builder
+		if code := Main(args, nil, full, &said); code != exitFailed || !strings.Contains(said.String(), "no space left") {
+			t.Errorf("%q: %d %s", args, code, said.String())
+		}
+		if code := Main(args, nil, io.Discard, &said); code != exitDone {
+			t.Errorf("%q: %d", args, code)
+		}
+	}
+}
+
+// TestPolicyMatrix: a policy cannot be sent at every level.
+func TestPolicyMatrix(t *testing.T) {
+	var said strings.Builder
+	if code := Main([]string{"rehearse", "--matrix", "--destination", "example.com", "--policy", "secure"}, nil, io.Discard, &said); code != exitUsage || !strings.Contains(said.String(), "either --policy or --matrix") {
+		t.Errorf("%d %s", code, said.String())
 	}
 }

@@ -32,7 +32,9 @@ func (a *app) applyCmd() *cobra.Command {
 written in one step each, Postfix is reloaded, and every listener must then show the intended certificate. If
 anything fails, every file is put back, and that is proved too.
 
-Before anything is written, it is played on a private Postfix, as rehearse does.
+Before anything is written, it is played on a private Postfix, as rehearse does. What fails there, or cannot be played,
+is a risk to be accepted by its name: failed-rehearsal, unrehearsed. --no-rehearsal leaves it out, and so does
+--files-only, which needs no Postfix.
 
 With --confirm-within 10m everything is put back after ten minutes unless postseal confirm comes before. What puts it
 back is a timer of systemd, or a process of its own: it does so even if this terminal is lost.

@@ -81,6 +81,9 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	if u, err := apply.Waiting(a.machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
+		fmt.Fprintf(a.out, "Before it, not all was well, and going back leads there: %s\n", report.Clean(u.Trouble))
+	}
 	fmt.Fprintln(a.out, "y and enter keeps it, n and enter puts it back; or from anywhere: postseal confirm, postseal undo")
 	for {
 		select {
@@ -113,7 +116,11 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 				fmt.Fprintln(a.out)
 				return a.settled(r)
 			}
-			line := fmt.Sprintf("%s left", time.Until(u.By).Round(time.Second))
+			if u.Failure != "" {
+				fmt.Fprintln(a.out)
+				return hint.New(fmt.Sprintf("run %s %s", u.Run, u.Stands(a.machine.Now())), "postseal confirm keeps it, postseal undo puts it back")
+			}
+			line := fmt.Sprintf("%s left", max(0, time.Until(u.By)).Round(time.Second))
 			if readable && f.Poll(a.ctx) == nil {
 				line += "  " + report.Tally(f.Now)
 				if why := f.Now.Worse(f.Before); why != "" {

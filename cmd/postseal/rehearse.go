@@ -66,6 +66,9 @@ smtp_tls_policy_maps, or that --policy gives ("secure match=.example.com").
 			if o.policy != "" && o.destination == "" {
 				return usageError{hint.New("--policy is for a destination", "give --destination DOMAIN")}
 			}
+			if o.policy != "" && o.matrix {
+				return usageError{hint.New("--policy has a level of its own: it cannot be sent at every level", "give either --policy or --matrix")}
+			}
 			if o.current && len(flags.given()) > 0 {
 				return usageError{errors.New("--current is what is in force: give either --current or answers")}
 			}
@@ -118,8 +121,8 @@ func (a *app) candidate(current bool) (rehearse.Candidate, error) {
 
 // rehearseAll rehearses receiving and sending.
 func (a *app) rehearseAll(c rehearse.Candidate) error {
-	done := a.waiting("rehearsing on a private Postfix")
-	r, err := rehearse.Run(a.ctx, c, rehearse.Options{Guard: guard})
+	tell, done := a.trying("rehearsing on a private Postfix")
+	r, err := rehearse.Run(a.ctx, c, rehearse.Options{Guard: guard, Events: tell})
 	done()
 	if err != nil {
 		return err
@@ -149,8 +152,8 @@ func (a *app) rehearseSending(c rehearse.Candidate, to rehearse.Destination, mat
 		levels = rehearse.Levels
 		to.Policy = "" // which would be the same at every level
 	}
-	done := a.waiting("sending to servers of many kinds")
-	r, err := rehearse.Send(a.ctx, c, levels, to, rehearse.Options{Guard: guard})
+	tell, done := a.trying("sending to servers of many kinds")
+	r, err := rehearse.Send(a.ctx, c, levels, to, rehearse.Options{Guard: guard, Events: tell})
 	done()
 	if err != nil {
 		return err
@@ -181,6 +184,24 @@ func (a *app) waiting(what string) (done func()) {
 	}
 	fmt.Fprintf(a.err, "%s ...\r", what)
 	return func() { fmt.Fprint(a.err, strings.Repeat(" ", len(what)+4)+"\r") }
+}
+
+// trying says on the terminal how far a rehearsal is, until done is called.
+func (a *app) trying(what string) (tell func(rehearse.Trial), done func()) {
+	if a.json || !a.onTerminal() {
+		return nil, func() {}
+	}
+	var tried, look int
+	show := func() { fmt.Fprintf(a.err, "\r%s: %d tried, %d to look at ", what, tried, look) }
+	show()
+	return func(t rehearse.Trial) {
+			if tried++; t.Verdict != rehearse.Fine {
+				look++
+			}
+			show()
+		}, func() {
+			fmt.Fprint(a.err, "\r"+strings.Repeat(" ", len(what)+40)+"\r")
+		}
 }
 
 // policyOf asks the policy maps for a domain as smtp(8) does: for the domain,

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"postseal/internal/hint"
+	"postseal/internal/rehearse"
 	"postseal/internal/sink"
 )
 
@@ -23,7 +25,8 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
     test.example    smtp:[127.0.0.1]:2525
 
 `
-	for _, b := range sink.Behaviours {
+	all := append(slices.Clone(sink.Behaviours), rehearse.Anonymous)
+	for _, b := range all {
 		names = append(names, b.Name)
 		long += fmt.Sprintf("  --as %-21s %s\n", b.Name, b.Text)
 	}
@@ -33,6 +36,9 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
 		Long:  long,
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
+			if o.as == rehearse.Anonymous.Name {
+				return a.anonymousSink(o.listen, o.host)
+			}
 			b, ok := sink.Named(o.as)
 			if !ok {
 				return usageError{hint.New(fmt.Sprintf("no sink behaves as %.40q", o.as), "--as takes "+strings.Join(names, ", "))}
@@ -74,6 +80,19 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
 	f.StringVar(&o.root, "write-ca", "", "write the CA certificate that a client must trust to this `file`")
 	_ = cmd.RegisterFlagCompletionFunc("as", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// anonymousSink is the one that is a private Postfix.
+func (a *app) anonymousSink(listen, host string) error {
+	if a.machine.UID() != 0 {
+		return hint.New("a sink without any certificate is a private Postfix, and only root can start one", "run it as root: sudo postseal sink ...")
+	}
+	ready := func() {
+		if !a.json {
+			fmt.Fprintf(a.err, "%s: %s, on %s. Ctrl-C ends it.\n", rehearse.Anonymous.Name, rehearse.Anonymous.Text, listen)
+		}
+	}
+	return rehearse.ServeAnonymous(a.ctx, listen, host, rehearse.Options{Guard: guard}, ready, a.showSession)
 }
 
 // showSession prints what one client did.

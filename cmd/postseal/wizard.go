@@ -27,9 +27,12 @@ func (a *app) wizard(filesOnly bool) error {
 	if a.json {
 		return usageError{errors.New("the wizard has no --json")}
 	}
-	p := a.printer(a.out)
+	p, screen := a.printer(a.out), a.out
+	if f, ok := file(a.out); ok {
+		screen = f // Bubble Tea asks whether it is a terminal
+	}
 	r := wizard.Run(a.ctx, wizard.Options{
-		In: a.in, Out: a.out, Machine: a.machine, Settings: a.settings, FilesOnly: filesOnly,
+		In: a.in, Out: screen, Machine: a.machine, Settings: a.settings, FilesOnly: filesOnly,
 		NoColor: !p.Color, Plain: a.plain, Within: a.within, Revert: a.revertCommand(),
 	})
 	switch {

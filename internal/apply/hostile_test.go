@@ -17,7 +17,9 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/plan"
 	"postseal/internal/probe"
+	"postseal/internal/rehearse"
 )
 
 // meddler is the machine with somebody at work on it: before is called before
@@ -211,5 +213,53 @@ func TestJournal(t *testing.T) {
 	o.LogPath, o.Journal = "", true
 	if _, err := apply.Run(context.Background(), m, p, o); !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(hint.Of(err), "journalctl") {
 		t.Errorf("%v (%s)", err, hint.Of(err))
+	}
+}
+
+// TestOverridden: a service that takes back what the block promises is seen
+// before anything is written.
+func TestOverridden(t *testing.T) {
+	b := newBed(t, smtpd+" -o smtpd_tls_exclude_ciphers=")
+	before := b.read(t, "main.cf")
+	s, p := b.plan(t)
+	o := options(s, p)
+	o.Accept = slices.DeleteFunc(o.Accept, func(name string) bool { return name == plan.RiskFailedRehearsal })
+	_, err := apply.Run(context.Background(), host.Local{}, p, o)
+	if !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "receiving: suites are taken that the profile excludes") {
+		t.Errorf("%v", err)
+	}
+	if b.read(t, "main.cf") != before {
+		t.Error("it was written all the same")
+	}
+}
+
+// TestUnrehearsed: what could not be rehearsed, or half of it, is a risk.
+func TestUnrehearsed(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	s, p := b.plan(t)
+	for name, played := range map[string]apply.Rehearse{
+		"nothing": func(context.Context, *plan.Plan, map[string][]byte) (*rehearse.Report, error) {
+			return nil, errors.New("no room")
+		},
+		"half": func(context.Context, *plan.Plan, map[string][]byte) (*rehearse.Report, error) {
+			return &rehearse.Report{Missing: []string{"sending"}, Notes: []string{"no room"}}, nil
+		},
+	} {
+		o := options(s, p)
+		o.Rehearse = played
+		if _, err := apply.Run(context.Background(), host.Local{}, p, o); !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "no room") || !strings.Contains(hint.Of(err), plan.RiskUnrehearsed) {
+			t.Errorf("%s: %v (%s)", name, err, hint.Of(err))
+		}
+		if b.read(t, "main.cf") != before {
+			t.Fatalf("%s: it was written", name)
+		}
+		o.Accept = append(o.Accept, plan.RiskUnrehearsed)
+		if _, err := apply.Run(context.Background(), host.Local{}, p, o); err != nil {
+			t.Errorf("%s, accepted: %v", name, err)
+		}
+		if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), options(s, p)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

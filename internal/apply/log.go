@@ -100,13 +100,17 @@ func (t *transaction) logSince(ctx context.Context, mark int64) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	var out []string
-	for _, l := range strings.Split(data, "\n") {
+	return ofPostfix(data), nil
+}
+
+// ofPostfix are the lines of a log that Postfix wrote, without time and process.
+func ofPostfix(log string) (out []string) {
+	for _, l := range strings.Split(log, "\n") {
 		if _, text, ok := strings.Cut(l, "]: "); ok && (strings.Contains(l, "postfix") || strings.Contains(l, "/smtpd[")) {
 			out = append(out, text)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // logText is the log as it stands, from the mark on.

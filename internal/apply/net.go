@@ -39,6 +39,26 @@ type Unconfirmed struct {
 	Timer string `json:"timer,omitempty"`
 	// Trouble is what was wrong before the run: going back leads there.
 	Trouble string `json:"trouble,omitempty"`
+	// Failure is why it could not be taken back when the time was up, and Again
+	// when that is tried again; zero for not any more.
+	Failure string    `json:"failure,omitempty"`
+	Again   time.Time `json:"again,omitzero"`
+	// Written is what the run wrote into the files that people edit, by path: so
+	// that it can be taken out again of what they have become.
+	Written map[string][]byte `json:"written,omitempty"`
+}
+
+// Stands says in words how the run stands.
+func (u Unconfirmed) Stands(now time.Time) string {
+	switch {
+	case u.Failure != "" && u.Again.After(now):
+		return fmt.Sprintf("could not be put back: %s; that is tried again at %s", u.Failure, u.Again.Local().Format(time.TimeOnly))
+	case u.Failure != "":
+		return "could not be put back: " + u.Failure
+	case now.After(u.By.Add(time.Minute)):
+		return fmt.Sprintf("should have gone back by itself at %s, and has not (was the machine restarted?)", u.By.Local().Format(time.DateTime))
+	}
+	return fmt.Sprintf("goes back by itself at %s", u.By.Local().Format(time.TimeOnly))
 }
 
 // ErrUnconfirmed: a run has to be confirmed, or taken back, first.
@@ -75,11 +95,11 @@ func waits(m host.Machine, stateDir string) error {
 	if _, err := m.Stat(s.receipt(u.Run)); errors.Is(err, fs.ErrNotExist) {
 		return m.Remove(s.net())
 	}
-	text := fmt.Sprintf("goes back by itself at %s", u.By.Local().Format(time.TimeOnly))
-	if m.Now().After(u.By.Add(time.Minute)) {
-		text = fmt.Sprintf("should have gone back by itself at %s, and has not (was the machine restarted?)", u.By.Local().Format(time.DateTime))
-	}
-	return hint.Wrap(fmt.Errorf("run %s is %w, and %s", u.Run, ErrUnconfirmed, text), "postseal confirm keeps it, postseal undo puts it back")
+	return unconfirmed(m, u)
+}
+
+func unconfirmed(m host.Reader, u *Unconfirmed) error {
+	return hint.Wrap(fmt.Errorf("run %s is %w, and %s", u.Run, ErrUnconfirmed, u.Stands(m.Now())), "postseal confirm keeps it, postseal undo puts it back")
 }
 
 // Busy is an error while a run may still go back by itself: what is written on
@@ -89,8 +109,7 @@ func Busy(m host.Reader, stateDir string) error {
 	if err != nil || u == nil || m.Now().After(u.By) {
 		return err
 	}
-	return hint.Wrap(fmt.Errorf("run %s is %w, and goes back by itself at %s", u.Run, ErrUnconfirmed, u.By.Local().Format(time.TimeOnly)),
-		"postseal confirm keeps it, postseal undo puts it back")
+	return unconfirmed(m, u)
 }
 
 // arm spreads the net under a run, before anything is written.
@@ -99,7 +118,12 @@ func (t *transaction) arm(ctx context.Context) error {
 		return nil
 	}
 	done := t.step("arm the way back")
-	u := Unconfirmed{Run: t.ID, ConfigDir: t.ConfigDir, By: t.m.Now().Add(t.o.Net.Within).UTC(), Trouble: t.trouble()}
+	u := Unconfirmed{Run: t.ID, ConfigDir: t.ConfigDir, By: t.m.Now().Add(t.o.Net.Within).UTC(), Trouble: t.trouble(), Written: map[string][]byte{}}
+	for i, e := range t.Entries {
+		if editable(e.Kind) {
+			u.Written[e.Path] = t.new[i]
+		}
+	}
 	command := append(append([]string{}, t.o.Net.Command...), "--run", t.ID)
 	after := strconv.Itoa(int(t.o.Net.Within.Seconds())) + "s"
 	u.Timer = "postseal-revert-" + t.ID
@@ -201,18 +225,24 @@ func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed
 		return nil, Remedy(m, err)
 	}
 	_ = stopTimer(ctx, m, *u) // it finds nothing to do
+	u.Written = nil
 	return u, nil
 }
 
 // busyTime bounds how long is waited for another run to end.
 const busyTime = 2 * time.Minute
 
+// pauses are those between the attempts to take a run back: what stands in the
+// way, such as a full disc or an editor's lock, may go.
+var pauses = []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute}
+
 // Revert takes a run back if it still waits to be confirmed, after the time is
 // up; a run that was killed half way is taken back too. It returns nil and no
-// receipt if there is nothing to do.
+// receipt if there is nothing to do. Nobody may be there to read what it returns:
+// a failure is recorded, logged where the mail is, and the attempt repeated.
 func Revert(ctx context.Context, m host.Machine, run string, after time.Duration, o Options) (*Receipt, error) {
 	begun := time.Now()
-	for {
+	for tries := 0; ; {
 		u, err := Waiting(m, o.StateDir)
 		if err != nil {
 			return nil, err
@@ -221,7 +251,24 @@ func Revert(ctx context.Context, m host.Machine, run string, after time.Duration
 			return nil, nil
 		}
 		if time.Since(begun) >= after {
-			return takeBack(ctx, m, *u, o)
+			r, err := takeBack(ctx, m, *u, o)
+			if err == nil {
+				if r != nil {
+					tellLog(ctx, m, u, "warn", "was not confirmed in time, and is put back")
+				}
+				return r, nil
+			}
+			var again time.Time
+			if tries < len(pauses) && ctx.Err() == nil {
+				begun, after = time.Now(), pauses[tries]
+				again = m.Now().Add(after).UTC()
+			}
+			tellLog(ctx, m, u, "error", "was not confirmed in time, and cannot be put back: "+err.Error()+"; its settings are in force. Type: postseal undo")
+			fail(m, run, err, again, o)
+			if again.IsZero() {
+				return r, err
+			}
+			tries++
 		}
 		select {
 		case <-ctx.Done():
@@ -229,6 +276,28 @@ func Revert(ctx context.Context, m host.Machine, run string, after time.Duration
 		case <-time.After(min(500*time.Millisecond, after-time.Since(begun)+time.Millisecond)):
 		}
 	}
+}
+
+// fail records why a run could not be taken back.
+func fail(m host.Machine, run string, err error, again time.Time, o Options) {
+	s := store{m, o.StateDir}
+	release, locked := m.Lock(filepath.Join(o.StateDir, "lock"))
+	if locked != nil {
+		return // whoever holds it deals with the run
+	}
+	defer func() { _ = release() }()
+	if u, _ := Waiting(m, o.StateDir); u != nil && u.Run == run {
+		u.Failure, u.Again = strings.Join(strings.Fields(err.Error()), " "), again
+		_ = s.put(s.net(), u) // the log has it too
+	}
+}
+
+// tellLog writes a line about a run where Postfix logs (postlog(1)).
+func tellLog(ctx context.Context, m host.Machine, u *Unconfirmed, priority, text string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	text = fmt.Sprintf("run %s %s", u.Run, strings.Join(strings.Fields(text), " "))
+	_, _ = m.Act(ctx, "postlog", "-c", u.ConfigDir, "-t", "postseal", "-p", priority, fmt.Sprintf("%.900s", text))
 }
 
 // takeBack undoes the run, as soon as nobody else is at work, unless it was

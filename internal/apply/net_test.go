@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/host"
 	"postseal/internal/plan"
+	"postseal/internal/probe"
 )
 
 // TestMain lets the test program be what takes an unconfirmed run back.
@@ -246,4 +249,121 @@ func TestUndoKilled(t *testing.T) {
 	if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u != nil {
 		t.Errorf("%v, and %+v still waits", err, u)
 	}
+}
+
+// TestEdited: an edit in the time in which a run waits neither keeps it from
+// going back, nor is it lost.
+func TestEdited(t *testing.T) {
+	t.Cleanup(apply.Pauses())
+	for name, x := range map[string]struct {
+		edit  []string // for sed -i, on main.cf
+		keeps string   // a line that has to be in main.cf afterwards
+		aside bool
+	}{
+		"another line":      {edit: []string{"$a smtpd_banner = here"}, keeps: "smtpd_banner = here"},
+		"above the block":   {edit: []string{"1i smtpd_banner = here"}, keeps: "smtpd_banner = here"},
+		"in the block":      {edit: []string{"s/^smtpd_tls_loglevel.*/smtpd_tls_loglevel = 3/"}, aside: true},
+		"the block and all": {edit: []string{"s/^smtpd_tls_loglevel.*/smtpd_tls_loglevel = 3/", "$a smtpd_banner = here"}, keeps: "smtpd_banner = here", aside: true},
+		"what stops TLS":    {edit: []string{"$a smtpd_tls_security_level = none"}, aside: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t)
+			before := b.read(t, "main.cf")
+			r := b.applied(t, time.Hour)
+			args := []string{"-i"}
+			for _, e := range x.edit {
+				args = append(args, "-e", e)
+			}
+			if out, err := exec.Command("sed", append(args, b.Config()+"/main.cf")...).CombinedOutput(); err != nil {
+				t.Fatalf("%v %s", err, out)
+			}
+			edited := b.read(t, "main.cf")
+			if _, err := apply.Revert(context.Background(), host.Local{}, r.ID, 0, apply.Options{StateDir: b.settings.StateDir, ProveTime: 3 * time.Second}); err != nil {
+				t.Fatal(err)
+			}
+			rest := b.read(t, "main.cf")
+			if x.keeps != "" {
+				rest = strings.ReplaceAll(rest, x.keeps+"\n", "")
+			}
+			if rest != before || x.keeps != "" && !strings.Contains(b.read(t, "main.cf"), x.keeps+"\n") {
+				t.Errorf("main.cf is\n%s\nand was\n%s", b.read(t, "main.cf"), before)
+			}
+			kept, err := os.ReadFile(b.Config() + "/main.cf.edited-" + r.ID)
+			if x.aside && string(kept) != edited || !x.aside && err == nil {
+				t.Errorf("beside it: %v %q", err, kept)
+			}
+			if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u != nil {
+				t.Errorf("%v, and %+v still waits", err, u)
+			}
+		})
+	}
+}
+
+// TestRevertFails: a run that cannot be put back says so where somebody looks,
+// and that is tried again.
+func TestRevertFails(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	r := b.applied(t, time.Hour)
+	defer apply.Pauses(time.Millisecond)()
+	old := filepath.Join(b.settings.StateDir, "backups", r.ID, fmt.Sprintf("old-%d", slices.IndexFunc(r.Entries, func(e apply.Entry) bool { return e.Kind == plan.MainCF })))
+	if err := os.Rename(old, old+".away"); err != nil {
+		t.Fatal(err)
+	}
+	revert := func() error {
+		_, err := apply.Revert(context.Background(), host.Local{}, r.ID, 0, apply.Options{StateDir: b.settings.StateDir})
+		return err
+	}
+	if err := revert(); err == nil {
+		t.Fatal("it went back without the old bytes")
+	}
+	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
+	if err != nil || u == nil || !strings.Contains(u.Failure, old) {
+		t.Fatalf("%v, recorded is %+v", err, u)
+	}
+	if _, err := apply.Run(context.Background(), host.Local{}, second(t, b), apply.Options{StateDir: b.settings.StateDir}); err == nil || !strings.Contains(err.Error(), "could not be put back") {
+		t.Errorf("the next run is told: %v", err)
+	}
+	eventually(t, "the mail log has it, twice", func() bool {
+		log, err := os.ReadFile(b.LogPath())
+		return err == nil && strings.Count(string(log), "cannot be put back") == 2
+	})
+	apply.Pauses(100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond)
+	failed := u.Again
+	reverted := make(chan error, 1)
+	go func() { reverted <- revert() }()
+	eventually(t, "it was tried again", func() bool {
+		u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
+		return err == nil && u != nil && !u.Again.Equal(failed)
+	})
+	if err := errors.Join(os.Rename(old+".away", old), <-reverted); err != nil {
+		t.Error(err)
+	}
+	if b.read(t, "main.cf") != before {
+		t.Error("it did not go back")
+	}
+}
+
+// TestCounted: handshakes are counted at loglevel 0 too, on a real Postfix.
+func TestCounted(t *testing.T) {
+	b := newBed(t, smtpd+" -o smtpd_tls_loglevel=0", "%s inet n - y - - smtpd -o smtpd_tls_loglevel=0 -o smtpd_tls_cert_file=/nonexistent/x.pem")
+	f, ok := apply.NewFollow(context.Background(), host.Local{}, apply.Options{LogPath: b.LogPath()})
+	if !ok {
+		t.Fatal("no log")
+	}
+	for range 2 {
+		if _, err := b.served(t, 0, probe.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.served(t, 0, probe.Options{Algorithm: "ECDSA"}); err == nil {
+		t.Fatal("it has an ECDSA certificate")
+	}
+	if _, err := b.served(t, 1, probe.Options{}); err == nil {
+		t.Fatal("it shook hands without a certificate")
+	}
+	eventually(t, "all are counted", func() bool {
+		return f.Poll(context.Background()) == nil && f.Now.InOK == 2 && f.Now.InFailed == 2 && f.Now.Peers["127.0.0.1"] == 2
+	})
 }

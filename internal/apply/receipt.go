@@ -42,6 +42,8 @@ type Receipt struct {
 	Proofs []Proof      `json:"proofs,omitempty"`
 	// Warnings are lines about TLS from Postfix's log since the reload.
 	Warnings []string `json:"warnings,omitempty"`
+	// Notes say what became of edits that others made meanwhile.
+	Notes []string `json:"notes,omitempty"`
 	// ConfirmBy is when it is taken back by itself unless it is confirmed.
 	ConfirmBy time.Time `json:"confirm_by,omitzero"`
 	// Failure is why it was rolled back.

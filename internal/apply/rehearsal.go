@@ -33,8 +33,8 @@ func Assembled(m host.Reader, p *plan.Plan) (map[string][]byte, error) {
 }
 
 // rehearse plays the change on a private Postfix before anything is written. A
-// failure there is a risk that must be accepted by name. That it cannot be
-// played at all is only noted: the change is proved afterwards, and put back.
+// failure there is a risk that must be accepted by name, and so is that it, or
+// half of it, could not be played. Only root can; to anybody else that is noted.
 func (t *transaction) rehearse(ctx context.Context, p *plan.Plan) error {
 	if t.o.Rehearse == nil || t.FilesOnly {
 		return nil
@@ -51,26 +51,48 @@ func (t *transaction) rehearse(ctx context.Context, p *plan.Plan) error {
 	if ctx.Err() != nil {
 		return done(context.Cause(ctx))
 	}
-	if err != nil {
+	if err != nil && t.m.UID() != 0 {
 		t.event(Event{Step: step, State: Noted, Text: "not possible here: " + err.Error()})
-		return nil //nolint:nilerr // the change is proved afterwards
-	}
-	failures := r.Failures()
-	if len(failures) == 0 && len(r.Missing) > 0 {
-		t.event(Event{Step: step, State: Noted, Text: fmt.Sprintf("%d clients and servers as they should be; %s", len(r.Trials), strings.Join(r.Notes, "; "))})
 		return nil
 	}
-	if len(failures) == 0 {
-		t.event(Event{Step: step, State: Done, Text: fmt.Sprintf("%d clients and servers, all as they should be", len(r.Trials))})
+	risks := Doubts(r, err)
+	if len(risks) == 0 {
+		text := "all as they should be"
+		if slices.ContainsFunc(r.Trials, func(x rehearse.Trial) bool { return x.Verdict == rehearse.Noted }) {
+			text = "none fails"
+		}
+		t.event(Event{Step: step, State: Done, Text: fmt.Sprintf("%d clients and servers, %s", len(r.Trials), text)})
 		return nil
 	}
-	failure := Failure(failures)
-	if slices.Contains(t.o.Accept, plan.RiskFailedRehearsal) {
-		t.event(Event{Step: step, State: Noted, Text: "accepted: " + failure.Error()})
+	var open, names, accepted []string
+	for _, risk := range risks {
+		if slices.Contains(t.o.Accept, risk.Name) {
+			accepted = append(accepted, risk.Text)
+			continue
+		}
+		open, names = append(open, risk.Name+": "+risk.Text), append(names, risk.Name)
+	}
+	if len(open) == 0 {
+		t.event(Event{Step: step, State: Noted, Text: "accepted: " + strings.Join(accepted, "; ")})
 		return nil
 	}
-	return done(hint.Wrap(fmt.Errorf("%w: %s: %w", ErrRisk, plan.RiskFailedRehearsal, failure),
-		"postseal rehearse shows all of it; nothing was written. To go on all the same: --accept-risk "+plan.RiskFailedRehearsal))
+	return done(hint.Wrap(fmt.Errorf("%w: %s", ErrRisk, strings.Join(open, "; ")),
+		"postseal rehearse shows all of it; nothing was written. To go on all the same: --accept-risk "+strings.Join(names, ",")))
+}
+
+// Doubts are the risks that a rehearsal leaves: of what failed, and of what
+// could not be played.
+func Doubts(r *rehearse.Report, err error) (out []plan.Risk) {
+	if err != nil {
+		return []plan.Risk{{Name: plan.RiskUnrehearsed, Text: err.Error()}}
+	}
+	if failures := r.Failures(); len(failures) > 0 {
+		out = append(out, plan.Risk{Name: plan.RiskFailedRehearsal, Text: Failure(failures).Error()})
+	}
+	if len(r.Missing) > 0 {
+		out = append(out, plan.Risk{Name: plan.RiskUnrehearsed, Text: strings.Join(r.Notes, "; ")})
+	}
+	return out
 }
 
 // Failure says in one line what went wrong in a rehearsal: each cause once.
@@ -82,7 +104,7 @@ func Failure(failures []rehearse.Trial) error {
 		if f.Cause != nil {
 			text = f.Cause.Text
 		}
-		text = f.Direction + ": " + text
+		text = f.Direction + f.By() + ": " + text
 		if !seen[text] {
 			seen[text] = true
 			texts = append(texts, text)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"postseal/internal/host"
@@ -15,9 +16,12 @@ import (
 // Tally counts what Postfix's log says of TLS in some stretch of it.
 type Tally struct {
 	// InOK and InFailed are handshakes with clients, OutOK and OutFailed those
-	// with servers.
+	// with servers. What went well is only logged from smtp_tls_loglevel 1 on.
 	InOK, InFailed, OutOK, OutFailed int
-	// Deferred are deliveries put off for security (status 4.7.x, RFC 3463).
+	// Sent are deliveries to servers, however they went.
+	Sent int
+	// Deferred are deliveries that this side put off for security (status 4.7.x,
+	// RFC 3463); what a server says of its own accord, such as a greylist, is none.
 	Deferred int
 	// Died are daemons that ended, or that the master holds back.
 	Died int
@@ -25,6 +29,13 @@ type Tally struct {
 	Warnings []string
 	// Peers counts the failures by address.
 	Peers map[string]int
+	// seen are handshakes with clients by the line of each, counted the sum that
+	// smtpd gives when a client leaves: of those the larger is right.
+	seen, counted struct {
+		ok, failed int
+		peers      map[string]int
+	}
+	others map[string]int // failures of servers, by address
 }
 
 // bracketed is an address as Postfix writes it after a name.
@@ -34,35 +45,48 @@ var bracketed = regexp.MustCompile(`\[([0-9A-Fa-f.:]+)\]`)
 // master_spawn.c in the source).
 var (
 	established = regexp.MustCompile(`^\w+ TLS connection established (?:from|to) `)
-	deferred    = regexp.MustCompile(`^[^()]*, dsn=4\.7\.\d+, status=deferred `)
-	throttled   = regexp.MustCompile(`^warning: \S+: bad command startup -- throttling$`)
+	deferred    = regexp.MustCompile(`^[^()]*, dsn=4\.7\.\d+, status=deferred \((.*)\)$`)
+	sent        = regexp.MustCompile(`^[^()]*, relay=[^ ,]+\[[0-9A-Fa-f.:]+\]:\d+, [^()]*, status=sent `)
+	// smtpd.c, smtpd_format_cmd_stats: "ok", or "ok/all".
+	disconnect = regexp.MustCompile(`^disconnect from \S+\[[^\]]*\](?: [a-z]+=[0-9/]+)* starttls=(\d+)(?:/(\d+))?(?: |$)`)
+	throttled  = regexp.MustCompile(`^warning: \S+: bad command startup -- throttling$`)
 )
 
 // read counts lines, as logSince returns them.
 func (t *Tally) read(lines []string) {
-	if t.Peers == nil {
-		t.Peers = map[string]int{}
-	}
-	failed := func(n *int, line string) {
+	failed := func(n *int, at *map[string]int, line string) {
 		*n++
-		if m := bracketed.FindStringSubmatch(line); m != nil && len(t.Peers) < 10_000 {
-			t.Peers[m[1]]++
+		if m := bracketed.FindStringSubmatch(line); m != nil && len(*at) < 10_000 {
+			if *at == nil {
+				*at = map[string]int{}
+			}
+			(*at)[m[1]]++
 		}
 	}
 	for _, l := range lines {
 		switch {
 		case established.MatchString(l):
 			if strings.Contains(established.FindString(l), " from ") {
-				t.InOK++
+				t.seen.ok++
 			} else {
 				t.OutOK++
 			}
 		case strings.HasPrefix(l, "SSL_accept error from "):
-			failed(&t.InFailed, l)
+			failed(&t.seen.failed, &t.seen.peers, l)
+		case strings.HasPrefix(l, "disconnect from "):
+			ok, bad := leaves(l)
+			t.counted.ok += ok
+			for range bad {
+				failed(&t.counted.failed, &t.counted.peers, l)
+			}
 		case strings.HasPrefix(l, "SSL_connect error to "):
-			failed(&t.OutFailed, l)
+			failed(&t.OutFailed, &t.others, l)
+		case sent.MatchString(l):
+			t.Sent++
 		case deferred.MatchString(l):
-			failed(&t.Deferred, l)
+			if ours(deferred.FindStringSubmatch(l)[1]) {
+				failed(&t.Deferred, &t.others, l)
+			}
 		case strings.HasPrefix(l, "fatal: "), strings.HasPrefix(l, "panic: "), throttled.MatchString(l):
 			t.Died++
 		case strings.HasPrefix(l, "warning: ") && (strings.Contains(l, "TLS") || isBroken(l)) && !strings.Contains(l, "TLS library problem") && !peer.MatchString(l):
@@ -71,6 +95,41 @@ func (t *Tally) read(lines []string) {
 			}
 		}
 	}
+	t.InOK, t.InFailed = max(t.seen.ok, t.counted.ok), max(t.seen.failed, t.counted.failed)
+	t.Peers = maps.Clone(t.seen.peers)
+	if t.Peers == nil {
+		t.Peers = map[string]int{}
+	}
+	for peer, n := range t.counted.peers {
+		t.Peers[peer] = max(t.Peers[peer], n)
+	}
+	for peer, n := range t.others {
+		t.Peers[peer] += n
+	}
+}
+
+// leaves is what smtpd counts of a client that leaves. It says so at any
+// smtpd_tls_loglevel, and of a 454 it says nothing else; of TLS from the first
+// byte on, and behind postscreen, it counts nothing.
+func leaves(line string) (ok, failed int) {
+	m := disconnect.FindStringSubmatch(line)
+	if m == nil {
+		return 0, 0
+	}
+	ok, _ = strconv.Atoi(m[1])
+	if m[2] == "" {
+		return ok, 0
+	}
+	all, _ := strconv.Atoi(m[2])
+	return ok, min(max(0, all-ok), 100) // a client that tries for ever is one line
+}
+
+// ours says whether this side put a delivery off. "host NAME[ADDR] said: ..." are
+// the server's words (smtp_trouble.c); to STARTTLS it has only one answer that
+// puts anything off.
+func ours(reason string) bool {
+	host, _, said := strings.Cut(reason, " said: ")
+	return !said || !strings.HasPrefix(host, "host ") || strings.HasSuffix(reason, "(in reply to STARTTLS command)")
 }
 
 // Worst are the addresses that failed most often, n at most.
@@ -83,23 +142,42 @@ func (t Tally) Worst(n int) []string {
 
 // Worse says why a tally is clearly worse than what was before, or nothing. A
 // few failures are the daily noise of scanners: it takes several peers, and a
-// share that was not there before.
+// share that was not there before. Where nothing is known of what went well
+// before, half of all is too much.
 func (t Tally) Worse(before Tally) string {
-	share := func(failed, ok int) float64 { return float64(failed) / float64(max(1, failed+ok)) }
-	const many, more = 5, 0.2
+	const many, more, half = 5, 0.2, 0.5
+	grown := func(failed, ok, failedBefore, okBefore int) bool {
+		share := float64(failed) / float64(max(1, failed+ok))
+		switch {
+		case failed < many || len(t.Peers) < 3:
+			return false
+		case okBefore == 0:
+			return share >= half
+		}
+		return share > float64(failedBefore)/float64(failedBefore+okBefore)+more
+	}
 	switch {
 	case t.Died > before.Died: // a program that users call dies now and then too
 		return "a daemon of Postfix died"
 	case slices.ContainsFunc(t.Warnings, func(w string) bool { return isBroken(w) && !slices.Contains(before.Warnings, w) }):
 		return "Postfix says that TLS does not work"
-	case t.InFailed >= many && len(t.Peers) >= 3 && share(t.InFailed, t.InOK) > share(before.InFailed, before.InOK)+more:
+	case grown(t.InFailed, t.InOK, before.InFailed, before.InOK):
 		return fmt.Sprintf("%d of %d clients fail at the handshake", t.InFailed, t.InFailed+t.InOK)
-	case t.OutFailed >= many && len(t.Peers) >= 3 && share(t.OutFailed, t.OutOK) > share(before.OutFailed, before.OutOK)+more:
-		return fmt.Sprintf("%d of %d servers fail at the handshake", t.OutFailed, t.OutFailed+t.OutOK)
-	case t.Deferred >= many && t.Deferred > t.OutOK && before.Deferred <= before.OutOK:
+	case grown(t.OutFailed, t.outFine(), before.OutFailed, before.outFine()):
+		return fmt.Sprintf("%d of %d servers fail at the handshake", t.OutFailed, t.OutFailed+t.outFine())
+	case t.Deferred >= many && t.Deferred > t.outFine() && before.Deferred <= before.outFine():
 		return fmt.Sprintf("%d deliveries are put off for security", t.Deferred)
 	}
 	return ""
+}
+
+// outFine are the handshakes with servers that went well, or, where none is
+// logged, the deliveries.
+func (t Tally) outFine() int {
+	if t.OutOK == 0 {
+		return t.Sent
+	}
+	return t.OutOK
 }
 
 // Follow counts a log as it grows.
@@ -131,14 +209,41 @@ func NewFollow(ctx context.Context, m host.Reader, o Options) (f *Follow, readab
 	return f, true
 }
 
-// Poll counts again from where it began. Of a log that grew beyond what is read
-// at once, only the first part counts.
+// Poll counts what has come since, and of warnings those that were not there
+// before.
 func (f *Follow) Poll(ctx context.Context) error {
-	lines, err := f.t.logSince(ctx, f.mark)
-	if err != nil {
-		return err
+	if f.t.o.LogPath == "" { // the journal goes by seconds, and is read anew
+		lines, err := f.t.logSince(ctx, f.mark)
+		if err != nil {
+			return err
+		}
+		f.Now = Tally{}
+		f.count(lines)
+		return nil
 	}
-	f.Now = Tally{}
-	f.Now.read(lines)
+	for range maxReads {
+		if st, err := f.t.m.Stat(f.t.o.LogPath); err == nil && st.Size < f.mark {
+			f.mark = 0 // it was rotated
+		}
+		text, err := f.t.logText(ctx, f.mark)
+		if err != nil {
+			return err
+		}
+		whole := text[:strings.LastIndexByte(text, '\n')+1]
+		if whole == "" {
+			return nil
+		}
+		f.mark += int64(len(whole))
+		f.count(ofPostfix(whole))
+	}
 	return nil
+}
+
+// maxReads bounds how much of a log one Poll takes, by the size of one read; the
+// next goes on from there.
+const maxReads = 16
+
+func (f *Follow) count(lines []string) {
+	f.Now.read(lines)
+	f.Now.Warnings = slices.DeleteFunc(f.Now.Warnings, func(w string) bool { return slices.Contains(f.Before.Warnings, w) })
 }

@@ -32,6 +32,9 @@ func TestTally(t *testing.T) {
 		"ABC: to=<x@e.example>, relay=e.example[192.0.2.6]:25, delay=1, dsn=2.0.0, status=sent (250 TLS connection established from -- throttling)",
 		"ABC: to=<x@e.example>, relay=e.example[192.0.2.6]:25, delay=1, dsn=4.2.0, status=deferred (host said: 450, dsn=4.7.1, status=deferred )",
 		"warning: /usr/lib/postfix/sbin/smtpd: bad command startup -- throttling",
+		"ABC: to=<x@e.example>, relay=e.example[192.0.2.7]:25, delay=1, dsn=4.7.1, status=deferred (host e.example[192.0.2.7] said: 450 4.7.1 Greylisted (in reply to RCPT TO command))",
+		"ABC: to=<x@e.example>, relay=e.example[192.0.2.7]:25, delay=1, dsn=4.7.1, status=deferred (host e.example[192.0.2.7] said: 450 4.7.1 (in reply to STARTTLS command) (in reply to RCPT TO command))",
+		"disconnect from a.example[192.0.2.1] ehlo=2 starttls=1 quit=1 commands=4",
 	})
 	if tally.InOK != 1 || tally.OutOK != 1 || tally.InFailed != 2 || tally.OutFailed != 1 || tally.Deferred != 1 || tally.Died != 2 || len(tally.Warnings) != 1 {
 		t.Errorf("%+v", tally)
@@ -56,10 +59,14 @@ func TestWorse(t *testing.T) {
 		"many servers":          {Tally{OutOK: 3, OutFailed: 6, Peers: peers}, Tally{OutOK: 200}, true},
 		"put off":               {Tally{OutOK: 1, Deferred: 7, Peers: peers}, Tally{OutOK: 50, Deferred: 2}, true},
 		"put off as before":     {Tally{OutOK: 1, Deferred: 7, Peers: peers}, Tally{OutOK: 5, Deferred: 20}, false},
-		"a daemon died":         {Tally{InOK: 90, Died: 1}, Tally{}, true},
-		"one died, as before":   {Tally{InOK: 90, Died: 1}, Tally{Died: 2}, false},
-		"TLS is off":            {Tally{Warnings: []string{"warning: x: disabling TLS support"}}, Tally{}, true},
-		"TLS is off as before":  {Tally{Warnings: []string{"warning: x: disabling TLS support"}}, Tally{Warnings: []string{"warning: x: disabling TLS support"}}, false},
+		"of 51, with no word of what went well before": {Tally{InOK: 1, InFailed: 50, Peers: peers}, Tally{InFailed: 40}, true},
+		"the same of servers":                          {Tally{OutOK: 1, OutFailed: 50, Peers: peers}, Tally{OutFailed: 40}, true},
+		"servers, by what was sent":                    {Tally{OutOK: 8, OutFailed: 6, Peers: peers}, Tally{Sent: 90}, true},
+		"nothing is logged any more":                   {Tally{Sent: 90, OutFailed: 6, Peers: peers}, Tally{OutOK: 90}, false},
+		"a daemon died":                                {Tally{InOK: 90, Died: 1}, Tally{}, true},
+		"one died, as before":                          {Tally{InOK: 90, Died: 1}, Tally{Died: 2}, false},
+		"TLS is off":                                   {Tally{Warnings: []string{"warning: x: disabling TLS support"}}, Tally{}, true},
+		"TLS is off as before":                         {Tally{Warnings: []string{"warning: x: disabling TLS support"}}, Tally{Warnings: []string{"warning: x: disabling TLS support"}}, false},
 	} {
 		if why := x.now.Worse(x.before); (why != "") != x.worse {
 			t.Errorf("%s: %q", name, why)
@@ -88,11 +95,36 @@ func TestFollow(t *testing.T) {
 		t.Errorf("%v %+v", err, f.Now)
 	}
 	write(line("Anonymous TLS connection established from b[192.0.2.2]: TLSv1.3"))
-	if err := f.Poll(context.Background()); err != nil || f.Now.InOK != 1 {
+	if err := f.Poll(context.Background()); err != nil || f.Now.InOK != 2 {
 		t.Errorf("%v %+v", err, f.Now)
 	}
 	if _, ok := NewFollow(context.Background(), host.Local{}, Options{}); ok {
 		t.Error("no log, and it can be read")
+	}
+}
+
+// TestFollowMuch: what comes after much is counted too, and a warning that was
+// there before is not new.
+func TestFollowMuch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mail.log")
+	line := func(text string) string { return "Nov 23 10:00:00 mx postfix/smtpd[1]: " + text + "\n" }
+	old := line("warning: No server certs available. TLS won't be enabled")
+	noise := strings.Repeat(line("connect from a[192.0.2.1]"), 2*host.MaxFile/len(line("connect from a[192.0.2.1]")))
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(old)
+	f, _ := NewFollow(context.Background(), host.Local{}, Options{LogPath: path})
+	begun := line("disconnect from a[192.0.2.1] ehlo=1 starttls=0/1 commands=1/2")
+	write(old + noise + old + begun + line("disconnect from b[192.0.2.2] ehlo=2 starttls=1 commands=3")[:40])
+	if err := f.Poll(context.Background()); err != nil || f.Now.InFailed != 1 || f.Now.InOK != 0 || f.Now.Peers["192.0.2.1"] != 1 || len(f.Now.Warnings) > 0 {
+		t.Errorf("%v %+v", err, f.Now)
+	}
+	write(old + noise + old + begun + line("disconnect from b[192.0.2.2] ehlo=2 starttls=1 commands=3"))
+	if err := f.Poll(context.Background()); err != nil || f.Now.InFailed != 1 || f.Now.InOK != 1 {
+		t.Errorf("%v %+v", err, f.Now)
 	}
 }
 

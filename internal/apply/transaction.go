@@ -27,6 +27,8 @@ type transaction struct {
 	new   [][]byte // contents after; nil for a file that goes
 	// oldTroubles are log lines about broken TLS that came before the change.
 	oldTroubles map[string]bool
+	// merged are the old bytes, whole, of entries that keep somebody else's edit.
+	merged map[int][]byte
 	// touched is how many entries were written, or may have been.
 	touched int
 }
@@ -207,6 +209,9 @@ func (t *transaction) execute(ctx context.Context) (*Receipt, error) {
 	}
 	if failure == nil && !t.FilesOnly {
 		failure = t.reloadAndProve(ctx)
+		if failure != nil && ctx.Err() == nil && len(t.merged) > 0 {
+			failure = t.withoutEdits(ctx, failure)
+		}
 	}
 	if failure == nil {
 		failure = t.finish(Kept)
@@ -297,6 +302,11 @@ func (t *transaction) put(i int, remove bool, content []byte) error {
 		}
 		return remedy(t.m, e.Path, err)
 	}
+	return t.place(e, content)
+}
+
+// place writes one file.
+func (t *transaction) place(e Entry, content []byte) error {
 	dirMode := fs.FileMode(0o755)
 	if e.Kind == plan.ChainPEM {
 		dirMode = 0o700
@@ -400,7 +410,8 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 // to: a main.cf that stays needs the chain file that it names.
 func (t *transaction) restore(ctx context.Context) error {
 	done := t.step("put the old files back")
-	t.dropNew() // frees room, should the disc be full
+	t.dropNew()                          // frees room, should the disc be full
+	net, _ := Waiting(t.m, t.o.StateDir) // whatever it says, the old bytes come back
 	var all []error
 	for i := t.touched - 1; i >= 0; i-- {
 		e := t.Entries[i]
@@ -408,7 +419,7 @@ func (t *transaction) restore(ctx context.Context) error {
 		switch {
 		case err != nil || now == e.Before && !e.New:
 		case now != e.Before && now != e.After && now != "":
-			err = fmt.Errorf("%s was changed by someone else meanwhile, and is left as it is", e.Path)
+			err = t.restoreEdited(i, net)
 		default:
 			err = t.put(i, e.New, t.old[i])
 		}
@@ -421,4 +432,25 @@ func (t *transaction) restore(ctx context.Context) error {
 		return err
 	}
 	return t.reloadAndCompare(ctx)
+}
+
+// restoreEdited puts back a file that somebody else has edited meanwhile.
+func (t *transaction) restoreEdited(i int, net *Unconfirmed) error {
+	e := t.Entries[i]
+	now, err := t.m.ReadFile(e.Path)
+	if err != nil {
+		return err
+	}
+	written := t.new[i]
+	if net != nil && net.Run == t.ID {
+		written = net.Written[e.Path]
+	}
+	content, aside := e.without(t.old[i], written, now)
+	t.noteEdit(e, t.ID, aside)
+	if aside {
+		if err := t.place(e.aside(t.ID), now); err != nil {
+			return err
+		}
+	}
+	return t.place(e, content)
 }

@@ -41,7 +41,14 @@ func Undo(ctx context.Context, m host.Machine, configDir string, o Options) (*Re
 		return nil, err
 	}
 	defer unlock()
-	if err := t.reverse(last); err != nil {
+	net, err := Waiting(m, o.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	if net != nil && net.Run != last.ID {
+		net = nil
+	}
+	if err := t.reverse(last, net); err != nil {
 		return nil, err
 	}
 	t.Checks = asBefore(last)
@@ -91,8 +98,10 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 		if !e.New {
 			old, err = m.ReadFile(t.store.old(t.ID, i))
 		}
-		if err == nil && forward && !e.Gone {
-			content, err = m.ReadFile(t.store.new(t.ID, i))
+		if err == nil && !e.Gone {
+			if content, err = m.ReadFile(t.store.new(t.ID, i)); err != nil && !forward {
+				err = nil // needed only if somebody has edited the file
+			}
 		}
 		switch {
 		case err != nil && forward:
@@ -135,29 +144,49 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 	return t.Receipt, nil
 }
 
-// reverse turns the entries of a run around.
-func (t *transaction) reverse(last *Receipt) error {
+// reverse turns the entries of a run around. What was changed since bars the
+// way, but not under a net: that must hold, whoever edits what meanwhile.
+func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 	done := t.step("compare with the run")
+	t.merged = map[int][]byte{}
 	for i, e := range slices.Backward(last.Entries) {
 		now, err := t.digest(e.Path)
 		if err != nil {
 			return done(err)
 		}
-		if now != e.After {
+		if now != e.After && net == nil {
 			return done(hint.New(fmt.Sprintf("%s was changed after run %s: undo would lose that change", e.Path, last.ID),
 				"take the change back by hand first; the old file is "+t.store.old(last.ID, i)))
 		}
-		content, err := t.m.ReadFile(e.Path)
-		if err != nil {
-			return done(err)
+		var content, old []byte
+		if now != "" {
+			if content, err = t.m.ReadFile(e.Path); err != nil {
+				return done(err)
+			}
 		}
-		var old []byte
 		if !e.New {
 			if old, err = t.m.ReadFile(t.store.old(last.ID, i)); err != nil {
 				return done(err)
 			}
 		}
-		t.add(Entry{Path: e.Path, Kind: e.Kind, Before: e.After, After: e.Before, New: e.Gone, Gone: e.New, Mode: e.Mode, Made: e.Made}, content, old)
+		if now == e.After {
+			t.add(Entry{Path: e.Path, Kind: e.Kind, Before: e.After, After: e.Before, New: e.Gone, Gone: e.New, Mode: e.Mode, Made: e.Made}, content, old)
+			continue
+		}
+		if now == "" && e.New {
+			continue // it is gone already
+		}
+		without, aside := e.without(old, net.Written[e.Path], content)
+		t.noteEdit(e, last.ID, aside)
+		if aside {
+			beside := e.aside(last.ID)
+			beside.After = now
+			t.add(beside, nil, content)
+		}
+		if editable(e.Kind) {
+			t.merged[len(t.Entries)] = old
+		}
+		t.add(Entry{Path: e.Path, Kind: e.Kind, Before: now, After: plan.Digest(without), New: now == "", Mode: e.Mode}, content, without)
 	}
 	return done(nil)
 }

@@ -192,6 +192,11 @@ func netted(t *testing.T) *bed {
 	return newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--confirm-within", "1h", "--accept-risk", "drop-tls10")
 }
 
+// rehearsed is a bed whose apply rehearses first, sending too.
+func rehearsed(t *testing.T) *bed {
+	return newBed(t, masterCF+"smtp unix - - n - - smtp\n", "apply", "--yes", "--accept-risk", "drop-tls10")
+}
+
 func newBed(t *testing.T, master string, apply ...string) *bed {
 	t.Helper()
 	lab.NeedRoot(t)
@@ -200,6 +205,12 @@ func newBed(t *testing.T, master string, apply ...string) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newBedOn(t, m, master, apply...)
+}
+
+// newBedOn makes a bed of a machine.
+func newBedOn(t *testing.T, m *story.Machine, master string, apply ...string) *bed {
+	t.Helper()
 	t.Cleanup(m.Stop)
 	b := &bed{Machine: m, master: master, apply: append([]string{program}, apply...)}
 	leaf := lab.NewCA(t).Issue(t, lab.Leaf{RSA: true})
@@ -411,6 +422,10 @@ func (b *bed) left() (out []string) {
 	paths, _ := filepath.Glob(b.Path(stateDir + "/receipts/*.json"))
 	for _, p := range paths {
 		receipts[strings.TrimSuffix(filepath.Base(p), ".json")] = true
+	}
+	for _, dir := range []string{"/run", "/tmp"} {
+		folders, _ := filepath.Glob(b.Path(dir + "/postseal-rehearse-*"))
+		out = append(out, folders...)
 	}
 	for _, dir := range []string{"/etc/postfix", ownDir, stateDir} {
 		root := b.Path(dir)

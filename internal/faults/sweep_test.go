@@ -20,6 +20,8 @@ type sweep struct {
 	// from and to are what the run starts from and what it makes: false for
 	// before the change, true for after it.
 	from, to bool
+	// step is how many changes lie between two strikes with -all; 0 is each.
+	step int
 }
 
 var (
@@ -41,6 +43,7 @@ func sweeps() []sweep {
 		{group: "apply of main.cf", how: kill, bed: router, to: true},
 		{group: "apply of main.cf and master.cf", how: kill, bed: mailserver, to: true},
 		{group: "apply with a net under it", how: kill, bed: netted, to: true},
+		{group: "apply after a rehearsal", how: kill, bed: rehearsed, to: true, step: 7},
 		{group: "undo", how: kill, bed: mailserver, set: applied, argv: undo, from: true},
 		{group: "recovery by undo", how: kill, bed: mailserver, set: cut, argv: undo, from: true},
 		{group: "recovery by --finish", how: kill, bed: mailserver, set: cut, argv: finish, from: true, to: true},
@@ -71,7 +74,7 @@ func TestSweep(t *testing.T) {
 				argv = b.apply
 			}
 			// A slice starts elsewhere in each sweep.
-			n, step := 1, 1
+			n, step := 1, max(1, s.step)
 			if !*all {
 				n, step = 1+(20+i*37)%140, slice
 			}

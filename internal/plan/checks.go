@@ -28,6 +28,7 @@ func (b *builder) checks() {
 		}
 		if c.Mode != GreetOnly {
 			c.Floor = string(b.listenerFloor(b.after, l))
+			c.Excludes = b.excludes(l)
 			c.Serves = b.serves(s)
 		}
 		b.p.Checks = append(b.p.Checks, c)
@@ -46,6 +47,24 @@ func (b *builder) listenerFloor(c postfix.Config, l detect.Listener) postfix.Pro
 		return ""
 	}
 	return floor
+}
+
+// excludes are the classes of suites that a listener must not take. What the
+// block says is meant for every listener, whatever a service says of its own.
+func (b *builder) excludes(l detect.Listener) (out []string) {
+	names := []string{"smtpd_tls_exclude_ciphers"}
+	if l.Level == "encrypt" {
+		names = append(names, "smtpd_tls_mandatory_exclude_ciphers")
+	}
+	for _, name := range names {
+		s := &l.Service
+		if b.inBlock(name) {
+			s = nil
+		}
+		out = append(out, words(b.after.Text(s, name))...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // serves is what a service will show, by algorithm; nil if a file is not known.

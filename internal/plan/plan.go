@@ -168,6 +168,9 @@ type Check struct {
 	New bool `json:"new,omitempty"`
 	// Floor is the oldest TLS version that it may accept.
 	Floor string `json:"floor,omitempty"`
+	// Excludes are the classes of suites that it must not take (postconf(5),
+	// smtpd_tls_exclude_ciphers).
+	Excludes []string `json:"excludes,omitempty"`
 	// Serves maps "RSA", "ECDSA" or "Ed25519" to the SHA-256 of the leaf that
 	// must be served; empty if it is not known.
 	Serves map[string]string `json:"serves,omitempty"`
@@ -201,7 +204,7 @@ var RiskNames = []string{
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
 	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy,
-	RiskFailedRehearsal,
+	RiskFailedRehearsal, RiskUnrehearsed,
 }
 
 // The names of the risks.
@@ -234,4 +237,7 @@ const (
 	RiskStaleCopy             = "stale-copy"
 	// RiskFailedRehearsal is never in a plan: the rehearsal of one finds it.
 	RiskFailedRehearsal = "failed-rehearsal"
+	// RiskUnrehearsed is not in one either: the rehearsal, or half of it, could not
+	// be played.
+	RiskUnrehearsed = "unrehearsed"
 )

@@ -4,24 +4,33 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 )
 
 // Anonymous says whether a server agrees on a suite without any certificate. It
 // goes no further than the server's first answer.
 func Anonymous(ctx context.Context, t Target, o Options) (taken bool, err error) {
+	taken, _, err = Offer(ctx, t, o, "aNULL")
+	return taken, err
+}
+
+// Offer says whether a server agrees on a suite of TLS 1.2 that is in one of the
+// classes, as openssl-ciphers(1) calls them, and on which. It goes no further than
+// the server's first answer.
+func Offer(ctx context.Context, t Target, o Options, classes ...string) (taken bool, suite Suite, err error) {
 	c, err := begin(ctx, t, o)
 	if err != nil {
-		return false, err
+		return false, suite, err
 	}
 	defer c.Close()
 	h := hello{version: tls12}
-	for _, suite := range suites {
-		if suite.Anonymous() {
-			h.suites = append(h.suites, suite.ID)
+	for _, s := range suites {
+		if !s.modern() && slices.ContainsFunc(classes, s.In) {
+			h.suites = append(h.suites, s.ID)
 		}
 	}
 	if _, err := c.Write(h.marshal()); err != nil {
-		return false, &Error{t.Addr, Handshaking, err}
+		return false, suite, &Error{t.Addr, Handshaking, err}
 	}
 	var r reply
 	err = r.read(c.text.R)
@@ -29,9 +38,9 @@ func Anonymous(ctx context.Context, t Target, o Options) (taken bool, err error)
 		err = nil // hung up without an alert, or its answer is enough
 	}
 	if err != nil {
-		return false, &Error{t.Addr, Handshaking, err}
+		return false, suite, &Error{t.Addr, Handshaking, err}
 	}
-	return r.accepted, nil
+	return r.accepted, suiteByID[r.suite], nil
 }
 
 // Abort asks for TLS, sends half a hello, and leaves without a word.

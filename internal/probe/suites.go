@@ -1,6 +1,9 @@
 package probe
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Suite is a cipher suite (IANA, "TLS Cipher Suites").
 type Suite struct {
@@ -150,6 +153,36 @@ func (s Suite) modern() bool { return s.ID>>8 == 0x13 }
 
 // Anonymous says whether it goes without a certificate.
 func (s Suite) Anonymous() bool { return strings.Contains(s.Name, "_anon_") }
+
+// In says whether a suite of TLS 1.2 is in a class of openssl-ciphers(1); of
+// those, Postfix's lists of exclusions name hardly any but these.
+func (s Suite) In(class string) bool {
+	has := func(text string) bool { return strings.Contains(s.Name, text) }
+	switch class {
+	case "aNULL":
+		return s.Anonymous()
+	case "kRSA":
+		return strings.HasPrefix(s.Name, "TLS_RSA_")
+	case "kDHE":
+		return strings.HasPrefix(s.Name, "TLS_DHE_")
+	case "SHA1", "SHA":
+		return strings.HasSuffix(s.Name, "_SHA")
+	case "SHA256", "SHA384": // of the MAC: GCM and ChaCha20 have none
+		return strings.HasSuffix(s.Name, "_CBC_"+class)
+	case "CAMELLIA", "ARIA", "SEED", "RC4":
+		return has("_" + class + "_")
+	case "3DES":
+		return has("_3DES_")
+	case "AESCCM8":
+		return strings.HasSuffix(s.Name, "_CCM_8")
+	}
+	return false
+}
+
+// Known says whether it is known which suites are in a class.
+func Known(class string) bool {
+	return slices.ContainsFunc(suites, func(s Suite) bool { return s.In(class) })
+}
 
 // suiteByID finds a suite.
 var suiteByID = func() map[uint16]Suite {

@@ -104,9 +104,19 @@ func TestBroken(t *testing.T) {
 			if x.parameter != "" && x.name != "no certificate at all" && c.Origin == "" {
 				t.Errorf("%s: nobody says where it stands", c.Parameter)
 			}
-			if _, ok := interview.All.Lookup(c.Question); c.Question != "" && !ok {
-				t.Errorf("no question %s", c.Question)
-			}
+			leads(t, r)
 		})
+	}
+}
+
+// leads looks whether every failure leads to a question.
+func leads(t *testing.T, r *rehearse.Report) {
+	t.Helper()
+	for _, f := range r.Failures() {
+		if f.Cause == nil {
+			t.Errorf("%s, %s: no cause", f.With, f.Got)
+		} else if _, ok := interview.All.Lookup(f.Cause.Question); !ok {
+			t.Errorf("%s, %s: no question %q", f.With, f.Got, f.Cause.Question)
+		}
 	}
 }

@@ -24,10 +24,14 @@ func find(line, text, parameter string) finding {
 	return finding{regexp.MustCompile(line), text, parameter}
 }
 
+const policyMaps = "smtp_tls_policy_maps"
+
 // causes stop TLS, or mail; the surest first.
 var causes = []finding{
 	find(`^fatal: Invalid TLS level "(.*#.*)"`, `"$1" is no TLS level, since a comment cannot stand behind a value: the daemon dies, and no mail passes`, "*_tls_security_level"),
 	find(`^fatal: Invalid TLS level "(.*)"`, `"$1" is no TLS level: the daemon dies, and no mail passes`, "*_tls_security_level"),
+	find(`^warning: smtp_tls_policy_maps, .*: invalid security level "(.*)"`, `"$1" is no TLS level: no mail passes to this destination`, policyMaps),
+	find(`^warning: smtp_tls_policy_maps, .*?: ((?:malformed|invalid) attribute.*|attribute ".*)`, "the entry is not understood, and no mail passes to this destination: $1", policyMaps),
 	find(`^fatal: bad \w+ configuration: (\S+) =.*`, "$1 has a value that is no yes or no, number or time: the daemon dies, and no mail passes", "$1"),
 	find(`^(?:fatal|panic): (.*)`, "the daemon dies, and no mail passes: $1", ""),
 	find(`loading (\S+): ignoring PEM type: ENCRYPTED PRIVATE KEY`, "the private key in $1 is encrypted, and there is nobody to type its password", "*_tls_chain_files"),
@@ -62,7 +66,8 @@ var remarkable = []finding{
 // blame finds the parameter that has the value in question, should another one
 // of that side have it than the usual, and where it stands. Legacy names and
 // those for demanded TLS are told apart like that.
-func (c *Cause) blame(config postfix.Config, s mastercf.Service, value string) {
+func (c *Cause) blame(on side, value string) {
+	config, s := on.config, on.service
 	has := func(name string) bool {
 		return value != "" && strings.Contains(config.Text(&s, name), value)
 	}
@@ -74,7 +79,9 @@ func (c *Cause) blame(config postfix.Config, s mastercf.Service, value string) {
 			}
 		}
 	}
-	c.Question = questionOf[c.Parameter]
+	if c.Question = questionOf[c.Parameter]; c.Question == "" {
+		c.Question = on.question()
+	}
 	if v := config.Value(&s, c.Parameter); v.Set {
 		c.Origin = v.Origin.String()
 	}
@@ -95,6 +102,24 @@ type side struct {
 	program string // smtpd or smtp
 	config  postfix.Config
 	service mastercf.Service
+	// entry is that of the policy map for the destination; empty if there is none.
+	entry string
+}
+
+// question is the one that a person looks at if none sets what is wrong.
+func (s side) question() string {
+	if s.program == "smtp" {
+		return "outbound-level"
+	}
+	return "inbound-level"
+}
+
+// because is a cause of which no line of the log tells, since nothing is wrong
+// with the parameter by itself.
+func (s side) because(text, parameter string) *Cause {
+	c := &Cause{Text: text, Parameter: parameter}
+	c.blame(s, "")
+	return c
 }
 
 // about makes the cause that a line tells of.
@@ -109,7 +134,11 @@ func (f finding) about(line string, side side) (Cause, bool) {
 	}
 	c := Cause{Text: strings.ReplaceAll(f.text, "$1", value), Log: line}
 	c.Parameter = strings.ReplaceAll(strings.ReplaceAll(f.parameter, "*", side.program), "$1", value)
-	c.blame(side.config, side.service, value)
+	if side.entry != "" && (c.Parameter == policyMaps || value != "" && strings.Contains(side.entry, "="+value)) {
+		c.Parameter, c.Origin, c.Question = policyMaps, `the entry of the destination, "`+side.entry+`"`, side.question()
+		return c, true
+	}
+	c.blame(side, value)
 	return c, true
 }
 

@@ -118,7 +118,7 @@ func TestCause(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range r.Failures() {
-		if f.Cause != nil {
+		if f.Cause != nil && f.Cause.Log != "" {
 			t.Errorf("%s: %s is blamed on: %s", f.With, f.Got, f.Cause.Text)
 		}
 	}

@@ -94,7 +94,7 @@ type listener struct {
 	port    *Port
 }
 
-func (l *listener) side() side { return side{"smtpd", l.config, l.service} }
+func (l *listener) side() side { return side{program: "smtpd", config: l.config, service: l.service} }
 
 func services(all []*listener) (out []mastercf.Service) {
 	for _, l := range all {
@@ -150,7 +150,7 @@ func (c Candidate) find(id string) (mastercf.Service, bool) {
 // stillborn is the trial of a service that no Postfix would start.
 func stillborn(direction string, s mastercf.Service, bad string) Trial {
 	return Trial{Direction: direction, Service: s.ID(), With: "the service", Text: "starting it", Verdict: Failed,
-		Got: "it does not start", Cause: &Cause{Text: fmt.Sprintf("line %d of master.cf: %s", s.Line, bad)}}
+		Got: "it does not start", Cause: &Cause{Text: fmt.Sprintf("line %d of master.cf: %s", s.Line, bad), Question: "role"}}
 }
 
 // refused is why a daemon would not start with an entry, or empty.
@@ -187,7 +187,7 @@ func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan str
 		}
 	})
 	if err := i.WaitFor(ctx, l.port.Addr); err != nil && ctx.Err() == nil {
-		tell(Trial{Direction: receiving, Service: l.check.Service, With: "any client", Text: "connecting", Verdict: Failed, Got: err.Error()})
+		tell(Trial{Direction: receiving, Service: l.check.Service, With: "any client", Text: "connecting", Verdict: Failed, Got: err.Error(), Cause: l.unlogged("")})
 		return
 	}
 	run := func(c client) bool {
@@ -197,7 +197,9 @@ func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan str
 		t := Trial{Direction: receiving, Service: l.check.Service, With: c.name, Text: c.text, Got: got, Want: want, Verdict: Fine}
 		if want != "" {
 			t.Verdict = Failed
-			t.Cause = l.cause(ctx, w, got)
+			if t.Cause = l.cause(ctx, w, got); t.Cause == nil {
+				t.Cause = l.unlogged(want)
+			}
 		}
 		tell(t)
 		return want == ""
@@ -234,6 +236,33 @@ func (l *listener) cause(ctx context.Context, w *watch, got string) *Cause {
 	return nil
 }
 
+// What is promised, as the beginnings of what should have come.
+const (
+	wantCertificate = "the certificate that is set"
+	wantFloor       = "a refusal: the floor is"
+	wantExcluded    = "a refusal: excluded is"
+	wantAsked       = "a question for a client certificate"
+	wantUnasked     = "no question for a client certificate"
+)
+
+// unlogged is why something is not as promised though Postfix finds nothing wrong.
+func (l *listener) unlogged(want string) *Cause {
+	is := func(promise string) bool { return strings.HasPrefix(want, promise) }
+	switch {
+	case is(wantCertificate):
+		return l.side().because("another certificate is served than the one that is meant to be", "smtpd_tls_chain_files")
+	case is(wantFloor) && l.mandatory():
+		return l.side().because("a TLS version below the floor is taken", "smtpd_tls_mandatory_protocols")
+	case is(wantFloor):
+		return l.side().because("a TLS version below the floor is taken", "smtpd_tls_protocols")
+	case is(wantExcluded):
+		return l.side().because("suites are taken that the profile excludes", "smtpd_tls_exclude_ciphers")
+	case is(wantAsked), is(wantUnasked):
+		return l.side().because("whether clients are asked for a certificate is not as it is set", "smtpd_tls_ask_ccert")
+	}
+	return l.side().because("Postfix's log does not say why", "")
+}
+
 // clients are the clients that make sense at this listener.
 func (l *listener) clients() []client {
 	if l.check.Mode == plan.GreetOnly {
@@ -256,6 +285,7 @@ func (l *listener) clients() []client {
 		}},
 		{"TLS 1.0/1.1", "a client of before 2008", l.old},
 		{"anonymous", "a client that wants no certificate", l.anonymous},
+		{"old suites", "a client that has only suites that are excluded", l.oldSuites},
 		{"aborts", "a client that leaves in the middle of a handshake", l.aborted},
 		{"slow", "a client that sends its hello in pieces", func(ctx context.Context) (string, string) {
 			return l.meet(ctx, probe.Options{Dial: slowly(150 * time.Millisecond)})
@@ -267,6 +297,13 @@ func (l *listener) clients() []client {
 				return l.kind(ctx, kind)
 			}})
 		}
+	} else {
+		out = append(out, client{"TLS 1.2", "a client that has no TLS 1.3", func(ctx context.Context) (string, string) {
+			return l.below(ctx, tls.VersionTLS12, tls.VersionTLS12)
+		}})
+	}
+	if len(l.suites()) == 0 {
+		out = slices.DeleteFunc(out, func(c client) bool { return c.name == "old suites" })
 	}
 	return out
 }
@@ -301,13 +338,13 @@ func (l *listener) compare(r probe.Result, named string) (got, want string) {
 	}
 	byName := named != "" && l.config.Text(&l.service, "tls_server_sni_maps") != ""
 	if promised := l.check.Serves; len(promised) > 0 && !byName && promised[kind] != r.Fingerprint() {
-		return got, "the certificate that is set: " + strings.Join(slices.Sorted(maps.Keys(promised)), " and ")
+		return got, wantCertificate + ": " + strings.Join(slices.Sorted(maps.Keys(promised)), " and ")
 	}
 	if r.AsksCertificate != l.asks() {
 		if r.AsksCertificate {
-			return got + ", asks for a client certificate", "no question for a client certificate"
+			return got + ", asks for a client certificate", wantUnasked
 		}
-		return got, "a question for a client certificate"
+		return got, wantAsked
 	}
 	if r.AsksCertificate {
 		got += ", asks for a client certificate"
@@ -364,12 +401,17 @@ func (l *listener) kind(ctx context.Context, kind string) (got, want string) {
 	if l.check.Serves[algorithm(r)] != "" { // Ed25519 has the suites of ECDSA (RFC 8422, section 5.10)
 		return l.compare(r, "")
 	}
-	return agreed(r) + ", " + algorithm(r) + " certificate", "no " + kind + " certificate"
+	return agreed(r) + ", " + algorithm(r) + " certificate", wantCertificate + ", which is not of " + kind
 }
 
 // old is a client that has TLS 1.0 and 1.1 only.
 func (l *listener) old(ctx context.Context) (got, want string) {
-	r, err := probe.Handshake(ctx, l.target(), probe.Options{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	return l.below(ctx, tls.VersionTLS10, tls.VersionTLS11)
+}
+
+// below is a client that has only versions of before a floor.
+func (l *listener) below(ctx context.Context, lowest, highest uint16) (got, want string) {
+	r, err := probe.Handshake(ctx, l.target(), probe.Options{MinVersion: lowest, MaxVersion: highest})
 	floor, _ := postfix.ParseFloor(">="+l.check.Floor, postfix.V(3, 6, 0))
 	refuse := floor == postfix.TLSv12 || floor == postfix.TLSv13
 	switch {
@@ -378,7 +420,7 @@ func (l *listener) old(ctx context.Context) (got, want string) {
 	case err != nil:
 		return failure(err), ""
 	case refuse:
-		return agreed(r), "a refusal: the floor is " + l.check.Floor
+		return agreed(r), wantFloor + " " + l.check.Floor
 	}
 	return agreed(r), ""
 }
@@ -386,12 +428,12 @@ func (l *listener) old(ctx context.Context) (got, want string) {
 // anonymous is a client that offers suites without a certificate only.
 func (l *listener) anonymous(ctx context.Context) (got, want string) {
 	taken, err := probe.Anonymous(ctx, l.target(), probe.Options{})
-	excluded := l.excludes("aNULL")
+	excluded := slices.Contains(l.check.Excludes, "aNULL")
 	switch {
 	case err != nil:
 		return failure(err), "an answer to its hello"
 	case taken && excluded:
-		return "taken, without any certificate", "a refusal: aNULL is excluded"
+		return "taken, without any certificate", wantExcluded + " aNULL"
 	case taken:
 		return "taken, without any certificate", ""
 	case excluded:
@@ -400,19 +442,25 @@ func (l *listener) anonymous(ctx context.Context) (got, want string) {
 	return "refused", ""
 }
 
-// excludes says whether a class of suites is excluded at this listener
-// (postconf(5), smtpd_tls_exclude_ciphers).
-func (l *listener) excludes(class string) bool {
-	names := []string{"smtpd_tls_exclude_ciphers"}
-	if l.mandatory() {
-		names = append(names, "smtpd_tls_mandatory_exclude_ciphers")
+// suites are the classes of suites that must not be taken, but for those without
+// a certificate, which have a client of their own.
+func (l *listener) suites() []string {
+	return slices.DeleteFunc(slices.Clone(l.check.Excludes), func(class string) bool { return class == "aNULL" || !probe.Known(class) })
+}
+
+// oldSuites is a client that offers what is excluded only. The one that is taken
+// tells which class is not.
+func (l *listener) oldSuites(ctx context.Context) (got, want string) {
+	classes := l.suites()
+	taken, suite, err := probe.Offer(ctx, l.target(), probe.Options{}, classes...)
+	switch {
+	case err != nil:
+		return failure(err), "an answer to its hello"
+	case taken:
+		in := slices.DeleteFunc(slices.Clone(classes), func(class string) bool { return !suite.In(class) })
+		return "taken, with " + suite.OpenSSL, wantExcluded + " " + strings.Join(in, ", ")
 	}
-	for _, n := range names {
-		if slices.Contains(words(l.config.Text(&l.service, n)), class) {
-			return true
-		}
-	}
-	return false
+	return "refused, as intended", ""
 }
 
 // aborted leaves in the middle of a handshake, and sees whether the next client
@@ -465,7 +513,7 @@ func algorithm(r probe.Result) string {
 
 // sort puts the trials in the order of the checks and of the clients.
 func (r *Report) sort(c Candidate) {
-	order := []string{"greeting", "modern", "no SNI", "other SNI", "TLS 1.2 RSA", "TLS 1.2 ECDSA", "TLS 1.0/1.1", "anonymous", "slow", "aborts"}
+	order := []string{"greeting", "modern", "no SNI", "other SNI", "TLS 1.2 RSA", "TLS 1.2 ECDSA", "TLS 1.2", "TLS 1.0/1.1", "anonymous", "old suites", "slow", "aborts"}
 	slices.SortStableFunc(r.Trials, func(a, b Trial) int {
 		place := func(t Trial) int {
 			at := slices.IndexFunc(c.Checks, func(c plan.Check) bool { return c.Service == t.Service })

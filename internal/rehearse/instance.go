@@ -221,6 +221,10 @@ func (i *Instance) lastLog() string {
 	return lines[len(lines)-1]
 }
 
+// stopTime is how long the daemons have to end by themselves. They have nothing to
+// lose, and a person may be waiting.
+const stopTime = 300 * time.Millisecond
+
 // Stop ends the master and all its daemons. It is safe to call twice.
 func (i *Instance) Stop() {
 	if i.master == nil {
@@ -229,7 +233,7 @@ func (i *Instance) Stop() {
 	_ = syscall.Kill(-i.master.Process.Pid, syscall.SIGTERM)
 	select {
 	case <-i.waited:
-	case <-time.After(3 * time.Second):
+	case <-time.After(stopTime):
 		_ = syscall.Kill(-i.master.Process.Pid, syscall.SIGKILL)
 		<-i.waited
 	}

@@ -13,6 +13,8 @@ import (
 // watch follows the log of a private instance.
 type watch struct {
 	path string
+	// forget keeps no lines: who is told of them keeps what matters.
+	forget bool
 
 	mu    sync.Mutex
 	read  int64
@@ -60,7 +62,9 @@ func (w *watch) poll() {
 	w.read += int64(end)
 	for l := range strings.Lines(string(data[:end])) {
 		l = strings.TrimSuffix(l, "\n")
-		w.lines = append(w.lines, l)
+		if !w.forget {
+			w.lines = append(w.lines, l)
+		}
 		for _, tell := range w.tell {
 			tell(l)
 		}

@@ -51,13 +51,17 @@ type server struct {
 
 const anonymous = "anonymous"
 
+// upright are the servers that do everything right: to one of them mail has to
+// go, by whatever service.
+var upright = []string{"trusted", "dane-right"}
+
 // servers are those that a table is made of.
 var servers = func() (out []server) {
 	for _, b := range sink.Behaviours {
 		out = append(out, server{name: b.Name, text: b.Text, behaviour: b.Name})
 	}
 	return append(out,
-		server{name: "anonymous-only", text: "TLS without any certificate, and nothing else", behaviour: anonymous},
+		server{name: Anonymous.Name, text: Anonymous.Text, behaviour: anonymous},
 		server{name: "dane-right", text: "a signed TLSA record that names its certificate", behaviour: "self-signed", tlsa: sink.SelfSigned},
 		server{name: "dane-wrong", text: "a signed TLSA record that names another certificate", behaviour: "self-signed", tlsa: sink.Good},
 		server{name: "dane-no-starttls", text: "a signed TLSA record, and no TLS", behaviour: "no-starttls", tlsa: sink.Good},
@@ -78,23 +82,28 @@ type delivery struct {
 // has it mail one message to each kind of server, at each of the levels; without
 // levels, at the one that is configured. It needs root.
 func Send(ctx context.Context, c Candidate, levels []string, to Destination, o Options) (*Report, error) {
-	began := time.Now()
-	r := &run{candidate: c, to: to, sessions: map[string]sink.Session{}}
-	var ok bool
-	if r.service, ok = c.sender(); !ok {
+	s, ok := c.sender()
+	if !ok {
 		return nil, hint.New("rehearsing: master.cf has no service smtp/unix that runs smtp, so nothing here sends mail", "look into master.cf")
 	}
-	if to.Domain == "" {
+	return c.send(ctx, s, servers, levels, to, o)
+}
+
+// send is Send by one service, to some of the servers.
+func (c Candidate) send(ctx context.Context, s mastercf.Service, to []server, levels []string, dest Destination, o Options) (*Report, error) {
+	began := time.Now()
+	r := &run{candidate: c, service: s, servers: to, to: dest, sessions: map[string]sink.Session{}}
+	if dest.Domain == "" {
 		r.to.Domain = "partner.example"
 	} else {
 		var err error
-		if r.to.Domain, err = hop(to.Domain); err != nil {
+		if r.to.Domain, err = hop(dest.Domain); err != nil {
 			return nil, err
 		}
 	}
-	r.host = "mx." + r.to.Domain
-	policy := to.Policy
-	if to.Policy == "" { // what the level itself compares names with
+	r.host, r.nexthop = "mx."+r.to.Domain, dest.Domain
+	policy := dest.Policy
+	if dest.Policy == "" { // what the level itself compares names with
 		parameter := map[string]string{"verify": "smtp_tls_verify_cert_match", "secure": "smtp_tls_secure_cert_match"}[r.column(&delivery{})]
 		policy = "match=" + strings.Join(words(c.Config.Text(&r.service, parameter)), ":")
 	}
@@ -142,6 +151,9 @@ var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9
 // matched is a host name that an entry's match= takes (postconf(5),
 // smtp_tls_secure_cert_match), or empty.
 func matched(policy, domain string) string {
+	if pinned(policy) {
+		return "" // the digest of a key
+	}
 	for _, word := range strings.Fields(policy) {
 		list, ok := strings.CutPrefix(word, "match=")
 		if !ok {
@@ -161,12 +173,21 @@ func matched(policy, domain string) string {
 	return ""
 }
 
+// pinned says whether an entry trusts a key, and no name (TLS_README,
+// "fingerprint").
+func pinned(policy string) bool {
+	f := strings.Fields(policy)
+	return len(f) > 0 && f[0] == "fingerprint"
+}
+
 // run is one rehearsal of sending.
 type run struct {
 	candidate Candidate
 	service   mastercf.Service
+	servers   []server
 	to        Destination
 	host      string // of the destination
+	nexthop   string // as it was asked for
 	addr      netip.Addr
 	ids       *sink.Identities
 	trusting  bool // the candidate trusts public CAs, and so the test CA
@@ -193,34 +214,57 @@ func (r *run) all(ctx context.Context, levels []string, o Options) (*Report, err
 	var sinks sync.WaitGroup
 	defer sinks.Wait()
 	defer cancel()
-	addrs, port, err := r.listen(ctx, z, &sinks)
+	dns, s, err := z.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	var addrs map[string]string
+	var port *Port
+	err = s.do(func() error {
+		addrs, port, err = r.listen(ctx, z, &sinks)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	defer port.Close()
-	if err := z.serve(ctx); err != nil {
-		return nil, err
-	}
+	z.serve(ctx, dns)
 	all := r.deliveries(levels, addrs)
 	report := &Report{}
 	if !r.candidate.Validates && slices.ContainsFunc(all, func(d *delivery) bool { return strings.HasPrefix(r.level(d), "dane") }) {
 		report.Notes = append(report.Notes, "the resolver of this server does not validate DNSSEC: dane protects no more than may, and dane-only sends nothing")
 	}
-	i, entry, err := r.create(dir, all, addrs[anonymous], report)
+	login, note := r.credentials(ctx)
+	if note != "" {
+		report.Notes = append(report.Notes, note)
+	}
+	if pinned(r.to.Policy) {
+		report.Notes = append(report.Notes, "the key that the policy pins is that of the trusted server here; whether it is the destination's is not tried")
+	}
+	var i *Instance
+	var entry *Port
+	err = s.do(func() error {
+		i, entry, err = r.create(dir, login, all, addrs[anonymous], report)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	defer entry.Close()
-	if err := i.Start(ctx, life); err != nil {
+	if err := s.do(func() error { return i.Start(ctx, life) }); err != nil {
 		return nil, err
 	}
 	defer i.Stop()
 	w := &watch{path: i.LogPath()}
 	go w.follow(ctx)
-	if err := i.WaitFor(ctx, entry.Addr); err != nil {
-		return nil, err
-	}
-	if err := r.post(ctx, entry.Addr, all); err != nil {
+	err = s.do(func() error {
+		if err := i.WaitFor(ctx, entry.Addr); err != nil {
+			return err
+		}
+		return r.post(ctx, entry.Addr, all)
+	})
+	if err != nil {
 		return nil, err
 	}
 	report.Trials, err = r.collect(ctx, w, all, o)
@@ -231,7 +275,7 @@ func (r *run) all(ctx context.Context, levels []string, o Options) (*Report, err
 // that is a Postfix. The records of the zone go with the ports.
 func (r *run) listen(ctx context.Context, z *zone, sinks *sync.WaitGroup) (addrs map[string]string, anonymousPort *Port, err error) {
 	addrs = map[string]string{}
-	for _, s := range servers {
+	for _, s := range r.servers {
 		if s.behaviour == anonymous {
 			continue
 		}
@@ -275,7 +319,7 @@ func (r *run) told(s sink.Session) {
 
 func (r *run) deliveries(levels []string, addrs map[string]string) (out []*delivery) {
 	for _, level := range levels {
-		for _, s := range servers {
+		for _, s := range r.servers {
 			if r.to.Policy != "" && s.policy != "" {
 				continue // the destination has a policy of its own
 			}
@@ -299,7 +343,7 @@ var quick = []setting{
 }
 
 // create lays the private sender out: one transport for each delivery.
-func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *Report) (*Instance, *Port, error) {
+func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr string, report *Report) (*Instance, *Port, error) {
 	c := r.candidate
 	settings := c.carry(dir, postfix.Sending, []mastercf.Service{r.service})
 	mine := slices.Clone(quick)
@@ -308,6 +352,9 @@ func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *
 		report.Notes = append(report.Notes, "smtp_dns_support_level is disabled; the rehearsal needs DNS, and has it enabled")
 	default:
 		mine = append(mine, setting{"smtp_dns_support_level", support})
+	}
+	if login {
+		mine = append(mine, setting{"smtp_sasl_auth_enable", "yes"}, setting{"smtp_sasl_password_maps", "static:rehearsal:none"})
 	}
 	jail := ""
 	if detect.Chrooted(c.Config, r.service) {
@@ -353,9 +400,7 @@ func (r *run) create(dir string, all []*delivery, anonymousAddr string, report *
 		return nil, nil, err
 	}
 	fmt.Fprintf(&master, "%s inet n - n - - smtpd\n", entry.Addr)
-	// A server without a certificate, which throws its mail away.
-	fmt.Fprintf(&master, "%s inet n - n - - smtpd -o syslog_name=anonymous -o myhostname=%s -o smtpd_tls_security_level=may -o smtpd_tls_cert_file=none -o smtpd_tls_chain_files= -o content_filter=discard:\n", anonymousAddr, r.host)
-	master.WriteString("discard unix - - n - - discard\nretry unix - - n - - error\n")
+	master.WriteString(anonymousService(anonymousAddr, r.host) + "retry unix - - n - - error\n")
 	settings = slices.DeleteFunc(settings, func(s setting) bool {
 		return slices.ContainsFunc(mine, func(m setting) bool { return m.name == s.name })
 	})
@@ -391,6 +436,9 @@ func (r *run) levelOf(d *delivery) (out []setting) {
 	policy := r.to.Policy
 	if d.policy != "" {
 		policy = fmt.Sprintf(d.policy, r.host)
+	}
+	if pinned(policy) { // no server here has that key; the good one plays it
+		policy = strings.Join(slices.DeleteFunc(strings.Fields(policy), func(word string) bool { return strings.HasPrefix(word, "match=") }), " ")
 	}
 	if policy != "" {
 		out = append(out, setting{"smtp_tls_policy_maps", fmt.Sprintf("inline:{ { %s = %s } }", r.to.Domain, policy)})
@@ -450,7 +498,7 @@ func (r *run) recipient(d *delivery) string { return d.name + "@" + r.to.Domain 
 const collectTime = 30 * time.Second
 
 // collect reads out of the log what became of each message. One that was held
-// back since the handshake failed is watched until it is tried again: it may
+// back at a level that demands no TLS is watched until it is tried again: it may
 // go in clear text then.
 func (r *run) collect(ctx context.Context, w *watch, all []*delivery, o Options) ([]Trial, error) {
 	deadline, patience := time.Now().Add(collectTime), time.Now().Add(collectTime/2)
@@ -513,6 +561,14 @@ func attempts(lines []string) (out []attempt) {
 	return out
 }
 
+const cannotStart = "Cannot start TLS"
+
+// fellBack says whether TLS was tried, or begun, before the message went without
+// (smtp.h in the source, PLAINTEXT_FALLBACK_OK_AFTER_...).
+func (a attempt) fellBack() bool {
+	return a.class != "" || slices.ContainsFunc(a.lines, func(l string) bool { return strings.Contains(l, cannotStart) })
+}
+
 // result is what became of a delivery; ok is false while that is not known. With
 // late, a message that should have been tried again by now is not waited for.
 func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
@@ -523,7 +579,9 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	for _, l := range lines {
 		if isFatal(l) {
 			t.Outcome, t.Got = Held, "not tried: the daemon died"
-			t.Cause = explain(lines, r.side())
+			if t.Cause = explain(lines, r.side()); t.Cause == nil {
+				t.Cause = r.unlogged(level)
+			}
 			t.Verdict, t.Want = Failed, "a delivery, or a reason against it"
 			return t, true
 		}
@@ -531,14 +589,19 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	if len(tries) == 0 {
 		return t, false
 	}
+	if !late && tries[len(tries)-1].status == "sent" && !r.heard(d) {
+		return t, false // the server tells when the client has left
+	}
 	first := tries[0]
 	t.Outcome = r.outcome(d, first)
-	const cannotStart = "Cannot start TLS"
 	switch {
-	case t.Outcome == InClear && slices.ContainsFunc(first.lines, func(l string) bool { return strings.Contains(l, cannotStart) }):
+	case t.Outcome == InClear && first.fellBack():
 		// A busy machine: the message was old enough at its first attempt.
-		first.reason, t.Outcome, t.Clear = cannotStart, Held, r.fallBack()
-	case t.Outcome == Held && opportunistic(level) && strings.Contains(first.reason, cannotStart):
+		t.Outcome, t.Clear = Held, r.fallBack()
+		if first.reason = "lost connection"; first.class == "" {
+			first.reason = cannotStart
+		}
+	case t.Outcome == Held && opportunistic(level):
 		switch {
 		case len(tries) < 2 && !late:
 			return t, false
@@ -554,6 +617,14 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	t.Got = describe(t, first, level)
 	r.judge(&t, d, first, level)
 	return t, true
+}
+
+// heard says whether the server has told of the message, if it is one that does.
+func (r *run) heard(d *delivery) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, seen := r.sessions[r.recipient(d)]
+	return seen || d.behaviour == anonymous
 }
 
 // outcome of one attempt: the sink's word counts before the log's.
@@ -595,10 +666,10 @@ func (r *run) column(d *delivery) string {
 	return detect.ClientLevel(func(name string) string { return r.candidate.Config.Text(&r.service, name) })
 }
 
-func (r *run) side() side { return side{"smtp", r.candidate.Config, r.service} }
+func (r *run) side() side { return side{"smtp", r.candidate.Config, r.service, r.to.Policy} }
 
 // fallBack says after how long the server itself would send in clear text what
-// a handshake kept back: at the first try once the message is
+// TLS kept back, during the handshake or after it: at the first try once the message is
 // minimal_backoff_time old, and the queue is looked through every
 // queue_run_delay (smtp_proto.c and qmgr(8)).
 func (r *run) fallBack() string {
@@ -673,7 +744,9 @@ func reason(a attempt, level string) string {
 func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 	fail := func(want string) {
 		t.Verdict, t.Want = Failed, want
-		t.Cause = explain(a.lines, r.side())
+		if t.Cause = explain(a.lines, r.side()); t.Cause == nil {
+			t.Cause = r.unlogged(level)
+		}
 	}
 	authenticated := slices.Contains([]string{"verify", "secure", "fingerprint", "dane-only"}, level)
 	dane := (level == "dane" || level == "dane-only") && r.candidate.Validates
@@ -687,6 +760,9 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 		fail("nothing against a TLSA record")
 	case dane && d.server.name == "dane-right" && t.Outcome != Verified:
 		fail("verified by its TLSA record")
+	case d.server.name == "dane-right" && level == "dane-only" && !r.candidate.Validates && d.level == "":
+		fail("a delivery to a server that does everything right")
+		t.Cause = &Cause{Text: "the resolver of this server does not validate DNSSEC, and dane-only sends nothing without", Parameter: "smtp_tls_security_level", Question: "outbound-level"}
 	case d.server.name == "trusted" && !delivered && r.ownCA && (level == "verify" || level == "secure"):
 		t.Verdict = Noted
 		t.Cause = &Cause{Text: "mail only goes to servers with a certificate of the CAs that are set; a public one is none of them", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
@@ -703,6 +779,15 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 		t.Verdict = Noted
 		t.Cause = &Cause{Text: "whoever is on the way can have mail to any server without a TLSA record or a policy sent like this", Question: "outbound-level"}
 	}
+}
+
+// unlogged is why a message did not go as promised though Postfix finds nothing
+// wrong with its settings.
+func (r *run) unlogged(level string) *Cause {
+	if !r.trusting && (level == "verify" || level == "secure") {
+		return r.side().because("no public CA is trusted, so no server can prove who it is", "smtp_tls_CAfile")
+	}
+	return r.side().because("the level does not do what it promises", "smtp_tls_security_level")
 }
 
 // Table arranges the trials of sending by server and level, in their order.

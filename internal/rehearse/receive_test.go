@@ -120,10 +120,14 @@ func TestPromise(t *testing.T) {
 		main   string
 		change func(*plan.Check)
 		client string
+		asks   string // the question that it leads to
 	}{
-		"another certificate": {good, func(c *plan.Check) { c.Serves = map[string]string{"ECDSA": "00"} }, "modern"},
-		"a kind too many":     {good, func(c *plan.Check) { c.Serves = map[string]string{"RSA": "00"} }, "TLS 1.2 ECDSA"},
-		"too old":             {good, func(c *plan.Check) { c.Floor = "TLSv1.2" }, "TLS 1.0/1.1"},
+		"another certificate": {good, func(c *plan.Check) { c.Serves = map[string]string{"ECDSA": "00"} }, "modern", "cert"},
+		"a kind too many":     {good, func(c *plan.Check) { c.Serves = map[string]string{"RSA": "00"} }, "TLS 1.2 ECDSA", "cert"},
+		"TLS 1.2 too old":     {good, func(c *plan.Check) { c.Floor = "TLSv1.3" }, "TLS 1.2", "min-protocol"},
+		"a suite too many":    {good, func(c *plan.Check) { c.Excludes = []string{"RC4", "SHA1"} }, "old suites", "profile"},
+		"no certificate":      {good, func(c *plan.Check) { c.Excludes = []string{"aNULL"} }, "anonymous", "profile"},
+		"too old":             {good, func(c *plan.Check) { c.Floor = "TLSv1.2" }, "TLS 1.0/1.1", "min-protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := b.candidate(t, x.main, plainMaster)
@@ -132,9 +136,10 @@ func TestPromise(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := row(t, r, "127.0.0.1:2525", x.client); got.Verdict != rehearse.Failed || got.Want == "" {
-				t.Errorf("%+v", got)
+			if got := row(t, r, "127.0.0.1:2525", x.client); got.Verdict != rehearse.Failed || got.Want == "" || got.Cause == nil || got.Cause.Question != x.asks {
+				t.Errorf("%+v %+v", got, got.Cause)
 			}
+			leads(t, r)
 		})
 	}
 }

@@ -3,9 +3,14 @@ package rehearse
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"postseal/internal/detect"
+	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 )
 
@@ -30,8 +35,19 @@ func Run(ctx context.Context, c Candidate, o Options) (*Report, error) {
 	}()
 	if _, ok := c.sender(); ok {
 		out, outErr = Send(ctx, c, nil, Destination{}, both)
-	} else {
+	} else if out = new(Report); len(c.others()) == 0 {
 		out = &Report{Notes: []string{"master.cf has no service smtp/unix that runs smtp: nothing here sends mail to others"}}
+	}
+	others := c.others()
+	more := make([]*Report, len(others))
+	failed := make([]error, len(others))
+	for n, s := range others {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			right := slices.DeleteFunc(slices.Clone(servers), func(s server) bool { return !slices.Contains(upright, s.name) })
+			more[n], failed[n] = c.send(ctx, s, right, nil, Destination{}, both)
+		}()
 	}
 	wg.Wait()
 	if err := context.Cause(ctx); err != nil {
@@ -41,17 +57,10 @@ func Run(ctx context.Context, c Candidate, o Options) (*Report, error) {
 		return nil, errors.Join(inErr, outErr)
 	}
 	report := &Report{}
-	for _, half := range []struct {
-		report *Report
-		err    error
-		what   string
-	}{{in, inErr, receiving}, {out, outErr, sending}} {
-		if half.err != nil {
-			report.Missing = append(report.Missing, half.what)
-			report.Notes = append(report.Notes, half.what+" was not rehearsed: "+half.err.Error())
-			continue
-		}
-		report.Trials, report.Notes = append(report.Trials, half.report.Trials...), append(report.Notes, half.report.Notes...)
+	report.add(in, inErr, receiving, "")
+	report.add(out, outErr, sending, "")
+	for n, s := range others {
+		report.add(more[n], failed[n], sending, " by "+s.ID())
 	}
 	report.Took = time.Since(began)
 	return report, nil
@@ -61,4 +70,52 @@ func Run(ctx context.Context, c Candidate, o Options) (*Report, error) {
 func (c Candidate) sender() (mastercf.Service, bool) {
 	s, ok := c.Config.Master.Find("smtp", "unix")
 	return s, ok && s.Bad == "" && s.Program() == "smtp"
+}
+
+// add adds what came of a part of the rehearsal.
+func (r *Report) add(part *Report, err error, direction, by string) {
+	if err != nil {
+		r.Missing = append(r.Missing, direction)
+		r.Notes = append(r.Notes, direction+by+" was not rehearsed: "+err.Error())
+		return
+	}
+	r.Trials = append(r.Trials, part.Trials...)
+	for _, n := range part.Notes {
+		if !slices.Contains(r.Notes, n) {
+			r.Notes = append(r.Notes, n)
+		}
+	}
+}
+
+// maxOthers bounds how many other services are rehearsed: each has a Postfix of
+// its own.
+const maxOthers = 4
+
+// others are the services beside the usual one that run smtp with TLS settings of
+// their own, each kind once. The rest of them send as that one does.
+func (c Candidate) others() (out []mastercf.Service) {
+	kind := func(s mastercf.Service) string {
+		text := fmt.Sprint(detect.Chrooted(c.Config, s), refused(s))
+		var all []string
+		for _, o := range s.Options {
+			if c.carries(o.Name, postfix.Sending) {
+				all = append(all, o.Name+"="+o.Value)
+			}
+		}
+		slices.Sort(all)
+		return text + strings.Join(all, "\n")
+	}
+	var seen []string
+	first, ok := c.sender()
+	if ok {
+		seen = append(seen, kind(first))
+	}
+	for _, s := range c.Config.Master.Services() {
+		if s.Type != "unix" || ok && s.ID() == first.ID() || s.Program() != "smtp" || slices.Contains(seen, kind(s)) || len(out) == maxOthers {
+			continue
+		}
+		seen = append(seen, kind(s))
+		out = append(out, s)
+	}
+	return out
 }

@@ -44,6 +44,18 @@ type Trial struct {
 	Cause *Cause `json:"cause,omitempty"`
 }
 
+// By names the service that sent, unless it is the usual one: " by relay/unix".
+func (t Trial) By() string {
+	if t.Direction != sending || t.Service == usual {
+		return ""
+	}
+	return " by " + t.Service
+}
+
+// usual is the service that mail goes out by unless transport_maps(5) or
+// default_transport name another.
+const usual = "smtp/unix"
+
 // Cause is why something failed, as far as the log tells.
 type Cause struct {
 	// Text says it in words; Log is the line of Postfix's log.

@@ -2,6 +2,7 @@ package rehearse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -23,8 +24,29 @@ type zone struct {
 	tlsa map[string]string
 }
 
-// serve answers until ctx ends.
-func (z *zone) serve(ctx context.Context) error {
+// open takes port 53 for the zone. Where another server has it on all addresses,
+// and does not share it, the rehearsal gets a network of its own.
+func (z *zone) open(ctx context.Context) (net.PacketConn, *space, error) {
+	c, err := z.listen(ctx)
+	if !errors.Is(err, unix.EADDRINUSE) {
+		return c, nil, err
+	}
+	s, own := newSpace()
+	if own != nil {
+		return nil, nil, fmt.Errorf("%w; and %w", err, own)
+	}
+	err = s.do(func() error {
+		c, err = z.listen(ctx)
+		return err
+	})
+	if err != nil {
+		s.close()
+		return nil, nil, err
+	}
+	return c, s, nil
+}
+
+func (z *zone) listen(ctx context.Context) (net.PacketConn, error) {
 	share := func(_, _ string, c syscall.RawConn) error {
 		var err error
 		if e := c.Control(func(fd uintptr) {
@@ -41,12 +63,16 @@ func (z *zone) serve(ctx context.Context) error {
 	}
 	c, err := (&net.ListenConfig{Control: share}).ListenPacket(ctx, "udp4", netip.AddrPortFrom(z.addr, 53).String())
 	if err != nil {
-		return fmt.Errorf("answering DNS for the rehearsal: %w", err)
+		return nil, fmt.Errorf("answering DNS for the rehearsal: %w", err)
 	}
+	return c, nil
+}
+
+// serve answers until ctx ends.
+func (z *zone) serve(ctx context.Context, c net.PacketConn) {
 	s := &dns.Server{PacketConn: c, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) { _ = w.WriteMsg(z.answer(q)) })}
 	go func() { _ = s.ActivateAndServe() }()
 	context.AfterFunc(ctx, func() { _ = c.Close() })
-	return nil
 }
 
 // answer makes the reply to one question.

@@ -84,7 +84,7 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 	case r.Phase == apply.Kept && r.Unproved() != "":
 		p.printf("%s Applied, run %s. Not proved, as it served no one before either: %s.\n", p.note(), r.ID, r.Unproved())
 	case r.Phase == apply.Kept && !r.ConfirmBy.IsZero():
-		p.printf("%s Applied and proved, run %s. It goes back by itself at %s, unless: postseal confirm\n", p.note(), r.ID, r.ConfirmBy.Local().Format(time.TimeOnly))
+		p.printf("%s Applied and proved, run %s. It goes back by itself at %s, unless: %s\n", p.note(), r.ID, r.ConfirmBy.Local().Format(time.TimeOnly), confirm(undo))
 	case r.Phase == apply.Kept:
 		p.printf("%s Applied and proved, run %s.\n", p.good(), r.ID)
 	case r.Phase == apply.RolledBack:
@@ -105,6 +105,14 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 	if r.Phase == apply.Kept && r.Kind == "apply" && undo != "" {
 		p.printf("Undo: %s\n", undo)
 	}
+}
+
+// confirm is the command line that keeps a run, by the one that undoes it.
+func confirm(undo string) string {
+	if undo == "" {
+		return "postseal confirm"
+	}
+	return strings.Replace(undo, "postseal undo", "postseal confirm", 1)
 }
 
 // Kept says that a run stays.

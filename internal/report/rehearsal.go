@@ -53,7 +53,7 @@ func (p Printer) Rehearsal(r *rehearse.Report) {
 	for _, t := range r.Trials {
 		g := "Receiving at " + t.Service
 		if t.Level != "" {
-			g = "Sending at level " + t.Level
+			g = "Sending" + t.By() + " at level " + t.Level
 		}
 		if g != group {
 			p.printf("%s\n", g)
@@ -76,6 +76,16 @@ func (p Printer) Rehearsed(r *rehearse.Report) {
 	}
 	if len(r.Missing) > 0 {
 		p.printf("%s %d clients and servers as they should be, in %s; %s was not rehearsed. Mail was not touched.\n", p.note(), len(r.Trials), took.String(), strings.Join(r.Missing, " and "))
+		return
+	}
+	noted := 0
+	for _, t := range r.Trials {
+		if t.Verdict == rehearse.Noted {
+			noted++
+		}
+	}
+	if noted > 0 {
+		p.printf("%s %d clients and servers, none fails, %d to look at, in %s. Mail was not touched.\n", p.good(), len(r.Trials), noted, took.String())
 		return
 	}
 	p.printf("%s %d clients and servers, all as they should be, in %s. Mail was not touched.\n", p.good(), len(r.Trials), took.String())

@@ -61,6 +61,8 @@ type Session struct {
 	Pending *apply.Receipt
 	// Unconfirmed is a run that goes back by itself unless it is kept, or nil.
 	Unconfirmed *apply.Receipt
+	// Net is what takes it back, or nil.
+	Net *apply.Unconfirmed
 	// Suppressions take findings out of the card; they are in the answers file.
 	Suppressions []audit.Suppression
 
@@ -115,7 +117,7 @@ func (s *Session) gather() error {
 	if last != nil {
 		s.recorded(last)
 		if u, err := apply.Waiting(s.Machine, s.StateDir); err == nil && u != nil && u.Run == last.ID {
-			s.Unconfirmed = last
+			s.Unconfirmed, s.Net = last, u
 			s.Unconfirmed.ConfirmBy = u.By
 		}
 	}

@@ -21,6 +21,7 @@ type Machine struct {
 	ended chan struct{}
 	pid   int
 	dir   string
+	enter []string // further namespaces, as nsenter(1) names them
 }
 
 // setup makes the copy and then waits to be ended. The machine's loopback is
@@ -36,13 +37,55 @@ mount -t tmpfs -o mode=1777 tmp "$1/root/tmp"
 mount -t tmpfs -o mode=755 run "$1/root/run"
 ip link set lo up
 hostname mx
-exec chroot "$1/root" /bin/sh -c 'cd /; : > /run/ready; while :; do sleep 1000; done'`
+`
+
+// idle is a machine on which nothing runs.
+const idle = `exec chroot "$1/root" /bin/sh -c 'cd /; : > /run/ready; while :; do sleep 1000; done'`
+
+// boot is a machine on which systemd runs, and little else: what it would do to
+// the hardware, and to the discs, is masked.
+const boot = `mount -t tmpfs -o mode=755 sys "$1/root/sys"
+mkdir -p "$1/root/sys/fs/cgroup"
+mount -t cgroup2 cgroup2 "$1/root/sys/fs/cgroup"
+rm -f "$1/root/etc/machine-id"
+: > "$1/root/etc/machine-id"
+mkdir -p "$1/root/etc/systemd/system"
+cd "$1/root/etc/systemd/system"
+ln -sf /lib/systemd/system/basic.target default.target
+for unit in systemd-udevd.service systemd-udev-trigger.service systemd-journald.service systemd-journald.socket systemd-journald-dev-log.socket \
+	systemd-journald-audit.socket systemd-journal-flush.service systemd-tmpfiles-setup.service systemd-tmpfiles-setup-dev.service systemd-sysctl.service \
+	systemd-modules-load.service systemd-remount-fs.service systemd-random-seed.service systemd-update-utmp.service dev-hugepages.mount dev-mqueue.mount \
+	sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount tmp.mount swap.target \
+	local-fs.target cryptsetup.target apparmor.service; do ln -sf /dev/null "$unit"; done
+: > "$1/root/run/ready"
+exec env -i container=story PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$1/root" /lib/systemd/systemd`
 
 // NewMachine starts one; it needs root, unshare(1) and nsenter(1). dir is an
 // empty folder for its file systems.
-func NewMachine(dir string) (*Machine, error) {
+func NewMachine(dir string) (*Machine, error) { return start(dir, idle) }
+
+// NewBooted starts one on which systemd runs. It cannot be had in every container.
+func NewBooted(dir string) (*Machine, error) {
+	m, err := start(dir, boot, "--cgroup")
+	if err != nil {
+		return nil, err
+	}
+	m.enter = []string{"-C"}
+	var state string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if state, err = m.Run("systemctl", "is-system-running"); err == nil || strings.HasPrefix(state, "degraded") {
+			return m, nil
+		}
+	}
+	m.Stop()
+	return nil, fmt.Errorf("starting systemd: %w", err)
+}
+
+// start starts a machine that runs a script once it is set up.
+func start(dir, script string, unshare ...string) (*Machine, error) {
 	m := &Machine{dir: dir, ended: make(chan struct{})}
-	m.cmd = exec.Command("unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "sh", "-c", setup, "sh", dir)
+	args := append([]string{"--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"}, unshare...)
+	m.cmd = exec.Command("unshare", append(args, "sh", "-c", setup+script, "sh", dir)...)
 	said := new(bytes.Buffer)
 	m.cmd.Stderr = said
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -87,7 +130,8 @@ func (m *Machine) Path(p string) string { return fmt.Sprintf("/proc/%d/root%s", 
 
 // Argv is the command line that runs a program inside.
 func (m *Machine) Argv(argv ...string) []string {
-	return append([]string{"nsenter", "-t", strconv.Itoa(m.pid), "-n", "-m", "-p", "-u", "-i", "-r", "-w", "--"}, argv...)
+	enter := append([]string{"nsenter", "-t", strconv.Itoa(m.pid), "-n", "-m", "-p", "-u", "-i", "-r", "-w"}, m.enter...)
+	return append(append(enter, "--"), argv...)
 }
 
 // Run runs a program inside, and returns what it printed.

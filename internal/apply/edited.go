@@ -1,0 +1,110 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"postseal/internal/diff"
+	"postseal/internal/plan"
+	"postseal/internal/postfix/maincf"
+)
+
+// editable are the files that people, and postconf -e, edit.
+func editable(k plan.Kind) bool { return k == plan.MainCF || k == plan.MasterCF }
+
+// without takes a run's change of a file out of what somebody else has made of
+// it since: now is what stands there, written what the run wrote, or nil if that
+// is not known. With aside, not all of the edit is in what comes back: the edited
+// file has to be kept beside it.
+func (e Entry) without(old, written, now []byte) (content []byte, aside bool) {
+	switch {
+	case len(now) == 0 || bytes.Equal(now, old):
+		return old, false
+	case e.New: // nothing refers to it any more
+		return now, false
+	case e.Kind == plan.Answers: // for postseal alone, which reads what is there
+		return now, false
+	case !editable(e.Kind) || written == nil:
+		return old, true
+	}
+	text, clean := diff.Merge(string(written), string(old), string(now))
+	if e.Kind == plan.MainCF && !restores(text, old, written, now) {
+		return old, true
+	}
+	return []byte(text), !clean
+}
+
+// restores says whether every parameter is in text as it was in old, or as
+// somebody has set it after the run.
+func restores(text string, old, written, now []byte) bool {
+	was, ran, is, got := values(string(old)), values(string(written)), values(string(now)), values(text)
+	for _, all := range []map[string]string{was, is, got} {
+		for name := range all {
+			if got[name] != was[name] && (got[name] != is[name] || is[name] == ran[name]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// values are the parameters of a main.cf; the last line of each counts.
+func values(text string) map[string]string {
+	out := map[string]string{}
+	for _, e := range maincf.Parse(text).Entries() {
+		out[e.Name] = "=" + e.Value
+	}
+	return out
+}
+
+// aside is the file beside it in which an edited one is kept that makes room for
+// the old one.
+func (e Entry) aside(run string) Entry {
+	out := Entry{Path: e.Path + ".edited-" + run, Kind: "aside", Mode: e.Mode, New: true}
+	if e.Kind == plan.ChainPEM { // it holds a key
+		out.Kind = e.Kind
+	}
+	return out
+}
+
+// withoutEdits puts the old files back whole: with what somebody has edited since
+// the run, the listeners are not as they were before it.
+func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
+	t.event(Event{Step: "put back what was edited since too", State: Noted, Text: "with it, " + failure.Error()})
+	for i, old := range t.merged {
+		beside := t.Entries[i].aside(t.Undoes)
+		if !slices.ContainsFunc(t.Entries, func(e Entry) bool { return e.Path == beside.Path }) {
+			beside.After = t.Entries[i].Before
+			t.add(beside, nil, t.old[i])
+			t.touched = len(t.Entries)
+			t.noteEdit(t.Entries[i], t.Undoes, true)
+		}
+		t.new[i], t.Entries[i].After = old, plan.Digest(old)
+	}
+	if err := t.phase(Prepared); err != nil { // first, as for every write
+		return err
+	}
+	for i, e := range t.Entries {
+		if !e.Gone && (e.New || t.merged[i] != nil) {
+			if err := t.place(e, t.new[i]); err != nil {
+				return err
+			}
+		}
+	}
+	if err := t.phase(Written); err != nil {
+		return err
+	}
+	return t.reloadAndProve(ctx)
+}
+
+// noteEdit says what becomes of an edit by somebody else.
+func (t *transaction) noteEdit(e Entry, run string, aside bool) {
+	text := fmt.Sprintf("%s was edited since; the edit stays", e.Path)
+	if aside {
+		text = fmt.Sprintf("%s was edited since, in the same lines; the edited file is kept as %s", e.Path, e.aside(run).Path)
+	}
+	t.Notes = append(t.Notes, text)
+	t.event(Event{Step: "compare with the run", State: Noted, Text: text})
+}

@@ -1,0 +1,41 @@
+package rehearse
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// credentials says whether the candidate logs in where the messages go: a sender
+// with a password does not fall back to clear text (HAVE_SASL_CREDENTIALS in
+// smtp.h of the source). The password itself stays where it is. note says what
+// could not be looked up.
+func (r *run) credentials(ctx context.Context) (has bool, note string) {
+	c := r.candidate.Config
+	if !c.Bool(&r.service, "smtp_sasl_auth_enable") {
+		return false, ""
+	}
+	keys := []string{r.host, r.to.Domain, r.nexthop}
+	if relay := c.Text(&r.service, "relayhost"); r.nexthop == "" && relay != "" {
+		keys = append(keys, relay) // which is where its mail goes
+	}
+	for _, table := range strings.FieldsFunc(c.Text(&r.service, "smtp_sasl_password_maps"), func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }) {
+		kind, _, _ := strings.Cut(table, ":")
+		if !slices.Contains(localTables, kind) || strings.ContainsAny(table, "{}") {
+			note = fmt.Sprintf("smtp_sasl_password_maps: %s is not asked, so passwords in it do not count: with one, nothing falls back to clear text", table)
+			continue
+		}
+		for _, key := range keys {
+			if key == "" {
+				continue
+			}
+			out, err := exec.CommandContext(ctx, "postmap", "-c", c.Dir, "-q", key, table).Output() //nolint:gosec // no shell, and the words are the server's own
+			if err == nil && len(out) > 0 {
+				return true, ""
+			}
+		}
+	}
+	return false, note
+}
