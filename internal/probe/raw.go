@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"errors"
-	"io"
 )
 
 // Anonymous says whether a server agrees on a suite without any certificate. It
@@ -24,8 +23,8 @@ func Anonymous(ctx context.Context, t Target, o Options) (taken bool, err error)
 		return false, &Error{t.Addr, Handshaking, err}
 	}
 	var r reply
-	err = r.read(c.text.R)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || r.accepted {
+	err = r.read(c.in)
+	if errors.Is(err, errHungUp) || r.accepted {
 		err = nil // hung up without an alert, or its answer is enough
 	}
 	if err != nil {
