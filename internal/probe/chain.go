@@ -3,6 +3,9 @@ package probe
 import (
 	"cmp"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +35,7 @@ func (e *enumerator) version(ctx context.Context, v uint16) *Version {
 	if v == tls12 {
 		e.mu.Lock()
 		e.out.Extended, e.out.MACLater, e.out.Tickets, e.out.Compressed = first.extended, first.macLater, first.tickets, first.compressed
-		e.out.AsksCertificate, e.out.Authorities = e.out.AsksCertificate || first.asksCertificate, first.authorities
+		e.out.AsksCertificate, e.out.Authorities = e.out.AsksCertificate || first.asksCertificate, max(e.out.Authorities, first.authorities)
 		e.mu.Unlock()
 	}
 	out := &Version{Name: versionNames[v], Suites: []Accepted{accepted(first)}}
@@ -109,11 +112,26 @@ func (e *enumerator) groups(ctx context.Context, v uint16, with func(Suite) bool
 			break // the curve of the certificate, for the second time
 		}
 		out, left = append(out, name), without(left, r.group)
-		if v < tls13 && strings.Contains(suiteByID[r.suite].Name, "_ECDSA_") {
+		if v < tls13 && r.group == curveOf(r.chain) {
 			left = append(left, r.group)
 		}
 	}
 	return out
+}
+
+// curveOf is the group of the key of a leaf, or 0.
+func curveOf(chain [][]byte) uint16 {
+	if len(chain) == 0 {
+		return 0
+	}
+	c, err := x509.ParseCertificate(chain[0])
+	if err != nil {
+		return 0
+	}
+	if key, ok := c.PublicKey.(*ecdsa.PublicKey); ok {
+		return map[elliptic.Curve]uint16{elliptic.P256(): 23, elliptic.P384(): 24, elliptic.P521(): 25}[key.Curve]
+	}
+	return 0
 }
 
 // curves enumerates the groups of TLS 1.2. Suites that need no certificate of

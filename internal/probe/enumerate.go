@@ -61,6 +61,9 @@ type Version struct {
 	Suites []Accepted `json:"suites"`
 	// Chooses is "server" or "client": whose order counts; empty with one suite.
 	Chooses string `json:"chooses,omitempty"`
+	// Signatures are what it signs handshakes with, in the order in which it
+	// chose. Before TLS 1.2 there was no choice.
+	Signatures []string `json:"signatures"`
 }
 
 // Accepted is a suite that was agreed on.
@@ -222,6 +225,11 @@ func (e *enumerator) all(ctx context.Context, whole bool) {
 	for i, v := range slices.Backward(versions) { // those with many suites first
 		wg.Go(func() { found[i] = e.version(ctx, v) })
 	}
+	var signed [2][]string
+	wg.Go(func() { signed[1] = e.seals(ctx) })
+	if !e.options.Quick {
+		wg.Go(func() { signed[0] = e.signs(ctx) })
+	}
 	wg.Go(func() { e.out.Groups = e.groups(ctx, tls13, func(s Suite) bool { return s.modern() }) })
 	wg.Go(func() { e.out.Curves = e.curves(ctx) })
 	if whole && !e.target.Implicit {
@@ -229,9 +237,17 @@ func (e *enumerator) all(ctx context.Context, whole bool) {
 	}
 	wg.Wait()
 	for _, v := range found {
-		if v != nil {
-			e.out.Versions = append(e.out.Versions, *v)
+		if v == nil {
+			continue
 		}
+		v.Signatures = []string{}
+		switch v.Name {
+		case versionNames[tls12]:
+			v.Signatures = append(v.Signatures, signed[0]...)
+		case versionNames[tls13]:
+			v.Signatures = append(v.Signatures, signed[1]...)
+		}
+		e.out.Versions = append(e.out.Versions, *v)
 	}
 	slices.SortFunc(e.out.Certificates, func(a, b Leaf) int {
 		return strings.Compare(a.Algorithm+a.Fingerprint, b.Algorithm+b.Fingerprint)
@@ -244,29 +260,42 @@ func (e *enumerator) try(ctx context.Context, h hello) (r reply) {
 	if h.serverName == "" {
 		h.serverName = e.options.ServerName
 	}
+	if !e.attempt(ctx, func() error { r = reply{}; return e.exchange(ctx, h, &r) }) {
+		return reply{}
+	}
+	if len(r.chain) > 0 {
+		e.leaf(r.chain)
+	}
+	return r
+}
+
+// attempt makes a connection, and another if it came to nothing. It says whether
+// the server agreed.
+func (e *enumerator) attempt(ctx context.Context, f func() error) bool {
 	var err error
 	for range 2 {
 		if e.over(ctx) {
-			return reply{}
+			return false
 		}
-		r = reply{}
-		err = e.connect(ctx, func() error { return e.exchange(ctx, h, &r) })
-		var refused alert
-		var at *Error
-		switch {
-		case err == nil:
-			if len(r.chain) > 0 {
-				e.leaf(r.chain)
-			}
-			return r
-		case errors.As(err, &refused), errors.Is(err, errHungUp) && errors.As(err, &at) && at.Stage == Handshaking:
-			return reply{}
+		if err = e.connect(ctx, f); err == nil {
+			return true
+		}
+		if refused(err) {
+			return false
 		}
 	}
 	if ctx.Err() == nil {
 		e.note(err)
 	}
-	return reply{}
+	return false
+}
+
+// refused says whether a server did not want a handshake: it said so by an alert,
+// or hung up.
+func refused(err error) bool {
+	var a alert
+	var at *Error
+	return errors.As(err, &a) || errors.Is(err, errHungUp) && errors.As(err, &at) && at.Stage == Handshaking
 }
 
 // exchange sends a hello and reads the answer.

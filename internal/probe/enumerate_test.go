@@ -102,6 +102,7 @@ func TestEnumerate(t *testing.T) {
 		"RSA alone":     "smtpd_tls_chain_files=" + rs + " -o smtpd_tls_protocols=>=TLSv1.2",
 		"ECDSA alone":   "smtpd_tls_chain_files=" + ec + " -o smtpd_tls_protocols=>=TLSv1.2",
 		"TLS 1.3 alone": "smtpd_tls_chain_files=" + ec + " -o smtpd_tls_protocols=TLSv1.3",
+		"TLS 1.3 pair":  "smtpd_tls_chain_files=" + ec + "," + rs + " -o smtpd_tls_protocols=TLSv1.3 -o smtpd_tls_ask_ccert=yes -o smtpd_tls_CAfile=" + rs,
 		"old alone":     "smtpd_tls_chain_files=" + rs + " -o smtpd_tls_protocols=<=TLSv1.1",
 		"server order":  "smtpd_tls_chain_files=" + ec + " -o smtpd_tls_protocols=TLSv1.2 -o tls_preempt_cipherlist=yes -o smtpd_tls_ask_ccert=yes -o smtpd_tls_CAfile=" + rs,
 	}
@@ -139,9 +140,9 @@ func TestEnumerate(t *testing.T) {
 			// one more, for its refusal; where the server chooses, that is found
 			// out by one. Two look around.
 			chains := map[string]int{"TLS 1.0": 2, "TLS 1.1": 2, "TLS 1.2": 4, "TLS 1.3": 2}
-			bound := pairs + 5 - len(e.Versions) + len(e.Groups) + 1 + len(e.Curves) + 2 + 2
+			bound := pairs + 5 - len(e.Versions) + len(e.Groups) + 1 + len(e.Curves) + 2 + 2 + 2
 			for _, v := range e.Versions {
-				bound += chains[v.Name]
+				bound += chains[v.Name] + len(v.Signatures)
 			}
 			if e.Incomplete || e.Handshakes > bound {
 				t.Errorf("%d handshakes for %d pairs, more than %d", e.Handshakes, pairs, bound)
@@ -154,6 +155,22 @@ func TestEnumerate(t *testing.T) {
 			case "weak":
 				if !kinds["RSA"] || !kinds["ECDSA"] || len(e.Groups) < 4 || len(e.Curves) < 4 || !e.Extended || !e.Tickets || pairs != 110 {
 					t.Errorf("%d pairs, %+v", pairs, e)
+				}
+			case "TLS 1.3 alone", "TLS 1.3 pair":
+				want := []string{"ecdsa_secp256r1_sha256"}
+				if name == "TLS 1.3 pair" {
+					want = append(want, "rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384", "rsa_pss_rsae_sha512")
+					if !kinds["RSA"] || !e.AsksCertificate || e.Authorities != 2 {
+						t.Errorf("%+v", e)
+					}
+				}
+				if d := cmp.Diff(want, e.Versions[0].Signatures); d != "" || !kinds["ECDSA"] {
+					t.Errorf("signatures %s, certificates %+v", d, e.Certificates)
+				}
+				for _, c := range e.Certificates {
+					if c.Subject != "CN=mx.example.org" || c.Issuer != "CN=postseal test intermediate" || c.Length != 2 || len(c.Chain) != 1 || c.Chain[0].Subject != c.Issuer || c.Signature != "ECDSA-SHA256" || !c.NotBefore.Before(c.NotAfter) {
+						t.Errorf("%+v", c)
+					}
 				}
 			case "server order":
 				if e.Versions[0].Chooses != "server" || !e.AsksCertificate {

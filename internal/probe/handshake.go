@@ -45,6 +45,9 @@ type Options struct {
 	Timeout time.Duration
 	// Total bounds an enumeration; 0 is two minutes.
 	Total time.Duration
+	// Quick leaves out of an enumeration what is not a version, a suite, a group
+	// or a certificate.
+	Quick bool
 	// Gate is shared by all that is asked of one host at the same time; nil is
 	// one of its own.
 	Gate *Gate

@@ -70,15 +70,24 @@ var groupIDs = func() []uint16 {
 	return out
 }()
 
-// signatures are offered with TLS 1.2 and 1.3 (IANA, "TLS SignatureScheme").
+// signatures are offered with TLS 1.2 and 1.3 (IANA, "TLS SignatureScheme"), each
+// with the kind of key that it takes. Those of TLS 1.2 alone are pairs of hash
+// and key (RFC 5246, section 7.4.1.4.1), which have no other name.
 var signatures = []struct {
 	id   uint16
 	name string
+	key  string
 }{
-	{0x0403, "ECDSA P-256 SHA256"}, {0x0503, "ECDSA P-384 SHA384"}, {0x0603, "ECDSA P-521 SHA512"}, {0x0807, "Ed25519"}, {0x0808, "Ed448"},
-	{0x0804, "RSA-PSS SHA256"}, {0x0805, "RSA-PSS SHA384"}, {0x0806, "RSA-PSS SHA512"}, {0x0809, "RSA-PSS-PSS SHA256"}, {0x080A, "RSA-PSS-PSS SHA384"}, {0x080B, "RSA-PSS-PSS SHA512"},
-	{0x0401, "RSA SHA256"}, {0x0501, "RSA SHA384"}, {0x0601, "RSA SHA512"}, {0x0303, "ECDSA SHA224"}, {0x0301, "RSA SHA224"}, {0x0203, "ECDSA SHA1"}, {0x0201, "RSA SHA1"},
-	{0x0402, "DSA SHA256"}, {0x0202, "DSA SHA1"}, {0x0101, "RSA MD5"},
+	{0x0403, "ecdsa_secp256r1_sha256", "ECDSA"}, {0x0503, "ecdsa_secp384r1_sha384", "ECDSA"}, {0x0603, "ecdsa_secp521r1_sha512", "ECDSA"},
+	{0x081A, "ecdsa_brainpoolP256r1tls13_sha256", "ECDSA"}, {0x081B, "ecdsa_brainpoolP384r1tls13_sha384", "ECDSA"}, {0x081C, "ecdsa_brainpoolP512r1tls13_sha512", "ECDSA"},
+	{0x0807, "ed25519", "EdDSA"}, {0x0808, "ed448", "EdDSA"},
+	{0x0904, "mldsa44", "ML-DSA"}, {0x0905, "mldsa65", "ML-DSA"}, {0x0906, "mldsa87", "ML-DSA"},
+	{0x0804, "rsa_pss_rsae_sha256", "RSA"}, {0x0805, "rsa_pss_rsae_sha384", "RSA"}, {0x0806, "rsa_pss_rsae_sha512", "RSA"},
+	{0x0809, "rsa_pss_pss_sha256", "RSA-PSS"}, {0x080A, "rsa_pss_pss_sha384", "RSA-PSS"}, {0x080B, "rsa_pss_pss_sha512", "RSA-PSS"},
+	{0x0401, "rsa_pkcs1_sha256", "RSA"}, {0x0501, "rsa_pkcs1_sha384", "RSA"}, {0x0601, "rsa_pkcs1_sha512", "RSA"},
+	{0x0303, "sha224,ecdsa", "ECDSA"}, {0x0301, "sha224,rsa", "RSA"}, {0x0203, "ecdsa_sha1", "ECDSA"}, {0x0201, "rsa_pkcs1_sha1", "RSA"},
+	{0x0602, "sha512,dsa", "DSA"}, {0x0502, "sha384,dsa", "DSA"}, {0x0402, "sha256,dsa", "DSA"}, {0x0302, "sha224,dsa", "DSA"}, {0x0202, "sha1,dsa", "DSA"},
+	{0x0103, "md5,ecdsa", "ECDSA"}, {0x0101, "md5,rsa", "RSA"},
 }
 
 func signatureName(id uint16) string {
@@ -156,6 +165,10 @@ func (h hello) extensions(w *writer) {
 	add(11, func() { *w = append(*w, 1, 0) })
 	if h.version >= tls12 {
 		add(13, func() { w.vector(2, func() { w.word(either(h.signatures, signatureIDs)...) }) })
+	}
+	if h.signatures != nil {
+		// The certificates may be signed by anything.
+		add(50, func() { w.vector(2, func() { w.word(signatureIDs...) }) })
 	}
 	add(22, func() {})                               // encrypt then MAC (RFC 7366)
 	add(23, func() {})                               // extended master secret (RFC 7627)
