@@ -1,4 +1,4 @@
-package probe
+package probe_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postseal/internal/lab"
+	"postseal/internal/probe"
 )
 
 // TestBusy: with a Postfix that counts the connections of a client, everybody
@@ -24,35 +25,33 @@ func TestBusy(t *testing.T) {
 		return server.Addrs[0]
 	}
 	t.Run("rate", func(t *testing.T) {
-		addr := limits("smtpd_client_connection_rate_limit = 10\nanvil_rate_time_unit = 2s\n")
-		for range 10 { // what is left of the rate is taken away from the first connection
-			_, _ = Greet(context.Background(), Target{Addr: addr}, Options{})
+		addr := limits("smtpd_client_connection_rate_limit = 20\nanvil_rate_time_unit = 1s\n")
+		for range 20 { // what is left of the rate is taken away from the first connection
+			_, _ = probe.Greet(context.Background(), probe.Target{Addr: addr}, probe.Options{})
 		}
-		gate := NewGate()
-		gate.unit = 300 * time.Millisecond
-		e, err := Enumerate(context.Background(), Target{Addr: addr}, Options{Gate: gate})
+		gate := probe.NewHastyGate(300 * time.Millisecond)
+		e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{Gate: gate})
 		if err != nil || e.Incomplete || len(e.Versions) != 1 || len(e.Versions[0].Suites) != 3 || len(e.Groups) != 5 {
 			t.Fatalf("%+v, %v", e, err)
 		}
 	})
 	t.Run("no end", func(t *testing.T) {
 		addr := limits("smtpd_client_connection_rate_limit = 10\nanvil_rate_time_unit = 1h\n")
-		gate := NewGate()
-		gate.unit = 10 * time.Millisecond
-		e, err := Enumerate(context.Background(), Target{Addr: addr}, Options{Gate: gate})
+		gate := probe.NewHastyGate(10 * time.Millisecond)
+		e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{Gate: gate})
 		if err != nil || !e.Incomplete || !strings.Contains(e.Problem, "421") || strings.Count(e.Problem, "421") != 1 || len(e.Certificates) != 1 {
 			t.Fatalf("%+v, %v", e, err)
 		}
-		e, err = Enumerate(context.Background(), Target{Addr: addr}, Options{Gate: gate})
-		var at *Error
-		if e != nil || !errors.As(err, &at) || at.Stage != Greeting || !strings.Contains(err.Error(), "421") {
+		e, err = probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{Gate: gate})
+		var at *probe.Error
+		if e != nil || !errors.As(err, &at) || at.Stage != probe.Greeting || !strings.Contains(err.Error(), "421") {
 			t.Errorf("%+v, %v", e, err)
 		}
 	})
 	t.Run("time", func(t *testing.T) {
 		addr := limits("smtpd_client_connection_rate_limit = 10\nanvil_rate_time_unit = 1h\n")
 		began := time.Now()
-		e, err := Enumerate(context.Background(), Target{Addr: addr}, Options{Total: time.Second})
+		e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{Total: time.Second})
 		if err != nil || !e.Incomplete || len(e.Certificates) != 1 || time.Since(began) > 3*time.Second {
 			t.Errorf("%+v, %v", e, err)
 		}
@@ -88,27 +87,29 @@ func TestGate(t *testing.T) {
 				_, _ = c.Read(make([]byte, 100))
 				_, _ = fmt.Fprint(c, "250-here\r\n250 STARTTLS\r\n")
 				_, _ = c.Read(make([]byte, 100))
+				_, _ = fmt.Fprint(c, "220 go\r\n")
+				_, _ = c.Read(make([]byte, 4096))
 				mu.Lock()
 				first = false
 				open--
 				mu.Unlock()
-				_, _ = fmt.Fprint(c, "220 go\r\n\x15\x03\x03\x00\x02\x02\x28")
+				_, _ = fmt.Fprint(c, "\x15\x03\x03\x00\x02\x02\x28")
 				_ = c.Close()
 			}()
 		}
 	}()
-	gate := NewGate()
+	gate := probe.NewGate()
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			e, err := Enumerate(context.Background(), Target{Addr: l.Addr().String()}, Options{Gate: gate})
+			e, err := probe.Enumerate(context.Background(), probe.Target{Addr: l.Addr().String()}, probe.Options{Gate: gate})
 			if err != nil || e.Incomplete || len(e.Versions) != 0 || e.Refused == "" {
 				t.Errorf("%+v, %v", e, err)
 			}
 		})
 	}
 	wg.Wait()
-	if most > atOnce || most < 2 {
+	if most > probe.AtOnce || most < 2 {
 		t.Errorf("%d connections at a time", most)
 	}
 }

@@ -103,7 +103,9 @@ func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, total, fmt.Errorf("it took more than %s", total))
 	defer cancel()
-	e := &enumerator{target: t, options: o, gate: o.Gate, out: &Enumeration{Addr: t.Addr, STARTTLS: !t.Implicit, Versions: []Version{}, Groups: []string{}, Curves: []string{}, Certificates: []Leaf{}}}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	e := &enumerator{stop: stop, target: t, options: o, gate: o.Gate, out: &Enumeration{Addr: t.Addr, STARTTLS: !t.Implicit, Versions: []Version{}, Groups: []string{}, Curves: []string{}, Certificates: []Leaf{}}}
 	if e.gate == nil {
 		e.gate = NewGate()
 	}
@@ -124,6 +126,7 @@ func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 
 // enumerator is one enumeration under way.
 type enumerator struct {
+	stop    context.CancelCauseFunc
 	target  Target
 	options Options
 	gate    *Gate
@@ -140,17 +143,12 @@ type enumerator struct {
 func (e *enumerator) note(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.troubles++
 	if e.trouble == nil {
 		e.trouble = err
 	}
-}
-
-// over says whether the server is left alone from now on.
-func (e *enumerator) over(ctx context.Context) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return ctx.Err() != nil || e.troubles >= maxTroubles
+	if e.troubles++; e.troubles >= maxTroubles {
+		e.stop(err)
+	}
 }
 
 // whole makes the first handshake, a whole one, and says whether it succeeded.
@@ -197,6 +195,8 @@ func (e *enumerator) connect(ctx context.Context, f func() error) error {
 			e.gate.fail()
 		case e.gate.busy() <= most:
 			continue
+		default:
+			e.stop(err) // it has been waited for often enough
 		}
 		return err
 	}
@@ -274,9 +274,6 @@ func (e *enumerator) try(ctx context.Context, h hello) (r reply) {
 func (e *enumerator) attempt(ctx context.Context, f func() error) bool {
 	var err error
 	for range 2 {
-		if e.over(ctx) {
-			return false
-		}
 		if err = e.connect(ctx, f); err == nil {
 			return true
 		}

@@ -54,7 +54,7 @@ func TestInjected(t *testing.T) {
 	for name, keeps := range map[string]bool{"keeps it": true, "throws it away": false} {
 		t.Run(name, func(t *testing.T) {
 			addr := careless(t, keeps)
-			e := &enumerator{target: Target{Addr: addr}, gate: NewGate(), out: &Enumeration{}}
+			e := &enumerator{stop: func(error) {}, target: Target{Addr: addr}, gate: NewGate(), out: &Enumeration{}}
 			if injected := e.injected(context.Background()); injected != keeps {
 				t.Errorf("injected %v", injected)
 			}

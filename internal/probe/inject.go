@@ -11,9 +11,6 @@ import (
 // (CVE-2011-0411): its answer comes before that to EHLO. A server that refuses
 // commands that come together is well.
 func (e *enumerator) injected(ctx context.Context) (obeyed bool) {
-	if e.over(ctx) {
-		return false
-	}
 	_ = e.connect(ctx, func() error {
 		c, err := open(ctx, e.target, e.options)
 		if err != nil {
