@@ -114,7 +114,8 @@ func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 		return nil, fmt.Errorf("enumerating %s: %w", t.Addr, err)
 	}
 	e.all(ctx, whole)
-	if ctx.Err() != nil {
+	if end, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(end) {
+		<-ctx.Done()
 		e.note(context.Cause(ctx))
 	}
 	if e.trouble != nil {
@@ -269,8 +270,8 @@ func (e *enumerator) try(ctx context.Context, h hello) (r reply) {
 	return r
 }
 
-// attempt makes a connection, and another if it came to nothing. It says whether
-// the server agreed.
+// attempt makes a connection, and another if it came to nothing; silence was
+// waited for long enough. It says whether the server agreed.
 func (e *enumerator) attempt(ctx context.Context, f func() error) bool {
 	var err error
 	for range 2 {
@@ -280,8 +281,12 @@ func (e *enumerator) attempt(ctx context.Context, f func() error) bool {
 		if refused(err) {
 			return false
 		}
+		if errors.Is(err, errSilent) {
+			break
+		}
 	}
-	if ctx.Err() == nil {
+	// The end of all the time that there was is not this server's silence.
+	if end, ok := ctx.Deadline(); ctx.Err() == nil && (!ok || time.Now().Before(end)) {
 		e.note(err)
 	}
 	return false

@@ -40,6 +40,9 @@ func NewGate() *Gate { return &Gate{limit: 1, unit: time.Second} }
 
 // enter waits for a place.
 func (g *Gate) enter(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	g.mu.Lock()
 	if !g.paused && g.inside < g.limit && len(g.waiting) == 0 {
 		g.inside++

@@ -16,6 +16,7 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 	p.fact("EHLO in TLS", strings.Join(e.After, ", "))
 	for _, l := range e.Certificates {
 		p.fact("certificate", fmt.Sprintf("%s %d for %s until %s, SHA-256 %.16s…", l.Algorithm, l.Bits, strings.Join(l.Names, ", "), l.NotAfter.UTC().Format(time.DateOnly), l.Fingerprint))
+		p.fact("", fmt.Sprintf("of %s, signed with %s, %d in the chain", l.Issuer, l.Signature, l.Length))
 	}
 	p.fact("groups", strings.Join(e.Groups, ", "))
 	p.fact("curves of TLS 1.2", strings.Join(e.Curves, ", "))
@@ -36,6 +37,9 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 	if e.Injected {
 		p.printf("%s a command sent in clear text was obeyed inside TLS (CVE-2011-0411)\n", p.bad())
 	}
+	if e.Refused != "" {
+		p.indented(p.bad()+" ", 2, "a client of today gets no TLS: "+e.Refused)
+	}
 	for _, v := range e.Versions {
 		order := ""
 		if v.Chooses != "" {
@@ -52,9 +56,15 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 			}
 			p.printf("  %s  %s\n", fmt.Sprintf("%-32s", s.OpenSSL), detail)
 		}
+		if len(v.Signatures) > 0 {
+			p.indented(p.paint(quiet, "  signs with  "), 14, strings.Join(v.Signatures, ", "))
+		}
 	}
 	if len(e.Versions) == 0 {
 		p.printf("%s no TLS that could be agreed on\n", p.bad())
+	}
+	if e.Incomplete {
+		p.indented(p.note()+" ", 2, "not all could be asked: "+e.Problem)
 	}
 	p.printf("%d handshakes in %s; no mail was sent.\n", e.Handshakes, e.Took.Round(time.Millisecond).String())
 }

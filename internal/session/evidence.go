@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -71,15 +70,14 @@ func (s *Session) live(ctx context.Context, wg *sync.WaitGroup) []audit.Live {
 			out = append(out, audit.Live{Listener: l})
 		}
 	}
+	gate := probe.NewGate() // they are all of one host
 	for i := range out {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			l := &out[i]
-			ctx, cancel := context.WithTimeoutCause(ctx, liveTime, errors.New("it took too long"))
-			defer cancel()
 			target := probe.Target{Addr: l.Listener.Addr, Implicit: l.Listener.Wrapper, Proxy: l.Listener.Proxy}
-			l.Seen, l.Err = probe.Enumerate(ctx, target, probe.Options{Dial: s.Machine.Dial})
+			l.Seen, l.Err = probe.Enumerate(ctx, target, probe.Options{Dial: s.Machine.Dial, Gate: gate, Total: liveTime})
 		}()
 	}
 	return out
