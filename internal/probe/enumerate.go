@@ -105,7 +105,7 @@ func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	e := &enumerator{stop: stop, target: t, options: o, gate: o.Gate, out: &Enumeration{Addr: t.Addr, STARTTLS: !t.Implicit, Versions: []Version{}, Groups: []string{}, Curves: []string{}, Certificates: []Leaf{}}}
+	e := &enumerator{stop: stop, target: t, options: o, gate: o.Gate, out: Nothing(t)}
 	if e.gate == nil {
 		e.gate = NewGate()
 	}
@@ -123,6 +123,19 @@ func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 	}
 	e.out.Handshakes, e.out.Took = int(e.count.Load()), time.Since(began)
 	return e.out, nil
+}
+
+// Nothing is what is known of a server of which nothing was seen.
+func Nothing(t Target) *Enumeration {
+	return &Enumeration{Addr: t.Addr, STARTTLS: !t.Implicit, Versions: []Version{}, Groups: []string{}, Curves: []string{}, Certificates: []Leaf{}}
+}
+
+// Chains are the certificates as they came, each with what came behind it.
+func (e *Enumeration) Chains() (out [][][]byte) {
+	for _, c := range e.Certificates {
+		out = append(out, c.Raw)
+	}
+	return out
 }
 
 // enumerator is one enumeration under way.
