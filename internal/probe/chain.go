@@ -13,7 +13,7 @@ import (
 
 // branches is how many chains a version gets, beside each other. A chain more
 // costs a handshake more, and makes the longest wait shorter.
-var branches = map[uint16]int{ssl30: 1, tls10: 2, tls11: 2, tls12: 4, tls13: 1}
+var branches = map[uint16]int{ssl30: 1, tls10: 1, tls11: 1, tls12: 3, tls13: 1}
 
 // version enumerates the suites of one version, or returns nil if it is not
 // taken.
@@ -22,12 +22,7 @@ var branches = map[uint16]int{ssl30: 1, tls10: 2, tls11: 2, tls12: 4, tls13: 1}
 // same, the server chooses: one chain shows its order. If not, the client's order
 // counts, and what is left can be asked for in several chains at once.
 func (e *enumerator) version(ctx context.Context, v uint16) *Version {
-	var left []uint16
-	for _, s := range suites {
-		if s.modern() == (v == tls13) {
-			left = append(left, s.ID)
-		}
-	}
+	left := suitesOf(v)
 	first := e.try(ctx, hello{version: v, suites: left, compress: v == tls12})
 	if !first.accepted {
 		return nil
@@ -94,13 +89,7 @@ func accepted(r reply) Accepted {
 }
 
 // groups enumerates the groups that a version takes with some suites.
-func (e *enumerator) groups(ctx context.Context, v uint16, with func(Suite) bool) []string {
-	var ids []uint16
-	for _, s := range suites {
-		if with(s) {
-			ids = append(ids, s.ID)
-		}
-	}
+func (e *enumerator) groups(ctx context.Context, v uint16, ids []uint16) []string {
 	out, left := []string{}, groupIDs
 	for len(left) > 0 {
 		r := e.try(ctx, hello{version: v, suites: ids, groups: left})
@@ -135,17 +124,34 @@ func curveOf(chain [][]byte) uint16 {
 }
 
 // curves enumerates the groups of TLS 1.2. Suites that need no certificate of
-// ECDSA are asked for first: with one, its curve must stay among what is
-// offered. A client that puts it last learns of the others all the same, unless
-// the server chooses.
+// ECDSA are asked for first, those that need none at all before others, since
+// the server signs nothing then: with ECDSA the curve of the certificate must
+// stay among what is offered. A client that puts it last learns of the others
+// all the same, unless the server chooses.
 func (e *enumerator) curves(ctx context.Context) []string {
-	for _, kinds := range [][]string{{"_ECDH_anon_", "_ECDHE_RSA_"}, {"_ECDHE_ECDSA_"}} {
-		out := e.groups(ctx, tls12, func(s Suite) bool {
-			return slices.ContainsFunc(kinds, func(k string) bool { return strings.Contains(s.Name, k) })
-		})
-		if len(out) > 0 {
-			return out
+	others := append(suitesWith("_ECDH_anon_"), suitesWith("_ECDHE_RSA_")...)
+	if out := e.groups(ctx, tls12, others); len(out) > 0 {
+		return out
+	}
+	return e.groups(ctx, tls12, suitesWith("_ECDHE_ECDSA_"))
+}
+
+// suitesWith are the suites before TLS 1.3 whose names have a part.
+func suitesWith(part string) (ids []uint16) {
+	for _, s := range suites {
+		if strings.Contains(s.Name, part) {
+			ids = append(ids, s.ID)
 		}
 	}
-	return []string{}
+	return ids
+}
+
+// suitesOf are all suites of a version.
+func suitesOf(v uint16) (ids []uint16) {
+	for _, s := range suites {
+		if s.modern() == (v == tls13) {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
 }

@@ -11,6 +11,7 @@ import (
 	"net/textproto"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -94,6 +95,8 @@ func open(ctx context.Context, t Target, o Options) (*conversation, error) {
 // Close leaves.
 func (c *conversation) Close() error {
 	c.forget()
+	readers.Put(c.in)
+	c.in = nil
 	return c.Conn.Close()
 }
 
@@ -101,11 +104,13 @@ func (c *conversation) Close() error {
 func (c *conversation) use(conn net.Conn) {
 	c.Conn, c.left = conn, maxText
 	if c.in == nil {
-		c.in = bufio.NewReader(conn)
-		return
+		c.in = readers.Get().(*bufio.Reader)
 	}
 	c.in.Reset(conn)
 }
+
+// readers are used again: there are hundreds of conversations, four at a time.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxLine) }}
 
 const heloName = "postseal.invalid"
 

@@ -244,7 +244,7 @@ func (e *enumerator) all(ctx context.Context, whole bool) {
 	if !e.options.Quick {
 		wg.Go(func() { signed[0] = e.signs(ctx) })
 	}
-	wg.Go(func() { e.out.Groups = e.groups(ctx, tls13, func(s Suite) bool { return s.modern() }) })
+	wg.Go(func() { e.out.Groups = e.groups(ctx, tls13, suitesOf(tls13)) })
 	wg.Go(func() { e.out.Curves = e.curves(ctx) })
 	if whole && !e.target.Implicit {
 		wg.Go(func() { e.out.Injected = e.injected(ctx) })
@@ -320,6 +320,9 @@ func (e *enumerator) exchange(ctx context.Context, h hello, r *reply) error {
 		return err
 	}
 	defer c.Close()
+	if e.options.asked != nil {
+		e.options.asked(h)
+	}
 	if _, err := c.Write(h.marshal()); err != nil {
 		return &Error{e.target.Addr, Handshaking, verdict(err)}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // reply is what a server says to a hello, up to TLS 1.2 all of its first flight.
@@ -69,20 +70,25 @@ func record(in io.Reader, buf []byte) (kind byte, body, grown []byte, err error)
 	return kind, body, buf, nil
 }
 
+// buffers are for records, and used again.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+
 // warned says whether an alert may be passed over.
 func warned(body []byte) bool { return len(body) >= 2 && body[0] == 1 && body[1] == unrecognized }
 
 // read takes a server's first flight: up to ServerHelloDone with TLS 1.2 and
 // older, the ServerHello with TLS 1.3. An alert is an error.
 func (r *reply) read(in io.Reader) error {
-	var buf []byte
+	kept := buffers.Get().(*[]byte)
+	defer buffers.Put(kept)
+	buf := *kept
 	messages := messages{each: r.message}
 	for total := 0; total < maxFlight; {
 		kind, body, grown, err := record(in, buf)
 		if err != nil {
 			return err
 		}
-		buf = grown
+		buf, *kept = grown, grown
 		total += 5 + len(body)
 		switch {
 		case kind == 21 && warned(body):
@@ -106,8 +112,11 @@ type messages struct {
 }
 
 func (m *messages) add(body []byte) (done bool, err error) {
-	m.pending = append(m.pending, body...)
-	rest := m.pending
+	rest := body
+	if len(m.pending) > 0 {
+		m.pending = append(m.pending, body...)
+		rest = m.pending
+	}
 	for len(rest) >= 4 {
 		length := int(rest[1])<<16 | int(rest[2])<<8 | int(rest[3])
 		if length > maxFlight {
@@ -121,7 +130,7 @@ func (m *messages) add(body []byte) (done bool, err error) {
 		}
 		rest = rest[4+length:]
 	}
-	m.pending = m.pending[:copy(m.pending, rest)]
+	m.pending = append([]byte{}, rest...)
 	return false, nil
 }
 

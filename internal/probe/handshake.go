@@ -51,6 +51,8 @@ type Options struct {
 	// Gate is shared by all that is asked of one host at the same time; nil is
 	// one of its own.
 	Gate *Gate
+	// asked is told of every hello; it may be nil.
+	asked func(hello)
 }
 
 // Result is what the server said.

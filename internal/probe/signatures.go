@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"slices"
-	"strings"
 )
 
 // seals finds what a server signs handshakes of TLS 1.3 with, and notes the
@@ -39,12 +38,7 @@ func (e *enumerator) seals(ctx context.Context) (names []string) {
 
 // signs finds what a server signs handshakes of TLS 1.2 with.
 func (e *enumerator) signs(ctx context.Context) (names []string) {
-	var ids []uint16
-	for _, s := range suites {
-		if !s.Anonymous() && (strings.Contains(s.Name, "_ECDHE_") || strings.Contains(s.Name, "_DHE_")) {
-			ids = append(ids, s.ID)
-		}
-	}
+	ids := append(suitesWith("_ECDHE_"), suitesWith("_DHE_")...)
 	for left := signatureIDs; len(left) > 0; {
 		r := e.try(ctx, hello{version: tls12, suites: ids, signatures: left})
 		if !r.accepted || !slices.Contains(left, r.signature) {
