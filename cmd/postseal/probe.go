@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -174,6 +175,9 @@ func (a *app) shake(targets []target) []report.Endpoint {
 	out := make([]report.Endpoint, len(targets))
 	gates := map[string]*probe.Gate{}
 	places := make(chan struct{}, hostsAtOnce)
+	// One thread is enough to wait for others, and a server on this machine gets
+	// the rest of it.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var wg sync.WaitGroup
 	for i, t := range targets {
 		if gates[t.host] == nil {

@@ -29,7 +29,7 @@ func (e *enumerator) version(ctx context.Context, v uint16) *Version {
 	}
 	if v == tls12 {
 		e.mu.Lock()
-		e.out.Extended, e.out.MACLater, e.out.Tickets, e.out.Compressed = first.extended, first.macLater, first.tickets, first.compressed
+		e.out.Extended, e.out.MACLater, e.out.Tickets, e.out.Compressed, e.out.Secure = first.extended, first.macLater, first.tickets, first.compressed, first.secure
 		e.out.AsksCertificate, e.out.Authorities = e.out.AsksCertificate || first.asksCertificate, max(e.out.Authorities, first.authorities)
 		e.mu.Unlock()
 	}

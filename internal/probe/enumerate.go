@@ -36,6 +36,16 @@ type Enumeration struct {
 	MACLater   bool `json:"encrypt_then_mac"`
 	Tickets    bool `json:"tickets"`
 	Compressed bool `json:"compression"`
+	// Secure is what it answers about secure renegotiation (RFC 5746), Anew whether
+	// it lets a client negotiate anew within a connection; Anew is nil if that
+	// could not be tried. Both are of TLS 1.2.
+	Secure bool  `json:"secure_renegotiation"`
+	Anew   *bool `json:"client_renegotiation"`
+	// Resumes is how a session can be taken up again: "TLS 1.2 session id", "TLS
+	// 1.2 ticket", "TLS 1.3 ticket". Names is what it does with the name that a
+	// client asks for (SNI). A quick look asks for neither.
+	Resumes []string `json:"resumption"`
+	Names   []Named  `json:"server_names"`
 	// AsksCertificate says that it asks for a client certificate, and Authorities
 	// how many CAs it names then.
 	AsksCertificate bool `json:"asks_certificate"`
@@ -43,7 +53,8 @@ type Enumeration struct {
 	// Injected says that a command sent in clear text was obeyed inside TLS
 	// (CVE-2011-0411).
 	Injected bool `json:"injection"`
-	// Refused is why a client of today gets no TLS, if it gets none.
+	// Refused is why a whole handshake failed, if it did. It is made with what
+	// Go's crypto/tls offers: no DHE, no RSA key exchange, nothing anonymous.
 	Refused string `json:"refused,omitempty"`
 	// Incomplete says that not all could be asked, and Problem why not.
 	Incomplete bool   `json:"incomplete"`
@@ -74,6 +85,15 @@ type Accepted struct {
 	Group     string `json:"group,omitempty"`
 	DHBits    int    `json:"dh_bits,omitempty"`
 	Signature string `json:"signature,omitempty"`
+}
+
+// Named is what a client gets that asks for a name, or for none.
+type Named struct {
+	Name string `json:"name"`
+	// Refused is why the handshake failed; else Certificate is the digest of the
+	// leaf that was shown.
+	Refused     string `json:"refused,omitempty"`
+	Certificate string `json:"sha256,omitempty"`
 }
 
 // versionNames are the names of what goes over the wire.
@@ -127,7 +147,7 @@ func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 
 // Nothing is what is known of a server of which nothing was seen.
 func Nothing(t Target) *Enumeration {
-	return &Enumeration{Addr: t.Addr, STARTTLS: !t.Implicit, Versions: []Version{}, Groups: []string{}, Curves: []string{}, Certificates: []Leaf{}}
+	return &Enumeration{Addr: t.Addr, STARTTLS: !t.Implicit, Versions: []Version{}, Groups: []string{}, Curves: []string{}, Certificates: []Leaf{}, Resumes: []string{}, Names: []Named{}}
 }
 
 // Chains are the certificates as they came, each with what came behind it.
@@ -145,6 +165,9 @@ type enumerator struct {
 	options Options
 	gate    *Gate
 	count   atomic.Int64
+	// first is what the first handshake showed, and firstErr why it failed.
+	first    Result
+	firstErr error
 
 	mu       sync.Mutex
 	out      *Enumeration
@@ -172,6 +195,7 @@ func (e *enumerator) whole(ctx context.Context) (bool, error) {
 		r, err = Handshake(ctx, e.target, e.options)
 		return err
 	})
+	e.first, e.firstErr = r, err
 	e.out.Greeting, e.out.Before, e.out.After, e.out.AsksCertificate = r.Greeting, r.Capabilities, r.Inside, r.AsksCertificate
 	if len(r.Certs) > 0 {
 		var chain [][]byte
@@ -184,6 +208,9 @@ func (e *enumerator) whole(ctx context.Context) (bool, error) {
 	switch {
 	case err == nil:
 		return true, nil
+	case r.Version != "" && ctx.Err() == nil: // TLS there is, whatever speaks within it
+		e.out.Refused = fmt.Sprintf("%s: %v", Inside, err)
+		return false, nil
 	case errors.As(err, &at) && (at.Stage == Handshaking || at.Stage == Inside):
 		e.out.Refused = fmt.Sprintf("%s: %v", at.Stage, at.Err)
 		return false, nil
@@ -243,6 +270,9 @@ func (e *enumerator) all(ctx context.Context, whole bool) {
 	wg.Go(func() { signed[1] = e.seals(ctx) })
 	if !e.options.Quick {
 		wg.Go(func() { signed[0] = e.signs(ctx) })
+		wg.Go(func() { e.out.Resumes = e.resumes(ctx) })
+		wg.Go(func() { e.out.Names = e.names(ctx) })
+		wg.Go(func() { e.out.Anew = e.anew(ctx) })
 	}
 	wg.Go(func() { e.out.Groups = e.groups(ctx, tls13, suitesOf(tls13)) })
 	wg.Go(func() { e.out.Curves = e.curves(ctx) })
@@ -310,7 +340,7 @@ func (e *enumerator) attempt(ctx context.Context, f func() error) bool {
 func refused(err error) bool {
 	var a alert
 	var at *Error
-	return errors.As(err, &a) || errors.Is(err, errHungUp) && errors.As(err, &at) && at.Stage == Handshaking
+	return errors.As(err, &a) || errors.Is(err, errDeclined) || errors.Is(err, errHungUp) && errors.As(err, &at) && at.Stage == Handshaking
 }
 
 // exchange sends a hello and reads the answer.

@@ -26,8 +26,9 @@ type hello struct {
 	// compress offers DEFLATE (RFC 3749).
 	compress   bool
 	serverName string
-	// session and ticket are of a connection before, to be taken up again.
-	session, ticket []byte
+	// session is the number of a session, to be taken up again.
+	session  []byte
+	noTicket bool
 	// share is a key share of the group.
 	group uint16
 	share []byte
@@ -170,9 +171,11 @@ func (h hello) extensions(w *writer) {
 		// The certificates may be signed by anything.
 		add(50, func() { w.vector(2, func() { w.word(signatureIDs...) }) })
 	}
-	add(22, func() {})                               // encrypt then MAC (RFC 7366)
-	add(23, func() {})                               // extended master secret (RFC 7627)
-	add(35, func() { *w = append(*w, h.ticket...) }) // tickets (RFC 5077)
+	add(22, func() {}) // encrypt then MAC (RFC 7366)
+	add(23, func() {}) // extended master secret (RFC 7627)
+	if !h.noTicket {
+		add(35, func() {}) // tickets (RFC 5077)
+	}
 	if h.verified != nil {
 		add(0xFF01, func() { w.vector(1, func() { *w = append(*w, h.verified...) }) })
 	}

@@ -27,6 +27,8 @@ type wire struct {
 	in *bufio.Reader
 }
 
+func reader(r io.Reader) *bufio.Reader { return bufio.NewReader(r) }
+
 func (w wire) say(text string) { _, _ = io.WriteString(w, text) }
 
 func (w wire) hear() { _, _ = w.in.ReadString('\n') }
