@@ -10,6 +10,6 @@ var Rules = []Rule{
 	snd011, snd012, snd013, snd014, snd015, snd016, snd017, snd018, snd019, snd020,
 	snd021, snd022, snd023, snd024, snd025, snd026, crt001, crt002, crt003, crt004,
 	crt005, crt006, crt007, crt008, crt009, crt010, crt011, crt012, crt013, crt014,
-	crt015, crt016, crt017, crt018, pub001, pub002, pub003, cfg001, cfg002, cfg003,
+	crt015, crt016, crt017, crt018, pub001, pub002, pub003, pub004, pub005, pub006, pub007, pub008, pub009, pub010, pub011, cfg001, cfg002, cfg003,
 	cfg004, cfg005, cfg006, cfg007, cfg008, cfg009, cfg010, cfg011, cfg012,
 }

@@ -2,11 +2,13 @@ package session
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"postseal/internal/audit"
 	"postseal/internal/detect"
+	"postseal/internal/domain"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
 )
@@ -29,6 +31,7 @@ func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, erro
 	e := &audit.Evidence{Facts: s.Facts}
 	var wg sync.WaitGroup
 	if g.Live {
+		wg.Go(func() { e.Domains = s.domains(ctx) })
 		e.Live = s.live(ctx, &wg)
 		if len(e.Live) == 0 {
 			e.NotLive = "no listener of it takes mail from others"
@@ -59,7 +62,39 @@ func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, erro
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
+	e.Judge()
 	return e, nil
+}
+
+const (
+	// maxDomains is for how many domains of this server it is asked what they
+	// publish, and domainTime how long.
+	maxDomains = 10
+	domainTime = 20 * time.Second
+)
+
+// domains asks what this server's own domains publish. Those that do not answer,
+// or whose mail goes elsewhere, are left out.
+func (s *Session) domains(ctx context.Context) []*domain.Domain {
+	names, _ := s.Facts.Domains()
+	if len(s.Facts.Resolver.Servers) == 0 || s.Facts.Role == detect.Sender {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, domainTime)
+	defer cancel()
+	names = names[:min(len(names), maxDomains)]
+	found := make([]*domain.Domain, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() {
+			d, err := domain.Look(ctx, s.Machine, name, domain.Options{Resolver: s.Facts.Resolver.Servers[0]})
+			if err == nil && slices.ContainsFunc(d.MX, func(x domain.MX) bool { return slices.Contains(s.Facts.NeededNames(), x.Name) }) {
+				found[i] = d
+			}
+		})
+	}
+	wg.Wait()
+	return slices.DeleteFunc(found, func(d *domain.Domain) bool { return d == nil })
 }
 
 // live shakes hands with the listeners. Several at one address are one.
