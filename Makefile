@@ -66,8 +66,10 @@ bench:
 
 ## make bench-probe  postseal probe against sslscan, nmap and testssl, side by side
 bench-probe:
-	@sh .ci/install $(TOOLS) sslscan nmap testssl
-	$(GO) test -count=1 -timeout 20m -run 'TestPeers$$' ./internal/probe -peers -v
+	@sh .ci/install $(TOOLS) sslscan nmap testssl npm
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	npm install --silent --no-audit --no-fund --prefix $$dir/node24 node@24 && \
+	$(GO) test -count=1 -timeout 20m -run 'TestPeers$$|TestMLKEM$$' ./internal/probe -peers -nodes $$dir -v
 
 ## make probe-oracles  postseal probe on the OpenSSL of other times: 1.0.2 (node 4) and 3.5 (node 24)
 probe-oracles:

@@ -49,7 +49,7 @@ func ParseReports(text string) ([]string, error) {
 		to = strings.TrimSpace(to)
 		u, err := url.Parse(to)
 		if err != nil || u.Scheme != "mailto" && u.Scheme != "https" || u.Scheme == "mailto" && !strings.Contains(u.Opaque, "@") || u.Scheme == "https" && u.Host == "" {
-			return nil, fmt.Errorf("rua %.80q is neither mailto: nor https:", to)
+			return nil, fmt.Errorf("rua %.80q is no address with mailto: or https: before it", to)
 		}
 		out = append(out, to)
 	}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -254,7 +256,8 @@ func TestOldOpenSSL(t *testing.T) {
 	}
 }
 
-// TestMLKEM: all six groups with ML-KEM, on a server that has them all.
+// TestMLKEM: all six groups with ML-KEM, on a server that has them all. In the
+// race it is said how many of them the others name.
 func TestMLKEM(t *testing.T) {
 	target := node(t, "node24", `{ecdhCurve: 'X25519MLKEM768:SecP256r1MLKEM768:SecP384r1MLKEM1024:MLKEM512:MLKEM768:MLKEM1024:X25519:P-256'}`)
 	e, err := probe.Enumerate(context.Background(), target, probe.Options{})
@@ -271,4 +274,21 @@ func TestMLKEM(t *testing.T) {
 	if d := cmp.Diff([]string{"MLKEM1024", "MLKEM512", "MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "X25519MLKEM768"}, got); d != "" {
 		t.Error(d)
 	}
+	if !*peers {
+		return
+	}
+	name := regexp.MustCompile(`(?i)\w*ML-?KEM\w*`)
+	fmt.Printf("of 6 groups with ML-KEM: postseal %d", len(got))
+	for _, argv := range [][]string{
+		{"sslscan", "--no-colour", target.Addr},
+		{"nmap", "-Pn", "-n", "-p", target.Addr[strings.LastIndexByte(target.Addr, ':')+1:], "--script", "+ssl-enum-ciphers", "127.0.0.1"},
+		{"testssl", "--warnings", "off", "--quiet", "--color", "0", "-n", "none", "-f", target.Addr},
+	} {
+		names := map[string]bool{}
+		for _, n := range name.FindAllString(spend(t, argv[0], argv[1:]...).said, -1) {
+			names[strings.ToLower(n)] = true
+		}
+		fmt.Printf(", %s %d", argv[0], len(names))
+	}
+	fmt.Println()
 }
