@@ -155,6 +155,11 @@ func TestEnumerate(t *testing.T) {
 				if !kinds["RSA"] || !kinds["ECDSA"] || len(e.Groups) < 4 || len(e.Curves) < 4 || !e.Extended || !e.Tickets || pairs != 110 {
 					t.Errorf("%d pairs, %+v", pairs, e)
 				}
+				// What Postfix is known for: no renegotiation, tickets, and one
+				// certificate for every name.
+				if !e.Secure || e.Anew == nil || *e.Anew || !slices.Contains(e.Resumes, "TLS 1.3 ticket") || len(e.Names) != 2 || e.Names[0].Certificate == "" || e.Names[0] == e.Names[1] || e.Names[0].Certificate != e.Names[1].Certificate {
+					t.Errorf("secure %v, anew %v, %v, %+v", e.Secure, e.Anew, e.Resumes, e.Names)
+				}
 			case "TLS 1.3 alone", "TLS 1.3 pair":
 				want := []string{"ecdsa_secp256r1_sha256"}
 				if name == "TLS 1.3 pair" {
