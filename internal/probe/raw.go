@@ -13,22 +13,15 @@ func Anonymous(ctx context.Context, t Target, o Options) (taken bool, err error)
 		return false, err
 	}
 	defer c.Close()
-	h := hello{version: tls12}
-	for _, suite := range suites {
-		if suite.Anonymous() {
-			h.suites = append(h.suites, suite.ID)
-		}
-	}
+	h := hello{version: tls12, suites: suitesWith("_anon_")}
 	if _, err := c.Write(h.marshal()); err != nil {
 		return false, &Error{t.Addr, Handshaking, err}
 	}
 	var r reply
-	err = r.read(c.in)
-	if errors.Is(err, errHungUp) || r.accepted {
-		err = nil // hung up without an alert, or its answer is enough
-	}
-	if err != nil {
-		return false, &Error{t.Addr, Handshaking, err}
+	if err := r.read(c.in); err != nil && !r.accepted {
+		if err = (&Error{t.Addr, Handshaking, err}); !refused(err) {
+			return false, err
+		}
 	}
 	return r.accepted, nil
 }
