@@ -7,6 +7,7 @@
 package domain
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -123,7 +124,9 @@ func Look(ctx context.Context, m host.Reader, name string, o Options) (*Domain, 
 	if len(d.MX) == 0 && !d.Silent { // RFC 5321, section 5.1: the domain itself
 		d.MX = append(d.MX, MX{Name: name})
 	}
-	slices.SortStableFunc(d.MX, func(a, b MX) int { return a.Preference - b.Preference })
+	slices.SortFunc(d.MX, func(a, b MX) int {
+		return cmp.Or(a.Preference-b.Preference, strings.Compare(a.Name, b.Name))
+	})
 	d.MX = d.MX[:min(len(d.MX), maxMX)]
 	var wg sync.WaitGroup
 	for i := range d.MX {
@@ -184,6 +187,8 @@ func (x *MX) look(ctx context.Context, m host.Reader, o Options, signed bool) {
 		}
 		x.DANE.Records = append(x.DANE.Records, r)
 	}
+	// Resolvers answer in another order each time.
+	slices.SortFunc(x.DANE.Records, func(a, b Record) int { return strings.Compare(b.Text, a.Text) })
 	switch {
 	case len(x.DANE.Records) == 0 || x.DANE.State == Failed:
 	case a.AD && vouched:
