@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl pkill unbound unbound-control
 
-.PHONY: help build install demo test faults check alldns fuzz bench bench-probe screenshots step-ca versions clean
+.PHONY: help build install demo test faults check alldns fuzz bench bench-probe probe-oracles screenshots step-ca versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -66,8 +66,17 @@ bench:
 
 ## make bench-probe  postseal probe against sslscan, nmap and testssl, side by side
 bench-probe:
-	@sh .ci/install $(TOOLS) sslscan nmap testssl
-	$(GO) test -count=1 -timeout 20m -run 'TestPeers$$' ./internal/probe -peers -v
+	@sh .ci/install $(TOOLS) sslscan nmap testssl npm
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	npm install --silent --no-audit --no-fund --prefix $$dir/node24 node@24 && \
+	$(GO) test -count=1 -timeout 20m -run 'TestPeers$$|TestMLKEM$$' ./internal/probe -peers -nodes $$dir -v
+
+## make probe-oracles  postseal probe on the OpenSSL of other times: 1.0.2 (node 4) and 3.5 (node 24)
+probe-oracles:
+	@sh .ci/install $(TOOLS) npm
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	for n in 4 24; do npm install --silent --no-audit --no-fund --prefix $$dir/node$$n node@$$n || exit 1; done; \
+	$(GO) test -count=1 -run 'TestOldOpenSSL|TestMLKEM' -v ./internal/probe -nodes $$dir
 
 ## make screenshots  the pictures, from the stories that test the same screens
 screenshots:

@@ -1,58 +1,228 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net"
+	"runtime"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"postseal/internal/detect"
+	"postseal/internal/domain"
 	"postseal/internal/hint"
 	"postseal/internal/probe"
+	"postseal/internal/report"
 )
 
+const (
+	// maxTargets bounds how many servers one run looks at, and hostsAtOnce how
+	// many of them at the same time.
+	maxTargets  = 64
+	hostsAtOnce = 4
+)
+
+// probing is what the flags of probe say.
+type probing struct {
+	implicit, quick, schema bool
+	sni, port, resolver     string
+	domains                 []string
+	timeout                 time.Duration
+}
+
 func (a *app) probeCmd() *cobra.Command {
-	var o struct {
-		implicit bool
-		sni      string
-	}
+	var o probing
 	cmd := &cobra.Command{
-		Use:   "probe HOST[:PORT]",
-		Short: "See from outside what TLS a mail server takes: versions, suites, groups, certificates",
-		Long: `probe opens connections to a mail server and finds out which versions of TLS it takes, every suite of each, in whose
+		Use:   "probe [HOST[:PORT]]...",
+		Short: "See from outside what TLS mail servers take: versions, suites, groups, certificates",
+		Long: `probe opens connections to mail servers and finds out which versions of TLS they take, every suite of each, in whose
 order, the groups, the signatures, and the certificates. It never sends mail: each connection ends in the middle of a
-handshake. There are four at most at a time, and fewer if the server is busy. The port is 25, and TLS starts by STARTTLS;
-on port 465 it starts at once.
+handshake. A host gets four at most at a time, and fewer if it is busy. The port is 25, and TLS starts by STARTTLS; on
+port 465 it starts at once.
+
+With --mx it looks at all servers of a domain, and whether they keep what the domain promises: DANE (RFC 7672), where your
+resolver must validate DNSSEC, and MTA-STS (RFC 8461). It ends with 3 if a promise is not kept, or if a server of several
+could not be seen.
 
 The other side logs every handshake that is not finished: on a server of somebody else's, ask first.
 `,
-		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			addr := args[0]
-			host, port, err := net.SplitHostPort(addr)
-			if err != nil {
-				host, port = addr, "25"
+			if o.schema {
+				_, err := a.out.Write(report.ProbeSchema)
+				return err
 			}
-			if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || host == "" {
-				return usageError{hint.New(addr+" is no host and port", "write mx.example.org, mx.example.org:587 or [2001:db8::1]:25")}
-			}
-			sni := o.sni
-			if sni == "" && net.ParseIP(host) == nil {
-				sni = host
-			}
-			done := a.waiting("shaking hands with " + host)
-			e, err := probe.Enumerate(a.ctx, probe.Target{Addr: net.JoinHostPort(host, port), Implicit: o.implicit || port == "465"}, probe.Options{ServerName: sni})
-			done()
-			if err != nil {
-				return hint.Wrap(err, "is it a mail server, and may this machine reach it? Many networks close port 25 to the outside")
-			}
-			if a.json {
-				return a.printer(a.out).JSON(e)
-			}
-			a.printer(a.out).Enumeration(e)
-			return nil
+			return a.probe(o, args)
 		},
 	}
-	cmd.Flags().BoolVar(&o.implicit, "implicit", false, "TLS starts at once, without STARTTLS")
-	cmd.Flags().StringVar(&o.sni, "server-name", "", "ask for the certificate of this `name` (default: HOST)")
+	f := cmd.Flags()
+	f.BoolVar(&o.implicit, "implicit", false, "TLS starts at once, without STARTTLS")
+	f.StringVar(&o.sni, "server-name", "", "ask for the certificate of this `name` (default: HOST)")
+	f.StringArrayVar(&o.domains, "mx", nil, "look at the servers of this `domain`, and at what it publishes; may be given again")
+	f.StringVar(&o.port, "port", "25", "`port` of hosts that are given without one")
+	f.StringVar(&o.resolver, "resolver", "", "DNS server to ask for --mx, `address:port` (default: the first of /etc/resolv.conf)")
+	f.DurationVar(&o.timeout, "timeout", 2*time.Minute, "`time` for each server; what was found until then is said")
+	f.BoolVar(&o.quick, "quick", false, "only versions, suites, groups and certificates: fewer connections")
+	f.BoolVar(&o.schema, "schema", false, "print the JSON schema of what --json prints, and stop")
 	return cmd
+}
+
+// target is a server to look at.
+type target struct {
+	host string
+	probe.Target
+	probe.Options
+	// mx is set if the server is one of a domain.
+	mx *domain.MX
+}
+
+func (a *app) probe(o probing, hosts []string) error {
+	if len(hosts)+len(o.domains) == 0 {
+		return usageError{hint.New("nothing to look at", "name a host: postseal probe mx.example.org, or a domain: postseal probe --mx example.org")}
+	}
+	if o.timeout <= 0 {
+		return usageError{hint.New("--timeout must be more than 0", "write 30s or 2m")}
+	}
+	var targets []target
+	for _, h := range hosts {
+		t, err := o.target(h)
+		if err != nil {
+			return err
+		}
+		targets = append(targets, t)
+	}
+	done := sync.OnceFunc(a.waiting("shaking hands"))
+	defer done()
+	domains, err := a.lookUp(o)
+	if err != nil {
+		return err
+	}
+	for _, d := range domains {
+		for i := range d.MX {
+			x := &d.MX[i]
+			t, err := o.target(net.JoinHostPort(x.Name, o.port))
+			if err != nil {
+				return err
+			}
+			t.mx, t.Dial = x, x.Dial(a.machine)
+			if len(x.Addresses) > 0 {
+				t.host = x.Addresses[0] // several names may be one machine
+			}
+			targets = append(targets, t)
+		}
+	}
+	if len(targets) > maxTargets {
+		return usageError{hint.New(fmt.Sprintf("%d servers are more than the %d of one run", len(targets), maxTargets), "look at them in several runs")}
+	}
+	seen := a.shake(targets)
+	done()
+	for i, t := range targets {
+		if t.mx != nil && seen[i].Seen != nil {
+			t.mx.Judge(seen[i].Seen.Chains(), domain.Options{}, a.machine.Now())
+		}
+	}
+	return a.printProbe(seen, domains)
+}
+
+// target reads HOST[:PORT].
+func (o probing) target(addr string) (target, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host, port = strings.Trim(addr, "[]"), o.port
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || host == "" || strings.ContainsAny(host, " /@") {
+		return target{}, usageError{hint.New(addr+" is no host and port", "write mx.example.org, mx.example.org:587 or [2001:db8::1]:25")}
+	}
+	sni := o.sni
+	if sni == "" && net.ParseIP(host) == nil {
+		sni = host
+	}
+	return target{
+		host:    host,
+		Target:  probe.Target{Addr: net.JoinHostPort(host, port), Implicit: o.implicit || port == "465"},
+		Options: probe.Options{ServerName: sni, Quick: o.quick, Total: o.timeout},
+	}, nil
+}
+
+// lookUp asks for what the domains publish.
+func (a *app) lookUp(o probing) ([]*domain.Domain, error) {
+	out := []*domain.Domain{}
+	if len(o.domains) == 0 {
+		return out, nil
+	}
+	resolver := o.resolver
+	if resolver == "" {
+		resolver = detect.Nameservers(a.machine, "/etc/resolv.conf")[0]
+	}
+	for _, name := range o.domains {
+		d, err := domain.Look(a.ctx, a.machine, name, domain.Options{Resolver: resolver, Port: o.port})
+		if err != nil {
+			return nil, hint.Wrap(err, "is it the name of a domain, and does "+resolver+" answer? --resolver names another")
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// shake looks at all servers, a few at a time. Listeners of one host share what
+// it can bear.
+func (a *app) shake(targets []target) []report.Endpoint {
+	out := make([]report.Endpoint, len(targets))
+	gates := map[string]*probe.Gate{}
+	places := make(chan struct{}, hostsAtOnce)
+	// One thread is enough to wait for others, and a server on this machine gets
+	// the rest of it.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var wg sync.WaitGroup
+	for i, t := range targets {
+		if gates[t.host] == nil {
+			gates[t.host] = probe.NewGate()
+		}
+		t.Gate = gates[t.host]
+		wg.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			out[i] = report.Endpoint{Target: t.Target}
+			out[i].Seen, out[i].Err = probe.Enumerate(a.ctx, t.Target, t.Options)
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// printProbe says what was seen. One server alone that could not be seen is an
+// error; of several it is a finding.
+func (a *app) printProbe(seen []report.Endpoint, domains []*domain.Domain) error {
+	if err := context.Cause(a.ctx); err != nil {
+		return err
+	}
+	var failed error
+	for _, e := range seen {
+		failed = errors.Join(failed, e.Err)
+	}
+	if failed != nil && len(seen) == 1 && len(domains) == 0 {
+		return hint.Wrap(failed, "is it a mail server, and may this machine reach it? Many networks close port 25 to the outside")
+	}
+	p := a.printer(a.out)
+	if a.json {
+		if err := p.JSON(report.ProbeJSON(seen, domains, a.machine.Now())); err != nil {
+			return err
+		}
+	} else {
+		for _, d := range domains {
+			p.Domain(d)
+		}
+		for _, e := range seen {
+			p.Endpoint(e)
+		}
+	}
+	if failed != nil || slices.ContainsFunc(domains, func(d *domain.Domain) bool { return len(d.Broken()) > 0 }) {
+		return errFindings
+	}
+	return nil
 }

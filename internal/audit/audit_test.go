@@ -19,6 +19,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/detect"
+	"postseal/internal/domain"
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/interview"
@@ -85,6 +86,8 @@ type scene struct {
 	named   []Named
 	running detect.Tri
 	trials  []rehearse.Trial
+	// domain is what a domain of this server publishes.
+	domain *domain.Domain
 }
 
 // evidence is what there is of a scene.
@@ -95,6 +98,9 @@ func (s scene) evidence(t *testing.T) *Evidence {
 		e.Live = []Live{{Listener: e.Listeners[0], Seen: s.seen, Err: s.failed, Named: s.named}}
 	}
 	e.Running = s.running
+	if s.domain != nil {
+		e.Domains = []*domain.Domain{s.domain}
+	}
 	if s.trials != nil {
 		e.Sent = &rehearse.Report{Trials: s.trials}
 	}
@@ -187,6 +193,33 @@ func TestGood(t *testing.T) {
 				t.Errorf("%s: %+v", name, g)
 			}
 		}
+	}
+}
+
+// promise is a domain with this server as its MX, and a policy.
+func promise(mx string, s domain.STS) *domain.Domain {
+	if s.Policy != nil {
+		s.Policy.MX = []string{mx}
+	}
+	named := mx == "mx.example.org"
+	d := &domain.Domain{Name: "example.org", STS: s, MX: []domain.MX{{Name: "mx.example.org"}}}
+	if s.Policy != nil {
+		d.MX[0].Promised = &named
+	}
+	return d
+}
+
+func follow(mode string, age int) domain.STS {
+	return domain.STS{Record: "v=STSv1; id=1", ID: "1", Policy: &domain.Policy{Mode: mode, MaxAge: age}}
+}
+
+// TestPromises: a domain that promises what is kept has nothing to be told.
+func TestPromises(t *testing.T) {
+	d := promise("mx.example.org", follow(domain.Enforce, 1209600))
+	d.Reports = domain.Reports{Record: "v=TLSRPTv1; rua=mailto:a@example.org", To: []string{"mailto:a@example.org"}}
+	e := scene{main: good, master: router + sender, change: well, domain: d}.evidence(t)
+	for _, f := range Audit(e).Findings {
+		t.Errorf("%s %v", f.ID, f.Hits)
 	}
 }
 
@@ -313,6 +346,14 @@ func TestFinds(t *testing.T) {
 		"PS-PUB-001": {main: good, change: validates(detect.Yes)},
 		"PS-PUB-002": {main: good, change: func(f *detect.Facts) { well(f); f.Unproved = []string{"mx.example.org"} }},
 		"PS-PUB-003": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }},
+		"PS-PUB-004": {main: good, domain: promise("", domain.STS{})},
+		"PS-PUB-005": {main: good, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "the policy: 404"})},
+		"PS-PUB-006": {main: good, domain: promise("mx.example.net", follow(domain.Enforce, 604800))},
+		"PS-PUB-007": {main: good, domain: promise("mx.example.org", follow(domain.Testing, 604800))},
+		"PS-PUB-008": {main: good, domain: promise("mx.example.org", follow(domain.Enforce, 86400))},
+		"PS-PUB-009": {main: good, seen: &probe.Enumeration{Certificates: []probe.Leaf{{Raw: [][]byte{{1}}}}}, domain: promise("mx.example.org", follow(domain.Enforce, 604800))},
+		"PS-PUB-010": {main: good, domain: promise("", domain.STS{})},
+		"PS-PUB-011": {main: good, domain: &domain.Domain{Name: "example.org", Reports: domain.Reports{Record: "v=TLSRPTv1", Problem: "rua is missing"}}},
 		"PS-CFG-001": {main: without("smtpd_tls_security_level = maye\n", "smtpd_tls_security_level")},
 		"PS-CFG-002": {main: without("smtpd_tls_protocols = >=TLS1.2\n", "smtpd_tls_protocols")},
 		"PS-CFG-003": {main: good + "smtpd_use_tls = yes\n"},
@@ -348,6 +389,7 @@ func TestFinds(t *testing.T) {
 				s.change = well
 			}
 			e := s.evidence(t)
+			e.Judge()
 			if !r.Applies(e) {
 				t.Fatal("it does not apply")
 			}

@@ -12,6 +12,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/detect"
+	"postseal/internal/domain"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 	"postseal/internal/probe"
@@ -36,6 +37,18 @@ func (e *Evidence) receivers() []detect.Listener {
 
 // sends says whether this server connects to others.
 func sends(e *Evidence) bool { return len(e.Transports) > 0 }
+
+// domains finds something wrong with what a domain publishes.
+func domains(wrong func(d *domain.Domain) string) Check {
+	return when(func(e *Evidence) bool { return len(e.Domains) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, d := range e.Domains {
+			if text := wrong(d); text != "" {
+				out = append(out, Hit{Detail: text})
+			}
+		}
+		return out
+	})
+}
 
 // live finds something wrong with what listeners show.
 func live(wrong func(e *Evidence, l Live) string) Check {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"postseal/internal/detect"
+	"postseal/internal/domain"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
 )
@@ -21,6 +22,9 @@ type Evidence struct {
 	NotLive string
 	// Running says whether the master of this instance runs, if that is known.
 	Running detect.Tri
+	// Domains are those of this server's own domains whose mail comes here, with
+	// what they publish.
+	Domains []*domain.Domain
 	// Sent is what became of the messages of a rehearsal; nil if there was none,
 	// and NotSent says why.
 	Sent    *rehearse.Report
@@ -86,6 +90,24 @@ func (l Live) suites(yield func(version string, s probe.Accepted) bool) {
 		for _, s := range v.Suites {
 			if !yield(v.Name, s) {
 				return
+			}
+		}
+	}
+}
+
+// Judge sets the certificates that were seen on port 25 against what the domains
+// promise of this server.
+func (e *Evidence) Judge() {
+	var chains [][][]byte
+	for _, l := range e.Live {
+		if l.Seen != nil && l.Listener.Kind == detect.Relay {
+			chains = append(chains, l.Seen.Chains()...)
+		}
+	}
+	for _, d := range e.Domains {
+		for i := range d.MX {
+			if slices.Contains(e.NeededNames(), d.MX[i].Name) {
+				d.MX[i].Judge(chains, domain.Options{}, e.Now)
 			}
 		}
 	}

@@ -36,15 +36,27 @@ func (f *Facts) findResolver(m host.Reader) {
 		f.Resolver.Why = fmt.Sprintf("%s: %v", path, err)
 		return
 	}
-	for _, l := range strings.Split(string(b), "\n") {
+	f.Resolver.Servers = nameservers(string(b))
+}
+
+// Nameservers are those of a resolv.conf; if there is none, what the C library
+// asks then.
+func Nameservers(m host.Reader, path string) []string {
+	b, _ := m.ReadFile(path)
+	return nameservers(string(b))
+}
+
+func nameservers(text string) (out []string) {
+	for _, l := range strings.Split(text, "\n") {
 		w := strings.Fields(l)
-		if len(w) >= 2 && w[0] == "nameserver" && len(f.Resolver.Servers) < 3 { // resolv.conf(5): at most three
-			f.Resolver.Servers = append(f.Resolver.Servers, net.JoinHostPort(w[1], "53"))
+		if len(w) >= 2 && w[0] == "nameserver" && len(out) < 3 { // resolv.conf(5): at most three
+			out = append(out, net.JoinHostPort(w[1], "53"))
 		}
 	}
-	if len(f.Resolver.Servers) == 0 {
-		f.Resolver.Servers = []string{"127.0.0.1:53"} // what the C library asks then
+	if len(out) == 0 {
+		out = []string{"127.0.0.1:53"} // what the C library asks then
 	}
+	return out
 }
 
 // ask looks whether every server validates and is on this machine. The

@@ -2,12 +2,6 @@ package probe
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/textproto"
@@ -42,6 +36,16 @@ type Enumeration struct {
 	MACLater   bool `json:"encrypt_then_mac"`
 	Tickets    bool `json:"tickets"`
 	Compressed bool `json:"compression"`
+	// Secure is what it answers about secure renegotiation (RFC 5746), Anew whether
+	// it lets a client negotiate anew within a connection; Anew is nil if that
+	// could not be tried. Both are of TLS 1.2.
+	Secure bool  `json:"secure_renegotiation"`
+	Anew   *bool `json:"client_renegotiation"`
+	// Resumes is how a session can be taken up again: "TLS 1.2 session id", "TLS
+	// 1.2 ticket", "TLS 1.3 ticket". Names is what it does with the name that a
+	// client asks for (SNI). A quick look asks for neither.
+	Resumes []string `json:"resumption"`
+	Names   []Named  `json:"server_names"`
 	// AsksCertificate says that it asks for a client certificate, and Authorities
 	// how many CAs it names then.
 	AsksCertificate bool `json:"asks_certificate"`
@@ -49,6 +53,12 @@ type Enumeration struct {
 	// Injected says that a command sent in clear text was obeyed inside TLS
 	// (CVE-2011-0411).
 	Injected bool `json:"injection"`
+	// Refused is why a whole handshake failed, if it did. It is made with what
+	// Go's crypto/tls offers: no DHE, no RSA key exchange, nothing anonymous.
+	Refused string `json:"refused,omitempty"`
+	// Incomplete says that not all could be asked, and Problem why not.
+	Incomplete bool   `json:"incomplete"`
+	Problem    string `json:"problem,omitempty"`
 	// Handshakes is how many were begun, Took how long it all took.
 	Handshakes int           `json:"handshakes"`
 	Took       time.Duration `json:"took"`
@@ -57,10 +67,14 @@ type Enumeration struct {
 // Version is one that is taken, with its suites.
 type Version struct {
 	Name string `json:"version"`
-	// Suites are in the order in which the server chose among all.
+	// Suites are in the order of the server, if it chooses. Else they have none,
+	// and are listed by their number.
 	Suites []Accepted `json:"suites"`
 	// Chooses is "server" or "client": whose order counts; empty with one suite.
 	Chooses string `json:"chooses,omitempty"`
+	// Signatures are what it signs handshakes with, in the order in which it
+	// chose. Before TLS 1.2 there was no choice.
+	Signatures []string `json:"signatures"`
 }
 
 // Accepted is a suite that was agreed on.
@@ -73,342 +87,296 @@ type Accepted struct {
 	Signature string `json:"signature,omitempty"`
 }
 
-// Leaf is a certificate that was shown.
-type Leaf struct {
-	Algorithm   string    `json:"algorithm"`
-	Bits        int       `json:"bits"`
-	Names       []string  `json:"names"`
-	NotAfter    time.Time `json:"not_after"`
-	Fingerprint string    `json:"sha256"`
+// Named is what a client gets that asks for a name, or for none.
+type Named struct {
+	Name string `json:"name"`
+	// Refused is why the handshake failed; else Certificate is the digest of the
+	// leaf that was shown.
+	Refused     string `json:"refused,omitempty"`
+	Certificate string `json:"sha256,omitempty"`
 }
 
 // versionNames are the names of what goes over the wire.
 var versionNames = map[uint16]string{ssl30: "SSL 3.0", tls10: "TLS 1.0", tls11: "TLS 1.1", tls12: "TLS 1.2", tls13: "TLS 1.3"}
 
-// atOnce is how many connections are open at most: a server has few processes,
-// and other clients.
-const atOnce = 4
+const (
+	// defaultTotal is how long an enumeration takes at most.
+	defaultTotal = 2 * time.Minute
+	// maxTroubles is after how many conversations that made no sense a server is
+	// left alone, and maxLeaves how many certificates of it are kept.
+	maxTroubles = 6
+	maxLeaves   = 20
+)
 
 // Enumerate finds out what a server takes, by one unfinished handshake after the
 // other: all that is left is offered, what is chosen is taken out, until nothing
 // is. It opens one connection first, then four at most, and fewer if the server
-// says 421. It never sends MAIL FROM.
+// is busy. It never sends MAIL FROM.
+//
+// If it has to end early, what was found comes back as incomplete. The error is
+// for a server that never came so far as to a handshake.
 func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 	began := time.Now()
-	e := &enumerator{target: t, options: o, out: &Enumeration{Addr: t.Addr, STARTTLS: !t.Implicit, Versions: []Version{}, Groups: []string{}, Curves: []string{}, Certificates: []Leaf{}}, gate: make(chan struct{}, atOnce)}
-	first, err := Handshake(ctx, t, o)
-	var at *Error
-	if err != nil && (!errors.As(err, &at) || at.Stage != Handshaking && at.Stage != Inside) {
-		return nil, err
+	total := o.Total
+	if total == 0 {
+		total = defaultTotal
 	}
-	e.out.Greeting, e.out.Before, e.out.AsksCertificate = first.Greeting, first.Capabilities, first.AsksCertificate
-	e.all(ctx, err == nil)
-	if err := errors.Join(context.Cause(ctx), e.failed()); err != nil {
+	ctx, cancel := context.WithTimeoutCause(ctx, total, fmt.Errorf("it took more than %s", total))
+	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	e := &enumerator{stop: stop, target: t, options: o, gate: o.Gate, out: Nothing(t)}
+	if e.gate == nil {
+		e.gate = NewGate()
+	}
+	whole, err := e.whole(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("enumerating %s: %w", t.Addr, err)
+	}
+	e.all(ctx, whole)
+	if end, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(end) {
+		<-ctx.Done()
+		e.note(context.Cause(ctx))
+	}
+	if e.trouble != nil {
+		e.out.Incomplete, e.out.Problem = true, e.trouble.Error()
 	}
 	e.out.Handshakes, e.out.Took = int(e.count.Load()), time.Since(began)
 	return e.out, nil
 }
 
-// enumerator is one enumeration under way.
-type enumerator struct {
-	target  Target
-	options Options
-	gate    chan struct{}
-	count   atomic.Int64
-
-	mu     sync.Mutex
-	out    *Enumeration
-	err    error
-	leaves map[string]bool
+// Nothing is what is known of a server of which nothing was seen.
+func Nothing(t Target) *Enumeration {
+	return &Enumeration{Addr: t.Addr, STARTTLS: !t.Implicit, Versions: []Version{}, Groups: []string{}, Curves: []string{}, Certificates: []Leaf{}, Resumes: []string{}, Names: []Named{}}
 }
 
-func (e *enumerator) failed() error {
+// Chains are the certificates as they came, each with what came behind it.
+func (e *Enumeration) Chains() (out [][][]byte) {
+	for _, c := range e.Certificates {
+		out = append(out, c.Raw)
+	}
+	return out
+}
+
+// enumerator is one enumeration under way.
+type enumerator struct {
+	stop    context.CancelCauseFunc
+	target  Target
+	options Options
+	gate    *Gate
+	count   atomic.Int64
+	// first is what the first handshake showed, and firstErr why it failed.
+	first    Result
+	firstErr error
+
+	mu       sync.Mutex
+	out      *Enumeration
+	trouble  error // the first
+	troubles int
+	leaves   map[string]bool
+}
+
+// note remembers why not all could be asked. The first reason counts.
+func (e *enumerator) note(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.err
+	if e.trouble == nil {
+		e.trouble = err
+	}
+	if e.troubles++; e.troubles >= maxTroubles {
+		e.stop(err)
+	}
+}
+
+// whole makes the first handshake, a whole one, and says whether it succeeded.
+func (e *enumerator) whole(ctx context.Context) (bool, error) {
+	var r Result
+	err := e.connect(ctx, func() (err error) {
+		r, err = Handshake(ctx, e.target, e.options)
+		return err
+	})
+	e.first, e.firstErr = r, err
+	e.out.Greeting, e.out.Before, e.out.After, e.out.AsksCertificate = r.Greeting, r.Capabilities, r.Inside, r.AsksCertificate
+	if len(r.Certs) > 0 {
+		var chain [][]byte
+		for _, c := range r.Certs {
+			chain = append(chain, c.Raw)
+		}
+		e.leaf(chain)
+	}
+	var at *Error
+	switch {
+	case err == nil:
+		return true, nil
+	case r.Version != "" && ctx.Err() == nil: // TLS there is, whatever speaks within it
+		e.out.Refused = fmt.Sprintf("%s: %v", Inside, err)
+		return false, nil
+	case errors.As(err, &at) && (at.Stage == Handshaking || at.Stage == Inside):
+		e.out.Refused = fmt.Sprintf("%s: %v", at.Stage, at.Err)
+		return false, nil
+	}
+	return false, err
+}
+
+// connect makes one connection through the gate. A server that is busy is asked
+// again, after a pause for all.
+func (e *enumerator) connect(ctx context.Context, f func() error) error {
+	for {
+		if err := e.gate.enter(ctx); err != nil {
+			return err
+		}
+		e.count.Add(1)
+		err := f()
+		most := postponed(err)
+		var at *Error
+		switch {
+		case err == nil, errors.As(err, &at) && (at.Stage == Handshaking || at.Stage == Inside):
+			e.gate.leave() // a refusal is an answer
+		case most == 0:
+			e.gate.fail()
+		case e.gate.busy() <= most:
+			continue
+		default:
+			e.stop(err) // it has been waited for often enough
+		}
+		return err
+	}
+}
+
+// postponed says how many pauses in a row an error is worth. 421 is a limit that
+// passes; 454 may also be a server without a certificate.
+func postponed(err error) int {
+	var code *textproto.Error
+	var at *Error
+	switch {
+	case !errors.As(err, &code):
+	case code.Code == 421:
+		return patience
+	case code.Code == 454 && errors.As(err, &at) && at.Stage == STARTTLS:
+		return 2
+	}
+	return 0
 }
 
 // all goes through versions and groups at once.
-func (e *enumerator) all(ctx context.Context, tls bool) {
+func (e *enumerator) all(ctx context.Context, whole bool) {
 	var wg sync.WaitGroup
-	run := func(f func()) {
-		wg.Add(1)
-		go func() { defer wg.Done(); f() }()
-	}
 	versions := []uint16{ssl30, tls10, tls11, tls12, tls13}
 	found := make([]*Version, len(versions))
-	for i, v := range versions {
-		run(func() { found[i] = e.version(ctx, v) })
+	for i, v := range slices.Backward(versions) { // those with many suites first
+		wg.Go(func() { found[i] = e.version(ctx, v) })
 	}
-	run(func() { e.out.Groups = e.groups(ctx, tls13, func(s Suite) bool { return s.modern() }) })
-	run(func() { e.out.Curves = e.curves(ctx) })
-	if tls {
-		run(func() { e.out.After, e.out.Injected = e.inside(ctx) })
+	var signed [2][]string
+	wg.Go(func() { signed[1] = e.seals(ctx) })
+	if !e.options.Quick {
+		wg.Go(func() { signed[0] = e.signs(ctx) })
+		wg.Go(func() { e.out.Resumes = e.resumes(ctx) })
+		wg.Go(func() { e.out.Names = e.names(ctx) })
+		wg.Go(func() { e.out.Anew = e.anew(ctx) })
+	}
+	wg.Go(func() { e.out.Groups = e.groups(ctx, tls13, suitesOf(tls13)) })
+	wg.Go(func() { e.out.Curves = e.curves(ctx) })
+	if whole && !e.target.Implicit {
+		wg.Go(func() { e.out.Injected = e.injected(ctx) })
 	}
 	wg.Wait()
 	for _, v := range found {
-		if v != nil {
-			e.out.Versions = append(e.out.Versions, *v)
+		if v == nil {
+			continue
 		}
-	}
-	slices.SortFunc(e.out.Certificates, func(a, b Leaf) int { return strings.Compare(a.Algorithm, b.Algorithm) })
-}
-
-// branches is how many chains go on beside each other within a version.
-const branches = 2
-
-// version enumerates the suites of one version, or returns nil if it is not
-// taken.
-func (e *enumerator) version(ctx context.Context, v uint16) *Version {
-	var ids []uint16
-	for _, s := range suites {
-		if s.modern() == (v == tls13) {
-			ids = append(ids, s.ID)
+		v.Signatures = []string{}
+		switch v.Name {
+		case versionNames[tls12]:
+			v.Signatures = append(v.Signatures, signed[0]...)
+		case versionNames[tls13]:
+			v.Signatures = append(v.Signatures, signed[1]...)
 		}
+		e.out.Versions = append(e.out.Versions, *v)
 	}
-	first := e.try(ctx, hello{version: v, suites: ids, compress: v == tls12})
-	if !first.accepted || first.version != v {
-		return nil
-	}
-	if v == tls12 {
-		e.mu.Lock()
-		e.out.Extended, e.out.MACLater, e.out.Tickets, e.out.Compressed = first.extended, first.macLater, first.tickets, first.compressed
-		e.out.AsksCertificate, e.out.Authorities = e.out.AsksCertificate || first.asksCertificate, first.authorities
-		e.mu.Unlock()
-	}
-	parts := make([][]uint16, branches)
-	for i, id := range slices.DeleteFunc(ids, func(id uint16) bool { return id == first.suite }) {
-		parts[i%branches] = append(parts[i%branches], id)
-	}
-	chains := make([][]Accepted, branches)
-	var wg sync.WaitGroup
-	for i, part := range parts {
-		wg.Add(1)
-		go func() { defer wg.Done(); chains[i] = e.chain(ctx, v, part) }()
-	}
-	wg.Wait()
-	out := &Version{Name: versionNames[v], Suites: append([]Accepted{accepted(first)}, slices.Concat(chains...)...)}
-	e.order(ctx, v, out)
-	return out
+	slices.SortFunc(e.out.Certificates, func(a, b Leaf) int {
+		return strings.Compare(a.Algorithm+a.Fingerprint, b.Algorithm+b.Fingerprint)
+	})
 }
 
-// chain offers what is left until nothing of it is taken.
-func (e *enumerator) chain(ctx context.Context, v uint16, left []uint16) (out []Accepted) {
-	for len(left) > 0 {
-		r := e.try(ctx, hello{version: v, suites: left})
-		i := slices.Index(left, r.suite)
-		if !r.accepted || r.version != v || i < 0 {
-			return out
-		}
-		out, left = append(out, accepted(r)), slices.Delete(left, i, i+1)
-	}
-	return out
-}
-
-// order finds whose order counts: all accepted suites are offered twice, once
-// the other way round.
-func (e *enumerator) order(ctx context.Context, v uint16, out *Version) {
-	if len(out.Suites) < 2 {
-		return
-	}
-	var ids []uint16
-	for _, s := range out.Suites {
-		ids = append(ids, s.ID)
-	}
-	forth := e.try(ctx, hello{version: v, suites: ids})
-	back := slices.Clone(ids)
-	slices.Reverse(back)
-	switch other := e.try(ctx, hello{version: v, suites: back}); {
-	case !forth.accepted || !other.accepted:
-	case forth.suite == other.suite:
-		out.Chooses = "server"
-	default:
-		out.Chooses = "client"
-	}
-}
-
-func accepted(r reply) Accepted {
-	a := Accepted{Suite: suiteByID[r.suite], DHBits: r.dhBits}
-	if r.group != 0 {
-		a.Group = groupName(r.group)
-	}
-	if r.signature != 0 {
-		a.Signature = signatureName(r.signature)
-	}
-	return a
-}
-
-// groups enumerates the groups that a version takes with some suites.
-func (e *enumerator) groups(ctx context.Context, v uint16, with func(Suite) bool) []string {
-	var ids []uint16
-	for _, s := range suites {
-		if with(s) {
-			ids = append(ids, s.ID)
-		}
-	}
-	out, left := []string{}, groupIDs()
-	for len(left) > 0 {
-		r := e.try(ctx, hello{version: v, suites: ids, groups: left})
-		i := slices.Index(left, r.group)
-		if !r.accepted || r.version != v || i < 0 {
-			break
-		}
-		out, left = append(out, groupName(r.group)), slices.Delete(left, i, i+1)
-	}
-	return out
-}
-
-// curves enumerates the groups of TLS 1.2. With an ECDSA certificate its curve
-// must stay among what is offered, so the chain would end early: anonymous
-// suites and those with RSA are tried first.
-func (e *enumerator) curves(ctx context.Context) []string {
-	for _, kind := range []string{"_ECDH_anon_", "_ECDHE_RSA_", "_ECDHE_ECDSA_"} {
-		if out := e.groups(ctx, tls12, func(s Suite) bool { return strings.Contains(s.Name, kind) }); len(out) > 0 {
-			return out
-		}
-	}
-	return []string{}
-}
-
-// try makes one handshake as far as the server's first answer. A server that is
-// busy is asked again, by fewer at a time.
+// try makes one handshake as far as the server's first answer. What is not
+// accepted was refused, by an alert or by hanging up; anything else is trouble.
 func (e *enumerator) try(ctx context.Context, h hello) (r reply) {
-	h.serverName = e.options.ServerName
-	for attempt := range 3 {
-		if e.failed() != nil || ctx.Err() != nil {
-			return reply{}
-		}
-		e.gate <- struct{}{}
-		r = reply{}
-		err := e.one(ctx, h, &r)
-		var busy *textproto.Error
-		if errors.As(err, &busy) && (busy.Code == 421 || busy.Code == 454) && attempt < 2 {
-			// The place at the gate is not given back for a while.
-			time.AfterFunc(time.Second<<attempt, func() { <-e.gate })
-			continue
-		}
-		<-e.gate
-		var at *Error
-		switch {
-		case err == nil || r.accepted:
-		case errors.As(err, &at) && at.Stage == Handshaking: // it hung up: that is a refusal
-			r = reply{}
-		case attempt < 2 && !errors.As(err, &busy):
-			continue
-		default:
-			e.mu.Lock()
-			e.err = errors.Join(e.err, err)
-			e.mu.Unlock()
-		}
-		break
+	if h.serverName == "" {
+		h.serverName = e.options.ServerName
 	}
-	if len(r.leaf) > 0 {
-		e.leaf(r.leaf)
+	if !e.attempt(ctx, func() error { r = reply{}; return e.exchange(ctx, h, &r) }) {
+		return reply{}
+	}
+	if len(r.chain) > 0 {
+		e.leaf(r.chain)
 	}
 	return r
 }
 
-func (e *enumerator) one(ctx context.Context, h hello, r *reply) error {
-	e.count.Add(1)
+// attempt makes a connection, and another if it came to nothing; silence was
+// waited for long enough. It says whether the server agreed.
+func (e *enumerator) attempt(ctx context.Context, f func() error) bool {
+	var err error
+	for range 2 {
+		if err = e.connect(ctx, f); err == nil {
+			return true
+		}
+		if refused(err) {
+			return false
+		}
+		if errors.Is(err, errSilent) {
+			break
+		}
+	}
+	// The end of all the time that there was is not this server's silence.
+	if end, ok := ctx.Deadline(); ctx.Err() == nil && (!ok || time.Now().Before(end)) {
+		e.note(err)
+	}
+	return false
+}
+
+// refused says whether a server did not want a handshake: it said so by an alert,
+// or hung up.
+func refused(err error) bool {
+	var a alert
+	var at *Error
+	return errors.As(err, &a) || errors.Is(err, errDeclined) || errors.Is(err, errHungUp) && errors.As(err, &at) && at.Stage == Handshaking
+}
+
+// exchange sends a hello and reads the answer.
+func (e *enumerator) exchange(ctx context.Context, h hello, r *reply) error {
 	c, err := begin(ctx, e.target, e.options)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	if e.options.asked != nil {
+		e.options.asked(h)
+	}
 	if _, err := c.Write(h.marshal()); err != nil {
+		return &Error{e.target.Addr, Handshaking, verdict(err)}
+	}
+	if err := r.read(c.in); err != nil {
 		return &Error{e.target.Addr, Handshaking, err}
 	}
-	if err := r.read(c.text.R); err != nil {
-		return &Error{e.target.Addr, Handshaking, err}
+	if r.version == h.version && !slices.Contains(h.suites, r.suite) {
+		return &Error{e.target.Addr, Handshaking, fmt.Errorf("it chose suite %#04x, which was not offered", r.suite)}
 	}
+	r.accepted = r.version == h.version
 	return nil
 }
 
 // leaf notes a certificate, once.
-func (e *enumerator) leaf(der []byte) {
-	sum := sha256.Sum256(der)
-	fingerprint := hex.EncodeToString(sum[:])
+func (e *enumerator) leaf(chain [][]byte) {
+	id := string(chain[0])
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.leaves[fingerprint] || len(e.leaves) > 20 {
+	if e.leaves[id] || len(e.leaves) >= maxLeaves {
 		return
 	}
 	if e.leaves == nil {
 		e.leaves = map[string]bool{}
 	}
-	e.leaves[fingerprint] = true
-	l := Leaf{Algorithm: "unknown", Fingerprint: fingerprint, Names: []string{}}
-	if c, err := x509.ParseCertificate(der); err == nil {
-		l.Algorithm, l.NotAfter, l.Names = c.PublicKeyAlgorithm.String(), c.NotAfter, append(l.Names, c.DNSNames...)
-		l.Bits = bits(c.PublicKey)
-	}
-	e.out.Certificates = append(e.out.Certificates, l)
-}
-
-// bits is the size of a public key.
-func bits(key any) int {
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		return k.N.BitLen()
-	case *ecdsa.PublicKey:
-		return k.Params().BitSize
-	}
-	return 0
-}
-
-// inside says EHLO within TLS, and whether a command that was sent in clear text
-// together with STARTTLS was obeyed there: its answer would come before that to
-// EHLO.
-func (e *enumerator) inside(ctx context.Context) (capabilities []string, injected bool) {
-	capabilities, injected, refused := e.greetInside(ctx, !e.target.Implicit)
-	if refused { // commands that come together, and that is well
-		capabilities, _, _ = e.greetInside(ctx, false)
-	}
-	return capabilities, injected
-}
-
-// greetInside starts TLS and says EHLO there; with inject, a NOOP in clear text
-// comes along with STARTTLS, as somebody on the way could have put it there.
-func (e *enumerator) greetInside(ctx context.Context, inject bool) (capabilities []string, injected, refused bool) {
-	e.count.Add(1)
-	c, err := open(ctx, e.target, e.options)
-	if err != nil {
-		return nil, false, false
-	}
-	defer c.Close()
-	var r Result
-	if !e.target.Implicit {
-		line := "STARTTLS"
-		if inject {
-			line += "\r\nNOOP"
-		}
-		if c.hello(&r) != nil {
-			return nil, false, false
-		}
-		if _, err := c.command(line, 220); err != nil {
-			return nil, false, true
-		}
-	}
-	conn := tls.Client(c.Conn, e.options.config(&Result{}))
-	if conn.HandshakeContext(ctx) != nil {
-		return nil, false, inject
-	}
-	c.use(conn)
-	if e.target.Implicit {
-		if c.hello(&r) != nil {
-			return nil, false, false
-		}
-		return r.Capabilities, false, false
-	}
-	reply, err := c.command("EHLO "+heloName, 250)
-	if err == nil && inject && !strings.Contains(reply, "\n") {
-		injected = true // that was the answer to NOOP
-		_, reply, err = c.text.ReadResponse(250)
-	}
-	if err != nil {
-		return nil, injected, false
-	}
-	_, _ = c.command("QUIT", 221)
-	return strings.Split(reply, "\n")[1:], injected, false
+	e.leaves[id] = true
+	e.out.Certificates = append(e.out.Certificates, newLeaf(chain))
 }

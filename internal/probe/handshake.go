@@ -6,7 +6,6 @@
 package probe
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -14,9 +13,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/textproto"
 	"strings"
 	"time"
 )
@@ -46,6 +43,16 @@ type Options struct {
 	// Timeout bounds the whole conversation; 0 is ten seconds. A postscreen
 	// may hold its greeting back for six.
 	Timeout time.Duration
+	// Total bounds an enumeration; 0 is two minutes.
+	Total time.Duration
+	// Quick leaves out of an enumeration what is not a version, a suite, a group
+	// or a certificate.
+	Quick bool
+	// Gate is shared by all that is asked of one host at the same time; nil is
+	// one of its own.
+	Gate *Gate
+	// asked is told of every hello; it may be nil.
+	asked func(hello)
 }
 
 // Result is what the server said.
@@ -56,6 +63,8 @@ type Result struct {
 	// Version and Suite are what was agreed, such as "TLS 1.3" and
 	// "TLS_AES_256_GCM_SHA384"; Group is the key exchange, "X25519MLKEM768".
 	Version, Suite, Group string
+	// Inside are the capabilities that EHLO listed within TLS.
+	Inside []string
 	// Certs is the chain as served.
 	Certs []*x509.Certificate
 	// AsksCertificate is true if the server asked for a client certificate.
@@ -111,9 +120,6 @@ func (e *Error) Unwrap() error { return e.Err }
 // ErrNotOffered is why STARTTLS fails on a server that does not list it.
 var ErrNotOffered = errors.New("STARTTLS is not offered")
 
-// maxText bounds what a server may say in clear, in bytes.
-const maxText = 64 << 10
-
 // Greet connects and reads greeting and EHLO, without TLS.
 func Greet(ctx context.Context, t Target, o Options) (Result, error) {
 	c, err := open(ctx, t, o)
@@ -145,13 +151,13 @@ func Handshake(ctx context.Context, t Target, o Options) (Result, error) {
 		if _, err := c.command("STARTTLS", 220); err != nil {
 			return r, &Error{t.Addr, STARTTLS, err}
 		}
-		if n := c.text.R.Buffered(); n > 0 {
+		if n := c.in.Buffered(); n > 0 {
 			return r, &Error{t.Addr, STARTTLS, fmt.Errorf("%d bytes of clear text after the reply", n)}
 		}
 	}
 	conn := tls.Client(c.Conn, o.config(&r))
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return r, &Error{t.Addr, Handshaking, err}
+		return r, &Error{t.Addr, Handshaking, verdict(err)}
 	}
 	state := conn.ConnectionState()
 	r.Version, r.Suite = tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
@@ -166,7 +172,8 @@ func Handshake(ctx context.Context, t Target, o Options) (Result, error) {
 		if err := c.hello(&r); err != nil {
 			return r, err
 		}
-	} else if _, err := c.command("EHLO "+heloName, 250); err != nil {
+		r.Inside = r.Capabilities
+	} else if r.Inside, err = c.ehlo(); err != nil {
 		return r, &Error{t.Addr, Inside, err}
 	}
 	_, _ = c.command("QUIT", 221)
@@ -200,82 +207,4 @@ func (o Options) config(r *Result) *tls.Config {
 		}
 	}
 	return c
-}
-
-// conversation is a connection with its SMTP side.
-type conversation struct {
-	net.Conn
-	addr   string
-	text   *textproto.Reader
-	forget func() bool
-}
-
-func open(ctx context.Context, t Target, o Options) (*conversation, error) {
-	timeout := o.Timeout
-	if timeout == 0 {
-		timeout = 10 * time.Second
-	}
-	whole := ctx
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	dial := o.Dial
-	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
-	}
-	conn, err := dial(ctx, "tcp", t.Addr)
-	if err != nil {
-		return nil, &Error{t.Addr, Connecting, err}
-	}
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return nil, errors.Join(&Error{t.Addr, Connecting, err}, conn.Close())
-	}
-	if t.Proxy {
-		if _, err := io.WriteString(conn, "PROXY TCP4 127.0.0.1 127.0.0.1 1025 25\r\n"); err != nil {
-			return nil, errors.Join(&Error{t.Addr, Connecting, err}, conn.Close())
-		}
-	}
-	c := &conversation{addr: t.Addr}
-	c.use(conn)
-	// Whoever waits for an answer stops waiting when ctx ends.
-	c.forget = context.AfterFunc(whole, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	return c, nil
-}
-
-// Close leaves.
-func (c *conversation) Close() error {
-	c.forget()
-	return c.Conn.Close()
-}
-
-// use makes conn the connection that commands go over.
-func (c *conversation) use(conn net.Conn) {
-	c.Conn = conn
-	c.text = textproto.NewReader(bufio.NewReader(io.LimitReader(conn, maxText)))
-}
-
-const heloName = "postseal.invalid"
-
-// hello reads the greeting and says EHLO.
-func (c *conversation) hello(r *Result) error {
-	_, greeting, err := c.text.ReadResponse(220)
-	if err != nil {
-		return &Error{c.addr, Greeting, err}
-	}
-	r.Greeting = greeting
-	reply, err := c.command("EHLO "+heloName, 250)
-	if err != nil {
-		return &Error{c.addr, EHLO, err}
-	}
-	lines := strings.Split(reply, "\n")
-	r.Capabilities = lines[1:]
-	return nil
-}
-
-func (c *conversation) command(line string, want int) (string, error) {
-	if _, err := io.WriteString(c.Conn, line+"\r\n"); err != nil {
-		return "", err
-	}
-	_, reply, err := c.text.ReadResponse(want)
-	return reply, err
 }

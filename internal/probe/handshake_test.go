@@ -27,6 +27,7 @@ func TestHandshakeWithPostfix(t *testing.T) {
 		"%s inet n - n - - smtpd -o smtpd_tls_chain_files=/nonexistent",
 		"%s inet n - n - - smtpd -o smtpd_tls_chain_files= -o smtpd_tls_cert_file=/nonexistent",
 		"%s inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy",
+		"%s inet n - n - - smtpd -o smtpd_tls_exclude_ciphers=aNULL",
 	)
 	ctx := context.Background()
 	digest := func(der []byte) string { sum := sha256.Sum256(der); return hex.EncodeToString(sum[:]) }
@@ -51,6 +52,12 @@ func TestHandshakeWithPostfix(t *testing.T) {
 	}
 	if r, err := probe.Greet(ctx, probe.Target{Addr: s.Addrs[3]}, probe.Options{}); err != nil || r.Offers("STARTTLS") || !r.Offers("pipelining") {
 		t.Errorf("greeting only: %+v, %v", r, err)
+	}
+
+	for i, want := range map[int]bool{0: true, 7: false} {
+		if taken, err := probe.Anonymous(ctx, probe.Target{Addr: s.Addrs[i]}, probe.Options{}); taken != want || err != nil {
+			t.Errorf("anonymous suites on %d: %v, %v", i, taken, err)
+		}
 	}
 
 	for _, c := range []struct {

@@ -3,9 +3,7 @@ package probe
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 )
 
 // The versions by the number that goes over the wire (RFC 8446, section 4.1.2).
@@ -18,15 +16,25 @@ const (
 )
 
 // hello is a ClientHello made by hand: libraries no longer speak what has to be
-// asked for. With TLS 1.3 it has no key share, so the server names suite and
+// asked for. With TLS 1.3 and without a key share the server names suite and
 // group in a HelloRetryRequest, and neither side computes anything.
 type hello struct {
-	version uint16
-	suites  []uint16
-	groups  []uint16 // nil: all
+	version    uint16
+	suites     []uint16
+	groups     []uint16 // nil: all
+	signatures []uint16 // nil: all
 	// compress offers DEFLATE (RFC 3749).
 	compress   bool
 	serverName string
+	// session is the number of a session, to be taken up again.
+	session  []byte
+	noTicket bool
+	// share is a key share of the group.
+	group uint16
+	share []byte
+	// verified is what our side said as finished on the same connection, when it
+	// is negotiated anew (RFC 5746, section 3.5).
+	verified []byte
 }
 
 // groups are those that have a number, by their name (IANA, "TLS Supported Groups"), those
@@ -54,23 +62,33 @@ func groupName(id uint16) string {
 	return fmt.Sprintf("group %#04x", id)
 }
 
-func groupIDs() []uint16 {
+// groupIDs are the numbers of all.
+var groupIDs = func() []uint16 {
 	out := make([]uint16, len(groups))
 	for i, g := range groups {
 		out[i] = g.id
 	}
 	return out
-}
+}()
 
-// signatures are offered with TLS 1.2 and 1.3 (IANA, "TLS SignatureScheme").
+// signatures are offered with TLS 1.2 and 1.3 (IANA, "TLS SignatureScheme"), each
+// with the kind of key that it takes. Those of TLS 1.2 alone are pairs of hash
+// and key (RFC 5246, section 7.4.1.4.1), which have no other name.
 var signatures = []struct {
 	id   uint16
 	name string
+	key  string
 }{
-	{0x0403, "ECDSA P-256 SHA256"}, {0x0503, "ECDSA P-384 SHA384"}, {0x0603, "ECDSA P-521 SHA512"}, {0x0807, "Ed25519"}, {0x0808, "Ed448"},
-	{0x0804, "RSA-PSS SHA256"}, {0x0805, "RSA-PSS SHA384"}, {0x0806, "RSA-PSS SHA512"}, {0x0809, "RSA-PSS-PSS SHA256"}, {0x080A, "RSA-PSS-PSS SHA384"}, {0x080B, "RSA-PSS-PSS SHA512"},
-	{0x0401, "RSA SHA256"}, {0x0501, "RSA SHA384"}, {0x0601, "RSA SHA512"}, {0x0303, "ECDSA SHA224"}, {0x0301, "RSA SHA224"}, {0x0203, "ECDSA SHA1"}, {0x0201, "RSA SHA1"},
-	{0x0402, "DSA SHA256"}, {0x0202, "DSA SHA1"}, {0x0101, "RSA MD5"},
+	{0x0403, "ecdsa_secp256r1_sha256", "ECDSA"}, {0x0503, "ecdsa_secp384r1_sha384", "ECDSA"}, {0x0603, "ecdsa_secp521r1_sha512", "ECDSA"},
+	{0x081A, "ecdsa_brainpoolP256r1tls13_sha256", "ECDSA"}, {0x081B, "ecdsa_brainpoolP384r1tls13_sha384", "ECDSA"}, {0x081C, "ecdsa_brainpoolP512r1tls13_sha512", "ECDSA"},
+	{0x0807, "ed25519", "EdDSA"}, {0x0808, "ed448", "EdDSA"},
+	{0x0904, "mldsa44", "ML-DSA"}, {0x0905, "mldsa65", "ML-DSA"}, {0x0906, "mldsa87", "ML-DSA"},
+	{0x0804, "rsa_pss_rsae_sha256", "RSA"}, {0x0805, "rsa_pss_rsae_sha384", "RSA"}, {0x0806, "rsa_pss_rsae_sha512", "RSA"},
+	{0x0809, "rsa_pss_pss_sha256", "RSA-PSS"}, {0x080A, "rsa_pss_pss_sha384", "RSA-PSS"}, {0x080B, "rsa_pss_pss_sha512", "RSA-PSS"},
+	{0x0401, "rsa_pkcs1_sha256", "RSA"}, {0x0501, "rsa_pkcs1_sha384", "RSA"}, {0x0601, "rsa_pkcs1_sha512", "RSA"},
+	{0x0303, "sha224,ecdsa", "ECDSA"}, {0x0301, "sha224,rsa", "RSA"}, {0x0203, "ecdsa_sha1", "ECDSA"}, {0x0201, "rsa_pkcs1_sha1", "RSA"},
+	{0x0602, "sha512,dsa", "DSA"}, {0x0502, "sha384,dsa", "DSA"}, {0x0402, "sha256,dsa", "DSA"}, {0x0302, "sha224,dsa", "DSA"}, {0x0202, "sha1,dsa", "DSA"},
+	{0x0103, "md5,ecdsa", "ECDSA"}, {0x0101, "md5,rsa", "RSA"},
 }
 
 func signatureName(id uint16) string {
@@ -82,233 +100,122 @@ func signatureName(id uint16) string {
 	return fmt.Sprintf("signature %#04x", id)
 }
 
+// signatureIDs are the numbers of all.
+var signatureIDs = func() []uint16 {
+	out := make([]uint16, len(signatures))
+	for i, s := range signatures {
+		out[i] = s.id
+	}
+	return out
+}()
+
 // marshal writes the hello as one record.
 func (h hello) marshal() []byte {
-	body := words(min(h.version, tls12))
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails
-	body = append(body, random...)
-	if h.version == tls13 {
-		body = append(body, vector(1, random)...) // a session, for middleboxes (RFC 8446, D.4)
-	} else {
-		body = append(body, 0)
-	}
-	suites := words(h.suites...)
-	if h.version < tls13 {
-		suites = append(suites, 0x00, 0xFF) // secure renegotiation (RFC 5746)
-	}
-	body = append(body, vector(2, suites)...)
-	if h.compress {
-		body = append(body, 2, 1, 0)
-	} else {
-		body = append(body, 1, 0)
-	}
-	if h.version > ssl30 {
-		body = append(body, vector(2, h.extensions())...)
-	}
-	message := append([]byte{1}, vector(3, body)...)
-	return append(append([]byte{22}, words(min(h.version, tls10))...), vector(2, message)...)
+	w := writer{22}
+	w.word(min(h.version, tls10))
+	w.vector(2, func() { w = append(w, h.message()...) })
+	return w
 }
 
-func (h hello) extensions() (out []byte) {
-	add := func(kind uint16, body []byte) { out = append(append(out, words(kind)...), vector(2, body)...) }
+// message is the hello as a handshake message.
+func (h hello) message() []byte {
+	w := append(make(writer, 0, 1024), 1)
+	w.vector(3, func() {
+		w.word(min(h.version, tls12))
+		random := make([]byte, 32)
+		_, _ = rand.Read(random) // never fails
+		w = append(w, random...)
+		session := h.session
+		if h.version == tls13 && session == nil {
+			session = random // for middleboxes (RFC 8446, D.4)
+		}
+		w.vector(1, func() { w = append(w, session...) })
+		w.vector(2, func() {
+			w.word(h.suites...)
+			if h.version < tls13 && h.verified == nil {
+				w.word(0x00FF) // secure renegotiation (RFC 5746)
+			}
+		})
+		w.vector(1, func() {
+			if h.compress {
+				w = append(w, 1)
+			}
+			w = append(w, 0)
+		})
+		if h.version > ssl30 {
+			w.vector(2, func() { h.extensions(&w) })
+		}
+	})
+	return w
+}
+
+func (h hello) extensions(w *writer) {
+	add := func(kind uint16, fill func()) {
+		w.word(kind)
+		w.vector(2, fill)
+	}
 	if h.serverName != "" {
-		add(0, vector(2, append([]byte{0}, vector(2, []byte(h.serverName))...)))
+		add(0, func() {
+			w.vector(2, func() {
+				*w = append(*w, 0)
+				w.vector(2, func() { *w = append(*w, h.serverName...) })
+			})
+		})
 	}
-	ids := h.groups
-	if ids == nil {
-		ids = groupIDs()
-	}
-	add(10, vector(2, words(ids...)))
-	add(11, []byte{1, 0})
+	add(10, func() { w.vector(2, func() { w.word(either(h.groups, groupIDs)...) }) })
+	add(11, func() { *w = append(*w, 1, 0) })
 	if h.version >= tls12 {
-		var schemes []uint16
-		for _, s := range signatures {
-			schemes = append(schemes, s.id)
-		}
-		add(13, vector(2, words(schemes...)))
+		add(13, func() { w.vector(2, func() { w.word(either(h.signatures, signatureIDs)...) }) })
 	}
-	add(22, nil) // encrypt then MAC (RFC 7366)
-	add(23, nil) // extended master secret (RFC 7627)
-	add(35, nil) // tickets (RFC 5077)
+	if h.signatures != nil {
+		// The certificates may be signed by anything.
+		add(50, func() { w.vector(2, func() { w.word(signatureIDs...) }) })
+	}
+	add(22, func() {}) // encrypt then MAC (RFC 7366)
+	add(23, func() {}) // extended master secret (RFC 7627)
+	if !h.noTicket {
+		add(35, func() {}) // tickets (RFC 5077)
+	}
+	if h.verified != nil {
+		add(0xFF01, func() { w.vector(1, func() { *w = append(*w, h.verified...) }) })
+	}
 	if h.version == tls13 {
-		add(43, vector(1, words(tls13)))
-		add(45, []byte{1, 1})
-		add(51, vector(2, nil)) // no key share
-	}
-	return out
-}
-
-// vector puts the length before a body, in so many bytes.
-func vector(width int, body []byte) []byte {
-	n := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-	return append(n[4-width:], body...)
-}
-
-func words(list ...uint16) (out []byte) {
-	for _, w := range list {
-		out = binary.BigEndian.AppendUint16(out, w)
-	}
-	return out
-}
-
-// reply is what a server says to a hello.
-type reply struct {
-	accepted                                bool
-	alert                                   byte
-	version, suite, group, signature        uint16
-	compressed, extended, macLater, tickets bool
-	dhBits                                  int
-	asksCertificate                         bool
-	authorities                             int // CAs that it names when it asks
-	leaf                                    []byte
-}
-
-// maxFlight is how many bytes a server may send before it is done.
-const maxFlight = 1 << 18
-
-var errNotTLS = errors.New("what came is not TLS")
-
-// read takes a server's first flight: up to ServerHelloDone with TLS 1.2 and
-// older, the ServerHello with TLS 1.3, or an alert.
-func (r *reply) read(in io.Reader) error {
-	var pending []byte
-	for total := 0; total < maxFlight; {
-		head := make([]byte, 5)
-		if _, err := io.ReadFull(in, head); err != nil {
-			return err
-		}
-		n := int(binary.BigEndian.Uint16(head[3:]))
-		if head[1] != 3 || n > 1<<14+2048 {
-			return errNotTLS
-		}
-		body := make([]byte, n)
-		if _, err := io.ReadFull(in, body); err != nil {
-			return err
-		}
-		total += 5 + n
-		switch {
-		case head[0] == 21 && n >= 2:
-			r.alert = body[1]
-			return nil
-		case head[0] != 22:
-			return errNotTLS
-		}
-		pending = append(pending, body...)
-		for len(pending) >= 4 {
-			length := int(pending[1])<<16 | int(pending[2])<<8 | int(pending[3])
-			if length > maxFlight {
-				return errNotTLS
-			}
-			if len(pending) < 4+length {
-				break
-			}
-			done, err := r.message(pending[0], pending[4:4+length])
-			if err != nil || done {
-				return err
-			}
-			pending = pending[4+length:]
-		}
-	}
-	return errNotTLS
-}
-
-// message reads one handshake message.
-func (r *reply) message(kind byte, body []byte) (done bool, err error) {
-	b := buffer{rest: body}
-	switch kind {
-	case 2: // ServerHello
-		r.version = b.word()
-		b.take(32)
-		b.take(int(b.byte()))
-		r.suite, r.compressed = b.word(), b.byte() != 0
-		for list := (buffer{rest: b.vector()}); len(list.rest) > 0 && !list.short; {
-			kind, value := list.word(), buffer{rest: list.vector()}
-			switch kind {
-			case 22:
-				r.macLater = true
-			case 23:
-				r.extended = true
-			case 35:
-				r.tickets = true
-			case 43:
-				r.version = value.word()
-			case 51:
-				r.group = value.word()
-			}
-		}
-		if len(body) < 38 || b.short && len(b.rest) > 0 {
-			return false, errNotTLS
-		}
-		r.accepted = true
-		return r.version >= tls13, nil
-	case 11: // Certificate
-		b.take(3)
-		r.leaf = b.take(int(b.byte())<<16 | int(b.word()))
-	case 12: // ServerKeyExchange
-		r.keyExchange(&b)
-	case 13: // CertificateRequest
-		r.asksCertificate = true
-		b.take(int(b.byte()))
-		if r.version >= tls12 {
-			b.vector()
-		}
-		for list := (buffer{rest: b.vector()}); len(list.rest) > 0 && !list.short; r.authorities++ {
-			list.vector()
-		}
-	case 14: // ServerHelloDone
-		return true, nil
-	}
-	return false, nil
-}
-
-// keyExchange reads the group (RFC 8422, section 5.4) or the prime (RFC 5246,
-// section 7.4.3), and what it is signed with.
-func (r *reply) keyExchange(b *buffer) {
-	if suite := suiteByID[r.suite]; suite.elliptic() {
-		if b.byte() != 3 { // named curve
-			return
-		}
-		r.group = b.word()
-		b.take(int(b.byte()))
-	} else {
-		r.dhBits = 8 * len(b.vector())
-		b.vector()
-		b.vector()
-	}
-	if r.version >= tls12 && len(b.rest) >= 2 {
-		r.signature = b.word()
+		add(43, func() { w.vector(1, func() { w.word(tls13) }) })
+		add(45, func() { *w = append(*w, 1, 1) })
+		add(51, func() {
+			w.vector(2, func() {
+				if h.share != nil {
+					w.word(h.group)
+					w.vector(2, func() { *w = append(*w, h.share...) })
+				}
+			})
+		})
 	}
 }
 
-// buffer takes bytes off; what is missing is zero, and noted.
-type buffer struct {
-	rest  []byte
-	short bool
-}
-
-func (b *buffer) take(n int) []byte {
-	if n < 0 || n > len(b.rest) {
-		b.short, b.rest = true, nil
-		return nil
+func either(given, all []uint16) []uint16 {
+	if given != nil {
+		return given
 	}
-	out := b.rest[:n]
-	b.rest = b.rest[n:]
-	return out
+	return all
 }
 
-func (b *buffer) byte() byte {
-	if v := b.take(1); v != nil {
-		return v[0]
+// writer writes what goes over the wire.
+type writer []byte
+
+func (w *writer) word(list ...uint16) {
+	for _, v := range list {
+		*w = binary.BigEndian.AppendUint16(*w, v)
 	}
-	return 0
 }
 
-func (b *buffer) word() uint16 {
-	if v := b.take(2); v != nil {
-		return binary.BigEndian.Uint16(v)
+// vector puts the length, in so many bytes, before what fill writes.
+func (w *writer) vector(width int, fill func()) {
+	at := len(*w)
+	*w = append(*w, make([]byte, width)...)
+	fill()
+	n := len(*w) - at - width
+	for i := range width {
+		(*w)[at+i] = byte(n >> (8 * (width - 1 - i)))
 	}
-	return 0
 }
-
-func (b *buffer) vector() []byte { return b.take(int(b.word())) }

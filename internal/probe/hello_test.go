@@ -9,9 +9,13 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"math/big"
 	"net"
+	"net/textproto"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -29,8 +33,43 @@ func FuzzReply(f *testing.F) {
 		if err == nil && r.accepted && r.version == 0 {
 			t.Errorf("accepted without a version: %x", data)
 		}
-		if r.dhBits < 0 || r.authorities < 0 || len(r.leaf) > len(data) {
+		if r.dhBits < 0 || r.authorities < 0 || len(r.chain) > maxChain || len(slices.Concat(r.chain...)) > len(data) {
 			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// FuzzConversation: whatever a server says in clear, replies are read to an end,
+// and none has more than was said.
+func FuzzConversation(f *testing.F) {
+	for _, text := range []string{"220 here\r\n250-here\r\n250-SIZE\r\n250 STARTTLS\r\n", "220\n", "220-a\r\n221 b\r\n", "421 4.7.0 too many\r\n", "99\r\n", "250-\r\n250-\r\n"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c := &conversation{in: bufio.NewReader(bytes.NewReader(data)), left: maxText}
+		for n := 0; ; n++ {
+			text, err := c.reply(250)
+			var other *textproto.Error
+			if err != nil && !errors.As(err, &other) {
+				return
+			}
+			if n > len(data)/4 || len(text) > len(data) || strings.Count(text, "\n") > bytes.Count(data, []byte{'\n'}) {
+				t.Fatalf("reply %d of %q is %q", n, data, text)
+			}
+		}
+	})
+}
+
+// FuzzSealed: whatever comes under encryption is read to an end.
+func FuzzSealed(f *testing.F) {
+	f.Add([]byte{11, 0, 0, 11, 0, 0, 0, 7, 0, 0, 2, 1, 1, 0, 0, 15, 0, 0, 2, 4, 3, 20, 0, 0, 0})
+	f.Add([]byte{13, 0, 0, 9, 0, 0, 6, 0, 47, 0, 2, 0, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var s sealed
+		m := messages{each: s.message}
+		_, _ = m.add(data)
+		if len(s.chain) > maxChain || len(slices.Concat(s.chain...)) > len(data) || s.authorities > len(data) {
+			t.Errorf("%+v", s)
 		}
 	})
 }
@@ -53,10 +92,9 @@ func TestInjected(t *testing.T) {
 	for name, keeps := range map[string]bool{"keeps it": true, "throws it away": false} {
 		t.Run(name, func(t *testing.T) {
 			addr := careless(t, keeps)
-			e := &enumerator{target: Target{Addr: addr}, out: &Enumeration{}}
-			capabilities, injected := e.inside(context.Background())
-			if injected != keeps || len(capabilities) != 1 || capabilities[0] != "SIZE" {
-				t.Errorf("injected %v, %q", injected, capabilities)
+			e := &enumerator{stop: func(error) {}, target: Target{Addr: addr}, gate: NewGate(), out: &Enumeration{}}
+			if injected := e.injected(context.Background()); injected != keeps {
+				t.Errorf("injected %v", injected)
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 )
 
@@ -33,12 +32,10 @@ func Offer(ctx context.Context, t Target, o Options, classes ...string) (taken b
 		return false, suite, &Error{t.Addr, Handshaking, err}
 	}
 	var r reply
-	err = r.read(c.text.R)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || r.accepted {
-		err = nil // hung up without an alert, or its answer is enough
-	}
-	if err != nil {
-		return false, suite, &Error{t.Addr, Handshaking, err}
+	if err := r.read(c.in); err != nil && !r.accepted {
+		if err = (&Error{t.Addr, Handshaking, err}); !refused(err) {
+			return false, suite, err
+		}
 	}
 	return r.accepted, suiteByID[r.suite], nil
 }

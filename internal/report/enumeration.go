@@ -16,17 +16,25 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 	p.fact("EHLO in TLS", strings.Join(e.After, ", "))
 	for _, l := range e.Certificates {
 		p.fact("certificate", fmt.Sprintf("%s %d for %s until %s, SHA-256 %.16s…", l.Algorithm, l.Bits, strings.Join(l.Names, ", "), l.NotAfter.UTC().Format(time.DateOnly), l.Fingerprint))
+		p.fact("", fmt.Sprintf("of %s, signed with %s, %d in the chain", l.Issuer, l.Signature, l.Length))
 	}
 	p.fact("groups", strings.Join(e.Groups, ", "))
 	p.fact("curves of TLS 1.2", strings.Join(e.Curves, ", "))
 	var yes []string
-	for text, has := range map[string]bool{"extended master secret": e.Extended, "encrypt then MAC": e.MACLater, "tickets": e.Tickets} {
+	for text, has := range map[string]bool{"extended master secret": e.Extended, "encrypt then MAC": e.MACLater, "tickets": e.Tickets, "secure renegotiation": e.Secure} {
 		if has {
 			yes = append(yes, text)
 		}
 	}
 	slices.Sort(yes)
 	p.fact("TLS 1.2 has", strings.Join(yes, ", "))
+	p.fact("sessions", strings.Join(e.Resumes, ", "))
+	for _, n := range e.Names {
+		p.fact("server name", named(n))
+	}
+	if e.Anew != nil && *e.Anew {
+		p.printf("%s a client may negotiate anew within a connection: that costs the server much, and the client little\n", p.note())
+	}
 	if e.AsksCertificate {
 		p.fact("asks for", fmt.Sprintf("a client certificate, of %d CAs", e.Authorities))
 	}
@@ -35,6 +43,9 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 	}
 	if e.Injected {
 		p.printf("%s a command sent in clear text was obeyed inside TLS (CVE-2011-0411)\n", p.bad())
+	}
+	if e.Refused != "" {
+		p.indented(p.bad()+" ", 2, "a whole handshake, with suites that are not old, failed: "+e.Refused)
 	}
 	for _, v := range e.Versions {
 		order := ""
@@ -52,11 +63,29 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 			}
 			p.printf("  %s  %s\n", fmt.Sprintf("%-32s", s.OpenSSL), detail)
 		}
+		if len(v.Signatures) > 0 {
+			p.indented(p.paint(quiet, "  signs with  "), 14, strings.Join(v.Signatures, ", "))
+		}
 	}
 	if len(e.Versions) == 0 {
 		p.printf("%s no TLS that could be agreed on\n", p.bad())
 	}
+	if e.Incomplete {
+		p.indented(p.note()+" ", 2, "not all could be asked: "+e.Problem)
+	}
 	p.printf("%d handshakes in %s; no mail was sent.\n", e.Handshakes, e.Took.Round(time.Millisecond).String())
+}
+
+// named says what a client gets that asks for a name.
+func named(n probe.Named) string {
+	text := n.Name
+	if text == "" {
+		text = "(none)"
+	}
+	if n.Refused != "" {
+		return text + ": " + n.Refused
+	}
+	return fmt.Sprintf("%s: certificate %.16s…", text, n.Certificate)
 }
 
 // fact prints a name and a text, if there is one.

@@ -2,12 +2,13 @@ package session
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"postseal/internal/audit"
 	"postseal/internal/detect"
+	"postseal/internal/domain"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
 )
@@ -30,6 +31,7 @@ func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, erro
 	e := &audit.Evidence{Facts: s.Facts}
 	var wg sync.WaitGroup
 	if g.Live {
+		wg.Go(func() { e.Domains = s.domains(ctx) })
 		e.Live = s.live(ctx, &wg)
 		e.Running = s.running(ctx)
 		if len(e.Live) == 0 {
@@ -61,6 +63,7 @@ func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, erro
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
+	e.Judge()
 	return e, nil
 }
 
@@ -76,6 +79,37 @@ func (s *Session) running(ctx context.Context) detect.Tri {
 	return detect.No
 }
 
+const (
+	// maxDomains is for how many domains of this server it is asked what they
+	// publish, and domainTime how long.
+	maxDomains = 10
+	domainTime = 20 * time.Second
+)
+
+// domains asks what this server's own domains publish. Those that do not answer,
+// or whose mail goes elsewhere, are left out.
+func (s *Session) domains(ctx context.Context) []*domain.Domain {
+	names, _ := s.Facts.Domains()
+	if len(s.Facts.Resolver.Servers) == 0 || s.Facts.Role == detect.Sender {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, domainTime)
+	defer cancel()
+	names = names[:min(len(names), maxDomains)]
+	found := make([]*domain.Domain, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() {
+			d, err := domain.Look(ctx, s.Machine, name, domain.Options{Resolver: s.Facts.Resolver.Servers[0]})
+			if err == nil && slices.ContainsFunc(d.MX, func(x domain.MX) bool { return slices.Contains(s.Facts.NeededNames(), x.Name) }) {
+				found[i] = d
+			}
+		})
+	}
+	wg.Wait()
+	return slices.DeleteFunc(found, func(d *domain.Domain) bool { return d == nil })
+}
+
 // live shakes hands with the listeners. Several at one address are one.
 func (s *Session) live(ctx context.Context, wg *sync.WaitGroup) []audit.Live {
 	var out []audit.Live
@@ -84,17 +118,18 @@ func (s *Session) live(ctx context.Context, wg *sync.WaitGroup) []audit.Live {
 			out = append(out, audit.Live{Listener: l})
 		}
 	}
+	gate := probe.NewGate() // they are all of one host
 	for i := range out {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			l := &out[i]
-			ctx, cancel := context.WithTimeoutCause(ctx, liveTime, errors.New("it took too long"))
-			defer cancel()
 			target := probe.Target{Addr: l.Listener.Addr, Implicit: l.Listener.Wrapper, Proxy: l.Listener.Proxy}
 			// Who greets late may look names up: a client waits for minutes (RFC
 			// 5321, section 4.5.3.2).
-			if l.Seen, l.Err = probe.Enumerate(ctx, target, probe.Options{Dial: s.Machine.Dial, Timeout: patience}); l.Seen != nil {
+			if l.Seen, l.Err = probe.Enumerate(ctx, target, probe.Options{Dial: s.Machine.Dial, Timeout: patience, Gate: gate, Total: liveTime}); l.Seen != nil {
+				ctx, cancel := context.WithTimeout(ctx, liveTime)
+				defer cancel()
 				l.Named = s.named(ctx, target)
 			}
 		}()

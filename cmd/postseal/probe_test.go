@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"postseal/certs"
+	"postseal/internal/lab"
+	"postseal/internal/report"
+)
+
+// run runs the program and returns what it prints.
+func run(t *testing.T, args ...string) (out string, code int) {
+	t.Helper()
+	var b, failed bytes.Buffer
+	code = Main(args, nil, &b, &failed)
+	return b.String() + failed.String(), code
+}
+
+// probed is what others rely on, by the names of the JSON.
+type probed struct {
+	Version   int
+	Endpoints []struct {
+		Address    string
+		STARTTLS   bool
+		Error      string
+		Incomplete bool
+		Protocols  []struct {
+			Version string
+			Suites  []struct {
+				ID   uint16
+				Name string
+			}
+		}
+		Groups       []string
+		Certificates []map[string]any
+	}
+	Domains []struct {
+		Domain string
+		MX     []struct {
+			DANE struct {
+				State string
+				Kept  *bool
+			}
+			Trusted *bool `json:"certificate_valid"`
+		}
+	}
+}
+
+// valid decodes what was printed, and checks it against the schema.
+func valid(t *testing.T, out string) (p probed) {
+	t.Helper()
+	var schema, doc any
+	if err := json.Unmarshal(report.ProbeSchema, &schema); err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("probe.json", schema); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := c.Compile("probe.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(out), &doc); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if err := compiled.Validate(doc); err != nil {
+		t.Errorf("%v in %s", err, out)
+	}
+	if err := json.Unmarshal([]byte(out), &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestProbe: several servers in one run, one of which is not there, and a domain
+// with what it promises; as text, and as the schema says.
+func TestProbe(t *testing.T) {
+	ca := lab.NewCA(t)
+	ec := ca.Issue(t, lab.Leaf{Names: []string{"mx.probe.test"}})
+	dir := lab.Dir(t)
+	t.Setenv("SSL_CERT_FILE", lab.Write(t, dir, "roots.pem", ca.RootPEM, 0o644))
+	t.Setenv("SSL_CERT_DIR", filepath.Join(dir, "none"))
+	chain := lab.Write(t, dir, "ec.pem", ec.Key+ec.Cert+ca.IntermediatePEM, 0o600)
+	server := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_peername_lookup = no\nsmtpd_tls_protocols = >=TLSv1.2\nsmtpd_tls_exclude_ciphers = aNULL\nsmtpd_tls_chain_files = "+chain+"\n",
+		"%s inet n - n - - smtpd", "%s inet n - n - - smtpd -o smtpd_tls_wrappermode=yes")
+	out, code := run(t, "probe", "--json", server.Addrs[0], "127.0.0.1:1", server.Addrs[0])
+	p := valid(t, out)
+	if code != exitFindings || p.Version != 1 || len(p.Endpoints) != 3 || !strings.Contains(p.Endpoints[1].Error, "refused") || !p.Endpoints[1].Incomplete || p.Domains == nil {
+		t.Fatalf("%d %+v", code, p)
+	}
+	e := p.Endpoints[0]
+	if e.Address != server.Addrs[0] || !e.STARTTLS || e.Incomplete || len(e.Groups) == 0 || len(e.Protocols) != 2 || len(e.Certificates) != 1 || e.Certificates[0]["subject"] != "CN=mx.probe.test" {
+		t.Errorf("%+v", e)
+	}
+	last := e.Protocols[len(e.Protocols)-1]
+	if last.Version != "TLS 1.3" || len(last.Suites) != 3 || last.Suites[0].Name != "TLS_AES_128_GCM_SHA256" || last.Suites[0].ID != 0x1301 {
+		t.Errorf("%+v", last)
+	}
+	if out, code = run(t, "probe", "--implicit", "--quick", server.Addrs[1]); code != exitDone || !strings.Contains(out, "TLS_AES_256_GCM_SHA384") {
+		t.Errorf("%d %s", code, out)
+	}
+	if out, code = run(t, "probe", "127.0.0.1:1"); code != exitFailed || !strings.Contains(out, "refused") {
+		t.Errorf("%d %s", code, out)
+	}
+	for _, args := range [][]string{{"probe"}, {"probe", "a b"}, {"probe", "x:y"}, append([]string{"probe"}, strings.Fields(strings.Repeat("h ", 65))...)} {
+		if out, code = run(t, args...); code != exitUsage {
+			t.Errorf("%q: %d %s", args, code, out)
+		}
+	}
+	if out, code = run(t, "probe", "--schema"); code != exitDone || out != string(report.ProbeSchema) {
+		t.Errorf("%d %s", code, out)
+	}
+
+	z := lab.NewZone(t, "test.")
+	_, port, _ := net.SplitHostPort(server.Addrs[0])
+	other := ca.Issue(t, lab.Leaf{})
+	z.Set("probe.test. 300 IN MX 5 mx.probe.test.", "mx.probe.test. 300 IN A 127.0.0.1", "_"+port+"._tcp.mx.probe.test. 300 IN TLSA "+certs.NewTLSA(ec.Leaf).String())
+	args := []string{"probe", "--quick", "--mx", "probe.test", "--port", port, "--resolver", z.Resolver}
+	out, code = run(t, append(args, "--json")...)
+	p = valid(t, out)
+	if x := p.Domains[0].MX[0]; code != exitDone || len(p.Endpoints) != 1 || x.DANE.State != "secure" || x.DANE.Kept == nil || !*x.DANE.Kept || x.Trusted == nil || !*x.Trusted {
+		t.Errorf("%d %s", code, out)
+	}
+	z.Set("_" + port + "._tcp.mx.probe.test. 300 IN TLSA " + certs.NewTLSA(other.Leaf).String())
+	if out, code = run(t, args...); code != exitFindings || !strings.Contains(out, "senders with DANE do not deliver") {
+		t.Errorf("%d %s", code, out)
+	}
+}

@@ -1,0 +1,18 @@
+package audit
+
+import "postseal/internal/domain"
+
+var pub005 = Rule{
+	ID: "PS-PUB-005", Part: Publishing, Severity: Medium, Since: "1.0",
+	Title:  "the policy of MTA-STS cannot be followed",
+	Why:    "Senders go on as if there were none, and some as the last one said.",
+	Level:  Must,
+	Source: "RFC 8461 sections 3.1 to 3.3",
+	Cure:   "put the record and the policy right: postseal probe --mx DOMAIN tells when they are",
+	Check: domains(func(d *domain.Domain) string {
+		if d.STS.Problem != "" {
+			return d.Name + ": " + d.STS.Problem
+		}
+		return ""
+	}),
+}

@@ -1,0 +1,39 @@
+package domain
+
+import "fmt"
+
+// Broken are the promises that are not kept, in words: what a sender that
+// believes them does not deliver for, or cannot believe.
+func (d *Domain) Broken() (out []string) {
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if d.STS.Problem != "" {
+		say("MTA-STS: %s: senders deliver without it", d.STS.Problem)
+	}
+	if d.Reports.Problem != "" {
+		say("TLSRPT: %s: nobody reports", d.Reports.Problem)
+	}
+	for _, x := range d.MX {
+		switch {
+		case x.DANE.State == Failed:
+			say("%s: DNS: %s: senders with DANE wait", x.Name, x.DANE.Why)
+		case x.DANE.State == Insecure:
+			say("%s: DANE: %s: senders do not look at them", x.Name, x.DANE.Why)
+		case x.DANE.Kept != nil && !*x.DANE.Kept:
+			say("%s: DANE: no usable TLSA record names a certificate that it shows: senders with DANE do not deliver", x.Name)
+		}
+		if d.STS.Policy == nil || d.STS.Policy.Mode == Off {
+			continue
+		}
+		then := "senders with MTA-STS do not deliver"
+		if d.STS.Policy.Mode == Testing {
+			then = "senders with MTA-STS report it, and will not deliver once the policy is enforced"
+		}
+		if x.Promised != nil && !*x.Promised {
+			say("%s: the policy of MTA-STS does not name it: %s", x.Name, then)
+		}
+		if x.Trusted != nil && !*x.Trusted {
+			say("%s: %s: %s", x.Name, x.Untrusted, then)
+		}
+	}
+	return out
+}

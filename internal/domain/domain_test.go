@@ -1,0 +1,208 @@
+package domain_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"postseal/certs"
+	"postseal/internal/domain"
+	"postseal/internal/host"
+	"postseal/internal/lab"
+)
+
+// web serves over HTTPS on an address of the loopback of its own, port 443.
+func web(t *testing.T, ca *lab.CA, name, addr string, h http.HandlerFunc) {
+	t.Helper()
+	lab.NeedRoot(t)
+	i := ca.Issue(t, lab.Leaf{Names: []string{name}})
+	pair, err := tls.X509KeyPair([]byte(i.Cert+ca.IntermediatePEM), []byte(i.Key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", addr+":443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(h)
+	_ = s.Listener.Close()
+	s.Listener, s.TLS, s.Config.ErrorLog = l, &tls.Config{Certificates: []tls.Certificate{pair}}, log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+}
+
+func roots(t *testing.T, ca *lab.CA) *x509.CertPool {
+	t.Helper()
+	p := x509.NewCertPool()
+	if !p.AppendCertsFromPEM([]byte(ca.RootPEM)) {
+		t.Fatal("no root")
+	}
+	return p
+}
+
+const policy = "version: STSv1\r\nmode: enforce\r\nmx: *.look.test\r\nmax_age: 604800\r\n"
+
+// TestLook: what a resolver that validates and a real web server say of a domain.
+func TestLook(t *testing.T) {
+	ca := lab.NewCA(t)
+	good, other := ca.Issue(t, lab.Leaf{Names: []string{"mx.look.test"}}), ca.Issue(t, lab.Leaf{Names: []string{"mx.look.test"}})
+	z := lab.NewZone(t, "test.")
+	o := domain.Options{Resolver: z.Resolver, Roots: roots(t, ca)}
+	answer := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, policy) }
+	web(t, ca, "mta-sts.look.test", "127.83.5.1", func(w http.ResponseWriter, r *http.Request) { answer(w, r) })
+	look := func() *domain.Domain {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		d, err := domain.Look(ctx, host.Local{}, "Look.test.", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	z.Set("look.test. 300 IN MX 10 mx.look.test.", "mx.look.test. 300 IN A 127.0.0.1", "mta-sts.look.test. 300 IN A 127.83.5.1",
+		"_25._tcp.mx.look.test. 300 IN TLSA "+certs.NewTLSA(good.Leaf).String(), "_25._tcp.mx.look.test. 300 IN TLSA 1 1 1 00",
+		`_mta-sts.look.test. 300 IN TXT "v=STSv1; " "id=20270101;"`, `_smtp._tls.look.test. 300 IN TXT "v=TLSRPTv1; rua=mailto:tls@look.test,https://r.look.test/x"`)
+	d := look()
+	yes, no := true, false
+	want := &domain.Domain{
+		Name: "look.test", Signed: true,
+		MX: []domain.MX{{Name: "mx.look.test", Preference: 10, Addresses: []string{"127.0.0.1"}, Promised: &yes, DANE: domain.DANE{State: domain.Secure, Records: []domain.Record{
+			{Text: certs.NewTLSA(good.Leaf).String(), Usable: true}, {Text: "1 1 1 00"},
+		}}}},
+		STS:     domain.STS{Record: "v=STSv1; id=20270101;", ID: "20270101", Policy: &domain.Policy{Mode: "enforce", MaxAge: 604800, MX: []string{"*.look.test"}}},
+		Reports: domain.Reports{Record: "v=TLSRPTv1; rua=mailto:tls@look.test,https://r.look.test/x", To: []string{"mailto:tls@look.test", "https://r.look.test/x"}},
+	}
+	private := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".tlsa" }, cmp.Ignore())
+	if diff := cmp.Diff(want, d, private); diff != "" {
+		t.Fatalf("(-want +got)\n%s", diff)
+	}
+	chain := func(i lab.Issued) [][]byte { return [][]byte{i.Leaf.Raw, der(t, ca.IntermediatePEM)} }
+	x := d.MX[0]
+	if x.Judge([][][]byte{chain(good)}, o, time.Now()); *x.DANE.Kept != yes || *x.Trusted != yes || !x.DANE.Records[0].Matches {
+		t.Errorf("%+v", x)
+	}
+	if x.Judge([][][]byte{chain(good), chain(other)}, o, time.Now()); *x.DANE.Kept != no || *x.Trusted != yes {
+		t.Errorf("one of two certificates: %+v", x)
+	}
+	if x.Judge([][][]byte{chain(good)[:1]}, o, time.Now()); *x.Trusted != no || !strings.Contains(x.Untrusted, "unknown authority") {
+		t.Errorf("without the intermediate: %+v", x)
+	}
+
+	for _, c := range []struct {
+		name, says string
+		h          http.HandlerFunc
+	}{
+		{"redirect", "redirects, which senders do not follow", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://mta-sts.look.test/x", http.StatusFound)
+		}},
+		{"missing", "says 404", http.NotFound},
+		{"a page", `sends it as "text/html"`, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(w, policy)
+		}},
+		{"no end", "more than 64 KiB", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			for r.Context().Err() == nil {
+				if _, err := fmt.Fprint(w, strings.Repeat("x", 1<<10)); err != nil {
+					return
+				}
+			}
+		}},
+		{"nonsense", "does not say version", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }},
+	} {
+		answer = c.h
+		if d := look(); d.STS.Policy != nil || !strings.Contains(d.STS.Problem, c.says) || d.MX[0].Promised != nil {
+			t.Errorf("%s: %+v", c.name, d.STS)
+		}
+	}
+	z.Set(`_mta-sts.look.test. 300 IN TXT "v=STSv1; id=1"`, `_mta-sts.look.test. 300 IN TXT "v=STSv1; id=2"`)
+	if d := look(); !strings.Contains(d.STS.Problem, "several") {
+		t.Errorf("%+v", d.STS)
+	}
+	z.Remove("_25._tcp.mx.look.test", dns.TypeTLSA)
+	if d := look(); d.MX[0].DANE.State != domain.None {
+		t.Errorf("%+v", d.MX[0].DANE)
+	}
+	z.Set("look.test. 300 IN MX 0 .")
+	if d := look(); !d.Silent || len(d.MX) != 0 {
+		t.Errorf("%+v", d)
+	}
+	z.Break(true)
+	if d, err := domain.Look(context.Background(), host.Local{}, "look.test", o); err == nil || !strings.Contains(err.Error(), "SERVFAIL") {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if d, err := domain.Look(context.Background(), host.Local{}, "a b", o); err == nil {
+		t.Errorf("%+v", d)
+	}
+}
+
+func der(t *testing.T, text string) []byte {
+	t.Helper()
+	b, _ := pem.Decode([]byte(text))
+	if b == nil {
+		t.Fatal("no certificate")
+	}
+	return b.Bytes
+}
+
+// TestPolicy: what RFC 8461, section 3.2, takes and what not.
+func TestPolicy(t *testing.T) {
+	for text, says := range map[string]string{
+		policy: "", "version: STSv1\nmode: none\nmax_age: 0": "", "version: STSv1\nmode: testing\nmx: a.test\nmx: b.test\nmax_age: 1\nx: y\nmode: enforce\n": "",
+		"version: STSv2\nmode: none\nmax_age: 0": "version", "version: STSv1\nmode: on\nmax_age: 0": "mode", "version: STSv1\nmode: enforce\nmax_age: 1": "names no mx",
+		"version: STSv1\nmode: none\nmax_age: 99999999999": "max_age", "version: STSv1\nmode: none\nmax_age: -1": "max_age", "version: STSv1\nmode: none": "no max_age", "": "version",
+	} {
+		p, err := domain.ParsePolicy(text)
+		if (says == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %+v, %v", text, p, err)
+		}
+	}
+	p := domain.Policy{MX: []string{"mx.a.test", "*.b.test"}}
+	for name, want := range map[string]bool{"mx.a.test": true, "MX.a.test.": true, "x.a.test": false, "x.b.test": true, "b.test": false, "y.x.b.test": false, "": false} {
+		if p.Names(name) != want {
+			t.Errorf("%q: not %v", name, want)
+		}
+	}
+	for text, want := range map[string]bool{"v=STSv1; id=1": true, "v=STSv1;id=a1 ;": true, "v=STSv1": false, "v=STSv1; id=a-b": false, "id=1": false} {
+		if id, err := domain.ParseSTSRecord(text); (err == nil) != want {
+			t.Errorf("%q: %q, %v", text, id, err)
+		}
+	}
+	for text, want := range map[string]bool{"v=TLSRPTv1; rua=mailto:a@b": true, "v=TLSRPTv1;rua=https://a/b, mailto:c@d": true, "v=TLSRPTv1": false, "v=TLSRPTv1; rua=ftp://a": false, "v=TLSRPTv1; rua=mailto:a": false} {
+		if to, err := domain.ParseReports(text); (err == nil) != want {
+			t.Errorf("%q: %q, %v", text, to, err)
+		}
+	}
+}
+
+// FuzzPolicy: whatever is published, what is taken of it is sound.
+func FuzzPolicy(f *testing.F) {
+	f.Add(policy)
+	f.Add("v=STSv1; id=1;")
+	f.Add("v=TLSRPTv1; rua=mailto:a@b")
+	f.Fuzz(func(t *testing.T, text string) {
+		if p, err := domain.ParsePolicy(text); err == nil && (p.MaxAge < 0 || p.Mode == "" || p.Mode != domain.Off && len(p.MX) == 0 || len(p.MX) > 100) {
+			t.Errorf("%q is %+v", text, p)
+		}
+		if id, err := domain.ParseSTSRecord(text); err == nil && (id == "" || len(id) > 32) {
+			t.Errorf("%q has id %q", text, id)
+		}
+		if to, err := domain.ParseReports(text); err == nil && len(to) == 0 {
+			t.Errorf("%q has no address", text)
+		}
+	})
+}

@@ -1,0 +1,263 @@
+package domain
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"postseal/internal/host"
+)
+
+// STS is what a domain publishes by MTA-STS (RFC 8461).
+type STS struct {
+	// Record is the TXT record, and ID the id in it; Several says that there is
+	// more than one, which is as none.
+	Record string `json:"record,omitempty"`
+	ID     string `json:"id,omitempty"`
+	// Policy is the file; nil if there is none that senders would follow.
+	Policy *Policy `json:"policy"`
+	// Problem is why senders do not follow what is published.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Policy is the file that senders follow.
+type Policy struct {
+	Mode   string   `json:"mode"`
+	MaxAge int      `json:"max_age"`
+	MX     []string `json:"mx"`
+}
+
+// The modes (RFC 8461, section 3.2).
+const (
+	Enforce = "enforce"
+	Testing = "testing"
+	Off     = "none"
+)
+
+const (
+	// maxPolicy bounds the file, as section 3.3 of RFC 8461 suggests: 64 KB. A
+	// policy has maxPatterns patterns at most.
+	maxPolicy   = 64 << 10
+	maxPatterns = 100
+	// maxMaxAge is about a year (section 3.2).
+	maxMaxAge = 31557600
+	// fetchTime is what a sender waits for the file (section 3.3).
+	fetchTime = 20 * time.Second
+)
+
+// LookSTS asks what a domain publishes, and fetches its policy.
+func LookSTS(ctx context.Context, m host.Reader, name string, o Options) (s STS) {
+	text, several, err := record(ctx, m, o.Resolver, "_mta-sts."+name, "v=STSv1")
+	switch {
+	case err != nil:
+		s.Problem = err.Error()
+		return s
+	case several:
+		s.Problem = "there are several TXT records of MTA-STS, which counts as none"
+		return s
+	case text == "":
+		return s
+	}
+	s.Record = text
+	if s.ID, err = ParseSTSRecord(text); err != nil {
+		s.Problem = err.Error()
+		return s
+	}
+	file, err := fetch(ctx, m, "mta-sts."+name, o)
+	if err == nil {
+		s.Policy, err = ParsePolicy(file)
+	}
+	if err != nil {
+		s.Problem = "the policy: " + err.Error()
+	}
+	return s
+}
+
+// record asks for the one TXT record that begins with a version.
+func record(ctx context.Context, m host.Reader, resolver, name, version string) (text string, several bool, err error) {
+	a, err := ask(ctx, m, resolver, name, dns.TypeTXT)
+	if err != nil {
+		return "", false, err
+	}
+	for _, r := range a.Records {
+		r = unquote(r)
+		if first, _, _ := strings.Cut(r, ";"); strings.TrimSpace(first) != version {
+			continue
+		}
+		several = text != ""
+		text = r
+	}
+	return text, several, nil
+}
+
+// unquote joins the strings of a TXT record in presentation form (RFC 1035,
+// section 5.1).
+func unquote(text string) string {
+	var b strings.Builder
+	inside := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			inside = !inside
+		case c == '\\' && i+3 < len(text) && digits(text[i+1:i+4]):
+			n, _ := strconv.Atoi(text[i+1 : i+4])
+			b.WriteByte(byte(n))
+			i += 3
+		case c == '\\' && i+1 < len(text):
+			i++
+			b.WriteByte(text[i])
+		case inside:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// fields takes "v=X; a=b; c=d;" apart.
+func fields(text string) map[string]string {
+	out := map[string]string{}
+	for f := range strings.SplitSeq(text, ";") {
+		name, value, ok := strings.Cut(f, "=")
+		name = strings.TrimSpace(name)
+		if _, twice := out[name]; ok && !twice {
+			out[name] = strings.TrimSpace(value)
+		}
+	}
+	return out
+}
+
+// ParseSTSRecord returns the id of a record (RFC 8461, section 3.1).
+func ParseSTSRecord(text string) (id string, err error) {
+	f := fields(text)
+	switch id = f["id"]; {
+	case f["v"] != "STSv1":
+		return "", fmt.Errorf("%.80q is no record of MTA-STS", text)
+	case id == "" || len(id) > 32 || strings.ContainsFunc(id, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}):
+		return "", fmt.Errorf("the id %.80q of the record is none: 1 to 32 letters and digits", id)
+	}
+	return id, nil
+}
+
+// fetch gets the file. There are no redirects, and the server must have a
+// certificate for its name (RFC 8461, section 3.3).
+func fetch(ctx context.Context, m host.Reader, server string, o Options) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
+	there := MX{Name: server}
+	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		a, err := ask(ctx, m, o.Resolver, server, kind)
+		if err != nil {
+			return "", err
+		}
+		there.Addresses = append(there.Addresses, a.Records[:min(len(a.Records), maxAddresses)]...)
+	}
+	t := &http.Transport{
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return there.Dial(m)(ctx, network, addr)
+		},
+		TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12}, MaxResponseHeaderBytes: maxPolicy, DisableKeepAlives: true,
+	}
+	client := http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+server+"/.well-known/mta-sts.txt", nil)
+	if err != nil {
+		return "", err
+	}
+	r, err := client.Do(q)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = r.Body.Close() }()
+	switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); {
+	case r.StatusCode/100 == 3:
+		return "", fmt.Errorf("%s redirects, which senders do not follow", server)
+	case r.StatusCode != http.StatusOK:
+		return "", fmt.Errorf("%s says %d", server, r.StatusCode)
+	case kind != "text/plain":
+		return "", fmt.Errorf("%s sends it as %.40q, not as text/plain", server, kind)
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxPolicy+1))
+	if err == nil && len(b) > maxPolicy {
+		err = fmt.Errorf("%s sends more than %d KiB", server, maxPolicy>>10)
+	}
+	return string(b), err
+}
+
+// ParsePolicy reads the file (RFC 8461, section 3.2).
+func ParsePolicy(text string) (*Policy, error) {
+	p := &Policy{MX: []string{}, MaxAge: -1}
+	version := ""
+	for line := range strings.Lines(text) {
+		name, value, ok := strings.Cut(strings.TrimRight(line, "\r\n \t"), ":")
+		if !ok {
+			continue
+		}
+		value = strings.TrimSpace(value)
+		switch strings.TrimSpace(name) {
+		case "version":
+			if version == "" {
+				version = value
+			}
+		case "mode":
+			if p.Mode == "" {
+				p.Mode = value
+			}
+		case "max_age":
+			if p.MaxAge >= 0 {
+				continue
+			}
+			n, err := strconv.Atoi(value)
+			if err != nil || !digits(value) || n > maxMaxAge {
+				return nil, fmt.Errorf("max_age %.40q is no number of seconds up to %d", value, maxMaxAge)
+			}
+			p.MaxAge = n
+		case "mx":
+			if p.MX = append(p.MX, strings.ToLower(strings.TrimSuffix(value, "."))); len(p.MX) > maxPatterns {
+				return nil, fmt.Errorf("more than %d lines of mx", maxPatterns)
+			}
+		}
+	}
+	switch {
+	case version != "STSv1":
+		return nil, errors.New("it does not say version: STSv1")
+	case p.Mode != Enforce && p.Mode != Testing && p.Mode != Off:
+		return nil, fmt.Errorf("mode %.40q is none of enforce, testing and none", p.Mode)
+	case p.MaxAge < 0:
+		return nil, errors.New("it has no max_age")
+	case len(p.MX) == 0 && p.Mode != Off:
+		return nil, errors.New("it names no mx")
+	}
+	return p, nil
+}
+
+// Names says whether a policy names a server (RFC 8461, section 4.1): a star
+// stands for one label.
+func (p *Policy) Names(server string) bool {
+	server = strings.ToLower(strings.TrimSuffix(server, "."))
+	for _, pattern := range p.MX {
+		if pattern == server {
+			return true
+		}
+		if rest, ok := strings.CutPrefix(pattern, "*."); ok {
+			if label, parent, ok := strings.Cut(server, "."); ok && label != "" && parent == rest {
+				return true
+			}
+		}
+	}
+	return false
+}

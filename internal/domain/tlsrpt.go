@@ -1,0 +1,57 @@
+package domain
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"postseal/internal/host"
+)
+
+// Reports is where a domain wants to be told of TLS that failed (RFC 8460).
+type Reports struct {
+	Record string `json:"record,omitempty"`
+	// To are the addresses: mailto: or https:.
+	To      []string `json:"to"`
+	Problem string   `json:"problem,omitempty"`
+}
+
+// LookReports asks for the record.
+func LookReports(ctx context.Context, m host.Reader, name, resolver string) Reports {
+	r := Reports{To: []string{}}
+	text, several, err := record(ctx, m, resolver, "_smtp._tls."+name, "v=TLSRPTv1")
+	switch {
+	case err != nil:
+		r.Problem = err.Error()
+	case several:
+		r.Problem = "there are several TXT records of TLSRPT, which counts as none"
+	case text != "":
+		r.Record = text
+		to, err := ParseReports(text)
+		if err != nil {
+			r.Problem = err.Error()
+			break
+		}
+		r.To = to
+	}
+	return r
+}
+
+// ParseReports returns the addresses of a record (RFC 8460, section 3).
+func ParseReports(text string) ([]string, error) {
+	f := fields(text)
+	if f["v"] != "TLSRPTv1" {
+		return nil, fmt.Errorf("%.80q is no record of TLSRPT", text)
+	}
+	var out []string
+	for to := range strings.SplitSeq(f["rua"], ",") {
+		to = strings.TrimSpace(to)
+		u, err := url.Parse(to)
+		if err != nil || u.Scheme != "mailto" && u.Scheme != "https" || u.Scheme == "mailto" && !strings.Contains(u.Opaque, "@") || u.Scheme == "https" && u.Host == "" {
+			return nil, fmt.Errorf("rua %.80q is no address with mailto: or https: before it", to)
+		}
+		out = append(out, to)
+	}
+	return out, nil
+}

@@ -1,0 +1,42 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"strings"
+)
+
+// injected says whether a command that was sent in clear text together with
+// STARTTLS, as somebody on the way could have put it there, is obeyed inside TLS
+// (CVE-2011-0411): its answer comes before that to EHLO. A server that refuses
+// commands that come together is well.
+func (e *enumerator) injected(ctx context.Context) (obeyed bool) {
+	_ = e.connect(ctx, func() error {
+		c, err := open(ctx, e.target, e.options)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := c.hello(new(Result)); err != nil {
+			return err
+		}
+		if _, err := c.command("STARTTLS\r\nNOOP", 220); err != nil {
+			return err
+		}
+		conn := tls.Client(c.Conn, e.options.config(new(Result)))
+		if err := conn.HandshakeContext(ctx); err != nil {
+			return err
+		}
+		c.use(conn)
+		reply, err := c.command("EHLO "+heloName, 250)
+		if err != nil {
+			return err
+		}
+		if obeyed = !strings.Contains(reply, "\n"); obeyed { // that was the answer to NOOP
+			reply, err = c.reply(250)
+			obeyed = err == nil && strings.Contains(reply, "\n")
+		}
+		return nil
+	})
+	return obeyed
+}
