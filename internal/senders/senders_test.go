@@ -5,6 +5,7 @@ import (
 	"context"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,13 +43,37 @@ func TestData(t *testing.T) {
 	}
 }
 
-// clients are programs that are here, as the data has them; agreed finds what
-// they say of a handshake.
-var clients = []struct {
+// client is a program that sends as one of the senders does.
+type client struct {
 	sender, program string
 	args            []string
-	agreed          func(text string) (senders.Outcome, bool)
+	// agreed finds what it says of a handshake.
+	agreed func(text string) (senders.Outcome, bool)
+}
+
+// releases are what the data was taken from: how to ask a program, and what it
+// answers then.
+var releases = map[string]struct {
+	ask  []string
+	says string
 }{
+	"openssl":        {[]string{"openssl", "version"}, "OpenSSL 3.0."},
+	"gnutls-cli":     {[]string{"gnutls-cli", "--version"}, "gnutls-cli 3.7."},
+	"posttls-finger": {[]string{"postconf", "-hd", "mail_version"}, "3.7."},
+}
+
+// isHere says whether the program is the release that the data is of.
+func (c client) isHere(t *testing.T) bool {
+	t.Helper()
+	r := releases[c.program]
+	out, err := exec.Command(r.ask[0], r.ask[1:]...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.HasPrefix(string(out), r.says)
+}
+
+var clients = []client{
 	{"OpenSSL 3.0", "openssl", []string{"s_client", "-starttls", "smtp", "-connect", "ADDR"}, func(text string) (o senders.Outcome, ok bool) {
 		m := regexp.MustCompile(`(?m)^New, .*, Cipher is ([^(\s]+)$`).FindStringSubmatch(text)
 		if m == nil {
@@ -102,6 +127,7 @@ func compare(t *testing.T, worked, said senders.Outcome, ok bool) {
 // TestMeet: what is worked out for a real Postfix is what real programs agree on
 // with it.
 func TestMeet(t *testing.T) {
+	lab.Need(t, "openssl", "gnutls-cli", "posttls-finger", "postconf")
 	ca := lab.NewCA(t)
 	rsa, ec := ca.Issue(t, lab.Leaf{RSA: true}), ca.Issue(t, lab.Leaf{})
 	for _, x := range []struct{ name, main, certs string }{
@@ -111,6 +137,7 @@ func TestMeet(t *testing.T) {
 		{"TLS 1.2 alone", "smtpd_tls_protocols = TLSv1.2\nsmtpd_tls_exclude_ciphers = aNULL\n", rsa.Key + rsa.Cert},
 		{"key exchange by primes", "smtpd_tls_protocols = TLSv1.2\nsmtpd_tls_exclude_ciphers = aNULL, kECDHE, kRSA\n", rsa.Key + rsa.Cert},
 		{"the server chooses among few", "smtpd_tls_protocols = TLSv1.2\ntls_preempt_cipherlist = yes\ntls_medium_cipherlist = ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA\n", rsa.Key + rsa.Cert},
+		{"the server chooses", "smtpd_tls_protocols = TLSv1.2\ntls_preempt_cipherlist = yes\n", rsa.Key + rsa.Cert},
 		{"one group", "tls_eecdh_auto_curves = secp384r1\n", rsa.Key + rsa.Cert},
 		{"nothing in common", "smtpd_tls_protocols = TLSv1.2\ntls_medium_cipherlist = CAMELLIA128-SHA\n", rsa.Key + rsa.Cert},
 	} {
@@ -130,8 +157,8 @@ func TestMeet(t *testing.T) {
 			}
 			host, port, _ := strings.Cut(s.Addrs[0], ":")
 			for _, c := range clients {
-				if _, err := exec.LookPath(c.program); err != nil {
-					continue // what is not here cannot be asked; openssl and Postfix always are
+				if !c.isHere(t) {
+					continue // another release offers other things
 				}
 				cmd := exec.CommandContext(ctx, c.program)
 				for _, a := range c.args {
@@ -144,7 +171,9 @@ func TestMeet(t *testing.T) {
 				said, ok := c.agreed(text.String())
 				compare(t, outcomes[c.sender], said, ok)
 			}
-			// That is Go's own.
+			if !strings.HasPrefix(runtime.Version(), "go1.26") {
+				return
+			}
 			r, err := probe.Handshake(ctx, probe.Target{Addr: s.Addrs[0]}, probe.Options{})
 			compare(t, outcomes["Go 1.26"], senders.Outcome{Version: r.Version, Group: strings.NewReplacer("CurveP", "secp", "256", "256r1", "384", "384r1").Replace(r.Group)}, err == nil)
 		})
