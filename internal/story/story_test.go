@@ -434,7 +434,7 @@ var (
 	clock    = regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?`)
 	today    = regexp.MustCompile(`20[23]\d-\d\d-\d\d`) // the fixed certificate ends in 2041
 	left     = regexp.MustCompile(`[#-]{12} \d+ of \d+ days`)
-	numbers  = regexp.MustCompile(`\d+ (CAs?\b)`)
+	numbers  = regexp.MustCompile(`\d+ (CAs?|handshakes)\b`)
 	spinner  = regexp.MustCompile(`(?m)^   [|/\\-] `)
 	blanks   = regexp.MustCompile(` {2,}`)
 )
