@@ -2,6 +2,7 @@ package detect_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"os"
 	"path/filepath"
@@ -445,6 +446,34 @@ func TestCopies(t *testing.T) {
 		}
 		if got := f.Outdated(); (len(got) == 1) != c.outdated || len(got) == 1 && got[0].Renewed.Chain != live+"fullchain.pem" {
 			t.Errorf("%s: outdated %+v", c.name, got)
+		}
+	}
+}
+
+// TestNotOutdated: what lies beside a certificate and has its names is not
+// always what comes after it.
+func TestNotOutdated(t *testing.T) {
+	ca := lab.NewCA(t)
+	client := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	days := func(n int) time.Time { return time.Now().AddDate(0, 0, n) }
+	renewed := ca.Issue(t, lab.Leaf{NotBefore: days(-1), NotAfter: days(89)})
+	const live = "/etc/letsencrypt/live/mx/"
+	for name, c := range map[string]struct {
+		side string
+		leaf lab.Leaf
+	}{
+		"self-signed, for DANE":          {"smtpd", lab.Leaf{SelfSigned: true, NotBefore: days(-60), NotAfter: days(30)}},
+		"a partner knows its key":        {"smtp", lab.Leaf{SelfSigned: true, Usages: client, NotBefore: days(-60), NotAfter: days(30)}},
+		"sent with, and of a CA":         {"smtp", lab.Leaf{Usages: client, NotBefore: days(-60), NotAfter: days(30)}},
+		"bought, and good for much more": {"smtpd", lab.Leaf{NotBefore: days(-60), NotAfter: days(300)}},
+	} {
+		shown := ca.Issue(t, c.leaf)
+		f := look(t, lab.Machine(t, "3.7.11", map[string]string{
+			"main.cf": named + c.side + "_tls_chain_files = /c/mx.pem\n", "master.cf": smtp, "/c/mx.pem": shown.Key + shown.Cert,
+			live + "fullchain.pem": renewed.Cert + ca.IntermediatePEM, live + "privkey.pem": renewed.Key,
+		}))
+		if got := f.Outdated(); len(got) > 0 {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }

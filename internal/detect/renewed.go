@@ -50,9 +50,9 @@ type Outdated struct {
 }
 
 // Outdated are those in use of which a newer one lies where they came from:
-// where their owner renews them, where a client renews one for the same names,
-// or in the files that the last apply made
-// ours of, which have been inspected then.
+// where their owner renews them, where a client renews one for the same names
+// and purpose, or in the files that the last apply made ours of, which have been
+// inspected then.
 func (f *Facts) Outdated() []Outdated {
 	out := []Outdated{}
 	for _, c := range f.Certificates {
@@ -76,8 +76,7 @@ func (f *Facts) sources(c Certificate) []Certificate {
 	}
 	var out []Certificate
 	for _, d := range f.Certificates {
-		// A client that makes a new key each time leaves the names to go by.
-		if c.Owner == "" && d.Owner != "" && d.Source == "" && d.Err == nil && sameNames(c.Names, d.Names) {
+		if d.Owner != "" && d.Source == "" && d.Err == nil && follows(c, d) {
 			out = append(out, d)
 		}
 	}
@@ -105,6 +104,15 @@ func (f *Facts) sources(c Certificate) []Certificate {
 		}
 	}
 	return out
+}
+
+// follows says whether d can be a renewal of c with a new key, which leaves the
+// names to go by. A CA's does not come after one that nobody signed, which is
+// there for its key; one that ends sooner is another purchase, and one for
+// servers alone does not come after one that is sent with.
+func follows(c, d Certificate) bool {
+	sends := c.Client && !c.Server && c.Service == ""
+	return c.Owner == "" && c.SelfSigned == d.SelfSigned && !d.NotAfter.Before(c.NotAfter) && (d.ClientUse || !sends) && sameNames(c.Names, d.Names)
 }
 
 // sameNames compares sets of host names.
