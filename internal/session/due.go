@@ -19,10 +19,8 @@ type Renewal struct {
 // Renewal is by the CA's word, where it gave one for a certificate that was got
 // here, and else by the certificate's life.
 func (s *Session) Renewal(c detect.Certificate) Renewal {
-	for path, i := range s.issued {
-		if path == c.Chain && i.Fingerprint == c.Fingerprint {
-			return Renewal{i.Moment(), c.Owner}
-		}
+	if i := s.issued[c.Chain]; i != nil && i.Fingerprint == c.Fingerprint {
+		return Renewal{i.Moment(), c.Owner}
 	}
 	if c.Source != "" { // a copy, which its owner does not know of
 		return Renewal{certs.DueByLifetime(c.NotBefore, c.NotAfter), ""}
@@ -31,7 +29,8 @@ func (s *Session) Renewal(c detect.Certificate) Renewal {
 }
 
 // Due says, in words, what should be done now about the certificates in use: a
-// renewal, a copy that stayed behind, a next key that can be taken.
+// renewal, a copy that stayed behind. A next key need not be taken, and whether
+// it may be, DNS says: see publish.Allowed.
 func (s *Session) Due() (out []string) {
 	f := s.Facts
 	for _, o := range f.Outdated() {
@@ -42,11 +41,6 @@ func (s *Session) Due() (out []string) {
 			continue
 		}
 		out = append(out, fmt.Sprintf("%s should be renewed: it ends on %s", c.Chain, c.NotAfter.UTC().Format(time.DateOnly)))
-	}
-	for path, i := range s.issued {
-		if n := i.Next; n != nil && !n.Seen.IsZero() && f.Now.After(n.Seen.Add(n.Hold)) {
-			out = append(out, fmt.Sprintf("the next key of %s has been published for long enough: postseal cert rollover takes it", path))
-		}
 	}
 	return out
 }
