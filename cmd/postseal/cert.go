@@ -54,7 +54,7 @@ func (a *app) certList() error {
 	broken := false
 	for _, c := range f.Certificates {
 		j := report.Judged{Where: c.Chain, Role: role(c)}
-		want.Client = c.Client && !c.Server && c.Service == "" || c.Err == nil && !c.ServerUse && c.ClientUse
+		want.Client = sentOnly(c)
 		found, err := f.Judge(s.Machine, c.Chain, want)
 		if err != nil {
 			j.Err, j.Unseen = err.Error(), errors.Is(err, fs.ErrPermission)
@@ -85,6 +85,12 @@ func (a *app) certList() error {
 		return errFindings
 	}
 	return err
+}
+
+// sentOnly says whether a certificate is only sent with, or, if it is not in use,
+// only good for that.
+func sentOnly(c detect.Certificate) bool {
+	return !c.Server && c.Service == "" && (c.Client || c.Err == nil && !c.ServerUse && c.ClientUse)
 }
 
 // role says in words what a certificate is used for.
