@@ -85,7 +85,7 @@ func (a *app) certClientNew(takeOver bool) error {
 		pinned[i], made = c, path
 		break
 	}
-	return a.showClient(present, next, made, pinned)
+	return a.showClient(s, present, next, made, pinned)
 }
 
 // clientChain reads one of our client certificates; without one, its key is nil.
@@ -109,7 +109,7 @@ func (a *app) clientChain(path string) (certs.Chain, error) {
 }
 
 // showClient prints what was made, and the partner's lines.
-func (a *app) showClient(present, next, made string, pinned []certs.Chain) error {
+func (a *app) showClient(s *session.Session, present, next, made string, pinned []certs.Chain) error {
 	const table = "/etc/postfix/partners"
 	var leaves []*x509.Certificate
 	for _, c := range pinned {
@@ -133,9 +133,9 @@ func (a *app) showClient(present, next, made string, pinned []certs.Chain) error
 		fmt.Fprintln(a.out, "  "+report.Clean(l))
 	}
 	if len(leaves) == 2 {
-		fmt.Fprintln(a.out, "\nWhen he has both lines: postseal cert client new --switch")
+		fmt.Fprintf(a.out, "\nWhen he has both lines: %s\n", report.ShellLine(append(s.Verb("cert", "client", "new"), "--switch")))
 	} else {
-		fmt.Fprintf(a.out, "\nShown when sending after: %s\n", report.ShellLine([]string{"postseal", "apply", "--client-cert", present}))
+		fmt.Fprintf(a.out, "\nShown when sending after: %s\n", report.ShellLine(append(s.Verb("apply"), "--client-cert", present)))
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 	if a.json {
 		return a.printer(a.out).JSON(map[string]any{"name": l.Name, "files": files, "issued": l.Issued})
 	}
-	a.sayObtained(s.Facts, l, files)
+	a.sayObtained(s, l, files)
 	return nil
 }
 

@@ -5,26 +5,26 @@ import (
 	"slices"
 	"strings"
 
-	"postseal/internal/detect"
 	"postseal/internal/lineage"
 	"postseal/internal/plan"
 	"postseal/internal/report"
+	"postseal/internal/session"
 )
 
 // sayObtained says where a certificate is now, and what is still to be typed.
-func (a *app) sayObtained(f *detect.Facts, l *lineage.Lineage, files []string) {
+func (a *app) sayObtained(s *session.Session, l *lineage.Lineage, files []string) {
 	fmt.Fprintf(a.out, "\nIn place: %s\n", report.Clean(strings.Join(files, ", ")))
-	if slices.ContainsFunc(files, func(path string) bool { return !plan.Uses(f, path) }) {
-		words := []string{"postseal", "apply"}
+	if slices.ContainsFunc(files, func(path string) bool { return !plan.Uses(s.Facts, path) }) {
+		words := s.Verb("apply")
 		for _, path := range files {
 			words = append(words, "--cert", path)
 		}
 		fmt.Fprintf(a.out, "Shown by Postfix after: %s\n", report.ShellLine(words))
 	}
 	if l.BothUses {
-		fmt.Fprintf(a.out, "Shown when sending after: %s\n", report.ShellLine([]string{"postseal", "apply", "--client-cert", files[0]}))
+		fmt.Fprintf(a.out, "Shown when sending after: %s\n", report.ShellLine(append(s.Verb("apply"), "--client-cert", files[0])))
 	}
-	if text := a.timer(); text != "" {
+	if text := a.timer(s); text != "" {
 		fmt.Fprintln(a.out, text)
 	}
 }
@@ -34,13 +34,8 @@ const renewTimer = "postseal-renew.timer"
 
 // timer says what to type if no timer renews what was obtained; nothing if one
 // does. Its unit knows of the usual folders alone.
-func (a *app) timer() string {
-	renew := []string{"postseal", "cert", "renew"}
-	for _, dir := range [][2]string{{"--config-dir", a.settings.ConfigDir}, {"--state-dir", a.settings.StateDir}, {"--certs-dir", a.settings.CertsDir}} {
-		if dir[1] != "" {
-			renew = append(renew, dir[0], dir[1])
-		}
-	}
+func (a *app) timer(s *session.Session) string {
+	renew := s.Verb("cert", "renew")
 	if len(renew) > 3 {
 		return "Renewed by: " + report.ShellLine(renew) + "\n  twice a day; systemctl cat postseal-renew.service says how to add it to the timer"
 	}

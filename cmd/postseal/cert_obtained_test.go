@@ -31,23 +31,26 @@ func (e enabled) Run(_ context.Context, name string, args ...string) (host.Outpu
 // TestSayObtained: what must still be typed is said, and nothing else is.
 func TestSayObtained(t *testing.T) {
 	const enable, cron, send = "systemctl enable --now postseal-renew.timer", "run postseal cert renew twice a day", "postseal apply --client-cert /c/ecdsa.pem"
+	usual := session.Settings{ConfigDir: "/etc/postfix", StateDir: session.DefaultStateDir, CertsDir: "/etc/postseal/certs"}
+	other := session.Settings{ConfigDir: "/etc/postfix-out", StateDir: "/var/lib/out", CertsDir: "/etc/postseal/certs"}
+	const folders = " --config-dir /etc/postfix-out --state-dir /var/lib/out"
 	for name, c := range map[string]struct {
 		machine   enabled
 		both      bool
 		settings  session.Settings
 		want, not []string
 	}{
-		"enabled":         {enabled{out: host.Output{Stdout: "enabled\n"}}, false, session.Settings{}, nil, []string{enable, cron, "enewed", send}},
-		"not enabled":     {enabled{out: host.Output{Stdout: "disabled\n", Code: 1}}, false, session.Settings{}, []string{enable}, []string{cron}},
-		"not installed":   {enabled{out: host.Output{Stderr: "Failed to get unit file state\n", Code: 1}}, false, session.Settings{}, []string{cron}, []string{enable}},
-		"without systemd": {enabled{err: exec.ErrNotFound}, false, session.Settings{}, []string{cron}, []string{enable}},
-		"both uses":       {enabled{}, true, session.Settings{}, []string{send}, []string{enable}},
-		"other folders":   {enabled{}, false, session.Settings{ConfigDir: "/etc/postfix-out", StateDir: "/var/lib/out"}, []string{"postseal cert renew --config-dir /etc/postfix-out --state-dir /var/lib/out", "postseal-renew.service"}, []string{enable}},
+		"enabled":         {enabled{out: host.Output{Stdout: "enabled\n"}}, false, usual, nil, []string{enable, cron, "enewed", send}},
+		"not enabled":     {enabled{out: host.Output{Stdout: "disabled\n", Code: 1}}, false, usual, []string{enable}, []string{cron}},
+		"not installed":   {enabled{out: host.Output{Stderr: "Failed to get unit file state\n", Code: 1}}, false, usual, []string{cron}, []string{enable}},
+		"without systemd": {enabled{err: exec.ErrNotFound}, false, usual, []string{cron}, []string{enable}},
+		"both uses":       {enabled{}, true, usual, []string{send}, []string{enable}},
+		"other folders":   {enabled{}, true, other, []string{"postseal cert renew" + folders, "postseal apply" + folders + " --cert /c/ecdsa.pem", "postseal apply" + folders + " --client-cert /c/ecdsa.pem", "postseal-renew.service"}, []string{enable}},
 	} {
 		var out bytes.Buffer
-		a := &app{out: &out, ctx: context.Background(), settings: c.settings, machine: &host.Recorder{Machine: c.machine}}
-		a.sayObtained(&detect.Facts{}, &lineage.Lineage{BothUses: c.both}, []string{"/c/ecdsa.pem"})
-		for _, text := range append(c.want, "In place: /c/ecdsa.pem", "postseal apply --cert /c/ecdsa.pem") {
+		a := &app{out: &out, ctx: context.Background(), machine: &host.Recorder{Machine: c.machine}}
+		a.sayObtained(&session.Session{Settings: c.settings, Facts: &detect.Facts{}}, &lineage.Lineage{BothUses: c.both}, []string{"/c/ecdsa.pem"})
+		for _, text := range append(c.want, "In place: /c/ecdsa.pem", " --cert /c/ecdsa.pem") {
 			if !strings.Contains(out.String(), text) {
 				t.Errorf("%s: %q is missing in\n%s", name, text, &out)
 			}

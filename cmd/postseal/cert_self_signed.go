@@ -56,7 +56,7 @@ func (a *app) certSelfSigned(names []string) error {
 	for _, n := range names {
 		fmt.Fprintf(a.out, "  _25._tcp.%s. IN TLSA %s\n", report.Clean(n), record)
 	}
-	next := []string{"postseal", "apply", "--cert", path}
+	next := append(s.Verb("apply"), "--cert", path)
 	if plan.Uses(s.Facts, path) {
 		next = []string{"postfix", "-c", s.ConfigDir, "reload"}
 	}

@@ -62,20 +62,32 @@ changes nothing, and ends with 3 if something differs.
 	}
 }
 
-// takeNewer is the command that has Postfix show what its copies were made of.
+// takeNewer is the command that has Postfix use what its copies were made of.
 func takeNewer(s *session.Session, outdated []detect.Outdated) []string {
-	argv := []string{"postseal", "apply", "--config-dir", s.ConfigDir}
+	argv := s.Verb("apply")
 	if !slices.ContainsFunc(outdated, func(o detect.Outdated) bool { return o.Renewed.Owner != "" }) {
 		return argv // the last answers name the files
 	}
-	for _, c := range s.Facts.ServerCertificates() {
-		path := c.Chain
-		for _, o := range outdated {
-			if o.Shown.Chain == c.Chain && o.Shown.Algorithm == c.Algorithm {
-				path = o.Renewed.Chain
+	for _, x := range []struct {
+		flag string
+		used []detect.Certificate
+	}{{"--cert", s.Facts.ServerCertificates()}, {"--client-cert", s.Facts.ClientCertificates()}} {
+		var paths []string
+		behind := false
+		for _, c := range x.used {
+			path := c.Chain
+			for _, o := range outdated {
+				if o.Shown.Chain == c.Chain && o.Shown.Algorithm == c.Algorithm {
+					path, behind = o.Renewed.Chain, true
+				}
+			}
+			paths = append(paths, path)
+		}
+		for _, path := range slices.Compact(paths) {
+			if behind { // else the last answer stays
+				argv = append(argv, x.flag, path)
 			}
 		}
-		argv = append(argv, "--cert", path)
 	}
 	return argv
 }

@@ -339,7 +339,7 @@ func (s *Session) Candidate(p *plan.Plan, files map[string][]byte) rehearse.Cand
 
 // Command is the command line that does the same without questions.
 func (s *Session) Command(p *plan.Plan) []string {
-	out := s.verb("apply")
+	out := s.Verb("apply")
 	for _, q := range interview.All.Relevant(s.Facts, s.Answers) {
 		for _, v := range p.Answers[q.Name()] {
 			out = append(out, "--"+q.Name(), v)
@@ -356,11 +356,11 @@ func (s *Session) Command(p *plan.Plan) []string {
 }
 
 // UndoCommand is the command line that takes a run of this session back.
-func (s *Session) UndoCommand() []string { return s.verb("undo") }
+func (s *Session) UndoCommand() []string { return s.Verb("undo") }
 
-// verb is a command line up to where things lie.
-func (s *Session) verb(name string) []string {
-	out := []string{"postseal", name}
+// Verb is a command line of postseal for this instance, with where things lie.
+func (s *Session) Verb(words ...string) []string {
+	out := append([]string{"postseal"}, words...)
 	if s.ConfigDir != "/etc/postfix" {
 		out = append(out, "--config-dir", s.ConfigDir)
 	}
