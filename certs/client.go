@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -41,6 +42,9 @@ func NewServer(key crypto.Signer, names []string, now time.Time) (Chain, error) 
 }
 
 func selfSign(key crypto.Signer, names []string, use x509.ExtKeyUsage, now time.Time) (Chain, error) {
+	if len(names) == 0 {
+		return Chain{}, errors.New("making a certificate: there is no name to make it for")
+	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return Chain{}, fmt.Errorf("making a serial number: %w", err)

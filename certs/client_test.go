@@ -104,3 +104,10 @@ func await(t *testing.T, log, want string) {
 	}
 	t.Errorf("%s never says %q:\n%s", log, want, text)
 }
+
+// TestNoName: a certificate for nobody is refused.
+func TestNoName(t *testing.T) {
+	if _, err := certs.NewServer(nil, nil, time.Now()); err == nil {
+		t.Error("it was made")
+	}
+}

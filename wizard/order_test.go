@@ -214,6 +214,35 @@ func TestSelfSigned(t *testing.T) {
 	}
 }
 
+// TestPlainSelfSigned: the line-by-line wizard says what it would write, and
+// writes it for a yes alone.
+func TestPlainSelfSigned(t *testing.T) {
+	for answer, want := range map[string]bool{"n": false, "y": true} {
+		chosen := false
+		var p *plain
+		var typed *typist
+		var g *guard
+		p, typed, g = sitPlain(t, lab.Machine(t, "3.7.11", files(t)), func(key, prompt string) string {
+			switch {
+			case strings.Contains(prompt, "Make it?"):
+				return answer
+			case key == certKey && !chosen:
+				chosen = true
+				n := strings.LastIndex(prompt, ownText)
+				words := strings.Fields(prompt[:max(0, n)])
+				return words[len(words)-1]
+			case chosen:
+				return "q"
+			}
+			return ""
+		})
+		p.run()
+		if !chosen || (len(g.changed) > 0) != want || !strings.Contains(typed.all.String(), "/self-signed.pem") {
+			t.Errorf("%s: changed %q\n%s", answer, g.changed, typed.all.String())
+		}
+	}
+}
+
 // TestLimits: an order that the CA would refuse is not made, and the page says
 // from when on it may be.
 func TestLimits(t *testing.T) {

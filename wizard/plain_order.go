@@ -11,6 +11,7 @@ import (
 	"postseal/certs/acme"
 	"postseal/internal/ask"
 	"postseal/internal/hint"
+	"postseal/internal/interview"
 	"postseal/internal/lineage"
 )
 
@@ -25,9 +26,24 @@ func (p *plain) newWay(line string, options []ask.Option) func() ([]string, erro
 	case newText:
 		return p.obtain
 	case ownText:
-		return func() ([]string, error) { return selfSigned(p.session) }
+		return p.selfSign
 	}
 	return nil
+}
+
+// selfSign makes a certificate without a CA, if the person says so.
+func (p *plain) selfSign() ([]string, error) {
+	if len(interview.Names(p.session.Facts)) > 0 {
+		p.wrapped(selfSigning(p.session))
+		answer, err := p.read("Make it? y yes, anything else goes back:")
+		if err == nil && answer != "y" {
+			err = errBack
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return selfSigned(p.session)
 }
 
 // obtain asks about a new certificate, orders it, and returns its files. It

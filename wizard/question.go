@@ -178,7 +178,7 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 		case newText:
 			return m.startOrder()
 		case ownText:
-			if q.making, q.err = len(m.session.Facts.Needed) > 0, nil; !q.making {
+			if q.making, q.err = len(interview.Names(m.session.Facts)) > 0, nil; !q.making {
 				q.err = errors.New("this server has no name to make a certificate for")
 			}
 			return nil

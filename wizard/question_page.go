@@ -57,7 +57,7 @@ func (m *Model) questionPage() page {
 	if q.making {
 		add("")
 		focus = len(lines)
-		add(hang("   "+t.caution.Render(signNote)+" ", wrap("This writes "+m.session.Keeper().SelfSignedPath(m.session.Facts.NeededNames())+", with a new key unless one is there. Senders that check certificates by their CA hold mail back; Postfix shows it once it is applied.", width-2))...)
+		add(hang("   "+t.caution.Render(signNote)+" ", wrap(selfSigning(m.session), width-2))...)
 	}
 	if q.waiting {
 		add("", "   "+t.quiet.Render("looking at the files …"))

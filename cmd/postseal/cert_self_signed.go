@@ -8,6 +8,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/hint"
+	"postseal/internal/interview"
 	"postseal/internal/plan"
 	"postseal/internal/report"
 	"postseal/internal/session"
@@ -38,7 +39,7 @@ func (a *app) certSelfSigned(names []string) error {
 		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert self-signed")
 	}
 	if len(names) == 0 {
-		names = s.Facts.NeededNames()
+		names = interview.Names(s.Facts)
 	}
 	path, chain, made, err := s.Keeper().SelfSigned(names)
 	if err != nil {

@@ -3,6 +3,7 @@ package interview
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"postseal/internal/ask"
@@ -29,12 +30,7 @@ logs: what only your users know does not belong in it. A wildcard such as *.exam
 			return out
 		},
 		Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[[]string] {
-			var names []string
-			for _, n := range f.Needed {
-				if HostName(n.Name) {
-					names = append(names, n.Name)
-				}
-			}
+			names := Names(f)
 			if len(names) == 0 {
 				return ask.Suggestion[[]string]{Why: "no name of this server is known that a CA can sign"}
 			}
@@ -50,6 +46,11 @@ logs: what only your users know does not belong in it. A wildcard such as *.exam
 			return errors.Join(all...)
 		},
 	}
+}
+
+// Names are those of this server's names that a certificate can have.
+func Names(f Facts) []string {
+	return slices.DeleteFunc(f.NeededNames(), func(n string) bool { return !HostName(n) })
 }
 
 // HostName says whether a name is one of the DNS, a wildcard perhaps, and so

@@ -10,6 +10,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/hint"
+	"postseal/internal/interview"
 )
 
 // SelfSignedPath is the file of the self-signed certificate for these names, of
@@ -20,11 +21,16 @@ func (s Store) SelfSignedPath(names []string) string {
 
 // SelfSigned is a self-signed certificate for host names, in a file of its own
 // beside those that a CA signed. One that is there is left as it is, or, if it
-// lacks a name, made anew with the same key: a TLSA record of it stays true.
-// made says that the file was written.
+// lacks a name or is due, made anew with the same key: a TLSA record of it stays
+// true. made says that the file was written.
 func (s Store) SelfSigned(names []string) (path string, chain certs.Chain, made bool, err error) {
 	if len(names) == 0 {
 		return "", chain, false, hint.New("there is no name to make a certificate for", "--name HOST gives one")
+	}
+	for _, n := range names {
+		if !interview.HostName(n) { // the first one names the folder
+			return "", chain, false, hint.New(fmt.Sprintf("%.80q is no host name", n), "give --name mx.example.org")
+		}
 	}
 	path = s.SelfSignedPath(names)
 	dir := filepath.Dir(path)
@@ -45,7 +51,7 @@ func (s Store) SelfSigned(names []string) (path string, chain certs.Chain, made 
 		}
 		chain, key = chains[0], chains[0].Key
 		facts := chain.Facts(nil)
-		if s.M.Now().Before(facts.NotAfter) && !slices.ContainsFunc(names, func(n string) bool { return !facts.Covers(n) }) {
+		if s.M.Now().Before(certs.DueByLifetime(facts.NotBefore, facts.NotAfter)) && !slices.ContainsFunc(names, func(n string) bool { return !facts.Covers(n) }) {
 			return path, chain, false, nil
 		}
 	}
