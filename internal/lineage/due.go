@@ -135,7 +135,7 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 		out = append(out, o)
 	}
 	for _, name := range leftOut {
-		out = append(out, Outcome{Lineage: l.Name, Algorithm: name, Why: "left out: it is not ordered any more, and Postfix does not show it"})
+		out = append(out, Outcome{Lineage: l.Name, Algorithm: name, Why: "left out: it is not ordered any more, and Postfix does not use it"})
 	}
 	return out
 }

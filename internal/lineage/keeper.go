@@ -241,20 +241,25 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 }
 
 // kinds are the kinds of keys that are kept alive: those that are ordered, and
-// those that were and that Postfix still shows. leftOut are the algorithms that
+// those that were and that Postfix still uses. leftOut are the algorithms that
 // are neither.
 func (k *Keeper) kinds(l *Lineage) (kinds, leftOut []string) {
 	kinds = slices.Clone(l.KeyTypes)
 	for _, name := range slices.Sorted(maps.Keys(l.Issued)) {
 		switch {
 		case slices.ContainsFunc(l.KeyTypes, func(kind string) bool { return Algorithm(kind) == name }):
-		case plan.Uses(k.Facts, k.Path(l, name)):
+		case k.used(k.Path(l, name)):
 			kinds = append(kinds, l.Issued[name].KeyType)
 		default:
 			leftOut = append(leftOut, name)
 		}
 	}
 	return kinds, leftOut
+}
+
+// used says whether Postfix shows what is in a file, or sends with it.
+func (k *Keeper) used(path string) bool {
+	return plan.Uses(k.Facts, path) || slices.ContainsFunc(k.Facts.ClientCertificates(), func(c detect.Certificate) bool { return c.Chain == path })
 }
 
 // Algorithm is the name of the file for a kind of key.

@@ -180,7 +180,7 @@ func only(t *testing.T, b *bed) *lineage.Lineage {
 }
 
 // TestRenewWhatIsShown: a key that is ordered no more is renewed as long as
-// Postfix shows it; then it is said that it is left out.
+// Postfix shows it, or sends with it; then it is said that it is left out.
 func TestRenewWhatIsShown(t *testing.T) {
 	b := newBed(t)
 	l := b.lineage(t)
@@ -196,7 +196,19 @@ func TestRenewWhatIsShown(t *testing.T) {
 	if len(out) != 2 || !out[0].Renewed || !out[1].Renewed || out[1].Algorithm != "rsa" {
 		t.Fatalf("%+v", out)
 	}
-	b.serve(t, b.keeper.Path(l, "ecdsa"))
+	b.serve(t, b.keeper.Path(l, "ecdsa")+"\nsmtp_tls_chain_files = "+b.keeper.Path(l, "rsa"))
+	if out = b.keeper.Renew(context.Background(), []*lineage.Lineage{only(t, b)}, true); len(out) != 2 || !out[1].Renewed {
+		t.Fatalf("what is sent with: %+v", out)
+	}
+	main := filepath.Join(b.Config(), "main.cf")
+	text, err := os.ReadFile(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(main, []byte(strings.Replace(string(text), "\nsmtp_tls_chain_files", "\n#", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.look(t)
 	out = b.keeper.Renew(context.Background(), []*lineage.Lineage{only(t, b)}, true)
 	if len(out) != 2 || !out[0].Renewed || out[1].Renewed || out[1].Err != nil || !strings.Contains(out[1].Why, "left out") {
 		t.Fatalf("%+v", out)

@@ -70,9 +70,12 @@ func (b *builder) excludes(l detect.Listener) (out []string) {
 // serves is what a service will show, by algorithm; nil if a file is not known.
 func (b *builder) serves(s mastercf.Service) map[string]string {
 	out := map[string]string{}
-	if files := words(b.after.Text(&s, "smtpd_tls_chain_files")); len(files) > 0 {
+	config := *b.f
+	config.Config = b.after
+	groups, _ := config.CertificateFiles(&s, "smtpd_tls_")
+	for _, g := range groups {
 		var others []string // a key may stand in one file and its chain in the next
-		for _, path := range files {
+		for _, path := range slices.Compact(g) {
 			if c, ok := b.served[path]; ok {
 				out[c.Algorithm] = c.Fingerprint
 			} else {
@@ -82,13 +85,6 @@ func (b *builder) serves(s mastercf.Service) map[string]string {
 		if !b.fromFacts(out, others) {
 			return nil
 		}
-		return out
-	}
-	config := *b.f
-	config.Config = b.after
-	groups, _ := config.CertificateFiles(&s, "smtpd_tls_")
-	for _, g := range groups {
-		b.fromFacts(out, g)
 	}
 	return out
 }

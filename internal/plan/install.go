@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"postseal/certs"
 	"postseal/internal/detect"
@@ -48,14 +49,10 @@ func Present(f *detect.Facts) []Check {
 
 // Uses says whether a listener of Postfix shows what is in the file.
 func Uses(f *detect.Facts, path string) bool {
-	for _, l := range f.Listeners {
-		for _, p := range words(f.Config.Text(&l.Service, "smtpd_tls_chain_files")) {
-			if p == path {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.Listeners, func(l detect.Listener) bool {
+		groups, _ := f.CertificateFiles(&l.Service, "smtpd_tls_")
+		return slices.Contains(slices.Concat(groups...), path)
+	})
 }
 
 // RefuseTLSA is an error if TLSA records are published for a name, and the new

@@ -12,9 +12,11 @@ import (
 func TestInstallBesideAnother(t *testing.T) {
 	const ec, rsa, staged = "/c/ecdsa.pem", "/c/rsa.pem", "/s/ecdsa.pem"
 	for name, list := range map[string]string{
-		"one file each": ec + ", " + rsa, "the target is last": rsa + ", " + ec, "a key of its own": ec + ", /c/rsa.key, /c/rsa.crt",
+		"one file each": "smtpd_tls_chain_files = " + ec + ", " + rsa, "the target is last": "smtpd_tls_chain_files = " + rsa + ", " + ec,
+		"a key of its own": "smtpd_tls_chain_files = " + ec + ", /c/rsa.key, /c/rsa.crt",
+		"the old way":      "smtpd_tls_eccert_file = " + ec + "\nsmtpd_tls_cert_file = /c/rsa.crt\nsmtpd_tls_key_file = /c/rsa.key",
 	} {
-		files := tree(t, "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+list+"\n", stockMaster)
+		files := tree(t, "myhostname = mx.example.org\nsmtpd_tls_security_level = may\n"+list+"\n", stockMaster)
 		files[ec], files[rsa] = issued["ec"].Key+issued["ec"].Cert, issued["rsa"].Key+issued["rsa"].Cert
 		files["/c/rsa.key"], files["/c/rsa.crt"] = issued["rsa"].Key, issued["rsa"].Cert
 		fresh := ca.Issue(t, lab.Leaf{})
