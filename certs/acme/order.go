@@ -203,7 +203,7 @@ func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)
 		return Issued{}, err
 	}
 	issued, err = o.check(got)
-	issued.Renewal = err == nil && r.isRenewal()
+	issued.Renewal = r.isRenewal()
 	return issued, err
 }
 
@@ -233,10 +233,14 @@ func refusesReplacement(err error) bool {
 	return errors.As(err, &p) && slices.Contains([]string{"unauthorized", "malformed", "conflict", "alreadyReplaced", "serverInternal"}, p.Type)
 }
 
+// ErrUnfit is why a certificate that the CA signed is not taken. It counts
+// against the CA's limits all the same.
+var ErrUnfit = errors.New("the CA sent another certificate than was ordered")
+
 // check looks whether the answer is what was ordered.
 func (o Order) check(got *certificate.Resource) (Issued, error) {
 	refuse := func(format string, args ...any) (Issued, error) {
-		return Issued{}, hint.New("the CA sent another certificate than was ordered: "+fmt.Sprintf(format, args...), "nothing was installed; try again, or tell the CA")
+		return Issued{}, hint.Wrap(fmt.Errorf("%w: %s", ErrUnfit, fmt.Sprintf(format, args...)), "nothing was installed; try again, or tell the CA")
 	}
 	wanted, err := o.names()
 	if err != nil {
@@ -274,7 +278,7 @@ func (o Order) check(got *certificate.Resource) (Issued, error) {
 	}
 	if o.BothUses {
 		if err := bothUses(chain); err != nil {
-			return Issued{}, hint.Wrap(err, "nothing was installed; step-ca: the template of its provisioner needs both in extKeyUsage; Vault, OpenBao: allow_role_ext_key_usage=true in config/acme, and a role with client_flag and server_flag; --both-uses no does without")
+			return Issued{}, hint.Wrap(fmt.Errorf("%w: %w", ErrUnfit, err), "nothing was installed; step-ca: the template of its provisioner needs both in extKeyUsage; Vault, OpenBao: allow_role_ext_key_usage=true in config/acme, and a role with client_flag and server_flag; --both-uses no does without")
 		}
 	}
 	return Issued{Chain: chain, URL: got.CertURL}, nil

@@ -376,8 +376,9 @@ func (k *Keeper) reload(ctx context.Context, l *Lineage, file string) error {
 // counted remembers an order that counts against the CA's limits, and returns
 // why it failed.
 func (k *Keeper) counted(l *Lineage, renewal bool, failed error) error {
+	signed := failed == nil || errors.Is(failed, acme.ErrUnfit)
 	var p *acme.Problem
-	if isProblem := errors.As(failed, &p); failed != nil && !isProblem {
+	if isProblem := errors.As(failed, &p); !signed && !isProblem {
 		return failed // the CA was not asked, or did not answer
 	}
 	if p != nil && p.Type == "accountDoesNotExist" {
@@ -388,7 +389,7 @@ func (k *Keeper) counted(l *Lineage, renewal bool, failed error) error {
 	if p != nil && p.Type == "rateLimited" {
 		return failed // it says itself when to come again
 	}
-	a := attempt{When: k.M.Now(), Names: l.Names, Signed: failed == nil, Renewal: renewal}
+	a := attempt{When: k.M.Now(), Names: l.Names, Signed: signed, Renewal: renewal}
 	_ = k.remember(l.Server, a) // a certificate is worth more than the count
 	return failed
 }

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"postseal/certs"
+	"postseal/certs/acme"
 	"postseal/certs/authority"
 	"postseal/internal/apply"
 	"postseal/internal/ask"
@@ -280,5 +281,20 @@ func TestCutOrder(t *testing.T) {
 	after := only(t, b)
 	if i := after.Issued["ecdsa"]; !slices.Equal(after.Names, l.Names) || i.Coming != nil || i.Settings != nil || i.Fingerprint != l.Issued["ecdsa"].Fingerprint {
 		t.Errorf("%v, %+v", after.Names, i)
+	}
+}
+
+// TestUnfitCounts: a certificate that the CA signed, and that is not taken,
+// counts against its limits; the next order is told so.
+func TestUnfitCounts(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	l.BothUses = true // which this CA passes over
+	b.keeper.CAs = &authority.List{AsOf: "2026-11-23", CAs: []authority.CA{{Name: "here", Title: "Here", Directory: b.ca.Directory, Uses: "server", Limits: &authority.Limits{SameNames: 1, Days: 7, Failures: 5}}}}
+	if err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true}); !errors.Is(err, acme.ErrUnfit) {
+		t.Fatal(err)
+	}
+	if _, _, err := b.keeper.Allowance(l); err == nil || !strings.Contains(err.Error(), "it would refuse before") {
+		t.Errorf("it may be asked again: %v", err)
 	}
 }
