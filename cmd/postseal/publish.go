@@ -180,14 +180,12 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 	}
 	for _, l := range all {
 		if compromised && !slices.Contains(accepted, lineage.RiskDANEGap) {
-			in, err := k.Observe(a.ctx, l)
+			gap, err := k.Gap(a.ctx, l)
 			if err != nil {
 				return err
 			}
-			for _, kind := range l.KeyTypes {
-				if at, _, err := publish.Allowed(in, lineage.Algorithm(kind)); err != nil || in.Now.Before(at) {
-					return hint.Wrap(fmt.Errorf("%w: %s: senders with DANE that hold the old records do not deliver until they have asked again", apply.ErrRisk, lineage.RiskDANEGap), "--accept-risk "+lineage.RiskDANEGap)
-				}
+			if gap {
+				return hint.Wrap(fmt.Errorf("%w: %s: senders with DANE that hold the old records do not deliver until they have asked again", apply.ErrRisk, lineage.RiskDANEGap), "--accept-risk "+lineage.RiskDANEGap)
 			}
 		}
 		if err := k.RollOver(a.ctx, l, compromised); err != nil {

@@ -274,6 +274,21 @@ func (k *Keeper) lookUp(ctx context.Context, host string) (publish.Owner, error)
 // RiskDANEGap is that of a roll-over before its time.
 const RiskDANEGap = "dane-gap"
 
+// Gap says whether a roll-over now, of all the keys that it concerns, would be
+// before the time of one of them.
+func (k *Keeper) Gap(ctx context.Context, l *Lineage) (bool, error) {
+	in, err := k.Observe(ctx, l)
+	if err != nil {
+		return false, err
+	}
+	in.Wait = k.Wait
+	kinds, _ := k.kinds(l)
+	return slices.ContainsFunc(kinds, func(kind string) bool {
+		at, _, err := publish.Allowed(in, Algorithm(kind))
+		return err != nil || in.Now.Before(at)
+	}), nil
+}
+
 // RollOver puts the next key of each kind in place of the one that is served,
 // if that is allowed now. early does it before its time; it fails with a hint
 // that says when it will be allowed.

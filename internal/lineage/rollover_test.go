@@ -269,3 +269,32 @@ func TestRollOverNeedsRecords(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
+
+// TestGap: a roll-over of a compromised key takes along what is shown and no
+// longer ordered, so the risk is judged for that too.
+func TestGap(t *testing.T) {
+	d := newDANE(t)
+	d.l.KeyTypes = []string{"P256", "RSA2048"}
+	d.obtain(t, d.l)
+	d.show(t, d.keeper.Path(d.l, "ecdsa")+", "+d.keeper.Path(d.l, "rsa"))
+	d.publish(t, publish.Add)
+	var set []string
+	for _, key := range d.observe(t).Keys { // the next RSA key alone is not published
+		if key.Algorithm != "rsa" || key.Role != publish.Next {
+			set = append(set, owner+". 3600 IN TLSA 3 1 1 "+key.Digest)
+		}
+	}
+	gap := func(want bool, when string) {
+		t.Helper()
+		if got, err := d.keeper.Gap(context.Background(), d.l); err != nil || got != want {
+			t.Errorf("%s: %v, %v", when, got, err)
+		}
+	}
+	d.clock.ahead += 10 * 24 * time.Hour
+	gap(false, "all are published for long")
+	d.l.KeyTypes = []string{"P256"}
+	d.Set(set...)
+	gap(true, "the RSA key is shown, and its next one is not published")
+	d.show(t, d.keeper.Path(d.l, "ecdsa"))
+	gap(false, "the RSA key is not shown")
+}
