@@ -85,7 +85,7 @@ func TestNoValidation(t *testing.T) {
 	l := b.lineage(t)
 	b.ca.DNS.Add("_25._tcp.mx.test. 60 IN TLSA " + certs.NewTLSA(lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf).String())
 	err := b.keeper.Obtain(ctx, l, lineage.Terms{Accept: true})
-	if !errors.Is(err, lineage.ErrRefused) || !strings.Contains(err.Error(), "it does not validate DNSSEC") || !strings.Contains(hint.Of(err), "--accept-risk "+lineage.RiskUnprovedDANE) {
+	if !errors.Is(err, lineage.ErrRefused) || !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "it does not validate DNSSEC") || !strings.Contains(hint.Of(err), "--accept-risk "+lineage.RiskUnprovedDANE) {
 		t.Fatalf("%v, hint %q", err, hint.Of(err))
 	}
 	if err := l.Accept([]string{"break-dane"}); err == nil {
