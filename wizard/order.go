@@ -188,11 +188,6 @@ func (m *Model) startOrdering() tea.Cmd {
 
 // placeOrder tries an order at the CA's staging place, if it has one, and makes it.
 func placeOrder(ctx context.Context, k *lineage.Keeper, d interview.OrderDecisions, l *lineage.Lineage, step func(apply.Event)) error {
-	known, err := k.All()
-	if err != nil {
-		return err
-	}
-	*l = *lineage.From(d, known)
 	terms, err := k.Terms(d, true)
 	if err != nil {
 		return err
@@ -204,6 +199,16 @@ func placeOrder(ctx context.Context, k *lineage.Keeper, d interview.OrderDecisio
 		}
 		k.Step = step
 	}
+	release, err := k.Lock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = release() }()
+	known, err := k.All()
+	if err != nil {
+		return err
+	}
+	*l = *lineage.From(d, known)
 	return k.Obtain(ctx, l, terms)
 }
 

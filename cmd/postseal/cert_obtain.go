@@ -85,22 +85,27 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 		return usageError{err}
 	}
 	k := a.keeper(s)
+	if o.staging && d.CA.Staging == "" {
+		return usageError{hint.New(d.CA.Title+" has no place for trying things out that is known here", "leave --staging out, or name the place in "+lineage.CAList)}
+	}
+	if o.listProfiles {
+		return a.showCA(k, lineage.From(d, nil), d.CA)
+	}
+	if !s.Facts.Root {
+		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert obtain ...")
+	}
+	release, err := k.Lock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = release() }()
 	known, err := k.All()
 	if err != nil {
 		return err
 	}
-	if o.staging && d.CA.Staging == "" {
-		return usageError{hint.New(d.CA.Title+" has no place for trying things out that is known here", "leave --staging out, or name the place in "+lineage.CAList)}
-	}
 	l := lineage.From(d, known)
 	if err := l.Accept(o.risks); err != nil {
 		return usageError{err}
-	}
-	if o.listProfiles {
-		return a.showCA(k, l, d.CA)
-	}
-	if !s.Facts.Root {
-		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert obtain ...")
 	}
 	if d.Challenge == interview.ProofByHand {
 		if !a.onTerminal() || a.json {

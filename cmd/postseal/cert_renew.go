@@ -41,6 +41,11 @@ func (a *app) certRenew(names []string, force bool, risks []string) error {
 		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert renew")
 	}
 	k := a.keeper(s)
+	release, err := k.Lock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = release() }()
 	all, err := k.All()
 	if err != nil {
 		return err

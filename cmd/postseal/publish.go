@@ -57,6 +57,13 @@ func (a *app) publish(nsupdate bool) error {
 	if _, err := k.M.Stat(filepath.Join(k.StateDir, "lineages", "any.json")); errors.Is(err, fs.ErrPermission) {
 		return hint.New("what was obtained here, and its next keys, only root can read", "run it as root: sudo postseal publish")
 	}
+	if s.Facts.Root {
+		release, err := k.Lock() // the clocks of next keys are noted
+		if err != nil {
+			return err
+		}
+		defer func() { _ = release() }()
+	}
 	all, err := k.All()
 	if err != nil {
 		return err
@@ -171,6 +178,11 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 	}
 	k := a.keeper(s)
 	k.Wait = wait
+	release, err := k.Lock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = release() }()
 	all, err := k.All()
 	if err != nil {
 		return err

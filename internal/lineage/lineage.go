@@ -234,6 +234,19 @@ func (s Store) file(name string) string {
 	return filepath.Join(s.StateDir, "lineages", name+".json")
 }
 
+// Lock keeps other runs away from what is stored, until it is released: each
+// reads lineages, takes its time with a CA, and writes them whole.
+func (s Store) Lock() (release func() error, err error) {
+	if _, err := s.M.MkdirAll(s.StateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("locking the certificates: %w", err)
+	}
+	release, err = s.M.Lock(filepath.Join(s.StateDir, "lineages.lock"))
+	if errors.Is(err, host.ErrLocked) {
+		return nil, hint.Wrap(fmt.Errorf("another postseal gets or renews certificates: %w", err), "wait until it has ended, and run this again")
+	}
+	return release, err
+}
+
 // Save writes a lineage.
 func (s Store) Save(l *Lineage) error {
 	data, err := json.MarshalIndent(l, "", "  ")
