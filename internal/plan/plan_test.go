@@ -467,6 +467,13 @@ func TestStaleCopy(t *testing.T) {
 	if e, _ := main.Get("smtpd_tls_chain_files"); stale(p) || e.Value != live+"privkey.pem, "+live+"fullchain.pem" {
 		t.Errorf("%s %+v", e.Value, p.Risks)
 	}
+	// In an order that Postfix does not take, it must be a copy, and the way to
+	// keep it young is one that does not stop at the risk itself.
+	files[live+"fullchain.pem"] = ca.IntermediatePEM + issued["rsa"].Cert
+	p, _ = build(t, lab.Machine(t, "3.7.11", files), "cert="+live+"fullchain.pem")
+	if i := slices.IndexFunc(p.Risks, func(r plan.Risk) bool { return r.Name == plan.RiskStaleCopy }); i < 0 || !strings.Contains(p.Risks[i].Text, "postseal apply --yes --accept-risk stale-copy") {
+		t.Errorf("%+v", p.Risks)
+	}
 }
 
 // TestAnyUser: who cannot read the key gets a plan all the same, which says
