@@ -72,11 +72,6 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	done(StepPostfix, f)
 	f.findBundle(m)
 	f.findCertificates(m, certsDir)
-	for _, path := range []string{f.Config.Text(nil, "smtp_tls_CAfile"), f.Config.Text(nil, "smtpd_tls_CAfile")} {
-		if path != "" {
-			f.InspectCA(m, path)
-		}
-	}
 	f.findProblems(m)
 	done(StepCertificates, f)
 
