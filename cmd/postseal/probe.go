@@ -88,6 +88,9 @@ func (a *app) probe(o probing, hosts []string) error {
 	if o.timeout <= 0 {
 		return usageError{hint.New("--timeout must be more than 0", "write 30s or 2m")}
 	}
+	if !isPort(o.port) {
+		return usageError{hint.New("--port "+o.port+" is no port", "write a number from 1 to 65535")}
+	}
 	var targets []target
 	for _, h := range hosts {
 		t, err := o.target(h)
@@ -105,10 +108,7 @@ func (a *app) probe(o probing, hosts []string) error {
 	for _, d := range domains {
 		for i := range d.MX {
 			x := &d.MX[i]
-			t, err := o.target(net.JoinHostPort(x.Name, o.port))
-			if err != nil {
-				return err
-			}
+			t := o.at(x.Name, o.port) // whatever DNS says, nobody typed it
 			t.mx, t.Dial = x, x.Dial(a.machine)
 			if len(x.Addresses) > 0 {
 				t.host = x.Addresses[0] // several names may be one machine
@@ -135,9 +135,19 @@ func (o probing) target(addr string) (target, error) {
 	if err != nil {
 		host, port = strings.Trim(addr, "[]"), o.port
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || host == "" || strings.ContainsAny(host, " /@") {
+	if !isPort(port) || host == "" || strings.ContainsAny(host, " /@") {
 		return target{}, usageError{hint.New(addr+" is no host and port", "write mx.example.org, mx.example.org:587 or [2001:db8::1]:25")}
 	}
+	return o.at(host, port), nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.Atoi(text)
+	return err == nil && n >= 1 && n <= 65535
+}
+
+// at is a server by its name or address.
+func (o probing) at(host, port string) target {
 	sni := o.sni
 	if sni == "" && net.ParseIP(host) == nil {
 		sni = host
@@ -146,7 +156,7 @@ func (o probing) target(addr string) (target, error) {
 		host:    host,
 		Target:  probe.Target{Addr: net.JoinHostPort(host, port), Implicit: o.implicit || port == "465"},
 		Options: probe.Options{ServerName: sni, Quick: o.quick, Total: o.timeout},
-	}, nil
+	}
 }
 
 // lookUp asks for what the domains publish.

@@ -110,7 +110,7 @@ func TestProbe(t *testing.T) {
 	if out, code = run(t, "probe", "127.0.0.1:1"); code != exitFailed || !strings.Contains(out, "refused") {
 		t.Errorf("%d %s", code, out)
 	}
-	for _, args := range [][]string{{"probe"}, {"probe", "a b"}, {"probe", "x:y"}, append([]string{"probe"}, strings.Fields(strings.Repeat("h ", 65))...)} {
+	for _, args := range [][]string{{"probe"}, {"probe", "a b"}, {"probe", "x:y"}, {"probe", "--mx", "probe.test", "--port", "smtp"}, append([]string{"probe"}, strings.Fields(strings.Repeat("h ", 65))...)} {
 		if out, code = run(t, args...); code != exitUsage {
 			t.Errorf("%q: %d %s", args, code, out)
 		}
@@ -131,6 +131,10 @@ func TestProbe(t *testing.T) {
 	}
 	z.Set("_" + port + "._tcp.mx.probe.test. 300 IN TLSA " + certs.NewTLSA(other.Leaf).String())
 	if out, code = run(t, args...); code != exitFindings || !strings.Contains(out, "senders with DANE do not deliver") {
+		t.Errorf("%d %s", code, out)
+	}
+	z.Set("probe.test. 300 IN MX 5 a/b.probe.test.") // nobody typed that
+	if out, code = run(t, args...); code != exitFindings || !strings.Contains(out, "has no address") {
 		t.Errorf("%d %s", code, out)
 	}
 }
