@@ -130,12 +130,14 @@ func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 		e.gate = NewGate()
 	}
 	whole, err := e.whole(ctx)
+	if err != nil && over(ctx) { // it was cut off, and may only be slow
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("enumerating %s: %w", t.Addr, err)
 	}
 	e.all(ctx, whole)
-	if end, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(end) {
-		<-ctx.Done()
+	if over(ctx) {
 		e.note(context.Cause(ctx))
 	}
 	if e.trouble != nil {
@@ -328,11 +330,19 @@ func (e *enumerator) attempt(ctx context.Context, f func() error) bool {
 			break
 		}
 	}
-	// The end of all the time that there was is not this server's silence.
-	if end, ok := ctx.Deadline(); ctx.Err() == nil && (!ok || time.Now().Before(end)) {
+	if !over(ctx) { // the end of all the time that there was is not this server's silence
 		e.note(err)
 	}
 	return false
+}
+
+// over says whether ctx has ended. A deadline of it may be seen elsewhere first.
+func over(ctx context.Context) bool {
+	if end, ok := ctx.Deadline(); ctx.Err() == nil && (!ok || time.Now().Before(end)) {
+		return false
+	}
+	<-ctx.Done()
+	return true
 }
 
 // refused says whether a server did not want a handshake: it said so by an alert,

@@ -145,6 +145,7 @@ func TestHostile(t *testing.T) {
 			}
 		}, failed: "timeout"},
 		{name: "silent", act: func(w wire) { w.hear() }, failed: "timeout"},
+		{name: "slower than all the time that there is", act: func(w wire) { w.hear() }, failed: "it took more than 1s", total: time.Second},
 		{name: "two codes in one reply", act: func(w wire) { w.say("220-a\r\n250 b\r\n"); w.hear() }, failed: "lines of one reply begin with 220 and 250"},
 		{name: "another program", act: func(w wire) { w.say("SSH-2.0-OpenSSH\r\n"); w.hear() }, failed: `"SSH-2.0-OpenSSH", which is no reply of SMTP`},
 		{name: "escapes in the greeting", act: func(w wire) { w.say(escape + "\r\n"); w.hear() }, failed: "which is no reply"},
