@@ -45,7 +45,7 @@ type MX struct {
 	// Promised says whether the policy of MTA-STS names it; nil without one.
 	Promised *bool `json:"mta_sts_names_it"`
 	// Trusted is whether its certificates are valid for its name, and Untrusted
-	// why not; nil until they were seen.
+	// why not; nil until they were seen, or if this machine knows no CAs.
 	Trusted   *bool  `json:"certificate_valid"`
 	Untrusted string `json:"certificate_problem,omitempty"`
 }
@@ -207,6 +207,10 @@ func (x *MX) Judge(chains [][][]byte, o Options, now time.Time) {
 	if len(chains) == 0 {
 		return
 	}
+	roots := o.Roots
+	if roots == nil {
+		roots = system()
+	}
 	kept, usable, trusted := true, false, true
 	for _, raw := range chains {
 		var chain []*x509.Certificate
@@ -224,14 +228,26 @@ func (x *MX) Judge(chains [][][]byte, o Options, now time.Time) {
 			}
 		}
 		kept = kept && named
-		if err := valid(chain, x.Name, o.Roots, now); err != nil {
+		if err := valid(chain, x.Name, roots, now); roots != nil && err != nil {
 			trusted, x.Untrusted = false, err.Error()
 		}
 	}
 	if usable && x.DANE.State == Secure {
 		x.DANE.Kept = &kept
 	}
-	x.Trusted = &trusted
+	if roots != nil {
+		x.Trusted = &trusted
+	}
+}
+
+// system are the CAs of this machine, or nil if there are none: then nothing can
+// be said of a certificate.
+func system() *x509.CertPool {
+	pool, err := x509.SystemCertPool()
+	if err != nil || pool.Equal(x509.NewCertPool()) {
+		return nil
+	}
+	return pool
 }
 
 // valid says whether a sender with MTA-STS accepts a chain (RFC 8461, section

@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +131,16 @@ func TestLook(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, d.STS)
 		}
 	}
+	z.Remove("mta-sts.look.test", dns.TypeA)
+	z.Set("mta-sts.look.test. 300 IN A 127.83.5.9") // nobody listens there
+	if d := look(); !strings.Contains(d.STS.Problem, "refused") || d.STS.Unseen {
+		t.Errorf("%+v", d.STS)
+	}
+	z.Remove("mta-sts.look.test", dns.TypeA)
+	z.Set("mta-sts.look.test. 300 IN A 255.255.255.255") // where nobody can connect to
+	if d := look(); d.STS.Problem == "" || !d.STS.Unseen {
+		t.Errorf("%+v", d.STS)
+	}
 	z.Set(`_mta-sts.look.test. 300 IN TXT "v=STSv1; id=1"`, `_mta-sts.look.test. 300 IN TXT "v=STSv1; id=2"`)
 	if d := look(); !strings.Contains(d.STS.Problem, "several") {
 		t.Errorf("%+v", d.STS)
@@ -157,6 +169,23 @@ func der(t *testing.T, text string) []byte {
 		t.Fatal("no certificate")
 	}
 	return b.Bytes
+}
+
+// TestNoRoots: a machine without CA certificates says nothing of a certificate.
+func TestNoRoots(t *testing.T) {
+	if os.Getenv("SSL_CERT_FILE") != os.DevNull { // it is read once for each process
+		c := exec.Command(os.Args[0], "-test.run=^TestNoRoots$")
+		c.Env = append(os.Environ(), "SSL_CERT_FILE="+os.DevNull, "SSL_CERT_DIR="+t.TempDir())
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return
+	}
+	x := domain.MX{Name: "mx.look.test"}
+	x.Judge([][][]byte{{lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf.Raw}}, domain.Options{}, time.Now())
+	if x.Trusted != nil || x.Untrusted != "" {
+		t.Errorf("%+v", x)
+	}
 }
 
 // TestPolicy: what RFC 8461, section 3.2, takes and what not.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
@@ -20,14 +21,15 @@ import (
 
 // STS is what a domain publishes by MTA-STS (RFC 8461).
 type STS struct {
-	// Record is the TXT record, and ID the id in it; Several says that there is
-	// more than one, which is as none.
+	// Record is the TXT record, and ID the id in it.
 	Record string `json:"record,omitempty"`
 	ID     string `json:"id,omitempty"`
 	// Policy is the file; nil if there is none that senders would follow.
 	Policy *Policy `json:"policy"`
-	// Problem is why senders do not follow what is published.
+	// Problem is why senders do not follow what is published. Unseen says that
+	// nothing answered, which may be due to this machine: others may see it.
 	Problem string `json:"problem,omitempty"`
+	Unseen  bool   `json:"unseen"`
 }
 
 // Policy is the file that senders follow.
@@ -60,7 +62,7 @@ func LookSTS(ctx context.Context, m host.Reader, name string, o Options) (s STS)
 	text, several, err := record(ctx, m, o.Resolver, "_mta-sts."+name, "v=STSv1")
 	switch {
 	case err != nil:
-		s.Problem = err.Error()
+		s.Problem, s.Unseen = err.Error(), silent(err)
 		return s
 	case several:
 		s.Problem = "there are several TXT records of MTA-STS, which counts as none"
@@ -78,9 +80,16 @@ func LookSTS(ctx context.Context, m host.Reader, name string, o Options) (s STS)
 		s.Policy, err = ParsePolicy(file)
 	}
 	if err != nil {
-		s.Problem = "the policy: " + err.Error()
+		s.Problem, s.Unseen = "the policy: "+err.Error(), silent(err)
 	}
 	return s
+}
+
+// silent says whether nothing came back: many mail servers may not connect to
+// the web at all.
+func silent(err error) bool {
+	var at *net.OpError
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &at) && (at.Timeout() || at.Op == "dial" && !errors.Is(err, syscall.ECONNREFUSED))
 }
 
 // record asks for the one TXT record that begins with a version.
