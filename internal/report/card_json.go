@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postseal/internal/audit"
+	"postseal/internal/domain"
 	"postseal/internal/hint"
 	"postseal/internal/postfix"
 	"postseal/internal/probe"
@@ -28,11 +29,13 @@ const cardVersion = 1
 
 // auditJSON is all of an audit as data.
 type auditJSON struct {
-	Version  int              `json:"version"`
-	When     time.Time        `json:"when"`
-	Facts    any              `json:"facts"`
-	Card     cardJSON         `json:"card"`
-	Live     []liveJSON       `json:"live"`
+	Version int        `json:"version"`
+	When    time.Time  `json:"when"`
+	Facts   any        `json:"facts"`
+	Card    cardJSON   `json:"card"`
+	Live    []liveJSON `json:"live"`
+	// Domains are what this server's own domains publish.
+	Domains  []*domain.Domain `json:"domains"`
 	Sent     []rehearse.Trial `json:"sent"`
 	Opinions []opinionJSON    `json:"opinions"`
 	// Senders are what well-known ones would agree on, by what was known of them
@@ -110,7 +113,7 @@ type opinionJSON struct {
 func AuditJSON(e *audit.Evidence, c audit.Card) any {
 	out := auditJSON{
 		Version: cardVersion, When: e.Now.UTC(), Facts: FactsJSON(e.Facts), Card: card(c),
-		Live: []liveJSON{}, Sent: []rehearse.Trial{}, Opinions: []opinionJSON{},
+		Live: []liveJSON{}, Domains: append([]*domain.Domain{}, e.Domains...), Sent: []rehearse.Trial{}, Opinions: []opinionJSON{},
 	}
 	out.Senders = sendersJSON{senders.Date(), append([]senders.Outcome{}, audit.Senders(e)...)}
 	for _, l := range e.Live {

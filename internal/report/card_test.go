@@ -15,6 +15,7 @@ import (
 
 	"postseal/internal/audit"
 	"postseal/internal/detect"
+	"postseal/internal/domain"
 	"postseal/internal/lab"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
@@ -61,12 +62,16 @@ func TestSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, card := judged(t)
+	e.Domains = []*domain.Domain{{Name: "example.org", MX: []domain.MX{{Name: "mx.example.org"}}, STS: domain.STS{Problem: "the policy: 404"}}}
 	with := suppressed(t, e.Facts, card.Findings[0].ID)
 	bare := &audit.Evidence{Facts: e.Facts}
 	for name, out := range map[string]string{
 		"all":  asJSON(t, report.AuditJSON(e, audit.Audit(e, with))),
 		"bare": asJSON(t, report.AuditJSON(bare, audit.Audit(bare))),
 	} {
+		if strings.Contains(out, "the policy: 404") == (name == "bare") {
+			t.Errorf("%s: the domains are not as they are: %s", name, out)
+		}
 		var data any
 		if err := json.Unmarshal([]byte(out), &data); err != nil {
 			t.Fatal(err)
