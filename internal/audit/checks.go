@@ -324,9 +324,9 @@ func floor(f *Evidence, l detect.Listener) postfix.Protocol {
 	return p
 }
 
-// exchanger says whether mail for this server's domains comes in at a listener:
+// Exchanger says whether mail for this server's domains comes in at a listener:
 // at port 25, behind a proxy, or, if nothing is there, wherever others connect.
-func (e *Evidence) exchanger(l detect.Listener) bool {
+func (e *Evidence) Exchanger(l detect.Listener) bool {
 	at := func(l detect.Listener) bool { return strings.HasSuffix(l.Addr, ":25") || l.Proxy }
 	return at(l) || !slices.ContainsFunc(e.Receives(detect.Relay), at)
 }

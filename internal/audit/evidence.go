@@ -46,9 +46,9 @@ type Named struct {
 	Name string
 	// Ours says that it is one of the names that others use for this server.
 	Ours bool
-	// Leaf is the certificate that was shown; nil if none was, and Err is why.
-	Leaf *x509.Certificate
-	Err  error
+	// Certs is the chain that was shown; empty if none was, and Err is why.
+	Certs []*x509.Certificate
+	Err   error
 }
 
 // stage is how far a conversation with a listener came; empty if all is well.
@@ -90,24 +90,6 @@ func (l Live) suites(yield func(version string, s probe.Accepted) bool) {
 		for _, s := range v.Suites {
 			if !yield(v.Name, s) {
 				return
-			}
-		}
-	}
-}
-
-// Judge sets the certificates that were seen on port 25 against what the domains
-// promise of this server.
-func (e *Evidence) Judge() {
-	var chains [][][]byte
-	for _, l := range e.Live {
-		if l.Seen != nil && l.Listener.Kind == detect.Relay {
-			chains = append(chains, l.Seen.Chains()...)
-		}
-	}
-	for _, d := range e.Domains {
-		for i := range d.MX {
-			if slices.Contains(e.NeededNames(), d.MX[i].Name) {
-				d.MX[i].Judge(chains, domain.Options{}, e.Now)
 			}
 		}
 	}

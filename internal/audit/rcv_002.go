@@ -10,7 +10,7 @@ var rcv002 = Rule{
 	Source: "RFC 3207 section 4: a public mail exchanger MUST NOT demand it",
 	Cure:   "--inbound-level may",
 	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if l.Level == "encrypt" && f.exchanger(l) && f.Role != detect.Sender {
+		if l.Level == "encrypt" && f.Exchanger(l) && f.Role != detect.Sender {
 			return "demands TLS of everyone"
 		}
 		return ""

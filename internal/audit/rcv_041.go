@@ -20,10 +20,10 @@ var rcv041 = Rule{
 			return ""
 		}
 		for _, n := range l.Named {
-			if !n.Ours || n.Leaf == nil || slices.ContainsFunc(n.Leaf.DNSNames, func(have string) bool { return covers(have, n.Name) }) {
+			if !n.Ours || len(n.Certs) == 0 || slices.ContainsFunc(n.Certs[0].DNSNames, func(have string) bool { return covers(have, n.Name) }) {
 				continue
 			}
-			sum := sha256.Sum256(n.Leaf.Raw)
+			sum := sha256.Sum256(n.Certs[0].Raw)
 			if !slices.ContainsFunc(l.Seen.Certificates, func(c probe.Leaf) bool { return c.Fingerprint == hex.EncodeToString(sum[:]) }) {
 				return "shows one that is not for " + n.Name + " to who asks for that name" // the usual one is judged by its file
 			}

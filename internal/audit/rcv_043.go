@@ -10,7 +10,7 @@ var rcv043 = Rule{
 	Source: "RFC 3207",
 	Cure:   "-o smtpd_tls_security_level=may for that service, in master.cf",
 	Check: listeners(func(e *Evidence, l detect.Listener) string {
-		if !tls(l) && !e.exchanger(l) {
+		if !tls(l) && !e.Exchanger(l) {
 			return "has TLS level none"
 		}
 		return ""

@@ -120,8 +120,8 @@ func AuditJSON(e *audit.Evidence, c audit.Card) any {
 		j := liveJSON{Service: l.Listener.Service.ID(), Seen: l.Seen, Named: []namedJSON{}}
 		for _, n := range l.Named {
 			one := namedJSON{Name: n.Name, Shown: []string{}}
-			if n.Leaf != nil {
-				one.Shown = list(n.Leaf.DNSNames)
+			if len(n.Certs) > 0 {
+				one.Shown = list(n.Certs[0].DNSNames)
 			}
 			if n.Err != nil {
 				one.Error = n.Err.Error()

@@ -28,7 +28,7 @@ func judged(t *testing.T, more ...audit.Suppression) (*audit.Evidence, audit.Car
 	s, _ := open(t, lab.Leaf{}, nil)
 	e := &audit.Evidence{Facts: s.Facts, NotSent: "only root can rehearse"}
 	for _, l := range s.Facts.Receives(detect.Relay) {
-		e.Live = append(e.Live, audit.Live{Listener: l, Named: []audit.Named{{Name: "mx.example.org", Ours: true, Err: errors.New("alert 80")}, {Name: "x", Leaf: &x509.Certificate{}}}, Seen: &probe.Enumeration{
+		e.Live = append(e.Live, audit.Live{Listener: l, Named: []audit.Named{{Name: "mx.example.org", Ours: true, Err: errors.New("alert 80")}, {Name: "x", Certs: []*x509.Certificate{{}}}}, Seen: &probe.Enumeration{
 			Handshakes: 12,
 			Versions:   []probe.Version{{Name: "TLS 1.0", Suites: []probe.Accepted{{Suite: probe.Suite{Name: "TLS_RSA_WITH_RC4_128_SHA", OpenSSL: "RC4-SHA"}}}}},
 		}})

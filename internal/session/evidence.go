@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -63,8 +64,44 @@ func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, erro
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	e.Judge()
+	judge(e)
 	return e, nil
+}
+
+// judge sets the certificates that this server shows against what its domains
+// promise of it.
+func judge(e *audit.Evidence) {
+	for _, d := range e.Domains {
+		for i := range d.MX {
+			if x := &d.MX[i]; slices.Contains(e.NeededNames(), x.Name) {
+				x.Judge(shown(e, x.Name), domain.Options{}, e.Now)
+			}
+		}
+	}
+}
+
+// shown are the chains for senders who name the host, as those with DANE and
+// MTA-STS do (RFC 7672, section 8.1; RFC 8461, section 4.1): the usual ones, or
+// that which is for the name alone.
+func shown(e *audit.Evidence, name string) (out [][][]byte) {
+	for _, l := range e.Live {
+		if l.Seen == nil || l.Listener.Kind != detect.Relay || !e.Exchanger(l.Listener) {
+			continue
+		}
+		chains := l.Seen.Chains()
+		for _, n := range l.Named {
+			if n.Name != name || len(n.Certs) == 0 || slices.ContainsFunc(chains, func(c [][]byte) bool { return bytes.Equal(c[0], n.Certs[0].Raw) }) {
+				continue
+			}
+			var own [][]byte
+			for _, c := range n.Certs {
+				own = append(own, c.Raw)
+			}
+			chains = [][][]byte{own}
+		}
+		out = append(out, chains...)
+	}
+	return out
 }
 
 // running asks the master itself (postfix(1)), which only root may do for sure.
@@ -162,9 +199,7 @@ func (s *Session) named(ctx context.Context, t probe.Target) (out []audit.Named)
 	out = append(out, audit.Named{Name: stranger})
 	for i := range out {
 		r, err := probe.Handshake(ctx, t, probe.Options{Dial: s.Machine.Dial, ServerName: out[i].Name, Timeout: patience})
-		if out[i].Err = err; err == nil && len(r.Certs) > 0 {
-			out[i].Leaf = r.Certs[0]
-		}
+		out[i].Certs, out[i].Err = r.Certs, err
 	}
 	return out
 }

@@ -1,7 +1,9 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +17,7 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/probe"
 	"postseal/internal/session"
 )
 
@@ -95,6 +98,25 @@ func TestLive(t *testing.T) {
 				t.Errorf("%+v", g)
 			}
 		})
+	}
+}
+
+// TestShown: senders who name the host are judged by what they are shown.
+func TestShown(t *testing.T) {
+	ca := lab.NewCA(t)
+	usual, own := ca.Issue(t, lab.Leaf{}).Leaf, ca.Issue(t, lab.Leaf{Names: []string{"www.example.org"}}).Leaf
+	relay := detect.Listener{Kind: detect.Relay, Addr: "192.0.2.1:25"}
+	other := detect.Listener{Kind: detect.Relay, Addr: "192.0.2.1:2525"}
+	e := &audit.Evidence{Facts: &detect.Facts{Listeners: []detect.Listener{relay, other}}, Live: []audit.Live{
+		{Listener: relay, Seen: &probe.Enumeration{Certificates: []probe.Leaf{{Raw: [][]byte{usual.Raw}}}}, Named: []audit.Named{
+			{Name: "mx.example.org", Certs: []*x509.Certificate{usual}}, {Name: "www.example.org", Certs: []*x509.Certificate{own}}, {Name: "x.example.org", Err: os.ErrDeadlineExceeded},
+		}},
+		{Listener: other, Seen: &probe.Enumeration{Certificates: []probe.Leaf{{Raw: [][]byte{{1}}}}}},
+	}}
+	for name, want := range map[string]*x509.Certificate{"mx.example.org": usual, "www.example.org": own, "x.example.org": usual, "y.example.org": usual} {
+		if got := session.Shown(e, name); len(got) != 1 || !bytes.Equal(got[0][0], want.Raw) {
+			t.Errorf("%s: %d chains, or another's", name, len(got))
+		}
 	}
 }
 
