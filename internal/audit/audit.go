@@ -121,7 +121,7 @@ type Grade struct {
 	// Lost says what cost the points, the most expensive first.
 	Lost []string
 	// Basis says what the part was judged by, and Looked whether that was more
-	// than files.
+	// than files, and all of it could be seen.
 	Basis  string
 	Looked bool
 	// Suppressed is how many findings were taken out by hand.
@@ -229,7 +229,11 @@ func (e *Evidence) basis(p Part) string {
 		if n == 0 {
 			return configuration + " alone: no handshake came about"
 		}
-		return fmt.Sprintf("%s and %d handshakes", configuration, n)
+		text := fmt.Sprintf("%s and %d handshakes", configuration, n)
+		if slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil && l.Seen.Incomplete }) {
+			text += ", which do not tell all"
+		}
+		return text
 	case p == Receiving:
 		return configuration + " alone: " + e.NotLive
 	case p == Sending && e.Sent != nil:
@@ -246,8 +250,8 @@ func (e *Evidence) basis(p Part) string {
 	return "the files"
 }
 
-// looked says whether a part is judged by what was seen beyond files: a rule that
-// finds nothing without that has had less to look at.
+// looked says whether a part is judged by what was seen beyond files, as a whole:
+// a rule that finds nothing without that has had less to look at.
 func (e *Evidence) looked(p Part) bool {
 	switch p {
 	case Sending:
@@ -255,7 +259,7 @@ func (e *Evidence) looked(p Part) bool {
 	case Publishing:
 		return true
 	}
-	return slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil })
+	return slices.ContainsFunc(e.Live, Live.whole) && !slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil && l.Seen.Incomplete })
 }
 
 // Unjudged stands in place of a letter.

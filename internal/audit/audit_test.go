@@ -109,7 +109,7 @@ func (s scene) evidence(t *testing.T) *Evidence {
 
 // shown is a listener that took these suites with a version.
 func shown(version string, suites ...probe.Accepted) *probe.Enumeration {
-	return &probe.Enumeration{Extended: true, Versions: []probe.Version{{Name: version, Suites: suites}}}
+	return &probe.Enumeration{Extended: true, Secure: true, Versions: []probe.Version{{Name: version, Suites: suites}}}
 }
 
 func suite(name string) probe.Accepted {
@@ -377,6 +377,7 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-002": {main: without("smtpd_tls_protocols = >=TLS1.2\n", "smtpd_tls_protocols")},
 		"PS-CFG-003": {main: good + "smtpd_use_tls = yes\n"},
 		"PS-CFG-004": {main: good + "smtpd_tls_securty_level = may\n"},
+		"PS-PUB-012": {main: good, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "the policy: timeout", Unseen: true})},
 		"PS-CFG-005": {main: good + "smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n"},
 		"PS-CFG-006": {main: good + "smtpd_tls_session_cache_database = berkeley:/x\n"},
 		"PS-CFG-013": {main: good + "smtp_tls_CApath = /etc/ssl/certs # all\n"},

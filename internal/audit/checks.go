@@ -292,7 +292,9 @@ func offers(member func(probe.Suite) bool, names ...string) Check {
 			if len(taken) > 0 {
 				return "takes " + few(taken)
 			}
-			return ""
+			if seen.whole() {
+				return ""
+			}
 		}
 		if !tls(l) || handwritten(e, l) || slices.ContainsFunc(names, func(n string) bool { return excludes(e, l, n) }) {
 			return ""

@@ -72,6 +72,10 @@ func closed(l Live) bool {
 	return l.stage() == probe.Connecting && errors.Is(l.Err, syscall.ECONNREFUSED)
 }
 
+// whole says whether all of a listener's TLS was seen: what was not seen in part
+// of it may be there all the same.
+func (l Live) whole() bool { return l.Seen != nil && !l.Seen.Incomplete }
+
 // running says whether Postfix runs here: its master says so, or one of its
 // listeners took a connection.
 func (e *Evidence) running() bool {

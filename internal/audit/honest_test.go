@@ -1,13 +1,17 @@
 package audit
 
 import (
+	"errors"
+	"fmt"
 	"net/textproto"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"postseal/internal/detect"
+	"postseal/internal/domain"
 	"postseal/internal/probe"
 )
 
@@ -70,6 +74,13 @@ func TestHonest(t *testing.T) {
 	seen := shown("TLS 1.2", suite("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"))
 	seen.Versions = append(seen.Versions, probe.Version{Name: "TLS 1.3"})
 	lists := without("tls_medium_cipherlist = ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256\n", "smtpd_tls_exclude_ciphers")
+	// half is what could be seen of a listener before time was over.
+	half := func(versions ...probe.Version) *probe.Enumeration {
+		return &probe.Enumeration{Incomplete: true, Problem: "it took more than 30s", Secure: true, Versions: versions}
+	}
+	mute := half()
+	mute.Refused = "TLS handshake: timeout"
+	lax := without("", "smtpd_tls_exclude_ciphers", "smtpd_tls_protocols")
 	const relay = "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"
 	for _, x := range []struct {
 		name string
@@ -99,9 +110,22 @@ func TestHonest(t *testing.T) {
 		{"wrong family of a service", scene{main: good, master: router + "submission inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes -o smtpd_tls_protocols=>=TLSv1.3\n" + sender}, "RCV-034", ""},
 		{"certificate of another listener", scene{main: without("smtpd_tls_exclude_ciphers = aRSA\n", "smtpd_tls_exclude_ciphers"), master: router + sender}, "RCV-012", ""},
 		{"global encrypt and a filter", scene{main: without("smtp_tls_security_level = encrypt\nrelayhost = [r.example.net]\ncontent_filter = scan:[127.0.0.1]:10025\n", "smtp_tls_security_level"), master: router + sender + "scan unix - - n - - smtp\n"}, "SND-020", ""},
+		{"half seen", scene{main: good, master: router + sender, seen: half(probe.Version{Name: "TLS 1.3"})}, "RCV-033", "RCV-003 RCV-004 RCV-005 RCV-024 RCV-031"},
+		{"half seen, and no forward secrecy yet", scene{main: good, master: router + sender, seen: half(probe.Version{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_RSA_WITH_AES_128_GCM_SHA256")}})}, "RCV-006 RCV-033", "RCV-031"},
+		{"half seen, the rest is lax", scene{main: lax, master: router + sender, seen: half(probe.Version{Name: "TLS 1.3"})}, "RCV-003 RCV-005 RCV-033", ""},
+		{"half seen, the rest has TLS 1.3 alone", scene{main: without("smtpd_tls_protocols = >=TLSv1.3\n", "smtpd_tls_protocols"), master: router + sender, seen: half(probe.Version{Name: "TLS 1.3"})}, "RCV-004", ""},
+		{"seen before any version", scene{main: good, master: router + sender, seen: half()}, "RCV-033", "RCV-024"},
+		{"silent after STARTTLS", scene{main: good, master: router + sender, seen: mute}, "RCV-024", ""},
+		{"no time was left", scene{main: good, master: router + sender, failed: errors.New("it took more than 30s")}, "RCV-033", "RCV-024 RCV-036 RCV-037"},
+		{"late once when a host is named", scene{main: good, master: router + sender, seen: seen, named: []Named{{Name: "mx.example.org", Ours: true, Err: &probe.Error{Stage: probe.Handshaking, Err: fmt.Errorf("timeout (%w)", os.ErrDeadlineExceeded)}}}}, "", "RCV-040"},
+		{"a policy that is tried", scene{main: good, master: router + sender, domain: untrusted(promise("mx.example.net", follow(domain.Testing, 604800)))}, "PUB-007", "PUB-006 PUB-009"},
+		{"a policy that nobody here can fetch", scene{main: good, master: router + sender, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "timeout", Unseen: true})}, "PUB-012", "PUB-004 PUB-005"},
+		{"a web server has one for the same names", scene{main: good, master: router + sender, change: renewed(-1)}, "", "CRT-020"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			x.change = well
+			if x.change == nil {
+				x.change = well
+			}
 			found := map[string]bool{}
 			for _, f := range Audit(x.evidence(t)).Findings {
 				found[f.ID] = true

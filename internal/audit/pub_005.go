@@ -10,7 +10,7 @@ var pub005 = Rule{
 	Source: "RFC 8461 sections 3.1 to 3.3",
 	Cure:   "put the record and the policy right: postseal probe --mx DOMAIN tells when they are",
 	Check: domains(func(d *domain.Domain) string {
-		if d.STS.Problem != "" {
+		if d.STS.Problem != "" && !d.STS.Unseen {
 			return d.Name + ": " + d.STS.Problem
 		}
 		return ""

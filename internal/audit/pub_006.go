@@ -16,7 +16,7 @@ var pub006 = Rule{
 	Check: domains(func(d *domain.Domain) string {
 		var missing []string
 		for _, x := range d.MX {
-			if x.Promised != nil && !*x.Promised && d.STS.Policy.Mode != domain.Off {
+			if d.STS.Policy != nil && d.STS.Policy.Mode == domain.Enforce && x.Promised != nil && !*x.Promised {
 				missing = append(missing, x.Name)
 			}
 		}

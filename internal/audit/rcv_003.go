@@ -22,10 +22,12 @@ var rcv003 = Rule{
 					old = append(old, v)
 				}
 			}
-			if len(old) == 0 {
+			if len(old) > 0 {
+				return "takes " + strings.Join(old, " and ")
+			}
+			if seen.whole() {
 				return ""
 			}
-			return "takes " + strings.Join(old, " and ")
 		}
 		if p := floor(e, l); tls(l) && p != "" && p.Below(postfix.TLSv12) {
 			return "takes " + string(p) + " and newer"

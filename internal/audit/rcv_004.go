@@ -13,10 +13,13 @@ var rcv004 = Rule{
 	Source: "RFC 9325 section 3.1.1: TLS 1.2 MUST be supported",
 	Cure:   "--min-protocol TLSv1.2",
 	Check: listeners(func(e *Evidence, l detect.Listener) string {
-		if seen := e.seen(l); seen != nil {
-			if takes(*seen, "TLS 1.3") && len(seen.Seen.Versions) == 1 {
-				return "takes TLS 1.3 alone"
-			}
+		switch seen := e.seen(l); {
+		case seen == nil:
+		case takes(*seen, "TLS 1.2"):
+			return ""
+		case seen.whole() && takes(*seen, "TLS 1.3") && len(seen.Seen.Versions) == 1:
+			return "takes TLS 1.3 alone"
+		case seen.whole():
 			return ""
 		}
 		if tls(l) && floor(e, l) == postfix.TLSv13 {

@@ -18,8 +18,10 @@ var rcv024 = Rule{
 		switch {
 		case errors.As(l.Err, &at) && (at.Stage == probe.Handshaking || at.Stage == probe.STARTTLS && !errors.Is(l.Err, probe.ErrNotOffered)):
 			return "fails: " + at.Err.Error()
-		case l.Seen != nil && len(l.Seen.Versions) == 0:
+		case l.whole() && len(l.Seen.Versions) == 0:
 			return "agrees on no version and suite"
+		case l.Seen != nil && len(l.Seen.Versions) == 0 && l.Seen.Refused != "": // seen, whatever else could not be asked
+			return "fails: " + l.Seen.Refused
 		}
 		return ""
 	}),

@@ -10,7 +10,7 @@ var rcv031 = Rule{
 	Source: "RFC 9325 section 4.1",
 	Cure:   "take tls_eecdh_auto_curves and the lists of suites out of main.cf",
 	Check: live(func(e *Evidence, l Live) string {
-		if l.Seen == nil || len(l.Seen.Versions) == 0 {
+		if !l.whole() || len(l.Seen.Versions) == 0 {
 			return ""
 		}
 		for version, s := range l.suites {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 
 	"postseal/internal/probe"
@@ -8,17 +9,25 @@ import (
 
 var rcv033 = Rule{
 	ID: "PS-RCV-033", Part: Receiving, Severity: Note, Since: "1.0",
-	Title:  "a listener could not be looked at",
-	Why:    "It is judged by the configuration alone. If Postfix should run, no mail comes in there.",
+	Title:  "a listener could not be looked at, or not as a whole",
+	Why:    "What was not seen is judged by the configuration alone. If nobody can connect and Postfix should run, no mail comes in there.",
 	Level:  May,
 	Source: "what a connection found",
-	Cure:   "postfix status, and postfix start if it should run",
+	Cure:   "postfix status, and postfix start if it should run; else look again when the server is less busy",
 	Check: live(func(e *Evidence, l Live) string {
 		var at *probe.Error
-		switch {
-		case l.Seen != nil || !errors.As(l.Err, &at) || at.Stage == probe.STARTTLS || at.Stage == probe.Handshaking || mute(l) || closed(l) && e.running():
+		switch known := errors.As(l.Err, &at); {
+		case l.whole():
+			return ""
+		case l.Seen != nil:
+			return "could not be asked for all: " + cmp.Or(l.Seen.Problem, "it took too long")
+		case known && (at.Stage == probe.STARTTLS || at.Stage == probe.Handshaking || mute(l) || closed(l) && e.running()):
 			return "" // other rules have it
+		case known:
+			return "could not be asked: " + at.Err.Error()
+		case l.Err != nil: // others of this server took all the time
+			return "could not be asked: " + l.Err.Error()
 		}
-		return "could not be asked: " + at.Err.Error()
+		return ""
 	}),
 }

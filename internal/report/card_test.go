@@ -124,6 +124,16 @@ func TestCompare(t *testing.T) {
 	if err != nil || !slices.ContainsFunc(better.Better, func(l string) bool { return strings.HasPrefix(l, "PS-RCV-027") }) {
 		t.Errorf("%+v, %v", better, err)
 	}
+	// Nor does a look that did not see all.
+	half := mended
+	half.Live = slices.Clone(mended.Live)
+	cut := *mended.Live[0].Seen
+	cut.Incomplete = true
+	half.Live[0].Seen = &cut
+	dim, err := report.Compare(old, audit.Audit(&half))
+	if err != nil || slices.ContainsFunc(dim.Better, func(l string) bool { return strings.HasPrefix(l, "PS-RCV-027") }) || !slices.ContainsFunc(dim.Unseen, func(l string) bool { return strings.HasPrefix(l, "PS-RCV-027") }) {
+		t.Errorf("%+v, %v", dim, err)
+	}
 	worse, err := report.Compare([]byte(asJSON(t, report.AuditJSON(e, less))), now)
 	if err != nil || len(worse.Worse) != 1 || !strings.HasSuffix(worse.Worse[0], "which was suppressed") || len(worse.Better) != 0 {
 		t.Errorf("%+v, %v", worse, err)
