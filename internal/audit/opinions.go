@@ -50,10 +50,11 @@ func (e *Evidence) shown() *Live {
 }
 
 // Senders are what well-known senders would agree on with this server. It is
-// empty if nobody looked.
+// empty if nobody looked, or could not see all: the newest that both have may be
+// what is missing.
 func Senders(e *Evidence) (out []senders.Outcome) {
 	l := e.shown()
-	if l == nil {
+	if l == nil || !l.whole() {
 		return nil
 	}
 	for _, s := range senders.All() {
@@ -75,13 +76,19 @@ func dutch(e *Evidence, l Live) []Opinion {
 		}
 		out = append(out, o)
 	}
+	// seen is for what was seen: of a look that did not see all it is not said that
+	// nothing bad is there.
+	seen := func(what string, failed, warned []string, why string) {
+		add(what, failed, warned, why)
+		out[len(out)-1] = out[len(out)-1].unless(l.Seen.Incomplete)
+	}
 	var old []string
 	for _, v := range l.Seen.Versions {
 		if v.Name != "TLS 1.2" && v.Name != "TLS 1.3" {
 			old = append(old, v.Name)
 		}
 	}
-	add("versions", old, nil, "a sender without anything newer delivers in clear text instead (RFC 9325, section 5.2); others never choose these")
+	seen("versions", old, nil, "a sender without anything newer delivers in clear text instead (RFC 9325, section 5.2); others never choose these")
 	var bad, late, short []string
 	for version, s := range l.suites {
 		switch name := s.OpenSSL; {
@@ -95,8 +102,8 @@ func dutch(e *Evidence, l Live) []Opinion {
 			short = append(short, size)
 		}
 	}
-	add("suites", bad, late, "both sides choose the best they have in common: these are for senders with nothing better, which would deliver in clear text")
-	add("finite-field groups", short, nil, "as before: senders choose elliptic curves")
+	seen("suites", bad, late, "both sides choose the best they have in common: these are for senders with nothing better, which would deliver in clear text")
+	seen("finite-field groups", short, nil, "as before: senders choose elliptic curves")
 	var small, weak []string
 	for _, c := range e.certificatesOf(l.Listener) {
 		if text := shortKeys(e, c, 0, 2048); text != "" {
@@ -111,7 +118,7 @@ func dutch(e *Evidence, l Live) []Opinion {
 		}
 	}
 	add("keys of the chain", small, weak, "a wish for the long run; RSA 2048 is what nearly all CAs and senders use")
-	out = append(out, hashes(e, l))
+	out = append(out, hashes(l))
 	out = append(out, renegotiation(e, l)...)
 	if !l.Seen.Extended && takes(l, "TLS 1.2") {
 		add("extended master secret", []string{"not there"}, nil, "")
@@ -129,36 +136,43 @@ func dutch(e *Evidence, l Live) []Opinion {
 
 // hashes is what internet.nl says of the signatures under key exchanges, which
 // it fails if a client can have SHA-1.
-func hashes(e *Evidence, l Live) Opinion {
+func hashes(l Live) Opinion {
 	o := Opinion{Who: internetNL, What: "hash of key exchange", Says: "passes"}
 	const why = "both sides sign with the best they have in common; SHA-1 is for senders with nothing better"
-	seen, old := false, takes(l, "TLS 1.0") || takes(l, "TLS 1.1")
-	for _, s := range l.suites {
-		seen = seen || strings.HasSuffix(s.Signature, "SHA1")
-	}
-	switch own := e.Config.Value(nil, "tls_config_file"); {
-	case old || seen:
+	switch {
+	case takes(l, "TLS 1.0") || takes(l, "TLS 1.1"):
 		o.Says, o.Why = "fails: SHA-1", why
-	case !takes(l, "TLS 1.2"): // TLS 1.3 has none (RFC 8446, section 4.2.3)
-	case own.Set && own.Text != "default" && strings.Contains(e.OpenSSLFile, "SignatureAlgorithms"):
-	case own.Set && own.Text != "default":
-		o.Says, o.Why = "not known here", own.Text+" may leave SHA-1 out"
-	default: // Postfix sets OpenSSL's security level 0, which has it
+	case len(oldSignatures(l)) > 0:
 		o.Says, o.Why = "fails: SHA-1, if a client has nothing else", why
+	}
+	return o.unless(l.Seen.Incomplete) // TLS 1.3 has none (RFC 8446, section 4.2.3)
+}
+
+// unless takes back that something passes.
+func (o Opinion) unless(doubt bool) Opinion {
+	if doubt && o.Says == "passes" {
+		o.Says, o.Why = "not known here", "not all could be asked"
 	}
 	return o
 }
 
-// renegotiation is what internet.nl says of both kinds, which follows from the
-// releases: nobody tries it on a service that is in use.
+// renegotiation is what internet.nl says of both kinds, which TLS 1.3 has not. A
+// second hello needs a suite that the prober can seal; without one it follows from
+// the releases.
 func renegotiation(e *Evidence, l Live) []Opinion {
 	secure, clients := Opinion{internetNL, "secure renegotiation", "passes", ""}, Opinion{internetNL, "renegotiation by clients", "passes", ""}
+	if takes(l, "TLS 1.2") && !l.Seen.Secure {
+		secure.Says = "fails: not there"
+	}
+	secure = secure.unless(l.Seen.Incomplete && !takes(l, "TLS 1.2"))
 	version, known := strings.CutPrefix(e.OpenSSL, "OpenSSL ")
 	switch {
+	case l.Seen.Anew != nil && *l.Seen.Anew:
+		clients.Says = "fails: it is taken"
+	case l.Seen.Anew != nil || l.whole() && l.Seen.Versions[0].Name == "TLS 1.3":
 	case !known:
-		secure.Says, secure.Why = "not known here", "the library is not known"
-		clients.Says, clients.Why = secure.Says, secure.Why
-	case strings.HasPrefix(version, "1.") && !e.Config.Version.AtLeast(postfix.V(3, 8, 0)) && !strings.Contains(strings.ToUpper(e.Config.Text(nil, "tls_ssl_options")), "NO_RENEGOTIATION") && len(l.Seen.Versions) > 0 && l.Seen.Versions[0].Name != "TLS 1.3":
+		clients.Says, clients.Why = "not known here", "the library is not known"
+	case strings.HasPrefix(version, "1.") && !e.Config.Version.AtLeast(postfix.V(3, 8, 0)) && !strings.Contains(strings.ToUpper(e.Config.Text(nil, "tls_ssl_options")), "NO_RENEGOTIATION"):
 		clients.Says, clients.Why = "fails: OpenSSL before 3.0 takes it", "it costs the server some time; tls_ssl_options = NO_RENEGOTIATION ends it"
 	}
 	return []Opinion{secure, clients}
@@ -207,7 +221,7 @@ func web(e *Evidence, l Live) Opinion {
 	if useless {
 		limit("C", "broken suites")
 	}
-	if !forward {
+	if !forward && l.whole() {
 		limit("B", "no forward secrecy")
 	}
 	for _, c := range e.ServerCertificates() {
@@ -217,6 +231,9 @@ func web(e *Evidence, l Live) Opinion {
 		}
 	}
 	o := Opinion{Who: webRules, What: "letter", Says: grade}
+	if !l.whole() {
+		o.Says = "at most " + grade
+	}
 	if len(caps) > 0 {
 		o.Says += ": " + strings.Join(caps, ", ")
 		o.Why = "a mail server that demands TLS of everyone loses mail (RFC 3207, section 4), and nobody between mail servers falls back to a weaker suite: what a web browser must refuse is here better than clear text"

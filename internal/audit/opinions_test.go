@@ -18,7 +18,7 @@ func TestOpinions(t *testing.T) {
 		versions []probe.Version
 		says     map[string]string // by what is looked at: how it begins
 	}{
-		{"strong", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384")}}, modern},
+		{"strong", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384")}, Signatures: []string{"rsa_pkcs1_sha256", "rsa_pkcs1_sha1"}}, modern},
 			map[string]string{"versions": "passes", "suites": "passes", "finite-field groups": "passes", "keys of the chain": "passes", "hash of key exchange": "fails: SHA-1, if", "renegotiation by clients": "passes", "secure renegotiation": "passes", "letter": "T: T for TLS that is not demanded"}},
 		{"old", []probe.Version{{Name: "TLS 1.0", Suites: []probe.Accepted{suite("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA")}}, modern},
 			map[string]string{"versions": "fails: TLS 1.0", "hash of key exchange": "fails: SHA-1", "suites": "fails: TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "letter": "T: T for TLS that is not demanded, B for TLS 1.0 or 1.1"}},
@@ -28,7 +28,7 @@ func TestOpinions(t *testing.T) {
 			map[string]string{"suites": "warns, phase out: x", "finite-field groups": "fails: 2048 bits"}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			e := scene{main: good, master: router + sender, change: well, seen: &probe.Enumeration{Extended: true, Versions: x.versions}}.evidence(t)
+			e := scene{main: good, master: router + sender, change: well, seen: &probe.Enumeration{Extended: true, Secure: true, Versions: x.versions}}.evidence(t)
 			got := map[string]Opinion{}
 			for _, o := range Opinions(e) {
 				if got[o.What].What != "" || o.Who == "" || o.Says == "" {
@@ -47,6 +47,28 @@ func TestOpinions(t *testing.T) {
 	for what, says := range map[string]string{"renegotiation by clients": "fails: OpenSSL before 3.0", "keys of the chain": "warns, phase out: has an RSA key of 2048"} {
 		if all := Opinions(old.evidence(t)); !slices.ContainsFunc(all, func(o Opinion) bool { return o.What == what && strings.HasPrefix(o.Says, says) }) {
 			t.Errorf("%s: %+v", what, all)
+		}
+	}
+	two := []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384")}, Signatures: []string{"rsa_pkcs1_sha256"}}, modern}
+	for _, x := range []struct {
+		name string
+		seen probe.Enumeration
+		says map[string]string
+	}{
+		{"as it should be", probe.Enumeration{Versions: two, Secure: true, Anew: new(bool)}, map[string]string{"hash of key exchange": "passes", "secure renegotiation": "passes", "renegotiation by clients": "passes"}},
+		{"renegotiates", probe.Enumeration{Versions: two, Anew: new(true)}, map[string]string{"secure renegotiation": "fails", "renegotiation by clients": "fails: it is taken"}},
+		{"TLS 1.3 alone", probe.Enumeration{Versions: two[1:]}, map[string]string{"hash of key exchange": "passes", "secure renegotiation": "passes", "renegotiation by clients": "passes"}},
+		{"half seen", probe.Enumeration{Versions: two[1:], Incomplete: true}, map[string]string{"versions": "not known", "suites": "not known", "finite-field groups": "not known", "hash of key exchange": "not known", "secure renegotiation": "not known", "letter": "at most T"}},
+		{"half seen, and bad enough", probe.Enumeration{Versions: []probe.Version{{Name: "TLS 1.0"}}, Incomplete: true}, map[string]string{"versions": "fails: TLS 1.0", "hash of key exchange": "fails"}},
+	} {
+		e := scene{main: good, master: router + sender, change: well, seen: &x.seen}.evidence(t)
+		for what, says := range x.says {
+			if all := Opinions(e); !slices.ContainsFunc(all, func(o Opinion) bool { return o.What == what && strings.HasPrefix(o.Says, says) }) {
+				t.Errorf("%s: %s is not %q: %+v", x.name, what, says, all)
+			}
+		}
+		if met := Senders(e); (len(met) == 0) != x.seen.Incomplete {
+			t.Errorf("%s: %+v", x.name, met)
 		}
 	}
 	if len(Opinions(scene{main: good, master: router + sender}.evidence(t))) != 0 {

@@ -33,7 +33,7 @@ func TestLive(t *testing.T) {
 		// has are rules that find something, and not one that must not.
 		has, not string
 	}{
-		{"sound", "", "", "", "PS-RCV-036 PS-RCV-037 PS-RCV-040 PS-RCV-041 PS-RCV-033"},
+		{"sound", "", "", "PS-RCV-045", "PS-RCV-036 PS-RCV-037 PS-RCV-040 PS-RCV-041 PS-RCV-033 PS-RCV-046 PS-RCV-047"},
 		{"smtpd dies", "smtpd_tls_auth_only = yes # a comment\n", "", "PS-RCV-036 PS-CFG-001", "PS-RCV-033 PS-RCV-037"},
 		{"table of names is not there", "tls_server_sni_maps = hash:/nonexistent/sni\n", "", "PS-RCV-040 PS-RCV-038", "PS-RCV-036"},
 		{"table of names has another's certificate", "tls_server_sni_maps = texthash:DIR/right\n", "", "PS-RCV-041", "PS-RCV-040"},
