@@ -232,6 +232,12 @@ func renewed(days int) func(*detect.Facts) {
 	}
 }
 
+// unnamed says that the records of the first server name not all that it shows.
+func unnamed(d *domain.Domain) *domain.Domain {
+	d.MX[0].DANE.Kept = new(bool)
+	return d
+}
+
 // TestPromises: a domain that promises what is kept has nothing to be told.
 func TestPromises(t *testing.T) {
 	d := promise("mx.example.org", follow(domain.Enforce, 1209600))

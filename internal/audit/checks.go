@@ -326,6 +326,28 @@ func floor(f *Evidence, l detect.Listener) postfix.Protocol {
 	return p
 }
 
+// ancient finds TLS 1.0 and 1.1: by what was seen, and else by the floor.
+func ancient(e *Evidence, l detect.Listener) string {
+	if seen := e.seen(l); seen != nil {
+		var old []string
+		for _, v := range []string{"TLS 1.0", "TLS 1.1"} {
+			if takes(*seen, v) {
+				old = append(old, v)
+			}
+		}
+		if len(old) > 0 {
+			return "takes " + strings.Join(old, " and ")
+		}
+		if seen.whole() {
+			return ""
+		}
+	}
+	if p := floor(e, l); tls(l) && p != "" && p.Below(postfix.TLSv12) {
+		return "takes " + string(p) + " and newer"
+	}
+	return ""
+}
+
 // Exchanger says whether mail for this server's domains comes in at a listener:
 // at port 25, behind a proxy, or, if nothing is there, wherever others connect.
 func (e *Evidence) Exchanger(l detect.Listener) bool {

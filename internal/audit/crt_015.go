@@ -16,9 +16,13 @@ var crt015 = Rule{
 	Check: live(func(e *Evidence, l Live) string {
 		var files []string
 		for _, c := range e.ServerCertificates() {
-			if c.Fingerprint != "" && (c.Service == "" || c.Service == l.port()) {
-				files = append(files, c.Fingerprint)
+			if c.Service != "" && c.Service != l.port() {
+				continue
 			}
+			if c.Fingerprint == "" {
+				return "" // a file that cannot be read may be the one
+			}
+			files = append(files, c.Fingerprint)
 		}
 		if l.Seen == nil || len(files) == 0 {
 			return ""

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/textproto"
 	"os"
 	"slices"
@@ -120,6 +121,12 @@ func TestHonest(t *testing.T) {
 		{"late once when a host is named", scene{main: good, master: router + sender, seen: seen, named: []Named{{Name: "mx.example.org", Ours: true, Err: &probe.Error{Stage: probe.Handshaking, Err: fmt.Errorf("timeout (%w)", os.ErrDeadlineExceeded)}}}}, "", "RCV-040"},
 		{"a policy that is tried", scene{main: good, master: router + sender, domain: untrusted(promise("mx.example.net", follow(domain.Testing, 604800)))}, "PUB-007", "PUB-006 PUB-009"},
 		{"a policy that nobody here can fetch", scene{main: good, master: router + sender, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "timeout", Unseen: true})}, "PUB-012", "PUB-004 PUB-005"},
+		{"of two certificates one has a record", scene{main: good, master: router + sender, domain: unnamed(promise("mx.example.org", domain.STS{}))}, "PUB-003", ""},
+		{"old versions for users, seen", scene{main: good, master: "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n" + sender, seen: shown("TLS 1.1")}, "SUB-004", "RCV-003"},
+		{"a second certificate that this user may not read", scene{main: good, master: router + sender, change: func(f *detect.Facts) {
+			well(f)
+			f.Certificates = append(f.Certificates, detect.Certificate{Chain: "/c/secret.pem", Server: true, Err: fs.ErrPermission})
+		}, seen: &probe.Enumeration{Certificates: []probe.Leaf{{Fingerprint: strings.Repeat("0", 64)}}}}, "", "CRT-015"},
 		{"a web server has one for the same names", scene{main: good, master: router + sender, change: renewed(-1)}, "", "CRT-020"},
 	} {
 		t.Run(x.name, func(t *testing.T) {

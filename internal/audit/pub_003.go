@@ -9,12 +9,12 @@ import (
 
 var pub003 = Rule{
 	ID: "PS-PUB-003", Part: Publishing, Severity: Critical, Since: "1.0",
-	Title:  "no TLSA record names the certificate",
-	Why:    "Senders with DANE do not deliver.",
+	Title:  "no TLSA record names a certificate that is shown",
+	Why:    "Senders with DANE that are shown it do not deliver.",
 	Level:  Must,
 	Source: "RFC 7672 section 2.2",
 	Cure:   "postseal publish",
-	Check: when(func(e *Evidence) bool { return len(e.TLSA) > 0 }, func(f *Evidence) []Hit {
+	Check: when(func(e *Evidence) bool { return len(e.TLSA)+len(unkept(e)) > 0 }, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, name := range slices.Sorted(maps.Keys(f.TLSA)) {
 			matched, judged := false, false
@@ -34,6 +34,24 @@ var pub003 = Rule{
 				out = append(out, Hit{Detail: "of the records of " + name})
 			}
 		}
+		for _, name := range unkept(f) { // of two certificates one may be named
+			if hit := (Hit{Detail: "of the records of " + name}); !slices.Contains(out, hit) {
+				out = append(out, hit)
+			}
+		}
 		return out
 	}),
+}
+
+// unkept are the servers of which a certificate was seen that none of their
+// records names.
+func unkept(e *Evidence) (names []string) {
+	for _, d := range e.Domains {
+		for _, x := range d.MX {
+			if x.DANE.Kept != nil && !*x.DANE.Kept && !slices.Contains(names, x.Name) {
+				names = append(names, x.Name)
+			}
+		}
+	}
+	return names
 }

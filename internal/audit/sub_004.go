@@ -1,9 +1,6 @@
 package audit
 
-import (
-	"postseal/internal/detect"
-	"postseal/internal/postfix"
-)
+import "postseal/internal/detect"
 
 var sub004 = Rule{
 	ID: "PS-SUB-004", Part: Receiving, Severity: Medium, Since: "1.0",
@@ -12,11 +9,5 @@ var sub004 = Rule{
 	Level:  Must,
 	Source: "RFC 8997: TLS 1.2 MUST be the least for users",
 	Cure:   "--submission-min-protocol TLSv1.2",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		p := floor(f, l)
-		if tls(l) && p != "" && p.Below(postfix.TLSv12) {
-			return "takes " + string(p) + " and newer"
-		}
-		return ""
-	}, detect.Submission, detect.Submissions),
+	Check:  listeners(ancient, detect.Submission, detect.Submissions),
 }
