@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/internal/apply"
+	"postseal/internal/audit"
 	"postseal/internal/plan"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
@@ -221,16 +222,30 @@ func writeFile(path, text string, mode fs.FileMode) error {
 	return os.WriteFile(path, []byte(text), mode)
 }
 
+// demoCard shows the report card. Without a Postfix nobody can be asked.
+func (a *app) demoCard(s *session.Session, d *demo, title func(string)) error {
+	title("The report card (postseal audit)")
+	e, err := s.Evidence(a.ctx, session.Gather{Live: !d.filesOnly, Send: !d.filesOnly})
+	if err != nil {
+		return err
+	}
+	a.printer(a.out).Card(audit.Audit(e), false)
+	return nil
+}
+
 // demoByFlags shows what the wizard shows, without questions.
 func (a *app) demoByFlags(d *demo) error {
 	p := a.printer(a.out)
 	title := func(s string) { fmt.Fprintf(a.out, "\n== %s\n\n", s) }
-	title("What is there (postseal audit)")
+	title("What is there")
 	s, err := a.open()
 	if err != nil {
 		return err
 	}
 	p.Facts(s.Facts)
+	if err := a.demoCard(s, d, title); err != nil {
+		return err
+	}
 	title("What would be written (postseal plan)")
 	pl, err := s.Plan(s.Answers)
 	if err != nil {
