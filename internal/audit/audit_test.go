@@ -349,7 +349,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-029": {main: good + "smtp_tls_protocols = >=TLS1.2\n"},
 		"PS-SND-030": {main: good + "smtp_tls_policy_maps = hash:/nonexistent/policy\n"},
 		"PS-SND-031": {main: lvl("dane")},
-		"PS-SND-032": {main: good + "smtp_tls_mandatory_protocols = >=TLSv1.3\n"},
+		"PS-SND-032": {main: lvl("encrypt") + "smtp_tls_protocols = >=TLSv1.3\n"},
 		"PS-SND-033": {main: good + "lmtp_tls_security_level = encrypt\nvirtual_transport = lmtp:unix:private/dovecot-lmtp\n", master: both + "lmtp unix - - n - - lmtp\n"},
 		"PS-SND-034": {main: good + "smtp_tls_cert_file = /nonexistent.pem\n"},
 		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},

@@ -127,6 +127,11 @@ func TestHonest(t *testing.T) {
 			well(f)
 			f.Certificates = append(f.Certificates, detect.Certificate{Chain: "/c/secret.pem", Server: true, Err: fs.ErrPermission})
 		}, seen: &probe.Enumeration{Certificates: []probe.Leaf{{Fingerprint: strings.Repeat("0", 64)}}}}, "", "CRT-015"},
+		{"a floor for who will demand TLS, and nobody does yet", scene{main: good + "smtp_tls_mandatory_protocols = >=TLSv1.2\n", master: router + sender}, "", "SND-032"},
+		{"obsolete, and so without effect", scene{main: good + "smtpd_use_tls = yes\n", master: router + sender}, "CFG-003", "CFG-005"},
+		{"the key of another", scene{main: without("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/other.pem\n", "smtpd_tls_chain_files"), master: router + sender}, "CRT-007", "CRT-008"},
+		{"no TLS for anybody is told once", scene{main: without("smtp_tls_security_level =\n", "smtp_tls_security_level"), master: router + sender + "relay unix - - n - - smtp\n"}, "SND-001", "SND-027"},
+		{"no TLS for anybody is told once, and what is sent elsewhere is relayed", scene{main: without("smtp_tls_security_level =\n", "smtp_tls_security_level") + "default_transport = error:no\n", master: router + sender + "relay unix - - n - - smtp\n"}, "SND-001", "SND-027"},
 		{"a web server has one for the same names", scene{main: good, master: router + sender, change: renewed(-1)}, "", "CRT-020"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
