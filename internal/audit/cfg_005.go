@@ -1,6 +1,10 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"slices"
+
+	"postseal/internal/detect"
+)
 
 var cfg005 = Rule{
 	ID: "PS-CFG-005", Part: Receiving, Severity: Low, Since: "1.0",
@@ -9,5 +13,9 @@ var cfg005 = Rule{
 	Level:  May,
 	Source: "postconf(5)",
 	Cure:   "take them out",
-	Check:  problems("", nil, detect.Ignored),
+	Check: problems("", func(e *Evidence, p detect.Problem) bool {
+		return !slices.ContainsFunc(e.Problems, func(o detect.Problem) bool {
+			return o.Kind == detect.Obsolete && o.Parameter == p.Parameter && o.Origin == p.Origin // PS-CFG-003 has it
+		})
+	}, detect.Ignored),
 }

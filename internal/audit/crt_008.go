@@ -15,7 +15,7 @@ var crt008 = Rule{
 	Source: "seen: disabling TLS support",
 	Cure:   "postseal cert inspect shows what is wrong with the file",
 	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if c.Err != nil && !errors.Is(c.Err, fs.ErrPermission) {
+		if c.Err != nil && c.KeyMatch != detect.No && !errors.Is(c.Err, fs.ErrPermission) { // PS-CRT-007 has the wrong key
 			return "cannot be used: " + c.Err.Error()
 		}
 		return ""

@@ -1,6 +1,11 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"slices"
+
+	"postseal/internal/detect"
+	"postseal/internal/postfix/mastercf"
+)
 
 var snd027 = Rule{
 	ID: "PS-SND-027", Part: Sending, Severity: Low, Since: "1.0",
@@ -9,10 +14,19 @@ var snd027 = Rule{
 	Level:  Should,
 	Source: "RFC 3207; master(5), -o",
 	Cure:   "look at the service in master.cf",
-	Check: transports(func(_ *Evidence, t detect.Transport) string {
-		if t.Level == "none" {
-			return "has TLS level none"
+	Check: transports(func(e *Evidence, t detect.Transport) string {
+		if t.Level != "none" || !levelOfItsOwn(t) && slices.ContainsFunc(e.Senders(detect.Default), func(d detect.Transport) bool {
+			return d.Level == "none" && !levelOfItsOwn(d)
+		}) {
+			return "" // PS-SND-001 has what main.cf says
 		}
-		return ""
+		return "has TLS level none"
 	}, detect.Some),
+}
+
+// levelOfItsOwn says whether a service says itself whether it does TLS.
+func levelOfItsOwn(t detect.Transport) bool {
+	return slices.ContainsFunc(t.Service.Options, func(o mastercf.Option) bool {
+		return slices.Contains([]string{"smtp_tls_security_level", "smtp_use_tls", "smtp_enforce_tls"}, o.Name)
+	})
 }
