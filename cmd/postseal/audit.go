@@ -81,7 +81,7 @@ suppress = ["PS-RCV-018 until 2027-03-01: the next release brings OpenSSL 3.5"]
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.all, "all", false, "list also what passed")
+	f.BoolVar(&o.all, "all", false, "list also what was looked for and not found")
 	f.StringVar(&o.failOn, "fail-on", "low", "exit with 3 from this severity on: note, low, medium, high, critical, never")
 	f.StringVar(&o.html, "html", "", "write the card as one page to `FILE`, or to - for standard output")
 	f.StringVar(&o.compare, "compare", "", "say what became better and worse since `OLD.json`, which audit --json made")

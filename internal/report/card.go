@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -20,7 +21,7 @@ func (p Printer) Remarks(f *detect.Facts) {
 
 // Card prints the grades and the findings, part by part, the worst first: each
 // with what was seen, what it does to mail, by whose word, and what cures it.
-// With all, what passed and what had nothing to look at is listed too.
+// With all, what was not found and what had nothing to look at is listed too.
 func (p Printer) Card(c audit.Card, all bool) {
 	p.Grades(c)
 	for _, part := range audit.Parts {
@@ -77,16 +78,19 @@ func (p Printer) part(c audit.Card, part audit.Part, all bool) {
 	if !all {
 		return
 	}
+	// A title says what is wrong: a sign of praise before it would be misread.
 	for _, list := range []struct {
-		rules []audit.Rule
 		what  string
-		sign  painted
-	}{{c.Passed, "not so", p.good()}, {c.Idle, "nothing to look at", p.paint(quiet, "·")}} {
-		for _, r := range list.rules {
-			if r.Part == part {
-				title()
-				p.status(list.sign, r.ID+"  "+r.Title, p.paint(quiet, list.what))
-			}
+		rules []audit.Rule
+	}{{"looked for, and not found:", c.Passed}, {"nothing to look at for:", c.Idle}} {
+		rules := slices.DeleteFunc(slices.Clone(list.rules), func(r audit.Rule) bool { return r.Part != part })
+		if len(rules) == 0 {
+			continue
+		}
+		title()
+		p.printf("  %s\n", p.paint(quiet, list.what))
+		for _, r := range rules {
+			p.indented(painted("    "+r.ID+"  "), 16, r.Title)
 		}
 	}
 }

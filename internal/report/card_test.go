@@ -145,6 +145,26 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestAll: what was not found stands where nobody takes it for what is, since a
+// title says what is wrong.
+func TestAll(t *testing.T) {
+	_, card := judged(t)
+	out := text(t, report.Printer{Width: 200}, func(p report.Printer) error { p.Card(card, true); return nil })
+	passed, idle := card.Passed[0], card.Idle[0]
+	for _, want := range []string{"  looked for, and not found:\n    " + passed.ID + "  " + passed.Title + "\n", "  nothing to look at for:\n    " + idle.ID + "  " + idle.Title + "\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if strings.Contains(out, "✓") || strings.Contains(out, "not so") {
+		t.Errorf("what is wrong has a sign of praise:\n%s", out)
+	}
+	short := text(t, report.Printer{Width: 200}, func(p report.Printer) error { p.Card(card, false); return nil })
+	if strings.Contains(short, passed.ID) || strings.Contains(short, idle.ID) {
+		t.Error("what was not asked for is printed")
+	}
+}
+
 // TestPage: the page needs nothing from elsewhere, and what comes from outside
 // stays text.
 func TestPage(t *testing.T) {
