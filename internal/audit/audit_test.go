@@ -365,7 +365,7 @@ func TestFinds(t *testing.T) {
 		"PS-CRT-009": {main: good, leaf: &lab.Leaf{RSA: true, RSABits: 1024, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
 		"PS-CRT-010": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
 		"PS-CRT-011": {main: good, change: cert(func(c *detect.Certificate) { c.ServerUse = false })},
-		"PS-CRT-012": {main: good, change: cert(func(c *detect.Certificate) { c.Chain = "/etc/ssl/certs/ssl-cert-snakeoil.pem" })},
+		"PS-CRT-012": {main: good, change: func(f *detect.Facts) { well(f); f.Sample = f.Certificates[0].Fingerprint }},
 		"PS-CRT-013": {main: good, change: cert(func(c *detect.Certificate) { c.Owner = "" })},
 		"PS-CRT-014": {main: without("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n", "smtpd_tls_chain_files")},
 		"PS-CRT-015": {main: good, seen: &probe.Enumeration{Certificates: []probe.Leaf{{Fingerprint: strings.Repeat("0", 64)}}}},
@@ -476,6 +476,9 @@ func TestBasis(t *testing.T) {
 	if g := part(sendOnly, Certificates); g.Letter != Unjudged || !strings.HasPrefix(g.Basis, "nothing") {
 		t.Errorf("%+v", g)
 	}
+	if g := part(scene{main: good + "smtpd_use_tls = yes\ninet_interfaces = loopback-only\nrelay_domains =\nmydestination = localhost\n", master: router + sender}, Receiving); g.Letter != Unjudged || len(g.Lost) != 0 || !strings.HasPrefix(g.Basis, "nothing") {
+		t.Errorf("a part that is judged by nothing has a grade: %+v", g)
+	}
 	if g := part(scene{main: without("", "smtpd_tls_chain_files"), master: router + sender}, Certificates); g.Letter != "F" {
 		t.Errorf("%+v", g)
 	}
@@ -523,6 +526,21 @@ func TestSuppress(t *testing.T) {
 	for _, bad := range []string{"", "PS-RCV-009", "PS-RCV-009 until 2026-02-31: x", "PS-RCV-009 until 2026-12-01:", "PS-RCV-999 until 2026-12-01: x", "PS-RCV-009 until 2999-01-01: x", "PS-RCV-009 until tomorrow: x"} {
 		if _, err := ParseSuppression(bad, f.Now); err == nil || hint.Of(err) == "" {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// TestIdle: what cannot be so on a server is not said to have been looked for.
+func TestIdle(t *testing.T) {
+	old := func(f *detect.Facts) { well(f); f.OpenSSL = "OpenSSL 3.0.19 27 Jan 2026" }
+	self := &lab.Leaf{RSA: true, SelfSigned: true, Names: []string{"localhost"}, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}
+	for id, s := range map[string]scene{
+		"PS-RCV-018": {main: good, master: router + sender, change: old},
+		"PS-CRT-005": {main: good, master: router + sender, leaf: self, change: well},
+	} {
+		c := Audit(s.evidence(t))
+		if !slices.ContainsFunc(c.Idle, func(r Rule) bool { return r.ID == id }) {
+			t.Errorf("%s was looked for", id)
 		}
 	}
 }

@@ -9,13 +9,13 @@ import (
 
 var crt005 = Rule{
 	ID: "PS-CRT-005", Part: Certificates, Severity: High, Since: "1.0",
-	Title:  "the certificate is not for the names that others use",
+	Title:  "a certificate of a CA is not for the names that others use",
 	Why:    "Senders that check names (MTA-STS, secure) hold mail back.",
 	Level:  Should,
 	Source: "RFC 8461 section 4.2; RFC 9525",
 	Cure:   "postseal cert obtain --name",
-	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if c.Err != nil || c.Algorithm == "" {
+	Check: when(func(e *Evidence) bool { return slices.ContainsFunc(e.ServerCertificates(), vouched) }, served(func(f *Evidence, c detect.Certificate) string {
+		if !vouched(c) {
 			return ""
 		}
 		var missing []string
@@ -24,9 +24,15 @@ var crt005 = Rule{
 				missing = append(missing, n.Name)
 			}
 		}
-		if len(missing) > 0 && !c.SelfSigned {
+		if len(missing) > 0 {
 			return "is not for " + strings.Join(missing, ", ")
 		}
 		return ""
-	}),
+	}).Find),
+}
+
+// vouched says whether a CA says whose certificate it is: without one, nobody who
+// looks at names trusts it.
+func vouched(c detect.Certificate) bool {
+	return c.Err == nil && c.Algorithm != "" && !c.SelfSigned
 }

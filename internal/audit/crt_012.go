@@ -1,10 +1,6 @@
 package audit
 
-import (
-	"strings"
-
-	"postseal/internal/detect"
-)
+import "postseal/internal/detect"
 
 var crt012 = Rule{
 	ID: "PS-CRT-012", Part: Certificates, Severity: Note, Since: "1.0",
@@ -14,8 +10,8 @@ var crt012 = Rule{
 	Source: "Debian, ssl-cert",
 	Cure:   "postseal cert obtain",
 	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if strings.Contains(c.Chain, "snakeoil") {
-			return "is the snakeoil certificate"
+		if f.Sample != "" && c.Fingerprint == f.Sample {
+			return "is the snakeoil certificate" // or a copy of it
 		}
 		return ""
 	}),

@@ -12,13 +12,15 @@ var rcv018 = Rule{
 	Level:  May,
 	Source: "Postfix 3.11 RELEASE_NOTES; NCSC-NL: not judged yet",
 	Cure:   "--profile modern, or an update to Postfix 3.11",
-	Check: when(receives, func(f *Evidence) []Hit {
-		if !strings.HasPrefix(f.OpenSSL, "OpenSSL 3.") || !f.Config.Version.Known() || slices.Contains([]string{"0", "1", "2", "3", "4"}, minor(f.OpenSSL)) {
-			return nil
-		}
+	Check: when(hybrids, func(f *Evidence) []Hit {
 		if groups := f.Config.Text(nil, "tls_eecdh_auto_curves"); groups != "" && !strings.Contains(groups, "MLKEM") && !strings.Contains(groups, "DEFAULT") {
 			return []Hit{{Detail: "tls_eecdh_auto_curves names no such group", At: f.Config.Value(nil, "tls_eecdh_auto_curves").Origin}}
 		}
 		return nil
 	}),
+}
+
+// hybrids says whether the library here has such groups: OpenSSL does since 3.5.
+func hybrids(e *Evidence) bool {
+	return receives(e) && e.Config.Version.Known() && strings.HasPrefix(e.OpenSSL, "OpenSSL 3.") && !slices.Contains([]string{"0", "1", "2", "3", "4"}, minor(e.OpenSSL))
 }

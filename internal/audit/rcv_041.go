@@ -10,7 +10,7 @@ import (
 
 var rcv041 = Rule{
 	ID: "PS-RCV-041", Part: Receiving, Severity: Medium, Since: "1.0",
-	Title:  "who names the host is shown the certificate of another",
+	Title:  "a certificate that is chosen by name (SNI) is for another host",
 	Why:    "Senders that check names (MTA-STS, secure) name the host they want: they hold mail back.",
 	Level:  Should,
 	Source: "RFC 8461 section 4.2; RFC 6066 section 3",

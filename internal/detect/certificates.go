@@ -246,6 +246,23 @@ func (f *Facts) findCertificates(m host.Reader, certsDir string) {
 		}
 	}
 	f.findOwners()
+	f.Sample = sample(m)
+}
+
+// snakeoil is what Debian's ssl-cert makes (make-ssl-cert(8)).
+const snakeoil = "/etc/ssl/certs/ssl-cert-snakeoil.pem"
+
+func sample(m host.Reader) string {
+	data, err := m.ReadFile(snakeoil)
+	if err != nil {
+		return ""
+	}
+	b, err := certs.Read(snakeoil, data)
+	if err != nil || len(b.Certs) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(b.Certs[0].Raw)
+	return hex.EncodeToString(sum[:])
 }
 
 // OwnCertificate says whether a service names a server certificate itself.

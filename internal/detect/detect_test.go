@@ -174,8 +174,11 @@ func TestCertificates(t *testing.T) {
 		"/c/rsa.pem": rsa.Cert + ca.IntermediatePEM, "/c/rsa.key": rsa.Key, "/c/ec.pem": ec.Cert + ec.Key,
 		"/c/alone.pem": alone.Cert, "/c/alone.key": alone.Key,
 		"/etc/letsencrypt/live/mx/fullchain.pem": ec.Cert + ca.IntermediatePEM, "/etc/letsencrypt/live/mx/privkey.pem": ec.Key,
-		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM,
+		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM, "/etc/ssl/certs/ssl-cert-snakeoil.pem": rsa.Cert,
 	}))
+	if f.Sample == "" || f.Sample != f.Certificates[0].Fingerprint {
+		t.Errorf("a copy of the sample certificate is not known: %q", f.Sample)
+	}
 	var got []string
 	for _, c := range f.Certificates {
 		s := c.Chain + " " + c.Key + " " + string(c.KeyMatch)

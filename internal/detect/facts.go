@@ -44,6 +44,9 @@ type Facts struct {
 	Doubtful map[string][]certs.TLSA
 
 	Certificates []Certificate
+	// Sample is the fingerprint of the certificate that Debian makes for a server
+	// that has none (ssl-cert), wherever that was copied to; empty if there is none.
+	Sample string
 	// PEM holds every certificate and key file that was looked at, by path.
 	PEM map[string]PEMFile
 	// Bundle is the distribution's collection of CA certificates.
