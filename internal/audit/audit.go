@@ -164,8 +164,8 @@ func Audit(e *Evidence, suppressions ...Suppression) Card {
 	for _, p := range Parts {
 		g := c.grade(p)
 		g.Basis, g.Looked = e.basis(p), e.looked(p)
-		if !slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) }) || len(g.Lost) == 0 && e.idle(p) != "" {
-			g.Letter, g.Points = Unjudged, 0
+		if e.unjudged(p) {
+			g.Letter, g.Points, g.Lost = Unjudged, 0, nil
 		}
 		c.Grades = append(c.Grades, g)
 	}
@@ -211,6 +211,14 @@ func (e *Evidence) idle(p Part) string {
 		return "no certificate is set for receiving"
 	}
 	return ""
+}
+
+// unjudged says whether there is nothing of a part to grade. What is found in files
+// all the same is told, and makes no grade of something that does not happen; no
+// certificate where others connect is a mistake of its own.
+func (e *Evidence) unjudged(p Part) bool {
+	return e.idle(p) != "" && (p != Certificates || !receives(e)) ||
+		!slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) })
 }
 
 // basis says what a part is judged by.
