@@ -7,17 +7,9 @@ import (
 	"unicode/utf8"
 
 	"postseal/internal/audit"
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/senders"
 )
-
-// Remarks prints what was found, without judging it.
-func (p Printer) Remarks(f *detect.Facts) {
-	g := *f
-	g.Problems = nil
-	p.Facts(&g)
-}
 
 // Card prints the grades and the findings, part by part, the worst first: each
 // with what was seen, what it does to mail, by whose word, and what cures it.

@@ -160,9 +160,8 @@ func certificates(f *detect.Facts) (out []Remark) {
 	return out
 }
 
-// Facts prints what was found, and the settings that do not do what they seem
-// to. It returns the number of those.
-func (p Printer) Facts(f *detect.Facts) int {
+// Remarks prints what was found, without judging it.
+func (p Printer) Remarks(f *detect.Facts) {
 	signs := map[string]painted{signGood: p.good(), signNote: p.note(), signBad: p.bad()}
 	for _, r := range Remarks(f) {
 		text := oneLine(r.Text)
@@ -178,6 +177,12 @@ func (p Printer) Facts(f *detect.Facts) int {
 		p.indented(signs[r.Sign]+" ", 2, text)
 		p.indented("  ", 2, r.Detail)
 	}
+}
+
+// Facts prints what was found, and the settings that do not do what they seem
+// to. It returns the number of those.
+func (p Printer) Facts(f *detect.Facts) int {
+	p.Remarks(f)
 	if len(f.Problems) > 0 {
 		p.printf("\nSettings that do not do what they seem to:\n")
 	}

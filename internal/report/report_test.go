@@ -191,3 +191,13 @@ func TestUnjudged(t *testing.T) {
 		t.Errorf("%q", out)
 	}
 }
+
+// TestRemarks: what is found is told without the settings that the card judges,
+// and not as if there were none.
+func TestRemarks(t *testing.T) {
+	s, _ := open(t, lab.Leaf{}, nil)
+	out := text(t, report.Printer{}, func(p report.Printer) error { p.Remarks(s.Facts); return nil })
+	if strings.Contains(out, "none obsolete") || !strings.Contains(out, "1 of them obsolete") || strings.Contains(out, "do not do what they seem to") {
+		t.Error(out)
+	}
+}
