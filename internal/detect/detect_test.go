@@ -122,7 +122,7 @@ func TestResolver(t *testing.T) {
 		{"validating, but far", smtp, "nameserver 192.0.2.53\n", "", &yes, detect.No, "cross the network"},
 		{"one of two is far", smtp, "nameserver 127.0.0.1\nnameserver 192.0.2.53\n", "", &yes, detect.No, "192.0.2.53"},
 		{"not validating", smtp, "# x\nsearch example.org\nnameserver 127.0.0.53\n", "", &no, detect.No, "does not validate"},
-		{"no answer", smtp, "nameserver 127.0.0.1\n", "", nil, detect.Unknown, "does not answer"},
+		{"no answer", smtp, "nameserver 127.0.0.1\n", "", nil, detect.Unknown, "DNS resolver 127.0.0.1 does not answer"},
 		{"none named is the local one", smtp, "", "", &yes, detect.Yes, "127.0.0.1"},
 		{"the chroot counts", "smtp unix - - y - - smtp\n", "nameserver 192.0.2.53\n", "nameserver 127.0.0.1\n", &yes, detect.Yes, "127.0.0.1"},
 	} {

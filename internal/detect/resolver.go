@@ -78,15 +78,15 @@ func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 		ip, err := netip.ParseAddr(hostOf(s))
 		switch {
 		case errs[i] != nil:
-			r.Validates, r.Why = Unknown, hostOf(s)+" does not answer"
+			r.Validates, r.Why = Unknown, "DNS resolver "+hostOf(s)+" does not answer"
 		case answers[i].RCode != "NOERROR":
-			r.Validates, r.Why = Unknown, fmt.Sprintf("%s answers %s for the root zone", hostOf(s), answers[i].RCode)
+			r.Validates, r.Why = Unknown, fmt.Sprintf("DNS resolver %s answers %s for the root zone", hostOf(s), answers[i].RCode)
 		case !answers[i].AD:
-			r.Validates, r.Why = No, hostOf(s)+" does not validate DNSSEC"
+			r.Validates, r.Why = No, "DNS resolver "+hostOf(s)+" does not validate DNSSEC"
 		case ip == netip.AddrFrom4([4]byte{127, 0, 0, 11}):
 			r.Validates, r.Why = No, "127.0.0.11 is Docker's forwarder, which validates nothing itself"
 		case err != nil || !ip.IsLoopback():
-			r.Validates, r.Why = No, hostOf(s)+" validates DNSSEC, but its answers cross the network unprotected"
+			r.Validates, r.Why = No, "DNS resolver "+hostOf(s)+" validates DNSSEC, but its answers cross the network unprotected"
 		default:
 			continue
 		}
