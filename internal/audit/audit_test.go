@@ -55,6 +55,11 @@ func TestRules(t *testing.T) {
 				t.Errorf("%s: --%s is no question", r.ID, name)
 			}
 		}
+		for _, flag := range regexp.MustCompile(`--([a-z-]+)(?: ([^ ,:]+))?`).FindAllStringSubmatch(r.Cure, -1) {
+			if _, answer := interview.All.Lookup(flag[1]); (answer || flag[1] == "name") && flag[2] == "" {
+				t.Errorf("%s: nobody can type %q: it lacks a value", r.ID, r.Cure)
+			}
+		}
 		file := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(r.ID, "PS-"), "-", "_")) + ".go"
 		if _, err := os.Stat(file); err != nil {
 			t.Errorf("%s has no file of its own: %v", r.ID, err)
@@ -63,6 +68,17 @@ func TestRules(t *testing.T) {
 	files, err := filepath.Glob("???_???.go")
 	if err != nil || len(files) != len(Rules) {
 		t.Errorf("%d files for %d rules: %v", len(files), len(Rules), err)
+	}
+}
+
+// TestLeast: a cure is the least that helps: what the usual profile excludes needs
+// no stricter one.
+func TestLeast(t *testing.T) {
+	e := scene{main: without("smtpd_tls_exclude_ciphers = aNULL, kRSA, kDHE, SHA1, CAMELLIA, ARIA, AESCCM8\n", "smtpd_tls_exclude_ciphers"), master: router + sender}.evidence(t)
+	for _, r := range []Rule{rcv005, rcv006, rcv007, rcv008} {
+		if hits := r.Find(e); len(hits) != 0 || r.Cure != "--profile intermediate" {
+			t.Errorf("%s: %v, and its cure is %s", r.ID, hits, r.Cure)
+		}
 	}
 }
 

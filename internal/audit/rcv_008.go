@@ -12,7 +12,7 @@ var rcv008 = Rule{
 	Why:    "It is slow, and its groups are often too small; senders have better.",
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: phase out; RFC 9325 section 4.1: SHOULD NOT",
-	Cure:   "--profile modern",
+	Cure:   "--profile intermediate",
 	Check: offers(func(s probe.Suite) bool {
 		return strings.HasPrefix(s.Name, "TLS_DHE_") || strings.HasPrefix(s.Name, "TLS_DH_anon_")
 	}, "kDHE", "DHE", "kEDH"),
