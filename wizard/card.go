@@ -134,10 +134,14 @@ func (m *Model) findingKey(k tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
-// cureQuestion is the question that cures a finding, or empty.
+// cureQuestion is the question that cures a finding, or empty. A certificate can be
+// ordered where one is chosen.
 func cureQuestion(f audit.Finding) string {
 	flag, ok := strings.CutPrefix(f.Cure, "--")
 	if !ok {
+		if strings.Contains(f.Cure, "postseal cert obtain") {
+			return certKey
+		}
 		return ""
 	}
 	return strings.TrimRight(strings.Fields(flag)[0], ",:;")
@@ -244,12 +248,22 @@ func (m *Model) gradeLines() (lines []string) {
 		lead := "   " + fmt.Sprintf("%-13s", g.Part) + style.Render(g.Letter) + "  "
 		lines = append(lines, lead+ansi.Truncate(t.quiet.Render(text), m.width-1-ansi.StringWidth(lead), signFolded))
 		if g.Letter != "A" && g.Letter != audit.Unjudged && m.height >= roomy {
-			for _, l := range g.Lost[:min(len(g.Lost), mostLost)] {
+			for _, l := range most(g.Lost) {
 				lines = append(lines, ansi.Truncate("                    "+t.quiet.Render(oneLine(l)), m.width-1, signFolded))
 			}
 		}
 	}
 	return lines
+}
+
+// most are the most expensive findings of a part, and how many there are besides:
+// points that are shown should add up.
+func most(lost []string) []string {
+	more := len(lost) - mostLost
+	if more < 2 {
+		return lost
+	}
+	return append(slices.Clone(lost[:mostLost]), fmt.Sprintf("and %d others", more))
 }
 
 // findingPage is one finding in its four parts: what was seen, what it does to
@@ -285,7 +299,7 @@ func (m *Model) findingPage() page {
 	section("Who says so", string(f.Level)+": "+f.Source)
 	keys := []string{"tab next", "← back", "q quit"}
 	if key := cureQuestion(*f); key != "" {
-		section("What cures it", "The question "+key+": "+f.Cure)
+		section("What cures it", "The question "+key+", or: "+f.Cure)
 		keys = append([]string{"enter open the question"}, keys...)
 	} else {
 		section("What cures it", f.Cure)
