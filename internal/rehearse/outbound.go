@@ -55,6 +55,9 @@ const anonymous = "anonymous"
 // go, by whatever service.
 var upright = []string{"trusted", "dane-right"}
 
+// played tells whose the MTA-STS policies are: Postfix asks for none itself.
+const played = ", played here: Postfix fetches none without a policy service in smtp_tls_policy_maps"
+
 // servers are those that a table is made of.
 var servers = func() (out []server) {
 	for _, b := range sink.Behaviours {
@@ -65,8 +68,8 @@ var servers = func() (out []server) {
 		server{name: "dane-right", text: "a signed TLSA record that names its certificate", behaviour: "self-signed", tlsa: sink.SelfSigned},
 		server{name: "dane-wrong", text: "a signed TLSA record that names another certificate", behaviour: "self-signed", tlsa: sink.Good},
 		server{name: "dane-no-starttls", text: "a signed TLSA record, and no TLS", behaviour: "no-starttls", tlsa: sink.Good},
-		server{name: "sts-right", text: "an MTA-STS policy that names it", behaviour: "trusted", policy: "secure match=%s"},
-		server{name: "sts-wrong", text: "an MTA-STS policy that names another host", behaviour: "wrong-name", policy: "secure match=%s"},
+		server{name: "sts-right", text: "an MTA-STS policy that names it" + played, behaviour: "trusted", policy: "secure match=%s"},
+		server{name: "sts-wrong", text: "an MTA-STS policy that names another host" + played, behaviour: "wrong-name", policy: "secure match=%s"},
 	)
 }()
 
@@ -615,6 +618,9 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	}
 	t.Reply = first.reason
 	t.Got = describe(t, first, level)
+	if d.policy != "" {
+		t.Got += "; its policy is played here"
+	}
 	r.judge(&t, d, first, level)
 	return t, true
 }

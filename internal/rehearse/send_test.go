@@ -68,6 +68,9 @@ func TestTruthTable(t *testing.T) {
 			if got := letter(x); got != words[i+1] {
 				t.Errorf("%s at %s: %s, not %s: %s (%s)", words[0], level, got, words[i+1], x.Got, x.Reply)
 			}
+			if played := strings.HasPrefix(words[0], "sts-"); strings.Contains(x.Got, "played here") != played || strings.Contains(x.Text, "played here") != played {
+				t.Errorf("%s at %s: whose policy it is is not told: %s: %s", words[0], level, x.Text, x.Got)
+			}
 			if x.Verdict == rehearse.Failed {
 				t.Errorf("%s at %s is held to be a failure: %+v", words[0], level, x)
 			}
