@@ -41,6 +41,10 @@ configuration alone is judged, and the card says so.
 
 A finding that is well here is taken out by a line in the answers file, with the last day on which it counts and a reason:
 suppress = ["PS-RCV-018 until 2027-03-01: the next release brings OpenSSL 3.5"]
+
+It ends with 3 if there is a finding of the severity of --fail-on, or a graver one. With --compare only those count that are
+new since the older card, or are found in more places. What --compare prints as --json has since, grades, better, worse,
+suppressed and not_looked_at; --schema describes the card itself.
 `,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
@@ -71,10 +75,20 @@ suppress = ["PS-RCV-018 until 2027-03-01: the next release brings OpenSSL 3.5"]
 				return gathered
 			}
 			card := audit.Audit(e, s.Suppressions...)
-			if printed := a.printCard(e, card, o.all, o.html, old); printed != nil {
+			worst, found := card.Worst()
+			var since *report.CardDiff
+			if old != nil {
+				d, failed := report.Compare(old, card)
+				if failed != nil {
+					return failed
+				}
+				since = &d
+				worst, found = d.Worst()
+			}
+			if printed := a.printCard(e, card, o.all, o.html, since); printed != nil {
 				return printed
 			}
-			if worst, found := card.Worst(); err == nil && found && worst >= limit {
+			if err == nil && found && worst >= limit {
 				err = errFindings
 			}
 			return err
@@ -83,11 +97,11 @@ suppress = ["PS-RCV-018 until 2027-03-01: the next release brings OpenSSL 3.5"]
 	f := cmd.Flags()
 	f.BoolVar(&o.all, "all", false, "list also what was looked for and not found")
 	f.StringVar(&o.failOn, "fail-on", "low", "exit with 3 from this severity on: note, low, medium, high, critical, never")
-	f.StringVar(&o.html, "html", "", "write the card as one page to `FILE`, or to - for standard output")
-	f.StringVar(&o.compare, "compare", "", "say what became better and worse since `OLD.json`, which audit --json made")
+	f.StringVar(&o.html, "html", "", "write the card as one page to `FILE` too, or to - in place of the text")
+	f.StringVar(&o.compare, "compare", "", "say what became better and worse since `OLD.json`, which audit --json made, and fail for that alone")
 	f.BoolVar(&o.noLive, "no-live", false, "shake hands with nobody")
 	f.BoolVar(&o.noRehearsal, "no-rehearsal", false, "do not rehearse sending")
-	f.BoolVar(&o.schema, "schema", false, "print the JSON schema of what --json prints, and stop")
+	f.BoolVar(&o.schema, "schema", false, "print the JSON schema of the card that --json prints, and stop")
 	return cmd
 }
 
@@ -107,7 +121,7 @@ func failOn(text string) (audit.Severity, error) {
 }
 
 // printCard prints a card in the form that was asked for.
-func (a *app) printCard(e *audit.Evidence, card audit.Card, all bool, html string, old []byte) error {
+func (a *app) printCard(e *audit.Evidence, card audit.Card, all bool, html string, since *report.CardDiff) error {
 	p := a.printer(a.out)
 	if html != "" {
 		var page bytes.Buffer
@@ -122,15 +136,11 @@ func (a *app) printCard(e *audit.Evidence, card audit.Card, all bool, html strin
 			return hint.Wrap(fmt.Errorf("writing the page: %w", err), "--html names a file that this user may write")
 		}
 	}
-	if old != nil {
-		d, err := report.Compare(old, card)
-		if err != nil {
-			return err
-		}
+	if since != nil {
 		if a.json {
-			return p.JSON(d)
+			return p.JSON(since)
 		}
-		p.Compared(d)
+		p.Compared(*since)
 		return nil
 	}
 	if a.json {

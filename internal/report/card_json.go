@@ -185,7 +185,12 @@ type CardDiff struct {
 	// this time: both may still be so.
 	Suppressed []string `json:"suppressed"`
 	Unseen     []string `json:"not_looked_at"`
+	worst      audit.Severity
 }
+
+// Worst is the severity of the worst finding that is new or is found in more
+// places, and whether there is one.
+func (d CardDiff) Worst() (audit.Severity, bool) { return d.worst, len(d.Worse) > 0 }
 
 // GradeChange is the points of one part, then and now; nil where it was not
 // judged.
@@ -240,6 +245,7 @@ func Compare(old []byte, c audit.Card) (CardDiff, error) {
 	before, hushed := hits(was.Card.Findings), hits(now.Suppressed)
 	hidden := hits(was.Card.Suppressed)
 	for _, f := range now.Findings {
+		known := len(d.Worse)
 		switch o, ok := before[f.ID]; {
 		case !ok && hidden[f.ID].ID != "": // its suppression has ended
 			d.Worse = append(d.Worse, f.ID+" "+f.Title+", which was suppressed")
@@ -251,6 +257,9 @@ func Compare(old []byte, c audit.Card) (CardDiff, error) {
 			d.Worse = append(d.Worse, fmt.Sprintf("%s %s, in %d places instead of %d", f.ID, f.Title, len(f.Hits), len(o.Hits)))
 		case len(f.Hits) < len(o.Hits):
 			d.Better = append(d.Better, fmt.Sprintf("%s %s, in %d places of %d", f.ID, f.Title, len(o.Hits)-len(f.Hits), len(o.Hits)))
+		}
+		if len(d.Worse) > known {
+			d.worst = max(d.worst, audit.Severity(f.Points))
 		}
 	}
 	after := hits(now.Findings)

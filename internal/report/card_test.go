@@ -96,6 +96,9 @@ func TestCompare(t *testing.T) {
 	if err != nil || len(same.Better)+len(same.Worse) != 0 || len(same.Grades) != len(audit.Parts) {
 		t.Fatalf("%+v, %v", same, err)
 	}
+	if _, found := same.Worst(); found {
+		t.Error("nothing became worse, and something did")
+	}
 	// Hiding a finding, or not looking, makes nothing better.
 	hidden := suppressed(t, e.Facts, now.Findings[0].ID)
 	less := audit.Audit(e, hidden)
@@ -137,6 +140,9 @@ func TestCompare(t *testing.T) {
 	worse, err := report.Compare([]byte(asJSON(t, report.AuditJSON(e, less))), now)
 	if err != nil || len(worse.Worse) != 1 || !strings.HasSuffix(worse.Worse[0], "which was suppressed") || len(worse.Better) != 0 {
 		t.Errorf("%+v, %v", worse, err)
+	}
+	if worst, found := worse.Worst(); !found || worst != now.Findings[0].Severity {
+		t.Errorf("%s, %v", worst, found)
 	}
 	for _, bad := range []string{"", "{}", "[]", `{"version": 99}`, `{"version": "1"}`} {
 		if _, err := report.Compare([]byte(bad), now); err == nil {
