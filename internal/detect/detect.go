@@ -235,7 +235,9 @@ func (f *Facts) findInstances(ctx context.Context, m host.Reader) {
 }
 
 func (f *Facts) unseen(what string, why error) {
-	f.Unseen = append(f.Unseen, Unseen{what, why.Error()})
+	if u := (Unseen{what, why.Error()}); !slices.Contains(f.Unseen, u) { // two settings may name one file
+		f.Unseen = append(f.Unseen, u)
+	}
 }
 
 func lastLine(s string) string {

@@ -334,12 +334,15 @@ func TestReleases(t *testing.T) {
 func TestAnyUser(t *testing.T) {
 	ca := lab.NewCA(t)
 	leaf := ca.Issue(t, lab.Leaf{})
-	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "smtpd_tls_cert_file = /c/mx.pem\nsmtpd_tls_key_file = /c/mx.key\n", "master.cf": smtp, "/c/mx.pem": leaf.Cert, "/c/mx.key": leaf.Key})
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "smtpd_tls_cert_file = /c/mx.pem\nsmtpd_tls_key_file = /c/mx.key\nsmtp_tls_cert_file = /c/mx.pem\nsmtp_tls_key_file = /c/mx.key\n", "master.cf": smtp, "/c/mx.pem": leaf.Cert, "/c/mx.key": leaf.Key})
 	m.User = 65534
 	m.Deny = []string{"/c/mx.key", "/etc/postfix/master.cf"}
 	f := look(t, m)
 	var unseen []string
 	for _, u := range f.Unseen {
+		if slices.Contains(unseen, u.What) {
+			t.Errorf("%s is told twice", u.What)
+		}
 		unseen = append(unseen, u.What)
 	}
 	if f.Root || !slices.Contains(unseen, "/c/mx.key") || !slices.Contains(unseen, "the services in master.cf") {
