@@ -192,14 +192,9 @@ func phaseOut(s probe.Suite) bool {
 
 // web is the letter that scanners give which judge by the rules for web sites.
 func web(e *Evidence, l Live) Opinion {
+	const letters = "ABCFT" // the last counts
 	var caps []string
-	grade := "A"
-	limit := func(to, why string) {
-		caps = append(caps, to+" for "+why)
-		if strings.Index("ABCFT", to) > strings.Index("ABCFT", grade) {
-			grade = to
-		}
-	}
+	limit := func(to, why string) { caps = append(caps, to+" for "+why) }
 	if l.Listener.Level == "may" {
 		limit("T", "TLS that is not demanded")
 	}
@@ -230,13 +225,14 @@ func web(e *Evidence, l Live) Opinion {
 			break
 		}
 	}
-	o := Opinion{Who: webRules, What: "letter", Says: grade}
-	if !l.whole() {
-		o.Says = "at most " + grade
-	}
+	o := Opinion{Who: webRules, What: "letter", Says: "A"}
 	if len(caps) > 0 {
-		o.Says += ": " + strings.Join(caps, ", ")
+		slices.SortStableFunc(caps, func(a, b string) int { return strings.Index(letters, b[:1]) - strings.Index(letters, a[:1]) })
+		o.Says = strings.Join(caps, ", ")
 		o.Why = "a mail server that demands TLS of everyone loses mail (RFC 3207, section 4), and nobody between mail servers falls back to a weaker suite: what a web browser must refuse is here better than clear text"
+	}
+	if !l.whole() {
+		o.Says = "at most " + o.Says
 	}
 	return o
 }
