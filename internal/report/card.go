@@ -41,13 +41,13 @@ func (p Printer) Grades(c audit.Card) {
 	}
 }
 
-// graded says what a part was judged by, and what keeps it from an A.
+// graded says what a part was judged by, and what an A needs where it is near.
 func graded(g audit.Grade) string {
 	text := "by " + g.Basis
 	if g.Suppressed > 0 {
 		text += fmt.Sprintf("; %d suppressed", g.Suppressed)
 	}
-	if g.Letter != "A" && g.Letter != audit.Unjudged {
+	if strings.Contains("BCD", g.Letter) { // an F has worse to tell
 		text += fmt.Sprintf("; an A needs %d", audit.ForA)
 	}
 	return text

@@ -171,6 +171,16 @@ func TestAll(t *testing.T) {
 	}
 }
 
+// TestForA: what an A needs is told where it is near.
+func TestForA(t *testing.T) {
+	c := audit.Card{Grades: []audit.Grade{{Part: audit.Receiving, Letter: "C", Points: 65}, {Part: audit.Sending, Letter: "F"}, {Part: audit.Certificates, Letter: "A", Points: 97}, {Part: audit.Publishing, Letter: audit.Unjudged}}}
+	for _, l := range strings.Split(strings.TrimSpace(text(t, report.Printer{}, func(p report.Printer) error { p.Grades(c); return nil })), "\n") {
+		if strings.Contains(l, "an A needs 90") != strings.HasPrefix(l, string(audit.Receiving)) {
+			t.Error(l)
+		}
+	}
+}
+
 // TestPage: the page needs nothing from elsewhere, and what comes from outside
 // stays text.
 func TestPage(t *testing.T) {
