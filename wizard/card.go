@@ -242,7 +242,11 @@ func (m *Model) gradeLines() (lines []string) {
 		if g.Suppressed > 0 {
 			text += fmt.Sprintf(", %d suppressed", g.Suppressed)
 		}
-		if m.width >= 70 {
+		switch why := g.Why(); {
+		case m.width < 70:
+		case why != "":
+			text += ": " + oneLine(why)
+		default:
 			text += "  " + oneLine("by "+g.Basis)
 		}
 		lead := "   " + fmt.Sprintf("%-13s", g.Part) + style.Render(g.Letter) + "  "

@@ -15,6 +15,11 @@ func TestLost(t *testing.T) {
 		{Part: audit.Receiving, Letter: "C", Points: 65, Basis: "x", Lost: []string{"PS-RCV-002: one, -25", "PS-RCV-003: two, -10", "PS-RCV-005: three, -3", "PS-RCV-006: four, -3", "PS-RCV-007: more, -1"}},
 		{Part: audit.Sending, Letter: "A", Points: 97, Basis: "x", Lost: []string{"PS-SND-005: five, -3"}},
 	}
+	m.height = 24
+	m.card.card.Grades = append(m.card.card.Grades, audit.Grade{Part: audit.Publishing, Letter: audit.Unjudged, Basis: "nothing: DNS is silent"})
+	if text := strings.Join(m.gradeLines(), "\n"); !strings.Contains(text, "not judged: DNS is silent") {
+		t.Error(text)
+	}
 	for height, want := range map[int][]string{40: {"one, -25", "two, -10", "three, -3", "and 2 others"}, 24: nil} {
 		m.height = height
 		text := strings.Join(m.gradeLines(), "\n")

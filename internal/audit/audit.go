@@ -128,6 +128,17 @@ type Grade struct {
 	Suppressed int
 }
 
+// Why says why a part is judged by nothing, or is empty.
+func (g Grade) Why() string {
+	why, nothing := strings.CutPrefix(g.Basis, byNothing)
+	if !nothing {
+		return ""
+	}
+	return why
+}
+
+const byNothing = "nothing: "
+
 // Audit applies all rules. What is suppressed costs no points, and is counted.
 func Audit(e *Evidence, suppressions ...Suppression) Card {
 	var c Card
@@ -226,7 +237,7 @@ func (e *Evidence) basis(p Part) string {
 	const configuration = "the configuration"
 	switch why := e.idle(p); {
 	case p != Publishing && why != "":
-		return "nothing: " + why
+		return byNothing + why
 	case p == Receiving && len(e.Live) > 0:
 		n := 0
 		for _, l := range e.Live {
@@ -249,7 +260,7 @@ func (e *Evidence) basis(p Part) string {
 	case p == Sending:
 		return configuration + " alone: " + e.NotSent
 	case p == Publishing && e.Resolver.Validates != detect.Yes && len(e.TLSA)+len(e.Unproved) == 0:
-		return "nothing: " + cmp.Or(e.Resolver.Why, "no resolver here validates DNSSEC")
+		return byNothing + cmp.Or(e.Resolver.Why, "no resolver here validates DNSSEC")
 	case p == Publishing:
 		return "DNS"
 	case slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil }):

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,6 +34,9 @@ func (p Printer) Grades(c audit.Card) {
 		points := fmt.Sprintf(" %3d of 100  ", g.Points)
 		if g.Letter == audit.Unjudged {
 			points = " not judged  "
+			if g.Why() != "" {
+				points = " not judged: "
+			}
 		}
 		p.indented(p.paint(bold, fmt.Sprintf("%-13s %s", g.Part, g.Letter))+painted(points), 28, graded(g))
 		for _, l := range g.Lost {
@@ -43,11 +47,11 @@ func (p Printer) Grades(c audit.Card) {
 
 // graded says what a part was judged by, and what an A needs where it is near.
 func graded(g audit.Grade) string {
-	text := "by " + g.Basis
+	text := cmp.Or(g.Why(), "by "+g.Basis)
 	if g.Suppressed > 0 {
 		text += fmt.Sprintf("; %d suppressed", g.Suppressed)
 	}
-	if strings.Contains("BCD", g.Letter) { // an F has worse to tell
+	if slices.Contains([]string{"B", "C", "D"}, g.Letter) { // an F has worse to tell
 		text += fmt.Sprintf("; an A needs %d", audit.ForA)
 	}
 	return text

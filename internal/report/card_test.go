@@ -173,7 +173,10 @@ func TestAll(t *testing.T) {
 
 // TestForA: what an A needs is told where it is near.
 func TestForA(t *testing.T) {
-	c := audit.Card{Grades: []audit.Grade{{Part: audit.Receiving, Letter: "C", Points: 65}, {Part: audit.Sending, Letter: "F"}, {Part: audit.Certificates, Letter: "A", Points: 97}, {Part: audit.Publishing, Letter: audit.Unjudged}}}
+	c := audit.Card{Grades: []audit.Grade{{Part: audit.Receiving, Letter: "C", Points: 65}, {Part: audit.Sending, Letter: "F"}, {Part: audit.Certificates, Letter: "A", Points: 97}, {Part: audit.Publishing, Letter: audit.Unjudged, Basis: "nothing: DNS is silent"}}}
+	if out := text(t, report.Printer{}, func(p report.Printer) error { p.Grades(c); return nil }); !strings.Contains(out, "not judged: DNS is silent\n") {
+		t.Errorf("a part that is not judged is judged by something: %s", out)
+	}
 	for _, l := range strings.Split(strings.TrimSpace(text(t, report.Printer{}, func(p report.Printer) error { p.Grades(c); return nil })), "\n") {
 		if strings.Contains(l, "an A needs 90") != strings.HasPrefix(l, string(audit.Receiving)) {
 			t.Error(l)
