@@ -82,8 +82,8 @@ func TestReasons(t *testing.T) {
 	want := []string{
 		"-smtpd_tls_loglevel = 1: moves into the block",
 		"-smtpd_use_tls = yes: replaced by smtpd_tls_security_level since Postfix 2.3",
-		"-smtpd_tls_cert_file = /c/mx.pem: now in smtpd_tls_chain_files, which hides it anyway",
-		"-smtpd_tls_key_file = /c/mx.key: now in smtpd_tls_chain_files, which hides it anyway",
+		"-smtpd_tls_cert_file = /c/mx.pem: smtpd_tls_chain_files has the certificate, and hides this",
+		"-smtpd_tls_key_file = /c/mx.key: smtpd_tls_chain_files has the certificate, and hides this",
 		"--o smtpd_tls_security_level=none: it turned TLS off on port 25, whatever main.cf says",
 		"--o smtpd_tls_security_level=none: users log in here: password and mail only inside TLS",
 		"+-o smtpd_tls_security_level=encrypt: users log in here: password and mail only inside TLS",
