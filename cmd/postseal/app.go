@@ -44,7 +44,7 @@ Exit codes:
   4    a named risk was not accepted
   5    failed, and everything was put back
   6    failed, and putting it back failed too: the error names the backups
-  130  interrupted
+  130  interrupted, or whoever read the output went away
 `
 
 // errFindings is how a verb says that it found something, without a message.
@@ -87,7 +87,12 @@ type app struct {
 func Main(args []string, in *os.File, out, err io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	out = &outlet{Writer: out}
+	ctx, gone := context.WithCancel(ctx)
+	defer gone()
+	// Caught, and not ignored: what we start would inherit that. A connection
+	// raises it too, so it is the failed write that says whose end has come.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	out = &outlet{Writer: out, gone: gone}
 	a := &app{in: in, out: out, err: err, ctx: ctx, machine: &host.Recorder{Machine: host.Local{}}}
 	a.settings.Guard = guard
 	root := a.root()
@@ -100,22 +105,30 @@ func Main(args []string, in *os.File, out, err io.Writer) int {
 			fmt.Fprintln(err, report.Clean(l))
 		}
 	}
-	if failed := out.(*outlet).failed; failed != nil && (e == nil || errors.Is(e, errFindings)) {
+	switch failed := out.(*outlet).failed; {
+	case errors.Is(failed, syscall.EPIPE) && !errors.Is(e, apply.ErrRolledBack) && !errors.Is(e, apply.ErrNotRolledBack):
+		return exitInterrupted // as by Ctrl-C, and nobody is there to be told
+	case failed != nil && (e == nil || errors.Is(e, errFindings)):
 		e = hint.Wrap(fmt.Errorf("what there was to print could not be printed: %w", failed), "postseal history shows whether something was changed")
 	}
 	return a.finish(e)
 }
 
-// outlet is where output goes; it remembers that some could not.
+// outlet is where output goes; it remembers that some could not. When the
+// reader of a pipe has gone, what is under way is brought to an end.
 type outlet struct {
 	io.Writer
 	failed error
+	gone   func()
 }
 
 func (o *outlet) Write(b []byte) (int, error) {
 	n, err := o.Writer.Write(b)
 	if err != nil && o.failed == nil {
 		o.failed = err
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		o.gone()
 	}
 	return n, err
 }

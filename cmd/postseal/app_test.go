@@ -44,6 +44,25 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestGone: who goes away while there is more to read has interrupted the run,
+// as Ctrl-C does, and is told nothing.
+func TestGone(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.Close() }()
+	for _, args := range [][]string{{"version"}, {"--help"}, {"questions"}} {
+		var said strings.Builder
+		if code := Main(args, nil, w, &said); code != exitInterrupted || said.Len() > 0 {
+			t.Errorf("%q: %d %s", args, code, said.String())
+		}
+	}
+}
+
 // TestPolicyMatrix: a policy cannot be sent at every level.
 func TestPolicyMatrix(t *testing.T) {
 	var said strings.Builder
