@@ -74,6 +74,8 @@ func (m *Model) failurePage() page {
 	head := "Nothing was changed."
 	sign := t.caution.Render(signNote)
 	switch {
+	case errors.Is(e.err, apply.ErrNotRolledBack) && e.receipt != nil && e.receipt.Restored:
+		head, sign = "It failed. Every file is as it was, but Postfix may still run with the new settings.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrNotRolledBack):
 		head, sign = "It failed, and putting everything back failed too.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrRolledBack):

@@ -276,11 +276,7 @@ func (a *app) onTerminal() bool {
 func (a *app) open() (*session.Session, error) {
 	s, err := session.Open(a.ctx, a.machine, a.settings, nil)
 	if s != nil && s.Pending != nil && !a.json {
-		ways := "postseal undo takes it back, postseal apply --finish goes on"
-		if s.Pending.Phase == apply.Reverting {
-			ways = "postseal undo goes on taking it back"
-		}
-		fmt.Fprintf(a.err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, ways)
+		fmt.Fprintf(a.err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, s.Pending.Ways())
 	}
 	if s != nil && s.Unconfirmed != nil && !a.json {
 		fmt.Fprintf(a.err, "Run %s %s: postseal confirm keeps it, postseal undo puts it back now.\n",
