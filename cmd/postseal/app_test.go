@@ -63,9 +63,12 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestPolicyMatrix: a policy cannot be sent at every level.
+// TestPolicyMatrix: a policy cannot be sent at every level, and begins with one.
 func TestPolicyMatrix(t *testing.T) {
 	var said strings.Builder
+	if code := Main([]string{"rehearse", "--destination", "example.com", "--policy", "bogus"}, nil, io.Discard, &said); code != exitUsage || !strings.Contains(said.String(), `"bogus" is no TLS level`) {
+		t.Errorf("%d %s", code, said.String())
+	}
 	if code := Main([]string{"rehearse", "--matrix", "--destination", "example.com", "--policy", "secure"}, nil, io.Discard, &said); code != exitUsage || !strings.Contains(said.String(), "either --policy or --matrix") {
 		t.Errorf("%d %s", code, said.String())
 	}
