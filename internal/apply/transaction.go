@@ -399,7 +399,7 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
 		if t.Restored {
 			_ = t.phase(Reverting) // for history; the error says it too
-			return hint.Wrap(err, "every file is as it was; postseal undo tries the rest again")
+			return hint.Wrap(err, "every file is as it was, and the backups stay in "+t.store.backups(t.ID)+"; postseal undo tries the rest again")
 		}
 		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; postseal undo tries again")
 	}
