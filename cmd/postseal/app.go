@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -148,6 +149,9 @@ func (a *app) finish(err error) int {
 	if err == nil || errors.Is(err, errFindings) || errors.As(err, new(toldError)) {
 		return code
 	}
+	if err == context.Canceled { //nolint:errorlint // with more around it, it says what was interrupted
+		err = errors.New("interrupted")
+	}
 	if a.json {
 		_ = a.printer(a.out).JSON(report.ErrorsJSON(err, code))
 		return code
@@ -208,7 +212,12 @@ Without a verb it is a wizard, on a terminal. The verbs do the same without ques
 	flags.add(root, interview.All)
 	root.Flags().DurationVar(&a.within, "confirm-within", 10*time.Minute, "put what the wizard applied back after this `time` unless it is kept there, or by postseal confirm; 0 is never")
 	root.Flags().BoolVar(&a.plain, "plain", false, "ask line by line, without drawing on the screen")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if strings.Contains(err.Error(), "missing unit in duration") { // of time.ParseDuration, which has no error to compare with
+			err = hint.Wrap(err, "a time has a unit: write 20s or 10m")
+		}
+		return usageError{err}
+	})
 	p := root.PersistentFlags()
 	p.StringVar(&a.settings.ConfigDir, "config-dir", "", "Postfix configuration `directory` (default: what postconf says)")
 	p.StringVar(&a.settings.StateDir, "state-dir", "", "`directory` for journal, receipts and backups (default /var/lib/postseal)")
@@ -288,7 +297,7 @@ func (a *app) open() (*session.Session, error) {
 // agree asks a yes-or-no question on the terminal; without one it fails.
 func (a *app) agree(question, flag string) error {
 	if !a.onTerminal() {
-		return usageError{hint.New("without a terminal, "+flag+" must say yes", "give "+flag)}
+		return usageError{hint.New("there is no terminal to ask on: "+question, flag+" is yes to that")}
 	}
 	fmt.Fprintf(a.out, "%s [y/N] ", question)
 	var answer string
