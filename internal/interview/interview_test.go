@@ -135,6 +135,20 @@ func TestBrokenCertificate(t *testing.T) {
 	}
 }
 
+// TestNoCertificateNoKey: of a certificate that is not there no key is asked.
+func TestNoCertificateNoKey(t *testing.T) {
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp inet n - n - - smtpd\n"})
+	f, a := look(t, m), &ask.Answers{}
+	q, _ := interview.All.Lookup("cert")
+	if err := q.Set(a, []string{"/nonexist.pem"}, ask.Flag); err != nil {
+		t.Fatal(err)
+	}
+	f.Inspect(m, interview.All.Reads(f, a))
+	if key, _ := interview.All.Lookup("key"); key.Relevant(f, a) || q.Verify(f, a) == nil {
+		t.Errorf("asked for the key of nothing: %v", q.Verify(f, a))
+	}
+}
+
 // TestEveryQuestionMatters: for each question there is a server on which two
 // answers make different plans.
 func TestEveryQuestionMatters(t *testing.T) {
