@@ -143,7 +143,7 @@ func (m *Model) sealedPage() page {
 		row("same again", report.ShellLine(m.result.Command))
 	}
 	if due := m.nextDue(r.Proofs); due != "" {
-		row("next due", due)
+		row("next due", "certificate, "+due)
 	}
 	keys := []string{"c copy the command", "l what was run", "q quit"}
 	if e.copied {

@@ -23,6 +23,18 @@ var dates = regexp.MustCompile(`20\d\d-\d\d-\d\d`)
 
 // TestPlanText: the whole plan as text, wide and narrow, against testdata; and
 // colours add nothing but themselves.
+// TestLines: one line is no lines.
+func TestLines(t *testing.T) {
+	for _, c := range []struct {
+		added, removed int
+		want           string
+	}{{1, 0, "1 line added, 0 removed"}, {0, 1, "0 lines added, 1 removed"}, {2, 1, "2 lines added, 1 removed"}} {
+		if got := report.Lines(c.added, c.removed); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
 func TestPlanText(t *testing.T) {
 	_, p := open(t, lab.Leaf{RSA: true}, nil)
 	show := func(pr report.Printer) error { return pr.Plan(p) }
