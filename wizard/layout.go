@@ -58,9 +58,15 @@ func window(p page, room int) (out []string, above, below bool) {
 	if len(p.lines) <= room {
 		return p.lines, false, false
 	}
-	from := max(0, min(max(p.top, p.focus-room/2), len(p.lines)-room))
+	from := p.first(room)
 	return p.lines[from : from+room], from > 0, from+room < len(p.lines)
 }
+
+// first is the first line that is shown where there is so much room.
+func (p page) first(room int) int { return max(0, min(max(p.top, p.centred(room)), len(p.lines)-room)) }
+
+// centred is the first line with the focus in the middle.
+func (p page) centred(room int) int { return max(0, min(p.focus-room/2, len(p.lines)-room)) }
 
 // keyRows is how many lines of keys there are at most: a narrow window needs a
 // second, a low one has no room for it.
