@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl gnutls-cli pkill unbound unbound-control
 
-.PHONY: help build install demo test faults check alldns fuzz bench bench-probe probe-oracles screenshots step-ca versions clean
+.PHONY: help build install uninstall demo test faults check alldns fuzz bench bench-probe probe-oracles screenshots step-ca versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -26,6 +26,12 @@ install: build
 	mkdir -p $(DESTDIR)/usr/local/share/man/man1 && ./postseal man $(DESTDIR)/usr/local/share/man/man1
 	mkdir -p $(DESTDIR)/usr/local/share/bash-completion/completions
 	./postseal completion bash > $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
+
+## make uninstall    takes away what make install has put there, and nothing of what postseal made
+uninstall:
+	@[ -n "$(DESTDIR)" ] || ! command -v systemctl >/dev/null || systemctl disable --now postseal-renew.timer
+	rm -f $(DESTDIR)/usr/local/bin/postseal $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.timer
+	rm -f $(DESTDIR)/usr/local/share/man/man1/postseal.1 $(DESTDIR)/usr/local/share/man/man1/postseal-*.1 $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
 
 ## make alldns       ./postseal-alldns: also with the DNS providers that bring many modules with them
 alldns:

@@ -8,6 +8,7 @@ import (
 	"postseal/internal/diff"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
+	"postseal/internal/report"
 )
 
 // setting is a parameter of main.cf, or of one service in master.cf.
@@ -116,7 +117,7 @@ func (m *Model) effectLines(width int) []string {
 	if len(q.affected) == 0 {
 		lines = append(lines, styled(t.quiet, wrap("this changes no line by itself", width))...)
 	}
-	return append(lines, "", t.quiet.Render(fmt.Sprintf("in all %d lines added, %d removed", e.added, e.removed)))
+	return append(lines, "", t.quiet.Render("in all "+report.Lines(e.added, e.removed)))
 }
 
 // effectOn is one setting before and after.

@@ -74,6 +74,8 @@ func (m *Model) failurePage() page {
 	head := "Nothing was changed."
 	sign := t.caution.Render(signNote)
 	switch {
+	case errors.Is(e.err, apply.ErrNotRolledBack) && e.receipt != nil && e.receipt.Restored:
+		head, sign = "It failed. Every file is as it was, but Postfix may still run with the new settings.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrNotRolledBack):
 		head, sign = "It failed, and putting everything back failed too.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrRolledBack):
@@ -141,7 +143,7 @@ func (m *Model) sealedPage() page {
 		row("same again", report.ShellLine(m.result.Command))
 	}
 	if due := m.nextDue(r.Proofs); due != "" {
-		row("next due", due)
+		row("next due", "certificate, "+due)
 	}
 	keys := []string{"c copy the command", "l what was run", "q quit"}
 	if e.copied {

@@ -159,6 +159,9 @@ func (m *Model) keepDetails() []string {
 	return out
 }
 
+// keepKeys are the keys of the page that asks whether to keep a run.
+var keepKeys = []string{"y keep it", "n put it back", "l log", "q leave it waiting"}
+
 func (m *Model) keepPage() page {
 	k, t := &m.keep, m.theme
 	left := max(0, m.end.receipt.ConfirmBy.Sub(k.now)).Round(time.Second)
@@ -209,5 +212,5 @@ func (m *Model) keepPage() page {
 		lines = append(lines, "")
 		lines = append(lines, hang("   "+t.sign(signBad)+" ", wrap(k.message, m.width-8))...)
 	}
-	return page{lines: lines, keys: []string{"y keep it", "n put it back", "l log", "q leave it waiting"}}
+	return page{lines: lines, keys: keepKeys}
 }

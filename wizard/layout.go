@@ -31,7 +31,7 @@ func (t theme) frame(head []string, p page, width, height int) string {
 	if width < minWidth || height < minHeight {
 		return "The window is too small: it\nneeds 40 columns and 10 lines."
 	}
-	foot := t.keyLines(p.keys, width)
+	foot := t.keyLines(p.keys, width, height)
 	body, above, below := window(p, height-len(head)-len(foot))
 	lines := append(append([]string{}, head...), body...)
 	for len(lines) < height-len(foot) {
@@ -58,31 +58,64 @@ func window(p page, room int) (out []string, above, below bool) {
 	if len(p.lines) <= room {
 		return p.lines, false, false
 	}
-	from := max(0, min(max(p.top, p.focus-room/2), len(p.lines)-room))
+	from := p.first(room)
 	return p.lines[from : from+room], from > 0, from+room < len(p.lines)
 }
 
-// keyLines lays the keys out in one line; what does not fit is left out from
-// the end, but for enter and the last, which is how to leave.
-func (t theme) keyLines(keys []string, width int) []string {
+// first is the first line that is shown where there is so much room.
+func (p page) first(room int) int { return max(0, min(max(p.top, p.centred(room)), len(p.lines)-room)) }
+
+// centred is the first line with the focus in the middle.
+func (p page) centred(room int) int { return max(0, min(p.focus-room/2, len(p.lines)-room)) }
+
+// keyRows is how many lines of keys there are at most: a narrow window needs a
+// second, a low one has no room for it.
+func keyRows(width, height int) int {
+	if width < 80 && height >= 15 {
+		return 2
+	}
+	return 1
+}
+
+// keyLines lays the keys out in rows; what does not fit is left out from the
+// end, but for enter and the last, which is how to leave.
+func (t theme) keyLines(keys []string, width, height int) []string {
 	if len(keys) == 0 {
 		return nil
 	}
-	show := append([]string{}, keys...)
-	for len(show) > 2 && ansi.StringWidth(strings.Join(show, "  "))+2 > width {
+	show := slices.Clone(keys)
+	rows := inRows(show, width)
+	for len(show) > 2 && len(rows) > keyRows(width, height) {
 		i := len(show) - 2
-		if i > 0 && strings.HasPrefix(show[i], "enter ") {
+		if strings.HasPrefix(show[i], "enter ") {
 			i--
 		}
 		show = slices.Delete(show, i, i+1)
+		rows = inRows(show, width)
 	}
-	for i, k := range show {
-		key, what, ok := strings.Cut(k, " ")
-		if ok {
-			show[i] = t.strong.Render(key) + " " + t.quiet.Render(what)
+	out := []string{""}
+	for _, row := range rows {
+		for i, k := range row {
+			if key, what, ok := strings.Cut(k, " "); ok {
+				row[i] = t.strong.Render(key) + " " + t.quiet.Render(what)
+			}
 		}
+		out = append(out, " "+strings.Join(row, "  "))
 	}
-	return []string{"", " " + strings.Join(show, "  ")}
+	return out
+}
+
+// inRows breaks keys into rows that fit.
+func inRows(keys []string, width int) (rows [][]string) {
+	for _, k := range keys {
+		last := len(rows) - 1
+		if last < 0 || ansi.StringWidth(strings.Join(append(slices.Clone(rows[last]), k), "  "))+2 > width {
+			rows = append(rows, []string{k})
+			continue
+		}
+		rows[last] = append(rows[last], k)
+	}
+	return rows
 }
 
 // oneLine makes text safe that comes from outside and is one line: a name with

@@ -10,6 +10,7 @@ import (
 	"postseal/internal/diff"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
+	"postseal/internal/report"
 )
 
 // listState is the page with all answers: where a rerun opens, and where one
@@ -62,7 +63,7 @@ func (m *Model) summarise() (string, bool) {
 			added, removed = added+d.Added, removed+d.Removed
 		}
 	}
-	return fmt.Sprintf("%d %s would change: %d lines added, %d removed.", len(p.Files), plural(len(p.Files), "file", "files"), added, removed), true
+	return fmt.Sprintf("%d %s would change: %s.", len(p.Files), plural(len(p.Files), "file", "files"), report.Lines(added, removed)), true
 }
 
 func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {

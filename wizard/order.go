@@ -32,6 +32,9 @@ type orderState struct {
 	limit string
 	// err is why it cannot be ordered, or why the order failed.
 	err error
+	// top is the first line that is shown of what is below the answers, once
+	// that was scrolled to.
+	top int
 }
 
 // orderReady are the questions about an order.
@@ -135,15 +138,38 @@ func (m *Model) metaMsg(r metaMsg) {
 func (m *Model) orderKey(k tea.KeyMsg) tea.Cmd {
 	switch k.String() {
 	case "y":
+		if m.order.metaErr != nil {
+			return m.showOrder() // which asks again
+		}
 		return m.startOrdering()
 	case "left", "esc", "backspace":
 		m.leaveOrder()
 	case "q":
 		return m.quit()
 	default:
-		m.pick(k)
+		if !m.scrollOrder(k) {
+			m.order.top = 0
+			m.pick(k)
+		}
 	}
 	return nil
+}
+
+// scrollOrder scrolls to what is below the answers, and back to them: by the
+// keys for pages, and by the arrows beyond the last answer.
+func (m *Model) scrollOrder(k tea.KeyMsg) bool {
+	o, p := m.order, m.orderPage()
+	room := m.room(p)
+	here := p.first(room)
+	switch key := k.String(); {
+	case key == "pgup" || key == "pgdown" || key == "end" || key == "home":
+	case (key == "down" || key == "j") && m.list.cursor == len(m.relevant())-1:
+	case (key == "up" || key == "k") && o.top > 0 && here > p.centred(room):
+	default:
+		return false
+	}
+	o.top = here
+	return scrolled(&o.top, k, len(p.lines), room)
 }
 
 // obtained is the end of an order.
@@ -268,7 +294,11 @@ func (m *Model) orderPage() page {
 	if err == nil && l != nil {
 		quiet("Key and chain go to " + strings.Join(m.session.Keeper().Ordered(l), ", ") + ", readable by root only. The key stays at every renewal, so that TLSA records hold.")
 	}
-	return page{lines: lines, focus: focus, keys: []string{"y order it", "↑↓ choose", "enter change it", "← back", "q quit"}}
+	order := "y order it"
+	if o.metaErr != nil {
+		order = "y ask again"
+	}
+	return page{lines: lines, focus: focus, top: o.top, keys: []string{order, "↑↓ choose", "enter change it", "← back", "q quit"}}
 }
 
 // orderLines show, beside a question, what would be ordered so far.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	tea "github.com/charmbracelet/bubbletea"
+
 	"postseal/certs/acme"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
@@ -44,7 +46,16 @@ func TestOrderFails(t *testing.T) {
 	for n := 0; h.stage == asking && n < 10; n++ {
 		h.press("enter")
 	}
-	h.press("y") // nobody answers for this CA
+	// Nobody answers for this CA: there is nothing to order from it.
+	if h.order.metaErr == nil || h.page().keys[0] != "y ask again" {
+		t.Errorf("%v %q", h.order.metaErr, h.page().keys)
+	}
+	h.press("y")
+	if h.stage != overview || h.order.err != nil || h.order.metaErr == nil {
+		t.Errorf("an order was begun: stage %d, %v", h.stage, h.order.err)
+	}
+	h.send(metaMsg{gen: h.gen, address: h.order.address}) // it did answer, and goes away before the order
+	h.press("y")
 	if h.stage != overview || h.order == nil || h.order.err == nil || !strings.Contains(h.see(), "cannot be reached") {
 		t.Fatalf("%v\n%s", h.order, h.see())
 	}
@@ -54,6 +65,36 @@ func TestOrderFails(t *testing.T) {
 	h.send(obtained{gen: h.gen - 1, err: errors.New("late")})
 	if strings.Contains(h.see(), "late") {
 		t.Error("a late message counts")
+	}
+}
+
+// TestOrderScrolls: what a small window has no room for on the page of an order
+// can be scrolled to, and the rows are there again as soon as one is chosen.
+func TestOrderScrolls(t *testing.T) {
+	for _, keys := range [][]string{{"end"}, {"pgdown", "pgdown", "pgdown", "pgdown"}, slices.Repeat([]string{"down"}, 60)} {
+		h := open(t, files(t))
+		startOrder(h)
+		h.release()
+		for n := 0; h.stage == asking && n < 10; n++ {
+			h.press("enter")
+		}
+		h.send(metaMsg{gen: h.gen, address: h.order.address, meta: acme.Meta{Terms: strings.Repeat("terms ", 100)}})
+		h.send(tea.WindowSizeMsg{Width: 80, Height: 15})
+		if h.see(); strings.Contains(h.see(), "TLSA records hold") {
+			t.Fatal("all of it fits")
+		}
+		for _, k := range keys {
+			h.press(k)
+		}
+		if !strings.Contains(h.see(), "TLSA records hold") {
+			t.Errorf("%q: the end is not seen\n%s", keys, h.see())
+		}
+		for range 60 {
+			h.press("up")
+		}
+		if h.list.cursor != 0 || !strings.Contains(h.see(), signHere) {
+			t.Errorf("%q: cursor at %d\n%s", keys, h.list.cursor, h.see())
+		}
 	}
 }
 

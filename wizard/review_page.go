@@ -40,24 +40,28 @@ func (m *Model) reviewPage() page {
 	if at+room < len(body) && len(lines) > 2 {
 		lines[len(lines)-1] = "   " + t.quiet.Render(fmt.Sprintf("↓ %d more lines", len(body)-at-room+1))
 	}
+	return page{lines: append(lines, foot...), keys: m.reviewKeys()}
+}
+
+func (m *Model) reviewKeys() []string {
 	next := "enter rehearse"
 	if m.o.FilesOnly {
 		next = "enter apply"
 	}
-	if len(r.plan.Risks) > 0 {
+	if len(m.review.plan.Risks) > 0 {
 		next = "enter go on"
 	}
 	keys := []string{next, "↑↓ scroll", "e change an answer", "s save plan", "← back", "q quit"}
-	if len(r.plan.Files) > 1 {
+	if len(m.review.plan.Files) > 1 {
 		keys = slices.Insert(keys, 1, "tab next file")
 	}
-	return page{lines: append(lines, foot...), keys: keys}
+	return keys
 }
 
 // reviewRoom is how many lines of the file are shown: what its name, the foot
 // and the keys leave.
 func (m *Model) reviewRoom() int {
-	return max(1, m.height-len(m.header())-1-len(m.reviewFoot())-2)
+	return max(1, m.height-len(m.header())-1-len(m.reviewFoot())-len(m.theme.keyLines(m.reviewKeys(), m.width, m.height)))
 }
 
 // fileSummary says which file of how many, and how much of it changes.

@@ -58,8 +58,9 @@ func faults(h *hand, lines []string) (out []string) {
 		}
 	}
 	keys := h.page().keys
+	foot := strings.Join(lines[len(lines)-keyRows(h.width, h.height):], "\n")
 	for i, k := range keys {
-		if wanted := i == 0 || i == len(keys)-1 || strings.HasPrefix(k, "enter "); wanted && !strings.Contains(lines[len(lines)-1], k) {
+		if wanted := i == 0 || i == len(keys)-1 || strings.HasPrefix(k, "enter "); wanted && !strings.Contains(foot, k) {
 			out = append(out, "does not say "+k)
 		}
 	}
@@ -150,6 +151,27 @@ func TestAllCanBeRead(t *testing.T) {
 
 // colour is a colour sequence (ECMA-48, SGR 30 to 49 and 90 to 107).
 var colour = regexp.MustCompile(`\x1b\[(\d+[;:])*(3\d|4\d|9[0-7]|10[0-7])([;:]\d+)*m`)
+
+// TestKeysInRows: in a small window the keys that a page cannot do without are
+// on it.
+func TestKeysInRows(t *testing.T) {
+	for _, c := range []struct {
+		page          string
+		width, height int
+		keys          []string
+		want          string
+	}{
+		{"keep", 40, 15, keepKeys, " y keep it  n put it back  l log| q leave it waiting"},
+		{"certificate", 40, 15, []string{"↑↓ choose", "space tick", "enter next", "← back", "? why", "a rest as suggested", "d diff", "q quit"}, " ↑↓ choose  space tick  enter next| ← back  ? why  q quit"},
+		{"no room for rows", 40, 14, keepKeys, " y keep it  q leave it waiting"},
+		{"wide", 80, 24, keepKeys, " y keep it  n put it back  l log  q leave it waiting"},
+	} {
+		lines := theme{}.keyLines(c.keys, c.width, c.height)
+		if got := strings.Join(lines[1:], "|"); got != c.want {
+			t.Errorf("%s: %q, want %q", c.page, got, c.want)
+		}
+	}
+}
 
 // TestNoColour: nothing that the environment or a library thinks of the
 // terminal brings colours back that were declined.

@@ -17,7 +17,7 @@ func (m *Model) text(p page) page {
 
 // room is how many lines of a page fit.
 func (m *Model) room(p page) int {
-	return m.height - len(m.header()) - len(m.theme.keyLines(p.keys, m.width))
+	return m.height - len(m.header()) - len(m.theme.keyLines(p.keys, m.width, m.height))
 }
 
 // scroll is a key on a page without a cursor.

@@ -342,6 +342,11 @@ func tourRun(h *hand, show func(*hand, string)) {
 	show(h, "rolled back")
 	end(nil, fmt.Errorf("%w: %s", apply.ErrNotRolledBack, hostile))
 	show(h, "not rolled back")
+	end(&apply.Receipt{Kind: "apply", Phase: apply.Reverting, Restored: true}, fmt.Errorf("%w: %s", apply.ErrNotRolledBack, hostile))
+	show(h, "files back, Postfix not")
+	if page := strings.Join(h.failurePage().lines, " "); !strings.Contains(page, "Every file is as it was") {
+		h.t.Errorf("files are back, but what is said is %s", page)
+	}
 	end(&apply.Receipt{Kind: "undo", Phase: apply.RolledBack}, nil)
 	show(h, "taken back")
 	end(&apply.Receipt{Kind: "apply", Phase: apply.Kept, Warnings: []string{hostile}, Proofs: []apply.Proof{{OK: true, Addr: "127.0.0.1:25", Names: []string{hostile}}, {Addr: "[::1]:25", Stage: "handshake", Problem: hostile}}}, nil)

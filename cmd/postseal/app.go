@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -44,7 +45,7 @@ Exit codes:
   4    a named risk was not accepted
   5    failed, and everything was put back
   6    failed, and putting it back failed too: the error names the backups
-  130  interrupted
+  130  interrupted, or whoever read the output went away
 `
 
 // errFindings is how a verb says that it found something, without a message.
@@ -87,7 +88,12 @@ type app struct {
 func Main(args []string, in *os.File, out, err io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	out = &outlet{Writer: out}
+	ctx, gone := context.WithCancel(ctx)
+	defer gone()
+	// Caught, and not ignored: what we start would inherit that. A connection
+	// raises it too, so it is the failed write that says whose end has come.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	out = &outlet{Writer: out, gone: gone}
 	a := &app{in: in, out: out, err: err, ctx: ctx, machine: &host.Recorder{Machine: host.Local{}}}
 	a.settings.Guard = guard
 	root := a.root()
@@ -100,22 +106,30 @@ func Main(args []string, in *os.File, out, err io.Writer) int {
 			fmt.Fprintln(err, report.Clean(l))
 		}
 	}
-	if failed := out.(*outlet).failed; failed != nil && (e == nil || errors.Is(e, errFindings)) {
+	switch failed := out.(*outlet).failed; {
+	case errors.Is(failed, syscall.EPIPE) && !errors.Is(e, apply.ErrRolledBack) && !errors.Is(e, apply.ErrNotRolledBack):
+		return exitInterrupted // as by Ctrl-C, and nobody is there to be told
+	case failed != nil && (e == nil || errors.Is(e, errFindings)):
 		e = hint.Wrap(fmt.Errorf("what there was to print could not be printed: %w", failed), "postseal history shows whether something was changed")
 	}
 	return a.finish(e)
 }
 
-// outlet is where output goes; it remembers that some could not.
+// outlet is where output goes; it remembers that some could not. When the
+// reader of a pipe has gone, what is under way is brought to an end.
 type outlet struct {
 	io.Writer
 	failed error
+	gone   func()
 }
 
 func (o *outlet) Write(b []byte) (int, error) {
 	n, err := o.Writer.Write(b)
 	if err != nil && o.failed == nil {
 		o.failed = err
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		o.gone()
 	}
 	return n, err
 }
@@ -134,6 +148,9 @@ func (a *app) finish(err error) int {
 	code := exitCode(a.ctx, err)
 	if err == nil || errors.Is(err, errFindings) || errors.As(err, new(toldError)) {
 		return code
+	}
+	if err == context.Canceled { //nolint:errorlint // with more around it, it says what was interrupted
+		err = errors.New("interrupted")
 	}
 	if a.json {
 		_ = a.printer(a.out).JSON(report.ErrorsJSON(err, code))
@@ -195,7 +212,12 @@ Without a verb it is a wizard, on a terminal. The verbs do the same without ques
 	flags.add(root, interview.All)
 	root.Flags().DurationVar(&a.within, "confirm-within", 10*time.Minute, "put what the wizard applied back after this `time` unless it is kept there, or by postseal confirm; 0 is never")
 	root.Flags().BoolVar(&a.plain, "plain", false, "ask line by line, without drawing on the screen")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if strings.Contains(err.Error(), "missing unit in duration") { // of time.ParseDuration, which has no error to compare with
+			err = hint.Wrap(err, "a time has a unit: write 20s or 10m")
+		}
+		return usageError{err}
+	})
 	p := root.PersistentFlags()
 	p.StringVar(&a.settings.ConfigDir, "config-dir", "", "Postfix configuration `directory` (default: what postconf says)")
 	p.StringVar(&a.settings.StateDir, "state-dir", "", "`directory` for journal, receipts and backups (default /var/lib/postseal)")
@@ -263,11 +285,7 @@ func (a *app) onTerminal() bool {
 func (a *app) open() (*session.Session, error) {
 	s, err := session.Open(a.ctx, a.machine, a.settings, nil)
 	if s != nil && s.Pending != nil && !a.json {
-		ways := "postseal undo takes it back, postseal apply --finish goes on"
-		if s.Pending.Phase == apply.Reverting {
-			ways = "postseal undo goes on taking it back"
-		}
-		fmt.Fprintf(a.err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, ways)
+		fmt.Fprintf(a.err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, s.Pending.Ways())
 	}
 	if s != nil && s.Unconfirmed != nil && !a.json {
 		fmt.Fprintf(a.err, "Run %s %s: postseal confirm keeps it, postseal undo puts it back now.\n",
@@ -279,7 +297,7 @@ func (a *app) open() (*session.Session, error) {
 // agree asks a yes-or-no question on the terminal; without one it fails.
 func (a *app) agree(question, flag string) error {
 	if !a.onTerminal() {
-		return usageError{hint.New("without a terminal, "+flag+" must say yes", "give "+flag)}
+		return usageError{hint.New("there is no terminal to ask on: "+question, flag+" is yes to that")}
 	}
 	fmt.Fprintf(a.out, "%s [y/N] ", question)
 	var answer string

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"postseal/internal/hint"
 	"postseal/internal/host"
 )
 
@@ -44,9 +45,71 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestPolicyMatrix: a policy cannot be sent at every level.
+// TestGone: who goes away while there is more to read has interrupted the run,
+// as Ctrl-C does, and is told nothing.
+func TestGone(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.Close() }()
+	for _, args := range [][]string{{"version"}, {"--help"}, {"questions"}} {
+		var said strings.Builder
+		if code := Main(args, nil, w, &said); code != exitInterrupted || said.Len() > 0 {
+			t.Errorf("%q: %d %s", args, code, said.String())
+		}
+	}
+}
+
+// TestHelpful: who mistyped is told what to type.
+func TestHelpful(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"cert", "hook"}, []string{"a hook is for one client", "certbot, dehydrated"}},
+		{[]string{"apply", "--confirm-within", "20"}, []string{"write 20s or 10m"}},
+	} {
+		var said strings.Builder
+		if code := Main(c.args, nil, io.Discard, &said); code != exitUsage {
+			t.Errorf("%q: %d", c.args, code)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(said.String(), want) {
+				t.Errorf("%q does not say %q: %s", c.args, want, said.String())
+			}
+		}
+	}
+}
+
+// TestInterrupted: nobody is told of contexts.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var said strings.Builder
+	a := &app{out: io.Discard, err: &said, ctx: ctx}
+	if code := a.finish(ctx.Err()); code != exitInterrupted || said.String() != "postseal: interrupted\n" {
+		t.Errorf("%d %q", code, said.String())
+	}
+}
+
+// TestNobodyToAsk: without a terminal it is said what would have been asked.
+func TestNobodyToAsk(t *testing.T) {
+	a := &app{out: io.Discard}
+	if err := a.agree("Undo this?", "--yes"); err == nil || !strings.Contains(err.Error(), "no terminal to ask on: Undo this?") || hint.Of(err) != "--yes is yes to that" {
+		t.Errorf("%v, %s", err, hint.Of(err))
+	}
+}
+
+// TestPolicyMatrix: a policy cannot be sent at every level, and begins with one.
 func TestPolicyMatrix(t *testing.T) {
 	var said strings.Builder
+	if code := Main([]string{"rehearse", "--destination", "example.com", "--policy", "bogus"}, nil, io.Discard, &said); code != exitUsage || !strings.Contains(said.String(), `"bogus" is no TLS level`) {
+		t.Errorf("%d %s", code, said.String())
+	}
 	if code := Main([]string{"rehearse", "--matrix", "--destination", "example.com", "--policy", "secure"}, nil, io.Discard, &said); code != exitUsage || !strings.Contains(said.String(), "either --policy or --matrix") {
 		t.Errorf("%d %s", code, said.String())
 	}

@@ -128,6 +128,7 @@ func (a *app) showClient(s *session.Session, present, next, made string, pinned 
 	for _, l := range main {
 		fmt.Fprintln(a.out, "  "+report.Clean(l))
 	}
+	fmt.Fprintln(a.out, "\nWith the last of them he takes mail from this server to any address, as he does from his own networks (relay):\nhe leaves it out if you only send to his users.")
 	fmt.Fprintf(a.out, "\nFor his %s:\n", table)
 	for _, l := range lines {
 		fmt.Fprintln(a.out, "  "+report.Clean(l))

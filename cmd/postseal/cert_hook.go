@@ -34,7 +34,12 @@ func (a *app) certHookCmd() *cobra.Command {
 each renewal is to reload Postfix, and to look whether the new one is served: hook prints that program. Where to put
 it is said beside it.
 `,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: usageArgs(func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return hint.New("a hook is for one client", "one of "+strings.Join(clients, ", "))
+			}
+			return nil
+		}),
 		RunE: func(_ *cobra.Command, args []string) error {
 			i := slices.Index(clients, args[0])
 			if i < 0 {

@@ -84,13 +84,13 @@ func (a *app) runDemo(byFlags, keep bool) error {
 		CertsDir: filepath.Join(d.dir, "etc", "certs"),
 	}
 	if (a.onTerminal() || a.plain) && !byFlags {
-		err := a.wizard(d.filesOnly)
+		err := a.wizard(d.filesOnly, keep)
 		if !keep {
 			fmt.Fprintln(a.out, "That was the demo: its folder is gone, and its Postfix has ended.")
 		}
 		return err
 	}
-	return a.demoByFlags(d)
+	return a.demoByFlags(d, keep)
 }
 
 // newDemo lays the demo out. why says what is missing for a real Postfix.
@@ -234,7 +234,7 @@ func (a *app) demoCard(s *session.Session, d *demo, title func(string)) error {
 }
 
 // demoByFlags shows what the wizard shows, without questions.
-func (a *app) demoByFlags(d *demo) error {
+func (a *app) demoByFlags(d *demo, keep bool) error {
 	p := a.printer(a.out)
 	title := func(s string) { fmt.Fprintf(a.out, "\n== %s\n\n", s) }
 	title("What is there")
@@ -268,7 +268,11 @@ func (a *app) demoByFlags(d *demo) error {
 	if err != nil {
 		return err
 	}
-	p.Receipt(r, report.ShellLine(s.UndoCommand()))
+	undo := ""
+	if keep {
+		undo = report.ShellLine(s.UndoCommand())
+	}
+	p.Receipt(r, undo)
 	if !d.filesOnly {
 		title("A handshake after")
 		a.demoHandshake(d.port.Addr)

@@ -14,11 +14,7 @@ func (a *app) historyCmd() *cobra.Command {
 `,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			dir := a.settings.StateDir
-			if dir == "" {
-				dir = "/var/lib/postseal"
-			}
-			all, err := apply.History(a.machine, dir, a.settings.ConfigDir)
+			all, err := apply.Standing(a.machine, a.stateDir(), a.settings.ConfigDir)
 			if err != nil {
 				return err
 			}

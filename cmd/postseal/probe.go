@@ -216,6 +216,9 @@ func (a *app) printProbe(seen []report.Endpoint, domains []*domain.Domain) error
 		failed = errors.Join(failed, e.Err)
 	}
 	if failed != nil && len(seen) == 1 && len(domains) == 0 {
+		if unknown := new(net.DNSError); errors.As(failed, &unknown) {
+			return hint.Wrap(failed, "is the name right, and does the resolver answer? "+report.ShellLine([]string{"dig", unknown.Name})+"; an address can be given too")
+		}
 		return hint.Wrap(failed, "is it a mail server, and may this machine reach it? Many networks close port 25 to the outside")
 	}
 	p := a.printer(a.out)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,18 @@ func valid(t *testing.T, out string) (p probed) {
 
 // TestProbe: several servers in one run, one of which is not there, and a domain
 // with what it promises; as text, and as the schema says.
+// TestNoSuchHost: a name that DNS does not have is no matter of ports, and is
+// named once.
+func TestNoSuchHost(t *testing.T) {
+	var said strings.Builder
+	if code := Main([]string{"probe", "nosuch.invalid"}, nil, io.Discard, &said); code != exitFailed {
+		t.Errorf("%d", code)
+	}
+	if text := said.String(); strings.Contains(text, "port 25") || !strings.Contains(text, "is the name right") || strings.Count(text, "nosuch.invalid:25") != 1 {
+		t.Error(text)
+	}
+}
+
 func TestProbe(t *testing.T) {
 	ca := lab.NewCA(t)
 	ec := ca.Issue(t, lab.Leaf{Names: []string{"mx.probe.test"}})

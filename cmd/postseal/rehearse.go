@@ -66,6 +66,9 @@ smtp_tls_policy_maps, or that --policy gives ("secure match=.example.com").
 			if o.policy != "" && o.destination == "" {
 				return usageError{hint.New("--policy is for a destination", "give --destination DOMAIN")}
 			}
+			if level := strings.Fields(o.policy + " -")[0]; o.destination != "" && o.policy != "" && !slices.Contains(rehearse.Levels, level) {
+				return usageError{hint.New(fmt.Sprintf("--policy: %.40q is no TLS level", level), "it begins with one of "+strings.Join(rehearse.Levels, ", "))}
+			}
 			if o.policy != "" && o.matrix {
 				return usageError{hint.New("--policy has a level of its own: it cannot be sent at every level", "give either --policy or --matrix")}
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,11 +20,12 @@ func (a *app) runWizard(cmd *cobra.Command) error {
 		_ = cmd.Usage()
 		return usageError{hint.New("the wizard needs a terminal", "postseal apply does the same by flags; --plain asks line by line, also on a pipe")}
 	}
-	return a.wizard(false)
+	return a.wizard(false, true)
 }
 
-// wizard runs the wizard, and leaves on the screen what is worth keeping.
-func (a *app) wizard(filesOnly bool) error {
+// wizard runs the wizard, and leaves on the screen what is worth keeping. Where
+// the server itself does not last, there is nothing to undo or to type again.
+func (a *app) wizard(filesOnly, lasts bool) error {
 	if a.json {
 		return usageError{errors.New("the wizard has no --json")}
 	}
@@ -41,6 +43,9 @@ func (a *app) wizard(filesOnly bool) error {
 		return nil
 	case errors.Is(r.Err, context.Canceled) && r.Receipt == nil:
 		return r.Err
+	}
+	if r.Receipt != nil && !lasts {
+		r.Undo, r.Command, r.Receipt.ConfirmBy = nil, nil, time.Time{}
 	}
 	if r.Receipt != nil {
 		p.Receipt(r.Receipt, report.ShellLine(r.Undo))

@@ -250,13 +250,14 @@ func TestRollBack(t *testing.T) {
 // failing is a machine on which one thing goes wrong that cannot be provoked.
 type failing struct {
 	host.Machine
-	reload  int // the reload, from 1, that fails
+	reload  int  // the reload, from 1, that fails
+	after   bool // and so do those after it
 	replace string
 	count   int
 }
 
 func (f *failing) Act(ctx context.Context, name string, args ...string) (host.Output, error) {
-	if f.count++; f.count == f.reload {
+	if f.count++; f.count == f.reload || f.after && f.count > f.reload {
 		return host.Output{Code: 1}, nil
 	}
 	return f.Machine.Act(ctx, name, args...)
@@ -279,6 +280,52 @@ func TestReloadFails(t *testing.T) {
 	}
 	if d := cmp.Diff(before, b.read(t, "main.cf")); d != "" {
 		t.Errorf("not put back\n%s", d)
+	}
+}
+
+// TestReloadGone: where the files are back and Postfix cannot be told, that is
+// what is said, and recorded; and undo brings it to its end.
+func TestReloadGone(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	s, p := b.plan(t)
+	r, err := apply.Run(context.Background(), &failing{Machine: host.Local{}, reload: 1, after: true}, p, options(s, p))
+	if !errors.Is(err, apply.ErrNotRolledBack) || !strings.HasPrefix(hint.Of(err), "every file is as it was") {
+		t.Fatalf("%v: %s", err, hint.Of(err))
+	}
+	if !r.Restored || b.read(t, "main.cf") != before {
+		t.Errorf("the files are back, but the receipt says %+v", r)
+	}
+	all, err := apply.Standing(host.Local{}, b.settings.StateDir, "")
+	if err != nil || len(all) != 1 || all[0].ID != r.ID || !all[0].Restored || !strings.Contains(all[0].Stands, "postseal undo") {
+		t.Errorf("%v %+v", err, all)
+	}
+	if r, err = apply.Undo(context.Background(), host.Local{}, b.settings.ConfigDir, apply.Options{StateDir: b.settings.StateDir}); err != nil || !r.OnRequest() {
+		t.Errorf("%v %+v", err, r)
+	}
+	if all, err = apply.Standing(host.Local{}, b.settings.StateDir, ""); err != nil || len(all) != 1 || all[0].Phase != apply.RolledBack || all[0].Stands != "" {
+		t.Errorf("%v %+v", err, all)
+	}
+}
+
+// closed is a state folder of root's, as another user meets it.
+type closed struct{ host.Local }
+
+func (closed) UID() int { return 65534 }
+
+func (closed) Stat(path string) (host.Info, error) {
+	return host.Info{}, &os.PathError{Op: "stat", Path: path, Err: os.ErrPermission}
+}
+
+func (closed) Glob(string) ([]string, error) { return nil, nil } // which says nothing of folders that it may not read
+
+// TestHistoryClosed: whoever may not read what was recorded is not told that
+// nothing was.
+func TestHistoryClosed(t *testing.T) {
+	for name, list := range map[string]func(host.Reader, string, string) ([]*apply.Receipt, error){"History": apply.History, "Standing": apply.Standing} {
+		if all, err := list(closed{}, "/var/lib/postseal", ""); !errors.Is(err, os.ErrPermission) || !strings.Contains(hint.Of(err), "as root") {
+			t.Errorf("%s: %v %v", name, all, err)
+		}
 	}
 }
 

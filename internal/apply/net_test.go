@@ -81,9 +81,13 @@ func eventually(t *testing.T, what string, holds func() bool) {
 func TestUnconfirmed(t *testing.T) {
 	b := newBed(t)
 	before := b.read(t, "main.cf")
-	r := b.applied(t, 2*time.Second)
+	r := b.applied(t, 3*time.Second)
 	if b.read(t, "main.cf") == before {
 		t.Fatal("nothing was written")
+	}
+	all, err := apply.Standing(host.Local{}, b.settings.StateDir, "")
+	if err != nil || len(all) != 1 || all[0].Phase != apply.Waits || !strings.HasPrefix(all[0].Stands, "goes back by itself at ") {
+		t.Errorf("while it waits: %v %+v", err, all)
 	}
 	if _, err := apply.Run(context.Background(), host.Local{}, second(t, b), apply.Options{StateDir: b.settings.StateDir}); !errors.Is(err, apply.ErrUnconfirmed) {
 		t.Errorf("a second run was let go on: %v", err)
@@ -92,7 +96,7 @@ func TestUnconfirmed(t *testing.T) {
 		u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
 		return err == nil && u == nil && b.read(t, "main.cf") == before
 	})
-	all, err := apply.History(host.Local{}, b.settings.StateDir, "")
+	all, err = apply.Standing(host.Local{}, b.settings.StateDir, "")
 	if err != nil || len(all) != 2 || all[0].Undoes != r.ID || all[0].Phase != apply.Kept {
 		t.Errorf("%v %+v", err, all)
 	}

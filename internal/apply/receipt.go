@@ -48,6 +48,11 @@ type Receipt struct {
 	ConfirmBy time.Time `json:"confirm_by,omitzero"`
 	// Failure is why it was rolled back.
 	Failure string `json:"failure,omitempty"`
+	// Restored: of a run whose rollback failed, every file is as it was all the
+	// same; it is Postfix that could not be brought back, or not seen to be.
+	Restored bool `json:"restored,omitempty"`
+	// Stands says of a run that is not at rest what becomes of it (Standing).
+	Stands string `json:"stands,omitempty"`
 }
 
 // Phase is how far a run came.
@@ -61,7 +66,24 @@ const (
 	Kept       Phase = "kept"
 	RolledBack Phase = "rolled back"
 	Undone     Phase = "undone"
+	// Waits is recorded nowhere: it is a kept run as Standing shows it while it
+	// waits to be confirmed.
+	Waits Phase = "waiting"
 )
+
+// onRequest is why a run was taken back that an interruption had left.
+const onRequest = "interrupted, and taken back on request"
+
+// OnRequest says that the run was rolled back since somebody wanted that.
+func (r *Receipt) OnRequest() bool { return r.Phase == RolledBack && r.Failure == onRequest }
+
+// Ways are what can be done about an interrupted run.
+func (r *Receipt) Ways() string {
+	if r.Phase == Reverting {
+		return "postseal undo goes on taking it back"
+	}
+	return "postseal undo takes it back, postseal apply --finish goes on"
+}
 
 // Entry is one file of a run.
 type Entry struct {
@@ -191,6 +213,10 @@ func literal(path string) string {
 // is all instances. It needs only reading.
 func History(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {
 	s := store{host.ReadOnly{Reader: m}, stateDir}
+	// Glob finds nothing in a folder that it may not read.
+	if _, err := m.Stat(s.receipt("none")); errors.Is(err, fs.ErrPermission) {
+		return nil, remedy(m, stateDir, fmt.Errorf("reading what earlier runs did, in %s: %w", stateDir, fs.ErrPermission))
+	}
 	paths, err := m.Glob(filepath.Join(literal(stateDir), "receipts", "*.json"))
 	if err != nil {
 		return nil, err
@@ -208,6 +234,33 @@ func History(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {
 		}
 	}
 	return out, nil
+}
+
+// Standing is History with what is not at rest: a run that waits to be
+// confirmed is shown as one that does, and one that is not at its end comes first.
+func Standing(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {
+	all, err := History(m, stateDir, configDir)
+	if err != nil {
+		return nil, err
+	}
+	u, err := Waiting(m, stateDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if u != nil && u.Run == r.ID && r.Phase == Kept {
+			r.Phase, r.ConfirmBy, r.Stands = Waits, u.By, u.Stands(m.Now())
+		}
+	}
+	p, err := Pending(m, stateDir)
+	if err != nil || p == nil || configDir != "" && p.ConfigDir != configDir {
+		return all, err
+	}
+	p.Stands = "not at its end: unless a postseal is at work on it, " + p.Ways()
+	if len(all) > 0 && all[0].ID == p.ID { // its receipt was written, its journal not yet removed
+		all = all[1:]
+	}
+	return append([]*Receipt{p}, all...), nil
 }
 
 // Last is the newest run on an instance that is in force, or nil.

@@ -397,8 +397,13 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 	}
 	if err := t.restore(ctx); err != nil {
 		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
+		if t.Restored {
+			_ = t.phase(Reverting) // for history; the error says it too
+			return hint.Wrap(err, "every file is as it was, and the backups stay in "+t.store.backups(t.ID)+"; postseal undo tries the rest again")
+		}
 		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; postseal undo tries again")
 	}
+	t.Restored = false // rolled back says it
 	if err := t.finish(RolledBack); err != nil {
 		t.event(Event{Step: "write the receipt", State: Noted, Text: err.Error()})
 	}
@@ -428,10 +433,12 @@ func (t *transaction) restore(ctx context.Context) error {
 			break
 		}
 	}
-	if err := done(errors.Join(all...)); err != nil || t.FilesOnly {
-		return err
+	err := done(errors.Join(all...))
+	t.Restored = err == nil
+	if err == nil && !t.FilesOnly {
+		err = t.reloadAndCompare(ctx)
 	}
-	return t.reloadAndCompare(ctx)
+	return err
 }
 
 // restoreEdited puts back a file that somebody else has edited meanwhile.

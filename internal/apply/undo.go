@@ -116,7 +116,7 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 		return nil, err
 	}
 	if !forward {
-		failure := errors.New("interrupted, and taken back on request")
+		failure := errors.New(onRequest)
 		if err := t.rollBack(ctx, failure); !errors.Is(err, ErrRolledBack) {
 			return t.Receipt, err
 		}

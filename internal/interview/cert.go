@@ -67,10 +67,14 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 			return suggest(slices.Compact(good), ask.Detected, "%s renews it there; the file in use now is a copy, and would stay behind", behind)
 		case len(good) > 0:
 			return suggest(slices.Compact(good), ask.Detected, "it is in use now")
+		case len(paths) > 0: // what takes its place is for a person to say
+			why := "the certificate in use is broken: " + problemOf(f)
+			if best != "" {
+				why += "; " + best + " lies here too, and names this server"
+			}
+			return ask.Suggestion[[]string]{Why: why}
 		case best != "":
 			return suggest([]string{best}, ask.Detected, "it was found here and names this server")
-		case len(paths) > 0:
-			return ask.Suggestion[[]string]{Why: "the certificate in use is broken: " + problemOf(f)}
 		}
 		return suggest(noCertificate, ask.Default, "no certificate was found; give one with --cert")
 	},

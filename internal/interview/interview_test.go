@@ -114,6 +114,41 @@ func TestHouseRules(t *testing.T) {
 	}
 }
 
+// TestBrokenCertificate: whatever else lies about, what takes the place of a
+// certificate that is in use and broken is asked, and not guessed.
+func TestBrokenCertificate(t *testing.T) {
+	ca := lab.NewCA(t)
+	used, other := ca.Issue(t, lab.Leaf{}), ca.Issue(t, lab.Leaf{})
+	m := lab.Machine(t, "3.7.11", map[string]string{
+		"main.cf":   "myhostname = mx.example.org\nsmtpd_tls_cert_file = /c/w.crt\nsmtpd_tls_key_file = /c/w.key\n",
+		"master.cf": "smtp inet n - n - - smtpd\n", "/c/w.crt": used.Cert, "/c/w.key": other.Key,
+		"/etc/postseal/certs/mx.example.org/self-signed.pem": other.Key + other.Cert + ca.IntermediatePEM,
+	})
+	f, a := look(t, m), &ask.Answers{}
+	q, ok := interview.All.Lookup("cert")
+	if !ok {
+		t.Fatal("there is no such question")
+	}
+	texts, why := q.Proposal(f, a)
+	if len(texts) > 0 || !strings.HasPrefix(why, "the certificate in use is broken: ") || !strings.HasSuffix(why, "self-signed.pem lies here too, and names this server") {
+		t.Errorf("%q: %s", texts, why)
+	}
+}
+
+// TestNoCertificateNoKey: of a certificate that is not there no key is asked.
+func TestNoCertificateNoKey(t *testing.T) {
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp inet n - n - - smtpd\n"})
+	f, a := look(t, m), &ask.Answers{}
+	q, _ := interview.All.Lookup("cert")
+	if err := q.Set(a, []string{"/nonexist.pem"}, ask.Flag); err != nil {
+		t.Fatal(err)
+	}
+	f.Inspect(m, interview.All.Reads(f, a))
+	if key, _ := interview.All.Lookup("key"); key.Relevant(f, a) || q.Verify(f, a) == nil {
+		t.Errorf("asked for the key of nothing: %v", q.Verify(f, a))
+	}
+}
+
 // TestEveryQuestionMatters: for each question there is a server on which two
 // answers make different plans.
 func TestEveryQuestionMatters(t *testing.T) {

@@ -2,6 +2,7 @@ package interview
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -32,7 +33,11 @@ var key = &ask.Question[[]string, Facts]{
 			return false
 		}
 		given := a.Source("key") != ask.Unset
-		return given || slices.ContainsFunc(cert.Get(f, a), func(p string) bool { _, own, _ := f.KeyFor(p); return !own })
+		return given || slices.ContainsFunc(cert.Get(f, a), func(p string) bool {
+			err := f.PEM[p].Err
+			_, own, _ := f.KeyFor(p)
+			return !own && (err == nil || errors.Is(err, fs.ErrPermission)) // what is no certificate has no key
+		})
 	},
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[[]string] {
 		var keys, lost []string

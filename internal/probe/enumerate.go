@@ -134,7 +134,7 @@ func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("enumerating %s: %w", t.Addr, err)
+		return nil, fmt.Errorf("enumerating %w", err)
 	}
 	e.all(ctx, whole)
 	if over(ctx) {

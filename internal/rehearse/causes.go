@@ -82,6 +82,9 @@ func (c *Cause) blame(on side, value string) {
 	if c.Question = questionOf[c.Parameter]; c.Question == "" {
 		c.Question = on.question()
 	}
+	if on.entry != "" && c.Question == on.question() {
+		c.Question = "" // the entry decides, whatever the answer
+	}
 	if v := config.Value(&s, c.Parameter); v.Set {
 		c.Origin = v.Origin.String()
 	}
@@ -135,7 +138,7 @@ func (f finding) about(line string, side side) (Cause, bool) {
 	c := Cause{Text: strings.ReplaceAll(f.text, "$1", value), Log: line}
 	c.Parameter = strings.ReplaceAll(strings.ReplaceAll(f.parameter, "*", side.program), "$1", value)
 	if side.entry != "" && (c.Parameter == policyMaps || value != "" && strings.Contains(side.entry, "="+value)) {
-		c.Parameter, c.Origin, c.Question = policyMaps, `the entry of the destination, "`+side.entry+`"`, side.question()
+		c.Parameter, c.Origin, c.Question = policyMaps, `the entry of the destination, "`+side.entry+`"`, ""
 		return c, true
 	}
 	c.blame(side, value)

@@ -223,7 +223,7 @@ func TestBadPolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := r.Trials[slices.IndexFunc(r.Trials, func(t rehearse.Trial) bool { return t.With == "trusted" })]
-		if x := got.Cause; got.Verdict != rehearse.Failed || x == nil || !strings.Contains(x.Text, says) || x.Parameter != "smtp_tls_policy_maps" || !strings.Contains(x.Origin, policy) {
+		if x := got.Cause; got.Verdict != rehearse.Failed || x == nil || !strings.Contains(x.Text, says) || x.Parameter != "smtp_tls_policy_maps" || !strings.Contains(x.Origin, policy) || x.Question != "" {
 			t.Errorf("%s: %+v %+v", policy, got, x)
 		}
 	}

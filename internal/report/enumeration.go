@@ -61,7 +61,7 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 			if s.Signature != "" {
 				detail += ", " + s.Signature
 			}
-			p.printf("  %s  %s\n", fmt.Sprintf("%-32s", s.OpenSSL), detail)
+			p.printf("%s\n", strings.TrimRight(fmt.Sprintf("  %-32s  %s", s.OpenSSL, detail), " "))
 		}
 		if len(v.Signatures) > 0 {
 			p.indented(p.paint(quiet, "  signs with  "), 14, strings.Join(v.Signatures, ", "))

@@ -123,12 +123,21 @@ func (p Printer) assembly(f plan.File) {
 	p.printf("  made of %s\n\n", strings.Join(f.Assemble.From, " and "))
 }
 
+// Lines says how much of a file changes.
+func Lines(added, removed int) string {
+	lines := "lines"
+	if added == 1 {
+		lines = "line"
+	}
+	return fmt.Sprintf("%d %s added, %d removed", added, lines, removed)
+}
+
 func (p Printer) diff(d diff.File, isNew bool) {
 	what := ""
 	if isNew {
 		what = "  new"
 	}
-	p.printf("%s%s  %d lines added, %d removed\n", p.paint(bold, d.Path), what, d.Added, d.Removed)
+	p.printf("%s%s  %s\n", p.paint(bold, d.Path), what, Lines(d.Added, d.Removed))
 	for _, h := range d.Hunks {
 		p.printf("%s\n", p.paint(quiet, h.Header()))
 		for _, l := range h.Lines {

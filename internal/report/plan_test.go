@@ -23,6 +23,18 @@ var dates = regexp.MustCompile(`20\d\d-\d\d-\d\d`)
 
 // TestPlanText: the whole plan as text, wide and narrow, against testdata; and
 // colours add nothing but themselves.
+// TestLines: one line is no lines.
+func TestLines(t *testing.T) {
+	for _, c := range []struct {
+		added, removed int
+		want           string
+	}{{1, 0, "1 line added, 0 removed"}, {0, 1, "0 lines added, 1 removed"}, {2, 1, "2 lines added, 1 removed"}} {
+		if got := report.Lines(c.added, c.removed); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
 func TestPlanText(t *testing.T) {
 	_, p := open(t, lab.Leaf{RSA: true}, nil)
 	show := func(pr report.Printer) error { return pr.Plan(p) }
@@ -82,8 +94,8 @@ func TestReasons(t *testing.T) {
 	want := []string{
 		"-smtpd_tls_loglevel = 1: moves into the block",
 		"-smtpd_use_tls = yes: replaced by smtpd_tls_security_level since Postfix 2.3",
-		"-smtpd_tls_cert_file = /c/mx.pem: now in smtpd_tls_chain_files, which hides it anyway",
-		"-smtpd_tls_key_file = /c/mx.key: now in smtpd_tls_chain_files, which hides it anyway",
+		"-smtpd_tls_cert_file = /c/mx.pem: smtpd_tls_chain_files has the certificate, and hides this",
+		"-smtpd_tls_key_file = /c/mx.key: smtpd_tls_chain_files has the certificate, and hides this",
 		"--o smtpd_tls_security_level=none: it turned TLS off on port 25, whatever main.cf says",
 		"--o smtpd_tls_security_level=none: users log in here: password and mail only inside TLS",
 		"+-o smtpd_tls_security_level=encrypt: users log in here: password and mail only inside TLS",

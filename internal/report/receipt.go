@@ -87,10 +87,16 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		p.printf("%s Applied and proved, run %s. It goes back by itself at %s, unless: %s\n", p.note(), r.ID, r.ConfirmBy.Local().Format(time.TimeOnly), confirm(undo))
 	case r.Phase == apply.Kept:
 		p.printf("%s Applied and proved, run %s.\n", p.good(), r.ID)
+	case r.OnRequest():
+		p.printf("%s Taken back: every file is as it was before run %s.\n", p.good(), r.ID)
 	case r.Phase == apply.RolledBack:
 		p.printf("%s Rolled back: every file is as it was before run %s.\n", p.bad(), r.ID)
 	case r.Phase == apply.Reverting:
-		p.printf("%s Not rolled back: after run %s a file may be old or new; the backups stay.\n", p.bad(), r.ID)
+		if r.Restored {
+			p.printf("%s Every file is as it was before run %s, but Postfix may still run with what that run wrote.\n", p.bad(), r.ID)
+		} else {
+			p.printf("%s Not rolled back: after run %s a file may be old or new; the backups stay.\n", p.bad(), r.ID)
+		}
 		if undo != "" {
 			p.printf("Try again: %s\n", undo)
 		}
@@ -151,8 +157,10 @@ func (p Printer) History(all []*apply.Receipt) {
 			what += " of " + r.Undoes
 		}
 		p.printf("%s  %s  %-5s  %-11s  %s: %s\n", r.ID, r.When.Local().Format("2006-01-02 15:04"), what, string(r.Phase), r.ConfigDir, strings.Join(files, ", "))
-		if r.Failure != "" {
-			p.message("      ", 6, r.Failure)
+		for _, text := range append([]string{r.Stands, r.Failure}, r.Notes...) {
+			if text != "" {
+				p.message("      ", 6, text)
+			}
 		}
 	}
 }

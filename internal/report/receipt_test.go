@@ -55,6 +55,16 @@ Undo: postseal undo
 Try again: postseal undo
 `,
 		},
+		"reload failed": {
+			&apply.Receipt{ID: "0003", Kind: "apply", Phase: apply.Reverting, ConfigDir: "/etc/postfix", Entries: mainCF, Restored: true},
+			`✗ Every file is as it was before run 0003, but Postfix may still run with what that run wrote.
+Try again: postseal undo
+`,
+		},
+		"taken back on request": {
+			&apply.Receipt{ID: "0003", Kind: "apply", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: mainCF, Failure: "interrupted, and taken back on request"},
+			"✓ Taken back: every file is as it was before run 0003.\n",
+		},
 		"files only": {
 			&apply.Receipt{ID: "0004", Kind: "apply", Phase: apply.Kept, ConfigDir: "/etc/postfix", FilesOnly: true, Entries: mainCF},
 			`! Written, files only: nothing was reloaded, and no handshake was made.
@@ -156,11 +166,17 @@ func TestSteps(t *testing.T) {
 func TestHistory(t *testing.T) {
 	when := time.Date(2026, 11, 23, 12, 0, 0, 0, time.Local)
 	all := []*apply.Receipt{
+		{ID: "0005", When: when, Kind: "undo", Undoes: "0003", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Notes: []string{"main.cf was edited since; the edit stays"}},
+		{ID: "0004", When: when, Kind: "apply", Phase: apply.Waits, ConfigDir: "/etc/postfix", Entries: mainCF, Stands: "goes back by itself at 12:10:00"},
 		{ID: "0003", When: when, Kind: "undo", Undoes: "0001", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF},
 		{ID: "0002", When: when, Kind: "apply", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: append(answers, mainCF...), Failure: "no answer"},
 		{ID: "0001", When: when, Kind: "apply", Phase: apply.Undone, ConfigDir: "/etc/postfix", Entries: mainCF},
 	}
-	want := `0003  2026-11-23 12:00  undo of 0001  kept         /etc/postfix: main.cf
+	want := `0005  2026-11-23 12:00  undo of 0003  kept         /etc/postfix: main.cf
+      main.cf was edited since; the edit stays
+0004  2026-11-23 12:00  apply  waiting      /etc/postfix: main.cf
+      goes back by itself at 12:10:00
+0003  2026-11-23 12:00  undo of 0001  kept         /etc/postfix: main.cf
 0002  2026-11-23 12:00  apply  rolled back  /etc/postfix: postseal.toml, main.cf
       no answer
 0001  2026-11-23 12:00  apply  undone       /etc/postfix: main.cf
