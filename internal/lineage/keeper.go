@@ -302,7 +302,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		order.Replaces = old.Leaf()
 	}
 	if !k.early {
-		if err := k.guardKey(ctx, l, order.Key); err != nil {
+		if err := k.guardKey(ctx, l, order.Key, target); err != nil {
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 	}
@@ -404,7 +404,7 @@ func (k *Keeper) install(ctx context.Context, l *Lineage, c certs.Chain, target 
 	if err != nil {
 		return err
 	}
-	if err := k.guard(ctx, l, c); err != nil && !k.early {
+	if err := k.guard(ctx, l, c, target); err != nil && !k.early {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	dir := filepath.Join(k.StateDir, "staging")
