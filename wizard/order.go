@@ -231,7 +231,7 @@ func (m *Model) obtained(r obtained) tea.Cmd {
 	if m.order.err = r.err; r.err != nil {
 		return nil
 	}
-	m.session = m.session.With(r.session.Facts)
+	m.session = m.session.Seen(r.session)
 	m.leaveOrder()
 	return m.take(r.files)
 }

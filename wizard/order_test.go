@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"postseal/internal/interview"
 	"postseal/internal/lab"
 	"postseal/internal/plan"
+	"postseal/internal/session"
 )
 
 // TestOrderIsNoAnswer: leaving an order, from wherever, leads back to the
@@ -55,6 +57,35 @@ func TestOrderFails(t *testing.T) {
 	if strings.Contains(h.see(), "late") {
 		t.Error("a late message counts")
 	}
+}
+
+// TestOrdered: a certificate that was just got is due when its CA says, not by
+// its life.
+func TestOrdered(t *testing.T) {
+	f := files(t)
+	const path = "/etc/postseal/certs/mx.example.org/ecdsa.pem"
+	leaf := lab.NewCA(t).Issue(t, lab.Leaf{})
+	h := open(t, f)
+	startOrder(h)
+	h.release()
+	f[path] = leaf.Key + leaf.Cert
+	at := lab.Noon.AddDate(0, 0, 5)
+	f["/var/lib/postseal/lineages/mx.example.org.json"] = `{"name": "mx.example.org", "names": ["mx.example.org"], "key_types": ["P256"], "issued": {"ecdsa": {"key_type": "P256",
+		"fingerprint": "` + plan.Digest(leaf.Leaf.Raw) + `", "at": "` + at.Format(time.RFC3339) + `"}}}`
+	later, err := session.Open(context.Background(), lab.Machine(t, "3.7.11", f), session.Settings{ConfigDir: "/etc/postfix"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.send(obtained{gen: h.gen, files: []string{path}, session: later})
+	for _, c := range h.session.Facts.Certificates {
+		if c.Chain == path {
+			if due := h.session.Renewal(c); !due.At.Equal(at) {
+				t.Errorf("due %s, not %s", due.At, at)
+			}
+			return
+		}
+	}
+	t.Error("it is not seen")
 }
 
 // TestOpensOnDue: a rerun opens on a certificate that should have been renewed,

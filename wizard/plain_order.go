@@ -84,7 +84,7 @@ func (p *plain) obtain() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.session = p.session.With(s.Facts)
+	p.session = p.session.Seen(s)
 	return k.Ordered(l), nil
 }
 
