@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"postseal/certs"
 	"postseal/certs/acme"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
@@ -242,6 +243,54 @@ func TestSelfSigned(t *testing.T) {
 	p, err := h.session.Preview(h.server.answers)
 	if err != nil || !slices.ContainsFunc(p.Risks, func(r plan.Risk) bool { return r.Name == plan.RiskSelfSigned }) {
 		t.Errorf("%v %+v", err, p.Risks)
+	}
+}
+
+// TestSelfSignedShown: one that Postfix shows is looked at on the page of a run,
+// which says what came of it before the next question comes.
+func TestSelfSignedShown(t *testing.T) {
+	f := files(t)
+	const path = "/etc/postseal/certs/mx.example.org/self-signed.pem"
+	f["main.cf"] = "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_chain_files = " + path + "\n"
+	for due, want := range map[bool]string{false: "stays as it is", true: "Looking whether"} {
+		made := lab.Noon.AddDate(0, 0, -1)
+		if due {
+			made = made.AddDate(-9, 0, 0)
+		}
+		c, err := certs.NewServer(nil, []string{"mx.example.org"}, made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := c.PEM()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f[path] = string(text)
+		h := open(t, f)
+		for h.begin(); h.question.Name() != certKey; {
+			h.press("enter")
+		}
+		h.choose(ownText)
+		h.press("enter")
+		if !strings.Contains(h.see(), "comes back.") {
+			t.Error(h.see())
+		}
+		h.hold = due
+		h.press("y")
+		if h.stage != applying || !strings.Contains(h.see(), want) {
+			t.Fatalf("due %v: stage %d\n%s", due, h.stage, h.see())
+		}
+		if due { // nothing can be proved on a machine without Postfix
+			h.release()
+			if h.stage != asking || h.question.err == nil || len(h.server.answers.Texts(certKey)) > 0 {
+				t.Errorf("stage %d, %v\n%s", h.stage, h.question.err, h.see())
+			}
+			continue
+		}
+		h.press("enter")
+		if got := h.server.answers.Texts(certKey); len(got) != 1 || got[0] != path || len(h.machine.changed) > 0 {
+			t.Errorf("%q, changed %q", got, h.machine.changed)
+		}
 	}
 }
 

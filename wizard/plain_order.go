@@ -43,7 +43,14 @@ func (p *plain) selfSign() ([]string, error) {
 			return nil, err
 		}
 	}
-	return selfSigned(p.session)
+	made := p.o.selfSigned(p.ctx, p.session, p.print.Step)
+	if made.later != nil {
+		p.session = p.session.Seen(made.later)
+	}
+	if made.said != "" {
+		p.wrapped(made.said)
+	}
+	return made.files, made.err
 }
 
 // obtain asks about a new certificate, orders it, and returns its files. It

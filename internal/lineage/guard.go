@@ -91,7 +91,7 @@ func (k *Keeper) refuse(l *Lineage, c certs.Chain, published tlsa) error {
 	}
 	if err := plan.RefuseTLSA(c, published.unproved); err != nil && !slices.Contains(l.Accepted, RiskUnprovedDANE) {
 		return hint.Wrap(fmt.Errorf("%w; whether the zone is signed cannot be told here (%s): %w: %s", err, k.Facts.Resolver.Why, apply.ErrRisk, RiskUnprovedDANE),
-			hint.Of(err)+"; only if the zone is not signed, give postseal cert obtain, or renew, --accept-risk "+RiskUnprovedDANE)
+			hint.Of(err)+"; only if the zone is not signed, give postseal cert obtain, renew or self-signed --accept-risk "+RiskUnprovedDANE)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -275,18 +276,14 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	name := Algorithm(kind)
 	target := k.Path(l, name)
 	order := acme.Order{Names: l.Names, Profile: l.Profile, BothUses: l.BothUses}
-	var old *certs.Chain
-	if data, err := k.M.ReadFile(target); err == nil {
-		if b, err := certs.Read(target, data); err == nil {
-			if chains, err := b.Chains(nil); err == nil && len(chains) == 1 && chains[0].Key != nil {
-				old = &chains[0]
-			}
-		}
+	old, err := k.there(target)
+	if err != nil {
+		return err
 	}
 	switch {
 	case next != nil:
 		order.Key = next
-	case old != nil:
+	case old.Key != nil:
 		order.Key = old.Key // TLSA records and pins name it
 		if have := acme.KeyType(old.Key); have != kind && k.Step != nil {
 			k.Step(apply.Event{Step: "keep the key", State: apply.Noted, Text: "the " + have + " key stays, since TLSA records and pins may name it; the next one is " + kind + ", and postseal cert rollover " + l.Name + " puts it in place"})
@@ -298,7 +295,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		}
 		order.Key = key
 	}
-	if i := l.Issued[name]; i != nil && old != nil && i.Fingerprint == old.Facts(nil).Fingerprint && i.Server == l.Server && i.Account == c.AccountURL() {
+	if i := l.Issued[name]; i != nil && old.Key != nil && i.Fingerprint == old.Facts(nil).Fingerprint && i.Server == l.Server && i.Account == c.AccountURL() {
 		order.Replaces = old.Leaf()
 	}
 	if !k.early {
@@ -323,7 +320,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	if i != nil {
 		now.Next, now.Old = i.Next, slices.Clone(i.Old)
 	}
-	if next != nil && old != nil {
+	if next != nil && old.Key != nil {
 		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now()})
 	}
 	if i != nil {
@@ -344,6 +341,30 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	err = errors.Join(k.prepareNext(l, name, f.PublicKey), k.Save(l))
 	k.ask(ctx, c, meta, l.Issued[name], got.Leaf())
 	return errors.Join(err, k.Save(l), k.reload(ctx, l, target))
+}
+
+// there is the key and the chain in a file of ours; without such a file, its key
+// is nil. A file that cannot be read is an error: it may hold the key that TLSA
+// records name, and no other may take its place unasked.
+func (k *Keeper) there(path string) (certs.Chain, error) {
+	data, err := k.M.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return certs.Chain{}, nil
+	}
+	var chains []certs.Chain
+	if err == nil {
+		var b certs.Bundle
+		if b, err = certs.Read(path, data); err == nil {
+			chains, err = b.Chains(nil)
+		}
+	}
+	if err == nil && (len(chains) != 1 || chains[0].Key == nil) {
+		err = errors.New("it must hold one key with its certificate")
+	}
+	if err != nil {
+		return certs.Chain{}, hint.Wrap(fmt.Errorf("the key in %s cannot be read: %w", path, err), "mend the file, or move it away and run this again: another key is made then, and TLSA records must name that one")
+	}
+	return chains[0], nil
 }
 
 // reloadTime bounds what others do to take a new certificate.

@@ -143,7 +143,7 @@ func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error)
 func (k *Keeper) keys(l *Lineage) (out []publish.Key) {
 	for _, algorithm := range slices.Sorted(maps.Keys(l.Issued)) {
 		i := l.Issued[algorithm]
-		if chain, err := k.chain(l, algorithm); err == nil {
+		if chain, err := k.there(k.Path(l, algorithm)); err == nil && chain.Key != nil {
 			out = append(out, publish.Key{Algorithm: algorithm, Role: publish.Current, Digest: chain.Facts(nil).PublicKey, Chain: chain.Certs})
 		}
 		for _, o := range i.Old {
@@ -162,24 +162,6 @@ func others(keys []publish.Key) []publish.Key {
 		keys[i].Other = true
 	}
 	return keys
-}
-
-// chain is what lies in a lineage's file.
-func (k *Keeper) chain(l *Lineage, algorithm string) (certs.Chain, error) {
-	path := k.Path(l, algorithm)
-	data, err := k.M.ReadFile(path)
-	if err != nil {
-		return certs.Chain{}, err
-	}
-	b, err := certs.Read(path, data)
-	if err != nil {
-		return certs.Chain{}, err
-	}
-	chains, err := b.Chains(nil)
-	if err != nil || len(chains) != 1 {
-		return certs.Chain{}, fmt.Errorf("%s holds no chain: %w", path, errors.Join(err, certs.ErrNoCert))
-	}
-	return chains[0], nil
 }
 
 // owners are the names of TLSA records for host names, with what is published.
