@@ -228,14 +228,18 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 		return fmt.Errorf("rehearsing: %w", err)
 	}
 	defer c.Close()
-	if err := k.preflight(ctx, c, &try, meta); err != nil {
+	bound, err := unbound(k.preflight(ctx, c, &try, meta))
+	if err != nil {
 		return err
+	}
+	if bound != nil && k.Step != nil {
+		k.Step(apply.Event{Step: "the account", State: apply.Noted, Text: bound.Error() + ": that of the staging place, which is always another one. The CA there may refuse it at the end"})
 	}
 	key, err := acme.NewKey(l.KeyTypes[0])
 	if err != nil {
 		return err
 	}
-	if _, err := c.Obtain(ctx, acme.Order{Names: l.Names, Key: key, BothUses: l.BothUses}, s, k.tell); err != nil {
+	if _, err := c.Obtain(ctx, acme.Order{Names: l.Names, Key: key, BothUses: l.BothUses}, s, k.tell); err != nil && !(bound != nil && refusedByCAA(err)) {
 		return fmt.Errorf("rehearsing: %w", err)
 	}
 	return nil
