@@ -10,8 +10,11 @@ import (
 
 	"postseal/certs"
 	"postseal/certs/acme"
+	"postseal/internal/apply"
+	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
+	"postseal/internal/lab/pebble"
 	"postseal/internal/plan"
 	"postseal/internal/session"
 )
@@ -87,6 +90,76 @@ func TestOrdered(t *testing.T) {
 		}
 	}
 	t.Error("it is not seen")
+}
+
+// unproved is a server whose zone may be signed or not, with a record of another
+// key, and what is known of an order from a CA that listens.
+func unproved(t *testing.T) *host.Fake {
+	t.Helper()
+	ca := pebble.New(t, pebble.Options{})
+	f := files(t)
+	f["/etc/resolv.conf"], f["/c/root.pem"] = "nameserver 127.0.0.1\n", ca.RootPEM
+	f["/var/lib/postseal/lineages/mx.example.org.json"] = `{"name": "mx.example.org", "server": "` + ca.Directory + `", "ca_file": "/c/root.pem", "names": ["mx.example.org"], "key_types": ["P256"], "challenge": {"kind": "webroot", "webroot": "` + t.TempDir() + `"}}`
+	m := lab.Machine(t, "3.7.11", f)
+	m.DNS["_25._tcp.mx.example.org TLSA"] = host.Answer{RCode: "NOERROR", Records: []string{certs.NewTLSA(lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf).String()}}
+	return m
+}
+
+// TestUnprovedDANE: the risk of an order is asked about by its name; only a yes
+// accepts it, and then the CA is asked.
+func TestUnprovedDANE(t *testing.T) {
+	h := sit(t, unproved(t), Options{NoColor: true})
+	h.release()
+	startOrder(h)
+	h.release()
+	for n := 0; h.stage == asking && n < 10; n++ {
+		h.press("enter")
+	}
+	for _, no := range []string{"enter", "n", "esc"} {
+		h.press("y")
+		if s := h.see(); !h.order.risky || !errors.Is(h.order.err, apply.ErrRisk) || !strings.Contains(s, "Accept this risk, unproved-dane") {
+			t.Fatalf("%v\n%s", h.order.err, s)
+		}
+		if h.press(no); h.order.risky || h.stage != overview || len(h.order.accepted) > 0 {
+			t.Fatalf("%s: %v\n%s", no, h.order.accepted, h.see())
+		}
+	}
+	h.press("y", "y")
+	if err := h.order.err; h.order.risky || err == nil || !strings.Contains(err.Error(), "the CA refuses mx.example.org") {
+		t.Errorf("%v\n%s", err, h.see())
+	}
+}
+
+// TestPlainUnprovedDANE: and so it is line by line.
+func TestPlainUnprovedDANE(t *testing.T) {
+	for answer, want := range map[string]bool{"": false, "y": true} {
+		chosen, asked, prompts := false, false, 0
+		var typed *typist
+		var p *plain
+		p, typed, _ = sitPlain(t, unproved(t), func(key, prompt string) string {
+			prompts++
+			switch {
+			case prompts > 60:
+				return "EOF"
+			case strings.Contains(prompt, "Accept this risk, unproved-dane"):
+				asked = true
+				return answer
+			case strings.Contains(prompt, "Order it?"):
+				return "y"
+			case key == certKey && !chosen:
+				chosen = true
+				words := strings.Fields(prompt[:max(0, strings.LastIndex(prompt, newText))])
+				return words[len(words)-1]
+			case asked:
+				return "q"
+			}
+			return ""
+		})
+		p.run()
+		if !asked || strings.Contains(typed.all.String(), "the CA refuses mx.example.org") != want {
+			t.Errorf("%q:\n%s", answer, typed.all.String())
+		}
+	}
 }
 
 // TestOpensOnDue: a rerun opens on a certificate that should have been renewed,
