@@ -525,6 +525,17 @@ func TestNotOutdated(t *testing.T) {
 	}
 }
 
+// TestOwnParameter: a parameter of the administrator's own, whose name only looks
+// like one of Postfix's, has no grade of ciphers.
+func TestOwnParameter(t *testing.T) {
+	for name, want := range map[string]bool{"smtpd_tls_ciphers": true, "lmtp_tls_ciphers": true, "ldap_tls_ciphers": false, "dmt_tls_ciphers": false} {
+		f := look(t, lab.Machine(t, "", map[string]string{"main.cf": named + name + " = mine\n", "master.cf": smtp}))
+		if got := slices.ContainsFunc(f.Problems, func(p detect.Problem) bool { return p.Kind == detect.TLSOff && p.Parameter == name }); got != want {
+			t.Errorf("%s: %+v", name, f.Problems)
+		}
+	}
+}
+
 // TestInside: listeners that only this machine reaches are no mail exchangers,
 // unless others' mail must come that way.
 func TestInside(t *testing.T) {
