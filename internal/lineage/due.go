@@ -61,7 +61,10 @@ type Outcome struct {
 	Renewed   bool   `json:"renewed"`
 	// Why says why, or why not.
 	Why string `json:"why"`
-	Err error  `json:"-"`
+	// Notes are what was to be told on the way: records that could not be looked
+	// at, say.
+	Notes []string `json:"notes,omitempty"`
+	Err   error    `json:"-"`
 }
 
 // Renew renews what is due; force renews everything. A failure of one is no
@@ -135,9 +138,11 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 			_ = k.Save(l) // the moment that was drawn; it is drawn again if this fails
 		}
 		if o.Why = why; due || force {
-			if o.Err = k.preflight(ctx, c, l, meta); o.Err == nil {
-				o.Err = k.one(ctx, c, meta, l, kind, nil)
-			}
+			o.Notes = k.noting(func() {
+				if o.Err = k.preflight(ctx, c, l, meta); o.Err == nil {
+					o.Err = k.one(ctx, c, meta, l, kind, nil)
+				}
+			})
 			o.Renewed, o.Err = o.Err == nil, apply.Remedy(k.M, o.Err)
 		}
 		out = append(out, o)
@@ -146,6 +151,23 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 		out = append(out, Outcome{Lineage: l.Name, Algorithm: name, Why: "left out: it is not ordered any more, and Postfix does not use it"})
 	}
 	return out
+}
+
+// noting does something, and returns what was to be told on the way, whether
+// anybody listens or not.
+func (k *Keeper) noting(do func()) (notes []string) {
+	step := k.Step
+	defer func() { k.Step = step }()
+	k.Step = func(e apply.Event) {
+		if e.State == apply.Noted {
+			notes = append(notes, e.Step+": "+e.Text)
+		}
+		if step != nil {
+			step(e)
+		}
+	}
+	do()
+	return notes
 }
 
 func fingerprint(leaf *x509.Certificate) string {
