@@ -85,7 +85,7 @@ func (f *Facts) sources(c Certificate) []Certificate {
 			out = append(out, d)
 		}
 	}
-	if f.Last == nil {
+	if f.Last == nil || !c.Server && !c.Client { // what a service has for itself is no answer
 		return out
 	}
 	given := list(f.Last.Answers["cert"])
