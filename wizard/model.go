@@ -173,7 +173,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
 		m.tick++
-		if m.stage == looking && !m.look.ready || m.stage == carding && !m.card.ready || m.stage == applying || m.review.waiting || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
+		if m.stage == looking && !m.look.ready || m.stage == carding && !m.card.ready || m.stage == applying && m.run.next == nil || m.review.waiting || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
 			return nextTick()
 		}
 	case tea.KeyMsg:
@@ -270,7 +270,7 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 
 // interrupt is ctrl+c: at once, but for a run under way, which is asked about.
 func (m *Model) interrupt() tea.Cmd {
-	if m.stage == applying {
+	if m.stage == applying && m.run.next == nil {
 		m.run.asking = true
 		return nil
 	}
@@ -282,8 +282,10 @@ func (m *Model) interrupt() tea.Cmd {
 func (m *Model) leaveNow() tea.Cmd {
 	switch m.stage {
 	case applying:
-		m.run.stopping = true
-		return nil
+		if m.run.next == nil {
+			m.run.stopping = true
+			return nil
+		}
 	case rehearsing:
 		if m.rehearsal.running() {
 			m.rehearsal.leaving = true

@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -30,12 +31,19 @@ type orderState struct {
 	asking  bool
 	// limit says how often the CA may still be asked, if that is known.
 	limit string
-	// err is why it cannot be ordered, or why the order failed.
-	err error
+	// err is why it cannot be ordered, or why the order failed. risky says that
+	// it was for a risk that nobody accepted, which is asked about.
+	err   error
+	risky bool
+	// accepted are risks by name.
+	accepted []string
 	// top is the first line that is shown of what is below the answers, once
 	// that was scrolled to.
 	top int
 }
+
+// riskUnproved asks for the only risk of an order.
+const riskUnproved = "Accept this risk, " + lineage.RiskUnprovedDANE + ", now and at each renewal? If the zone is signed, senders with DANE do not deliver."
 
 // orderReady are the questions about an order.
 type orderReady struct {
@@ -136,6 +144,14 @@ func (m *Model) metaMsg(r metaMsg) {
 
 // orderKey is a key on the page with everything about the order.
 func (m *Model) orderKey(k tea.KeyMsg) tea.Cmd {
+	if m.order.risky {
+		m.order.risky = false
+		if k.String() == "y" {
+			m.order.accepted = []string{lineage.RiskUnprovedDANE}
+			return m.startOrdering()
+		}
+		return nil
+	}
 	switch k.String() {
 	case "y":
 		if m.order.metaErr != nil {
@@ -196,7 +212,7 @@ func (m *Model) startOrdering() tea.Cmd {
 		o.err = hint.New("keys are kept where only root can read them", "leave, and run it as root: sudo postseal")
 		return nil
 	}
-	open, k := m.o.open, m.session.Keeper()
+	open, k, accepted := m.o.open, m.session.Keeper(), o.accepted
 	done := make(chan struct{}, 1)
 	k.ByHand = &acme.Manual{Done: done}
 	return m.begin(runState{title: "Ordering from " + d.CA.Title + ".", done: done}, func(ctx context.Context, gen int, step func(apply.Event)) tea.Msg {
@@ -204,7 +220,7 @@ func (m *Model) startOrdering() tea.Cmd {
 		k.Step = step
 		k.Record = func(line string, made bool) { tell(recordMsg{gen, line, made}) }
 		out := obtained{gen: gen}
-		if out.err = placeOrder(ctx, k, d, l, step); out.err == nil {
+		if out.err = placeOrder(ctx, k, d, l, accepted, step); out.err == nil {
 			out.files = k.Ordered(l)
 			out.session, out.err = open(ctx, nil)
 		}
@@ -212,8 +228,9 @@ func (m *Model) startOrdering() tea.Cmd {
 	})
 }
 
-// placeOrder tries an order at the CA's staging place, if it has one, and makes it.
-func placeOrder(ctx context.Context, k *lineage.Keeper, d interview.OrderDecisions, l *lineage.Lineage, step func(apply.Event)) error {
+// placeOrder tries an order at the CA's staging place, if it has one, and makes
+// it. accepted are risks by name.
+func placeOrder(ctx context.Context, k *lineage.Keeper, d interview.OrderDecisions, l *lineage.Lineage, accepted []string, step func(apply.Event)) error {
 	terms, err := k.Terms(d, true)
 	if err != nil {
 		return err
@@ -235,6 +252,9 @@ func placeOrder(ctx context.Context, k *lineage.Keeper, d interview.OrderDecisio
 		return err
 	}
 	*l = *lineage.From(d, known)
+	if err := l.Accept(accepted); err != nil {
+		return err
+	}
 	return k.Obtain(ctx, l, terms)
 }
 
@@ -255,9 +275,10 @@ func (m *Model) obtained(r obtained) tea.Cmd {
 	}
 	m.stage = overview
 	if m.order.err = r.err; r.err != nil {
+		m.order.risky = errors.Is(r.err, apply.ErrRisk)
 		return nil
 	}
-	m.session = m.session.With(r.session.Facts)
+	m.session = m.session.Seen(r.session)
 	m.leaveOrder()
 	return m.take(r.files)
 }
@@ -269,6 +290,10 @@ func (m *Model) orderPage() page {
 	var lines []string
 	if o.err != nil {
 		lines = append(m.errorLines(o.err, m.width-2), "")
+	}
+	if o.risky {
+		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap(riskUnproved, m.width-7))...)
+		return page{lines: lines, focus: len(lines), keys: []string{"y accept it, and order", "n leave it"}}
 	}
 	answers, focus := m.answerLines()
 	focus += len(lines)

@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -8,11 +9,15 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
-
+	"postseal/certs"
 	"postseal/certs/acme"
+	"postseal/internal/apply"
+	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
+	"postseal/internal/lab/pebble"
 	"postseal/internal/plan"
+	"postseal/internal/session"
 )
 
 // TestOrderIsNoAnswer: leaving an order, from wherever, leads back to the
@@ -94,6 +99,105 @@ func TestOrderScrolls(t *testing.T) {
 		}
 		if h.list.cursor != 0 || !strings.Contains(h.see(), signHere) {
 			t.Errorf("%q: cursor at %d\n%s", keys, h.list.cursor, h.see())
+		}
+	}
+}
+
+// TestOrdered: a certificate that was just got is due when its CA says, not by
+// its life.
+func TestOrdered(t *testing.T) {
+	f := files(t)
+	const path = "/etc/postseal/certs/mx.example.org/ecdsa.pem"
+	leaf := lab.NewCA(t).Issue(t, lab.Leaf{})
+	h := open(t, f)
+	startOrder(h)
+	h.release()
+	f[path] = leaf.Key + leaf.Cert
+	at := lab.Noon.AddDate(0, 0, 5)
+	f["/var/lib/postseal/lineages/mx.example.org.json"] = `{"name": "mx.example.org", "names": ["mx.example.org"], "key_types": ["P256"], "issued": {"ecdsa": {"key_type": "P256",
+		"fingerprint": "` + plan.Digest(leaf.Leaf.Raw) + `", "at": "` + at.Format(time.RFC3339) + `"}}}`
+	later, err := session.Open(context.Background(), lab.Machine(t, "3.7.11", f), session.Settings{ConfigDir: "/etc/postfix"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.send(obtained{gen: h.gen, files: []string{path}, session: later})
+	for _, c := range h.session.Facts.Certificates {
+		if c.Chain == path {
+			if due := h.session.Renewal(c); !due.At.Equal(at) {
+				t.Errorf("due %s, not %s", due.At, at)
+			}
+			return
+		}
+	}
+	t.Error("it is not seen")
+}
+
+// unproved is a server whose zone may be signed or not, with a record of another
+// key, and what is known of an order from a CA that listens.
+func unproved(t *testing.T) *host.Fake {
+	t.Helper()
+	ca := pebble.New(t, pebble.Options{})
+	f := files(t)
+	f["/etc/resolv.conf"], f["/c/root.pem"] = "nameserver 127.0.0.1\n", ca.RootPEM
+	f["/var/lib/postseal/lineages/mx.example.org.json"] = `{"name": "mx.example.org", "server": "` + ca.Directory + `", "ca_file": "/c/root.pem", "names": ["mx.example.org"], "key_types": ["P256"], "challenge": {"kind": "webroot", "webroot": "` + t.TempDir() + `"}}`
+	m := lab.Machine(t, "3.7.11", f)
+	m.DNS["_25._tcp.mx.example.org TLSA"] = host.Answer{RCode: "NOERROR", Records: []string{certs.NewTLSA(lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf).String()}}
+	return m
+}
+
+// TestUnprovedDANE: the risk of an order is asked about by its name; only a yes
+// accepts it, and then the CA is asked.
+func TestUnprovedDANE(t *testing.T) {
+	h := sit(t, unproved(t), Options{NoColor: true})
+	h.release()
+	startOrder(h)
+	h.release()
+	for n := 0; h.stage == asking && n < 10; n++ {
+		h.press("enter")
+	}
+	for _, no := range []string{"enter", "n", "esc"} {
+		h.press("y")
+		if s := h.see(); !h.order.risky || !errors.Is(h.order.err, apply.ErrRisk) || !strings.Contains(s, "Accept this risk, unproved-dane") {
+			t.Fatalf("%v\n%s", h.order.err, s)
+		}
+		if h.press(no); h.order.risky || h.stage != overview || len(h.order.accepted) > 0 {
+			t.Fatalf("%s: %v\n%s", no, h.order.accepted, h.see())
+		}
+	}
+	h.press("y", "y")
+	if err := h.order.err; h.order.risky || err == nil || !strings.Contains(err.Error(), "the CA refuses mx.example.org") {
+		t.Errorf("%v\n%s", err, h.see())
+	}
+}
+
+// TestPlainUnprovedDANE: and so it is line by line.
+func TestPlainUnprovedDANE(t *testing.T) {
+	for answer, want := range map[string]bool{"": false, "y": true} {
+		chosen, asked, prompts := false, false, 0
+		var typed *typist
+		var p *plain
+		p, typed, _ = sitPlain(t, unproved(t), func(key, prompt string) string {
+			prompts++
+			switch {
+			case prompts > 60:
+				return "EOF"
+			case strings.Contains(prompt, "Accept this risk, unproved-dane"):
+				asked = true
+				return answer
+			case strings.Contains(prompt, "Order it?"):
+				return "y"
+			case key == certKey && !chosen:
+				chosen = true
+				words := strings.Fields(prompt[:max(0, strings.LastIndex(prompt, newText))])
+				return words[len(words)-1]
+			case asked:
+				return "q"
+			}
+			return ""
+		})
+		p.run()
+		if !asked || strings.Contains(typed.all.String(), "the CA refuses mx.example.org") != want {
+			t.Errorf("%q:\n%s", answer, typed.all.String())
 		}
 	}
 }
@@ -252,6 +356,54 @@ func TestSelfSigned(t *testing.T) {
 	p, err := h.session.Preview(h.server.answers)
 	if err != nil || !slices.ContainsFunc(p.Risks, func(r plan.Risk) bool { return r.Name == plan.RiskSelfSigned }) {
 		t.Errorf("%v %+v", err, p.Risks)
+	}
+}
+
+// TestSelfSignedShown: one that Postfix shows is looked at on the page of a run,
+// which says what came of it before the next question comes.
+func TestSelfSignedShown(t *testing.T) {
+	f := files(t)
+	const path = "/etc/postseal/certs/mx.example.org/self-signed.pem"
+	f["main.cf"] = "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_chain_files = " + path + "\n"
+	for due, want := range map[bool]string{false: "stays as it is", true: "Looking whether"} {
+		made := lab.Noon.AddDate(0, 0, -1)
+		if due {
+			made = made.AddDate(-9, 0, 0)
+		}
+		c, err := certs.NewServer(nil, []string{"mx.example.org"}, made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := c.PEM()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f[path] = string(text)
+		h := open(t, f)
+		for h.begin(); h.question.Name() != certKey; {
+			h.press("enter")
+		}
+		h.choose(ownText)
+		h.press("enter")
+		if !strings.Contains(h.see(), "comes back.") {
+			t.Error(h.see())
+		}
+		h.hold = due
+		h.press("y")
+		if h.stage != applying || !strings.Contains(h.see(), want) {
+			t.Fatalf("due %v: stage %d\n%s", due, h.stage, h.see())
+		}
+		if due { // nothing can be proved on a machine without Postfix
+			h.release()
+			if h.stage != asking || h.question.err == nil || len(h.server.answers.Texts(certKey)) > 0 {
+				t.Errorf("stage %d, %v\n%s", h.stage, h.question.err, h.see())
+			}
+			continue
+		}
+		h.press("enter")
+		if got := h.server.answers.Texts(certKey); len(got) != 1 || got[0] != path || len(h.machine.changed) > 0 {
+			t.Errorf("%q, changed %q", got, h.machine.changed)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"postseal/certs/acme"
+	"postseal/internal/apply"
 	"postseal/internal/ask"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
@@ -43,7 +45,14 @@ func (p *plain) selfSign() ([]string, error) {
 			return nil, err
 		}
 	}
-	return selfSigned(p.session)
+	made := p.o.selfSigned(p.ctx, p.session, p.print.Step)
+	if made.later != nil {
+		p.session = p.session.Seen(made.later)
+	}
+	if made.said != "" {
+		p.wrapped(made.said)
+	}
+	return made.files, made.err
 }
 
 // obtain asks about a new certificate, orders it, and returns its files. It
@@ -77,14 +86,26 @@ func (p *plain) obtain() ([]string, error) {
 	k.Record = func(line string, there bool) { sub.record(line, there, made) }
 	k.Step = p.print.Step
 	p.say("Ordering from %s.", d.CA.Title)
-	if err := placeOrder(p.ctx, k, d, l, p.print.Step); err != nil {
+	err = placeOrder(p.ctx, k, d, l, nil, p.print.Step)
+	if errors.Is(err, apply.ErrRisk) {
+		p.print.Errors(err)
+		answer, again := p.read(riskUnproved + " y yes, anything else goes back:")
+		switch {
+		case again != nil:
+			return nil, again
+		case answer != "y":
+			return nil, errBack
+		}
+		err = placeOrder(p.ctx, k, d, l, []string{lineage.RiskUnprovedDANE}, p.print.Step)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s, err := p.o.open(p.ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	p.session = p.session.With(s.Facts)
+	p.session = p.session.Seen(s)
 	return k.Ordered(l), nil
 }
 

@@ -22,6 +22,10 @@ type runState struct {
 	// that it is made.
 	record string
 	done   chan struct{}
+	// said is what came of it, and next goes on, once it has ended; only what is
+	// followed by no page of its own says it here.
+	said string
+	next func() tea.Cmd
 }
 
 // stop is what ctrl+c does.
@@ -125,6 +129,15 @@ func (m *Model) ran(r ran) tea.Cmd {
 // runKey answers whether to stop; nothing else can be pressed meanwhile.
 func (m *Model) runKey(k tea.KeyMsg) tea.Cmd {
 	r := &m.run
+	if r.next != nil {
+		switch k.String() {
+		case "enter", "right":
+			return r.next()
+		case "q":
+			return m.quit()
+		}
+		return nil
+	}
 	if !r.asking {
 		if k.String() == "enter" && r.record != "" {
 			r.record = ""
@@ -153,6 +166,10 @@ func (m *Model) runPage() page {
 	}
 	p := page{focus: len(lines), keys: []string{"ctrl+c " + r.stop()}}
 	switch {
+	case r.next != nil:
+		lines = append(lines, "")
+		lines = append(lines, hang("   "+t.sign(signGood)+" ", wrap(r.said, m.width-7))...)
+		p.focus, p.keys = len(lines), []string{"enter next", "q quit"}
 	case r.stopping:
 		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stopping: what was begun is put back.")
 		p.keys = nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -155,36 +156,48 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 		return err
 	}
 	old, err := a.machine.ReadFile(present)
+	if errors.Is(err, fs.ErrNotExist) {
+		return hint.New("there is no present key: "+present+" does not exist", "put it back; or, if nothing is sent with it any more, make "+next+" the present one by hand: "+report.ShellLine([]string{"mv", next, present}))
+	}
 	if err != nil {
 		return err
 	}
 	if err := a.machine.ReplaceSecret(present, text); err != nil {
 		return err
 	}
-	if err := a.reloadClient(s.ConfigDir); err != nil {
-		if again := a.machine.ReplaceSecret(present, old); again != nil {
+	if err := a.reloadClient(a.ctx, s.ConfigDir); err != nil {
+		again := a.machine.ReplaceSecret(present, old)
+		if again != nil {
 			return hint.Wrap(fmt.Errorf("%w: %w; and putting it back: %w", apply.ErrNotRolledBack, err, again), "the key from before is in no file any more: "+next+" is what Postfix sends with")
+		}
+		if a.ctx.Err() != nil { // cut short, it may have read the new key already
+			again = a.reloadClient(context.WithoutCancel(a.ctx), s.ConfigDir)
+		}
+		if again != nil {
+			return hint.Wrap(fmt.Errorf("%w: %w; the key from before is in its file again, and Postfix did not take it: %w", apply.ErrNotRolledBack, err, again), hint.Of(again))
 		}
 		return hint.Wrap(fmt.Errorf("%w: %w", apply.ErrRolledBack, err), hint.Of(err))
 	}
-	if err := a.machine.Remove(next); err != nil {
-		return err
-	}
+	// It is in use, and that is what the exit code says, whatever is left over.
+	left := a.machine.Remove(next)
 	fingerprint := certs.PublicKeyFingerprint(c.Leaf())
 	if a.json {
-		return a.printer(a.out).JSON(map[string]any{"certificate": present, "in_use": fingerprint})
+		return a.printer(a.out).JSON(map[string]any{"certificate": present, "in_use": fingerprint, "next_left": left != nil})
 	}
 	fmt.Fprintf(a.out, "In use now: %s\n", fingerprint)
+	if left != nil {
+		fmt.Fprintf(a.out, "It could not be removed from where the next key lies (%s): %s\n", report.Clean(left.Error()), report.ShellLine([]string{"rm", next}))
+	}
 	return nil
 }
 
 // reloadClient makes Postfix send with what is in the file now. One that does
 // not run reads it when it starts.
-func (a *app) reloadClient(configDir string) error {
-	if o, err := a.machine.Run(a.ctx, "postfix", "-c", configDir, "status"); err == nil && o.Code != 0 {
+func (a *app) reloadClient(ctx context.Context, configDir string) error {
+	if o, err := a.machine.Run(ctx, "postfix", "-c", configDir, "status"); err == nil && o.Code != 0 {
 		return nil
 	}
-	o, err := a.machine.Act(a.ctx, "postfix", "-c", configDir, "reload")
+	o, err := a.machine.Act(ctx, "postfix", "-c", configDir, "reload")
 	if err == nil && o.Code != 0 {
 		err = fmt.Errorf("postfix reload ended with %d: %.300s", o.Code, strings.TrimSpace(o.Stderr))
 	}

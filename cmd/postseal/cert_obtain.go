@@ -12,6 +12,7 @@ import (
 
 	"postseal/certs/acme"
 	"postseal/certs/authority"
+	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
@@ -136,12 +137,20 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 		return nil
 	}
 	say("Ordering from " + d.CA.Title + ".")
+	notes := []string{}
+	if a.json {
+		k.Step = func(e apply.Event) {
+			if e.State == apply.Noted {
+				notes = append(notes, e.Step+": "+e.Text)
+			}
+		}
+	}
 	if err := k.Obtain(a.ctx, l, terms); err != nil {
 		return err
 	}
 	files := k.Ordered(l)
 	if a.json {
-		return a.printer(a.out).JSON(map[string]any{"name": l.Name, "files": files, "issued": l.Issued})
+		return a.printer(a.out).JSON(map[string]any{"name": l.Name, "files": files, "issued": l.Issued, "notes": notes})
 	}
 	a.sayObtained(s, l, files)
 	return nil

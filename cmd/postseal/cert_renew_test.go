@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lab"
 	"postseal/internal/lineage"
@@ -37,6 +38,18 @@ func TestOneAtATime(t *testing.T) {
 	for name, run := range runs {
 		if err := run(); err != nil {
 			t.Errorf("%s, afterwards: %v", name, err)
+		}
+	}
+}
+
+// TestRollOverRisks: a risk that there is not is refused, and nothing is done.
+func TestRollOverRisks(t *testing.T) {
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp inet n - n - - smtpd\n"})
+	a := &app{ctx: context.Background(), machine: &host.Recorder{Machine: m}, out: &bytes.Buffer{}, err: &bytes.Buffer{}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
+	for risk, want := range map[string]int{lineage.RiskDANEGap: exitDone, "dane-gab": exitUsage, lineage.RiskUnprovedDANE: exitUsage} {
+		err := a.certRollOver(nil, true, []string{risk}, publish.Wait)
+		if got := exitCode(a.ctx, err); got != want || err != nil && hint.Of(err) == "" {
+			t.Errorf("%s: %d, %v", risk, got, err)
 		}
 	}
 }

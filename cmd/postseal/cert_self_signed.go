@@ -9,28 +9,32 @@ import (
 	"postseal/certs"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
+	"postseal/internal/lineage"
 	"postseal/internal/plan"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
 func (a *app) certSelfSignedCmd() *cobra.Command {
-	var names []string
+	var names, risks []string
 	cmd := &cobra.Command{
 		Use:   "self-signed",
 		Short: "Make a certificate without a CA: enough for DANE, and nothing for who checks by CAs",
 		Long: `self-signed makes a key and a certificate for this server's names (or --name), good for ten years, in a file of its own.
 Senders that use DANE go by the key in its TLSA record alone, and senders that encrypt without proof take any; senders
-that check certificates by their CA, as MTA-STS has them, hold their mail back. Made again, the key stays.
+that check certificates by their CA, as MTA-STS has them, hold their mail back. Made again, the key stays; one that Postfix shows is then tried on a private
+Postfix, put in place and proved, or the old one comes back. It is not put in place if TLSA records are published and
+none matches it.
 `,
 		Args: usageArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error { return a.certSelfSigned(names) },
+		RunE: func(*cobra.Command, []string) error { return a.certSelfSigned(names, risks) },
 	}
 	cmd.Flags().StringArrayVar(&names, "name", nil, "a `host` name that it should cover (default: this server's); may be repeated")
+	cmd.Flags().StringSliceVar(&risks, "accept-risk", nil, "`names` of risks that you accept: "+lineage.RiskUnprovedDANE)
 	return cmd
 }
 
-func (a *app) certSelfSigned(names []string) error {
+func (a *app) certSelfSigned(names, risks []string) error {
 	s, err := a.open()
 	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
 		return err
@@ -41,13 +45,17 @@ func (a *app) certSelfSigned(names []string) error {
 	if len(names) == 0 {
 		names = interview.Names(s.Facts)
 	}
-	path, chain, made, err := s.Keeper().SelfSigned(names)
+	if err := new(lineage.Lineage).Accept(risks); err != nil {
+		return usageError{err}
+	}
+	path, chain, made, err := a.keeper(s).SelfSigned(a.ctx, names, risks)
 	if err != nil {
 		return err
 	}
+	inUse := plan.Uses(s.Facts, path)
 	record := certs.NewTLSA(chain.Leaf()).String()
 	if a.json {
-		return a.printer(a.out).JSON(map[string]any{"file": path, "made": made, "names": names, "tlsa": record})
+		return a.printer(a.out).JSON(map[string]any{"file": path, "made": made, "in_use": inUse, "names": names, "tlsa": record})
 	}
 	state := "There already"
 	if made {
@@ -57,10 +65,13 @@ func (a *app) certSelfSigned(names []string) error {
 	for _, n := range names {
 		fmt.Fprintf(a.out, "  _25._tcp.%s. IN TLSA %s\n", report.Clean(n), record)
 	}
-	next := append(s.Verb("apply"), "--cert", path)
-	if plan.Uses(s.Facts, path) {
-		next = []string{"postfix", "-c", s.ConfigDir, "reload"}
+	switch {
+	case inUse && made:
+		fmt.Fprintln(a.out, "\nPostfix was reloaded, and shows it now.")
+	case inUse:
+		fmt.Fprintln(a.out, "\nPostfix shows it.")
+	default:
+		fmt.Fprintf(a.out, "\nShown by Postfix after: %s\n", report.ShellLine(append(s.Verb("apply"), "--cert", path)))
 	}
-	fmt.Fprintf(a.out, "\nShown by Postfix after: %s\n", report.ShellLine(next))
 	return nil
 }

@@ -176,6 +176,11 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 	if !s.Facts.Root {
 		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert rollover ...")
 	}
+	for _, name := range accepted {
+		if name != lineage.RiskDANEGap {
+			return usageError{hint.New(fmt.Sprintf("%.40q is no risk of a roll-over", name), "the only one is "+lineage.RiskDANEGap)}
+		}
+	}
 	k := a.keeper(s)
 	k.Wait = wait
 	release, err := k.Lock()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,7 +50,9 @@ changes nothing, and ends with 3 if something differs.
 				}
 				switch {
 				case len(outdated) > 0:
-					fmt.Fprintf(a.out, "Take the newer one: %s\n", report.ShellLine(takeNewer(s, outdated)))
+					for _, argv := range takeNewer(s, outdated) {
+						fmt.Fprintf(a.out, "Take the newer one: %s\n", report.ShellLine(argv))
+					}
 				case wrong:
 					fmt.Fprintf(a.out, "If a file was renewed: %s\n", report.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"}))
 				}
@@ -62,8 +65,65 @@ changes nothing, and ends with 3 if something differs.
 	}
 }
 
-// takeNewer is the command that has Postfix use what its copies were made of.
-func takeNewer(s *session.Session, outdated []detect.Outdated) []string {
+// takeNewer are the commands that have Postfix use what its copies were made of.
+func takeNewer(s *session.Session, outdated []detect.Outdated) (out [][]string) {
+	inMain := slices.DeleteFunc(slices.Clone(outdated), func(o detect.Outdated) bool { return !o.Shown.Server && !o.Shown.Client })
+	if len(inMain) > 0 {
+		out = append(out, takeByApply(s, inMain))
+	}
+	argv := []string{"postconf", "-c", s.ConfigDir, "-P"}
+	for _, l := range s.Facts.Listeners {
+		if s.Facts.OwnCertificate(l.Service) {
+			argv = append(argv, takeByService(s.Facts, l, outdated)...)
+		}
+	}
+	if len(argv) > 4 {
+		out = append(out, argv, []string{"postfix", "-c", s.ConfigDir, "reload"})
+	}
+	return out
+}
+
+// takeByService are settings of a service that has a certificate of its own, as
+// postconf -P takes them: no answer is about it.
+func takeByService(f *detect.Facts, l detect.Listener, outdated []detect.Outdated) (out []string) {
+	set := func(name, value string) { out = append(out, l.Service.ID()+"/smtpd_tls_"+name+"="+value) }
+	groups, _ := f.CertificateFiles(&l.Service, "smtpd_tls_")
+	for _, o := range outdated {
+		at := slices.IndexFunc(groups, func(g []string) bool { return slices.Contains(g, o.Shown.Chain) })
+		if at < 0 {
+			continue
+		}
+		if f.Config.Text(&l.Service, "smtpd_tls_chain_files") == "" {
+			kind := ""
+			if f.Config.Text(&l.Service, "smtpd_tls_eccert_file") == o.Shown.Chain {
+				kind = "ec"
+			}
+			set(kind+"cert_file", o.Renewed.Chain)
+			set(kind+"key_file", o.Renewed.Key)
+			continue
+		}
+		var files []string
+		for _, path := range groups[at] {
+			switch path {
+			case o.Shown.Chain:
+				files = append(files, o.Renewed.Key, o.Renewed.Chain)
+			case o.Shown.Key:
+			default:
+				files = append(files, path)
+			}
+		}
+		groups[at] = slices.Compact(files)
+	}
+	if f.Config.Text(&l.Service, "smtpd_tls_chain_files") != "" {
+		if before, _ := f.CertificateFiles(&l.Service, "smtpd_tls_"); !slices.Equal(before[0], groups[0]) {
+			set("chain_files", strings.Join(groups[0], ","))
+		}
+	}
+	return out
+}
+
+// takeByApply is the command for what main.cf names.
+func takeByApply(s *session.Session, outdated []detect.Outdated) []string {
 	argv := s.Verb("apply")
 	if !slices.ContainsFunc(outdated, func(o detect.Outdated) bool { return o.Renewed.Owner != "" }) {
 		return argv // the last answers name the files

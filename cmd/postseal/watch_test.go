@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postseal/certs"
 	"postseal/internal/detect"
+	"postseal/internal/lab"
 	"postseal/internal/session"
 )
 
@@ -30,8 +34,36 @@ func TestTakeNewer(t *testing.T) {
 		"made of a given file": {[]detect.Outdated{{Shown: ec, Renewed: source}}, ""},
 	} {
 		s := &session.Session{Settings: session.Settings{ConfigDir: "/etc/postfix-out", StateDir: "/var/lib/out", CertsDir: "/etc/postseal/certs"}, Facts: &detect.Facts{Certificates: []detect.Certificate{ec, rsa, client}}}
-		if got, want := strings.Join(takeNewer(s, c.outdated), " "), "postseal apply --config-dir /etc/postfix-out --state-dir /var/lib/out"+c.want; got != want {
+		if got, want := strings.Join(takeNewer(s, c.outdated)[0], " "), "postseal apply --config-dir /etc/postfix-out --state-dir /var/lib/out"+c.want; got != want {
 			t.Errorf("%s:\n%s\n%s", name, got, want)
+		}
+	}
+}
+
+// TestTakeForService: what a service has for itself is no answer to a question:
+// apply would change nothing, and postconf does.
+func TestTakeForService(t *testing.T) {
+	ca := lab.NewCA(t)
+	old, renewed, other := ca.Issue(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -60)}), ca.Issue(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -1)}), ca.Issue(t, lab.Leaf{RSA: true, Names: []string{"other.example.org"}})
+	const live = "/etc/letsencrypt/live/mx/"
+	for name, c := range map[string]struct{ own, want string }{
+		"chain files": {"-o smtpd_tls_chain_files=/c/own.pem,/c/other.pem", "submission/inet/smtpd_tls_chain_files=" + live + "privkey.pem," + live + "fullchain.pem,/c/other.pem"},
+		"the old way": {"-o smtpd_tls_cert_file=/c/own.pem -o smtpd_tls_key_file=/c/own.pem", "submission/inet/smtpd_tls_cert_file=" + live + "fullchain.pem submission/inet/smtpd_tls_key_file=" + live + "privkey.pem"},
+	} {
+		m := lab.Machine(t, "3.7.11", map[string]string{
+			"main.cf": "myhostname = mx.example.org\n", "master.cf": "submission inet n - n - - smtpd " + c.own + "\n",
+			"/c/own.pem": old.Key + old.Cert, "/c/other.pem": other.Key + other.Cert, live + "fullchain.pem": renewed.Cert + ca.IntermediatePEM, live + "privkey.pem": renewed.Key,
+		})
+		s, err := session.Open(context.Background(), m, session.Settings{ConfigDir: "/etc/postfix"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, argv := range takeNewer(s, s.Facts.Outdated()) {
+			got = append(got, strings.Join(argv, " "))
+		}
+		if want := []string{"postconf -c /etc/postfix -P " + c.want, "postfix -c /etc/postfix reload"}; !slices.Equal(got, want) {
+			t.Errorf("%s:\n%q\n%q", name, got, want)
 		}
 	}
 }

@@ -136,7 +136,7 @@ func (f *Facts) readPEM(m host.Reader, path string) PEMFile {
 		b, err = certs.Read(path, data)
 		p.Bundle = b.WithoutSecrets()
 	}
-	p.Err = err
+	p.Err, p.Over = err, over(m, path)
 	f.PEM[path] = p
 	return p
 }
@@ -319,7 +319,7 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 	paths = slices.Compact(slices.Clone(paths))
 	f.Inspect(m, paths)
 	if owner == "" {
-		owner = certs.Renewer(paths[len(paths)-1])
+		owner = f.Renewer(paths[len(paths)-1])
 	}
 	base := Certificate{Origin: origin, Owner: owner, KeyMatch: Unknown, Chain: paths[len(paths)-1], Key: paths[0]}
 	chains, unread, err := f.Chains(paths...)

@@ -456,6 +456,53 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// TestLinks: a link that leads over the path where a client keeps the newest
+// follows it; one to a generation stays behind.
+func TestLinks(t *testing.T) {
+	ca := lab.NewCA(t)
+	old, renewed := ca.Issue(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -60)}), ca.Issue(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -1)})
+	const live, archive, shown = "/etc/letsencrypt/live/mx/", "/etc/letsencrypt/archive/mx/", "/etc/postfix/ssl/fullchain.pem"
+	for name, c := range map[string]struct {
+		link, to string // below /
+		follows  bool
+	}{
+		"over the newest":             {shown, "../../.." + live + "fullchain.pem", true},
+		"its folder is the link":      {"/etc/postfix/ssl", live, true},
+		"over a link to the newest":   {shown, "second.pem", true},
+		"to a generation":             {shown, archive + "fullchain1.pem", false},
+		"over a link to a generation": {shown, "third.pem", false},
+	} {
+		m := lab.Machine(t, "3.7.11", map[string]string{
+			"main.cf": named + "smtpd_tls_cert_file = " + shown + "\nsmtpd_tls_key_file = /c/key.pem\n", "master.cf": smtp,
+			archive + "fullchain1.pem": old.Cert + ca.IntermediatePEM, archive + "fullchain2.pem": renewed.Cert + ca.IntermediatePEM, live + "privkey.pem": renewed.Key,
+			"/c/key.pem": map[bool]string{true: renewed.Key, false: old.Key}[c.follows],
+		})
+		link := func(at, to string) {
+			t.Helper()
+			if filepath.IsAbs(to) {
+				to = m.Root + to
+			}
+			if err := errors.Join(os.MkdirAll(filepath.Dir(m.Root+at), 0o755), os.Symlink(to, m.Root+at)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		link(live+"fullchain.pem", "../../archive/mx/fullchain2.pem")
+		link(c.link, c.to)
+		if c.link == shown {
+			link("/etc/postfix/ssl/second.pem", live+"fullchain.pem")
+			link("/etc/postfix/ssl/third.pem", archive+"fullchain1.pem")
+		}
+		f := look(t, m)
+		used := f.ServerCertificates()
+		if len(used) != 1 || used[0].Owner != "certbot" || (used[0].Source == "") != c.follows {
+			t.Errorf("%s: %+v", name, used)
+		}
+		if got := f.Outdated(); (len(got) == 0) != c.follows {
+			t.Errorf("%s: outdated %+v", name, got)
+		}
+	}
+}
+
 // TestNotOutdated: what lies beside a certificate and has its names is not
 // always what comes after it.
 func TestNotOutdated(t *testing.T) {
@@ -480,6 +527,17 @@ func TestNotOutdated(t *testing.T) {
 		}))
 		if got := f.Outdated(); len(got) > 0 {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestOwnParameter: a parameter of the administrator's own, whose name only looks
+// like one of Postfix's, has no grade of ciphers.
+func TestOwnParameter(t *testing.T) {
+	for name, want := range map[string]bool{"smtpd_tls_ciphers": true, "lmtp_tls_ciphers": true, "ldap_tls_ciphers": false, "dmt_tls_ciphers": false} {
+		f := look(t, lab.Machine(t, "", map[string]string{"main.cf": named + name + " = mine\n", "master.cf": smtp}))
+		if got := slices.ContainsFunc(f.Problems, func(p detect.Problem) bool { return p.Kind == detect.TLSOff && p.Parameter == name }); got != want {
+			t.Errorf("%s: %+v", name, f.Problems)
 		}
 	}
 }

@@ -213,6 +213,9 @@ type PEMFile struct {
 	Err error
 	// Digest is the SHA-256 of the file.
 	Digest string
+	// Over are the paths over which symbolic links lead to the file, the file
+	// itself last; none without a link.
+	Over []string
 }
 
 // CABundle is a file of trusted CA certificates.

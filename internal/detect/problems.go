@@ -144,13 +144,14 @@ func (f *Facts) badValue(s *mastercf.Service, name string, v postfix.Value) {
 		}
 		return
 	}
-	switch suffix := strings.TrimLeft(name, "smtpdl"); suffix { // smtpd_, smtp_, lmtp_
-	case "_tls_protocols", "_tls_mandatory_protocols":
+	switch side, of, _ := strings.Cut(name, "_"); {
+	case !slices.Contains([]string{"smtpd", "smtp", "lmtp"}, side):
+	case of == "tls_protocols" || of == "tls_mandatory_protocols":
 		if _, err := postfix.ParseFloor(v.Text, f.Config.Version); err != nil {
 			f.problem(TLSOff, name, v.Origin, err.Error()+": TLS is switched off")
 			return
 		}
-	case "_tls_ciphers", "_tls_mandatory_ciphers":
+	case of == "tls_ciphers" || of == "tls_mandatory_ciphers":
 		if !slices.Contains([]string{"high", "medium", "low", "export", "null"}, strings.ToLower(v.Text)) {
 			f.problem(TLSOff, name, v.Origin, fmt.Sprintf("%.40q is no cipher grade: the connection is dropped after STARTTLS", v.Text))
 			return

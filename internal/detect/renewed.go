@@ -24,12 +24,17 @@ func (f *Facts) findOwners() {
 }
 
 // RenewedAs is the certificate that another client renews and of which the
-// chain at path, with these facts, is a copy or an older generation.
+// chain at path, with these facts, is a copy or an older generation, or a link
+// to one.
 func (f *Facts) RenewedAs(c certs.Facts, path string) (Certificate, bool) {
-	stable := certs.Stable(path)
+	file := path
+	if links := f.PEM[path].Over; len(links) > 0 {
+		file = links[len(links)-1]
+	}
+	stable := certs.Stable(file)
 	best, found := Certificate{}, false
 	for _, d := range f.Certificates {
-		if d.Owner == "" || d.Source != "" || d.Chain == path || d.Err != nil || d.Algorithm != c.Algorithm {
+		if d.Owner == "" || d.Source != "" || f.Leads(path, d.Chain) || d.Err != nil || d.Algorithm != c.Algorithm {
 			continue
 		}
 		if d.Chain != stable && (c.PublicKey == "" || d.PublicKey != c.PublicKey) {
@@ -80,7 +85,7 @@ func (f *Facts) sources(c Certificate) []Certificate {
 			out = append(out, d)
 		}
 	}
-	if f.Last == nil {
+	if f.Last == nil || !c.Server && !c.Client { // what a service has for itself is no answer
 		return out
 	}
 	given := list(f.Last.Answers["cert"])

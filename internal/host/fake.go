@@ -54,6 +54,12 @@ func (f *Fake) Resolve(path string) (string, error) {
 	return strings.TrimPrefix(p, f.Root), err
 }
 
+// Readlink implements Reader.
+func (f *Fake) Readlink(path string) (string, error) {
+	p, err := f.Local.Readlink(f.at(path))
+	return strings.TrimPrefix(p, f.Root), err
+}
+
 // Glob implements Reader.
 func (f *Fake) Glob(pattern string) ([]string, error) {
 	found, err := f.Local.Glob(f.at(pattern))

@@ -91,6 +91,9 @@ func (Local) Stat(path string) (Info, error) {
 // Resolve implements Reader.
 func (Local) Resolve(path string) (string, error) { return filepath.EvalSymlinks(path) }
 
+// Readlink implements Reader.
+func (Local) Readlink(path string) (string, error) { return os.Readlink(path) }
+
 // Glob implements Reader.
 func (Local) Glob(pattern string) ([]string, error) { return filepath.Glob(pattern) }
 

@@ -26,6 +26,8 @@ type Reader interface {
 	Stat(path string) (Info, error)
 	// Resolve follows symbolic links to a path that has none.
 	Resolve(path string) (string, error)
+	// Readlink returns what a symbolic link says; it fails for all else.
+	Readlink(path string) (string, error)
 	// Glob is filepath.Glob.
 	Glob(pattern string) ([]string, error)
 	// Run runs a program that changes nothing, without a shell and in the C

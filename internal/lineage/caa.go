@@ -3,12 +3,16 @@ package lineage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/miekg/dns"
 
+	"postseal/certs/acme"
+	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 )
@@ -18,6 +22,26 @@ import (
 type asker struct {
 	cas             []string
 	method, account string
+}
+
+// unbound takes out of an order's faults that it is bound to another account,
+// which at a CA's staging place says nothing about the real one.
+func unbound(faults error) (bound, rest error) {
+	for _, err := range hint.All(faults) {
+		if errors.Is(err, errBound) {
+			bound = errors.Join(bound, err)
+		} else {
+			rest = errors.Join(rest, err)
+		}
+	}
+	return bound, rest
+}
+
+// refusedByCAA says whether a CA has refused an order for CAA records alone, and
+// so after the proof.
+func refusedByCAA(err error) bool {
+	var p *acme.Problem
+	return errors.As(err, &p) && p.Type == "caa"
 }
 
 // method is the name of the challenge in ACME (RFC 8555, section 8).
@@ -31,15 +55,25 @@ func (c Challenge) method() string {
 	return "dns-01"
 }
 
+// errBound is why an order is refused whose name is bound to another account.
+var errBound = errors.New("it is bound to another account")
+
 // caa looks for a record that forbids the order of a name, from the name upwards
-// to the first that has any (RFC 8659, section 3). No answer is no obstacle
-// here: the CA asks for itself.
+// to the first that has any (RFC 8659, section 3). A failure is no empty answer:
+// nobody may look further up then. It is no obstacle here, but told: the CA asks
+// for itself.
 func (k *Keeper) caa(ctx context.Context, server, name string, who asker) error {
 	host, wildcard := strings.CutPrefix(name, "*.")
 	for at := host; strings.Contains(at, "."); _, at, _ = strings.Cut(at, ".") {
 		a, err := k.M.LookUp(ctx, server, at, dns.TypeCAA)
-		if err != nil || a.RCode == "SERVFAIL" {
-			return nil //nolint:nilerr // see above
+		if err == nil && a.RCode != "NOERROR" && a.RCode != "NXDOMAIN" {
+			err = fmt.Errorf("%s answers %s", server, a.RCode)
+		}
+		if err != nil {
+			if k.Step != nil {
+				k.Step(apply.Event{Step: "CAA records of " + at, State: apply.Noted, Text: "not looked at (" + err.Error() + "): a CA that gets no answer either does not sign"})
+			}
+			return nil
 		}
 		if len(a.Records) > 0 {
 			return who.refused(at, a.Records, wildcard)
@@ -48,14 +82,21 @@ func (k *Keeper) caa(ctx context.Context, server, name string, who asker) error 
 	return nil
 }
 
+// understood are the tags that CAs know (RFC 8659, section 4; RFC 9495).
+var understood = []string{"issue", "issuewild", "iodef", "issuemail"}
+
 // refused says why none of the records of a name allows the order; nil if one
 // does, or if they are about something else.
 func (w asker) refused(at string, records []string, wildcard bool) error {
 	values := map[string][]string{}
+	const critical = 128
 	for _, r := range records { // 0 issue "letsencrypt.org; validationmethods=dns-01"
 		if f := strings.SplitN(r, " ", 3); len(f) == 3 {
 			tag := strings.ToLower(f[1]) // RFC 8659, section 4.1: in any case
 			values[tag] = append(values[tag], strings.Trim(f[2], `"`))
+			if flags, err := strconv.Atoi(f[0]); err == nil && flags&critical != 0 && !slices.Contains(understood, tag) {
+				return hint.New(fmt.Sprintf("the CAA record (%.40q) of %s is critical, and no CA signs that does not know what it means", tag, at), "take the record away, or set its flags to 0")
+			}
 		}
 	}
 	tag := "issue"
@@ -97,7 +138,7 @@ func (w asker) bound(at, parameters string) error {
 			}
 		case "accounturi":
 			if value != w.account {
-				return hint.New(fmt.Sprintf("the CAA record of %s is for the account %s, and this one is %s", at, value, w.account), "put this account into the record; that of the CA's staging place is another one: --no-rehearsal leaves it out")
+				return hint.Wrap(fmt.Errorf("%w: the CAA record of %s is for the account %s, and this one is %s", errBound, at, value, w.account), "put this account into the record")
 			}
 		}
 	}

@@ -30,6 +30,9 @@ func TestCAA(t *testing.T) {
 		"method":                            {`0 issue "ca.example; validationmethods=dns-01,tls-alpn-01"`, false, "http-01", "allows proof by dns-01,tls-alpn-01, and not by http-01"},
 		"method among others":               {`0 issue "ca.example;validationmethods=dns-01,http-01"`, false, "http-01", ""},
 		"account":                           {`0 issue "ca.example; accounturi=` + account + `; validationmethods=http-01"`, false, "http-01", ""},
+		"critical, and known":               {"128 issue \"ca.example\"\n128 iodef \"mailto:x@example.org\"", false, "http-01", ""},
+		"unknown":                           {"0 future \"x\"\n0 issue \"ca.example\"", false, "http-01", ""},
+		"unknown and critical":              {"0 issue \"ca.example\"\n128 Future \"x\"", false, "http-01", `("future") of example.org is critical`},
 		"another account":                   {`0 issue "ca.example; accounturi=https://ca.example/acct/2"`, false, "http-01", "is for the account https://ca.example/acct/2, and this one is " + account},
 		"another account, and one that may": {"0 issue \"ca.example; accounturi=https://ca.example/acct/2\"\n0 issue \"ca.example; accounturi=" + account + `"`, false, "http-01", ""},
 	} {

@@ -75,6 +75,45 @@ func TestNamesOfTheLineage(t *testing.T) {
 	d.obtain(t, d.l)
 }
 
+// TestNotShown: what Postfix does not show is renewed whatever the records of
+// this server's names say; once a link leads Postfix to it, it is not.
+func TestNotShown(t *testing.T) {
+	d := newDANE(t)
+	d.l.Name, d.l.Names = "www.test", []string{"www.test"}
+	d.Set("www.test. 60 IN A 127.0.0.1")
+	d.ca.DNS.Add("www.test. 60 IN A 127.0.0.1")
+	d.Set(owner + ". 60 IN TLSA " + certs.NewTLSA(lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf).String())
+	d.obtain(t, d.l)
+	d.Set("_25._tcp.www.test. 60 IN TLSA " + certs.NewTLSA(lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf).String())
+	renew := func() error {
+		t.Helper()
+		out := d.keeper.Renew(context.Background(), []*lineage.Lineage{d.l}, true)
+		if len(out) != 1 {
+			t.Fatalf("%+v", out)
+		}
+		return out[0].Err
+	}
+	if err := renew(); err != nil {
+		t.Errorf("not shown: %v", err)
+	}
+	link := filepath.Join(d.dir, "link.pem")
+	if err := os.Symlink(d.keeper.Path(d.l, "ecdsa"), link); err != nil {
+		t.Fatal(err)
+	}
+	d.show(t, link)
+	if err := renew(); !errors.Is(err, lineage.ErrRefused) {
+		t.Errorf("shown over a link: %v", err)
+	}
+	d.Remove(owner, dns.TypeTLSA)
+	d.Remove("_25._tcp.www.test", dns.TypeTLSA)
+	if err := renew(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := d.served(t), chain(t, link).Facts(nil).Fingerprint; got != want {
+		t.Errorf("%s is served and %s is there", got, want)
+	}
+}
+
 // TestNoValidation: behind a resolver that does not validate, records that do
 // not match are refused all the same, unless a person says that the zone is not
 // signed; that nothing could be asked is told.
@@ -95,6 +134,8 @@ func TestNoValidation(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.obtain(t, l)
+	b.serve(t, b.keeper.Path(l, "ecdsa"))
+	b.keeper.Facts.Resolver.Validates, b.keeper.Facts.Resolver.Why = detect.No, "it does not validate DNSSEC"
 	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{only(t, b)}, true) { // as the timer has it
 		if o.Err != nil {
 			t.Error(o.Err)
@@ -110,13 +151,18 @@ func TestNoValidation(t *testing.T) {
 	b.keeper.Facts.Resolver.Servers = []string{b.Addrs[0]} // nothing answers there by UDP
 	l = only(t, b)
 	l.Accepted = nil
-	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{l}, true) {
-		if o.Err != nil {
-			t.Error(o.Err)
+	for _, listening := range []bool{true, false} { // a run with --json shows no steps
+		if !listening {
+			b.keeper.Step = nil
+		}
+		for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{l}, true) {
+			if o.Err != nil || !strings.Contains(strings.Join(o.Notes, "\n"), "TLSA records of mx.test: not looked at") {
+				t.Errorf("%+v", o)
+			}
 		}
 	}
 	if text := strings.Join(noted, "\n"); !strings.Contains(text, "TLSA records of mx.test not looked at") {
-		t.Errorf("noted %q", text)
+		t.Errorf("noted %q", noted)
 	}
 }
 

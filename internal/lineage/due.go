@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"postseal/certs"
@@ -62,7 +61,10 @@ type Outcome struct {
 	Renewed   bool   `json:"renewed"`
 	// Why says why, or why not.
 	Why string `json:"why"`
-	Err error  `json:"-"`
+	// Notes are what was to be told on the way: records that could not be looked
+	// at, say.
+	Notes []string `json:"notes,omitempty"`
+	Err   error    `json:"-"`
 }
 
 // Renew renews what is due; force renews everything. A failure of one is no
@@ -91,15 +93,24 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 		name := Algorithm(kind)
 		o := Outcome{Lineage: l.Name, Algorithm: name}
 		i := l.Issued[name]
-		leaf, err := k.leaf(l, name)
-		if err == nil && i != nil && i.Coming != nil && i.Coming.Fingerprint == fingerprint(leaf) {
+		have, err := k.there(k.Path(l, name))
+		if err != nil {
+			o.Err = err
+			out = append(out, o)
+			continue
+		}
+		var leaf *x509.Certificate
+		if have.Key != nil {
+			leaf = have.Leaf()
+		}
+		if leaf != nil && i != nil && i.Coming != nil && i.Coming.Fingerprint == fingerprint(leaf) {
 			if err := k.adopt(ctx, l, name, leaf); err != nil {
 				out = append(out, Outcome{Lineage: l.Name, Algorithm: name, Err: err})
 			}
 			i = l.Issued[name]
 		}
 		switch {
-		case i == nil || err != nil:
+		case i == nil || leaf == nil:
 			o.Why, i = "it was never got, or its file is gone", &Issued{}
 		case i.Fingerprint != fingerprint(leaf):
 			o.Why, o.Err = "", fmt.Errorf("%s holds another certificate than the one that was got: somebody else put it there", k.Path(l, name))
@@ -127,9 +138,11 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 			_ = k.Save(l) // the moment that was drawn; it is drawn again if this fails
 		}
 		if o.Why = why; due || force {
-			if o.Err = k.preflight(ctx, c, l, meta); o.Err == nil {
-				o.Err = k.one(ctx, c, meta, l, kind, nil)
-			}
+			o.Notes = k.noting(func() {
+				if o.Err = k.preflight(ctx, c, l, meta); o.Err == nil {
+					o.Err = k.one(ctx, c, meta, l, kind, nil)
+				}
+			})
 			o.Renewed, o.Err = o.Err == nil, apply.Remedy(k.M, o.Err)
 		}
 		out = append(out, o)
@@ -138,6 +151,23 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 		out = append(out, Outcome{Lineage: l.Name, Algorithm: name, Why: "left out: it is not ordered any more, and Postfix does not use it"})
 	}
 	return out
+}
+
+// noting does something, and returns what was to be told on the way, whether
+// anybody listens or not.
+func (k *Keeper) noting(do func()) (notes []string) {
+	step := k.Step
+	defer func() { k.Step = step }()
+	k.Step = func(e apply.Event) {
+		if e.State == apply.Noted {
+			notes = append(notes, e.Step+": "+e.Text)
+		}
+		if step != nil {
+			step(e)
+		}
+	}
+	do()
+	return notes
 }
 
 func fingerprint(leaf *x509.Certificate) string {
@@ -155,22 +185,4 @@ func (k *Keeper) adopt(ctx context.Context, l *Lineage, algorithm string, leaf *
 	l.Issued[algorithm] = now
 	served := certs.Chain{Certs: []*x509.Certificate{leaf}}.Facts(nil).PublicKey
 	return errors.Join(k.prepareNext(l, algorithm, served), k.Save(l), k.reload(ctx, l, k.Path(l, algorithm)))
-}
-
-// leaf is the certificate in a lineage's file.
-func (k *Keeper) leaf(l *Lineage, algorithm string) (*x509.Certificate, error) {
-	path := k.Path(l, algorithm)
-	data, err := k.M.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	b, err := certs.Read(path, data)
-	if err != nil {
-		return nil, err
-	}
-	if len(b.Certs) == 0 {
-		return nil, certs.ErrNoCert
-	}
-	at := slices.IndexFunc(b.Certs, func(c *x509.Certificate) bool { return !c.IsCA })
-	return b.Certs[max(0, at)], nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -227,14 +228,18 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 		return fmt.Errorf("rehearsing: %w", err)
 	}
 	defer c.Close()
-	if err := k.preflight(ctx, c, &try, meta); err != nil {
+	bound, err := unbound(k.preflight(ctx, c, &try, meta))
+	if err != nil {
 		return err
+	}
+	if bound != nil && k.Step != nil {
+		k.Step(apply.Event{Step: "the account", State: apply.Noted, Text: bound.Error() + ": that of the staging place, which is always another one. The CA there may refuse it at the end"})
 	}
 	key, err := acme.NewKey(l.KeyTypes[0])
 	if err != nil {
 		return err
 	}
-	if _, err := c.Obtain(ctx, acme.Order{Names: l.Names, Key: key, BothUses: l.BothUses}, s, k.tell); err != nil {
+	if _, err := c.Obtain(ctx, acme.Order{Names: l.Names, Key: key, BothUses: l.BothUses}, s, k.tell); err != nil && !(bound != nil && refusedByCAA(err)) {
 		return fmt.Errorf("rehearsing: %w", err)
 	}
 	return nil
@@ -275,18 +280,14 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	name := Algorithm(kind)
 	target := k.Path(l, name)
 	order := acme.Order{Names: l.Names, Profile: l.Profile, BothUses: l.BothUses}
-	var old *certs.Chain
-	if data, err := k.M.ReadFile(target); err == nil {
-		if b, err := certs.Read(target, data); err == nil {
-			if chains, err := b.Chains(nil); err == nil && len(chains) == 1 && chains[0].Key != nil {
-				old = &chains[0]
-			}
-		}
+	old, err := k.there(target)
+	if err != nil {
+		return err
 	}
 	switch {
 	case next != nil:
 		order.Key = next
-	case old != nil:
+	case old.Key != nil:
 		order.Key = old.Key // TLSA records and pins name it
 		if have := acme.KeyType(old.Key); have != kind && k.Step != nil {
 			k.Step(apply.Event{Step: "keep the key", State: apply.Noted, Text: "the " + have + " key stays, since TLSA records and pins may name it; the next one is " + kind + ", and postseal cert rollover " + l.Name + " puts it in place"})
@@ -298,11 +299,11 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		}
 		order.Key = key
 	}
-	if i := l.Issued[name]; i != nil && old != nil && i.Fingerprint == old.Facts(nil).Fingerprint && i.Server == l.Server && i.Account == c.AccountURL() {
+	if i := l.Issued[name]; i != nil && old.Key != nil && i.Fingerprint == old.Facts(nil).Fingerprint && i.Server == l.Server && i.Account == c.AccountURL() {
 		order.Replaces = old.Leaf()
 	}
 	if !k.early {
-		if err := k.guardKey(ctx, l, order.Key); err != nil {
+		if err := k.guardKey(ctx, l, order.Key, target); err != nil {
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 	}
@@ -323,7 +324,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	if i != nil {
 		now.Next, now.Old = i.Next, slices.Clone(i.Old)
 	}
-	if next != nil && old != nil {
+	if next != nil && old.Key != nil {
 		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now()})
 	}
 	if i != nil {
@@ -344,6 +345,30 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	err = errors.Join(k.prepareNext(l, name, f.PublicKey), k.Save(l))
 	k.ask(ctx, c, meta, l.Issued[name], got.Leaf())
 	return errors.Join(err, k.Save(l), k.reload(ctx, l, target))
+}
+
+// there is the key and the chain in a file of ours; without such a file, its key
+// is nil. A file that cannot be read is an error: it may hold the key that TLSA
+// records name, and no other may take its place unasked.
+func (k *Keeper) there(path string) (certs.Chain, error) {
+	data, err := k.M.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return certs.Chain{}, nil
+	}
+	var chains []certs.Chain
+	if err == nil {
+		var b certs.Bundle
+		if b, err = certs.Read(path, data); err == nil {
+			chains, err = b.Chains(nil)
+		}
+	}
+	if err == nil && (len(chains) != 1 || chains[0].Key == nil) {
+		err = errors.New("it must hold one key with its certificate")
+	}
+	if err != nil {
+		return certs.Chain{}, hint.Wrap(fmt.Errorf("the key in %s cannot be read: %w", path, err), "mend the file, or move it away and run this again: another key is made then, and TLSA records must name that one")
+	}
+	return chains[0], nil
 }
 
 // reloadTime bounds what others do to take a new certificate.
@@ -404,7 +429,7 @@ func (k *Keeper) install(ctx context.Context, l *Lineage, c certs.Chain, target 
 	if err != nil {
 		return err
 	}
-	if err := k.guard(ctx, l, c); err != nil && !k.early {
+	if err := k.guard(ctx, l, c, target); err != nil && !k.early {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	dir := filepath.Join(k.StateDir, "staging")

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"postseal/certs"
 	"postseal/certs/acme"
 	"postseal/certs/authority"
@@ -282,6 +284,67 @@ func TestPreflight(t *testing.T) {
 	}
 	if len(noted) != 1 || !strings.Contains(noted[0], "where elsewhere.test leads: 192.0.2.7, no address of this machine") {
 		t.Errorf("noted %q", noted)
+	}
+}
+
+// TestCAAUnanswered: a failure is no empty answer: what stands further up does
+// not count, and that nothing could be asked is told.
+func TestCAAUnanswered(t *testing.T) {
+	b := newBed(t)
+	var noted []string
+	b.keeper.Step = func(e apply.Event) {
+		if e.State == apply.Noted {
+			noted = append(noted, e.Step+": "+e.Text)
+		}
+	}
+	for _, code := range []string{"REFUSED", "SERVFAIL"} {
+		b.keeper.M, noted = failing{code: code}, nil
+		b.ca.DNS.Add(`test. 60 IN CAA 0 issue "other.example"`)
+		b.obtain(t, b.lineage(t))
+		if len(noted) != 1 || !strings.Contains(noted[0], "CAA records of mx.test: not looked at (") || !strings.Contains(noted[0], code) {
+			t.Errorf("noted %q", noted)
+		}
+	}
+}
+
+// failing is a machine whose resolver does not say what CAA records mx.test has.
+type failing struct {
+	host.Local
+	code string
+}
+
+func (f failing) LookUp(ctx context.Context, server, name string, qtype uint16) (host.Answer, error) {
+	if name == "mx.test" && qtype == dns.TypeCAA {
+		return host.Answer{RCode: f.code}, nil
+	}
+	return f.Local.LookUp(ctx, server, name, qtype)
+}
+
+// TestBoundAtStaging: a name that is bound to an account is tried at the CA's
+// staging place all the same, where the account is another one.
+func TestBoundAtStaging(t *testing.T) {
+	b := newBed(t)
+	var noted []string
+	b.keeper.Step = func(e apply.Event) {
+		if e.State == apply.Noted {
+			noted = append(noted, e.Text)
+		}
+	}
+	b.ca.DNS.Add(`mx.test. 60 IN CAA 0 issue "pebble.test; accounturi=https://ca.example/acct/1"`)
+	l := b.lineage(t)
+	if err := b.keeper.Rehearse(context.Background(), l, b.ca.Directory, lineage.Terms{Accept: true}); err != nil {
+		t.Error(err)
+	}
+	if len(noted) != 1 || !strings.Contains(noted[0], "is for the account https://ca.example/acct/1") {
+		t.Errorf("noted %q", noted)
+	}
+	if err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true}); err == nil || !strings.Contains(err.Error(), "is for the account") || hint.Of(err) == "" {
+		t.Errorf("the order itself: %v", err)
+	}
+	for kind, want := range map[string]bool{"caa": true, "connection": false} {
+		if got := lineage.RefusedForCAA(fmt.Errorf("x: %w", &acme.Problem{Type: kind})); got != want {
+			t.Errorf("%s: %v", kind, got)
+		}
 	}
 }
 

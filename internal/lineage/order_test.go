@@ -152,6 +152,7 @@ func TestEveryOrderQuestionMatters(t *testing.T) {
 func TestFailedOrderKeepsSettings(t *testing.T) {
 	b := newBed(t)
 	b.obtain(t, b.lineage(t))
+	b.serve(t, b.keeper.Path(only(t, b), "ecdsa"))
 	path := filepath.Join(b.keeper.StateDir, "lineages", "mx.test.json")
 	before, err := os.ReadFile(path)
 	if err != nil {

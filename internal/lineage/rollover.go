@@ -23,7 +23,6 @@ import (
 	"postseal/certs/acme"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
-	"postseal/internal/plan"
 	"postseal/internal/publish"
 )
 
@@ -115,7 +114,7 @@ func digestOf(key crypto.Signer) (string, error) {
 // Observe looks up what is published for a lineage's names, and notes since
 // when the next keys are published everywhere. Only root can note it.
 func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error) {
-	in := publish.Input{Now: k.M.Now(), Owners: k.owners(ctx, k.names(l)), Keys: k.keys(l)}
+	in := publish.Input{Now: k.M.Now(), Owners: k.owners(ctx, k.names(ctx, l, k.shows(k.Files(l)...))), Keys: k.keys(l)}
 	for i, key := range in.Keys {
 		if key.Role == publish.Next {
 			in.Keys[i] = key.Observed(in.Owners, in.Now)
@@ -144,7 +143,7 @@ func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error)
 func (k *Keeper) keys(l *Lineage) (out []publish.Key) {
 	for _, algorithm := range slices.Sorted(maps.Keys(l.Issued)) {
 		i := l.Issued[algorithm]
-		if chain, err := k.chain(l, algorithm); err == nil {
+		if chain, err := k.there(k.Path(l, algorithm)); err == nil && chain.Key != nil {
 			out = append(out, publish.Key{Algorithm: algorithm, Role: publish.Current, Digest: chain.Facts(nil).PublicKey, Chain: chain.Certs})
 		}
 		for _, o := range i.Old {
@@ -165,46 +164,9 @@ func others(keys []publish.Key) []publish.Key {
 	return keys
 }
 
-// names are the host names at which a lineage's keys must be published: its
-// own, and, if Postfix shows it, those under which senders find this server,
-// whether it names them or not: DANE does not look at names (RFC 7672, section
-// 3.1.1).
-func (k *Keeper) names(l *Lineage) []string {
-	out := slices.Clone(l.Names)
-	if slices.ContainsFunc(k.Files(l), func(path string) bool { return plan.Uses(k.Facts, path) }) {
-		for _, n := range k.Facts.Needed {
-			if !slices.Contains(out, n.Name) {
-				out = append(out, n.Name)
-			}
-		}
-	}
-	return out
-}
-
-// chain is what lies in a lineage's file.
-func (k *Keeper) chain(l *Lineage, algorithm string) (certs.Chain, error) {
-	path := k.Path(l, algorithm)
-	data, err := k.M.ReadFile(path)
-	if err != nil {
-		return certs.Chain{}, err
-	}
-	b, err := certs.Read(path, data)
-	if err != nil {
-		return certs.Chain{}, err
-	}
-	chains, err := b.Chains(nil)
-	if err != nil || len(chains) != 1 {
-		return certs.Chain{}, fmt.Errorf("%s holds no chain: %w", path, errors.Join(err, certs.ErrNoCert))
-	}
-	return chains[0], nil
-}
-
 // owners are the names of TLSA records for host names, with what is published.
 func (k *Keeper) owners(ctx context.Context, names []string) (out []publish.Owner) {
 	for _, name := range names {
-		if strings.HasPrefix(name, "*.") {
-			continue // no MX record names it
-		}
 		o := k.owner(ctx, name)
 		if !slices.ContainsFunc(out, func(known publish.Owner) bool { return known.Name == o.Name }) {
 			out = append(out, o) // two names can be aliases of one

@@ -245,6 +245,7 @@ func TestRollOverNeedsRecords(t *testing.T) {
 	if err := d.keeper.RollOver(ctx, d.l, false); err == nil || !strings.Contains(err.Error(), "is not published for "+owner) {
 		t.Errorf("without a record: %v", err)
 	}
+	d.show(t, target)
 	d.Break(true)
 	if err := d.keeper.RollOver(ctx, d.l, false); err == nil || !strings.Contains(err.Error(), "could not be verified") {
 		t.Errorf("forged: %v", err)

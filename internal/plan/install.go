@@ -34,6 +34,11 @@ func Install(f *detect.Facts, staged, target string) (*Plan, error) {
 		a.Contents = append(a.Contents, certs.Describe(cert))
 	}
 	b.assemble(target, a)
+	for path := range f.PEM {
+		if f.Leads(path, target) {
+			b.served[path] = b.served[target]
+		}
+	}
 	if Uses(f, target) {
 		b.checks()
 	}
@@ -47,11 +52,12 @@ func Present(f *detect.Facts) []Check {
 	return b.p.Checks
 }
 
-// Uses says whether a listener of Postfix shows what is in the file.
+// Uses says whether a listener of Postfix shows what is in the file, by its path
+// or by a symbolic link.
 func Uses(f *detect.Facts, path string) bool {
 	return slices.ContainsFunc(f.Listeners, func(l detect.Listener) bool {
 		groups, _ := f.CertificateFiles(&l.Service, "smtpd_tls_")
-		return slices.Contains(slices.Concat(groups...), path)
+		return slices.ContainsFunc(slices.Concat(groups...), func(shown string) bool { return f.Leads(shown, path) })
 	})
 }
 

@@ -476,6 +476,25 @@ func TestStaleCopy(t *testing.T) {
 	}
 }
 
+// TestLink: a link that leads over what a client renews is used where it lies.
+func TestLink(t *testing.T) {
+	files := tree(t, ageing, stockMaster)
+	const live, here = "/etc/letsencrypt/live/mx.example.org/", "/etc/postfix/ssl/"
+	files[live+"fullchain.pem"], files[live+"privkey.pem"] = issued["rsa"].Cert+ca.IntermediatePEM, issued["rsa"].Key
+	files[here+"README"] = ""
+	m := lab.Machine(t, "3.7.11", files)
+	for _, name := range []string{"fullchain.pem", "privkey.pem"} {
+		if err := os.Symlink(m.Root+live+name, m.Root+here+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, _ := build(t, m, "cert="+here+"fullchain.pem", "key="+here+"privkey.pem")
+	main := maincf.Parse(after(p, plan.MainCF))
+	if e, _ := main.Get("smtpd_tls_chain_files"); e.Value != here+"privkey.pem, "+here+"fullchain.pem" || slices.ContainsFunc(p.Risks, func(r plan.Risk) bool { return r.Name == plan.RiskStaleCopy }) {
+		t.Errorf("%s %+v", e.Value, p.Risks)
+	}
+}
+
 // TestAnyUser: who cannot read the key gets a plan all the same, which says
 // that the match is proved later.
 func TestAnyUser(t *testing.T) {

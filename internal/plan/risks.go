@@ -173,7 +173,7 @@ func (b *builder) staleRisk(c certs.Facts, from []string) {
 			continue
 		}
 		way := "--cert with that path follows it"
-		if slices.Contains(from, d.Chain) { // in another order than Postfix wants
+		if slices.ContainsFunc(from, func(p string) bool { return b.f.Leads(p, d.Chain) }) { // in another order than Postfix wants
 			way = "let its deploy hook run postseal apply --yes --accept-risk " + RiskStaleCopy
 		}
 		b.risk(RiskStaleCopy, "%s renews %s. Postfix would read a copy, and go on showing the old one after a renewal: %s", d.Owner, d.Chain, way)

@@ -225,6 +225,14 @@ func (s *Session) With(f *detect.Facts) *Session {
 	return &t
 }
 
+// Seen is the session with what a later one saw of the server: a wizard got a
+// certificate meanwhile, and keeps its answers.
+func (s *Session) Seen(later *Session) *Session {
+	t := *s
+	t.Facts, t.issued = later.Facts, later.issued
+	return &t
+}
+
 // Inspect looks at the files that the answers name.
 func (s *Session) Inspect(a *ask.Answers) {
 	m := host.ReadOnly{Reader: s.Machine}

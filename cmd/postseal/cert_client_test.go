@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"postseal/internal/apply"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/lab"
+	"postseal/internal/session"
+)
+
+// stubborn is a machine that does not let go of files, or where somebody presses
+// Ctrl-C while Postfix is reloaded.
+type stubborn struct {
+	*host.Fake
+	keep    bool
+	press   func()
+	reloads []string // what the present key was at each reload
+}
+
+const presentKey = "/etc/postseal/certs/client/client.pem"
+
+func (s *stubborn) Remove(path string) error {
+	if s.keep {
+		return errors.New("no")
+	}
+	return s.Fake.Remove(path)
+}
+
+func (s *stubborn) Act(ctx context.Context, name string, args ...string) (host.Output, error) {
+	data, err := s.ReadFile(presentKey)
+	if err != nil {
+		return host.Output{}, err
+	}
+	s.reloads = append(s.reloads, string(data))
+	if s.press != nil {
+		s.press()
+	}
+	if ctx.Err() != nil {
+		return host.Output{}, fmt.Errorf("running %s %s: %w", name, strings.Join(args, " "), ctx.Err())
+	}
+	return host.Output{}, nil
+}
+
+// switching is a server with two keys to send with.
+func switching(t *testing.T) (*app, *stubborn, *bytes.Buffer) {
+	t.Helper()
+	s := &stubborn{Fake: lab.Machine(t, "3.7.11", map[string]string{"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp unix - - n - - smtp\n"})}
+	var out bytes.Buffer
+	a := &app{ctx: context.Background(), machine: &host.Recorder{Machine: s}, out: &out, err: &bytes.Buffer{}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
+	for range 2 {
+		if err := a.certClientNew(false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out.Reset()
+	return a, s, &out
+}
+
+// TestSwitchLeavesNext: a key that is in use is no failure, whatever is left.
+func TestSwitchLeavesNext(t *testing.T) {
+	a, s, out := switching(t)
+	s.keep = true
+	err := a.certClientNew(true)
+	if exitCode(a.ctx, err) != exitDone || !strings.Contains(out.String(), "In use now") || !strings.Contains(out.String(), "rm /etc/postseal/certs/client/client.next.pem") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestSwitchInterrupted: Ctrl-C during the reload puts the key from before back,
+// and Postfix reads it again.
+func TestSwitchInterrupted(t *testing.T) {
+	a, s, out := switching(t)
+	before, err := s.ReadFile(presentKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.ctx, s.press = context.WithCancel(a.ctx)
+	err = a.certClientNew(true)
+	after, _ := s.ReadFile(presentKey)
+	if !errors.Is(err, apply.ErrRolledBack) || !bytes.Equal(before, after) || len(s.reloads) != 2 || s.reloads[1] != string(before) || slices.Contains(s.reloads[:1], string(before)) {
+		t.Errorf("%v, %d reloads\n%s", err, len(s.reloads), out)
+	}
+}
+
+// TestSwitchWithoutPresent: a key that is gone is told of, with what to type.
+func TestSwitchWithoutPresent(t *testing.T) {
+	a, s, _ := switching(t)
+	if err := s.Fake.Remove(presentKey); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.certClientNew(true); err == nil || !strings.Contains(hint.Of(err), "mv /etc/postseal/certs/client/client.next.pem "+presentKey) {
+		t.Errorf("%v, hint %q", err, hint.Of(err))
+	}
+}
