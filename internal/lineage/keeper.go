@@ -239,7 +239,7 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 	if err != nil {
 		return err
 	}
-	if _, err := c.Obtain(ctx, acme.Order{Names: l.Names, Key: key, BothUses: l.BothUses}, s, k.tell); err != nil && !(bound != nil && refusedByCAA(err)) {
+	if _, err := c.Obtain(ctx, acme.Order{Names: l.Names, Key: key, BothUses: l.BothUses}, s, k.tell); err != nil && (bound == nil || !refusedByCAA(err)) {
 		return fmt.Errorf("rehearsing: %w", err)
 	}
 	return nil
