@@ -3,26 +3,21 @@ package lineage
 import (
 	"context"
 	"crypto"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"postseal/certs"
 	"postseal/certs/acme"
-	"postseal/certs/acme/legodns"
 	"postseal/certs/authority"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
-	"postseal/internal/interview"
 	"postseal/internal/plan"
-	"postseal/internal/rehearse"
 )
 
 // Keeper obtains and renews.
@@ -53,12 +48,6 @@ type Keeper struct {
 	early bool // a compromised key is worse than records that do not match
 }
 
-// Terms are what a new account needs.
-type Terms struct {
-	Accept bool
-	EAB    *acme.EAB
-}
-
 // tell passes on what happens with the CA.
 func (k *Keeper) tell(e acme.Event) {
 	step := apply.Event{Step: strings.TrimSpace(string(e.Phase) + " " + e.Name), State: apply.Done, Text: e.Text}
@@ -76,118 +65,6 @@ func (k *Keeper) tell(e acme.Event) {
 	if k.Step != nil {
 		k.Step(step)
 	}
-}
-
-// Terms reads what a new account needs. accept says that a person accepted the
-// terms of service.
-func (k *Keeper) Terms(d interview.OrderDecisions, accept bool) (Terms, error) {
-	t := Terms{Accept: accept}
-	if d.EABKID == "" {
-		return t, nil
-	}
-	mac, err := acme.ReadSecret(d.EABHMACFile)
-	if err != nil {
-		return t, hint.Wrap(fmt.Errorf("--eab-hmac-file: %w", err), hint.Of(err))
-	}
-	t.EAB = &acme.EAB{KID: d.EABKID, HMAC: strings.TrimSpace(mac)}
-	return t, nil
-}
-
-// Meta is what the lineage's CA says of itself.
-func (k *Keeper) Meta(ctx context.Context, l *Lineage) (acme.Meta, error) {
-	a, err := acme.NewAccount(l.Server, "") // a directory is read without one
-	if err != nil {
-		return acme.Meta{}, err
-	}
-	c, err := k.connect(l, a)
-	if err != nil {
-		return acme.Meta{}, err
-	}
-	defer c.Close()
-	return c.Meta(ctx)
-}
-
-// connect makes a client for an account.
-func (k *Keeper) connect(l *Lineage, a *acme.Account) (*acme.Client, error) {
-	var roots *x509.CertPool
-	if l.CAFile != "" {
-		data, err := k.M.ReadFile(l.CAFile)
-		if err != nil {
-			return nil, hint.Wrap(fmt.Errorf("reading the CA's own certificate: %w", err), "--acme-ca-file names it")
-		}
-		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(data) {
-			return nil, hint.New(l.CAFile+" holds no certificate", "--acme-ca-file names a PEM file with the CA's root")
-		}
-	}
-	return acme.New(acme.Options{Directory: l.Server, Roots: roots, Account: a, Poll: k.Poll})
-}
-
-// client makes a client with the lineage's account, which is registered and
-// stored if it is new.
-func (k *Keeper) client(ctx context.Context, l *Lineage, t Terms) (*acme.Client, acme.Meta, error) {
-	a, err := k.account(l)
-	if err != nil {
-		return nil, acme.Meta{}, err
-	}
-	c, err := k.connect(l, a)
-	if err != nil {
-		return nil, acme.Meta{}, err
-	}
-	m, err := c.Meta(ctx)
-	if err != nil {
-		return nil, m, err
-	}
-	if a.URL == "" {
-		if m.EAB && t.EAB == nil {
-			return nil, m, hint.New("this CA wants a new account to be bound to one at its web page", "get a key ID and a key there, then --eab-kid ID --eab-hmac-file FILE")
-		}
-		if err := c.Register(ctx, t.Accept, t.EAB); err != nil {
-			return nil, m, err
-		}
-		if err := k.keep(a, l.Server); err != nil {
-			return nil, m, err
-		}
-	}
-	return c, m, nil
-}
-
-// solver makes the solver of a challenge.
-func (k *Keeper) solver(ctx context.Context, c Challenge) (acme.Solver, error) {
-	inDNS := func(p acme.DNSProvider) acme.Solver {
-		return acme.DNS{Provider: p, Resolvers: k.Facts.Resolver.Servers}
-	}
-	switch c.Kind {
-	case interview.ProofHTTP:
-		return acme.HTTP{Addr: c.Listen}, nil
-	case interview.ProofWebroot:
-		return acme.Webroot{Dir: c.Webroot}, nil
-	case interview.ProofTLS:
-		return acme.TLSALPN{Addr: c.Listen}, nil
-	case interview.ProofByHand:
-		if k.ByHand == nil {
-			return nil, hint.New("the record is made by hand, and nobody is there", "run postseal cert obtain on a terminal")
-		}
-		return inDNS(k.ByHand), nil
-	case interview.ProofProgram:
-		return inDNS(acme.Exec{Program: c.Program}), nil
-	case interview.ProofProvider:
-		p, err := legodns.New(ctx, c.Provider.Code, c.Provider.Values, c.Provider.Files)
-		if err != nil {
-			return nil, err
-		}
-		return inDNS(p), nil
-	case interview.ProofUpdate:
-		p := acme.RFC2136{Server: c.Update.Server, Zone: c.Update.Zone, Key: c.Update.Key, Algorithm: c.Update.Algorithm}
-		if c.Update.SecretFile != "" {
-			secret, err := acme.ReadSecret(c.Update.SecretFile)
-			if err != nil {
-				return nil, hint.Wrap(fmt.Errorf("--tsig-secret-file: %w", err), hint.Of(err))
-			}
-			p.Secret = strings.TrimSpace(secret)
-		}
-		return inDNS(p), nil
-	}
-	return nil, hint.New(fmt.Sprintf("%.40q is no kind of challenge", c.Kind), "postseal questions challenge explains them")
 }
 
 // Obtain gets the certificates of a lineage, one for each kind of key, and puts
@@ -371,33 +248,6 @@ func (k *Keeper) there(path string) (certs.Chain, error) {
 	return chains[0], nil
 }
 
-// reloadTime bounds what others do to take a new certificate.
-const reloadTime = time.Minute
-
-// reload tells who else uses a certificate that there is a new one.
-func (k *Keeper) reload(ctx context.Context, l *Lineage, file string) error {
-	if l.AlsoReload == "" {
-		return nil
-	}
-	command := []string{l.AlsoReload, file}
-	if l.AlsoReload == interview.ReloadDovecot {
-		command = []string{"doveadm", "reload"}
-	}
-	ctx, cancel := context.WithTimeout(ctx, reloadTime)
-	defer cancel()
-	o, err := k.M.Act(ctx, command[0], command[1:]...)
-	if err == nil && o.Code != 0 {
-		err = fmt.Errorf("it ended with %d: %.300s", o.Code, strings.TrimSpace(o.Stderr))
-	}
-	if err != nil {
-		return hint.Wrap(fmt.Errorf("the certificate is in place, but %s did not take it: %w", command[0], err), "run it by hand: "+strings.Join(command, " "))
-	}
-	if k.Step != nil {
-		k.Step(apply.Event{Step: strings.Join(command, " "), State: apply.Done})
-	}
-	return nil
-}
-
 // counted remembers an order that counts against the CA's limits, and returns
 // why it failed.
 func (k *Keeper) counted(l *Lineage, renewal bool, failed error) error {
@@ -417,48 +267,4 @@ func (k *Keeper) counted(l *Lineage, renewal bool, failed error) error {
 	a := attempt{When: k.M.Now(), Names: l.Names, Signed: signed, Renewal: renewal}
 	_ = k.remember(l.Server, a) // a certificate is worth more than the count
 	return failed
-}
-
-// ErrRefused is why a certificate was not put in place, or not even ordered.
-var ErrRefused = errors.New("the new certificate was not put in place")
-
-// install judges a new chain, tries it on a private Postfix, puts it in place,
-// and, if Postfix shows the file, proves that it is served.
-func (k *Keeper) install(ctx context.Context, l *Lineage, c certs.Chain, target string) error {
-	text, err := c.PEM()
-	if err != nil {
-		return err
-	}
-	if err := k.guard(ctx, l, c, target); err != nil && !k.early {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
-	}
-	dir := filepath.Join(k.StateDir, "staging")
-	if err := k.folder(dir); err != nil {
-		return err
-	}
-	staged := filepath.Join(dir, filepath.Base(filepath.Dir(target))+"-"+filepath.Base(target))
-	if err := k.M.Replace(staged, text, 0o600); err != nil {
-		return err
-	}
-	defer func() { _ = k.M.Remove(staged) }()
-	if k.Facts.Root && k.Facts.Config.Version.Known() {
-		shown, err := rehearse.Load(ctx, staged)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrRefused, err)
-		}
-		if shown != c.Facts(nil).Fingerprint {
-			return fmt.Errorf("%w: a private Postfix shows another certificate with it", ErrRefused)
-		}
-	}
-	f := k.Facts.Clone() // all anew: what stands beside the target may have been renewed a moment ago
-	seen := append(slices.Collect(maps.Keys(f.PEM)), staged, target)
-	clear(f.PEM)
-	f.Inspect(k.M, seen)
-	p, err := plan.Install(f, staged, target)
-	if err != nil {
-		return err
-	}
-	o := apply.Options{Kind: "renew", StateDir: k.StateDir, LogPath: k.LogPath, Journal: k.Facts.Log.Journal, Events: k.Step, ProveTime: k.ProveTime}
-	_, err = apply.Run(ctx, k.M, p, o)
-	return err
 }

@@ -1,0 +1,91 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postseal/internal/hint"
+	"postseal/internal/plan"
+)
+
+// revertTime bounds a rollback, which goes on even if the run was cancelled.
+const revertTime = 3 * time.Minute
+
+// rollBack puts the old bytes back, reloads, and proves that everything is as
+// it was.
+func (t *transaction) rollBack(ctx context.Context, failure error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revertTime)
+	defer cancel()
+	t.Failure = failure.Error()
+	if t.phase(Reverting) != nil {
+		t.dropNew()            // makes room
+		_ = t.phase(Reverting) // a full disc must not keep the old bytes from coming back
+	}
+	if err := t.restore(ctx); err != nil {
+		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
+		if t.Restored {
+			_ = t.phase(Reverting) // for history; the error says it too
+			return hint.Wrap(err, "every file is as it was, and the backups stay in "+t.store.backups(t.ID)+"; postseal undo tries the rest again")
+		}
+		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; postseal undo tries again")
+	}
+	t.Restored = false // rolled back says it
+	if err := t.finish(RolledBack); err != nil {
+		t.event(Event{Step: "write the receipt", State: Noted, Text: err.Error()})
+	}
+	return hint.Wrap(fmt.Errorf("%w: %w", ErrRolledBack, failure), hint.Of(failure))
+}
+
+// restore writes the old contents over the new ones, last first. Where one
+// cannot be put back it stops, for what comes before is what the file refers
+// to: a main.cf that stays needs the chain file that it names.
+func (t *transaction) restore(ctx context.Context) error {
+	done := t.step("put the old files back")
+	t.dropNew()                          // frees room, should the disc be full
+	net, _ := Waiting(t.m, t.o.StateDir) // whatever it says, the old bytes come back
+	var all []error
+	for i := t.touched - 1; i >= 0; i-- {
+		e := t.Entries[i]
+		now, err := t.digest(e.Path)
+		switch {
+		case err != nil || now == e.Before && !e.New:
+		case now != e.Before && now != e.After && now != "":
+			err = t.restoreEdited(i, net)
+		default:
+			err = t.put(i, e.New, t.old[i])
+		}
+		all = append(all, err)
+		if err != nil && e.Kind != plan.Answers {
+			break
+		}
+	}
+	err := done(errors.Join(all...))
+	t.Restored = err == nil
+	if err == nil && !t.FilesOnly {
+		err = t.reloadAndCompare(ctx)
+	}
+	return err
+}
+
+// restoreEdited puts back a file that somebody else has edited meanwhile.
+func (t *transaction) restoreEdited(i int, net *Unconfirmed) error {
+	e := t.Entries[i]
+	now, err := t.m.ReadFile(e.Path)
+	if err != nil {
+		return err
+	}
+	written := t.new[i]
+	if net != nil && net.Run == t.ID {
+		written = net.Written[e.Path]
+	}
+	content, aside := e.without(t.old[i], written, now)
+	t.noteEdit(e, t.ID, aside)
+	if aside {
+		if err := t.place(e.aside(t.ID), now); err != nil {
+			return err
+		}
+	}
+	return t.place(e, content)
+}

@@ -1,0 +1,274 @@
+package rehearse
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/detect"
+	"postseal/internal/plan"
+	"postseal/internal/postfix"
+	"postseal/internal/probe"
+)
+
+// client is one kind of client.
+type client struct {
+	name, text string
+	// run shakes hands, and says what should come of it; "" if nothing in
+	// particular should.
+	run func(ctx context.Context) (got, want string)
+}
+
+// clients are the clients that make sense at this listener.
+func (l *listener) clients() []client {
+	if l.check.Mode == plan.GreetOnly {
+		return []client{{"greeting", "a client without TLS, where TLS is off", func(ctx context.Context) (string, string) {
+			if _, err := probe.Greet(ctx, l.target(), probe.Options{}); err != nil {
+				return failure(err), "a greeting"
+			}
+			return "greets, without TLS", ""
+		}}}
+	}
+	out := []client{
+		{"modern", "a client of today", func(ctx context.Context) (string, string) {
+			return l.meet(ctx, probe.Options{ServerName: l.config.Text(nil, "myhostname")})
+		}},
+		{"no SNI", "a client that names no server", func(ctx context.Context) (string, string) {
+			return l.meet(ctx, probe.Options{})
+		}},
+		{"other SNI", "a client that names another server", func(ctx context.Context) (string, string) {
+			return l.meet(ctx, probe.Options{ServerName: "elsewhere.invalid"})
+		}},
+		{"TLS 1.0/1.1", "a client of before 2008", l.old},
+		{"anonymous", "a client that wants no certificate", l.anonymous},
+		{"old suites", "a client that has only suites that are excluded", l.oldSuites},
+		{"aborts", "a client that leaves in the middle of a handshake", l.aborted},
+		{"slow", "a client that sends its hello in pieces", func(ctx context.Context) (string, string) {
+			return l.meet(ctx, probe.Options{Dial: slowly(150 * time.Millisecond)})
+		}},
+	}
+	if l.check.Floor != "TLSv1.3" {
+		for _, kind := range []string{"RSA", "ECDSA"} {
+			out = append(out, client{"TLS 1.2 " + kind, "a TLS 1.2 client that takes " + kind + " only", func(ctx context.Context) (string, string) {
+				return l.kind(ctx, kind)
+			}})
+		}
+	} else {
+		out = append(out, client{"TLS 1.2", "a client that has no TLS 1.3", func(ctx context.Context) (string, string) {
+			return l.below(ctx, tls.VersionTLS12, tls.VersionTLS12)
+		}})
+	}
+	if len(l.suites()) == 0 {
+		out = slices.DeleteFunc(out, func(c client) bool { return c.name == "old suites" })
+	}
+	return out
+}
+
+// target is the twin. Behind a postscreen it is the smtpd that has to be
+// greeted by the proxy protocol, or not.
+func (l *listener) target() probe.Target {
+	return probe.Target{Addr: l.port.Addr, Implicit: l.check.Mode == plan.Implicit, Proxy: l.config.Text(&l.service, "smtpd_upstream_proxy_protocol") != ""}
+}
+
+// meet shakes hands, and compares what is seen with what is promised.
+func (l *listener) meet(ctx context.Context, o probe.Options) (got, want string) {
+	r, err := probe.Handshake(ctx, l.target(), o)
+	var e *probe.Error
+	if errors.As(err, &e) && l.demands() && (e.Stage == probe.Inside ||
+		e.Stage == probe.Greeting && l.check.Mode == plan.Implicit && strings.Contains(err.Error(), "client certificate")) {
+		return "asked for a client certificate, and hung up on without one", ""
+	}
+	if err != nil {
+		return failure(err), "a handshake"
+	}
+	return l.compare(r, o.ServerName)
+}
+
+// compare sets what a client got against what is promised. Where a table has
+// certificates by name, a client that names one may get another certificate.
+func (l *listener) compare(r probe.Result, named string) (got, want string) {
+	kind := algorithm(r)
+	got = agreed(r) + ", " + kind + " certificate"
+	if leaf := r.Certs[0]; len(leaf.DNSNames) > 0 {
+		got += " of " + leaf.DNSNames[0]
+	}
+	byName := named != "" && l.config.Text(&l.service, "tls_server_sni_maps") != ""
+	if promised := l.check.Serves; len(promised) > 0 && !byName && promised[kind] != r.Fingerprint() {
+		return got, wantCertificate + ": " + strings.Join(slices.Sorted(maps.Keys(promised)), " and ")
+	}
+	if r.AsksCertificate != l.asks() {
+		if r.AsksCertificate {
+			return got + ", asks for a client certificate", wantUnasked
+		}
+		return got, wantAsked
+	}
+	if r.AsksCertificate {
+		got += ", asks for a client certificate"
+	}
+	return got, ""
+}
+
+// agreed says in short what was agreed: with TLS 1.3 the group tells more than
+// the suite.
+func agreed(r probe.Result) string {
+	if r.Version == "TLS 1.3" && r.Group != "" {
+		return r.Version + " " + r.Group
+	}
+	return r.Version + " " + strings.Replace(strings.TrimPrefix(r.Suite, "TLS_"), "_WITH_", "_", 1)
+}
+
+// asks says whether a client is asked for a certificate (postconf(5),
+// smtpd_tls_ask_ccert, smtpd_tls_req_ccert).
+func (l *listener) asks() bool {
+	return l.config.Bool(&l.service, "smtpd_tls_ask_ccert") || l.demands()
+}
+
+// demands says whether a client must have a certificate: only where TLS is
+// demanded too.
+func (l *listener) demands() bool {
+	if !l.config.Bool(&l.service, "smtpd_tls_req_ccert") {
+		return false
+	}
+	return l.mandatory()
+}
+
+// mandatory says whether the mandatory parameters count at this listener.
+func (l *listener) mandatory() bool {
+	return detect.ServerLevel(func(name string) string { return l.config.Text(&l.service, name) }) == "encrypt"
+}
+
+// kind is a TLS 1.2 client that takes one kind of certificate only.
+func (l *listener) kind(ctx context.Context, kind string) (got, want string) {
+	o := probe.Options{Algorithm: kind, MinVersion: tls.VersionTLS12}
+	if l.check.Serves[kind] != "" || len(l.check.Serves) == 0 {
+		if len(l.check.Serves) > 0 {
+			return l.meet(ctx, o)
+		}
+		r, err := probe.Handshake(ctx, l.target(), o)
+		if err != nil {
+			return failure(err), ""
+		}
+		return agreed(r), ""
+	}
+	r, err := probe.Handshake(ctx, l.target(), o)
+	if err != nil {
+		return "refused: there is no " + kind + " certificate", ""
+	}
+	if l.check.Serves[algorithm(r)] != "" { // Ed25519 has the suites of ECDSA (RFC 8422, section 5.10)
+		return l.compare(r, "")
+	}
+	return agreed(r) + ", " + algorithm(r) + " certificate", wantCertificate + ", which is not of " + kind
+}
+
+// old is a client that has TLS 1.0 and 1.1 only.
+func (l *listener) old(ctx context.Context) (got, want string) {
+	return l.below(ctx, tls.VersionTLS10, tls.VersionTLS11)
+}
+
+// below is a client that has only versions of before a floor.
+func (l *listener) below(ctx context.Context, lowest, highest uint16) (got, want string) {
+	r, err := probe.Handshake(ctx, l.target(), probe.Options{MinVersion: lowest, MaxVersion: highest})
+	floor, _ := postfix.ParseFloor(">="+l.check.Floor, postfix.V(3, 6, 0))
+	refuse := floor == postfix.TLSv12 || floor == postfix.TLSv13
+	switch {
+	case err != nil && refuse:
+		return "refused, as intended", ""
+	case err != nil:
+		return failure(err), ""
+	case refuse:
+		return agreed(r), wantFloor + " " + l.check.Floor
+	}
+	return agreed(r), ""
+}
+
+// anonymous is a client that offers suites without a certificate only.
+func (l *listener) anonymous(ctx context.Context) (got, want string) {
+	taken, err := probe.Anonymous(ctx, l.target(), probe.Options{})
+	excluded := slices.Contains(l.check.Excludes, "aNULL")
+	switch {
+	case err != nil:
+		return failure(err), "an answer to its hello"
+	case taken && excluded:
+		return "taken, without any certificate", wantExcluded + " aNULL"
+	case taken:
+		return "taken, without any certificate", ""
+	case excluded:
+		return "refused, as intended", ""
+	}
+	return "refused", ""
+}
+
+// suites are the classes of suites that must not be taken, but for those without
+// a certificate, which have a client of their own.
+func (l *listener) suites() []string {
+	return slices.DeleteFunc(slices.Clone(l.check.Excludes), func(class string) bool { return class == "aNULL" || !probe.Known(class) })
+}
+
+// oldSuites is a client that offers what is excluded only. The one that is taken
+// tells which class is not.
+func (l *listener) oldSuites(ctx context.Context) (got, want string) {
+	classes := l.suites()
+	taken, suite, err := probe.Offer(ctx, l.target(), probe.Options{}, classes...)
+	switch {
+	case err != nil:
+		return failure(err), "an answer to its hello"
+	case taken:
+		in := slices.DeleteFunc(slices.Clone(classes), func(class string) bool { return !suite.In(class) })
+		return "taken, with " + suite.OpenSSL, wantExcluded + " " + strings.Join(in, ", ")
+	}
+	return "refused, as intended", ""
+}
+
+// aborted leaves in the middle of a handshake, and sees whether the next client
+// is served.
+func (l *listener) aborted(ctx context.Context) (got, want string) {
+	if err := probe.Abort(ctx, l.target(), probe.Options{}); err != nil {
+		return failure(err), "STARTTLS"
+	}
+	if got, want := l.meet(ctx, probe.Options{}); want != "" {
+		return "the next client: " + got, want
+	}
+	return "the next client is served", ""
+}
+
+const noHandshake = "no handshake"
+
+// failure says in words how a conversation failed. What the server said is
+// quoted.
+func failure(err error) string {
+	var e *probe.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	switch e.Stage {
+	case probe.Connecting, probe.Greeting:
+		if errors.Is(e.Err, os.ErrDeadlineExceeded) || errors.Is(e.Err, context.Canceled) {
+			return "no greeting"
+		}
+		return fmt.Sprintf("no greeting: %v", e.Err)
+	case probe.STARTTLS:
+		if errors.Is(e.Err, probe.ErrNotOffered) {
+			return "STARTTLS is not offered"
+		}
+		return fmt.Sprintf("STARTTLS is refused: %v", e.Err)
+	case probe.Handshaking:
+		return fmt.Sprintf("%s: %v", noHandshake, e.Err)
+	}
+	return fmt.Sprintf("%s: %v", e.Stage, e.Err)
+}
+
+func algorithm(r probe.Result) string {
+	switch r.Certs[0].PublicKeyAlgorithm.String() {
+	case "RSA":
+		return "RSA"
+	case "ECDSA":
+		return "ECDSA"
+	}
+	return "Ed25519"
+}
