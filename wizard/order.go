@@ -242,19 +242,12 @@ func placeOrder(ctx context.Context, k *lineage.Keeper, d interview.OrderDecisio
 		}
 		k.Step = step
 	}
-	release, err := k.Lock()
+	order, release, err := k.Begin(d, accepted)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = release() }()
-	known, err := k.All()
-	if err != nil {
-		return err
-	}
-	*l = *lineage.From(d, known)
-	if err := l.Accept(accepted); err != nil {
-		return err
-	}
+	*l = *order
 	return k.Obtain(ctx, l, terms)
 }
 

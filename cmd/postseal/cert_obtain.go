@@ -95,19 +95,14 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 	if !s.Facts.Root {
 		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert obtain ...")
 	}
-	release, err := k.Lock()
+	if err := new(lineage.Lineage).Accept(o.risks); err != nil {
+		return usageError{err}
+	}
+	l, release, err := k.Begin(d, o.risks)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = release() }()
-	known, err := k.All()
-	if err != nil {
-		return err
-	}
-	l := lineage.From(d, known)
-	if err := l.Accept(o.risks); err != nil {
-		return usageError{err}
-	}
 	if d.Challenge == interview.ProofByHand {
 		if !a.onTerminal() || a.json {
 			return usageError{hint.New("a record made by hand needs a person at a terminal", "run it on one and without --json, or choose another --challenge")}

@@ -16,6 +16,7 @@ import (
 	"postseal/certs/authority"
 	"postseal/internal/hint"
 	"postseal/internal/host"
+	"postseal/internal/interview"
 )
 
 // Store is where lineages and accounts are kept.
@@ -45,6 +46,23 @@ func (s Store) Lock() (release func() error, err error) {
 		return nil, hint.Wrap(fmt.Errorf("another postseal gets or renews certificates: %w", err), "wait until it has ended, and run this again")
 	}
 	return release, err
+}
+
+// Begin holds the lock for an order, and makes its lineage of the answers and of
+// what is known, with the risks that are accepted by name. release ends it.
+func (s Store) Begin(d interview.OrderDecisions, risks []string) (l *Lineage, release func() error, err error) {
+	if release, err = s.Lock(); err != nil {
+		return nil, nil, err
+	}
+	known, err := s.All()
+	if err == nil {
+		l = From(d, known)
+		err = l.Accept(risks)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, release())
+	}
+	return l, release, nil
 }
 
 // Save writes a lineage.
