@@ -88,6 +88,28 @@ func TestRenewalCut(t *testing.T) {
 	}
 }
 
+// TestRenewalTried kills a renewal while it tries the new certificate on a
+// private Postfix: of that nothing may stay.
+func TestRenewalTried(t *testing.T) {
+	t.Parallel()
+	b := renewer(t)
+	for n := 60; n < 100; n += 8 {
+		b.back(t, "start")
+		old := b.chain(t)
+		r := b.strike(kill, n, program, "cert", "renew", "--force")
+		if !strings.Contains(r.hit, "/postseal-rehearse-") {
+			continue
+		}
+		err := b.renewed(t, r, old, false)
+		tally.add("renewal killed while it tries", err == nil)
+		if err != nil {
+			t.Errorf("kill %d (%s), exit code %d: %v\n%s", n, r.hit, r.code, err, indent(r.out))
+		}
+		return
+	}
+	t.Error("it was never struck there")
+}
+
 // TestRenewal strikes at the changes of a renewal, each of which takes a while:
 // the chain file is the old one or a whole new one, and Postfix serves with it.
 func TestRenewal(t *testing.T) {

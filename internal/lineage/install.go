@@ -68,7 +68,7 @@ func (k *Keeper) install(ctx context.Context, l *Lineage, c certs.Chain, target 
 	}
 	defer func() { _ = k.M.Remove(staged) }()
 	if k.Facts.Root && k.Facts.Config.Version.Known() {
-		shown, err := rehearse.Load(ctx, staged)
+		shown, err := rehearse.Load(ctx, staged, rehearse.Options{Guard: k.Guard})
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}

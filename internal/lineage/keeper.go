@@ -27,6 +27,8 @@ type Keeper struct {
 	Facts *detect.Facts
 	// LogPath is Postfix's log; empty if it cannot be read.
 	LogPath string
+	// Guard is as in rehearse.Options.
+	Guard []string
 	// Step hears of each step, with the CA and here; it may be nil and must not
 	// block.
 	Step func(apply.Event)

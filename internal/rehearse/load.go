@@ -12,8 +12,8 @@ import (
 // Load starts a private smtpd with a chain file, and returns the SHA-256 of
 // the leaf that it shows. A file that Postfix refuses is an error with its own
 // words. It needs root; the file must be readable by root alone.
-func Load(ctx context.Context, path string) (fingerprint string, err error) {
-	dir, remove, err := Options{}.place()
+func Load(ctx context.Context, path string, o Options) (fingerprint string, err error) {
+	dir, remove, err := o.place()
 	if err != nil {
 		return "", fmt.Errorf("trying %s: %w", path, err)
 	}

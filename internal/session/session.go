@@ -262,7 +262,7 @@ func (s *Session) Plan(a *ask.Answers) (*plan.Plan, error) {
 
 // Keeper keeps the certificates of this server.
 func (s *Session) Keeper() *lineage.Keeper {
-	return &lineage.Keeper{Store: lineage.Store{M: s.Machine, StateDir: s.StateDir, CertsDir: s.CertsDir}, Facts: s.Facts, LogPath: s.Facts.Log.Path}
+	return &lineage.Keeper{Store: lineage.Store{M: s.Machine, StateDir: s.StateDir, CertsDir: s.CertsDir}, Facts: s.Facts, LogPath: s.Facts.Log.Path, Guard: s.Guard}
 }
 
 // Order makes the questions about a new certificate, with what was answered
