@@ -15,13 +15,13 @@ test:
 	@sh .ci/install $(TOOLS)
 	$(GO) test -timeout 20m ./...
 
-## make build        ./postseal, one file without libraries
+## make build        ./postseal, and ./postseal-probe, which only looks from outside; each one file without libraries
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -o postseal ./cmd/postseal
+	CGO_ENABLED=0 $(GO) build -trimpath -o . ./cmd/postseal ./cmd/postseal-probe
 
 ## make install      to /usr/local/bin, with man page, completion, and a timer that is not switched on
 install: build
-	install -D -m 755 postseal $(DESTDIR)/usr/local/bin/postseal
+	install -D -m 755 -t $(DESTDIR)/usr/local/bin postseal postseal-probe
 	install -D -m 644 -t $(DESTDIR)/usr/local/lib/systemd/system templates/postseal-renew.service templates/postseal-renew.timer
 	mkdir -p $(DESTDIR)/usr/local/share/man/man1 && ./postseal man $(DESTDIR)/usr/local/share/man/man1
 	mkdir -p $(DESTDIR)/usr/local/share/bash-completion/completions
@@ -30,7 +30,7 @@ install: build
 ## make uninstall    takes away what make install has put there, and nothing of what postseal made
 uninstall:
 	@[ -n "$(DESTDIR)" ] || ! command -v systemctl >/dev/null || systemctl disable --now postseal-renew.timer
-	rm -f $(DESTDIR)/usr/local/bin/postseal $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.timer
+	rm -f $(DESTDIR)/usr/local/bin/postseal $(DESTDIR)/usr/local/bin/postseal-probe $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.timer
 	rm -f $(DESTDIR)/usr/local/share/man/man1/postseal.1 $(DESTDIR)/usr/local/share/man/man1/postseal-*.1 $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
 
 ## make alldns       ./postseal-alldns: also with the DNS providers that bring many modules with them
@@ -70,9 +70,9 @@ bench:
 	@sh .ci/install postconf
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/report ./internal/rehearse ./wizard ./internal/story
 
-## make bench-probe  postseal probe against sslscan, nmap and testssl, side by side
+## make bench-probe  postseal-probe against sslscan, nmap and testssl, side by side
 bench-probe:
-	@sh .ci/install $(TOOLS) sslscan nmap testssl npm
+	@sh .ci/install $(TOOLS) sslscan nmap testssl time npm
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	npm install --silent --no-audit --no-fund --prefix $$dir/node24 node@24 && \
 	$(GO) test -count=1 -timeout 20m -run 'TestPeers$$|TestMLKEM$$' ./internal/probe -peers -nodes $$dir -v
@@ -103,7 +103,7 @@ versions: build
 	sh internal/lab/versions.sh $(SUITES)
 
 clean:
-	rm -f postseal postseal-alldns
+	rm -f postseal postseal-probe postseal-alldns
 
 help:
 	@sed -n 's/^## //p' Makefile

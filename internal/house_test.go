@@ -36,7 +36,8 @@ var floors = [][]string{
 	{"internal/report"},
 	{"wizard/quiet"},
 	{"wizard"},
-	{"cmd/postseal"},
+	{"cmd/cli"},
+	{"cmd/postseal", "cmd/postseal-probe"},
 	// Tests and pictures stand beside the house.
 	{"internal/lab", "internal/lab/pebble"},
 	{"internal/story"},
@@ -51,7 +52,7 @@ var only = []struct {
 }{
 	{"github.com/charmbracelet/bubbletea", []string{"wizard", "cmd/postseal"}, "what is shown is the wizard's; its init asks the terminal"},
 	{"github.com/charmbracelet/lipgloss", []string{"wizard", "cmd/postseal"}, "styles are the wizard's"},
-	{"github.com/spf13/cobra", []string{"cmd/postseal"}, "the command line is cmd's"},
+	{"github.com/spf13/cobra", []string{"cmd/cli", "cmd/postseal", "cmd/postseal-probe"}, "the command line is cmd's"},
 	{"github.com/go-acme/lego", []string{"certs/acme", "certs/acme/legodns", "internal/lineage", "internal/session", "wizard", "cmd/postseal"}, "ACME is behind certs/acme"},
 	{"github.com/charmbracelet/x/vt", []string{"internal/story"}, "a terminal emulator has no place in the product"},
 	{"pgregory.net/rapid", []string{}, "tests only"},

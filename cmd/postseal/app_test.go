@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/internal/host"
 )
@@ -16,7 +17,7 @@ import (
 func TestAbsolute(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	a := &app{out: io.Discard, err: io.Discard, ctx: context.Background(), machine: &host.Recorder{Machine: host.Local{}}}
+	a := &app{Run: &cli.Run{Out: io.Discard, Err: io.Discard, Ctx: context.Background(), Machine: &host.Recorder{Machine: host.Local{}}}}
 	root := a.root()
 	root.SetArgs([]string{"history", "--state-dir", "state", "--config-dir", "etc/../conf", "--certs-dir", "./certs"})
 	_ = root.Execute() // there is no such instance
@@ -36,10 +37,10 @@ func TestFull(t *testing.T) {
 	defer func() { _ = full.Close() }()
 	for _, args := range [][]string{{"version"}, {"--help"}, {"questions"}} {
 		var said strings.Builder
-		if code := Main(args, nil, full, &said); code != exitFailed || !strings.Contains(said.String(), "no space left") {
+		if code := Main(args, nil, full, &said); code != cli.Failed || !strings.Contains(said.String(), "no space left") {
 			t.Errorf("%q: %d %s", args, code, said.String())
 		}
-		if code := Main(args, nil, io.Discard, &said); code != exitDone {
+		if code := Main(args, nil, io.Discard, &said); code != cli.Done {
 			t.Errorf("%q: %d", args, code)
 		}
 	}
@@ -58,7 +59,7 @@ func TestGone(t *testing.T) {
 	defer func() { _ = w.Close() }()
 	for _, args := range [][]string{{"version"}, {"--help"}, {"questions"}} {
 		var said strings.Builder
-		if code := Main(args, nil, w, &said); code != exitInterrupted || said.Len() > 0 {
+		if code := Main(args, nil, w, &said); code != cli.Interrupted || said.Len() > 0 {
 			t.Errorf("%q: %d %s", args, code, said.String())
 		}
 	}
@@ -74,7 +75,7 @@ func TestHelpful(t *testing.T) {
 		{[]string{"apply", "--confirm-within", "20"}, []string{"write 20s or 10m"}},
 	} {
 		var said strings.Builder
-		if code := Main(c.args, nil, io.Discard, &said); code != exitUsage {
+		if code := Main(c.args, nil, io.Discard, &said); code != cli.Usage {
 			t.Errorf("%q: %d", c.args, code)
 		}
 		for _, want := range c.want {
@@ -90,15 +91,15 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var said strings.Builder
-	a := &app{out: io.Discard, err: &said, ctx: ctx}
-	if code := a.finish(ctx.Err()); code != exitInterrupted || said.String() != "postseal: interrupted\n" {
+	a := &app{Run: &cli.Run{Out: io.Discard, Err: &said, Ctx: ctx}}
+	if code := a.Finish(ctx.Err()); code != cli.Interrupted || said.String() != "postseal: interrupted\n" {
 		t.Errorf("%d %q", code, said.String())
 	}
 }
 
 // TestNobodyToAsk: without a terminal it is said what would have been asked.
 func TestNobodyToAsk(t *testing.T) {
-	a := &app{out: io.Discard}
+	a := &app{Run: &cli.Run{Out: io.Discard}}
 	if err := a.agree("Undo this?", "--yes"); err == nil || !strings.Contains(err.Error(), "no terminal to ask on: Undo this?") || hint.Of(err) != "--yes is yes to that" {
 		t.Errorf("%v, %s", err, hint.Of(err))
 	}
@@ -107,10 +108,10 @@ func TestNobodyToAsk(t *testing.T) {
 // TestPolicyMatrix: a policy cannot be sent at every level, and begins with one.
 func TestPolicyMatrix(t *testing.T) {
 	var said strings.Builder
-	if code := Main([]string{"rehearse", "--destination", "example.com", "--policy", "bogus"}, nil, io.Discard, &said); code != exitUsage || !strings.Contains(said.String(), `"bogus" is no TLS level`) {
+	if code := Main([]string{"rehearse", "--destination", "example.com", "--policy", "bogus"}, nil, io.Discard, &said); code != cli.Usage || !strings.Contains(said.String(), `"bogus" is no TLS level`) {
 		t.Errorf("%d %s", code, said.String())
 	}
-	if code := Main([]string{"rehearse", "--matrix", "--destination", "example.com", "--policy", "secure"}, nil, io.Discard, &said); code != exitUsage || !strings.Contains(said.String(), "either --policy or --matrix") {
+	if code := Main([]string{"rehearse", "--matrix", "--destination", "example.com", "--policy", "secure"}, nil, io.Discard, &said); code != cli.Usage || !strings.Contains(said.String(), "either --policy or --matrix") {
 		t.Errorf("%d %s", code, said.String())
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
@@ -41,7 +42,7 @@ back is a timer of systemd, or a process of its own: it does so even if this ter
 
 What weakens the server or can stop mail has a name and must be accepted by it: --accept-risk NAME,...
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			a.settings.Flags = flags.given()
 			if o.finish {
@@ -56,11 +57,11 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 				return err
 			}
 			if o.filesOnly && plan.Instance(s.ConfigDir) != "" && a.settings.CertsDir == "" {
-				return usageError{hint.New("the chain file would lie on this machine, and not in the image that "+s.ConfigDir+" is in",
-					"run it inside the image: chroot IMAGE postseal apply --files-only; or name a folder that has the same path in both: --certs-dir")}
+				return cli.Misuse(hint.New("the chain file would lie on this machine, and not in the image that "+s.ConfigDir+" is in",
+					"run it inside the image: chroot IMAGE postseal apply --files-only; or name a folder that has the same path in both: --certs-dir"))
 			}
 			if o.within < 0 || o.within > 0 && (o.within < 5*time.Second || o.filesOnly) {
-				return usageError{hint.New("--confirm-within is a time of at least 5s, and not for files alone", "give --confirm-within 10m")}
+				return cli.Misuse(hint.New("--confirm-within is a time of at least 5s, and not for files alone", "give --confirm-within 10m"))
 			}
 			options := s.ApplyOptions()
 			options.Accept, options.FilesOnly = accept, o.filesOnly
@@ -91,7 +92,7 @@ func riskNames(list string) ([]string, error) {
 	var out []string
 	for _, name := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
 		if !slices.Contains(plan.RiskNames, name) {
-			return nil, usageError{hint.New(fmt.Sprintf("no risk is named %.40q", name), "the names are "+strings.Join(plan.RiskNames, ", "))}
+			return nil, cli.Misuse(hint.New(fmt.Sprintf("no risk is named %.40q", name), "the names are "+strings.Join(plan.RiskNames, ", ")))
 		}
 		out = append(out, name)
 	}
@@ -106,7 +107,7 @@ func (a *app) planToApply(saved string) (*plan.Plan, *session.Session, error) {
 			return nil, nil, err
 		}
 		if len(a.settings.Flags) > 0 {
-			return nil, nil, usageError{errors.New("a saved plan has its answers in it: give either --plan or answers")}
+			return nil, nil, cli.Misuse(errors.New("a saved plan has its answers in it: give either --plan or answers"))
 		}
 		a.settings.ConfigDir = p.ConfigDir
 		s, err := a.open()
@@ -124,17 +125,17 @@ func (a *app) planToApply(saved string) (*plan.Plan, *session.Session, error) {
 }
 
 func (a *app) applyPlan(s *session.Session, p *plan.Plan, o apply.Options, yes bool) error {
-	if !a.json {
+	if !a.JSON {
 		if err := a.showPlan(p); err != nil {
 			return err
 		}
 	}
 	if p.Empty() {
-		if _, err := apply.Run(a.ctx, a.machine, p, o); err != nil {
+		if _, err := apply.Run(a.Ctx, a.Machine, p, o); err != nil {
 			return err
 		}
-		if a.json {
-			return a.printer(a.out).JSON(struct {
+		if a.JSON {
+			return a.Printer(a.Out).JSON(struct {
 				Changed bool `json:"changed"`
 			}{})
 		}
@@ -145,12 +146,12 @@ func (a *app) applyPlan(s *session.Session, p *plan.Plan, o apply.Options, yes b
 			return err
 		}
 	}
-	if !a.json {
-		fmt.Fprintln(a.out)
-		o.Events = a.printer(a.out).Step
+	if !a.JSON {
+		fmt.Fprintln(a.Out)
+		o.Events = a.Printer(a.Out).Step
 	}
-	r, err := apply.Run(a.ctx, a.machine, p, o)
-	if shown := a.showReceipt(s, r, err); shown != nil || a.json || r.ConfirmBy.IsZero() || !a.onTerminal() {
+	r, err := apply.Run(a.Ctx, a.Machine, p, o)
+	if shown := a.showReceipt(s, r, err); shown != nil || a.JSON || r.ConfirmBy.IsZero() || !a.OnTerminal() {
 		return shown
 	}
 	return a.watchRun(s, r)
@@ -158,17 +159,17 @@ func (a *app) applyPlan(s *session.Session, p *plan.Plan, o apply.Options, yes b
 
 // showReceipt prints what a run did. An error is still an error.
 func (a *app) showReceipt(s *session.Session, r *apply.Receipt, err error) error {
-	if a.json {
+	if a.JSON {
 		if err != nil {
 			return err
 		}
-		return a.printer(a.out).JSON(struct {
+		return a.Printer(a.Out).JSON(struct {
 			Changed bool `json:"changed"`
 			*apply.Receipt
 		}{true, r})
 	}
 	if r != nil {
-		a.printer(a.out).Receipt(r, report.ShellLine(s.UndoCommand()))
+		a.Printer(a.Out).Receipt(r, report.ShellLine(s.UndoCommand()))
 	}
 	return err
 }
@@ -180,9 +181,9 @@ func (a *app) finishRun() error {
 		return err
 	}
 	o := s.ApplyOptions()
-	if !a.json {
-		o.Events = a.printer(a.out).Step
+	if !a.JSON {
+		o.Events = a.Printer(a.Out).Step
 	}
-	r, err := apply.Finish(a.ctx, a.machine, o)
+	r, err := apply.Finish(a.Ctx, a.Machine, o)
 	return a.showReceipt(s, r, err)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/audit"
 	"postseal/internal/hint"
 	"postseal/internal/report"
@@ -46,10 +47,10 @@ It ends with 3 if there is a finding of the severity of --fail-on, or a graver o
 new since the older card, or are found in more places. What --compare prints as --json has since, grades, better, worse,
 suppressed and not_looked_at; --schema describes the card itself.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if o.schema {
-				_, err := a.out.Write(report.CardSchema)
+				_, err := a.Out.Write(report.CardSchema)
 				return err
 			}
 			limit, err := failOn(o.failOn)
@@ -68,8 +69,8 @@ suppressed and not_looked_at; --schema describes the card itself.
 				}
 				old = data
 			}
-			done := a.waiting("shaking hands with the listeners, and rehearsing")
-			e, gathered := s.Evidence(a.ctx, session.Gather{Live: !o.noLive, Send: !o.noRehearsal})
+			done := a.Waiting("shaking hands with the listeners, and rehearsing")
+			e, gathered := s.Evidence(a.Ctx, session.Gather{Live: !o.noLive, Send: !o.noRehearsal})
 			done()
 			if gathered != nil {
 				return gathered
@@ -89,7 +90,7 @@ suppressed and not_looked_at; --schema describes the card itself.
 				return printed
 			}
 			if err == nil && found && worst >= limit {
-				err = errFindings
+				err = cli.ErrFindings
 			}
 			return err
 		},
@@ -117,19 +118,19 @@ func failOn(text string) (audit.Severity, error) {
 		}
 		words = append(words, s.String())
 	}
-	return 0, usageError{hint.New(fmt.Sprintf("--fail-on %q is no severity", text), "write one of "+strings.Join(append(words, never), ", "))}
+	return 0, cli.Misuse(hint.New(fmt.Sprintf("--fail-on %q is no severity", text), "write one of "+strings.Join(append(words, never), ", ")))
 }
 
 // printCard prints a card in the form that was asked for.
 func (a *app) printCard(e *audit.Evidence, card audit.Card, all bool, html string, since *report.CardDiff) error {
-	p := a.printer(a.out)
+	p := a.Printer(a.Out)
 	if html != "" {
 		var page bytes.Buffer
 		if err := report.CardHTML(&page, e, card); err != nil {
 			return err
 		}
 		if html == "-" {
-			_, err := a.out.Write(page.Bytes())
+			_, err := a.Out.Write(page.Bytes())
 			return err
 		}
 		if err := os.WriteFile(html, page.Bytes(), 0o600); err != nil {
@@ -137,17 +138,17 @@ func (a *app) printCard(e *audit.Evidence, card audit.Card, all bool, html strin
 		}
 	}
 	if since != nil {
-		if a.json {
+		if a.JSON {
 			return p.JSON(since)
 		}
 		p.Compared(*since)
 		return nil
 	}
-	if a.json {
+	if a.JSON {
 		return p.JSON(report.AuditJSON(e, card))
 	}
 	p.Remarks(e.Facts)
-	fmt.Fprintln(a.out)
+	fmt.Fprintln(a.Out)
 	p.Card(card, all)
 	if all || slices.ContainsFunc(audit.Opinions(e), func(o audit.Opinion) bool { return o.Why != "" }) {
 		p.Opinions(audit.Opinions(e))

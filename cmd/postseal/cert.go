@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/certs"
+	"postseal/cmd/cli"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/probe"
@@ -21,11 +22,11 @@ func (a *app) certCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cert",
 		Short: "Find, judge, obtain and renew certificates",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  cli.UsageArgs(cobra.NoArgs),
 	}
 	cmd.AddCommand(a.certListCmd(), a.certInspectCmd(), a.certObtainCmd(), a.certRenewCmd(), a.certSelfSignedCmd(), a.certClientCmd(), a.certHookCmd(), a.certProvidersCmd(), a.certRollOverCmd())
 	for _, c := range cmd.Commands() {
-		c.Long += exitHelp
+		c.Long += cli.ExitHelp
 	}
 	return cmd
 }
@@ -38,7 +39,7 @@ func (a *app) certListCmd() *cobra.Command {
 lego, Caddy, step, Debian and "postfix tls" keep theirs. It says of each what is wrong with it, for this server's
 names, and who renews it. It ends with 3 if something is wrong with one that is in use.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certList() },
 	}
 }
@@ -70,19 +71,19 @@ func (a *app) certList() error {
 		broken = broken || j.Broken() && (c.Server || c.Client || c.Service != "")
 		list = append(list, j)
 	}
-	if a.json {
-		err = a.printer(a.out).JSON(map[string]any{"certificates": list})
+	if a.JSON {
+		err = a.Printer(a.Out).JSON(map[string]any{"certificates": list})
 	} else {
-		p := a.printer(a.out)
+		p := a.Printer(a.Out)
 		for _, j := range list {
 			p.Certificate(j, true)
 		}
 		if len(list) == 0 {
-			fmt.Fprintln(a.out, "No certificates were found.")
+			fmt.Fprintln(a.Out, "No certificates were found.")
 		}
 	}
 	if err == nil && broken {
-		return errFindings
+		return cli.ErrFindings
 	}
 	return err
 }
@@ -127,7 +128,7 @@ func (a *app) certInspectCmd() *cobra.Command {
 good, and what a peer does that minds. For a file it also says whether Postfix would load it, and whether the key
 belongs to it; for HOST:PORT it connects as a mail server would (port 465: TLS at once) and sends no mail.
 `,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error { return a.certInspect(args[0], names, caFile) },
 	}
 	cmd.Flags().StringArrayVar(&names, "name", nil, "a `host` name that it should cover (default: this server's, or HOST); may be repeated")
@@ -136,13 +137,13 @@ belongs to it; for HOST:PORT it connects as a mail server would (port 465: TLS a
 }
 
 func (a *app) certInspect(what string, names []string, caFile string) error {
-	f := detect.Alone(a.machine)
+	f := detect.Alone(a.Machine)
 	if s, err := a.open(); s != nil && (err == nil || errors.Is(err, session.ErrAnswers)) {
 		f = s.Facts // this server's names and resolver
 	}
 	want := a.want(f, names)
 	if caFile != "" {
-		f.InspectCA(a.machine, caFile)
+		f.InspectCA(a.Machine, caFile)
 		if err := f.CAFiles[caFile].Err; err != nil {
 			return hint.Wrap(fmt.Errorf("--ca-file: %w", err), "name a PEM file with the CA's certificate")
 		}
@@ -159,15 +160,15 @@ func (a *app) certInspect(what string, names []string, caFile string) error {
 		broken = broken || j.Broken()
 		list = append(list, j)
 	}
-	if a.json {
-		err = a.printer(a.out).JSON(map[string]any{"certificates": list})
+	if a.JSON {
+		err = a.Printer(a.Out).JSON(map[string]any{"certificates": list})
 	} else {
 		for _, j := range list {
-			a.printer(a.out).Certificate(j, false)
+			a.Printer(a.Out).Certificate(j, false)
 		}
 	}
 	if err == nil && broken {
-		return errFindings
+		return cli.ErrFindings
 	}
 	return err
 }
@@ -176,16 +177,16 @@ func (a *app) certInspect(what string, names []string, caFile string) error {
 func (a *app) judge(f *detect.Facts, what string, names []string, want certs.Want) ([]certs.Inspection, error) {
 	host, port, err := net.SplitHostPort(what)
 	if err != nil || strings.Contains(what, "/") {
-		return f.Judge(a.machine, what, want)
+		return f.Judge(a.Machine, what, want)
 	}
 	if len(names) == 0 && net.ParseIP(host) == nil {
 		want = a.want(f, []string{host})
 	}
-	options := probe.Options{Dial: a.machine.Dial}
+	options := probe.Options{Dial: a.Machine.Dial}
 	if net.ParseIP(host) == nil {
 		options.ServerName = host
 	}
-	r, err := probe.Handshake(a.ctx, probe.Target{Addr: what, Implicit: port == "465"}, options)
+	r, err := probe.Handshake(a.Ctx, probe.Target{Addr: what, Implicit: port == "465"}, options)
 	if err != nil {
 		return nil, hint.Wrap(err, "for a file of that name, write ./"+what)
 	}
@@ -199,7 +200,7 @@ func (a *app) want(f *detect.Facts, names []string) certs.Want {
 	if len(names) == 0 {
 		w.Names, w.TLSA = f.NeededNames(), f.TLSA
 	} else if f.Resolver.Validates == detect.Yes {
-		w.TLSA, _ = detect.Published(a.ctx, a.machine, f.Resolver.Servers[0], w.Names)
+		w.TLSA, _ = detect.Published(a.Ctx, a.Machine, f.Resolver.Servers[0], w.Names)
 	}
 	return w
 }

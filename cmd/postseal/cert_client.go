@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/certs"
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/report"
@@ -22,7 +23,7 @@ func (a *app) certClientCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "client",
 		Short: "Make a certificate to send with, for a partner who asks for one",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  cli.UsageArgs(cobra.NoArgs),
 	}
 	var takeOver bool
 	create := &cobra.Command{
@@ -34,11 +35,11 @@ can know yours by the fingerprint of its public key, without any CA, and for as 
 The first run makes the certificate. Another run makes the next key, while the present one stays in use: give the
 partner the lines with both, wait until he has them, then --switch makes the next key the present one.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certClientNew(takeOver) },
 	}
 	create.Flags().BoolVar(&takeOver, "switch", false, "make the next key the present one, and reload Postfix")
-	create.Long += exitHelp
+	create.Long += cli.ExitHelp
 	cmd.AddCommand(create)
 	return cmd
 }
@@ -77,10 +78,10 @@ func (a *app) certClientNew(takeOver bool) error {
 		if err != nil {
 			return err
 		}
-		if _, err := a.machine.MkdirAll(dir, 0o700); err != nil {
+		if _, err := a.Machine.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
-		if err := a.machine.ReplaceSecret(path, text); err != nil {
+		if err := a.Machine.ReplaceSecret(path, text); err != nil {
 			return err
 		}
 		pinned[i], made = c, path
@@ -91,7 +92,7 @@ func (a *app) certClientNew(takeOver bool) error {
 
 // clientChain reads one of our client certificates; without one, its key is nil.
 func (a *app) clientChain(path string) (certs.Chain, error) {
-	data, err := a.machine.ReadFile(path)
+	data, err := a.Machine.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return certs.Chain{}, nil
 	}
@@ -119,25 +120,25 @@ func (a *app) showClient(s *session.Session, present, next, made string, pinned 
 		}
 	}
 	main, lines := certs.PinnedBy(table, leaves...)
-	if a.json {
-		return a.printer(a.out).JSON(map[string]any{"certificate": present, "next": next, "made": made, "partner_main_cf": main, "partner_table": lines})
+	if a.JSON {
+		return a.Printer(a.Out).JSON(map[string]any{"certificate": present, "next": next, "made": made, "partner_main_cf": main, "partner_table": lines})
 	}
 	if made != "" {
-		fmt.Fprintf(a.out, "Made: %s\n", report.Clean(made))
+		fmt.Fprintf(a.Out, "Made: %s\n", report.Clean(made))
 	}
-	fmt.Fprintln(a.out, "\nFor the partner's main.cf:")
+	fmt.Fprintln(a.Out, "\nFor the partner's main.cf:")
 	for _, l := range main {
-		fmt.Fprintln(a.out, "  "+report.Clean(l))
+		fmt.Fprintln(a.Out, "  "+report.Clean(l))
 	}
-	fmt.Fprintln(a.out, "\nWith the last of them he takes mail from this server to any address, as he does from his own networks (relay):\nhe leaves it out if you only send to his users.")
-	fmt.Fprintf(a.out, "\nFor his %s:\n", table)
+	fmt.Fprintln(a.Out, "\nWith the last of them he takes mail from this server to any address, as he does from his own networks (relay):\nhe leaves it out if you only send to his users.")
+	fmt.Fprintf(a.Out, "\nFor his %s:\n", table)
 	for _, l := range lines {
-		fmt.Fprintln(a.out, "  "+report.Clean(l))
+		fmt.Fprintln(a.Out, "  "+report.Clean(l))
 	}
 	if len(leaves) == 2 {
-		fmt.Fprintf(a.out, "\nWhen he has both lines: %s\n", report.ShellLine(append(s.Verb("cert", "client", "new"), "--switch")))
+		fmt.Fprintf(a.Out, "\nWhen he has both lines: %s\n", report.ShellLine(append(s.Verb("cert", "client", "new"), "--switch")))
 	} else {
-		fmt.Fprintf(a.out, "\nShown when sending after: %s\n", report.ShellLine(append(s.Verb("apply"), "--client-cert", present)))
+		fmt.Fprintf(a.Out, "\nShown when sending after: %s\n", report.ShellLine(append(s.Verb("apply"), "--client-cert", present)))
 	}
 	return nil
 }
@@ -155,23 +156,23 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 	if err != nil {
 		return err
 	}
-	old, err := a.machine.ReadFile(present)
+	old, err := a.Machine.ReadFile(present)
 	if errors.Is(err, fs.ErrNotExist) {
 		return hint.New("there is no present key: "+present+" does not exist", "put it back; or, if nothing is sent with it any more, make "+next+" the present one by hand: "+report.ShellLine([]string{"mv", next, present}))
 	}
 	if err != nil {
 		return err
 	}
-	if err := a.machine.ReplaceSecret(present, text); err != nil {
+	if err := a.Machine.ReplaceSecret(present, text); err != nil {
 		return err
 	}
-	if err := a.reloadClient(a.ctx, s.ConfigDir); err != nil {
-		again := a.machine.ReplaceSecret(present, old)
+	if err := a.reloadClient(a.Ctx, s.ConfigDir); err != nil {
+		again := a.Machine.ReplaceSecret(present, old)
 		if again != nil {
 			return hint.Wrap(fmt.Errorf("%w: %w; and putting it back: %w", apply.ErrNotRolledBack, err, again), "the key from before is in no file any more: "+next+" is what Postfix sends with")
 		}
-		if a.ctx.Err() != nil { // cut short, it may have read the new key already
-			again = a.reloadClient(context.WithoutCancel(a.ctx), s.ConfigDir)
+		if a.Ctx.Err() != nil { // cut short, it may have read the new key already
+			again = a.reloadClient(context.WithoutCancel(a.Ctx), s.ConfigDir)
 		}
 		if again != nil {
 			return hint.Wrap(fmt.Errorf("%w: %w; the key from before is in its file again, and Postfix did not take it: %w", apply.ErrNotRolledBack, err, again), hint.Of(again))
@@ -179,14 +180,14 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 		return hint.Wrap(fmt.Errorf("%w: %w", apply.ErrRolledBack, err), hint.Of(err))
 	}
 	// It is in use, and that is what the exit code says, whatever is left over.
-	left := a.machine.Remove(next)
+	left := a.Machine.Remove(next)
 	fingerprint := certs.PublicKeyFingerprint(c.Leaf())
-	if a.json {
-		return a.printer(a.out).JSON(map[string]any{"certificate": present, "in_use": fingerprint, "next_left": left != nil})
+	if a.JSON {
+		return a.Printer(a.Out).JSON(map[string]any{"certificate": present, "in_use": fingerprint, "next_left": left != nil})
 	}
-	fmt.Fprintf(a.out, "In use now: %s\n", fingerprint)
+	fmt.Fprintf(a.Out, "In use now: %s\n", fingerprint)
 	if left != nil {
-		fmt.Fprintf(a.out, "It could not be removed from where the next key lies (%s): %s\n", report.Clean(left.Error()), report.ShellLine([]string{"rm", next}))
+		fmt.Fprintf(a.Out, "It could not be removed from where the next key lies (%s): %s\n", report.Clean(left.Error()), report.ShellLine([]string{"rm", next}))
 	}
 	return nil
 }
@@ -194,10 +195,10 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 // reloadClient makes Postfix send with what is in the file now. One that does
 // not run reads it when it starts.
 func (a *app) reloadClient(ctx context.Context, configDir string) error {
-	if o, err := a.machine.Run(ctx, "postfix", "-c", configDir, "status"); err == nil && o.Code != 0 {
+	if o, err := a.Machine.Run(ctx, "postfix", "-c", configDir, "status"); err == nil && o.Code != 0 {
 		return nil
 	}
-	o, err := a.machine.Act(ctx, "postfix", "-c", configDir, "reload")
+	o, err := a.Machine.Act(ctx, "postfix", "-c", configDir, "reload")
 	if err == nil && o.Code != 0 {
 		err = fmt.Errorf("postfix reload ended with %d: %.300s", o.Code, strings.TrimSpace(o.Stderr))
 	}

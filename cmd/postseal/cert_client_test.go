@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/host"
@@ -54,7 +55,7 @@ func switching(t *testing.T) (*app, *stubborn, *bytes.Buffer) {
 	t.Helper()
 	s := &stubborn{Fake: lab.Machine(t, "3.7.11", map[string]string{"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp unix - - n - - smtp\n"})}
 	var out bytes.Buffer
-	a := &app{ctx: context.Background(), machine: &host.Recorder{Machine: s}, out: &out, err: &bytes.Buffer{}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
+	a := &app{Run: &cli.Run{Ctx: context.Background(), Machine: &host.Recorder{Machine: s}, Out: &out, Err: &bytes.Buffer{}}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
 	for range 2 {
 		if err := a.certClientNew(false); err != nil {
 			t.Fatal(err)
@@ -69,7 +70,7 @@ func TestSwitchLeavesNext(t *testing.T) {
 	a, s, out := switching(t)
 	s.keep = true
 	err := a.certClientNew(true)
-	if exitCode(a.ctx, err) != exitDone || !strings.Contains(out.String(), "In use now") || !strings.Contains(out.String(), "rm /etc/postseal/certs/client/client.next.pem") {
+	if a.Code(err) != cli.Done || !strings.Contains(out.String(), "In use now") || !strings.Contains(out.String(), "rm /etc/postseal/certs/client/client.next.pem") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -82,7 +83,7 @@ func TestSwitchInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.ctx, s.press = context.WithCancel(a.ctx)
+	a.Ctx, s.press = context.WithCancel(a.Ctx)
 	err = a.certClientNew(true)
 	after, _ := s.ReadFile(presentKey)
 	if !errors.Is(err, apply.ErrRolledBack) || !bytes.Equal(before, after) || len(s.reloads) != 2 || s.reloads[1] != string(before) || slices.Contains(s.reloads[:1], string(before)) {

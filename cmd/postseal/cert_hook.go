@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/templates"
 )
@@ -34,7 +35,7 @@ func (a *app) certHookCmd() *cobra.Command {
 each renewal is to reload Postfix, and to look whether the new one is served: hook prints that program. Where to put
 it is said beside it.
 `,
-		Args: usageArgs(func(_ *cobra.Command, args []string) error {
+		Args: cli.UsageArgs(func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return hint.New("a hook is for one client", "one of "+strings.Join(clients, ", "))
 			}
@@ -43,13 +44,13 @@ it is said beside it.
 		RunE: func(_ *cobra.Command, args []string) error {
 			i := slices.Index(clients, args[0])
 			if i < 0 {
-				return usageError{hint.New(fmt.Sprintf("no hook is known for %.40q", args[0]), "one of "+strings.Join(clients, ", "))}
+				return cli.Misuse(hint.New(fmt.Sprintf("no hook is known for %.40q", args[0]), "one of "+strings.Join(clients, ", ")))
 			}
-			if a.json {
-				return a.printer(a.out).JSON(map[string]string{"client": hooks[i].client, "how": hooks[i].how, "program": templates.DeployHook})
+			if a.JSON {
+				return a.Printer(a.Out).JSON(map[string]string{"client": hooks[i].client, "how": hooks[i].how, "program": templates.DeployHook})
 			}
-			fmt.Fprint(a.out, templates.DeployHook)
-			fmt.Fprintf(a.err, "%s: %s\n", hooks[i].client, hooks[i].how)
+			fmt.Fprint(a.Out, templates.DeployHook)
+			fmt.Fprintf(a.Err, "%s: %s\n", hooks[i].client, hooks[i].how)
 			return nil
 		},
 	}

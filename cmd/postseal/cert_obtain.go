@@ -12,6 +12,7 @@ import (
 
 	"postseal/certs/acme"
 	"postseal/certs/authority"
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
@@ -40,7 +41,7 @@ certificates. If Postfix shows that file already, the new one is proved by a han
 Where the CA has a place for trying things out, the whole way is walked there first: mistakes cost nothing.
 Ordered again, a certificate keeps its key, and what was answered before is answered already.
 ` + knownCAs(authority.Known()),
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certObtain(o, answers.given()) },
 	}
 	answers.add(cmd, interview.NewOrder(authority.Known(), detect.Web{}).Set)
@@ -72,22 +73,22 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 		return err
 	}
 	if given, err = ownProvider(given); err != nil {
-		return usageError{err}
+		return cli.Misuse(err)
 	}
-	order, answers, err := s.Order(a.ctx, given)
+	order, answers, err := s.Order(a.Ctx, given)
 	if order == nil {
 		return err
 	}
 	if err := errors.Join(err, order.Check(s.Facts, answers)); err != nil {
-		return usageError{err}
+		return cli.Misuse(err)
 	}
 	d, err := order.Decide(s.Facts, answers)
 	if err != nil {
-		return usageError{err}
+		return cli.Misuse(err)
 	}
 	k := a.keeper(s)
 	if o.staging && d.CA.Staging == "" {
-		return usageError{hint.New(d.CA.Title+" has no place for trying things out that is known here", "leave --staging out, or name the place in "+lineage.CAList)}
+		return cli.Misuse(hint.New(d.CA.Title+" has no place for trying things out that is known here", "leave --staging out, or name the place in "+lineage.CAList))
 	}
 	if o.listProfiles {
 		return a.showCA(k, lineage.From(d, nil), d.CA)
@@ -96,7 +97,7 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert obtain ...")
 	}
 	if err := new(lineage.Lineage).Accept(o.risks); err != nil {
-		return usageError{err}
+		return cli.Misuse(err)
 	}
 	l, release, err := k.Begin(d, o.risks)
 	if err != nil {
@@ -104,8 +105,8 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 	}
 	defer func() { _ = release() }()
 	if d.Challenge == interview.ProofByHand {
-		if !a.onTerminal() || a.json {
-			return usageError{hint.New("a record made by hand needs a person at a terminal", "run it on one and without --json, or choose another --challenge")}
+		if !a.OnTerminal() || a.JSON {
+			return cli.Misuse(hint.New("a record made by hand needs a person at a terminal", "run it on one and without --json, or choose another --challenge"))
 		}
 		k.ByHand = &acme.Manual{Done: a.enters()}
 	}
@@ -114,38 +115,38 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 		return err
 	}
 	say := func(text string) {
-		if !a.json {
-			fmt.Fprintln(a.out, text)
+		if !a.JSON {
+			fmt.Fprintln(a.Out, text)
 		}
 	}
 	if d.CA.Staging != "" && (o.staging || !o.noRehearsal) {
 		say("Trying it at the CA's staging place.")
-		if err := k.Rehearse(a.ctx, l, d.CA.Staging, terms); err != nil {
+		if err := k.Rehearse(a.Ctx, l, d.CA.Staging, terms); err != nil {
 			return err
 		}
 	}
 	if o.staging {
-		if a.json {
-			return a.printer(a.out).JSON(map[string]any{"name": l.Name, "tried": true, "files": []string{}})
+		if a.JSON {
+			return a.Printer(a.Out).JSON(map[string]any{"name": l.Name, "tried": true, "files": []string{}})
 		}
-		fmt.Fprintln(a.out, "\nIt works. Nothing was put in place; without --staging the same command orders it.")
+		fmt.Fprintln(a.Out, "\nIt works. Nothing was put in place; without --staging the same command orders it.")
 		return nil
 	}
 	say("Ordering from " + d.CA.Title + ".")
 	notes := []string{}
-	if a.json {
+	if a.JSON {
 		k.Step = func(e apply.Event) {
 			if e.State == apply.Noted {
 				notes = append(notes, e.Step+": "+e.Text)
 			}
 		}
 	}
-	if err := k.Obtain(a.ctx, l, terms); err != nil {
+	if err := k.Obtain(a.Ctx, l, terms); err != nil {
 		return err
 	}
 	files := k.Ordered(l)
-	if a.json {
-		return a.printer(a.out).JSON(map[string]any{"name": l.Name, "files": files, "issued": l.Issued, "notes": notes})
+	if a.JSON {
+		return a.Printer(a.Out).JSON(map[string]any{"name": l.Name, "files": files, "issued": l.Issued, "notes": notes})
 	}
 	a.sayObtained(s, l, files)
 	return nil
@@ -172,8 +173,8 @@ func ownProvider(given map[string][]string) (map[string][]string, error) {
 // keeper keeps the certificates of this server, and says what it does.
 func (a *app) keeper(s *session.Session) *lineage.Keeper {
 	k := s.Keeper()
-	if !a.json {
-		k.Step, k.Record = a.printer(a.out).Step, a.record
+	if !a.JSON {
+		k.Step, k.Record = a.Printer(a.Out).Step, a.record
 	}
 	return k
 }
@@ -181,21 +182,21 @@ func (a *app) keeper(s *session.Session) *lineage.Keeper {
 // record shows a record that is to be made, or to be taken away.
 func (a *app) record(line string, made bool) {
 	if made {
-		fmt.Fprintf(a.out, "This record is not needed any more:\n  %s\n", report.Clean(line))
+		fmt.Fprintf(a.Out, "This record is not needed any more:\n  %s\n", report.Clean(line))
 		return
 	}
-	fmt.Fprintf(a.out, "Make this record, and press enter when it is there:\n  %s\n", report.Clean(line))
+	fmt.Fprintf(a.Out, "Make this record, and press enter when it is there:\n  %s\n", report.Clean(line))
 }
 
 // enters sends for each line that is entered.
 func (a *app) enters() <-chan struct{} {
 	out := make(chan struct{})
 	go func() {
-		s := bufio.NewScanner(a.in)
+		s := bufio.NewScanner(a.In)
 		for s.Scan() {
 			select {
 			case out <- struct{}{}:
-			case <-a.ctx.Done():
+			case <-a.Ctx.Done():
 				return
 			}
 		}
@@ -205,19 +206,19 @@ func (a *app) enters() <-chan struct{} {
 
 // showCA shows what a CA says of itself.
 func (a *app) showCA(k *lineage.Keeper, l *lineage.Lineage, ca authority.CA) error {
-	m, err := k.Meta(a.ctx, l)
+	m, err := k.Meta(a.Ctx, l)
 	if err != nil {
 		return err
 	}
-	if a.json {
-		return a.printer(a.out).JSON(m)
+	if a.JSON {
+		return a.Printer(a.Out).JSON(m)
 	}
-	fmt.Fprintf(a.out, "%s\nterms of service  %s\n", report.Clean(ca.Title), report.Clean(m.Terms))
+	fmt.Fprintf(a.Out, "%s\nterms of service  %s\n", report.Clean(ca.Title), report.Clean(m.Terms))
 	for _, name := range slices.Sorted(maps.Keys(m.Profiles)) {
-		fmt.Fprintf(a.out, "profile %-12s %s\n", report.Clean(name), report.Clean(m.Profiles[name]))
+		fmt.Fprintf(a.Out, "profile %-12s %s\n", report.Clean(name), report.Clean(m.Profiles[name]))
 	}
 	if m.EAB {
-		fmt.Fprintln(a.out, "It wants an account at its web page: --eab-kid, --eab-hmac-file.")
+		fmt.Fprintln(a.Out, "It wants an account at its web page: --eab-kid, --eab-hmac-file.")
 	}
 	return nil
 }

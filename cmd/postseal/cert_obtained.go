@@ -13,19 +13,19 @@ import (
 
 // sayObtained says where a certificate is now, and what is still to be typed.
 func (a *app) sayObtained(s *session.Session, l *lineage.Lineage, files []string) {
-	fmt.Fprintf(a.out, "\nIn place: %s\n", report.Clean(strings.Join(files, ", ")))
+	fmt.Fprintf(a.Out, "\nIn place: %s\n", report.Clean(strings.Join(files, ", ")))
 	if slices.ContainsFunc(files, func(path string) bool { return !plan.Uses(s.Facts, path) }) {
 		words := s.Verb("apply")
 		for _, path := range files {
 			words = append(words, "--cert", path)
 		}
-		fmt.Fprintf(a.out, "Shown by Postfix after: %s\n", report.ShellLine(words))
+		fmt.Fprintf(a.Out, "Shown by Postfix after: %s\n", report.ShellLine(words))
 	}
 	if l.BothUses {
-		fmt.Fprintf(a.out, "Shown when sending after: %s\n", report.ShellLine(append(s.Verb("apply"), "--client-cert", files[0])))
+		fmt.Fprintf(a.Out, "Shown when sending after: %s\n", report.ShellLine(append(s.Verb("apply"), "--client-cert", files[0])))
 	}
 	if text := a.timer(s); text != "" {
-		fmt.Fprintln(a.out, text)
+		fmt.Fprintln(a.Out, text)
 	}
 }
 
@@ -39,7 +39,7 @@ func (a *app) timer(s *session.Session) string {
 	if len(renew) > 3 {
 		return "Renewed by: " + report.ShellLine(renew) + "\n  twice a day; systemctl cat postseal-renew.service says how to add it to the timer"
 	}
-	o, err := a.machine.Run(a.ctx, "systemctl", "is-enabled", renewTimer)
+	o, err := a.Machine.Run(a.Ctx, "systemctl", "is-enabled", renewTimer)
 	switch state := strings.TrimSpace(o.Stdout); {
 	case err == nil && o.Code == 0:
 		return ""

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"postseal/cmd/cli"
 	"postseal/internal/detect"
 	"postseal/internal/host"
 	"postseal/internal/lineage"
@@ -48,7 +49,7 @@ func TestSayObtained(t *testing.T) {
 		"other folders":   {enabled{}, true, other, []string{"postseal cert renew" + folders, "postseal apply" + folders + " --cert /c/ecdsa.pem", "postseal apply" + folders + " --client-cert /c/ecdsa.pem", "postseal-renew.service"}, []string{enable}},
 	} {
 		var out bytes.Buffer
-		a := &app{out: &out, ctx: context.Background(), machine: &host.Recorder{Machine: c.machine}}
+		a := &app{Run: &cli.Run{Out: &out, Ctx: context.Background(), Machine: &host.Recorder{Machine: c.machine}}}
 		a.sayObtained(&session.Session{Settings: c.settings, Facts: &detect.Facts{}}, &lineage.Lineage{BothUses: c.both}, []string{"/c/ecdsa.pem"})
 		for _, text := range append(c.want, "In place: /c/ecdsa.pem", " --cert /c/ecdsa.pem") {
 			if !strings.Contains(out.String(), text) {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/certs/dnsproviders"
+	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/internal/report"
 )
@@ -20,7 +21,7 @@ proved. With NAME it lists what that one needs to know: secrets are given as fil
 
 Without any of them: --dns-provider rfc2136 (a signed update of a name server), exec (a program of yours), manual (you).
 `,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: cli.UsageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error { return a.certProviders(args) },
 	}
 }
@@ -28,22 +29,22 @@ Without any of them: --dns-provider rfc2136 (a signed update of a name server), 
 func (a *app) certProviders(args []string) error {
 	all := dnsproviders.All()
 	if len(args) == 0 {
-		if a.json {
-			return a.printer(a.out).JSON(map[string]any{"providers": all})
+		if a.JSON {
+			return a.Printer(a.Out).JSON(map[string]any{"providers": all})
 		}
 		for _, p := range all {
-			fmt.Fprintf(a.out, "%-18s %s\n", p.Code, report.Clean(p.Name))
+			fmt.Fprintf(a.Out, "%-18s %s\n", p.Code, report.Clean(p.Name))
 		}
 		return nil
 	}
 	p, ok := dnsproviders.Find(args[0])
 	if !ok {
-		return usageError{hint.New(fmt.Sprintf("no DNS provider is known as %.40q", args[0]), dnsproviders.Near(args[0]))}
+		return cli.Misuse(hint.New(fmt.Sprintf("no DNS provider is known as %.40q", args[0]), dnsproviders.Near(args[0])))
 	}
-	if a.json {
-		return a.printer(a.out).JSON(p)
+	if a.JSON {
+		return a.Printer(a.Out).JSON(p)
 	}
-	fmt.Fprintf(a.out, "%s  %s\nIt needs %s.\n\n", report.Clean(p.Name), p.URL, p.Needs())
+	fmt.Fprintf(a.Out, "%s  %s\nIt needs %s.\n\n", report.Clean(p.Name), p.URL, p.Needs())
 	flags := "--dns-provider " + p.Code
 	for _, f := range p.Fields {
 		kind := ""
@@ -53,7 +54,7 @@ func (a *app) certProviders(args []string) error {
 		if f.Optional {
 			kind += "optional, "
 		}
-		fmt.Fprintf(a.out, "%s\n  %s%s\n", f.Name, kind, report.Clean(f.Text))
+		fmt.Fprintf(a.Out, "%s\n  %s%s\n", f.Name, kind, report.Clean(f.Text))
 		needed := !f.Optional
 		if len(p.Sets) > 0 {
 			needed = strings.Contains(" "+strings.Join(p.Sets[0], " ")+" ", " "+f.Name+" ")
@@ -65,6 +66,6 @@ func (a *app) certProviders(args []string) error {
 			flags += " --dns-set " + f.Name + "=VALUE"
 		}
 	}
-	_, err := fmt.Fprintf(a.out, "\npostseal cert obtain %s\n", flags)
+	_, err := fmt.Fprintf(a.Out, "\npostseal cert obtain %s\n", flags)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/internal/lineage"
 	"postseal/internal/report"
@@ -51,11 +52,11 @@ func (a *app) certRenew(names []string, force bool, risks []string) error {
 		return err
 	}
 	if all, err = chosen(all, names); err != nil {
-		return usageError{err}
+		return cli.Misuse(err)
 	}
 	for _, l := range all {
 		if err := l.Accept(risks); err != nil {
-			return usageError{err}
+			return cli.Misuse(err)
 		}
 	}
 	type outcome struct {
@@ -63,29 +64,29 @@ func (a *app) certRenew(names []string, force bool, risks []string) error {
 		Error string `json:"error,omitempty"`
 	}
 	list := []outcome{}
-	for _, o := range k.Renew(a.ctx, all, force) {
+	for _, o := range k.Renew(a.Ctx, all, force) {
 		x := outcome{Outcome: o}
 		if o.Err != nil {
 			x.Error = o.Err.Error()
 			err = errors.Join(err, hint.Wrap(fmt.Errorf("%s (%s): %w", o.Lineage, o.Algorithm, o.Err), hint.Of(o.Err)))
-		} else if !a.json {
+		} else if !a.JSON {
 			done := "not renewed: " + o.Why
 			if o.Renewed {
 				done = "renewed, since " + o.Why
 			}
-			fmt.Fprintf(a.out, "%s (%s) %s\n", report.Clean(o.Lineage), o.Algorithm, report.Clean(done))
+			fmt.Fprintf(a.Out, "%s (%s) %s\n", report.Clean(o.Lineage), o.Algorithm, report.Clean(done))
 		}
 		list = append(list, x)
 	}
-	if a.json {
+	if a.JSON {
 		out := map[string]any{"certificates": list}
 		if err != nil {
-			out["failure"] = report.ErrorsJSON(err, exitCode(a.ctx, err))
+			out["failure"] = report.ErrorsJSON(err, a.Code(err))
 		}
-		return errors.Join(told(err), a.printer(a.out).JSON(out))
+		return errors.Join(cli.Told(err), a.Printer(a.Out).JSON(out))
 	}
-	if len(list) == 0 && err == nil && !a.json {
-		fmt.Fprintln(a.out, "No certificate was obtained here: postseal cert obtain gets one.")
+	if len(list) == 0 && err == nil && !a.JSON {
+		fmt.Fprintln(a.Out, "No certificate was obtained here: postseal cert obtain gets one.")
 	}
 	return err
 }

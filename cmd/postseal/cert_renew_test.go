@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lab"
@@ -18,7 +19,7 @@ import (
 // it would write back what it read before.
 func TestOneAtATime(t *testing.T) {
 	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp inet n - n - - smtpd\n"})
-	a := &app{ctx: context.Background(), machine: &host.Recorder{Machine: m}, out: &bytes.Buffer{}, err: &bytes.Buffer{}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
+	a := &app{Run: &cli.Run{Ctx: context.Background(), Machine: &host.Recorder{Machine: m}, Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
 	release, err := lineage.Store{M: m, StateDir: session.DefaultStateDir}.Lock()
 	if err != nil {
 		t.Fatal(err)
@@ -45,10 +46,10 @@ func TestOneAtATime(t *testing.T) {
 // TestRollOverRisks: a risk that there is not is refused, and nothing is done.
 func TestRollOverRisks(t *testing.T) {
 	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp inet n - n - - smtpd\n"})
-	a := &app{ctx: context.Background(), machine: &host.Recorder{Machine: m}, out: &bytes.Buffer{}, err: &bytes.Buffer{}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
-	for risk, want := range map[string]int{lineage.RiskDANEGap: exitDone, "dane-gab": exitUsage, lineage.RiskUnprovedDANE: exitUsage} {
+	a := &app{Run: &cli.Run{Ctx: context.Background(), Machine: &host.Recorder{Machine: m}, Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
+	for risk, want := range map[string]int{lineage.RiskDANEGap: cli.Done, "dane-gab": cli.Usage, lineage.RiskUnprovedDANE: cli.Usage} {
 		err := a.certRollOver(nil, true, []string{risk}, publish.Wait)
-		if got := exitCode(a.ctx, err); got != want || err != nil && hint.Of(err) == "" {
+		if got := a.Code(err); got != want || err != nil && hint.Of(err) == "" {
 			t.Errorf("%s: %d, %v", risk, got, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/certs"
+	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/lineage"
@@ -26,7 +27,7 @@ that check certificates by their CA, as MTA-STS has them, hold their mail back. 
 Postfix, put in place and proved, or the old one comes back. It is not put in place if TLSA records are published and
 none matches it.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certSelfSigned(names, risks) },
 	}
 	cmd.Flags().StringArrayVar(&names, "name", nil, "a `host` name that it should cover (default: this server's); may be repeated")
@@ -46,32 +47,32 @@ func (a *app) certSelfSigned(names, risks []string) error {
 		names = interview.Names(s.Facts)
 	}
 	if err := new(lineage.Lineage).Accept(risks); err != nil {
-		return usageError{err}
+		return cli.Misuse(err)
 	}
-	path, chain, made, err := a.keeper(s).SelfSigned(a.ctx, names, risks)
+	path, chain, made, err := a.keeper(s).SelfSigned(a.Ctx, names, risks)
 	if err != nil {
 		return err
 	}
 	inUse := plan.Uses(s.Facts, path)
 	record := certs.NewTLSA(chain.Leaf()).String()
-	if a.json {
-		return a.printer(a.out).JSON(map[string]any{"file": path, "made": made, "in_use": inUse, "names": names, "tlsa": record})
+	if a.JSON {
+		return a.Printer(a.Out).JSON(map[string]any{"file": path, "made": made, "in_use": inUse, "names": names, "tlsa": record})
 	}
 	state := "There already"
 	if made {
 		state = "Made"
 	}
-	fmt.Fprintf(a.out, "%s: %s\n\nFor DANE, in a signed zone:\n", state, report.Clean(path))
+	fmt.Fprintf(a.Out, "%s: %s\n\nFor DANE, in a signed zone:\n", state, report.Clean(path))
 	for _, n := range names {
-		fmt.Fprintf(a.out, "  _25._tcp.%s. IN TLSA %s\n", report.Clean(n), record)
+		fmt.Fprintf(a.Out, "  _25._tcp.%s. IN TLSA %s\n", report.Clean(n), record)
 	}
 	switch {
 	case inUse && made:
-		fmt.Fprintln(a.out, "\nPostfix was reloaded, and shows it now.")
+		fmt.Fprintln(a.Out, "\nPostfix was reloaded, and shows it now.")
 	case inUse:
-		fmt.Fprintln(a.out, "\nPostfix shows it.")
+		fmt.Fprintln(a.Out, "\nPostfix shows it.")
 	default:
-		fmt.Fprintf(a.out, "\nShown by Postfix after: %s\n", report.ShellLine(append(s.Verb("apply"), "--cert", path)))
+		fmt.Fprintf(a.Out, "\nShown by Postfix after: %s\n", report.ShellLine(append(s.Verb("apply"), "--cert", path)))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/report"
@@ -25,16 +26,16 @@ func (a *app) confirmCmd() *cobra.Command {
 		Long: `confirm keeps the run that apply --confirm-within wrote. Without it, everything is put back when the time is up,
 whatever has become of the terminal from which it was applied.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			u, err := apply.Confirm(a.ctx, a.machine, a.stateDir())
+			u, err := apply.Confirm(a.Ctx, a.Machine, a.stateDir())
 			if err != nil {
 				return err
 			}
-			if a.json {
-				return a.printer(a.out).JSON(u)
+			if a.JSON {
+				return a.Printer(a.Out).JSON(u)
 			}
-			a.printer(a.out).Kept(u.Run)
+			a.Printer(a.Out).Kept(u.Run)
 			return nil
 		},
 	}
@@ -55,10 +56,10 @@ func (a *app) revertCmd() *cobra.Command {
 		Use:    revertVerb,
 		Hidden: true,
 		Short:  "Put a run back unless it was confirmed",
-		Args:   usageArgs(cobra.NoArgs),
+		Args:   cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			callSelf("postseal-revert")
-			_, err := apply.Revert(a.ctx, a.machine, run, after, apply.Options{StateDir: a.stateDir()})
+			_, err := apply.Revert(a.Ctx, a.Machine, run, after, apply.Options{StateDir: a.stateDir()})
 			return err
 		},
 	}
@@ -70,10 +71,10 @@ func (a *app) revertCmd() *cobra.Command {
 // watchRun shows on the terminal what Postfix logs, until the run is kept, put
 // back, or has gone back by itself.
 func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
-	f, readable := apply.NewFollow(a.ctx, a.machine, s.ApplyOptions())
+	f, readable := apply.NewFollow(a.Ctx, a.Machine, s.ApplyOptions())
 	answers := make(chan string)
 	go func() {
-		lines := bufio.NewScanner(a.in)
+		lines := bufio.NewScanner(a.In)
 		for lines.Scan() {
 			answers <- strings.TrimSpace(lines.Text())
 		}
@@ -81,65 +82,65 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	if u, err := apply.Waiting(a.machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
-		fmt.Fprintf(a.out, "Before it, not all was well, and going back leads there: %s\n", report.Clean(u.Trouble))
+	if u, err := apply.Waiting(a.Machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
+		fmt.Fprintf(a.Out, "Before it, not all was well, and going back leads there: %s\n", report.Clean(u.Trouble))
 	}
-	fmt.Fprintln(a.out, "y and enter keeps it, n and enter puts it back; or from anywhere: postseal confirm, postseal undo")
+	fmt.Fprintln(a.Out, "y and enter keeps it, n and enter puts it back; or from anywhere: postseal confirm, postseal undo")
 	for {
 		select {
-		case <-a.ctx.Done():
-			fmt.Fprintln(a.out)
+		case <-a.Ctx.Done():
+			fmt.Fprintln(a.Out)
 			return hint.New("not confirmed: it goes back by itself at "+r.ConfirmBy.Local().Format(time.TimeOnly), "postseal confirm keeps it")
 		case answer, open := <-answers:
 			switch {
 			case !open:
 				answers = nil // no more to come; the net stays
 			case answer == "y" || answer == "yes":
-				u, err := apply.Confirm(a.ctx, a.machine, s.StateDir)
+				u, err := apply.Confirm(a.Ctx, a.Machine, s.StateDir)
 				if err != nil {
 					return err
 				}
-				a.printer(a.out).Kept(u.Run)
+				a.Printer(a.Out).Kept(u.Run)
 				return nil
 			case answer == "n" || answer == "no":
 				o := s.ApplyOptions()
-				o.Events = a.printer(a.out).Step
-				back, err := apply.Undo(a.ctx, a.machine, s.ConfigDir, o)
+				o.Events = a.Printer(a.Out).Step
+				back, err := apply.Undo(a.Ctx, a.Machine, s.ConfigDir, o)
 				return a.showReceipt(s, back, err)
 			}
 		case <-tick.C:
-			u, err := apply.Waiting(a.machine, s.StateDir)
+			u, err := apply.Waiting(a.Machine, s.StateDir)
 			if err != nil {
 				return err
 			}
 			if u == nil || u.Run != r.ID {
-				fmt.Fprintln(a.out)
+				fmt.Fprintln(a.Out)
 				return a.settled(r)
 			}
 			if u.Failure != "" {
-				fmt.Fprintln(a.out)
-				return hint.New(fmt.Sprintf("run %s %s", u.Run, u.Stands(a.machine.Now())), "postseal confirm keeps it, postseal undo puts it back")
+				fmt.Fprintln(a.Out)
+				return hint.New(fmt.Sprintf("run %s %s", u.Run, u.Stands(a.Machine.Now())), "postseal confirm keeps it, postseal undo puts it back")
 			}
 			line := fmt.Sprintf("%s left", max(0, time.Until(u.By)).Round(time.Second))
-			if readable && f.Poll(a.ctx) == nil {
+			if readable && f.Poll(a.Ctx) == nil {
 				line += "  " + report.Tally(f.Now)
 				if why := f.Now.Worse(f.Before); why != "" {
 					line += "  ! " + why + ": n puts it back"
 				}
 			}
-			fmt.Fprintf(a.out, "\r%-79s", report.Clean(line))
+			fmt.Fprintf(a.Out, "\r%-79s", report.Clean(line))
 		}
 	}
 }
 
 // settled says what became of a run that waits no more.
 func (a *app) settled(r *apply.Receipt) error {
-	last, err := apply.Last(a.machine, a.stateDir(), r.ConfigDir)
+	last, err := apply.Last(a.Machine, a.stateDir(), r.ConfigDir)
 	if err != nil {
 		return err
 	}
 	if last != nil && last.ID == r.ID {
-		a.printer(a.out).Kept(r.ID)
+		a.Printer(a.Out).Kept(r.ID)
 		return nil
 	}
 	return fmt.Errorf("%w: it was not confirmed by %s", apply.ErrRolledBack, r.ConfirmBy.Local().Format(time.TimeOnly))

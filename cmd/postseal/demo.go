@@ -21,6 +21,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/audit"
 	"postseal/internal/plan"
@@ -47,7 +48,7 @@ years, and starts the wizard on it. Without a terminal it does the same by flags
 not touched, and everything is removed at the end. A private Postfix needs root and an installed Postfix; where
 one is missing, the demo says so and works on files only.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.runDemo(byFlags, keep)
 		},
@@ -67,26 +68,26 @@ type demo struct {
 }
 
 func (a *app) runDemo(byFlags, keep bool) error {
-	d, why, err := newDemo(a.ctx)
+	d, why, err := newDemo(a.Ctx)
 	if err != nil {
 		return err
 	}
 	if keep {
-		fmt.Fprintf(a.out, "The demo is in %s and stays there.\n", d.dir)
+		fmt.Fprintf(a.Out, "The demo is in %s and stays there.\n", d.dir)
 	} else {
 		defer d.remove()
 	}
 	if why != "" {
-		fmt.Fprintf(a.out, "%s: the demo works on files only.\n\n", why)
+		fmt.Fprintf(a.Out, "%s: the demo works on files only.\n\n", why)
 	}
 	a.settings = session.Settings{
 		ConfigDir: filepath.Join(d.dir, "conf"), StateDir: filepath.Join(d.dir, "state"),
 		CertsDir: filepath.Join(d.dir, "etc", "certs"),
 	}
-	if (a.onTerminal() || a.plain) && !byFlags {
+	if (a.OnTerminal() || a.plain) && !byFlags {
 		err := a.wizard(d.filesOnly, keep)
 		if !keep {
-			fmt.Fprintln(a.out, "That was the demo: its folder is gone, and its Postfix has ended.")
+			fmt.Fprintln(a.Out, "That was the demo: its folder is gone, and its Postfix has ended.")
 		}
 		return err
 	}
@@ -225,18 +226,18 @@ func writeFile(path, text string, mode fs.FileMode) error {
 // demoCard shows the report card. Without a Postfix nobody can be asked.
 func (a *app) demoCard(s *session.Session, d *demo, title func(string)) error {
 	title("The report card (postseal audit)")
-	e, err := s.Evidence(a.ctx, session.Gather{Live: !d.filesOnly, Send: !d.filesOnly})
+	e, err := s.Evidence(a.Ctx, session.Gather{Live: !d.filesOnly, Send: !d.filesOnly})
 	if err != nil {
 		return err
 	}
-	a.printer(a.out).Card(audit.Audit(e), false)
+	a.Printer(a.Out).Card(audit.Audit(e), false)
 	return nil
 }
 
 // demoByFlags shows what the wizard shows, without questions.
 func (a *app) demoByFlags(d *demo, keep bool) error {
-	p := a.printer(a.out)
-	title := func(s string) { fmt.Fprintf(a.out, "\n== %s\n\n", s) }
+	p := a.Printer(a.Out)
+	title := func(s string) { fmt.Fprintf(a.Out, "\n== %s\n\n", s) }
 	title("What is there")
 	s, err := a.open()
 	if err != nil {
@@ -264,7 +265,7 @@ func (a *app) demoByFlags(d *demo, keep bool) error {
 		o.Accept = append(o.Accept, r.Name)
 	}
 	title("Applying (postseal apply --yes --accept-risk " + riskList(pl.Risks) + ")")
-	r, err := apply.Run(a.ctx, a.machine, pl, o)
+	r, err := apply.Run(a.Ctx, a.Machine, pl, o)
 	if err != nil {
 		return err
 	}
@@ -310,11 +311,11 @@ func (a *app) demoHandshake(addr string) {
 		who string
 		max uint16
 	}{{"a client of today", 0}, {"TLS 1.1 at best", 0x0302}} {
-		r, err := probe.Handshake(a.ctx, probe.Target{Addr: addr}, probe.Options{MaxVersion: c.max})
+		r, err := probe.Handshake(a.Ctx, probe.Target{Addr: addr}, probe.Options{MaxVersion: c.max})
 		if err != nil {
-			fmt.Fprintf(a.out, "%-18s %s\n", c.who, report.Clean(err.Error()))
+			fmt.Fprintf(a.Out, "%-18s %s\n", c.who, report.Clean(err.Error()))
 			continue
 		}
-		fmt.Fprintf(a.out, "%-18s %s %s %s\n", c.who, r.Version, r.Group, r.Suite)
+		fmt.Fprintf(a.Out, "%-18s %s %s %s\n", c.who, r.Version, r.Group, r.Suite)
 	}
 }

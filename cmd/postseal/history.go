@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 )
 
@@ -12,19 +13,19 @@ func (a *app) historyCmd() *cobra.Command {
 		Short: "List what earlier runs did",
 		Long: `history lists all runs, newest first, with what became of them.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			all, err := apply.Standing(a.machine, a.stateDir(), a.settings.ConfigDir)
+			all, err := apply.Standing(a.Machine, a.stateDir(), a.settings.ConfigDir)
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				if all == nil {
 					all = []*apply.Receipt{}
 				}
-				return a.printer(a.out).JSON(all)
+				return a.Printer(a.Out).JSON(all)
 			}
-			a.printer(a.out).History(all)
+			a.Printer(a.Out).History(all)
 			return nil
 		},
 	}

@@ -1,7 +1,7 @@
 // Command postseal hardens the TLS of a Postfix mail server.
 //
-// This package only starts things: it reads the command line, prints reports,
-// and maps errors to exit codes. It is the only user of cobra.
+// This package only starts things: it reads the command line and prints reports.
+// With cmd/cli it is the only user of cobra.
 package main
 
 import "os"

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
@@ -21,7 +22,7 @@ func (a *app) planCmd() *cobra.Command {
 		Long: `plan makes the changes of apply and shows them as a diff, with the reason for each line. With --out the
 plan is saved, bound to the files it was made from: apply --plan carries out exactly that, or refuses.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			a.settings.Flags = flags.given()
 			p, err := a.makePlan()
@@ -37,7 +38,7 @@ plan is saved, bound to the files it was made from: apply --plan carries out exa
 				return err
 			}
 			if !p.Empty() {
-				return errFindings
+				return cli.ErrFindings
 			}
 			return nil
 		},
@@ -56,14 +57,14 @@ func (a *app) makePlan() (*plan.Plan, error) {
 }
 
 func (a *app) showPlan(p *plan.Plan) error {
-	if !a.json {
-		return a.printer(a.out).Plan(p)
+	if !a.JSON {
+		return a.Printer(a.Out).Plan(p)
 	}
 	v, err := report.PlanJSON(p)
 	if err != nil {
 		return err
 	}
-	return a.printer(a.out).JSON(v)
+	return a.Printer(a.Out).JSON(v)
 }
 
 func (a *app) savePlan(p *plan.Plan, path string) error {
@@ -71,21 +72,21 @@ func (a *app) savePlan(p *plan.Plan, path string) error {
 	if err != nil {
 		return err
 	}
-	if old, err := a.machine.ReadFile(path); err == nil && !json.Valid(old) {
+	if old, err := a.Machine.ReadFile(path); err == nil && !json.Valid(old) {
 		return hint.New(path+" exists, and is no plan", "choose another name for --out")
 	}
-	if err := a.machine.Replace(path, append(data, '\n'), 0o600); err != nil {
+	if err := a.Machine.Replace(path, append(data, '\n'), 0o600); err != nil {
 		return err
 	}
-	if !a.json {
-		fmt.Fprintf(a.err, "saved in %s; carry it out with: postseal apply --plan %s\n", path, path)
+	if !a.JSON {
+		fmt.Fprintf(a.Err, "saved in %s; carry it out with: postseal apply --plan %s\n", path, path)
 	}
 	return nil
 }
 
 // loadPlan reads a saved plan.
 func (a *app) loadPlan(path string) (*plan.Plan, error) {
-	data, err := a.machine.ReadFile(path)
+	data, err := a.Machine.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the plan: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
@@ -31,7 +32,7 @@ notes since when the record of the next key is published, which is what a roll-o
 
 It ends with 3 if there is something to do now.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.publish(nsupdate) },
 	}
 	cmd.Flags().BoolVar(&nsupdate, "nsupdate", false, "print what is due as input of nsupdate, and nothing else")
@@ -79,50 +80,50 @@ func (a *app) publish(nsupdate bool) error {
 		list = append(list, p)
 	}
 	for _, l := range all {
-		in, err := k.Observe(a.ctx, l)
+		in, err := k.Observe(a.Ctx, l)
 		if err != nil {
 			return err
 		}
 		note(l.Name, in)
 	}
-	if in, ok := k.ObserveOthers(a.ctx, all); ok {
+	if in, ok := k.ObserveOthers(a.Ctx, all); ok {
 		note("certificates of others", in)
 	}
 	switch {
-	case a.json:
-		err = a.printer(a.out).JSON(map[string]any{"certificates": list, "clock": s.Facts.Root})
+	case a.JSON:
+		err = a.Printer(a.Out).JSON(map[string]any{"certificates": list, "clock": s.Facts.Root})
 	case nsupdate:
 		for _, p := range list {
-			fmt.Fprint(a.out, publish.NSUpdate(p.Steps))
+			fmt.Fprint(a.Out, publish.NSUpdate(p.Steps))
 		}
 	default:
 		a.printPublished(list, s.Facts.Root)
 	}
 	if err == nil && due {
-		return errFindings
+		return cli.ErrFindings
 	}
 	return err
 }
 
 func (a *app) printPublished(list []published, root bool) {
 	if len(list) == 0 {
-		fmt.Fprintln(a.out, "No certificate is in use: there is nothing to publish.")
+		fmt.Fprintln(a.Out, "No certificate is in use: there is nothing to publish.")
 	}
 	for _, p := range list {
-		fmt.Fprintf(a.out, "%s\n", report.Clean(p.Name))
+		fmt.Fprintf(a.Out, "%s\n", report.Clean(p.Name))
 		for _, f := range p.Findings {
-			fmt.Fprintf(a.out, "  ✗ %s\n", report.Clean(strings.TrimSpace(f.Owner+" "+f.Text)))
-			fmt.Fprintf(a.out, "    → %s\n", report.Clean(f.Hint))
+			fmt.Fprintf(a.Out, "  ✗ %s\n", report.Clean(strings.TrimSpace(f.Owner+" "+f.Text)))
+			fmt.Fprintf(a.Out, "    → %s\n", report.Clean(f.Hint))
 		}
 		for _, s := range p.Steps {
-			fmt.Fprint(a.out, stepText(s))
+			fmt.Fprint(a.Out, stepText(s))
 		}
 		if len(p.Steps)+len(p.Findings) == 0 {
-			fmt.Fprintln(a.out, "  ✓ what is published is right, and nothing is to be done")
+			fmt.Fprintln(a.Out, "  ✓ what is published is right, and nothing is to be done")
 		}
 	}
 	if !root {
-		fmt.Fprintln(a.out, "Only root can note since when records are published: the clock of a roll-over did not start.")
+		fmt.Fprintln(a.Out, "Only root can note since when records are published: the clock of a roll-over did not start.")
 	}
 }
 
@@ -157,7 +158,7 @@ hold the old ones do not deliver until they have asked again; the risk ` + linea
 Who could read the key could perhaps read the next one beside it: if so, remove that file (ALGORITHM.next.pem) first,
 and another key is made.
 `,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, names []string) error {
 			return a.certRollOver(names, compromised, accepted, wait)
 		},
@@ -178,7 +179,7 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 	}
 	for _, name := range accepted {
 		if name != lineage.RiskDANEGap {
-			return usageError{hint.New(fmt.Sprintf("%.40q is no risk of a roll-over", name), "the only one is "+lineage.RiskDANEGap)}
+			return cli.Misuse(hint.New(fmt.Sprintf("%.40q is no risk of a roll-over", name), "the only one is "+lineage.RiskDANEGap))
 		}
 	}
 	k := a.keeper(s)
@@ -193,11 +194,11 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 		return err
 	}
 	if all, err = chosen(all, names); err != nil {
-		return usageError{err}
+		return cli.Misuse(err)
 	}
 	for _, l := range all {
 		if compromised && !slices.Contains(accepted, lineage.RiskDANEGap) {
-			gap, err := k.Gap(a.ctx, l)
+			gap, err := k.Gap(a.Ctx, l)
 			if err != nil {
 				return err
 			}
@@ -205,12 +206,12 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 				return hint.Wrap(fmt.Errorf("%w: %s: senders with DANE that hold the old records do not deliver until they have asked again", apply.ErrRisk, lineage.RiskDANEGap), "--accept-risk "+lineage.RiskDANEGap)
 			}
 		}
-		if err := k.RollOver(a.ctx, l, compromised); err != nil {
+		if err := k.RollOver(a.Ctx, l, compromised); err != nil {
 			return err
 		}
 	}
-	if !a.json {
-		fmt.Fprintln(a.out, "The next key is served. What to publish and to remove now, and when: postseal publish")
+	if !a.JSON {
+		fmt.Fprintln(a.Out, "The next key is served. What to publish and to remove now, and when: postseal publish")
 	}
 	return nil
 }

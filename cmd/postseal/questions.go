@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/certs/authority"
+	"postseal/cmd/cli"
 	"postseal/internal/ask"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
@@ -63,14 +64,14 @@ flags of postseal cert obtain, and not in that file.
 				for _, k := range keys {
 					i := indexKey(list, k)
 					if i < 0 {
-						return usageError{hint.New(fmt.Sprintf("no question is named %.40q", k), "postseal questions lists them")}
+						return cli.Misuse(hint.New(fmt.Sprintf("no question is named %.40q", k), "postseal questions lists them"))
 					}
 					chosen = append(chosen, list[i])
 				}
 				list = chosen
 			}
-			if a.json {
-				return a.printer(a.out).JSON(list)
+			if a.JSON {
+				return a.Printer(a.Out).JSON(list)
 			}
 			a.printQuestions(list)
 			return nil
@@ -93,23 +94,23 @@ func indexKey(list []questionJSON, key string) int {
 }
 
 func (a *app) printQuestions(list []questionJSON) {
-	p := a.printer(a.out)
+	p := a.Printer(a.Out)
 	width := min(max(p.Width, 80), 100)
 	for i, q := range list {
 		if i > 0 {
-			fmt.Fprintln(a.out)
+			fmt.Fprintln(a.Out)
 		}
-		fmt.Fprintf(a.out, "--%s  %s\n", q.Key, q.Title)
+		fmt.Fprintf(a.Out, "--%s  %s\n", q.Key, q.Title)
 		for _, l := range report.Wrap(q.Why, width-4) {
-			fmt.Fprintf(a.out, "    %s\n", l)
+			fmt.Fprintf(a.Out, "    %s\n", l)
 		}
 		for _, c := range q.Choices {
-			fmt.Fprintf(a.out, "    %-16s %s\n", c.Name, c.Help)
+			fmt.Fprintf(a.Out, "    %-16s %s\n", c.Name, c.Help)
 		}
 		if len(list) <= 3 {
-			fmt.Fprintln(a.out)
+			fmt.Fprintln(a.Out)
 			for _, l := range report.Wrap(strings.ReplaceAll(q.Help, "\n", " "), width-4) {
-				fmt.Fprintf(a.out, "    %s\n", l)
+				fmt.Fprintf(a.Out, "    %s\n", l)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
@@ -27,10 +28,10 @@ func (a *app) guardCmd() *cobra.Command {
 		Use:    guardVerb + " FOLDER",
 		Hidden: true,
 		Short:  "End the private Postfix in a folder when the standard input ends",
-		Args:   usageArgs(cobra.ExactArgs(1)),
+		Args:   cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			callSelf("postseal-guard")
-			return rehearse.Guard(args[0], a.in)
+			return rehearse.Guard(args[0], a.In)
 		},
 	}
 }
@@ -61,19 +62,19 @@ Postfix is not touched. It ends with 3 if something fails, or could not be tried
 --matrix sends at every TLS level, and shows them side by side. --destination plays the policy that a domain has in
 smtp_tls_policy_maps, or that --policy gives ("secure match=.example.com").
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if o.policy != "" && o.destination == "" {
-				return usageError{hint.New("--policy is for a destination", "give --destination DOMAIN")}
+				return cli.Misuse(hint.New("--policy is for a destination", "give --destination DOMAIN"))
 			}
 			if level := strings.Fields(o.policy + " -")[0]; o.destination != "" && o.policy != "" && !slices.Contains(rehearse.Levels, level) {
-				return usageError{hint.New(fmt.Sprintf("--policy: %.40q is no TLS level", level), "it begins with one of "+strings.Join(rehearse.Levels, ", "))}
+				return cli.Misuse(hint.New(fmt.Sprintf("--policy: %.40q is no TLS level", level), "it begins with one of "+strings.Join(rehearse.Levels, ", ")))
 			}
 			if o.policy != "" && o.matrix {
-				return usageError{hint.New("--policy has a level of its own: it cannot be sent at every level", "give either --policy or --matrix")}
+				return cli.Misuse(hint.New("--policy has a level of its own: it cannot be sent at every level", "give either --policy or --matrix"))
 			}
 			if o.current && len(flags.given()) > 0 {
-				return usageError{errors.New("--current is what is in force: give either --current or answers")}
+				return cli.Misuse(errors.New("--current is what is in force: give either --current or answers"))
 			}
 			a.settings.Flags = flags.given()
 			c, err := a.candidate(o.current)
@@ -115,7 +116,7 @@ func (a *app) candidate(current bool) (rehearse.Candidate, error) {
 	if err != nil {
 		return rehearse.Candidate{}, hint.Wrap(err, "or try what is in force: postseal rehearse --current")
 	}
-	files, err := apply.Assembled(a.machine, p)
+	files, err := apply.Assembled(a.Machine, p)
 	if err != nil {
 		return rehearse.Candidate{}, err
 	}
@@ -125,18 +126,18 @@ func (a *app) candidate(current bool) (rehearse.Candidate, error) {
 // rehearseAll rehearses receiving and sending.
 func (a *app) rehearseAll(c rehearse.Candidate) error {
 	tell, done := a.trying("rehearsing on a private Postfix")
-	r, err := rehearse.Run(a.ctx, c, rehearse.Options{Guard: guard, Events: tell})
+	r, err := rehearse.Run(a.Ctx, c, rehearse.Options{Guard: guard, Events: tell})
 	done()
 	if err != nil {
 		return err
 	}
-	if a.json {
-		err = a.printer(a.out).JSON(r)
+	if a.JSON {
+		err = a.Printer(a.Out).JSON(r)
 	} else {
-		a.printer(a.out).Rehearsal(r)
+		a.Printer(a.Out).Rehearsal(r)
 	}
 	if err == nil && len(r.Failures())+len(r.Missing) > 0 {
-		err = errFindings
+		err = cli.ErrFindings
 	}
 	return err
 }
@@ -156,46 +157,37 @@ func (a *app) rehearseSending(c rehearse.Candidate, to rehearse.Destination, mat
 		to.Policy = "" // which would be the same at every level
 	}
 	tell, done := a.trying("sending to servers of many kinds")
-	r, err := rehearse.Send(a.ctx, c, levels, to, rehearse.Options{Guard: guard, Events: tell})
+	r, err := rehearse.Send(a.Ctx, c, levels, to, rehearse.Options{Guard: guard, Events: tell})
 	done()
 	if err != nil {
 		return err
 	}
 	switch {
-	case a.json:
-		err = a.printer(a.out).JSON(r)
+	case a.JSON:
+		err = a.Printer(a.Out).JSON(r)
 	case matrix:
-		a.printer(a.out).Matrix(r)
+		a.Printer(a.Out).Matrix(r)
 	default:
 		if to.Policy != "" {
-			fmt.Fprintf(a.out, "Policy for %s: %s\n", report.Clean(to.Domain), report.Clean(to.Policy))
+			fmt.Fprintf(a.Out, "Policy for %s: %s\n", report.Clean(to.Domain), report.Clean(to.Policy))
 		} else {
-			fmt.Fprintf(a.out, "%s has no policy of its own.\n", report.Clean(to.Domain))
+			fmt.Fprintf(a.Out, "%s has no policy of its own.\n", report.Clean(to.Domain))
 		}
-		a.printer(a.out).Rehearsal(r)
+		a.Printer(a.Out).Rehearsal(r)
 	}
 	if err == nil && !matrix && len(r.Failures()) > 0 {
-		err = errFindings
+		err = cli.ErrFindings
 	}
 	return err
 }
 
-// waiting says on the terminal what is going on, until done is called.
-func (a *app) waiting(what string) (done func()) {
-	if a.json || !a.onTerminal() {
-		return func() {}
-	}
-	fmt.Fprintf(a.err, "%s ...\r", what)
-	return func() { fmt.Fprint(a.err, strings.Repeat(" ", len(what)+4)+"\r") }
-}
-
 // trying says on the terminal how far a rehearsal is, until done is called.
 func (a *app) trying(what string) (tell func(rehearse.Trial), done func()) {
-	if a.json || !a.onTerminal() {
+	if a.JSON || !a.OnTerminal() {
 		return nil, func() {}
 	}
 	var tried, look int
-	show := func() { fmt.Fprintf(a.err, "\r%s: %d tried, %d to look at ", what, tried, look) }
+	show := func() { fmt.Fprintf(a.Err, "\r%s: %d tried, %d to look at ", what, tried, look) }
 	show()
 	return func(t rehearse.Trial) {
 			if tried++; t.Verdict != rehearse.Fine {
@@ -203,7 +195,7 @@ func (a *app) trying(what string) (tell func(rehearse.Trial), done func()) {
 			}
 			show()
 		}, func() {
-			fmt.Fprint(a.err, "\r"+strings.Repeat(" ", len(what)+40)+"\r")
+			fmt.Fprint(a.Err, "\r"+strings.Repeat(" ", len(what)+40)+"\r")
 		}
 }
 
@@ -230,7 +222,7 @@ func (a *app) policyOf(c rehearse.Candidate, domain string) (string, error) {
 	}
 	for _, key := range keys {
 		for _, m := range slices.DeleteFunc(maps, func(m string) bool { return m == "" }) {
-			o, err := a.machine.Run(a.ctx, "postmap", "-c", c.Config.Dir, "-q", key, m)
+			o, err := a.Machine.Run(a.Ctx, "postmap", "-c", c.Config.Dir, "-q", key, m)
 			if err != nil {
 				return "", err
 			}
@@ -242,5 +234,5 @@ func (a *app) policyOf(c rehearse.Candidate, domain string) (string, error) {
 			}
 		}
 	}
-	return "", context.Cause(a.ctx)
+	return "", context.Cause(a.Ctx)
 }

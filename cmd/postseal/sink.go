@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/internal/rehearse"
 	"postseal/internal/sink"
@@ -34,20 +35,20 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
 		Use:   "sink",
 		Short: "Be a mail server that gets TLS wrong in a chosen way, for tests",
 		Long:  long,
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if o.as == rehearse.Anonymous.Name {
 				return a.anonymousSink(o.listen, o.host)
 			}
 			b, ok := sink.Named(o.as)
 			if !ok {
-				return usageError{hint.New(fmt.Sprintf("no sink behaves as %.40q", o.as), "--as takes "+strings.Join(names, ", "))}
+				return cli.Misuse(hint.New(fmt.Sprintf("no sink behaves as %.40q", o.as), "--as takes "+strings.Join(names, ", ")))
 			}
 			ids, err := sink.NewIdentities(o.host)
 			if err != nil {
 				return hint.Wrap(err, "--host takes a name in plain letters")
 			}
-			l, err := (&net.ListenConfig{}).Listen(a.ctx, "tcp", o.listen)
+			l, err := (&net.ListenConfig{}).Listen(a.Ctx, "tcp", o.listen)
 			if err != nil {
 				return hint.Wrap(err, "--listen names another address")
 			}
@@ -56,13 +57,13 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
 					return hint.Wrap(err, "--write-ca names another file")
 				}
 			}
-			if !a.json {
-				fmt.Fprintf(a.err, "%s: %s, on %s. Ctrl-C ends it.\n", b.Name, b.Text, l.Addr())
+			if !a.JSON {
+				fmt.Fprintf(a.Err, "%s: %s, on %s. Ctrl-C ends it.\n", b.Name, b.Text, l.Addr())
 			}
 			told := make(chan sink.Session)
 			s := &sink.Server{Behaviour: b, Host: o.host, Identities: ids, Told: func(s sink.Session) { told <- s }}
 			ended := make(chan error, 1)
-			go func() { ended <- s.Serve(a.ctx, l) }()
+			go func() { ended <- s.Serve(a.Ctx, l) }()
 			for {
 				select {
 				case x := <-told:
@@ -84,23 +85,23 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
 
 // anonymousSink is the one that is a private Postfix.
 func (a *app) anonymousSink(listen, host string) error {
-	if a.machine.UID() != 0 {
+	if a.Machine.UID() != 0 {
 		return hint.New("a sink without any certificate is a private Postfix, and only root can start one", "run it as root: sudo postseal sink ...")
 	}
 	ready := func() {
-		if !a.json {
-			fmt.Fprintf(a.err, "%s: %s, on %s. Ctrl-C ends it.\n", rehearse.Anonymous.Name, rehearse.Anonymous.Text, listen)
+		if !a.JSON {
+			fmt.Fprintf(a.Err, "%s: %s, on %s. Ctrl-C ends it.\n", rehearse.Anonymous.Name, rehearse.Anonymous.Text, listen)
 		}
 	}
-	return rehearse.ServeAnonymous(a.ctx, listen, host, rehearse.Options{Guard: guard}, ready, a.showSession)
+	return rehearse.ServeAnonymous(a.Ctx, listen, host, rehearse.Options{Guard: guard}, ready, a.showSession)
 }
 
 // showSession prints what one client did.
 func (a *app) showSession(s sink.Session) {
-	if a.json {
-		_ = json.NewEncoder(a.out).Encode(s)
+	if a.JSON {
+		_ = json.NewEncoder(a.Out).Encode(s)
 		return
 	}
-	p := a.printer(a.out)
+	p := a.Printer(a.Out)
 	p.Session(s)
 }

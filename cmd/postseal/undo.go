@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/report"
 	"postseal/internal/session"
@@ -21,7 +22,7 @@ it did before that run. Repeated, it goes further back. A run that was interrupt
 that was changed since is left alone, and undo refuses; but while a run waits to be confirmed, its change is taken out
 of the file as it is, and an edit of the same lines is kept in a file beside it.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			s, err := a.open()
 			if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
@@ -32,9 +33,9 @@ of the file as it is, and an edit of the same lines is kept in a file beside it.
 				return err
 			}
 			if !yes {
-				fmt.Fprintf(a.out, "%s %s of %s\n", what.Kind, what.ID, what.When.Local().Format("2006-01-02 15:04"))
+				fmt.Fprintf(a.Out, "%s %s of %s\n", what.Kind, what.ID, what.When.Local().Format("2006-01-02 15:04"))
 				for _, e := range what.Entries {
-					fmt.Fprintf(a.out, "  %s\n", report.Clean(e.Path))
+					fmt.Fprintf(a.Out, "  %s\n", report.Clean(e.Path))
 				}
 				if err := a.agree("Undo this?", "--yes"); err != nil {
 					return err
@@ -42,10 +43,10 @@ of the file as it is, and an edit of the same lines is kept in a file beside it.
 			}
 			o := s.ApplyOptions()
 			o.FilesOnly = filesOnly
-			if !a.json {
-				o.Events = a.printer(a.out).Step
+			if !a.JSON {
+				o.Events = a.Printer(a.Out).Step
 			}
-			r, err := apply.Undo(a.ctx, a.machine, s.ConfigDir, o)
+			r, err := apply.Undo(a.Ctx, a.Machine, s.ConfigDir, o)
 			return a.showReceipt(s, r, err)
 		},
 	}
@@ -59,7 +60,7 @@ func (a *app) toUndo(s *session.Session) (*apply.Receipt, error) {
 	if s.Pending != nil {
 		return s.Pending, nil
 	}
-	last, err := apply.Last(a.machine, s.StateDir, s.ConfigDir)
+	last, err := apply.Last(a.Machine, s.StateDir, s.ConfigDir)
 	if err == nil && last == nil {
 		err = apply.ErrNothing
 	}

@@ -2,14 +2,12 @@ package main
 
 import (
 	"fmt"
+	"postseal/cmd/cli"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
-
-// version is set when a release is built: -ldflags "-X main.version=1.2.3".
-var version = "development"
 
 func (a *app) versionCmd() *cobra.Command {
 	return &cobra.Command{
@@ -17,7 +15,7 @@ func (a *app) versionCmd() *cobra.Command {
 		Short: "Say which postseal this is",
 		Long: `version prints the version of postseal, and what it was built with.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			revision := ""
 			if info, ok := debug.ReadBuildInfo(); ok {
@@ -27,10 +25,10 @@ func (a *app) versionCmd() *cobra.Command {
 					}
 				}
 			}
-			if a.json {
-				return a.printer(a.out).JSON(map[string]string{"version": version, "revision": revision, "go": runtime.Version()})
+			if a.JSON {
+				return a.Printer(a.Out).JSON(map[string]string{"version": cli.Version, "revision": revision, "go": runtime.Version()})
 			}
-			fmt.Fprintf(a.out, "postseal %s %s %s\n", version, revision, runtime.Version())
+			fmt.Fprintf(a.Out, "postseal %s %s %s\n", cli.Version, revision, runtime.Version())
 			return nil
 		},
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/plan"
@@ -25,40 +26,40 @@ A certificate that was renewed and is not shown, since nobody reloaded Postfix, 
 accidents. Where Postfix reads a copy, it also looks whether the file that the copy was made of is newer by now. It
 changes nothing, and ends with 3 if something differs.
 `,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			s, err := a.open()
 			if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
 				return err
 			}
 			checks := plan.Present(s.Facts)
-			proofs := apply.Observe(a.ctx, a.machine, s.ConfigDir, checks)
+			proofs := apply.Observe(a.Ctx, a.Machine, s.ConfigDir, checks)
 			outdated := s.Facts.Outdated()
 			wrong := len(outdated) > 0
 			for _, p := range proofs {
 				wrong = wrong || !p.OK
 			}
-			if a.json {
-				if err := a.printer(a.out).JSON(map[string]any{"listeners": proofs, "outdated": outdated}); err != nil {
+			if a.JSON {
+				if err := a.Printer(a.Out).JSON(map[string]any{"listeners": proofs, "outdated": outdated}); err != nil {
 					return err
 				}
 			} else {
-				a.printer(a.out).Proofs(proofs)
+				a.Printer(a.Out).Proofs(proofs)
 				for _, o := range outdated {
-					fmt.Fprintf(a.out, "✗ %s stayed behind: %s has a newer certificate for the same names, until %s, and Postfix shows the one until %s.\n", report.Clean(o.Shown.Chain), report.Clean(o.Renewed.Chain),
+					fmt.Fprintf(a.Out, "✗ %s stayed behind: %s has a newer certificate for the same names, until %s, and Postfix shows the one until %s.\n", report.Clean(o.Shown.Chain), report.Clean(o.Renewed.Chain),
 						o.Renewed.NotAfter.UTC().Format(time.DateOnly), o.Shown.NotAfter.UTC().Format(time.DateOnly))
 				}
 				switch {
 				case len(outdated) > 0:
 					for _, argv := range takeNewer(s, outdated) {
-						fmt.Fprintf(a.out, "Take the newer one: %s\n", report.ShellLine(argv))
+						fmt.Fprintf(a.Out, "Take the newer one: %s\n", report.ShellLine(argv))
 					}
 				case wrong:
-					fmt.Fprintf(a.out, "If a file was renewed: %s\n", report.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"}))
+					fmt.Fprintf(a.Out, "If a file was renewed: %s\n", report.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"}))
 				}
 			}
 			if wrong {
-				return errFindings
+				return cli.ErrFindings
 			}
 			return nil
 		},

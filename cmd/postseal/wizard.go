@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/report"
@@ -16,9 +17,9 @@ import (
 
 // runWizard is postseal without a verb.
 func (a *app) runWizard(cmd *cobra.Command) error {
-	if !a.onTerminal() && !a.plain {
+	if !a.OnTerminal() && !a.plain {
 		_ = cmd.Usage()
-		return usageError{hint.New("the wizard needs a terminal", "postseal apply does the same by flags; --plain asks line by line, also on a pipe")}
+		return cli.Misuse(hint.New("the wizard needs a terminal", "postseal apply does the same by flags; --plain asks line by line, also on a pipe"))
 	}
 	return a.wizard(false, true)
 }
@@ -26,20 +27,20 @@ func (a *app) runWizard(cmd *cobra.Command) error {
 // wizard runs the wizard, and leaves on the screen what is worth keeping. Where
 // the server itself does not last, there is nothing to undo or to type again.
 func (a *app) wizard(filesOnly, lasts bool) error {
-	if a.json {
-		return usageError{errors.New("the wizard has no --json")}
+	if a.JSON {
+		return cli.Misuse(errors.New("the wizard has no --json"))
 	}
-	p, screen := a.printer(a.out), a.out
-	if f, ok := file(a.out); ok {
+	p, screen := a.Printer(a.Out), a.Out
+	if f, ok := cli.File(a.Out); ok {
 		screen = f // Bubble Tea asks whether it is a terminal
 	}
-	r := wizard.Run(a.ctx, wizard.Options{
-		In: a.in, Out: screen, Machine: a.machine, Settings: a.settings, FilesOnly: filesOnly,
+	r := wizard.Run(a.Ctx, wizard.Options{
+		In: a.In, Out: screen, Machine: a.Machine, Settings: a.settings, FilesOnly: filesOnly,
 		NoColor: !p.Color, Plain: a.plain, Within: a.within, Revert: a.revertCommand(),
 	})
 	switch {
 	case errors.Is(r.Err, wizard.ErrQuit):
-		fmt.Fprintln(a.out, "Left; nothing was changed.")
+		fmt.Fprintln(a.Out, "Left; nothing was changed.")
 		return nil
 	case errors.Is(r.Err, context.Canceled) && r.Receipt == nil:
 		return r.Err
@@ -51,7 +52,7 @@ func (a *app) wizard(filesOnly, lasts bool) error {
 		p.Receipt(r.Receipt, report.ShellLine(r.Undo))
 	}
 	if r.Err == nil && r.Receipt != nil && r.Receipt.Phase == apply.Kept && len(r.Command) > 0 {
-		fmt.Fprintf(a.out, "The same again, without questions:\n  %s\n", report.Clean(report.ShellLine(r.Command)))
+		fmt.Fprintf(a.Out, "The same again, without questions:\n  %s\n", report.Clean(report.ShellLine(r.Command)))
 	}
 	return r.Err
 }

@@ -1,9 +1,8 @@
-package main
+package cli_test
 
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"postseal/certs"
+	"postseal/cmd/cli"
 	"postseal/internal/lab"
 	"postseal/internal/report"
 )
@@ -20,7 +20,11 @@ import (
 func run(t *testing.T, args ...string) (out string, code int) {
 	t.Helper()
 	var b, failed bytes.Buffer
-	code = Main(args, nil, &b, &failed)
+	run, stop := cli.Start(nil, &b, &failed)
+	defer stop()
+	root := run.Probe()
+	run.Flags(root.Flags())
+	code = run.Execute(root, args)
 	return b.String() + failed.String(), code
 }
 
@@ -81,20 +85,20 @@ func valid(t *testing.T, out string) (p probed) {
 	return p
 }
 
-// TestProbe: several servers in one run, one of which is not there, and a domain
-// with what it promises; as text, and as the schema says.
 // TestNoSuchHost: a name that DNS does not have is no matter of ports, and is
 // named once.
 func TestNoSuchHost(t *testing.T) {
-	var said strings.Builder
-	if code := Main([]string{"probe", "nosuch.invalid"}, nil, io.Discard, &said); code != exitFailed {
+	text, code := run(t, "nosuch.invalid")
+	if code != cli.Failed {
 		t.Errorf("%d", code)
 	}
-	if text := said.String(); strings.Contains(text, "port 25") || !strings.Contains(text, "is the name right") || strings.Count(text, "nosuch.invalid:25") != 1 {
+	if strings.Contains(text, "port 25") || !strings.Contains(text, "is the name right") || strings.Count(text, "nosuch.invalid:25") != 1 {
 		t.Error(text)
 	}
 }
 
+// TestProbe: several servers in one run, one of which is not there, and a domain
+// with what it promises; as text, and as the schema says.
 func TestProbe(t *testing.T) {
 	ca := lab.NewCA(t)
 	ec := ca.Issue(t, lab.Leaf{Names: []string{"mx.probe.test"}})
@@ -104,9 +108,9 @@ func TestProbe(t *testing.T) {
 	chain := lab.Write(t, dir, "ec.pem", ec.Key+ec.Cert+ca.IntermediatePEM, 0o600)
 	server := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_peername_lookup = no\nsmtpd_tls_protocols = >=TLSv1.2\nsmtpd_tls_exclude_ciphers = aNULL\nsmtpd_tls_chain_files = "+chain+"\n",
 		"%s inet n - n - - smtpd", "%s inet n - n - - smtpd -o smtpd_tls_wrappermode=yes")
-	out, code := run(t, "probe", "--json", server.Addrs[0], "127.0.0.1:1", server.Addrs[0])
+	out, code := run(t, "--json", server.Addrs[0], "127.0.0.1:1", server.Addrs[0])
 	p := valid(t, out)
-	if code != exitFindings || p.Version != 1 || len(p.Endpoints) != 3 || !strings.Contains(p.Endpoints[1].Error, "refused") || !p.Endpoints[1].Incomplete || p.Domains == nil {
+	if code != cli.Findings || p.Version != 1 || len(p.Endpoints) != 3 || !strings.Contains(p.Endpoints[1].Error, "refused") || !p.Endpoints[1].Incomplete || p.Domains == nil {
 		t.Fatalf("%d %+v", code, p)
 	}
 	e := p.Endpoints[0]
@@ -117,18 +121,18 @@ func TestProbe(t *testing.T) {
 	if last.Version != "TLS 1.3" || len(last.Suites) != 3 || last.Suites[0].Name != "TLS_AES_128_GCM_SHA256" || last.Suites[0].ID != 0x1301 {
 		t.Errorf("%+v", last)
 	}
-	if out, code = run(t, "probe", "--implicit", "--quick", server.Addrs[1]); code != exitDone || !strings.Contains(out, "TLS_AES_256_GCM_SHA384") {
+	if out, code = run(t, "--implicit", "--quick", server.Addrs[1]); code != cli.Done || !strings.Contains(out, "TLS_AES_256_GCM_SHA384") {
 		t.Errorf("%d %s", code, out)
 	}
-	if out, code = run(t, "probe", "127.0.0.1:1"); code != exitFailed || !strings.Contains(out, "refused") {
+	if out, code = run(t, "127.0.0.1:1"); code != cli.Failed || !strings.Contains(out, "refused") {
 		t.Errorf("%d %s", code, out)
 	}
-	for _, args := range [][]string{{"probe"}, {"probe", "a b"}, {"probe", "x:y"}, {"probe", "--mx", "probe.test", "--port", "smtp"}, append([]string{"probe"}, strings.Fields(strings.Repeat("h ", 65))...)} {
-		if out, code = run(t, args...); code != exitUsage {
+	for _, args := range [][]string{{}, {"a b"}, {"x:y"}, {"--mx", "probe.test", "--port", "smtp"}, strings.Fields(strings.Repeat("h ", 65))} {
+		if out, code = run(t, args...); code != cli.Usage {
 			t.Errorf("%q: %d %s", args, code, out)
 		}
 	}
-	if out, code = run(t, "probe", "--schema"); code != exitDone || out != string(report.ProbeSchema) {
+	if out, code = run(t, "--schema"); code != cli.Done || out != string(report.ProbeSchema) {
 		t.Errorf("%d %s", code, out)
 	}
 
@@ -136,18 +140,18 @@ func TestProbe(t *testing.T) {
 	_, port, _ := net.SplitHostPort(server.Addrs[0])
 	other := ca.Issue(t, lab.Leaf{})
 	z.Set("probe.test. 300 IN MX 5 mx.probe.test.", "mx.probe.test. 300 IN A 127.0.0.1", "_"+port+"._tcp.mx.probe.test. 300 IN TLSA "+certs.NewTLSA(ec.Leaf).String())
-	args := []string{"probe", "--quick", "--mx", "probe.test", "--port", port, "--resolver", z.Resolver}
+	args := []string{"--quick", "--mx", "probe.test", "--port", port, "--resolver", z.Resolver}
 	out, code = run(t, append(args, "--json")...)
 	p = valid(t, out)
-	if x := p.Domains[0].MX[0]; code != exitDone || len(p.Endpoints) != 1 || x.DANE.State != "secure" || x.DANE.Kept == nil || !*x.DANE.Kept || x.Trusted == nil || !*x.Trusted {
+	if x := p.Domains[0].MX[0]; code != cli.Done || len(p.Endpoints) != 1 || x.DANE.State != "secure" || x.DANE.Kept == nil || !*x.DANE.Kept || x.Trusted == nil || !*x.Trusted {
 		t.Errorf("%d %s", code, out)
 	}
 	z.Set("_" + port + "._tcp.mx.probe.test. 300 IN TLSA " + certs.NewTLSA(other.Leaf).String())
-	if out, code = run(t, args...); code != exitFindings || !strings.Contains(out, "senders with DANE do not deliver") {
+	if out, code = run(t, args...); code != cli.Findings || !strings.Contains(out, "senders with DANE do not deliver") {
 		t.Errorf("%d %s", code, out)
 	}
 	z.Set("probe.test. 300 IN MX 5 a/b.probe.test.") // nobody typed that
-	if out, code = run(t, args...); code != exitFindings || !strings.Contains(out, "has no address") {
+	if out, code = run(t, args...); code != cli.Findings || !strings.Contains(out, "has no address") {
 		t.Errorf("%d %s", code, out)
 	}
 }

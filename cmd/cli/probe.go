@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -34,14 +34,17 @@ type probing struct {
 	sni, port, resolver     string
 	domains                 []string
 	timeout                 time.Duration
+	// called is how the verb is typed.
+	called string
 }
 
-func (a *app) probeCmd() *cobra.Command {
+// Probe is the verb that looks at mail servers from outside.
+func (r *Run) Probe() *cobra.Command {
 	var o probing
 	cmd := &cobra.Command{
 		Use:   "probe [HOST[:PORT]]...",
 		Short: "See from outside what TLS mail servers take: versions, suites, groups, certificates",
-		Long: `probe opens connections to mail servers and finds out which versions of TLS they take, every suite of each, in whose
+		Long: `Opens connections to mail servers and finds out which versions of TLS they take, every suite of each, in whose
 order, the groups, the signatures, and the certificates. It never sends mail: each connection ends in the middle of a
 handshake. A host gets four at most at a time, and fewer if it is busy. The port is 25, and TLS starts by STARTTLS; on
 port 465 it starts at once.
@@ -52,12 +55,13 @@ could not be seen.
 
 The other side logs every handshake that is not finished: on a server of somebody else's, ask first.
 `,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.schema {
-				_, err := a.out.Write(report.ProbeSchema)
+				_, err := r.Out.Write(report.ProbeSchema)
 				return err
 			}
-			return a.probe(o, args)
+			o.called = cmd.CommandPath()
+			return r.probe(o, args)
 		},
 	}
 	f := cmd.Flags()
@@ -81,15 +85,15 @@ type target struct {
 	mx *domain.MX
 }
 
-func (a *app) probe(o probing, hosts []string) error {
+func (r *Run) probe(o probing, hosts []string) error {
 	if len(hosts)+len(o.domains) == 0 {
-		return usageError{hint.New("nothing to look at", "name a host: postseal probe mx.example.org, or a domain: postseal probe --mx example.org")}
+		return Misuse(hint.New("nothing to look at", "name a host: "+o.called+" mx.example.org, or a domain: "+o.called+" --mx example.org"))
 	}
 	if o.timeout <= 0 {
-		return usageError{hint.New("--timeout must be more than 0", "write 30s or 2m")}
+		return Misuse(hint.New("--timeout must be more than 0", "write 30s or 2m"))
 	}
 	if !isPort(o.port) {
-		return usageError{hint.New("--port "+o.port+" is no port", "write a number from 1 to 65535")}
+		return Misuse(hint.New("--port "+o.port+" is no port", "write a number from 1 to 65535"))
 	}
 	var targets []target
 	for _, h := range hosts {
@@ -99,9 +103,9 @@ func (a *app) probe(o probing, hosts []string) error {
 		}
 		targets = append(targets, t)
 	}
-	done := sync.OnceFunc(a.waiting("shaking hands"))
+	done := sync.OnceFunc(r.Waiting("shaking hands"))
 	defer done()
-	domains, err := a.lookUp(o)
+	domains, err := r.lookUp(o)
 	if err != nil {
 		return err
 	}
@@ -109,7 +113,7 @@ func (a *app) probe(o probing, hosts []string) error {
 		for i := range d.MX {
 			x := &d.MX[i]
 			t := o.at(x.Name, o.port) // whatever DNS says, nobody typed it
-			t.mx, t.Dial = x, x.Dial(a.machine)
+			t.mx, t.Dial = x, x.Dial(r.Machine)
 			if len(x.Addresses) > 0 {
 				t.host = x.Addresses[0] // several names may be one machine
 			}
@@ -117,16 +121,16 @@ func (a *app) probe(o probing, hosts []string) error {
 		}
 	}
 	if len(targets) > maxTargets {
-		return usageError{hint.New(fmt.Sprintf("%d servers are more than the %d of one run", len(targets), maxTargets), "look at them in several runs")}
+		return Misuse(hint.New(fmt.Sprintf("%d servers are more than the %d of one run", len(targets), maxTargets), "look at them in several runs"))
 	}
-	seen := a.shake(targets)
+	seen := r.shake(targets)
 	done()
 	for i, t := range targets {
 		if t.mx != nil && seen[i].Seen != nil {
-			t.mx.Judge(seen[i].Seen.Chains(), domain.Options{}, a.machine.Now())
+			t.mx.Judge(seen[i].Seen.Chains(), domain.Options{}, r.Machine.Now())
 		}
 	}
-	return a.printProbe(seen, domains)
+	return r.printProbe(seen, domains)
 }
 
 // target reads HOST[:PORT].
@@ -136,7 +140,7 @@ func (o probing) target(addr string) (target, error) {
 		host, port = strings.Trim(addr, "[]"), o.port
 	}
 	if !isPort(port) || host == "" || strings.ContainsAny(host, " /@") {
-		return target{}, usageError{hint.New(addr+" is no host and port", "write mx.example.org, mx.example.org:587 or [2001:db8::1]:25")}
+		return target{}, Misuse(hint.New(addr+" is no host and port", "write mx.example.org, mx.example.org:587 or [2001:db8::1]:25"))
 	}
 	return o.at(host, port), nil
 }
@@ -160,17 +164,17 @@ func (o probing) at(host, port string) target {
 }
 
 // lookUp asks for what the domains publish.
-func (a *app) lookUp(o probing) ([]*domain.Domain, error) {
+func (r *Run) lookUp(o probing) ([]*domain.Domain, error) {
 	out := []*domain.Domain{}
 	if len(o.domains) == 0 {
 		return out, nil
 	}
 	resolver := o.resolver
 	if resolver == "" {
-		resolver = detect.Nameservers(a.machine, "/etc/resolv.conf")[0]
+		resolver = detect.Nameservers(r.Machine, "/etc/resolv.conf")[0]
 	}
 	for _, name := range o.domains {
-		d, err := domain.Look(a.ctx, a.machine, name, domain.Options{Resolver: resolver, Port: o.port})
+		d, err := domain.Look(r.Ctx, r.Machine, name, domain.Options{Resolver: resolver, Port: o.port})
 		if err != nil {
 			return nil, hint.Wrap(err, "is it the name of a domain, and does "+resolver+" answer? --resolver names another")
 		}
@@ -181,7 +185,7 @@ func (a *app) lookUp(o probing) ([]*domain.Domain, error) {
 
 // shake looks at all servers, a few at a time. Listeners of one host share what
 // it can bear.
-func (a *app) shake(targets []target) []report.Endpoint {
+func (r *Run) shake(targets []target) []report.Endpoint {
 	out := make([]report.Endpoint, len(targets))
 	gates := map[string]*probe.Gate{}
 	places := make(chan struct{}, hostsAtOnce)
@@ -198,7 +202,7 @@ func (a *app) shake(targets []target) []report.Endpoint {
 			places <- struct{}{}
 			defer func() { <-places }()
 			out[i] = report.Endpoint{Target: t.Target}
-			out[i].Seen, out[i].Err = probe.Enumerate(a.ctx, t.Target, t.Options)
+			out[i].Seen, out[i].Err = probe.Enumerate(r.Ctx, t.Target, t.Options)
 		})
 	}
 	wg.Wait()
@@ -207,8 +211,8 @@ func (a *app) shake(targets []target) []report.Endpoint {
 
 // printProbe says what was seen. One server alone that could not be seen is an
 // error; of several it is a finding.
-func (a *app) printProbe(seen []report.Endpoint, domains []*domain.Domain) error {
-	if err := context.Cause(a.ctx); err != nil {
+func (r *Run) printProbe(seen []report.Endpoint, domains []*domain.Domain) error {
+	if err := context.Cause(r.Ctx); err != nil {
 		return err
 	}
 	var failed error
@@ -221,9 +225,9 @@ func (a *app) printProbe(seen []report.Endpoint, domains []*domain.Domain) error
 		}
 		return hint.Wrap(failed, "is it a mail server, and may this machine reach it? Many networks close port 25 to the outside")
 	}
-	p := a.printer(a.out)
-	if a.json {
-		if err := p.JSON(report.ProbeJSON(seen, domains, a.machine.Now())); err != nil {
+	p := r.Printer(r.Out)
+	if r.JSON {
+		if err := p.JSON(report.ProbeJSON(seen, domains, r.Machine.Now())); err != nil {
 			return err
 		}
 	} else {
@@ -235,7 +239,7 @@ func (a *app) printProbe(seen []report.Endpoint, domains []*domain.Domain) error
 		}
 	}
 	if failed != nil || slices.ContainsFunc(domains, func(d *domain.Domain) bool { return len(d.Broken()) > 0 }) {
-		return errFindings
+		return ErrFindings
 	}
 	return nil
 }

@@ -1,0 +1,264 @@
+// Package cli is what the programs under cmd have in common: a run with its
+// output and its end, the exit codes, and the verb that all have. It does not
+// know what the other verbs need, so that a program without them stays small.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"postseal/internal/apply"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/report"
+)
+
+// Version is set when a release is built: -ldflags "-X postseal/cmd/cli.Version=1.2.3".
+var Version = "development"
+
+// The exit codes, the same for every verb.
+const (
+	Done        = 0
+	Failed      = 1
+	Usage       = 2
+	Findings    = 3
+	Risk        = 4
+	RolledBack  = 5
+	NotReverted = 6
+	Interrupted = 130
+)
+
+// ExitHelp explains them.
+const ExitHelp = `
+Exit codes:
+  0    done, or nothing to do
+  1    failed, nothing was changed
+  2    wrong usage, or answers are missing
+  3    findings, or changes are pending
+  4    a named risk was not accepted
+  5    failed, and everything was put back
+  6    failed, and putting it back failed too: the error names the backups
+  130  interrupted, or whoever read the output went away
+`
+
+// ErrFindings is how a verb says that it found something, without a message.
+var ErrFindings = errors.New("findings")
+
+// toldError is an error that the verb has printed itself: only its exit code is
+// left.
+type toldError struct{ error }
+
+func (t toldError) Unwrap() error { return t.error }
+
+// Told says that err, which may be nil, was printed already.
+func Told(err error) error {
+	if err == nil {
+		return nil
+	}
+	return toldError{err}
+}
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+// Misuse makes an error of a command line that cannot be understood.
+func Misuse(err error) error { return usageError{err} }
+
+// UsageArgs makes wrong arguments a usage error.
+func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return Misuse(err)
+		}
+		return nil
+	}
+}
+
+// FlagError makes a flag that cannot be understood a usage error.
+func FlagError(_ *cobra.Command, err error) error {
+	if strings.Contains(err.Error(), "missing unit in duration") { // of time.ParseDuration, which has no error to compare with
+		err = hint.Wrap(err, "a time has a unit: write 20s or 10m")
+	}
+	return Misuse(err)
+}
+
+// Run is one run of a program.
+type Run struct {
+	In       *os.File
+	Out, Err io.Writer
+	// Ctx ends when the run is interrupted.
+	Ctx     context.Context
+	Machine *host.Recorder
+	// JSON, NoColor and Verbose are flags of every verb.
+	JSON, NoColor, Verbose bool
+	// Unanswered is an error that is wrong usage too; it may be nil.
+	Unanswered error
+	// name is what the program is called.
+	name string
+}
+
+// Start begins a run. The caller calls stop at its end.
+func Start(in *os.File, out, err io.Writer) (r *Run, stop func()) {
+	ctx, forget := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, gone := context.WithCancel(ctx)
+	// Caught, and not ignored: what we start would inherit that. A connection
+	// raises it too, so it is the failed write that says whose end has come.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	r = &Run{In: in, Out: &outlet{Writer: out, gone: gone}, Err: err, Ctx: ctx, Machine: &host.Recorder{Machine: host.Local{}}}
+	return r, func() { gone(); forget() }
+}
+
+// Flags adds the flags of every verb.
+func (r *Run) Flags(f *pflag.FlagSet) {
+	f.BoolVar(&r.JSON, "json", false, "print data instead of text, errors too")
+	f.BoolVar(&r.NoColor, "no-color", false, "print without colours (as the variable NO_COLOR)")
+	f.BoolVar(&r.Verbose, "verbose", false, "say at the end what was run")
+}
+
+// Execute runs root with these arguments and returns the exit code.
+func (r *Run) Execute(root *cobra.Command, args []string) int {
+	r.name = root.Name()
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(FlagError)
+	root.SetArgs(args)
+	root.SetOut(r.Out)
+	root.SetErr(r.Err)
+	e := root.ExecuteContext(r.Ctx)
+	if r.Verbose {
+		for _, l := range r.Machine.Lines() {
+			fmt.Fprintln(r.Err, report.Clean(l))
+		}
+	}
+	var failed error
+	if o, ok := r.Out.(*outlet); ok {
+		failed = o.failed
+	}
+	switch {
+	case errors.Is(failed, syscall.EPIPE) && !errors.Is(e, apply.ErrRolledBack) && !errors.Is(e, apply.ErrNotRolledBack):
+		return Interrupted // as by Ctrl-C, and nobody is there to be told
+	case failed != nil && (e == nil || errors.Is(e, ErrFindings)):
+		e = fmt.Errorf("what there was to print could not be printed: %w", failed)
+		if slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == "history" }) {
+			e = hint.Wrap(e, r.name+" history shows whether something was changed")
+		}
+	}
+	return r.Finish(e)
+}
+
+// outlet is where output goes; it remembers that some could not. When the
+// reader of a pipe has gone, what is under way is brought to an end.
+type outlet struct {
+	io.Writer
+	failed error
+	gone   func()
+}
+
+func (o *outlet) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil && o.failed == nil {
+		o.failed = err
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		o.gone()
+	}
+	return n, err
+}
+
+// File is the file that is written to, if it is one.
+func File(w io.Writer) (*os.File, bool) {
+	if o, ok := w.(*outlet); ok {
+		w = o.Writer
+	}
+	f, ok := w.(*os.File)
+	return f, ok
+}
+
+// Finish prints an error and maps it to an exit code.
+func (r *Run) Finish(err error) int {
+	code := r.Code(err)
+	if err == nil || errors.Is(err, ErrFindings) || errors.As(err, new(toldError)) {
+		return code
+	}
+	if err == context.Canceled { //nolint:errorlint // with more around it, it says what was interrupted
+		err = errors.New("interrupted")
+	}
+	if r.JSON {
+		_ = r.Printer(r.Out).JSON(report.ErrorsJSON(err, code))
+		return code
+	}
+	p := r.Printer(r.Err)
+	if p.Width == 0 {
+		p.Width = 1 << 16 // on a pipe an error is one line, for grep and logs
+	}
+	p.Errors(err)
+	if errors.As(err, new(usageError)) {
+		fmt.Fprintln(r.Err, r.name+" --help shows the usage.")
+	}
+	return code
+}
+
+// Code is the exit code that an error stands for.
+func (r *Run) Code(err error) int {
+	switch {
+	case err == nil:
+		return Done
+	case errors.Is(err, apply.ErrNotRolledBack):
+		return NotReverted
+	case r.Ctx.Err() != nil || errors.Is(err, context.Canceled):
+		return Interrupted
+	case errors.Is(err, apply.ErrRolledBack):
+		return RolledBack
+	case errors.Is(err, apply.ErrRisk):
+		return Risk
+	case errors.Is(err, ErrFindings):
+		return Findings
+	case r.Unanswered != nil && errors.Is(err, r.Unanswered), errors.As(err, new(usageError)):
+		return Usage
+	}
+	return Failed
+}
+
+// Printer writes to w as its terminal, if it is one, allows.
+func (r *Run) Printer(w io.Writer) report.Printer {
+	p := report.Printer{W: w}
+	f, ok := File(w)
+	if ok && term.IsTerminal(f.Fd()) {
+		p.Color = !r.NoColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		if width, _, err := term.GetSize(f.Fd()); err == nil {
+			p.Width = width
+		}
+	}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && p.Width == 0 {
+		p.Width = n
+	}
+	return p
+}
+
+// OnTerminal says whether a person can be asked.
+func (r *Run) OnTerminal() bool {
+	out, ok := File(r.Out)
+	return ok && r.In != nil && term.IsTerminal(r.In.Fd()) && term.IsTerminal(out.Fd())
+}
+
+// Waiting says on the terminal what is waited for, until done is called.
+func (r *Run) Waiting(what string) (done func()) {
+	if r.JSON || !r.OnTerminal() {
+		return func() {}
+	}
+	fmt.Fprintf(r.Err, "%s ...\r", what)
+	return func() { fmt.Fprint(r.Err, strings.Repeat(" ", len(what)+4)+"\r") }
+}
