@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
@@ -13,7 +14,8 @@ import (
 // as it is set (tls_misc.c, tls_certkey.c, tls_server.c and tls_client.c in the
 // source; each was seen in the log of a real one).
 type finding struct {
-	line *regexp.Regexp
+	// line is compiled when it is first needed: hardly any run needs them.
+	line func() *regexp.Regexp
 	// text says it in words; $1 is what the line says.
 	text string
 	// parameter is to blame; * stands for smtpd or smtp, $1 as in text.
@@ -21,7 +23,7 @@ type finding struct {
 }
 
 func find(line, text, parameter string) finding {
-	return finding{regexp.MustCompile(line), text, parameter}
+	return finding{sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(line) }), text, parameter}
 }
 
 const policyMaps = "smtp_tls_policy_maps"
@@ -127,7 +129,7 @@ func (s side) because(text, parameter string) *Cause {
 
 // about makes the cause that a line tells of.
 func (f finding) about(line string, side side) (Cause, bool) {
-	m := f.line.FindStringSubmatch(line)
+	m := f.line().FindStringSubmatch(line)
 	if m == nil {
 		return Cause{}, false
 	}

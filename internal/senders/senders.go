@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"postseal/internal/probe"
 )
@@ -37,25 +38,26 @@ type Sender struct {
 //go:embed senders.json
 var embedded []byte
 
-var data struct {
+type known struct {
 	Date    string   `json:"date"`
 	LeftOut string   `json:"left_out"`
 	Senders []Sender `json:"senders"`
 }
 
-var _ = func() bool {
-	if err := json.Unmarshal(embedded, &data); err != nil {
+// data is read when it is first needed: most runs do not.
+var data = sync.OnceValue(func() (k known) {
+	if err := json.Unmarshal(embedded, &k); err != nil {
 		panic(err) // the test reads it first
 	}
-	return true
-}()
+	return k
+})
 
 // All are the senders that are known.
-func All() []Sender { return data.Senders }
+func All() []Sender { return data().Senders }
 
 // Date is the day of what is known, and LeftOut who is missing, and why.
-func Date() string    { return data.Date }
-func LeftOut() string { return data.LeftOut }
+func Date() string    { return data().Date }
+func LeftOut() string { return data().LeftOut }
 
 // Outcome is what a sender and a server agree on.
 type Outcome struct {
