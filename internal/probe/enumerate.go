@@ -276,9 +276,7 @@ func (e *enumerator) all(ctx context.Context, whole bool) {
 		wg.Go(func() { e.out.Names = e.names(ctx) })
 		wg.Go(func() { e.out.Anew = e.anew(ctx) })
 	}
-	wg.Go(func() { e.out.Groups = e.groups(ctx, tls13, suitesOf(tls13)) })
-	wg.Go(func() { e.out.Curves = e.curves(ctx) })
-	if whole && !e.target.Implicit {
+	if whole && !e.target.Implicit && !e.options.Quick {
 		wg.Go(func() { e.out.Injected = e.injected(ctx) })
 	}
 	wg.Wait()

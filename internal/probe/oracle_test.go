@@ -285,7 +285,7 @@ func TestMLKEM(t *testing.T) {
 		{"testssl", "--warnings", "off", "--quiet", "--color", "0", "-n", "none", "-f", target.Addr},
 	} {
 		names := map[string]bool{}
-		for _, n := range name.FindAllString(spend(t, argv[0], argv[1:]...).said, -1) {
+		for _, n := range name.FindAllString(spend(t, argv...).said, -1) {
 			names[strings.ToLower(n)] = true
 		}
 		fmt.Printf(", %s %d", argv[0], len(names))

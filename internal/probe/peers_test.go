@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,23 +23,36 @@ var peers = flag.Bool("peers", false, "race the scanners of others: needs sslsca
 // usage is what a program needed.
 type usage struct {
 	wall, cpu time.Duration
-	rss       int64 // KiB
 	said      string
 }
 
-func spend(t *testing.T, name string, args ...string) usage {
+func spend(t *testing.T, argv ...string) usage {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "TERM=dumb")
 	began := time.Now()
 	said, _ := cmd.Output() // the exit code tells of findings
-	u := usage{said: string(said), wall: time.Since(began), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
-	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		u.rss = r.Maxrss
+	return usage{said: string(said), wall: time.Since(began), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
+}
+
+// memory is how much of it a program needed at most, in KiB. It is started by one
+// that is small itself: what getrusage(2) says of a child is never less than what
+// its parent had when it was started.
+func memory(t *testing.T, argv ...string) int64 {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "memory")
+	spend(t, append([]string{"time", "--quiet", "-f", "%M", "-o", file}, argv...)...)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return u
+	kib, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib
 }
 
 // TestPeers is the race of README: the same server, the same truth (110 pairs
@@ -50,7 +63,7 @@ func TestPeers(t *testing.T) {
 	if !*peers {
 		t.Skip("make bench-probe runs it")
 	}
-	lab.Need(t, "sslscan", "nmap", "testssl")
+	lab.Need(t, "sslscan", "nmap", "testssl", "time")
 	ca := lab.NewCA(t)
 	dir := lab.Dir(t)
 	chain := func(name string, l lab.Leaf) string {
@@ -61,12 +74,12 @@ func TestPeers(t *testing.T) {
 	server := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_peername_lookup = no\n", "%s inet n - n - - smtpd -o smtpd_tls_chain_files="+files)
 	addr := server.Addrs[0]
 	port := addr[strings.LastIndexByte(addr, ':')+1:]
-	ours := filepath.Join(dir, "postseal")
-	build := exec.Command("go", "build", "-trimpath", "-o", ours, "postseal/cmd/postseal")
+	build := exec.Command("go", "build", "-trimpath", "-o", dir, "postseal/cmd/postseal", "postseal/cmd/postseal-probe")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
+	ours, whole := filepath.Join(dir, "postseal-probe"), filepath.Join(dir, "postseal")
 	programs := []struct {
 		name string
 		runs int
@@ -74,17 +87,18 @@ func TestPeers(t *testing.T) {
 		// pair finds each pair of version and suite in what it prints.
 		pair string
 	}{
-		{"postseal probe --quick", 9, []string{ours, "probe", "--quick", addr}, `(?m)^  [A-Z0-9_-]+(?: {2,}|$)`},
+		{"postseal-probe --quick", 9, []string{ours, "--quick", addr}, `(?m)^  [A-Z0-9_-]+(?: {2,}|$)`},
 		{"sslscan", 9, []string{"sslscan", "--no-colour", "--show-cipher-ids", "--starttls-smtp", addr}, `(?m)^(?:Accepted|Preferred)`},
 		{"nmap ssl-enum-ciphers", 9, []string{"nmap", "-Pn", "-n", "-sV", "-p", port, "--script", "ssl-enum-ciphers", "127.0.0.1"}, `(?m)^\|       TLS_\w+ `},
 		{"testssl -p -E", 3, []string{"testssl", "--warnings", "off", "--quiet", "--color", "0", "-n", "none", "-t", "smtp", "-p", "-E", addr}, `(?m)^ x[0-9a-f]{2,4} .*`},
-		{"postseal probe", 9, []string{ours, "probe", addr}, `(?m)^  [A-Z0-9_-]+(?: {2,}|$)`},
+		{"postseal-probe", 9, []string{ours, addr}, `(?m)^  [A-Z0-9_-]+(?: {2,}|$)`},
+		{"postseal probe --quick", 9, []string{whole, "probe", "--quick", addr}, `(?m)^  [A-Z0-9_-]+(?: {2,}|$)`},
 	}
 	all := make([][]usage, len(programs))
 	for round := range 9 {
 		for i, p := range programs {
 			if round < p.runs {
-				all[i] = append(all[i], spend(t, p.argv[0], p.argv[1:]...))
+				all[i] = append(all[i], spend(t, p.argv...))
 			}
 		}
 	}
@@ -96,7 +110,7 @@ func TestPeers(t *testing.T) {
 		found := len(regexp.MustCompile(p.pair).FindAllString(all[i][0].said, -1))
 		ratios[p.name] = [2]float64{float64(median(wall)) / float64(median(first)), float64(median(cpu)) / float64(median(firstCPU))}
 		fmt.Printf("%-24s %5d %10s %10s %8.1f %10s %8.1f %8.1f %6d\n", p.name, len(wall), median(wall).Round(time.Millisecond), wall[0].Round(time.Millisecond), ratios[p.name][0],
-			median(cpu).Round(time.Millisecond), ratios[p.name][1], float64(all[i][0].rss)/1024, found)
+			median(cpu).Round(time.Millisecond), ratios[p.name][1], float64(memory(t, p.argv...))/1024, found)
 		if found != 110 {
 			t.Errorf("%s found %d of 110 pairs:\n%s", p.name, found, all[i][0].said)
 		}
