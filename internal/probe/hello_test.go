@@ -96,7 +96,17 @@ func TestInjected(t *testing.T) {
 			if injected := e.injected(context.Background()); injected != keeps {
 				t.Errorf("injected %v", injected)
 			}
+			if e.trouble != nil {
+				t.Error(e.trouble)
+			}
 		})
+	}
+	e := &enumerator{stop: func(error) {}, target: Target{Addr: "127.0.0.1:1"}, gate: NewGate(), out: &Enumeration{}}
+	if e.injected(context.Background()) || e.trouble == nil {
+		t.Error("what could not be asked is no answer")
+	}
+	if e.trouble = nil; len(e.names(context.Background())) > 0 || e.trouble == nil {
+		t.Error("what could not be asked is no answer")
 	}
 }
 

@@ -3,15 +3,18 @@ package probe
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"net/textproto"
 	"strings"
 )
 
 // injected says whether a command that was sent in clear text together with
 // STARTTLS, as somebody on the way could have put it there, is obeyed inside TLS
 // (CVE-2011-0411): its answer comes before that to EHLO. A server that refuses
-// commands that come together is well.
+// commands that come together, or hangs up, is well.
 func (e *enumerator) injected(ctx context.Context) (obeyed bool) {
-	_ = e.connect(ctx, func() error {
+	e.attempt(ctx, func() error {
+		obeyed = false
 		c, err := open(ctx, e.target, e.options)
 		if err != nil {
 			return err
@@ -21,16 +24,19 @@ func (e *enumerator) injected(ctx context.Context) (obeyed bool) {
 			return err
 		}
 		if _, err := c.command("STARTTLS\r\nNOOP", 220); err != nil {
-			return err
+			if code := new(textproto.Error); errors.As(err, &code) && code.Code != 421 {
+				return nil
+			}
+			return &Error{e.target.Addr, Handshaking, err}
 		}
 		conn := tls.Client(c.Conn, e.options.config(new(Result)))
-		if err := conn.HandshakeContext(ctx); err != nil {
+		if err := e.finish(ctx, conn); err != nil {
 			return err
 		}
 		c.use(conn)
 		reply, err := c.command("EHLO "+heloName, 250)
 		if err != nil {
-			return err
+			return &Error{e.target.Addr, Handshaking, err}
 		}
 		if obeyed = !strings.Contains(reply, "\n"); obeyed { // that was the answer to NOOP
 			reply, err = c.reply(250)

@@ -140,16 +140,17 @@ func (e *enumerator) names(ctx context.Context) []Named {
 		if name != e.options.ServerName {
 			o := e.options
 			o.ServerName = name
-			err = e.connect(ctx, func() (err error) {
-				r, err = Handshake(ctx, e.target, o)
+			e.attempt(ctx, func() error {
+				if r, err = Handshake(ctx, e.target, o); len(r.Certs) > 0 || declined(err) != nil {
+					return nil
+				}
 				return err
 			})
 		}
-		var at *Error
-		switch {
+		switch at := declined(err); {
 		case len(r.Certs) > 0:
 			n.Certificate = r.Fingerprint()
-		case errors.As(err, &at) && at.Stage == Handshaking:
+		case at != nil:
 			n.Refused = at.Err.Error()
 		default:
 			continue
@@ -157,4 +158,13 @@ func (e *enumerator) names(ctx context.Context) []Named {
 		out = append(out, n)
 	}
 	return out
+}
+
+// declined is the error of a handshake that a server did not want, or nil.
+func declined(err error) *Error {
+	var at *Error
+	if errors.As(err, &at) && at.Stage == Handshaking && !errors.Is(err, errSilent) {
+		return at
+	}
+	return nil
 }
