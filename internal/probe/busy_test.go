@@ -3,7 +3,6 @@ package probe_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -63,46 +62,28 @@ func TestBusy(t *testing.T) {
 func TestGate(t *testing.T) {
 	var mu sync.Mutex
 	open, most, first := 0, 0, true
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			if open++; open > most {
-				most = open
-			}
-			if first && open > 1 {
-				t.Error("a second connection before the first was answered")
-			}
-			mu.Unlock()
-			go func() {
-				_, _ = fmt.Fprint(c, "220 here\r\n")
-				_, _ = c.Read(make([]byte, 100))
-				_, _ = fmt.Fprint(c, "250-here\r\n250 STARTTLS\r\n")
-				_, _ = c.Read(make([]byte, 100))
-				_, _ = fmt.Fprint(c, "220 go\r\n")
-				_, _ = c.Read(make([]byte, 4096))
-				mu.Lock()
-				first = false
-				open--
-				mu.Unlock()
-				_, _ = fmt.Fprint(c, "\x15\x03\x03\x00\x02\x02\x28")
-				_ = c.Close()
-			}()
+	addr := probe.Serve(t, func(c net.Conn) {
+		mu.Lock()
+		if open++; open > most {
+			most = open
 		}
-	}()
+		if first && open > 1 {
+			t.Error("a second connection before the first was answered")
+		}
+		mu.Unlock()
+		w := wire{c, reader(c)}
+		w.starttls()
+		mu.Lock()
+		first = false
+		open--
+		mu.Unlock()
+		alerted(w)
+	})
 	gate := probe.NewGate()
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			e, err := probe.Enumerate(context.Background(), probe.Target{Addr: l.Addr().String()}, probe.Options{Gate: gate})
+			e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{Gate: gate})
 			if err != nil || e.Incomplete || len(e.Versions) != 0 || e.Refused == "" {
 				t.Errorf("%+v, %v", e, err)
 			}

@@ -2,7 +2,9 @@ package probe
 
 import (
 	"context"
+	"net"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -14,6 +16,26 @@ func NewHastyGate(unit time.Duration) *Gate {
 	g := NewGate()
 	g.unit = unit
 	return g
+}
+
+// Serve is a server that does act with each connection, until the test ends.
+func Serve(t *testing.T, act func(net.Conn)) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); act(c) }()
+		}
+	}()
+	return l.Addr().String()
 }
 
 // Limit enumerates a server, and then says all the same hellos again without

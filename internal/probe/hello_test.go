@@ -122,42 +122,27 @@ func careless(t *testing.T, keeps bool) (addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				in := bufio.NewReader(c)
-				_, _ = io.WriteString(c, "220 here\r\n")
-				_, _ = in.ReadString('\n')
-				_, _ = io.WriteString(c, "250-here\r\n250 STARTTLS\r\n")
-				_, _ = in.ReadString('\n')
-				time.Sleep(50 * time.Millisecond) // so that what comes behind is there
-				_, _ = in.Peek(1)
-				ahead := in.Buffered()
-				kept := make([]byte, ahead)
-				_, _ = io.ReadFull(in, kept)
-				_, _ = io.WriteString(c, "220 go\r\n")
-				conn := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
-				if conn.Handshake() != nil {
-					return
-				}
-				if keeps && ahead > 0 {
-					_, _ = io.WriteString(conn, "250 ok\r\n")
-				}
-				_, _ = bufio.NewReader(conn).ReadString('\n')
-				_, _ = io.WriteString(conn, "250-here\r\n250 SIZE\r\n")
-				_, _ = conn.Read(make([]byte, 100))
-			}()
+	return Serve(t, func(c net.Conn) {
+		in := bufio.NewReader(c)
+		_, _ = io.WriteString(c, "220 here\r\n")
+		_, _ = in.ReadString('\n')
+		_, _ = io.WriteString(c, "250-here\r\n250 STARTTLS\r\n")
+		_, _ = in.ReadString('\n')
+		time.Sleep(50 * time.Millisecond) // so that what comes behind is there
+		_, _ = in.Peek(1)
+		ahead := in.Buffered()
+		kept := make([]byte, ahead)
+		_, _ = io.ReadFull(in, kept)
+		_, _ = io.WriteString(c, "220 go\r\n")
+		conn := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+		if conn.Handshake() != nil {
+			return
 		}
-	}()
-	return l.Addr().String()
+		if keeps && ahead > 0 {
+			_, _ = io.WriteString(conn, "250 ok\r\n")
+		}
+		_, _ = bufio.NewReader(conn).ReadString('\n')
+		_, _ = io.WriteString(conn, "250-here\r\n250 SIZE\r\n")
+		_, _ = conn.Read(make([]byte, 100))
+	})
 }

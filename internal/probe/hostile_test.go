@@ -13,6 +13,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,26 +191,13 @@ func TestHostile(t *testing.T) {
 			if c.total == 0 {
 				c.total = 20 * time.Second // more than any of it takes
 			}
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = l.Close() })
-			go func() {
-				for {
-					conn, err := l.Accept()
-					if err != nil {
-						return
-					}
-					go func() { defer conn.Close(); c.act(wire{conn, bufio.NewReader(conn)}) }()
-				}
-			}()
+			addr := probe.Serve(t, func(conn net.Conn) { c.act(wire{conn, reader(conn)}) })
 			patience := 5 * time.Second
 			if strings.Contains(c.failed+c.refused, "timeout") {
 				patience = 500 * time.Millisecond
 			}
 			began := time.Now()
-			e, err := probe.Enumerate(context.Background(), probe.Target{Addr: l.Addr().String()}, probe.Options{Timeout: patience, Total: c.total})
+			e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{Timeout: patience, Total: c.total})
 			if took := time.Since(began); took > c.total+2*time.Second {
 				t.Errorf("it took %s", took)
 			}
@@ -257,29 +245,16 @@ func TestHostile(t *testing.T) {
 // TestHostileMemory: a server that sends all that it may, at every connection,
 // takes no memory that is kept.
 func TestHostileMemory(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
 	fat := bytes.Repeat([]byte{0x30}, 250<<10)
-	go func() {
-		for n := uint32(0); ; n++ {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			binary.BigEndian.PutUint32(fat, n) // another certificate each time
-			der := bytes.Clone(fat)
-			go func() {
-				defer conn.Close()
-				old(func(w wire, s []uint16) {
-					w.say(records(22, append(append(accept(0x0303, s[0]), certificate(der)...), message(14, nil)...)))
-				})(wire{conn, bufio.NewReader(conn)})
-			}()
-		}
-	}()
-	e, err := probe.Enumerate(context.Background(), probe.Target{Addr: l.Addr().String()}, probe.Options{})
+	var n atomic.Uint32
+	addr := probe.Serve(t, func(conn net.Conn) {
+		der := bytes.Clone(fat)
+		binary.BigEndian.PutUint32(der, n.Add(1)) // another certificate each time
+		old(func(w wire, s []uint16) {
+			w.say(records(22, append(append(accept(0x0303, s[0]), certificate(der)...), message(14, nil)...)))
+		})(wire{conn, reader(conn)})
+	})
+	e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{})
 	if err != nil || len(e.Versions) != 1 || len(e.Certificates) > 20 {
 		t.Fatalf("%v, %+v", err, e)
 	}

@@ -150,37 +150,23 @@ func found(e *probe.Enumeration) map[string][]string {
 // TestOldest: a server of the time of SSL 3.0, with what was thought to be weak
 // on purpose. Nothing that can be had speaks that any more.
 func TestOldest(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
 	takes := []uint16{0x0005, 0x000A, 0x0014, 0x0003} // RC4, 3DES, exports
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				w := wire{conn, reader(conn)}
-				version, suites := w.starttls()
-				i := slices.IndexFunc(takes, func(id uint16) bool { return slices.Contains(suites, id) })
-				if version != 0x0300 || i < 0 {
-					alerted(w)
-					return
-				}
-				flight := accept(0x0300, takes[i])
-				if takes[i] == 0x0014 { // a prime of 512 bits
-					prime := append([]byte{0, 64}, bytes.Repeat([]byte{0xFF}, 64)...)
-					flight = append(flight, message(12, append(append(prime, 0, 1, 2, 0, 1, 4), 0, 2, 1, 1))...)
-				}
-				w.say(strings.ReplaceAll(records(22, append(flight, message(14, nil)...)), "\x16\x03\x03", "\x16\x03\x00"))
-			}()
+	addr := probe.Serve(t, func(conn net.Conn) {
+		w := wire{conn, reader(conn)}
+		version, suites := w.starttls()
+		i := slices.IndexFunc(takes, func(id uint16) bool { return slices.Contains(suites, id) })
+		if version != 0x0300 || i < 0 {
+			alerted(w)
+			return
 		}
-	}()
-	e, err := probe.Enumerate(context.Background(), probe.Target{Addr: l.Addr().String()}, probe.Options{})
+		flight := accept(0x0300, takes[i])
+		if takes[i] == 0x0014 { // a prime of 512 bits
+			prime := append([]byte{0, 64}, bytes.Repeat([]byte{0xFF}, 64)...)
+			flight = append(flight, message(12, append(append(prime, 0, 1, 2, 0, 1, 4), 0, 2, 1, 1))...)
+		}
+		w.say(strings.ReplaceAll(records(22, append(flight, message(14, nil)...)), "\x16\x03\x03", "\x16\x03\x00"))
+	})
+	e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{})
 	if err != nil || e.Incomplete || len(e.Versions) != 1 {
 		t.Fatalf("%s %s %v: %+v", e.Refused, e.Problem, err, e)
 	}
