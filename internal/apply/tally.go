@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"postseal/internal/host"
 )
@@ -195,7 +196,7 @@ const before = 1 << 20
 // false if there is no log to read.
 func NewFollow(ctx context.Context, m host.Reader, o Options) (f *Follow, readable bool) {
 	f = &Follow{t: transaction{m: host.ReadOnly{Reader: m}, o: o, Receipt: &Receipt{}}}
-	f.mark = f.t.markLog()
+	f.mark = f.t.settledLog(ctx)
 	if f.mark < 0 {
 		return f, false
 	}
@@ -207,6 +208,29 @@ func NewFollow(ctx context.Context, m host.Reader, o Options) (f *Follow, readab
 		f.Before.read(lines)
 	}
 	return f, true
+}
+
+// settledLog is markLog once what was just done is logged: the handshakes that
+// proved a run, of which some were to fail, are no clients. On a server that
+// never rests it is not waited for long.
+func (t *transaction) settledLog(ctx context.Context) int64 {
+	const pause, still, most = 50 * time.Millisecond, 5, 30
+	mark := t.markLog()
+	if t.o.LogPath == "" && mark >= 0 {
+		return mark + 1 // the journal goes by seconds
+	}
+	for n, same := 0, 0; n < most && same < still && mark >= 0 && ctx.Err() == nil; n++ {
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		now := t.markLog()
+		if same++; now != mark {
+			same = 0
+		}
+		mark = now
+	}
+	return mark
 }
 
 // Poll counts what has come since, and of warnings those that were not there

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postseal/internal/host"
 )
@@ -100,6 +101,11 @@ func TestFollow(t *testing.T) {
 	}
 	if _, ok := NewFollow(context.Background(), host.Local{}, Options{}); ok {
 		t.Error("no log, and it can be read")
+	}
+	// What the handshakes that proved the run are logged as may come late.
+	time.AfterFunc(100*time.Millisecond, func() { write(old + old) })
+	if f, _ = NewFollow(context.Background(), host.Local{}, Options{LogPath: path}); f.Before.InFailed != 6 || f.Poll(context.Background()) != nil || f.Now.InFailed != 0 {
+		t.Errorf("%+v %+v", f.Before, f.Now)
 	}
 }
 
