@@ -1,0 +1,143 @@
+package rehearse
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"postseal/internal/detect"
+	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
+	"postseal/internal/sink"
+)
+
+// quick are settings by which a message that is held back is tried again
+// within seconds (postconf(5), minimal_backoff_time and queue_run_delay).
+var quick = []setting{
+	{"minimal_backoff_time", "1s"}, {"maximal_backoff_time", "1s"}, {"queue_run_delay", "1s"},
+	{"smtp_connect_timeout", "5s"}, {"smtp_helo_timeout", "5s"}, {"smtp_starttls_timeout", "5s"}, {"smtp_quit_timeout", "1s"},
+	{"smtp_mail_timeout", "5s"}, {"smtp_rcpt_timeout", "5s"}, {"smtp_data_init_timeout", "5s"}, {"smtp_data_done_timeout", "5s"},
+	{"default_destination_concurrency_failed_cohort_limit", "0"}, {"smtp_tls_loglevel", "1"}, {"smtp_host_lookup", "dns"},
+}
+
+// create lays the private sender out: one transport for each delivery.
+func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr string, report *Report) (*Instance, *Port, error) {
+	c := r.candidate
+	settings := c.carry(dir, postfix.Sending, []mastercf.Service{r.service})
+	mine := slices.Clone(quick)
+	switch support := c.Config.Text(&r.service, "smtp_dns_support_level"); support {
+	case "disabled":
+		report.Notes = append(report.Notes, "smtp_dns_support_level is disabled; the rehearsal needs DNS, and has it enabled")
+	default:
+		mine = append(mine, setting{"smtp_dns_support_level", support})
+	}
+	if login {
+		mine = append(mine, setting{"smtp_sasl_auth_enable", "yes"}, setting{"smtp_sasl_password_maps", "static:rehearsal:none"})
+	}
+	jail := ""
+	if detect.Chrooted(c.Config, r.service) {
+		jail = c.Config.Text(nil, "queue_directory")
+	}
+	store, note := c.trust(r.service, jail, r.ids.RootPEM)
+	r.trusting = strings.Contains(string(store), r.ids.RootPEM)
+	r.ownCA = len(store) > 0 && !r.trusting
+	if note != "" {
+		report.Notes = append(report.Notes, note)
+	}
+	if len(store) > 0 {
+		mine = append(mine, setting{"smtp_tls_CAfile", filepath.Join(dir, "files", "ca.pem")})
+	}
+	// The folder of the live server is not in the private jail.
+	mine = append(mine, setting{"smtp_tls_CApath", ""})
+	if c.Config.Bool(&r.service, "smtp_tls_wrappermode") {
+		report.Notes = append(report.Notes, "smtp_tls_wrappermode is on, for a relay with TLS from the first byte; the servers of the rehearsal are sent to with STARTTLS")
+	}
+	mine = append(mine, setting{"smtp_tls_wrappermode", "no"})
+	anchors := c.anchors(r.service)
+	if len(anchors) > 0 {
+		mine = append(mine, setting{"smtp_tls_trust_anchor_file", "/etc/anchors.pem"})
+	}
+	var route, master strings.Builder
+	for _, d := range all {
+		_, port, err := net.SplitHostPort(d.addr)
+		if err != nil {
+			return nil, nil, err
+		}
+		fmt.Fprintf(&route, " { %s@rehearsal.invalid = %s: }", d.name, d.name)
+		more := append([]setting{{"syslog_name", d.name}, {"smtp_tcp_port", port}}, own(mine, r.service)...)
+		more = append(more, r.levelOf(d)...)
+		command, err := c.command(dir, "smtp", r.service, postfix.Sending, more...)
+		if err != nil {
+			return nil, nil, err
+		}
+		fmt.Fprintf(&master, "%s unix - - y - - %s\n", d.name, command)
+	}
+	mine = append(mine, setting{"sender_dependent_default_transport_maps", "inline:{" + route.String() + " }"})
+	entry, err := Reserve()
+	if err != nil {
+		return nil, nil, err
+	}
+	fmt.Fprintf(&master, "%s inet n - n - - smtpd\n", entry.Addr)
+	master.WriteString(anonymousService(anonymousAddr, r.host) + "retry unix - - n - - error\n")
+	settings = slices.DeleteFunc(settings, func(s setting) bool {
+		return slices.ContainsFunc(mine, func(m setting) bool { return m.name == s.name })
+	})
+	i, err := Create(dir, Base(dir, "")+text(settings)+text(mine), master.String()+BaseServices)
+	if err == nil {
+		err = c.stageFiles(dir)
+	}
+	if err == nil && len(store) > 0 {
+		err = os.WriteFile(filepath.Join(dir, "files", "ca.pem"), store, 0o600)
+	}
+	if err == nil { // smtp runs in a jail with our DNS in it, and reads anchors there
+		err = errors.Join(os.MkdirAll(filepath.Join(dir, "queue", "etc"), 0o755),
+			os.WriteFile(filepath.Join(dir, "queue", "etc", "resolv.conf"), fmt.Appendf(nil, "nameserver %s\noptions trust-ad timeout:1 attempts:2\n", r.addr), 0o644),
+			os.WriteFile(filepath.Join(dir, "queue", "etc", "anchors.pem"), append(anchors, r.ids.RootPEM...), 0o644)) // certificates only
+	}
+	if err != nil {
+		entry.Close()
+		return nil, nil, err
+	}
+	return i, entry, nil
+}
+
+// own are the settings that a service would override with its own.
+func own(all []setting, s mastercf.Service) []setting {
+	return slices.DeleteFunc(slices.Clone(all), func(x setting) bool {
+		_, overridden := s.Override(x.name)
+		return !overridden
+	})
+}
+
+// levelOf is what makes a delivery go at its level.
+func (r *run) levelOf(d *delivery) (out []setting) {
+	policy := r.to.Policy
+	if d.policy != "" {
+		policy = fmt.Sprintf(d.policy, r.host)
+	}
+	if pinned(policy) { // no server here has that key; the good one plays it
+		policy = strings.Join(slices.DeleteFunc(strings.Fields(policy), func(word string) bool { return strings.HasPrefix(word, "match=") }), " ")
+	}
+	if policy != "" {
+		out = append(out, setting{"smtp_tls_policy_maps", fmt.Sprintf("inline:{ { %s = %s } }", r.to.Domain, policy)})
+	}
+	if d.level != "" {
+		out = append(out, setting{"smtp_tls_security_level", d.level})
+	}
+	switch level := r.column(d); level {
+	case "dane", "dane-only":
+		if d.level != "" {
+			out = append(out, setting{"smtp_dns_support_level", "dnssec"})
+		}
+	case "fingerprint":
+		good, err := r.ids.Certificate(sink.Good)
+		if err == nil {
+			out = append(out, setting{"smtp_tls_fingerprint_digest", "sha256"}, setting{"smtp_tls_fingerprint_cert_match", publicKeyDigest(good)})
+		}
+	}
+	return out
+}
