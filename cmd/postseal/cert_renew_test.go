@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"postseal/cmd/cli"
@@ -52,5 +54,39 @@ func TestRollOverRisks(t *testing.T) {
 		if got := a.Code(err); got != want || err != nil && hint.Of(err) == "" {
 			t.Errorf("%s: %d, %v", risk, got, err)
 		}
+	}
+}
+
+// TestRenewFails: where the CA is not there the run has failed and says what to
+// type: as text, and in one piece of JSON that names the certificate.
+func TestRenewFails(t *testing.T) {
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp inet n - n - - smtpd\n"})
+	store := lineage.Store{M: m, StateDir: session.DefaultStateDir}
+	l := &lineage.Lineage{Name: "mx.example.org", Server: "https://127.0.0.1:1/directory", Names: []string{"mx.example.org"}, KeyTypes: []string{"P256"}, Challenge: lineage.Challenge{Kind: "http-01", Listen: "127.0.0.1:0"}}
+	if err := store.Save(l); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	a := &app{Run: &cli.Run{Ctx: context.Background(), Machine: &host.Recorder{Machine: m}, Out: &out, Err: &bytes.Buffer{}}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
+	err := a.certRenew(nil, true, nil)
+	if code := a.Code(err); code != cli.Failed || !strings.Contains(err.Error(), "mx.example.org (ecdsa)") || hint.Of(err) == "" {
+		t.Errorf("%d %v", code, err)
+	}
+	a.JSON = true
+	if code := a.Finish(a.certRenew(nil, true, nil)); code != cli.Failed {
+		t.Error(code)
+	}
+	var said struct {
+		Certificates []struct{ Lineage, Algorithm, Error string }
+		Failure      struct {
+			Exit   int
+			Errors []struct{ Error, Hint string }
+		}
+	}
+	if err := json.Unmarshal(out.Bytes(), &said); err != nil {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	if len(said.Certificates) != 1 || said.Certificates[0].Error == "" || said.Failure.Exit != cli.Failed || len(said.Failure.Errors) != 1 || said.Failure.Errors[0].Hint == "" {
+		t.Errorf("%s", out.String())
 	}
 }
