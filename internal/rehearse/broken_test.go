@@ -104,6 +104,10 @@ func TestBroken(t *testing.T) {
 			if x.parameter != "" && x.name != "no certificate at all" && c.Origin == "" {
 				t.Errorf("%s: nobody says where it stands", c.Parameter)
 			}
+			foreign := []string{"smtpd_tls_CAfile", "smtpd_tls_dh1024_param_file", "smtpd_tls_ask_ccert", "smtpd_discard_ehlo_keywords", "smtpd_tls_session_cache_database"}
+			if c.Foreign != slices.Contains(foreign, x.parameter) {
+				t.Errorf("%s: foreign %v", c.Parameter, c.Foreign)
+			}
 			leads(t, r)
 		})
 	}

@@ -82,10 +82,10 @@ func (c *Cause) blame(on side, value string) {
 		}
 	}
 	if c.Question = questionOf[c.Parameter]; c.Question == "" {
-		c.Question = on.question()
+		c.Question, c.Foreign = on.question(), c.Parameter != ""
 	}
 	if on.entry != "" && c.Question == on.question() {
-		c.Question = "" // the entry decides, whatever the answer
+		c.Question, c.Foreign = "", false // the entry decides, whatever the answer
 	}
 	if v := config.Value(&s, c.Parameter); v.Set {
 		c.Origin = v.Origin.String()

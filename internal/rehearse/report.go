@@ -62,10 +62,12 @@ type Cause struct {
 	Text string `json:"text"`
 	Log  string `json:"log,omitempty"`
 	// Parameter is the parameter to blame, Origin where it is set; Question the
-	// key of the question that sets it. Each may be empty.
+	// key of the question that sets it. Each may be empty. If no question sets it,
+	// Question is the nearest, and Foreign is true.
 	Parameter string `json:"parameter,omitempty"`
 	Origin    string `json:"origin,omitempty"`
 	Question  string `json:"question,omitempty"`
+	Foreign   bool   `json:"foreign,omitempty"`
 }
 
 // Report is what a rehearsal found.

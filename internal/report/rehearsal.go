@@ -31,7 +31,10 @@ func Cause(c rehearse.Cause) string {
 	} else if c.Parameter != "" {
 		text += fmt.Sprintf(" (%s)", c.Parameter)
 	}
-	if c.Question != "" {
+	switch {
+	case c.Foreign && c.Origin != "":
+		text += "; no answer changes it: edit that line"
+	case c.Question != "" && !c.Foreign:
 		text += "; --" + c.Question + " changes it"
 	}
 	return text
