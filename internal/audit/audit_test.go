@@ -561,6 +561,18 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// TestHybrids: from which library on there are groups to be had that a large
+// quantum computer does not break.
+func TestHybrids(t *testing.T) {
+	for library, looked := range map[string]bool{"OpenSSL 3.0.19 27 Jan 2026": false, "OpenSSL 3.4.9": false, "OpenSSL 3.5.1 1 Jul 2025": true, "OpenSSL 3.10.0": true, "OpenSSL 4.0.0": true, "LibreSSL 4.1.0": false, "": false} {
+		s := scene{main: good, master: router + sender, change: func(f *detect.Facts) { well(f); f.OpenSSL = library }}
+		idle := slices.ContainsFunc(Audit(s.evidence(t)).Idle, func(r Rule) bool { return r.ID == "PS-RCV-018" })
+		if idle == looked {
+			t.Errorf("%q: looked for %v", library, !idle)
+		}
+	}
+}
+
 // TestAll: every rule is in exactly one of the lists.
 func TestAll(t *testing.T) {
 	for _, s := range []scene{{main: good, master: router + sender, change: well}, {main: "", master: users + sender}, {main: "", master: sender}} {

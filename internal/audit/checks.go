@@ -267,15 +267,6 @@ func offers(member func(probe.Suite) bool, names ...string) Check {
 	}, detect.Relay)
 }
 
-// minor is the second number of "OpenSSL 3.5.9 ...".
-func minor(library string) string {
-	parts := strings.SplitN(library, ".", 3)
-	if len(parts) < 2 {
-		return ""
-	}
-	return parts[1]
-}
-
 // gap finds a version that is left out between two others in a list of
 // exclusions.
 func gap(list string) (below, above string, ok bool) {

@@ -1,7 +1,7 @@
 package audit
 
 import (
-	"slices"
+	"fmt"
 	"strings"
 )
 
@@ -22,5 +22,7 @@ var rcv018 = Rule{
 
 // hybrids says whether the library here has such groups: OpenSSL does since 3.5.
 func hybrids(e *Evidence) bool {
-	return receives(e) && e.Config.Version.Known() && strings.HasPrefix(e.OpenSSL, "OpenSSL 3.") && !slices.Contains([]string{"0", "1", "2", "3", "4"}, minor(e.OpenSSL))
+	var major, minor int
+	_, err := fmt.Sscanf(e.OpenSSL, "OpenSSL %d.%d", &major, &minor)
+	return err == nil && receives(e) && e.Config.Version.Known() && (major > 3 || major == 3 && minor >= 5)
 }
