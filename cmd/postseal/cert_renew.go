@@ -34,26 +34,11 @@ Certificates that certbot or another client renews are left to it.
 }
 
 func (a *app) certRenew(names []string, force bool, risks []string) error {
-	s, err := a.open()
-	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
-		return err
-	}
-	if !s.Facts.Root {
-		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert renew")
-	}
-	k := a.keeper(s)
-	release, err := k.Lock()
+	k, all, release, err := a.keep("renew", names)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = release() }()
-	all, err := k.All()
-	if err != nil {
-		return err
-	}
-	if all, err = chosen(all, names); err != nil {
-		return cli.Misuse(err)
-	}
+	defer release()
 	for _, l := range all {
 		if err := l.Accept(risks); err != nil {
 			return cli.Misuse(err)
@@ -89,6 +74,34 @@ func (a *app) certRenew(names []string, force bool, risks []string) error {
 		fmt.Fprintln(a.Out, "No certificate was obtained here: postseal cert obtain gets one.")
 	}
 	return err
+}
+
+// keep begins what a verb of cert does to the lineages of these names, or to all:
+// nobody else touches them until release.
+func (a *app) keep(verb string, names []string) (k *lineage.Keeper, all []*lineage.Lineage, release func(), err error) {
+	s, err := a.open()
+	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
+		return nil, nil, nil, err
+	}
+	if !s.Facts.Root {
+		return nil, nil, nil, hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert "+verb)
+	}
+	k = a.keeper(s)
+	unlock, err := k.Lock()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	release = func() { _ = unlock() }
+	if all, err = k.All(); err == nil {
+		if all, err = chosen(all, names); err != nil {
+			err = cli.Misuse(err)
+		}
+	}
+	if err != nil {
+		release()
+		return nil, nil, nil, err
+	}
+	return k, all, release, nil
 }
 
 // chosen are the lineages of these names; all without names.

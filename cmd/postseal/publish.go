@@ -170,32 +170,17 @@ and another key is made.
 }
 
 func (a *app) certRollOver(names []string, compromised bool, accepted []string, wait time.Duration) error {
-	s, err := a.open()
-	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
-		return err
-	}
-	if !s.Facts.Root {
-		return hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert rollover ...")
-	}
 	for _, name := range accepted {
 		if name != lineage.RiskDANEGap {
 			return cli.Misuse(hint.New(fmt.Sprintf("%.40q is no risk of a roll-over", name), "the only one is "+lineage.RiskDANEGap))
 		}
 	}
-	k := a.keeper(s)
+	k, all, release, err := a.keep("rollover", names)
+	if err != nil {
+		return err
+	}
+	defer release()
 	k.Wait = wait
-	release, err := k.Lock()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = release() }()
-	all, err := k.All()
-	if err != nil {
-		return err
-	}
-	if all, err = chosen(all, names); err != nil {
-		return cli.Misuse(err)
-	}
 	for _, l := range all {
 		if compromised && !slices.Contains(accepted, lineage.RiskDANEGap) {
 			gap, err := k.Gap(a.Ctx, l)
