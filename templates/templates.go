@@ -183,12 +183,3 @@ func lookup(stanzas []stanza, s Setting) Reason {
 	}
 	return r
 }
-
-// Settings are all lines of the catalogue, for tests that look whether each
-// can be written.
-func Settings() (out []Setting) {
-	for _, st := range blockStanzas {
-		out = append(out, st.lines...)
-	}
-	return out
-}
