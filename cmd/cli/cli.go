@@ -1,6 +1,7 @@
 // Package cli is what the programs under cmd have in common: a run with its
-// output and its end, the exit codes, and the verb that all have. It does not
-// know what the other verbs need, so that a program without them stays small.
+// output and its end, the exit codes, and the verb that all have. It knows no
+// session, no lineage and no wizard, and so nothing of ACME and of screens: what
+// is linked makes a program large.
 package cli
 
 import (
@@ -107,8 +108,9 @@ type Run struct {
 	JSON, NoColor, Verbose bool
 	// Unanswered is an error that is wrong usage too; it may be nil.
 	Unanswered error
-	// name is what the program is called.
-	name string
+	// name is what the program is called, and called what was typed of it: with the
+	// verb.
+	name, called string
 }
 
 // Start begins a run. The caller calls stop at its end.
@@ -137,7 +139,8 @@ func (r *Run) Execute(root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(r.Out)
 	root.SetErr(r.Err)
-	e := root.ExecuteContext(r.Ctx)
+	ran, e := root.ExecuteContextC(r.Ctx)
+	r.called = ran.CommandPath()
 	if r.Verbose {
 		for _, l := range r.Machine.Lines() {
 			fmt.Fprintln(r.Err, report.Clean(l))
@@ -206,7 +209,7 @@ func (r *Run) Finish(err error) int {
 	}
 	p.Errors(err)
 	if errors.As(err, new(usageError)) {
-		fmt.Fprintln(r.Err, r.name+" --help shows the usage.")
+		fmt.Fprintln(r.Err, r.called+" --help shows the usage.")
 	}
 	return code
 }
@@ -234,7 +237,7 @@ func (r *Run) Code(err error) int {
 
 // Printer writes to w as its terminal, if it is one, allows.
 func (r *Run) Printer(w io.Writer) report.Printer {
-	p := report.Printer{W: w}
+	p := report.Printer{W: w, Program: r.name}
 	f, ok := File(w)
 	if ok && term.IsTerminal(f.Fd()) {
 		p.Color = !r.NoColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -50,8 +49,10 @@ handshake. A host gets four at most at a time, and fewer if it is busy. The port
 port 465 it starts at once.
 
 With --mx it looks at all servers of a domain, and whether they keep what the domain promises: DANE (RFC 7672), where your
-resolver must validate DNSSEC, and MTA-STS (RFC 8461). It ends with 3 if a promise is not kept, or if a server of several
-could not be seen.
+resolver must validate DNSSEC, and MTA-STS (RFC 8461).
+
+It ends with 3 if a promise is not kept, if a server of several could not be seen, if one has no TLS that could be agreed on,
+or if not all could be asked.
 
 The other side logs every handshake that is not finished: on a server of somebody else's, ask first.
 `,
@@ -212,7 +213,7 @@ func (r *Run) shake(targets []target) []report.Endpoint {
 // printProbe says what was seen. One server alone that could not be seen is an
 // error; of several it is a finding.
 func (r *Run) printProbe(seen []report.Endpoint, domains []*domain.Domain) error {
-	if err := context.Cause(r.Ctx); err != nil {
+	if err := r.Ctx.Err(); err != nil {
 		return err
 	}
 	var failed error
@@ -223,7 +224,7 @@ func (r *Run) printProbe(seen []report.Endpoint, domains []*domain.Domain) error
 		if unknown := new(net.DNSError); errors.As(failed, &unknown) {
 			return hint.Wrap(failed, "is the name right, and does the resolver answer? "+report.ShellLine([]string{"dig", unknown.Name})+"; an address can be given too")
 		}
-		return hint.Wrap(failed, "is it a mail server, and may this machine reach it? Many networks close port 25 to the outside")
+		return hint.Wrap(failed, "is it a mail server, and may this machine reach it? Many networks close port 25 to the outside; --implicit is for a port where TLS begins at once")
 	}
 	p := r.Printer(r.Out)
 	if r.JSON {
@@ -238,7 +239,8 @@ func (r *Run) printProbe(seen []report.Endpoint, domains []*domain.Domain) error
 			p.Endpoint(e)
 		}
 	}
-	if failed != nil || slices.ContainsFunc(domains, func(d *domain.Domain) bool { return len(d.Broken()) > 0 }) {
+	short := func(e report.Endpoint) bool { return e.Seen != nil && (e.Seen.Incomplete || len(e.Seen.Versions) == 0) }
+	if failed != nil || slices.ContainsFunc(seen, short) || slices.ContainsFunc(domains, func(d *domain.Domain) bool { return len(d.Broken()) > 0 }) {
 		return ErrFindings
 	}
 	return nil

@@ -1,6 +1,6 @@
 // Command postseal-probe is postseal probe by itself: it looks at mail servers
-// from outside, from any machine, and knows nothing of Postfix's files. Without
-// the rest it starts faster and needs less memory.
+// from outside, from any machine, and reads nothing of a Postfix. Without ACME and
+// the wizard it starts faster and needs less memory.
 package main
 
 import (
@@ -19,7 +19,15 @@ func Main(args []string, in *os.File, out, err io.Writer) int {
 	root := run.Probe()
 	root.Use = "postseal-probe [HOST[:PORT]]..."
 	root.Version = cli.Version
-	root.Long += cli.ExitHelp
+	root.Long += `
+Exit codes:
+  0    done
+  1    failed: there was nothing to be seen
+  2    wrong usage
+  3    findings, as above
+  130  interrupted, or whoever read the output went away
+`
+	root.CompletionOptions.DisableDefaultCmd = true // a host may be called completion
 	run.Flags(root.Flags())
 	return run.Execute(root, args)
 }

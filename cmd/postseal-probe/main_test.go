@@ -18,6 +18,7 @@ func TestNamed(t *testing.T) {
 	}{
 		{nil, cli.Usage, "postseal-probe mx.example.org"},
 		{[]string{"--nosuch"}, cli.Usage, "postseal-probe --help shows the usage."},
+		{[]string{"127.0.0.1:1"}, cli.Failed, "postseal-probe: enumerating 127.0.0.1:1"},
 		{[]string{"--help"}, cli.Done, "postseal-probe [HOST[:PORT]]... [flags]"},
 		{[]string{"--version"}, cli.Done, "postseal-probe version " + cli.Version},
 		{[]string{"--schema"}, cli.Done, string(report.ProbeSchema)},

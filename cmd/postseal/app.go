@@ -65,7 +65,7 @@ Without a verb it is a wizard, on a terminal. The verbs do the same without ques
 	p.StringVar(&a.settings.AnswersFile, "answers", "", "`file` with answers, only read (default /etc/postseal/postseal.toml, kept up to date)")
 	a.Flags(p)
 	probe := a.Probe()
-	probe.Long += "\npostseal-probe is this verb as a program of its own, for machines without the rest.\n"
+	probe.Long += "\npostseal-probe is this verb as a program of its own, for machines without the rest. It has the same options, but for those\nabout files: --config-dir, --state-dir, --certs-dir and --answers.\n"
 	root.AddCommand(a.auditCmd(), a.certCmd(), a.planCmd(), a.applyCmd(), a.undoCmd(), a.historyCmd(), a.questionsCmd(), a.demoCmd(), a.manCmd(), a.versionCmd(), a.watchCmd(), a.publishCmd(), probe, a.rehearseCmd(), a.sinkCmd(), a.guardCmd(), a.confirmCmd(), a.revertCmd())
 	for _, c := range root.Commands() {
 		c.Long += cli.ExitHelp

@@ -3,10 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
-	"postseal/cmd/cli"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"postseal/cmd/cli"
 )
 
 func (a *app) manCmd() *cobra.Command {

@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
-	"postseal/cmd/cli"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"postseal/cmd/cli"
 )
 
 func (a *app) versionCmd() *cobra.Command {

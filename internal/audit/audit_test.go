@@ -307,7 +307,7 @@ func TestFinds(t *testing.T) {
 		"PS-RCV-023": {main: good, master: "smtp inet n - n - - smtpd -o smtpd_tls_protocols=>=TLSv1\n" + sender},
 		"PS-RCV-024": {main: good, failed: &probe.Error{Stage: probe.STARTTLS, Err: errors.New("454 4.7.0 TLS not available")}},
 		"PS-RCV-025": {main: good, failed: &probe.Error{Stage: probe.STARTTLS, Err: probe.ErrNotOffered}},
-		"PS-RCV-026": {main: good, seen: &probe.Enumeration{Injected: true}},
+		"PS-RCV-026": {main: good, seen: &probe.Enumeration{Injected: new(true)}},
 		"PS-RCV-027": {main: good, seen: shown("TLS 1.2", suite("TLS_RSA_WITH_RC4_128_SHA"))},
 		"PS-RCV-028": {main: good, seen: shown("TLS 1.2", probe.Accepted{Suite: probe.Suite{Name: "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"}, DHBits: 1024})},
 		"PS-RCV-029": {main: good, seen: &probe.Enumeration{Versions: []probe.Version{{Name: "TLS 1.2"}}}},

@@ -57,6 +57,22 @@ func live(wrong func(e *Evidence, l Live) string) Check {
 	})
 }
 
+// asked finds listeners that said yes to something, where any said yes or no.
+func asked(what func(*probe.Enumeration) *bool, text string) Check {
+	c := live(func(_ *Evidence, l Live) string {
+		if l.Seen != nil {
+			if said := what(l.Seen); said != nil && *said {
+				return text
+			}
+		}
+		return ""
+	})
+	c.Applies = func(e *Evidence) bool {
+		return slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil && what(l.Seen) != nil })
+	}
+	return c
+}
+
 // trials finds trials of the rehearsal.
 func trials(wrong func(t rehearse.Trial) bool) Check {
 	return when(func(e *Evidence) bool { return e.Sent != nil }, func(e *Evidence) (out []Hit) {

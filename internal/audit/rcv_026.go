@@ -1,5 +1,7 @@
 package audit
 
+import "postseal/internal/probe"
+
 var rcv026 = Rule{
 	ID: "PS-RCV-026", Part: Receiving, Severity: Critical, Since: "1.0",
 	Title:  "a command in clear text is obeyed inside TLS",
@@ -7,10 +9,5 @@ var rcv026 = Rule{
 	Level:  Must,
 	Source: "RFC 3207 section 6; CVE-2011-0411",
 	Cure:   "update Postfix, or what stands before it",
-	Check: live(func(e *Evidence, l Live) string {
-		if l.Seen != nil && l.Seen.Injected {
-			return "obeyed what came with STARTTLS"
-		}
-		return ""
-	}),
+	Check: asked(func(e *probe.Enumeration) *bool { return e.Injected }, "obeyed what came with STARTTLS"),
 }

@@ -3,6 +3,7 @@ package probe_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -34,6 +35,13 @@ func TestBusy(t *testing.T) {
 			t.Fatalf("%+v, %v", e, err)
 		}
 	})
+	t.Run("rate of TLS", func(t *testing.T) {
+		addr := limits("smtpd_client_new_tls_session_rate_limit = 10\nanvil_rate_time_unit = 2s\n")
+		e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{Gate: probe.NewHastyGate(300 * time.Millisecond)})
+		if err != nil || e.Incomplete || len(e.Versions) != 1 || len(e.Versions[0].Suites) != 3 || len(e.Groups) != 5 {
+			t.Fatalf("%+v, %v", e, err)
+		}
+	})
 	t.Run("no end", func(t *testing.T) {
 		addr := limits("smtpd_client_connection_rate_limit = 10\nanvil_rate_time_unit = 1h\n")
 		gate := probe.NewHastyGate(10 * time.Millisecond)
@@ -45,6 +53,13 @@ func TestBusy(t *testing.T) {
 		var at *probe.Error
 		if e != nil || !errors.As(err, &at) || at.Stage != probe.Greeting || !strings.Contains(err.Error(), "421") {
 			t.Errorf("%+v, %v", e, err)
+		}
+	})
+	t.Run("no time", func(t *testing.T) {
+		addr := probe.Serve(t, func(c net.Conn) { _, _ = fmt.Fprint(c, "421 4.7.0 go away\r\n") })
+		_, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{Total: time.Second})
+		if err == nil || strings.Count(err.Error(), addr) != 1 || !strings.Contains(err.Error(), "4.7.0 go away") || !strings.Contains(err.Error(), "it took more than 1s") {
+			t.Errorf("%v", err)
 		}
 	})
 	t.Run("time", func(t *testing.T) {

@@ -75,6 +75,11 @@ func (e *enumerator) version(ctx context.Context, v uint16) *Version {
 		e.out.Groups = w.names(ctx)
 	}
 	wg.Wait()
+	for _, s := range out.Suites {
+		if v == tls12 && s.Group != "" && !slices.Contains(e.out.Curves, s.Group) { // some go with certain suites only
+			e.out.Curves = append(e.out.Curves, s.Group)
+		}
+	}
 	return out
 }
 
@@ -138,12 +143,16 @@ func (w *walk) try(ctx context.Context, h hello) reply {
 	return r
 }
 
-// note takes a group off. With ECDSA before TLS 1.3 the curve of the certificate
-// must stay: a client that puts it last learns of the others all the same, unless
-// the server chooses.
+// note takes a group off. With ECDSA before TLS 1.3 many servers want that the curve
+// of the certificate stays: a client that puts it last learns of the others all
+// the same, unless the server chooses. Then it goes too, in case it need not stay.
 func (w *walk) note(r reply) {
-	if !slices.Contains(w.left, r.group) || slices.Contains(w.seen, r.group) {
+	switch {
+	case !slices.Contains(w.left, r.group):
 		w.left = nil
+		return
+	case slices.Contains(w.seen, r.group):
+		w.left = without(w.left, r.group)
 		return
 	}
 	w.seen, w.with, w.left = append(w.seen, r.group), append(w.with, r.suite), without(w.left, r.group)

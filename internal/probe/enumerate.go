@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,14 +52,16 @@ type Enumeration struct {
 	AsksCertificate bool `json:"asks_certificate"`
 	Authorities     int  `json:"authorities"`
 	// Injected says that a command sent in clear text was obeyed inside TLS
-	// (CVE-2011-0411).
-	Injected bool `json:"injection"`
+	// (CVE-2011-0411); nil if that was not or could not be tried.
+	Injected *bool `json:"injection"`
 	// Refused is why a whole handshake failed, if it did. It is made with what
 	// Go's crypto/tls offers: no DHE, no RSA key exchange, nothing anonymous.
 	Refused string `json:"refused,omitempty"`
 	// Incomplete says that not all could be asked, and Problem why not.
 	Incomplete bool   `json:"incomplete"`
 	Problem    string `json:"problem,omitempty"`
+	// Quick says that it was a quick look: what that leaves out is empty or nil.
+	Quick bool `json:"quick"`
 	// Handshakes is how many were begun, Took how long it all took.
 	Handshakes int           `json:"handshakes"`
 	Took       time.Duration `json:"took"`
@@ -73,7 +76,8 @@ type Version struct {
 	// Chooses is "server" or "client": whose order counts; empty with one suite.
 	Chooses string `json:"chooses,omitempty"`
 	// Signatures are what it signs handshakes with, in the order in which it
-	// chose. Before TLS 1.2 there was no choice.
+	// chose. Before TLS 1.2 there was no choice. A quick look has those of TLS 1.3
+	// alone, one for each kind of key.
 	Signatures []string `json:"signatures"`
 }
 
@@ -129,14 +133,18 @@ func Enumerate(ctx context.Context, t Target, o Options) (*Enumeration, error) {
 	if e.gate == nil {
 		e.gate = NewGate()
 	}
-	whole, err := e.whole(ctx)
-	if err != nil && over(ctx) { // it was cut off, and may only be slow
-		err = context.Cause(ctx)
-	}
-	if err != nil {
+	e.out.Quick = o.Quick
+	if err := e.whole(ctx); err != nil {
+		if !errors.As(err, new(*Error)) {
+			err = fmt.Errorf("%s: %w", t.Addr, err)
+		}
+		if over(ctx) && !errors.Is(err, context.Cause(ctx)) { // it was cut off, and may only be slow
+			err = fmt.Errorf("%w; %w", err, context.Cause(ctx))
+		}
 		return nil, fmt.Errorf("enumerating %w", err)
 	}
-	e.all(ctx, whole)
+	e.all(ctx)
+	e.doubt(ctx)
 	if over(ctx) {
 		e.note(context.Cause(ctx))
 	}
@@ -167,6 +175,9 @@ type enumerator struct {
 	options Options
 	gate    *Gate
 	count   atomic.Int64
+	// shook says that a handshake has begun, so that TLS there is, and alerted that
+	// the server refuses by alerts.
+	shook, alerted atomic.Bool
 	// first is what the first handshake showed, and firstErr why it failed.
 	first    Result
 	firstErr error
@@ -176,6 +187,10 @@ type enumerator struct {
 	trouble  error // the first
 	troubles int
 	leaves   map[string]bool
+	// hungUp is how the server left without a word, twice in a row, if it ever did;
+	// agreed is a hello that it had taken.
+	hungUp error
+	agreed *hello
 }
 
 // note remembers why not all could be asked. The first reason counts.
@@ -190,8 +205,8 @@ func (e *enumerator) note(err error) {
 	}
 }
 
-// whole makes the first handshake, a whole one, and says whether it succeeded.
-func (e *enumerator) whole(ctx context.Context) (bool, error) {
+// whole makes the first handshake, a whole one. That it fails is no error.
+func (e *enumerator) whole(ctx context.Context) error {
 	var r Result
 	err := e.connect(ctx, func() (err error) {
 		r, err = Handshake(ctx, e.target, e.options)
@@ -209,34 +224,40 @@ func (e *enumerator) whole(ctx context.Context) (bool, error) {
 	var at *Error
 	switch {
 	case err == nil:
-		return true, nil
+		return nil
 	case r.Version != "" && ctx.Err() == nil: // TLS there is, whatever speaks within it
 		e.out.Refused = fmt.Sprintf("%s: %v", Inside, err)
-		return false, nil
+		return nil
 	case errors.As(err, &at) && (at.Stage == Handshaking || at.Stage == Inside):
 		e.out.Refused = fmt.Sprintf("%s: %v", at.Stage, at.Err)
-		return false, nil
+		return nil
 	}
-	return false, err
+	return err
 }
 
 // connect makes one connection through the gate. A server that is busy is asked
 // again, after a pause for all.
 func (e *enumerator) connect(ctx context.Context, f func() error) error {
+	var busy error
 	for {
 		if err := e.gate.enter(ctx); err != nil {
+			if busy != nil {
+				return fmt.Errorf("%w; %w", busy, err)
+			}
 			return err
 		}
 		e.count.Add(1)
 		err := f()
-		most := postponed(err)
+		most := postponed(err, e.shook.Load())
 		var at *Error
 		switch {
 		case err == nil, errors.As(err, &at) && (at.Stage == Handshaking || at.Stage == Inside):
+			e.shook.Store(true)
 			e.gate.leave() // a refusal is an answer
 		case most == 0:
 			e.gate.fail()
 		case e.gate.busy() <= most:
+			busy = err
 			continue
 		default:
 			e.stop(err) // it has been waited for often enough
@@ -246,22 +267,26 @@ func (e *enumerator) connect(ctx context.Context, f func() error) error {
 }
 
 // postponed says how many pauses in a row an error is worth. 421 is a limit that
-// passes; 454 may also be a server without a certificate.
-func postponed(err error) int {
+// passes; 454 may also be a server without a certificate, unless there was TLS
+// before.
+func postponed(err error, shook bool) int {
 	var code *textproto.Error
 	var at *Error
 	switch {
 	case !errors.As(err, &code):
 	case code.Code == 421:
 		return patience
-	case code.Code == 454 && errors.As(err, &at) && at.Stage == STARTTLS:
+	case code.Code != 454 || !errors.As(err, &at) || at.Stage != STARTTLS:
+	case shook:
+		return patience
+	default:
 		return 2
 	}
 	return 0
 }
 
 // all goes through versions and groups at once.
-func (e *enumerator) all(ctx context.Context, whole bool) {
+func (e *enumerator) all(ctx context.Context) {
 	var wg sync.WaitGroup
 	versions := []uint16{ssl30, tls10, tls11, tls12, tls13}
 	found := make([]*Version, len(versions))
@@ -275,9 +300,9 @@ func (e *enumerator) all(ctx context.Context, whole bool) {
 		wg.Go(func() { e.out.Resumes = e.resumes(ctx) })
 		wg.Go(func() { e.out.Names = e.names(ctx) })
 		wg.Go(func() { e.out.Anew = e.anew(ctx) })
-	}
-	if whole && !e.target.Implicit && !e.options.Quick {
-		wg.Go(func() { e.out.Injected = e.injected(ctx) })
+		if !e.target.Implicit {
+			wg.Go(func() { e.out.Injected = e.injected(ctx) })
+		}
 	}
 	wg.Wait()
 	for _, v := range found {
@@ -290,6 +315,9 @@ func (e *enumerator) all(ctx context.Context, whole bool) {
 			v.Signatures = append(v.Signatures, signed[0]...)
 		case versionNames[tls13]:
 			v.Signatures = append(v.Signatures, signed[1]...)
+			if len(signed[1]) == 0 {
+				e.note(errors.New("its certificates of TLS 1.3 come with a suite or a group that cannot be opened here"))
+			}
 		}
 		e.out.Versions = append(e.out.Versions, *v)
 	}
@@ -310,16 +338,22 @@ func (e *enumerator) try(ctx context.Context, h hello) (r reply) {
 	if len(r.chain) > 0 {
 		e.leaf(r.chain)
 	}
+	e.mu.Lock()
+	e.agreed = cmp.Or(e.agreed, &h)
+	e.mu.Unlock()
 	return r
 }
 
-// attempt makes a connection, and another if it came to nothing; silence was
-// waited for long enough. It says whether the server agreed.
+// attempt makes a connection, and another if it came to nothing or the server hung
+// up; silence was waited for long enough. It says whether the server agreed.
 func (e *enumerator) attempt(ctx context.Context, f func() error) bool {
 	var err error
 	for range 2 {
 		if err = e.connect(ctx, f); err == nil {
 			return true
+		}
+		if errors.As(err, new(alert)) {
+			e.alerted.Store(true)
 		}
 		if refused(err) {
 			return false
@@ -328,10 +362,36 @@ func (e *enumerator) attempt(ctx context.Context, f func() error) bool {
 			break
 		}
 	}
+	if hungUp(err) { // that is how some refuse; or something on the way has cut it
+		e.mu.Lock()
+		e.hungUp = cmp.Or(e.hungUp, err)
+		e.mu.Unlock()
+		return false
+	}
 	if !over(ctx) { // the end of all the time that there was is not this server's silence
 		e.note(err)
 	}
 	return false
+}
+
+// doubt notes that hanging up was no answer, if it was none: the server refuses by
+// alerts, or hangs up on a hello too that it had taken before.
+func (e *enumerator) doubt(ctx context.Context) {
+	if e.hungUp == nil || over(ctx) {
+		return
+	}
+	again := func() (err error) {
+		switch {
+		case e.agreed != nil:
+			err = e.exchange(ctx, *e.agreed, new(reply))
+		case e.firstErr == nil:
+			_, err = Handshake(ctx, e.target, e.options)
+		}
+		return err
+	}
+	if e.alerted.Load() || hungUp(e.connect(ctx, again)) {
+		e.note(e.hungUp)
+	}
 }
 
 // over says whether ctx has ended. A deadline of it may be seen elsewhere first.
@@ -343,12 +403,15 @@ func over(ctx context.Context) bool {
 	return true
 }
 
-// refused says whether a server did not want a handshake: it said so by an alert,
-// or hung up.
+// refused says whether a server said that it did not want a handshake.
 func refused(err error) bool {
-	var a alert
+	return errors.As(err, new(alert)) || errors.Is(err, errDeclined)
+}
+
+// hungUp says whether a server left instead of an answer to a hello.
+func hungUp(err error) bool {
 	var at *Error
-	return errors.As(err, &a) || errors.Is(err, errDeclined) || errors.Is(err, errHungUp) && errors.As(err, &at) && at.Stage == Handshaking
+	return errors.Is(err, errHungUp) && errors.As(err, &at) && at.Stage == Handshaking
 }
 
 // exchange sends a hello and reads the answer.

@@ -164,7 +164,7 @@ func TestEnumerate(t *testing.T) {
 			switch name {
 			case "weak":
 				quick, err := probe.Enumerate(context.Background(), probe.Target{Addr: server.Addrs[i]}, probe.Options{Quick: true})
-				if err != nil || quick.Handshakes > 126 || cmp.Diff(found(e), found(quick)) != "" {
+				if err != nil || quick.Handshakes > 126 || !quick.Quick || quick.Injected != nil || cmp.Diff(found(e), found(quick)) != "" {
 					t.Errorf("a quick look: %v, %+v", err, quick)
 				}
 				if !kinds["RSA"] || !kinds["ECDSA"] || len(e.Groups) < 4 || len(e.Curves) < 4 || !e.Extended || !e.Tickets || pairs != 110 {
@@ -215,7 +215,10 @@ func TestEnumerate(t *testing.T) {
 			if curves := len(e.Curves); name != "server order" && versionOf(e, "TLS 1.2") && curves != 5 || versionOf(e, "TLS 1.3") && len(e.Groups) != 5 {
 				t.Errorf("curves %v, groups %v", e.Curves, e.Groups)
 			}
-			if e.Injected || e.Compressed {
+			if (e.Injected == nil) != (name == "anonymous") { // Go has no suites for that
+				t.Errorf("injection %v", e.Injected)
+			}
+			if e.Injected != nil && *e.Injected || e.Compressed || e.Quick {
 				t.Errorf("%+v", e)
 			}
 			t.Logf("%d pairs, %d handshakes, %d at most, %s, groups %v, curves %v", pairs, e.Handshakes, bound, e.Took, e.Groups, e.Curves)

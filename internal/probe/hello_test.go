@@ -93,7 +93,7 @@ func TestInjected(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			addr := careless(t, keeps)
 			e := &enumerator{stop: func(error) {}, target: Target{Addr: addr}, gate: NewGate(), out: &Enumeration{}}
-			if injected := e.injected(context.Background()); injected != keeps {
+			if injected := e.injected(context.Background()); injected == nil || *injected != keeps {
 				t.Errorf("injected %v", injected)
 			}
 			if e.trouble != nil {
@@ -102,7 +102,7 @@ func TestInjected(t *testing.T) {
 		})
 	}
 	e := &enumerator{stop: func(error) {}, target: Target{Addr: "127.0.0.1:1"}, gate: NewGate(), out: &Enumeration{}}
-	if e.injected(context.Background()) || e.trouble == nil {
+	if e.injected(context.Background()) != nil || e.trouble == nil {
 		t.Error("what could not be asked is no answer")
 	}
 	if e.trouble = nil; len(e.names(context.Background())) > 0 || e.trouble == nil {

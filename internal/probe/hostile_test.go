@@ -40,6 +40,7 @@ func (w wire) starttls() (version uint16, suites []uint16) {
 	w.hear()
 	w.say("250-here\r\n250 STARTTLS\r\n")
 	w.hear()
+	_, _ = w.in.Discard(w.in.Buffered()) // a command behind it is not obeyed
 	w.say("220 go\r\n")
 	return w.hello()
 }

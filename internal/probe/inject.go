@@ -11,10 +11,12 @@ import (
 // injected says whether a command that was sent in clear text together with
 // STARTTLS, as somebody on the way could have put it there, is obeyed inside TLS
 // (CVE-2011-0411): its answer comes before that to EHLO. A server that refuses
-// commands that come together, or hangs up, is well.
-func (e *enumerator) injected(ctx context.Context) (obeyed bool) {
+// commands that come together, or hangs up, is well. It is nil if that could not be
+// tried: no whole handshake comes about.
+func (e *enumerator) injected(ctx context.Context) (obeyed *bool) {
 	e.attempt(ctx, func() error {
-		obeyed = false
+		obeyed = nil
+		says := func(yes bool) error { obeyed = &yes; return nil }
 		c, err := open(ctx, e.target, e.options)
 		if err != nil {
 			return err
@@ -24,10 +26,10 @@ func (e *enumerator) injected(ctx context.Context) (obeyed bool) {
 			return err
 		}
 		if _, err := c.command("STARTTLS\r\nNOOP", 220); err != nil {
-			if code := new(textproto.Error); errors.As(err, &code) && code.Code != 421 {
-				return nil
+			if code := new(textproto.Error); errors.As(err, &code) && code.Code >= 500 || errors.Is(err, errHungUp) {
+				return says(false)
 			}
-			return &Error{e.target.Addr, Handshaking, err}
+			return &Error{e.target.Addr, STARTTLS, err}
 		}
 		conn := tls.Client(c.Conn, e.options.config(new(Result)))
 		if err := e.finish(ctx, conn); err != nil {
@@ -36,13 +38,16 @@ func (e *enumerator) injected(ctx context.Context) (obeyed bool) {
 		c.use(conn)
 		reply, err := c.command("EHLO "+heloName, 250)
 		if err != nil {
-			return &Error{e.target.Addr, Handshaking, err}
+			if errors.Is(err, errHungUp) {
+				return says(false)
+			}
+			return &Error{e.target.Addr, Inside, err}
 		}
-		if obeyed = !strings.Contains(reply, "\n"); obeyed { // that was the answer to NOOP
-			reply, err = c.reply(250)
-			obeyed = err == nil && strings.Contains(reply, "\n")
+		if strings.Contains(reply, "\n") {
+			return says(false)
 		}
-		return nil
+		reply, err = c.reply(250) // that was the answer to NOOP
+		return says(err == nil && strings.Contains(reply, "\n"))
 	})
 	return obeyed
 }

@@ -33,7 +33,7 @@ func Offer(ctx context.Context, t Target, o Options, classes ...string) (taken b
 	}
 	var r reply
 	if err := r.read(c.in); err != nil && !r.accepted {
-		if err = (&Error{t.Addr, Handshaking, err}); !refused(err) {
+		if err = (&Error{t.Addr, Handshaking, err}); !refused(err) && !hungUp(err) {
 			return false, suite, err
 		}
 	}

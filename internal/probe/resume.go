@@ -68,7 +68,7 @@ func (e *enumerator) finish(ctx context.Context, conn *tls.Conn) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(verdict(err), errSilent):
+	case errors.Is(verdict(err), errSilent), errors.Is(verdict(err), errHungUp):
 		return &Error{e.target.Addr, Handshaking, verdict(err)}
 	}
 	return &Error{e.target.Addr, Handshaking, fmt.Errorf("%w: %w", errDeclined, err)}
@@ -141,7 +141,7 @@ func (e *enumerator) names(ctx context.Context) []Named {
 			o := e.options
 			o.ServerName = name
 			e.attempt(ctx, func() error {
-				if r, err = Handshake(ctx, e.target, o); len(r.Certs) > 0 || declined(err) != nil {
+				if r, err = Handshake(ctx, e.target, o); len(r.Certs) > 0 || declined(err) != nil && !hungUp(err) {
 					return nil
 				}
 				return err

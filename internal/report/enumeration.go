@@ -41,7 +41,7 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 	if e.Compressed {
 		p.printf("%s TLS compression is on: what is encrypted can be guessed (CRIME)\n", p.bad())
 	}
-	if e.Injected {
+	if e.Injected != nil && *e.Injected {
 		p.printf("%s a command sent in clear text was obeyed inside TLS (CVE-2011-0411)\n", p.bad())
 	}
 	if e.Refused != "" {
@@ -64,7 +64,11 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 			p.printf("%s\n", strings.TrimRight(fmt.Sprintf("  %-32s  %s", s.OpenSSL, detail), " "))
 		}
 		if len(v.Signatures) > 0 {
-			p.indented(p.paint(quiet, "  signs with  "), 14, strings.Join(v.Signatures, ", "))
+			label := "  signs with  "
+			if e.Quick {
+				label = "  signs with, among others  "
+			}
+			p.indented(p.paint(quiet, label), 14, strings.Join(v.Signatures, ", "))
 		}
 	}
 	if len(e.Versions) == 0 {

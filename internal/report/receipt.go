@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -167,8 +168,9 @@ func (p Printer) History(all []*apply.Receipt) {
 
 // Errors prints every part of an error with its hint.
 func (p Printer) Errors(err error) {
+	who := cmp.Or(p.Program, "postseal") + ": "
 	for _, e := range hint.All(err) {
-		p.message("postseal: ", 10, e.Error())
+		p.message(painted(who), len(who), e.Error())
 		if h := hint.Of(e); h != "" {
 			p.indented(p.paint(quiet, "  hint: "), 8, h)
 		}

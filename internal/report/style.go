@@ -54,6 +54,8 @@ type Printer struct {
 	Color bool
 	// Width is the number of columns; 0 is 80.
 	Width int
+	// Program is whose errors they are; empty is postseal.
+	Program string
 }
 
 func (p Printer) width() int {
