@@ -26,21 +26,8 @@ import (
 // client waits for at once.
 func serve(t *testing.T, args ...string) probe.Target {
 	t.Helper()
-	lab.Need(t, "openssl")
 	addr := lab.Addr(t)
-	cmd := exec.Command("openssl", append([]string{"s_server", "-accept", addr, "-quiet", "-naccept", "100000"}, args...)...)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	in, ended, ready := launch(t, addr, "openssl", append([]string{"s_server", "-accept", addr, "-quiet", "-naccept", "100000"}, args...)...)
 	go func() {
 		reply := "220 s_server\r\n250-s_server\r\n250 SIZE\r\n221 bye\r\n"
 		for {
@@ -54,21 +41,72 @@ func serve(t *testing.T, args ...string) probe.Target {
 			}
 		}
 	}()
-	target := probe.Target{Addr: addr, Implicit: true}
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			_ = c.Close()
-			return target
+	ready()
+	return probe.Target{Addr: addr, Implicit: true}
+}
+
+// launch starts the server of a library until the test ends. ready waits until it
+// listens.
+func launch(t *testing.T, addr, name string, args ...string) (in io.Writer, ended <-chan struct{}, ready func()) {
+	t.Helper()
+	lab.Need(t, name)
+	cmd := exec.Command(name, args...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(over) }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-over })
+	return in, over, func() {
+		for deadline := time.Now().Add(10 * time.Second); ; {
+			c, err := net.Dial("tcp", addr)
+			if err == nil {
+				_ = c.Close()
+				return
+			}
+			select {
+			case <-over:
+				t.Fatalf("%s ended: %s", name, said.String())
+			case <-time.After(20 * time.Millisecond):
+			}
+			if time.Now().After(deadline) {
+				t.Fatal(err)
+			}
 		}
-		select {
-		case <-ended:
-			t.Fatalf("s_server ended: %s", said.String())
-		case <-time.After(20 * time.Millisecond):
+	}
+}
+
+// TestGnuTLS: a server that chooses does not need the curve of its certificate
+// among those of the client, if it is not OpenSSL.
+func TestGnuTLS(t *testing.T) {
+	i := lab.NewCA(t).Issue(t, lab.Leaf{})
+	dir := lab.Dir(t)
+	key, cert := lab.Write(t, dir, "key.pem", i.Key, 0o600), lab.Write(t, dir, "cert.pem", i.Cert, 0o600)
+	addr := lab.Addr(t)
+	_, port, _ := net.SplitHostPort(addr)
+	_, _, ready := launch(t, addr, "gnutls-serv", "--quiet", "--echo", "--port", port, "--x509keyfile", key, "--x509certfile", cert, "--priority", "NORMAL:-VERS-TLS1.3:%SERVER_PRECEDENCE")
+	ready()
+	e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr, Implicit: true}, probe.Options{Quick: true, Timeout: time.Second})
+	if err != nil || e.Incomplete {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	var want []string
+	for group, name := range map[string]string{"X25519": "x25519", "SECP256R1": "secp256r1", "X448": "x448", "SECP384R1": "secp384r1", "SECP521R1": "secp521r1"} {
+		cmd := exec.Command("gnutls-cli", "--no-ca-verification", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.2:-GROUP-ALL:+GROUP-"+group, "--port", port, "127.0.0.1")
+		if said, _ := cmd.CombinedOutput(); strings.Contains(string(said), "Handshake was completed") {
+			want = append(want, name)
 		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
+	}
+	slices.Sort(want)
+	got := slices.Sorted(slices.Values(e.Curves))
+	if len(want) < 4 || !slices.Equal(got, want) || e.Versions[len(e.Versions)-1].Chooses != "server" {
+		t.Errorf("%v, not %v; %+v", got, want, e.Versions)
 	}
 }
 
