@@ -179,6 +179,9 @@ func (r *Run) lookUp(o probing) ([]*domain.Domain, error) {
 		if err != nil {
 			return nil, hint.Wrap(err, "is it the name of a domain, and does "+resolver+" answer? --resolver names another")
 		}
+		if d.Missing {
+			return nil, hint.New(fmt.Sprintf("there is no domain %s: %s says NXDOMAIN", name, resolver), "is it spelt right? --resolver names another DNS server")
+		}
 		out = append(out, d)
 	}
 	return out, nil
@@ -223,6 +226,9 @@ func (r *Run) printProbe(seen []report.Endpoint, domains []*domain.Domain) error
 	if failed != nil && len(seen) == 1 && len(domains) == 0 {
 		if unknown := new(net.DNSError); errors.As(failed, &unknown) {
 			return hint.Wrap(failed, "is the name right, and does the resolver answer? "+report.ShellLine([]string{"dig", unknown.Name})+"; an address can be given too")
+		}
+		if at := new(probe.Error); errors.As(failed, &at) && at.Stage == probe.STARTTLS {
+			return hint.Wrap(failed, "it is a mail server, and TLS is not to be had from it, or somebody on the way takes the offer out: postseal audit on the server itself tells which")
 		}
 		return hint.Wrap(failed, "is it a mail server, and may this machine reach it? Many networks close port 25 to the outside; --implicit is for a port where TLS begins at once")
 	}

@@ -97,6 +97,27 @@ func TestNoSuchHost(t *testing.T) {
 	}
 }
 
+// TestLittle: a server that has no TLS to show is told from one that is not there,
+// and is nothing that ends with 0.
+func TestLittle(t *testing.T) {
+	ca := lab.NewCA(t).Issue(t, lab.Leaf{})
+	chain := lab.Write(t, lab.Dir(t), "ec.pem", ca.Key+ca.Cert, 0o600)
+	server := lab.Postfix(t, "smtpd_peername_lookup = no\nsmtpd_tls_chain_files = "+chain+"\n", "%s inet n - n - - smtpd",
+		"%s inet n - n - - smtpd -o smtpd_tls_security_level=may -o smtpd_tls_chain_files= -o smtpd_tls_cert_file=/nonexistent", "%s inet n - n - - smtpd -o smtpd_tls_security_level=may -o smtpd_tls_exclude_ciphers=aNULL -o smtpd_tls_chain_files=/nonexistent")
+	for i, c := range []struct {
+		code int
+		want string
+	}{
+		{cli.Failed, "TLS is not to be had from it"},
+		{cli.Failed, "TLS is not to be had from it"},
+		{cli.Findings, "no TLS that could be agreed on"},
+	} {
+		if out, code := run(t, server.Addrs[i]); code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("%d: %d %s", i, code, out)
+		}
+	}
+}
+
 // TestProbe: several servers in one run, one of which is not there, and a domain
 // with what it promises; as text, and as the schema says.
 func TestProbe(t *testing.T) {
@@ -148,6 +169,13 @@ func TestProbe(t *testing.T) {
 	}
 	z.Set("_" + port + "._tcp.mx.probe.test. 300 IN TLSA " + certs.NewTLSA(other.Leaf).String())
 	if out, code = run(t, args...); code != cli.Findings || !strings.Contains(out, "senders with DANE do not deliver") {
+		t.Errorf("%d %s", code, out)
+	}
+	if out, code = run(t, "--mx", "nosuch.invalid", "--resolver", z.Resolver); code != cli.Failed || !strings.Contains(out, "there is no domain nosuch.invalid") {
+		t.Errorf("%d %s", code, out)
+	}
+	z.Set("bare.test. 300 IN A 127.0.0.1")
+	if out, code = run(t, "--quick", "--mx", "bare.test", "--port", port, "--resolver", z.Resolver); code != cli.Done || !strings.Contains(out, "no MX record") {
 		t.Errorf("%d %s", code, out)
 	}
 	z.Set("probe.test. 300 IN MX 5 a/b.probe.test.") // nobody typed that

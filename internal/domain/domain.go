@@ -30,8 +30,12 @@ type Domain struct {
 	// Signed says that the resolver vouches for the MX records.
 	Signed bool `json:"mx_signed"`
 	MX     []MX `json:"mx"`
-	// Silent says that it takes no mail at all (RFC 7505).
+	// Silent says that it takes no mail at all (RFC 7505), Missing that DNS has no
+	// such name, and Implied that it has no MX record, so that the name itself counts
+	// (RFC 5321, section 5.1).
 	Silent  bool    `json:"null_mx"`
+	Missing bool    `json:"no_such_name"`
+	Implied bool    `json:"implied_mx"`
 	STS     STS     `json:"mta_sts"`
 	Reports Reports `json:"tlsrpt"`
 }
@@ -110,7 +114,7 @@ func Look(ctx context.Context, m host.Reader, name string, o Options) (*Domain, 
 	if err != nil {
 		return nil, err
 	}
-	d.Signed = a.AD
+	d.Signed, d.Missing = a.AD, a.RCode == "NXDOMAIN"
 	for _, r := range a.Records {
 		preference, target, _ := strings.Cut(r, " ")
 		target = strings.ToLower(strings.TrimSuffix(target, "."))
@@ -121,7 +125,8 @@ func Look(ctx context.Context, m host.Reader, name string, o Options) (*Domain, 
 		n, _ := strconv.Atoi(preference)
 		d.MX = append(d.MX, MX{Name: target, Preference: n})
 	}
-	if len(d.MX) == 0 && !d.Silent { // RFC 5321, section 5.1: the domain itself
+	if len(d.MX) == 0 && !d.Silent {
+		d.Implied = true
 		d.MX = append(d.MX, MX{Name: name})
 	}
 	slices.SortFunc(d.MX, func(a, b MX) int {

@@ -22,7 +22,11 @@ func (p Printer) Domain(d *domain.Domain) {
 		if len(x.Addresses) > 0 {
 			text += " (" + strings.Join(x.Addresses, ", ") + ")"
 		}
-		p.fact(fmt.Sprintf("MX %d", x.Preference), text)
+		if d.Implied {
+			p.fact("no MX record", "the name itself counts: "+text)
+		} else {
+			p.fact(fmt.Sprintf("MX %d", x.Preference), text)
+		}
 		p.fact("  DANE", dane(x.DANE))
 		if x.Promised != nil {
 			p.fact("  MTA-STS", map[bool]string{true: "names it", false: "does not name it"}[*x.Promised])
