@@ -308,13 +308,13 @@ func (r *run) post(ctx context.Context, addr string, all []*delivery) error {
 func (r *run) recipient(d *delivery) string { return d.name + "@" + r.to.Domain }
 
 // collectTime bounds how long is waited for what becomes of the messages.
-const collectTime = 30 * time.Second
+const collectTime = 45 * time.Second
 
 // collect reads out of the log what became of each message. One that was held
 // back at a level that demands no TLS is watched until it is tried again: it may
 // go in clear text then.
 func (r *run) collect(ctx context.Context, w *watch, all []*delivery, o Options) ([]Trial, error) {
-	deadline, patience := time.Now().Add(collectTime), time.Now().Add(collectTime/2)
+	deadline, patience := time.Now().Add(collectTime), time.Now().Add(collectTime*2/3)
 	done := map[string]Trial{}
 	for {
 		for _, d := range all {

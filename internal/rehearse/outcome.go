@@ -83,7 +83,7 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 			return t, false
 		case len(tries) < 2: // a machine that stands still: the rest of the table counts
 			t.Reply, t.Got = first.reason, describe(t, first, level)+"; it was not tried again while we watched"
-			t.Verdict = Noted
+			t.Verdict, t.Unsettled = Noted, true
 			return t, true
 		case r.outcome(d, tries[1]) == InClear:
 			t.Clear = r.fallBack()

@@ -40,6 +40,9 @@ type Trial struct {
 	// Clear says after how long a message that was held back first goes in
 	// clear text, if it does.
 	Clear string `json:"clear,omitempty"`
+	// Unsettled says that it was held back, and not tried again while we watched:
+	// whether it then goes in clear text is not known.
+	Unsettled bool `json:"unsettled,omitempty"`
 	// Cause names in words what is behind a failure.
 	Cause *Cause `json:"cause,omitempty"`
 }

@@ -103,6 +103,8 @@ func cell(t rehearse.Trial) string {
 		return "TLS"
 	case t.Outcome == rehearse.InClear:
 		return "clear"
+	case t.Unsettled:
+		return "?"
 	case t.Clear != "":
 		return "later"
 	case t.Outcome == rehearse.Held:
@@ -118,6 +120,7 @@ var legend = [][2]string{
 	{"clear", "delivered in clear: anybody on the way can read it"},
 	{"later", "held back, and sent in clear some minutes later"},
 	{"held", "held back, and returned to the sender after some days"},
+	{"?", "held back, and not tried again while we watched: this machine is busy; run it once more"},
 }
 
 // Matrix prints what became of a message at every level, side by side. Where
@@ -152,6 +155,9 @@ func (p Printer) Matrix(r *rehearse.Report) {
 		fmt.Fprintln(p.W)
 	}
 	for _, l := range legend {
+		if l[0] == "?" && !slices.ContainsFunc(r.Trials, func(t rehearse.Trial) bool { return t.Unsettled }) {
+			continue
+		}
 		p.printf("%s  %s\n", p.shade(l[0], rehearse.Trial{})+painted(strings.Repeat(" ", 5-len(l[0]))), l[1])
 	}
 	seen := ""

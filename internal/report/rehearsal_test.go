@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"strings"
 	"testing"
 
 	"postseal/internal/rehearse"
@@ -17,6 +18,18 @@ func TestCause(t *testing.T) {
 	} {
 		if got := report.Cause(c); got != want {
 			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
+// TestUnsettled: what was not seen to an end is not said to be held back for ever,
+// and the word for it is explained only where it stands.
+func TestUnsettled(t *testing.T) {
+	for unsettled, want := range map[bool]string{true: "starttls-cut  ?", false: "starttls-cut  held"} {
+		var out strings.Builder
+		report.Printer{W: &out}.Matrix(&rehearse.Report{Trials: []rehearse.Trial{{Direction: "sending", Service: "smtp/unix", With: "starttls-cut", Level: "may", Outcome: rehearse.Held, Unsettled: unsettled}}})
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "while we watched") != unsettled {
+			t.Error(out.String())
 		}
 	}
 }
