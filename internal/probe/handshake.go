@@ -155,7 +155,7 @@ func Handshake(ctx context.Context, t Target, o Options) (Result, error) {
 			return r, &Error{t.Addr, STARTTLS, fmt.Errorf("%d bytes of clear text after the reply", n)}
 		}
 	}
-	conn := tls.Client(c.Conn, o.config(&r))
+	conn := tls.Client(prompt{c.Conn}, o.config(&r))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return r, &Error{t.Addr, Handshaking, verdict(err)}
 	}

@@ -31,7 +31,7 @@ func (e *enumerator) injected(ctx context.Context) (obeyed *bool) {
 			}
 			return &Error{e.target.Addr, STARTTLS, err}
 		}
-		conn := tls.Client(c.Conn, e.options.config(new(Result)))
+		conn := tls.Client(prompt{c.Conn}, e.options.config(new(Result)))
 		if err := e.finish(ctx, conn); err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ func (e *enumerator) anew(ctx context.Context) (allowed *bool) {
 			return err
 		}
 		defer c.Close()
-		heard := &recorder{Conn: c.Conn}
+		heard := &recorder{Conn: prompt{c.Conn}}
 		var secrets strings.Builder
 		config := e.options.config(new(Result))
 		config.MinVersion, config.MaxVersion, config.KeyLogWriter = tls.VersionTLS12, tls.VersionTLS12, &secrets

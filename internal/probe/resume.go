@@ -38,7 +38,7 @@ func (e *enumerator) resumesByTicket(ctx context.Context, v uint16) (resumed boo
 			defer c.Close()
 			config := e.options.config(new(Result))
 			config.MinVersion, config.MaxVersion, config.ClientSessionCache = v, v, cache
-			conn := tls.Client(c.Conn, config)
+			conn := tls.Client(prompt{c.Conn}, config)
 			if err := e.finish(ctx, conn); err != nil {
 				return err
 			}
@@ -85,7 +85,7 @@ func (e *enumerator) resumesByID(ctx context.Context) bool {
 			return err
 		}
 		defer c.Close()
-		heard := &recorder{Conn: c.Conn}
+		heard := &recorder{Conn: prompt{c.Conn}}
 		config := e.options.config(new(Result))
 		config.MaxVersion, config.SessionTicketsDisabled = tls.VersionTLS12, true
 		conn := tls.Client(heard, config)
