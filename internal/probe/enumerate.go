@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -166,6 +167,20 @@ func (e *Enumeration) Chains() (out [][][]byte) {
 		out = append(out, c.Raw)
 	}
 	return out
+}
+
+// NotTaken are the versions that were asked for and refused, oldest first; none if
+// not all could be asked.
+func (e *Enumeration) NotTaken() (names []string) {
+	if e.Incomplete {
+		return nil
+	}
+	for _, v := range slices.Sorted(maps.Keys(versionNames)) {
+		if !slices.ContainsFunc(e.Versions, func(t Version) bool { return t.Name == versionNames[v] }) {
+			names = append(names, versionNames[v])
+		}
+	}
+	return names
 }
 
 // enumerator is one enumeration under way.

@@ -71,6 +71,9 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 			p.indented(p.paint(quiet, label), 14, strings.Join(v.Signatures, ", "))
 		}
 	}
+	if no := e.NotTaken(); len(no) > 0 && len(e.Versions) > 0 {
+		p.indented(p.paint(bold, "refused  "), 9, strings.Join(no, ", "))
+	}
 	if len(e.Versions) == 0 {
 		p.printf("%s no TLS that could be agreed on\n", p.bad())
 	}
