@@ -47,6 +47,8 @@ type Options struct {
 	// ProveTime bounds how long a listener may take to show the new state;
 	// 0 is half a minute. Old smtpd processes finish their clients first.
 	ProveTime time.Duration
+	// why is the reason of an undo that nobody asked for.
+	why string
 	// locked is asked once the lock is held, before anything is done; nil for
 	// no one.
 	locked func() error

@@ -208,7 +208,7 @@ func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed
 		return nil, hint.New("another postseal is at work on this machine: it may be putting the run back", "postseal history shows what became of it")
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint.New("no run waits to be confirmed", "postseal history lists all runs")
+		return nil, noneWaits(m, stateDir)
 	}
 	if err != nil {
 		return nil, Remedy(m, err)
@@ -219,7 +219,7 @@ func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed
 		return nil, err
 	}
 	if u == nil {
-		return nil, hint.New("no run waits to be confirmed", "postseal history lists all runs")
+		return nil, noneWaits(m, stateDir)
 	}
 	if err := m.Remove(s.net()); err != nil {
 		return nil, Remedy(m, err)
@@ -227,6 +227,15 @@ func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed
 	_ = stopTimer(ctx, m, *u) // it finds nothing to do
 	u.Written = nil
 	return u, nil
+}
+
+// noneWaits is the answer to who comes to confirm, and may have come too late.
+func noneWaits(m host.Reader, stateDir string) error {
+	text := "no run waits to be confirmed"
+	if all, err := History(m, stateDir, ""); err == nil && len(all) > 0 && all[0].Why != "" && all[0].Phase == Kept {
+		text += fmt.Sprintf(": run %s was put back at %s: %s", all[0].Undoes, all[0].When.Local().Format(time.TimeOnly), all[0].Why)
+	}
+	return hint.New(text, "postseal history lists all runs")
 }
 
 // busyTime bounds how long is waited for another run to end.
@@ -304,6 +313,7 @@ func tellLog(ctx context.Context, m host.Machine, u *Unconfirmed, priority, text
 // confirmed meanwhile.
 func takeBack(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*Receipt, error) {
 	begun := time.Now()
+	o.why = "nobody confirmed it by " + u.By.Local().Format(time.TimeOnly)
 	o.locked = func() error {
 		now, err := Waiting(m, o.StateDir)
 		if err == nil && (now == nil || now.Run != u.Run) {

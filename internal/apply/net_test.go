@@ -97,8 +97,11 @@ func TestUnconfirmed(t *testing.T) {
 		return err == nil && u == nil && b.read(t, "main.cf") == before
 	})
 	all, err = apply.Standing(host.Local{}, b.settings.StateDir, "")
-	if err != nil || len(all) != 2 || all[0].Undoes != r.ID || all[0].Phase != apply.Kept {
+	if err != nil || len(all) != 2 || all[0].Undoes != r.ID || all[0].Phase != apply.Kept || !strings.HasPrefix(all[0].Why, "nobody confirmed it by ") {
 		t.Errorf("%v %+v", err, all)
+	}
+	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); err == nil || !strings.Contains(err.Error(), "run "+r.ID+" was put back at ") {
+		t.Errorf("who comes too late is told: %v", err)
 	}
 }
 

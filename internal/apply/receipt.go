@@ -25,6 +25,8 @@ type Receipt struct {
 	// Kind is "apply" or "undo"; Undoes the run that an undo took back.
 	Kind   string `json:"kind"`
 	Undoes string `json:"undoes,omitempty"`
+	// Why is the reason of an undo that nobody asked for.
+	Why string `json:"why,omitempty"`
 	// Phase is how far it came.
 	Phase     Phase  `json:"phase"`
 	ConfigDir string `json:"config_dir"`

@@ -34,7 +34,7 @@ func Undo(ctx context.Context, m host.Machine, configDir string, o Options) (*Re
 		return nil, err
 	}
 	defer release()
-	t.Undoes, t.Postfix = last.ID, last.Postfix
+	t.Undoes, t.Why, t.Postfix = last.ID, o.why, last.Postfix
 	t.FilesOnly = t.FilesOnly || last.FilesOnly // what was never live need not be proved
 	unlock, err := t.lockPaths(ctx, editLocked(last.Entries))
 	if err != nil {
@@ -117,6 +117,9 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 	}
 	if !forward {
 		failure := errors.New(onRequest)
+		if o.why != "" {
+			failure = errors.New("interrupted, and " + o.why)
+		}
 		if err := t.rollBack(ctx, failure); !errors.Is(err, ErrRolledBack) {
 			return t.Receipt, err
 		}

@@ -158,7 +158,7 @@ func (p Printer) History(all []*apply.Receipt) {
 			what += " of " + r.Undoes
 		}
 		p.printf("%s  %s  %-5s  %-11s  %s: %s\n", r.ID, r.When.Local().Format("2006-01-02 15:04"), what, string(r.Phase), r.ConfigDir, strings.Join(files, ", "))
-		for _, text := range append([]string{r.Stands, r.Failure}, r.Notes...) {
+		for _, text := range append([]string{r.Stands, r.Why, r.Failure}, r.Notes...) {
 			if text != "" {
 				p.message("      ", 6, text)
 			}

@@ -168,7 +168,7 @@ func TestHistory(t *testing.T) {
 	all := []*apply.Receipt{
 		{ID: "0005", When: when, Kind: "undo", Undoes: "0003", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Notes: []string{"main.cf was edited since; the edit stays"}},
 		{ID: "0004", When: when, Kind: "apply", Phase: apply.Waits, ConfigDir: "/etc/postfix", Entries: mainCF, Stands: "goes back by itself at 12:10:00"},
-		{ID: "0003", When: when, Kind: "undo", Undoes: "0001", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF},
+		{ID: "0003", When: when, Kind: "undo", Undoes: "0001", Why: "nobody confirmed it by 12:10:00", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF},
 		{ID: "0002", When: when, Kind: "apply", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: append(answers, mainCF...), Failure: "no answer"},
 		{ID: "0001", When: when, Kind: "apply", Phase: apply.Undone, ConfigDir: "/etc/postfix", Entries: mainCF},
 	}
@@ -177,6 +177,7 @@ func TestHistory(t *testing.T) {
 0004  2026-11-23 12:00  apply  waiting      /etc/postfix: main.cf
       goes back by itself at 12:10:00
 0003  2026-11-23 12:00  undo of 0001  kept         /etc/postfix: main.cf
+      nobody confirmed it by 12:10:00
 0002  2026-11-23 12:00  apply  rolled back  /etc/postfix: postseal.toml, main.cf
       no answer
 0001  2026-11-23 12:00  apply  undone       /etc/postfix: main.cf
