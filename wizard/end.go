@@ -18,6 +18,7 @@ import (
 type endState struct {
 	receipt *apply.Receipt
 	err     error
+	head    string // what err comes to, where it has one of its own
 	steps   []apply.Event
 	nothing bool // there was nothing to do
 	copied  bool
@@ -74,6 +75,10 @@ func (m *Model) failurePage() page {
 	head := "Nothing was changed."
 	sign := t.caution.Render(signNote)
 	switch {
+	case errors.Is(e.err, apply.ErrLost):
+		head, sign = e.head, t.bad.Render(signBad)
+	case e.head != "":
+		head = e.head
 	case errors.Is(e.err, apply.ErrNotRolledBack) && e.receipt != nil && e.receipt.Restored:
 		head, sign = "It failed. Every file is as it was, but Postfix may still run with the new settings.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrNotRolledBack):

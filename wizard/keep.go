@@ -39,10 +39,11 @@ type counted struct {
 	now      time.Time
 }
 
-// kept is the end of keeping it.
+// kept is the end of keeping it; undo is what took it back, if something did.
 type kept struct {
-	gen int
-	err error
+	gen  int
+	undo *apply.Receipt
+	err  error
 }
 
 var countTime = time.Second // tests do not wait for it
@@ -92,11 +93,8 @@ func (m *Model) counted(c counted) tea.Cmd {
 func (m *Model) settled() tea.Cmd {
 	gen, machine, ses, r := m.gen, m.o.Machine, m.session, m.end.receipt
 	return func() tea.Msg {
-		last, err := apply.Last(machine, ses.StateDir, ses.ConfigDir)
-		if err == nil && (last == nil || last.ID != r.ID) {
-			err = fmt.Errorf("%w: it was not kept in time, or was undone", apply.ErrRolledBack)
-		}
-		return kept{gen, err}
+		undo, err := apply.Fate(machine, ses.StateDir, r.ID)
+		return kept{gen, undo, err}
 	}
 }
 
@@ -104,14 +102,20 @@ func (m *Model) kept(k kept) tea.Cmd {
 	if k.gen != m.gen || m.stage != keeping {
 		return nil
 	}
-	if k.err != nil && !errors.Is(k.err, apply.ErrRolledBack) {
+	if k.err != nil && k.undo == nil && !errors.Is(k.err, apply.ErrLost) {
 		m.keep.busy, m.keep.message = false, k.err.Error()
 		return nil
 	}
 	m.gen++
 	m.stage = ended
 	if m.end.receipt.ConfirmBy = (time.Time{}); k.err != nil {
-		m.end = endState{err: k.err}
+		m.end = endState{err: k.err, head: "Nothing takes the new settings back any more."}
+		switch {
+		case k.undo != nil && k.undo.Why != "":
+			m.end.head = "It was not kept in time. Everything was put back."
+		case k.undo != nil:
+			m.end.head = "It was undone from elsewhere. Everything was put back."
+		}
 		m.result.Receipt, m.result.Err = nil, k.err
 	}
 	return nil
@@ -127,7 +131,7 @@ func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 		gen, ctx, machine, dir := m.gen, m.ctx, m.o.Machine, m.session.StateDir
 		return func() tea.Msg {
 			_, err := apply.Confirm(ctx, machine, dir)
-			return kept{gen, err}
+			return kept{gen, nil, err}
 		}
 	case "n":
 		machine, dir := m.o.Machine, m.session.ConfigDir

@@ -316,10 +316,24 @@ func tourKeeping(h *hand, show func(*hand, string)) {
 	h.press("l")
 	show(h, "what was counted")
 	h.press("esc", "y")
-	h.send(kept{h.gen, errors.New(hostile)})
+	h.send(kept{h.gen, nil, errors.New(hostile)})
 	show(h, "could not be kept")
-	h.send(kept{h.gen, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile)})
-	show(h, "went back")
+	for _, c := range []struct {
+		undo       *apply.Receipt
+		err        error
+		name, head string
+	}{
+		{&apply.Receipt{ID: "2", Undoes: "1", Why: hostile}, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile), "went back", "It was not kept in time. Everything was put back."},
+		{&apply.Receipt{ID: "2", Undoes: "1"}, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile), "undone elsewhere", "It was undone from elsewhere."},
+		{nil, fmt.Errorf("%s: %w", hostile, apply.ErrLost), "lost", "Nothing takes the new settings back any more."},
+	} {
+		h.stage, h.end = keeping, endState{receipt: &apply.Receipt{ID: "1", Kind: "apply", Phase: apply.Kept}}
+		h.send(kept{h.gen, c.undo, c.err})
+		show(h, c.name)
+		if page := strings.Join(strings.Fields(h.see()), " "); !strings.Contains(page, c.head) || strings.Contains(page, "It failed") {
+			h.t.Errorf("%s: %q is not on the page:\n%s", c.name, c.head, h.see())
+		}
+	}
 	h.hold, h.held = false, nil
 }
 

@@ -135,15 +135,11 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 
 // settled says what became of a run that waits no more.
 func (a *app) settled(r *apply.Receipt) error {
-	last, err := apply.Last(a.Machine, a.stateDir(), r.ConfigDir)
-	if err != nil {
-		return err
-	}
-	if last != nil && last.ID == r.ID {
+	_, err := apply.Fate(a.Machine, a.stateDir(), r.ID)
+	if err == nil {
 		a.Printer(a.Out).Kept(r.ID)
-		return nil
 	}
-	return fmt.Errorf("%w: it was not confirmed by %s", apply.ErrRolledBack, r.ConfirmBy.Local().Format(time.TimeOnly))
+	return err
 }
 
 // net is what takes the run back that this command line makes.

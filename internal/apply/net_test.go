@@ -85,6 +85,16 @@ func TestUnconfirmed(t *testing.T) {
 	if b.read(t, "main.cf") == before {
 		t.Fatal("nothing was written")
 	}
+	away := b.settings.StateDir + ".away"
+	if err := os.Rename(b.settings.StateDir, away); err != nil {
+		t.Fatal(err)
+	}
+	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, r.ID); !errors.Is(err, apply.ErrLost) || undo != nil {
+		t.Errorf("without its state, what became of it is: %+v %v", undo, err)
+	}
+	if err := os.Rename(away, b.settings.StateDir); err != nil {
+		t.Fatal(err)
+	}
 	all, err := apply.Standing(host.Local{}, b.settings.StateDir, "")
 	if err != nil || len(all) != 1 || all[0].Phase != apply.Waits || !strings.HasPrefix(all[0].Stands, "goes back by itself at ") {
 		t.Errorf("while it waits: %v %+v", err, all)
@@ -99,6 +109,9 @@ func TestUnconfirmed(t *testing.T) {
 	all, err = apply.Standing(host.Local{}, b.settings.StateDir, "")
 	if err != nil || len(all) != 2 || all[0].Undoes != r.ID || all[0].Phase != apply.Kept || !strings.HasPrefix(all[0].Why, "nobody confirmed it by ") {
 		t.Errorf("%v %+v", err, all)
+	}
+	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, r.ID); !errors.Is(err, apply.ErrRolledBack) || undo == nil || undo.Why == "" {
+		t.Errorf("what became of it is: %+v %v", undo, err)
 	}
 	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); err == nil || !strings.Contains(err.Error(), "run "+r.ID+" was put back at ") {
 		t.Errorf("who comes too late is told: %v", err)
@@ -120,6 +133,9 @@ func TestConfirmed(t *testing.T) {
 	if b.read(t, "main.cf") != after {
 		t.Error("it went back all the same")
 	}
+	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, r.ID); undo != nil || err != nil {
+		t.Errorf("what became of it is: %+v %v", undo, err)
+	}
 	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); err == nil {
 		t.Error("confirmed twice")
 	}
@@ -136,6 +152,9 @@ func TestConfirmed(t *testing.T) {
 	}
 	if b.read(t, "main.cf") != before {
 		t.Error("undo left something")
+	}
+	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, r.ID); undo == nil || err == nil || !strings.Contains(err.Error(), "undone by run "+undo.ID) {
+		t.Errorf("what became of it is: %+v %v", undo, err)
 	}
 	if done, err := apply.Revert(context.Background(), host.Local{}, r.ID, 0, apply.Options{StateDir: b.settings.StateDir}); err != nil || done != nil {
 		t.Errorf("what was undone is undone again: %v %+v", err, done)
