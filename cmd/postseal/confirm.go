@@ -59,7 +59,7 @@ func (a *app) revertCmd() *cobra.Command {
 		Args:   cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			callSelf("postseal-revert")
-			_, err := apply.Revert(a.Ctx, a.Machine, run, after, apply.Options{StateDir: a.stateDir()})
+			_, err := apply.Revert(a.Ctx, a.Machine, a.settings.ConfigDir, run, after, apply.Options{StateDir: a.stateDir()})
 			return err
 		},
 	}

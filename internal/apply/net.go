@@ -248,22 +248,31 @@ var pauses = []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 2 *
 // Revert takes a run back if it still waits to be confirmed, after the time is
 // up; a run that was killed half way is taken back too. It returns nil and no
 // receipt if there is nothing to do. Nobody may be there to read what it returns:
-// a failure is recorded, logged where the mail is, and the attempt repeated.
-func Revert(ctx context.Context, m host.Machine, run string, after time.Duration, o Options) (*Receipt, error) {
-	begun := time.Now()
+// a failure is recorded, logged where the mail is, and the attempt repeated. So
+// it is while the state folder is gone, which may come back.
+func Revert(ctx context.Context, m host.Machine, configDir, run string, after time.Duration, o Options) (*Receipt, error) {
+	begun, missed := time.Now(), false
+	log := func(priority, text string) { tellLog(ctx, m, configDir, run, priority, text) }
 	for tries := 0; ; {
 		u, err := Waiting(m, o.StateDir)
-		if err != nil {
-			return nil, err
+		if err == nil && u == nil {
+			err = stateGone(m, o.StateDir)
 		}
-		if u == nil || u.Run != run {
+		if err == nil && (u == nil || u.Run != run) {
 			return nil, nil
 		}
+		if err != nil && !missed {
+			missed = true
+			log("warn", "waits to be confirmed, and cannot be put back as long as this holds: "+err.Error())
+		}
 		if time.Since(begun) >= after {
-			r, err := takeBack(ctx, m, *u, o)
+			var r *Receipt
+			if err == nil {
+				r, err = takeBack(ctx, m, *u, o)
+			}
 			if err == nil {
 				if r != nil {
-					tellLog(ctx, m, u, "warn", "was not confirmed in time, and is put back")
+					log("warn", "was not confirmed in time, and is put back")
 				}
 				return r, nil
 			}
@@ -272,7 +281,7 @@ func Revert(ctx context.Context, m host.Machine, run string, after time.Duration
 				begun, after = time.Now(), pauses[tries]
 				again = m.Now().Add(after).UTC()
 			}
-			tellLog(ctx, m, u, "error", "was not confirmed in time, and cannot be put back: "+err.Error()+"; its settings are in force. Type: postseal undo")
+			log("error", "was not confirmed in time, and cannot be put back: "+err.Error()+"; its settings are in force. Type: postseal undo")
 			fail(m, run, err, again, o)
 			if again.IsZero() {
 				return r, err
@@ -285,6 +294,15 @@ func Revert(ctx context.Context, m host.Machine, run string, after time.Duration
 		case <-time.After(min(500*time.Millisecond, after-time.Since(begun)+time.Millisecond)):
 		}
 	}
+}
+
+// stateGone is an error if the folder is not there in which it would stand what
+// became of a run.
+func stateGone(m host.Reader, stateDir string) error {
+	if _, err := m.Stat(filepath.Join(stateDir, "lock")); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is gone", stateDir)
+	}
+	return nil
 }
 
 // fail records why a run could not be taken back.
@@ -302,11 +320,11 @@ func fail(m host.Machine, run string, err error, again time.Time, o Options) {
 }
 
 // tellLog writes a line about a run where Postfix logs (postlog(1)).
-func tellLog(ctx context.Context, m host.Machine, u *Unconfirmed, priority, text string) {
+func tellLog(ctx context.Context, m host.Machine, configDir, run, priority, text string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	text = fmt.Sprintf("run %s %s", u.Run, strings.Join(strings.Fields(text), " "))
-	_, _ = m.Act(ctx, "postlog", "-c", u.ConfigDir, "-t", "postseal", "-p", priority, fmt.Sprintf("%.900s", text))
+	text = fmt.Sprintf("run %s %s", run, strings.Join(strings.Fields(text), " "))
+	_, _ = m.Act(ctx, "postlog", "-c", configDir, "-t", "postseal", "-p", priority, fmt.Sprintf("%.900s", text))
 }
 
 // takeBack undoes the run, as soon as nobody else is at work, unless it was

@@ -21,10 +21,10 @@ import (
 
 // TestMain lets the test program be what takes an unconfirmed run back.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 7 && os.Args[1] == "revert" { // revert STATE --run ID --after TIME
-		after, err := time.ParseDuration(os.Args[6])
+	if len(os.Args) == 8 && os.Args[1] == "revert" { // revert CONFIG STATE --run ID --after TIME
+		after, err := time.ParseDuration(os.Args[7])
 		if err == nil {
-			_, err = apply.Revert(context.Background(), host.Local{}, os.Args[4], after, apply.Options{StateDir: os.Args[2]})
+			_, err = apply.Revert(context.Background(), host.Local{}, os.Args[2], os.Args[5], after, apply.Options{StateDir: os.Args[3]})
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -44,7 +44,7 @@ func (b *bed) applied(t *testing.T, within time.Duration) *apply.Receipt {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Net = &apply.Net{Within: within, Command: []string{self, "revert", b.settings.StateDir}}
+	o.Net = &apply.Net{Within: within, Command: []string{self, "revert", b.Config(), b.settings.StateDir}}
 	r, err := apply.Run(context.Background(), host.Local{}, p, o)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func TestConfirmed(t *testing.T) {
 	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, r.ID); undo == nil || err == nil || !strings.Contains(err.Error(), "undone by run "+undo.ID) {
 		t.Errorf("what became of it is: %+v %v", undo, err)
 	}
-	if done, err := apply.Revert(context.Background(), host.Local{}, r.ID, 0, apply.Options{StateDir: b.settings.StateDir}); err != nil || done != nil {
+	if done, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, apply.Options{StateDir: b.settings.StateDir}); err != nil || done != nil {
 		t.Errorf("what was undone is undone again: %v %+v", err, done)
 	}
 }
@@ -189,7 +189,7 @@ func TestConfirmedMeanwhile(t *testing.T) {
 	}
 	reverted := make(chan error, 1)
 	go func() {
-		_, err := apply.Revert(context.Background(), host.Local{}, r.ID, 0, apply.Options{StateDir: state})
+		_, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, apply.Options{StateDir: state})
 		reverted <- err
 	}()
 	time.Sleep(300 * time.Millisecond)
@@ -221,7 +221,7 @@ func TestNotWrittenYet(t *testing.T) {
 	}
 	reverted := make(chan error, 1)
 	go func() {
-		_, err := apply.Revert(context.Background(), host.Local{}, "0001-x", 0, apply.Options{StateDir: state})
+		_, err := apply.Revert(context.Background(), host.Local{}, "/nonexistent", "0001-x", 0, apply.Options{StateDir: state})
 		reverted <- err
 	}()
 	time.Sleep(300 * time.Millisecond)
@@ -266,7 +266,7 @@ func TestUndoKilled(t *testing.T) {
 		t.Fatalf("the run is in force again, and its net is gone: %v %+v", err, u)
 	}
 	kill()
-	if _, err := apply.Revert(context.Background(), host.Local{}, r.ID, 0, o); err != nil {
+	if _, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, o); err != nil {
 		t.Fatal(err)
 	}
 	if b.read(t, "main.cf") != before {
@@ -305,7 +305,7 @@ func TestEdited(t *testing.T) {
 				t.Fatalf("%v %s", err, out)
 			}
 			edited := b.read(t, "main.cf")
-			if _, err := apply.Revert(context.Background(), host.Local{}, r.ID, 0, apply.Options{StateDir: b.settings.StateDir, ProveTime: 3 * time.Second}); err != nil {
+			if _, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, apply.Options{StateDir: b.settings.StateDir, ProveTime: 3 * time.Second}); err != nil {
 				t.Fatal(err)
 			}
 			rest := b.read(t, "main.cf")
@@ -338,7 +338,7 @@ func TestRevertFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	revert := func() error {
-		_, err := apply.Revert(context.Background(), host.Local{}, r.ID, 0, apply.Options{StateDir: b.settings.StateDir})
+		_, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, apply.Options{StateDir: b.settings.StateDir})
 		return err
 	}
 	if err := revert(); err == nil {
@@ -369,6 +369,33 @@ func TestRevertFails(t *testing.T) {
 	if b.read(t, "main.cf") != before {
 		t.Error("it did not go back")
 	}
+}
+
+// TestStateGone: while the state is away nothing can be put back, which is
+// logged; the revert waits for it, also past the time.
+func TestStateGone(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	b.applied(t, 3*time.Second)
+	after, away := b.read(t, "main.cf"), b.settings.StateDir+".away"
+	if err := os.Rename(b.settings.StateDir, away); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the mail log has it, then and when the time is up", func() bool {
+		log, err := os.ReadFile(b.LogPath())
+		return err == nil && strings.Contains(string(log), "waits to be confirmed, and cannot be put back as long as this holds") && strings.Contains(string(log), "was not confirmed in time, and cannot be put back")
+	})
+	if b.read(t, "main.cf") != after {
+		t.Fatal("it went back all the same")
+	}
+	if err := os.Rename(away, b.settings.StateDir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it went back", func() bool { return b.read(t, "main.cf") == before })
+	eventually(t, "nothing waits", func() bool {
+		u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
+		return err == nil && u == nil
+	})
 }
 
 // TestCounted: handshakes are counted at loglevel 0 too, on a real Postfix.
