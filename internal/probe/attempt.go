@@ -23,6 +23,10 @@ func (e *enumerator) connect(ctx context.Context, f func() error) error {
 		}
 		e.count.Add(1)
 		err := f()
+		if err != nil && busy != nil && over(ctx) {
+			e.gate.fail()
+			return busy
+		}
 		most := postponed(err, e.shook.Load())
 		var at *Error
 		switch {
@@ -66,7 +70,12 @@ func (e *enumerator) try(ctx context.Context, h hello) (r reply) {
 	if h.serverName == "" {
 		h.serverName = e.options.ServerName
 	}
-	if !e.attempt(ctx, func() error { r = reply{}; return e.exchange(ctx, h, &r) }) {
+	if err := e.twice(ctx, func() error { r = reply{}; return e.exchange(ctx, h, &r) }); err != nil {
+		if hungUp(err) {
+			e.mu.Lock()
+			e.hung, e.hungUp = append(e.hung, h), cmp.Or(e.hungUp, err)
+			e.mu.Unlock()
+		}
 		return reply{}
 	}
 	if len(r.chain) > 0 {
@@ -78,52 +87,66 @@ func (e *enumerator) try(ctx context.Context, h hello) (r reply) {
 	return r
 }
 
-// attempt makes a connection, and another if it came to nothing or the server hung
-// up; silence was waited for long enough. It says whether the server agreed.
+// attempt is twice for what is no lone hello. It says whether the server agreed;
+// that it hung up is trouble if it refuses by alerts.
 func (e *enumerator) attempt(ctx context.Context, f func() error) bool {
-	var err error
+	err := e.twice(ctx, f)
+	if hungUp(err) && e.alerted.Load() {
+		e.note(err)
+	}
+	return err == nil
+}
+
+// twice makes a connection, and another if it came to nothing or the server hung
+// up; silence was waited for long enough. Trouble is noted. Hanging up is how some
+// refuse, or something on the way has cut the connection: who asked knows more.
+func (e *enumerator) twice(ctx context.Context, f func() error) (err error) {
 	for range 2 {
 		if err = e.connect(ctx, f); err == nil {
-			return true
+			return nil
 		}
 		if errors.As(err, new(alert)) {
 			e.alerted.Store(true)
 		}
 		if refused(err) {
-			return false
+			return err
 		}
 		if errors.Is(err, errSilent) {
 			break
 		}
 	}
-	if hungUp(err) { // that is how some refuse; or something on the way has cut it
-		e.mu.Lock()
-		e.hungUp = cmp.Or(e.hungUp, err)
-		e.mu.Unlock()
-		return false
-	}
-	if !over(ctx) { // the end of all the time that there was is not this server's silence
+	if !hungUp(err) && !over(ctx) { // the end of all the time that there was is not this server's silence
 		e.note(err)
 	}
-	return false
+	return err
 }
 
-// doubt notes that hanging up was no answer, if it was none: the server refuses by
-// alerts, or hangs up on a hello too that it had taken before.
+// doubt notes that hanging up on a hello was no answer, if it was none: if the
+// server hangs up on one too that it had taken before, or, where it has alerts for
+// a refusal, does not hang up on the same hello each time.
 func (e *enumerator) doubt(ctx context.Context) {
-	if e.hungUp == nil || over(ctx) {
+	if len(e.hung) == 0 || over(ctx) {
 		return
 	}
-	again := func() (err error) {
+	ask := func(h hello) error {
+		return e.connect(ctx, func() error { return e.exchange(ctx, h, new(reply)) })
+	}
+	taken := func() error {
 		switch {
 		case e.agreed != nil:
-			err = e.exchange(ctx, *e.agreed, new(reply))
+			return ask(*e.agreed)
 		case e.firstErr == nil:
-			_, err = Handshake(ctx, e.target, e.options)
+			return e.connect(ctx, func() error { _, err := Handshake(ctx, e.target, e.options); return err })
 		}
-		return err
+		return nil
 	}
-	if e.alerted.Load() || hungUp(e.connect(ctx, again)) {
+	sure := !hungUp(taken()) && len(e.hung) <= maxHung
+	for _, h := range e.hung {
+		for range 3 {
+			sure = sure && (!e.alerted.Load() || hungUp(ask(h)))
+		}
+	}
+	if !sure {
 		e.note(e.hungUp)
 	}
 }

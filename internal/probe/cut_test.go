@@ -31,18 +31,22 @@ func TestCut(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		cut  func(n int64) bool
+		cut  func(n int64, hello []byte) bool
 		// whole says that nothing is lost.
 		whole bool
 	}{
-		{"the second to the fourth", func(n int64) bool { return n >= 2 && n <= 4 }, true},
-		{"each eleventh", func(n int64) bool { return n%11 == 0 }, true},
-		{"all from the sixtieth on", func(n int64) bool { return n >= 60 }, false},
-		{"all but the first", func(n int64) bool { return n > 1 }, false},
+		{"the second to the fourth", func(n int64, _ []byte) bool { return n >= 2 && n <= 4 }, true},
+		{"each eleventh", func(n int64, _ []byte) bool { return n%11 == 0 }, true},
+		{"SSL 3.0", func(_ int64, hello []byte) bool { return hello[2] == 0 }, true},
+		{"all from the sixtieth on", func(n int64, _ []byte) bool { return n >= 60 }, false},
+		{"all but the first", func(n int64, _ []byte) bool { return n > 1 }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var count atomic.Int64
-			addr := probe.Serve(t, func(near net.Conn) { relay(near, server.Addrs[0], c.cut(count.Add(1))) })
+			addr := probe.Serve(t, func(near net.Conn) {
+				n := count.Add(1)
+				relay(near, server.Addrs[0], func(hello []byte) bool { return c.cut(n, hello) })
+			})
 			e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr}, probe.Options{Quick: true})
 			if err != nil {
 				t.Fatal(err)
@@ -59,7 +63,7 @@ func TestCut(t *testing.T) {
 }
 
 // relay passes on what both say; one that is to be cut ends with the hello.
-func relay(near net.Conn, addr string, cut bool) {
+func relay(near net.Conn, addr string, cut func(hello []byte) bool) {
 	far, err := net.Dial("tcp", addr)
 	if err != nil {
 		return
@@ -72,7 +76,7 @@ func relay(near net.Conn, addr string, cut bool) {
 	buf := make([]byte, 1<<14)
 	for {
 		n, err := near.Read(buf)
-		if err != nil || cut && n > 0 && buf[0] == 22 { // a record of a handshake
+		if err != nil || n > 2 && buf[0] == 22 && cut(buf[:n]) { // a record of a handshake
 			return
 		}
 		if _, err := far.Write(buf[:n]); err != nil {

@@ -109,6 +109,8 @@ const (
 	// left alone, and maxLeaves how many certificates of it are kept.
 	maxTroubles = 6
 	maxLeaves   = 20
+	// maxHung is on how many hellos a server may hang up that has alerts for it.
+	maxHung = 12
 )
 
 // Enumerate finds out what a server takes, by one unfinished handshake after the
@@ -200,8 +202,9 @@ type enumerator struct {
 	trouble  error // the first
 	troubles int
 	leaves   map[string]bool
-	// hungUp is how the server left without a word, twice in a row, if it ever did;
-	// agreed is a hello that it had taken.
+	// hung are the hellos on which the server left without a word, twice in a row,
+	// and hungUp is how it did; agreed is a hello that it had taken.
+	hung   []hello
 	hungUp error
 	agreed *hello
 }
