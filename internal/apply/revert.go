@@ -1,0 +1,179 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"postseal/internal/host"
+)
+
+// busyTime bounds how long is waited for another run to end.
+const busyTime = 2 * time.Minute
+
+// pauses are those between the attempts to take a run back: what stands in the
+// way, such as a full disc or an editor's lock, may go.
+var pauses = []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute}
+
+// Revert takes a run back if it still waits to be confirmed, after the time is
+// up; a run that was killed half way is taken back too. It returns nil and no
+// receipt if there is nothing to do. Nobody may be there to read what it returns:
+// a failure is recorded, logged where the mail is, and the attempt repeated. So
+// it is while the state folder is gone, which may come back.
+func Revert(ctx context.Context, m host.Machine, configDir, run string, after time.Duration, o Options) (*Receipt, error) {
+	begun, missed := time.Now(), false
+	log := func(priority, text string) { tellLog(ctx, m, configDir, run, priority, text) }
+	for tries := 0; ; {
+		u, err := Waiting(m, o.StateDir)
+		if err == nil && u == nil {
+			err = stateGone(m, o.StateDir)
+		}
+		if err == nil && (u == nil || u.Run != run) {
+			return nil, nil
+		}
+		if err != nil && !missed {
+			missed = true
+			log("warn", "waits to be confirmed, and cannot be put back as long as this holds: "+err.Error())
+		}
+		if time.Since(begun) >= after {
+			var r *Receipt
+			if err == nil {
+				r, err = takeBack(ctx, m, *u, o)
+			}
+			if err == nil {
+				if r != nil {
+					log("warn", "was not confirmed in time, and is put back")
+				}
+				return r, nil
+			}
+			var again time.Time
+			if tries < len(pauses) && ctx.Err() == nil {
+				begun, after = time.Now(), pauses[tries]
+				again = m.Now().Add(after).UTC()
+			}
+			log("error", "was not confirmed in time, and cannot be put back: "+err.Error()+"; its settings are in force. Type: postseal undo")
+			fail(m, run, err, again, o)
+			if again.IsZero() {
+				return r, err
+			}
+			tries++
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(500*time.Millisecond, after-time.Since(begun)+time.Millisecond)):
+		}
+	}
+}
+
+// stateGone is an error if the folder is not there in which it would stand what
+// became of a run.
+func stateGone(m host.Reader, stateDir string) error {
+	if _, err := m.Stat(filepath.Join(stateDir, "lock")); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is gone", stateDir)
+	}
+	return nil
+}
+
+// fail records why a run could not be taken back.
+func fail(m host.Machine, run string, err error, again time.Time, o Options) {
+	s := store{m, o.StateDir}
+	release, locked := m.Lock(filepath.Join(o.StateDir, "lock"))
+	if locked != nil {
+		return // whoever holds it deals with the run
+	}
+	defer func() { _ = release() }()
+	if u, _ := Waiting(m, o.StateDir); u != nil && u.Run == run {
+		u.Failure, u.Again = strings.Join(strings.Fields(err.Error()), " "), again
+		_ = s.put(s.net(), u) // the log has it too
+	}
+}
+
+// tellLog writes a line about a run where Postfix logs (postlog(1)).
+func tellLog(ctx context.Context, m host.Machine, configDir, run, priority, text string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	text = fmt.Sprintf("run %s %s", run, strings.Join(strings.Fields(text), " "))
+	_, _ = m.Act(ctx, "postlog", "-c", configDir, "-t", "postseal", "-p", priority, fmt.Sprintf("%.900s", text))
+}
+
+// takeBack undoes the run, as soon as nobody else is at work, unless it was
+// confirmed meanwhile.
+func takeBack(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*Receipt, error) {
+	begun := time.Now()
+	o.why = "nobody confirmed it by " + u.By.Local().Format(time.TimeOnly)
+	o.locked = func() error {
+		now, err := Waiting(m, o.StateDir)
+		if err == nil && (now == nil || now.Run != u.Run) {
+			err = errSettled
+		}
+		return err
+	}
+	for {
+		r, err := undoOnly(ctx, m, u, o)
+		if errors.Is(err, errSettled) {
+			return nil, nil
+		}
+		if err == nil || !errors.Is(err, host.ErrLocked) || time.Since(begun) > busyTime {
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// errSettled: the run was confirmed or taken back before we had the lock.
+var errSettled = errors.New("it waits no more")
+
+// undoOnly undoes the run if it is the one that undo would take. An undo of it
+// that was interrupted is brought to its end.
+func undoOnly(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*Receipt, error) {
+	what, err := Pending(m, o.StateDir)
+	switch {
+	case err != nil:
+		return nil, err
+	case what != nil && what.Undoes == u.Run && what.Phase != Reverting:
+		r, err := Finish(ctx, m, o)
+		if err == nil {
+			err = forget(m, o)
+		}
+		return r, err
+	case what != nil && what.Undoes == u.Run:
+		if _, err := Undo(ctx, m, u.ConfigDir, o); err != nil { // the run is in force again
+			return nil, err
+		}
+		what = nil
+	}
+	if what == nil {
+		what, err = Last(m, o.StateDir, u.ConfigDir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if what == nil || what.ID != u.Run { // it was taken back, or never wrote anything
+		return nil, forget(m, o)
+	}
+	return Undo(ctx, m, u.ConfigDir, o)
+}
+
+// forget removes what says that a run waits. With the lock: the run may just be
+// about to write.
+func forget(m host.Machine, o Options) error {
+	s := store{m, o.StateDir}
+	release, err := m.Lock(filepath.Join(o.StateDir, "lock"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = release() }()
+	if err := o.locked(); err != nil {
+		return err
+	}
+	return m.Remove(s.net())
+}
