@@ -79,6 +79,8 @@ func (m *Model) failurePage() page {
 		head, sign = e.head, t.bad.Render(signBad)
 	case e.head != "":
 		head = e.head
+	case errors.Is(e.err, apply.ErrRolledBack) && e.receipt != nil && e.receipt.Kind == "undo":
+		head = "It could not be undone. The run is in force as before."
 	case errors.Is(e.err, apply.ErrNotRolledBack) && e.receipt != nil && e.receipt.Restored:
 		head, sign = "It failed. Every file is as it was, but Postfix may still run with the new settings.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrNotRolledBack):
@@ -113,6 +115,8 @@ func (m *Model) sealedPage() page {
 	switch {
 	case r == nil:
 		head = "Done."
+	case r.Kind == "undo" && r.Phase == apply.RolledBack:
+		head = "The undo is taken back. Run " + r.Undoes + " is in force."
 	case r.Kind == "undo" || r.Phase == apply.RolledBack:
 		head = "Taken back. Everything is as it was."
 	case r.Unproved() != "" && r.Kind == "apply":

@@ -121,6 +121,14 @@ func (m *Model) kept(k kept) tea.Cmd {
 	return nil
 }
 
+// notPutBack shows the countdown again: the run is in force, and its net stands.
+func (m *Model) notPutBack(err error) tea.Cmd {
+	m.gen++
+	m.stage, m.keep.busy = keeping, false
+	m.keep.message = "Could not be put back: " + err.Error() + ". The new settings are in force."
+	return m.count(0)
+}
+
 func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 	switch k.String() {
 	case "y":
@@ -134,11 +142,12 @@ func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 			return kept{gen, nil, err}
 		}
 	case "n":
-		machine, dir := m.o.Machine, m.session.ConfigDir
-		m.result.Command = nil
-		return m.startRun("Putting everything back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
-			return apply.Undo(ctx, machine, dir, o)
+		machine, r := m.o.Machine, m.end.receipt
+		cmd := m.startRun("Putting everything back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
+			return apply.PutBack(ctx, machine, r.ID, o)
 		})
+		m.run.waits = true
+		return cmd
 	case "l":
 		m.help = newOverlay("What Postfix warned of, and who failed", m.keepDetails())
 	case "q":
@@ -177,6 +186,10 @@ func (m *Model) keepPage() page {
 	} else {
 		lines = append(lines, indent("   ", wrap("Keep it? It goes back by itself in "+clock+", even if this terminal is lost.", m.width-6))...)
 	}
+	if k.message != "" {
+		lines = append(lines, "")
+		lines = append(lines, hang("   "+t.sign(signBad)+" ", wrap(k.message, m.width-8))...)
+	}
 	lines = append(lines, "")
 	if k.net.Trouble != "" {
 		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Before it, not all was well, and going back leads there: "+report.Clean(k.net.Trouble)+".", m.width-8))...)
@@ -211,10 +224,6 @@ func (m *Model) keepPage() page {
 	if k.worse != "" {
 		lines = append(lines, "")
 		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap(strings.ToUpper(k.worse[:1])+k.worse[1:]+", more than before. n puts everything back.", m.width-8))...)
-	}
-	if k.message != "" {
-		lines = append(lines, "")
-		lines = append(lines, hang("   "+t.sign(signBad)+" ", wrap(k.message, m.width-8))...)
 	}
 	return page{lines: lines, keys: keepKeys}
 }

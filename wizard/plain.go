@@ -312,6 +312,13 @@ func (p *plain) keep(out Result, title string) Result {
 	}
 	log, readable := apply.NewFollow(p.ctx, p.o.Machine, p.session.ApplyOptions())
 	for {
+		if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && (u == nil || u.Run != r.ID) {
+			if _, err := apply.Fate(p.o.Machine, p.session.StateDir, r.ID); err != nil {
+				return Result{Err: err}
+			}
+			r.ConfirmBy = time.Time{}
+			return out
+		}
 		if readable && log.Poll(p.ctx) == nil {
 			p.counted(log)
 		}
@@ -327,8 +334,12 @@ func (p *plain) keep(out Result, title string) Result {
 			r.ConfirmBy = time.Time{}
 			return out
 		case answer == "n":
-			back, err := apply.Undo(p.ctx, p.o.Machine, p.session.ConfigDir, p.o.applyOptions(p.session, nil, p.print.Step))
-			return Result{Receipt: back, Err: err}
+			back, err := apply.PutBack(p.ctx, p.o.Machine, r.ID, p.o.applyOptions(p.session, nil, p.print.Step))
+			if err == nil || errors.Is(err, apply.ErrNotRolledBack) {
+				return Result{Receipt: back, Err: err}
+			}
+			p.print.Errors(err)
+			p.wrapped("Could not be put back: the new settings are in force.")
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postseal/internal/apply"
 	"postseal/internal/ask"
 	"postseal/internal/host"
 	"postseal/internal/interview"
@@ -211,5 +212,28 @@ func TestPlainIsClean(t *testing.T) {
 		if strings.HasPrefix(strings.TrimSpace(l), "forged") {
 			t.Errorf("a line that is not ours: %q\n%s", l, typed.all.String())
 		}
+	}
+}
+
+// TestPlainLate: who answers after the run has gone back takes no earlier run
+// back by that.
+func TestPlainLate(t *testing.T) {
+	t.Parallel()
+	f := files(t)
+	for id, text := range map[string]string{
+		"0001": `{"id": "0001", "kind": "apply", "phase": "kept", "config_dir": "/etc/postfix"}`,
+		"0002": `{"id": "0002", "kind": "apply", "phase": "undone", "config_dir": "/etc/postfix"}`,
+		"0003": `{"id": "0003", "kind": "undo", "undoes": "0002", "why": "nobody confirmed it", "phase": "kept", "config_dir": "/etc/postfix"}`,
+	} {
+		f["/var/lib/postseal/receipts/"+id+".json"] = text
+	}
+	p, typed, g := sitPlain(t, lab.Machine(t, "3.7.11", f), func(string, string) string { return "n" })
+	var err error
+	if p.session, err = p.o.open(p.ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	r := p.keep(Result{Receipt: &apply.Receipt{ID: "0002"}}, "Applied.")
+	if !errors.Is(r.Err, apply.ErrRolledBack) || !strings.Contains(r.Err.Error(), "nobody confirmed it") || len(g.changed) > 0 {
+		t.Errorf("%v, and changed is %q\n%s", r.Err, g.changed, typed.all.String())
 	}
 }

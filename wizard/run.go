@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -18,6 +19,8 @@ type runState struct {
 	// asking: ctrl+c was pressed, and is asked about. stopping: it is being
 	// put back.
 	asking, stopping bool
+	// waits: what is put back is a run that waits to be kept.
+	waits bool
 	// Of an order: record is a DNS record that a person is to make, done says
 	// that it is made.
 	record string
@@ -32,6 +35,9 @@ type runState struct {
 func (r *runState) stop() string {
 	if r.done != nil {
 		return "stop the order"
+	}
+	if r.waits {
+		return "stop, and leave it in force"
 	}
 	return "stop and put everything back"
 }
@@ -114,14 +120,28 @@ func (m *Model) ran(r ran) tea.Cmd {
 	if r.gen != m.gen {
 		return nil
 	}
+	if m.run.waits {
+		if r.err != nil && !errors.Is(r.err, apply.ErrNotRolledBack) {
+			return tea.Batch(m.notPutBack(r.err), m.leftMeanwhile())
+		}
+		m.result.Command = nil // the run that it made is in force no more
+	}
 	m.stage = ended
 	m.end = endState{receipt: r.receipt, err: r.err, steps: r.steps}
 	m.result.Receipt, m.result.Err = r.receipt, r.err
-	if m.ctx.Err() != nil {
-		return tea.Quit // nobody is there to read the page
+	if gone := m.leftMeanwhile(); gone != nil {
+		return gone
 	}
 	if r.err == nil && r.receipt != nil && !r.receipt.ConfirmBy.IsZero() {
 		return m.startKeeping("Applied and proved.")
+	}
+	return nil
+}
+
+// leftMeanwhile ends the program if nobody is there any more to read a page.
+func (m *Model) leftMeanwhile() tea.Cmd {
+	if m.ctx.Err() != nil {
+		return tea.Quit
 	}
 	return nil
 }

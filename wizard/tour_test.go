@@ -313,6 +313,16 @@ func tourKeeping(h *hand, show func(*hand, string)) {
 			h.t.Errorf("%q is not on the page:\n%s", text, h.see())
 		}
 	}
+	h.press("n")
+	h.press("ctrl+c")
+	show(h, "putting back, asking whether to stop")
+	h.send(ran{h.gen, &apply.Receipt{ID: "2", Kind: "undo", Undoes: "1", Phase: apply.RolledBack}, fmt.Errorf("%w: reload %s", apply.ErrRolledBack, hostile), nil})
+	show(h, "could not be put back")
+	for _, text := range []string{"Could not be put back", "y keep it"} {
+		if h.stage != keeping || h.result.Err != nil || !strings.Contains(strings.Join(append(h.keepPage().lines, keepKeys...), " "), text) {
+			h.t.Errorf("stage %d, %v: %q is not on the page:\n%s", h.stage, h.result.Err, text, h.see())
+		}
+	}
 	h.press("l")
 	show(h, "what was counted")
 	h.press("esc", "y")
@@ -361,7 +371,17 @@ func tourRun(h *hand, show func(*hand, string)) {
 	if page := strings.Join(h.failurePage().lines, " "); !strings.Contains(page, "Every file is as it was") {
 		h.t.Errorf("files are back, but what is said is %s", page)
 	}
-	end(&apply.Receipt{Kind: "undo", Phase: apply.RolledBack}, nil)
+	end(&apply.Receipt{Kind: "undo", Undoes: "1", Phase: apply.RolledBack}, nil)
+	show(h, "undo taken back")
+	if page := h.see(); !strings.Contains(page, "Run 1 is in force") {
+		h.t.Errorf("an undo that is taken back leaves its run in force, and what is said is\n%s", page)
+	}
+	end(&apply.Receipt{Kind: "undo", Undoes: "1", Phase: apply.RolledBack}, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile))
+	show(h, "not undone")
+	if page := h.see(); strings.Contains(page, "put back") {
+		h.t.Errorf("an undo failed, and what is said is\n%s", page)
+	}
+	end(&apply.Receipt{Kind: "apply", Phase: apply.RolledBack}, nil)
 	show(h, "taken back")
 	end(&apply.Receipt{Kind: "apply", Phase: apply.Kept, Warnings: []string{hostile}, Proofs: []apply.Proof{{OK: true, Addr: "127.0.0.1:25", Names: []string{hostile}}, {Addr: "[::1]:25", Stage: "handshake", Problem: hostile}}}, nil)
 	show(h, "sealed and proved")

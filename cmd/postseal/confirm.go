@@ -105,8 +105,19 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 			case answer == "n" || answer == "no":
 				o := s.ApplyOptions()
 				o.Events = a.Printer(a.Out).Step
-				back, err := apply.Undo(a.Ctx, a.Machine, s.ConfigDir, o)
-				return a.showReceipt(s, back, err)
+				back, err := apply.PutBack(a.Ctx, a.Machine, r.ID, o)
+				if err == nil || errors.Is(err, apply.ErrNotRolledBack) {
+					return a.showReceipt(s, back, err)
+				}
+				u, unread := apply.Waiting(a.Machine, s.StateDir)
+				if unread != nil {
+					return unread
+				}
+				if u == nil || u.Run != r.ID {
+					return a.settled(r)
+				}
+				a.Printer(a.Out).Errors(err)
+				fmt.Fprintf(a.Out, "Could not be put back: run %s is in force, and %s.\n", r.ID, report.Clean(u.Stands(a.Machine.Now())))
 			}
 		case <-tick.C:
 			u, err := apply.Waiting(a.Machine, s.StateDir)

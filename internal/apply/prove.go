@@ -211,6 +211,9 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 func (t *transaction) revive(ctx context.Context) error {
 	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
 	if err != nil || o.Code == 0 {
+		if t.Undoes != "" {
+			return t.reload(ctx, "reload, with run "+t.Undoes+" in force")
+		}
 		return t.reload(ctx, "reload the old state")
 	}
 	done := t.step("start Postfix again")

@@ -9,8 +9,28 @@ import (
 	"strings"
 	"time"
 
+	"postseal/internal/hint"
 	"postseal/internal/host"
 )
+
+// PutBack takes a run back that waits to be confirmed, and never an earlier one:
+// it may have gone back by itself meanwhile, or be kept, which is an error then.
+func PutBack(ctx context.Context, m host.Machine, run string, o Options) (*Receipt, error) {
+	u, err := Waiting(m, o.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	if u != nil && u.Run == run {
+		o.locked = stillWaits(m, run, o)
+		if r, err := undoOnly(ctx, m, *u, o); !errors.Is(err, errSettled) {
+			return r, err
+		}
+	}
+	if _, err = Fate(m, o.StateDir, run); err == nil {
+		err = hint.New("run "+run+" is kept", "postseal undo takes it back")
+	}
+	return nil, err
+}
 
 // busyTime bounds how long is waited for another run to end.
 const busyTime = 2 * time.Minute
@@ -106,13 +126,7 @@ func tellLog(ctx context.Context, m host.Machine, configDir, run, priority, text
 func takeBack(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*Receipt, error) {
 	begun := time.Now()
 	o.why = "nobody confirmed it by " + u.By.Local().Format(time.TimeOnly)
-	o.locked = func() error {
-		now, err := Waiting(m, o.StateDir)
-		if err == nil && (now == nil || now.Run != u.Run) {
-			err = errSettled
-		}
-		return err
-	}
+	o.locked = stillWaits(m, u.Run, o)
 	for {
 		r, err := undoOnly(ctx, m, u, o)
 		if errors.Is(err, errSettled) {
@@ -126,6 +140,17 @@ func takeBack(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*R
 			return nil, ctx.Err()
 		case <-time.After(time.Second):
 		}
+	}
+}
+
+// stillWaits asks whether the run waits, with the lock.
+func stillWaits(m host.Machine, run string, o Options) func() error {
+	return func() error {
+		now, err := Waiting(m, o.StateDir)
+		if err == nil && (now == nil || now.Run != run) {
+			err = errSettled
+		}
+		return err
 	}
 }
 

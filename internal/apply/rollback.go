@@ -13,6 +13,13 @@ import (
 // revertTime bounds a rollback, which goes on even if the run was cancelled.
 const revertTime = 3 * time.Minute
 
+// notUndone is the ErrRolledBack of an undo: the run is in force again.
+type notUndone struct{ failure error }
+
+func (n notUndone) Error() string        { return "not undone: " + n.failure.Error() }
+func (n notUndone) Is(target error) bool { return target == ErrRolledBack }
+func (n notUndone) Unwrap() error        { return n.failure }
+
 // rollBack puts the old bytes back, reloads, and proves that everything is as
 // it was.
 func (t *transaction) rollBack(ctx context.Context, failure error) error {
@@ -27,13 +34,20 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
 		if t.Restored {
 			_ = t.phase(Reverting) // for history; the error says it too
-			return hint.Wrap(err, "every file is as it was, and the backups stay in "+t.store.backups(t.ID)+"; postseal undo tries the rest again")
+			as := "every file is as it was"
+			if t.Undoes != "" {
+				as = "every file is as run " + t.Undoes + " wrote it"
+			}
+			return hint.Wrap(err, as+", and the backups stay in "+t.store.backups(t.ID)+"; postseal undo tries the rest again")
 		}
 		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; postseal undo tries again")
 	}
 	t.Restored = false // rolled back says it
 	if err := t.finish(RolledBack); err != nil {
 		t.event(Event{Step: "write the receipt", State: Noted, Text: err.Error()})
+	}
+	if t.Undoes != "" {
+		return notUndone{failure}
 	}
 	return hint.Wrap(fmt.Errorf("%w: %w", ErrRolledBack, failure), hint.Of(failure))
 }
@@ -42,7 +56,11 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 // cannot be put back it stops, for what comes before is what the file refers
 // to: a main.cf that stays needs the chain file that it names.
 func (t *transaction) restore(ctx context.Context) error {
-	done := t.step("put the old files back")
+	name := "put the old files back"
+	if t.Undoes != "" {
+		name = "write the files of run " + t.Undoes + " again"
+	}
+	done := t.step(name)
 	t.dropNew()                          // frees room, should the disc be full
 	net, _ := Waiting(t.m, t.o.StateDir) // whatever it says, the old bytes come back
 	var all []error

@@ -88,12 +88,18 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		p.printf("%s Applied and proved, run %s. It goes back by itself at %s, unless: %s\n", p.note(), r.ID, r.ConfirmBy.Local().Format(time.TimeOnly), confirm(undo))
 	case r.Phase == apply.Kept:
 		p.printf("%s Applied and proved, run %s.\n", p.good(), r.ID)
+	case r.OnRequest() && r.Kind == "undo":
+		p.printf("%s The undo is taken back: run %s is in force.\n", p.good(), r.Undoes)
 	case r.OnRequest():
 		p.printf("%s Taken back: every file is as it was before run %s.\n", p.good(), r.ID)
+	case r.Phase == apply.RolledBack && r.Kind == "undo":
+		p.printf("%s Run %s could not be undone: it is in force, and every file is as it wrote it.\n", p.bad(), r.Undoes)
 	case r.Phase == apply.RolledBack:
 		p.printf("%s Rolled back: every file is as it was before run %s.\n", p.bad(), r.ID)
 	case r.Phase == apply.Reverting:
-		if r.Restored {
+		if r.Restored && r.Kind == "undo" {
+			p.printf("%s Run %s could not be undone: every file is as it wrote it, but Postfix may still run with what was before it.\n", p.bad(), r.Undoes)
+		} else if r.Restored {
 			p.printf("%s Every file is as it was before run %s, but Postfix may still run with what that run wrote.\n", p.bad(), r.ID)
 		} else {
 			p.printf("%s Not rolled back: after run %s a file may be old or new; the backups stay.\n", p.bad(), r.ID)

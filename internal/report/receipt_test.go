@@ -95,6 +95,18 @@ Undo: postseal undo
 Where Postfix runs: postfix reload
 `,
 		},
+		"not undone": {
+			&apply.Receipt{ID: "0009", Kind: "undo", Undoes: "0001", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: mainCF},
+			"✗ Run 0001 could not be undone: it is in force, and every file is as it wrote it.\n",
+		},
+		"not undone, and Postfix not reloaded": {
+			&apply.Receipt{ID: "0009", Kind: "undo", Undoes: "0001", Phase: apply.Reverting, Restored: true, ConfigDir: "/etc/postfix", Entries: mainCF},
+			"✗ Run 0001 could not be undone: every file is as it wrote it, but Postfix may still run with what was before it.\nTry again: postseal undo\n",
+		},
+		"undo taken back": {
+			&apply.Receipt{ID: "0009", Kind: "undo", Undoes: "0001", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: mainCF, Failure: "interrupted, and taken back on request"},
+			"✓ The undo is taken back: run 0001 is in force.\n",
+		},
 		"nothing": {nil, ""},
 	} {
 		if d := cmp.Diff(c.want, text(t, report.Printer{}, func(p report.Printer) error { p.Receipt(c.r, "postseal undo"); return nil })); d != "" {
