@@ -73,6 +73,7 @@ func TestHelpful(t *testing.T) {
 	}{
 		{[]string{"cert", "hook"}, []string{"a hook is for one client", "certbot, dehydrated"}},
 		{[]string{"apply", "--confirm-within", "20"}, []string{"write 20s or 10m"}},
+		{[]string{"sink", "--as", "anonymous-only", "--write-ca", "ca.pem"}, []string{"without any certificate has no CA"}},
 	} {
 		var said strings.Builder
 		if code := Main(c.args, nil, io.Discard, &said); code != cli.Usage {

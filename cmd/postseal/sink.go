@@ -38,6 +38,9 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
 		Args:  cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if o.as == rehearse.Anonymous.Name {
+				if o.root != "" {
+					return cli.Misuse(hint.New("--write-ca: a sink without any certificate has no CA", "leave --write-ca out, or give --as trusted"))
+				}
 				return a.anonymousSink(o.listen, o.host)
 			}
 			b, ok := sink.Named(o.as)
@@ -88,9 +91,9 @@ func (a *app) anonymousSink(listen, host string) error {
 	if a.Machine.UID() != 0 {
 		return hint.New("a sink without any certificate is a private Postfix, and only root can start one", "run it as root: sudo postseal sink ...")
 	}
-	ready := func() {
+	ready := func(addr string) {
 		if !a.JSON {
-			fmt.Fprintf(a.Err, "%s: %s, on %s. Ctrl-C ends it.\n", rehearse.Anonymous.Name, rehearse.Anonymous.Text, listen)
+			fmt.Fprintf(a.Err, "%s: %s, on %s. Ctrl-C ends it.\n", rehearse.Anonymous.Name, rehearse.Anonymous.Text, addr)
 		}
 	}
 	return rehearse.ServeAnonymous(a.Ctx, listen, host, rehearse.Options{Guard: guard}, ready, a.showSession)

@@ -3,6 +3,7 @@ package rehearse
 import (
 	"context"
 	"fmt"
+	"net"
 	"regexp"
 	"strings"
 	"time"
@@ -25,11 +26,25 @@ func anonymousService(addr, host string, more ...string) string {
 		addr, host, strings.Join(more, " ")) + "discard unix - - n - - discard\n"
 }
 
-// ServeAnonymous is such a sink on an address, until ctx ends. ready is called once
-// it answers, and told after each session. It needs root.
-func ServeAnonymous(ctx context.Context, addr, host string, o Options, ready func(), told func(sink.Session)) error {
+// free is a free address as master.cf names it. Postfix would share one that
+// another Postfix has, the live one too, and swallow half of its mail (see Port).
+func free(ctx context.Context, addr string) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", addr) // as inet_protocols has it in Base
+	if err != nil {
+		return "", hint.Wrap(err, "--listen names another address")
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// ServeAnonymous is such a sink on an address, until ctx ends. ready is called with
+// the address once it answers, and told after each session. It needs root.
+func ServeAnonymous(ctx context.Context, addr, host string, o Options, ready func(addr string), told func(sink.Session)) error {
 	if _, err := hop(host); err != nil {
 		return hint.Wrap(fmt.Errorf("%.80q is no host name", host), "--host takes a name in plain letters")
+	}
+	addr, err := free(ctx, addr)
+	if err != nil {
+		return err
 	}
 	dir, remove, err := o.place()
 	if err != nil {
@@ -53,7 +68,7 @@ func ServeAnonymous(ctx context.Context, addr, host string, o Options, ready fun
 	if err := i.WaitFor(ctx, addr); err != nil {
 		return hint.Wrap(err, "--listen names another address")
 	}
-	ready()
+	ready(addr)
 	w.follow(ctx)
 	return nil
 }
@@ -62,6 +77,8 @@ func ServeAnonymous(ctx context.Context, addr, host string, o Options, ready fun
 type sessions struct {
 	told func(sink.Session)
 	open map[string]*sink.Session // by process, which serves one client at a time
+	// answered says that our own look whether it answers has been seen.
+	answered bool
 }
 
 var (
@@ -96,6 +113,10 @@ func (s *sessions) line(line string) {
 		x.Recipients, x.HELO = append(x.Recipients, m[1]), m[2]
 	case strings.HasPrefix(text, "disconnect from "):
 		delete(s.open, pid)
+		if !s.answered && strings.HasSuffix(text, " commands=0/0") {
+			s.answered = true
+			return
+		}
 		if !taken.MatchString(text) {
 			x.Recipients = nil
 		}
