@@ -18,6 +18,9 @@ import (
 type Candidate struct {
 	// Config is both files as they would stand.
 	Config postfix.Config
+	// Stands is both files as they are now: an edit is made there. It is empty if
+	// Config is what stands.
+	Stands postfix.Config
 	// Files are the contents of files that would be written, by path; keys
 	// among them.
 	Files map[string][]byte
@@ -31,7 +34,7 @@ type Candidate struct {
 // Planned is the candidate of a plan for a server whose configuration is now
 // c. files holds what the plan does not: the contents with private keys.
 func Planned(p *plan.Plan, c postfix.Config, files map[string][]byte) Candidate {
-	out := Candidate{Config: c, Files: map[string][]byte{}, Checks: p.Checks}
+	out := Candidate{Config: c, Stands: c, Files: map[string][]byte{}, Checks: p.Checks}
 	for _, f := range p.Files {
 		switch f.Kind {
 		case plan.MainCF:
@@ -46,6 +49,21 @@ func Planned(p *plan.Plan, c postfix.Config, files map[string][]byte) Candidate 
 		out.Files[path] = content
 	}
 	return out
+}
+
+// origin is where a value is to be changed: in the files as they stand, if it has
+// the same value there. The plan moves lines.
+func (c Candidate) origin(s mastercf.Service, name string) (postfix.Origin, bool) {
+	v := c.Config.Value(&s, name)
+	if v.Set && c.Stands.Main != nil && c.Stands.Master != nil {
+		if old, ok := c.Stands.Master.Find(s.Name, s.Type); ok {
+			s = old
+		}
+		if old := c.Stands.Value(&s, name); old.Set && old.Raw == v.Raw {
+			return old.Origin, true
+		}
+	}
+	return v.Origin, v.Set
 }
 
 // surroundings are parameters outside TLS that the programs of this

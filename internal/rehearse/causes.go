@@ -69,7 +69,7 @@ var remarkable = []finding{
 // of that side have it than the usual, and where it stands. Legacy names and
 // those for demanded TLS are told apart like that.
 func (c *Cause) blame(on side, value string) {
-	config, s := on.config, on.service
+	config, s := on.candidate.Config, on.service
 	has := func(name string) bool {
 		return value != "" && strings.Contains(config.Text(&s, name), value)
 	}
@@ -87,8 +87,8 @@ func (c *Cause) blame(on side, value string) {
 	if on.entry != "" && c.Question == on.question() {
 		c.Question, c.Foreign = "", false // the entry decides, whatever the answer
 	}
-	if v := config.Value(&s, c.Parameter); v.Set {
-		c.Origin = v.Origin.String()
+	if at, ok := on.candidate.origin(s, c.Parameter); ok {
+		c.Origin = at.String()
 	}
 }
 
@@ -104,9 +104,9 @@ var questionOf = map[string]string{
 
 // side is one service of the candidate.
 type side struct {
-	program string // smtpd or smtp
-	config  postfix.Config
-	service mastercf.Service
+	program   string // smtpd or smtp
+	candidate Candidate
+	service   mastercf.Service
 	// entry is that of the policy map for the destination; empty if there is none.
 	entry string
 }

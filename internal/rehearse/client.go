@@ -37,7 +37,7 @@ func (l *listener) clients() []client {
 	}
 	out := []client{
 		{"modern", "a client of today", func(ctx context.Context) (string, string) {
-			return l.meet(ctx, probe.Options{ServerName: l.config.Text(nil, "myhostname")})
+			return l.meet(ctx, probe.Options{ServerName: l.candidate.Config.Text(nil, "myhostname")})
 		}},
 		{"no SNI", "a client that names no server", func(ctx context.Context) (string, string) {
 			return l.meet(ctx, probe.Options{})
@@ -73,7 +73,7 @@ func (l *listener) clients() []client {
 // target is the twin. Behind a postscreen it is the smtpd that has to be
 // greeted by the proxy protocol, or not.
 func (l *listener) target() probe.Target {
-	return probe.Target{Addr: l.port.Addr, Implicit: l.check.Mode == plan.Implicit, Proxy: l.config.Text(&l.service, "smtpd_upstream_proxy_protocol") != ""}
+	return probe.Target{Addr: l.port.Addr, Implicit: l.check.Mode == plan.Implicit, Proxy: l.candidate.Config.Text(&l.service, "smtpd_upstream_proxy_protocol") != ""}
 }
 
 // meet shakes hands, and compares what is seen with what is promised.
@@ -98,7 +98,7 @@ func (l *listener) compare(r probe.Result, named string) (got, want string) {
 	if leaf := r.Certs[0]; len(leaf.DNSNames) > 0 {
 		got += " of " + leaf.DNSNames[0]
 	}
-	byName := named != "" && l.config.Text(&l.service, "tls_server_sni_maps") != ""
+	byName := named != "" && l.candidate.Config.Text(&l.service, "tls_server_sni_maps") != ""
 	if promised := l.check.Serves; len(promised) > 0 && !byName && promised[kind] != r.Fingerprint() {
 		return got, wantCertificate + ": " + strings.Join(slices.Sorted(maps.Keys(promised)), " and ")
 	}
@@ -126,13 +126,13 @@ func agreed(r probe.Result) string {
 // asks says whether a client is asked for a certificate (postconf(5),
 // smtpd_tls_ask_ccert, smtpd_tls_req_ccert).
 func (l *listener) asks() bool {
-	return l.config.Bool(&l.service, "smtpd_tls_ask_ccert") || l.demands()
+	return l.candidate.Config.Bool(&l.service, "smtpd_tls_ask_ccert") || l.demands()
 }
 
 // demands says whether a client must have a certificate: only where TLS is
 // demanded too.
 func (l *listener) demands() bool {
-	if !l.config.Bool(&l.service, "smtpd_tls_req_ccert") {
+	if !l.candidate.Config.Bool(&l.service, "smtpd_tls_req_ccert") {
 		return false
 	}
 	return l.mandatory()
@@ -140,7 +140,7 @@ func (l *listener) demands() bool {
 
 // mandatory says whether the mandatory parameters count at this listener.
 func (l *listener) mandatory() bool {
-	return detect.ServerLevel(func(name string) string { return l.config.Text(&l.service, name) }) == "encrypt"
+	return detect.ServerLevel(func(name string) string { return l.candidate.Config.Text(&l.service, name) }) == "encrypt"
 }
 
 // kind is a TLS 1.2 client that takes one kind of certificate only.

@@ -82,14 +82,14 @@ const life = 2 * time.Minute
 
 // listener is one listener of the candidate with its private twin.
 type listener struct {
-	check   plan.Check
-	service mastercf.Service
-	config  postfix.Config
-	name    string // syslog_name
-	port    *Port
+	check     plan.Check
+	service   mastercf.Service
+	candidate Candidate
+	name      string // syslog_name
+	port      *Port
 }
 
-func (l *listener) side() side { return side{program: "smtpd", config: l.config, service: l.service} }
+func (l *listener) side() side { return side{program: "smtpd", candidate: l.candidate, service: l.service} }
 
 func services(all []*listener) (out []mastercf.Service) {
 	for _, l := range all {
@@ -110,7 +110,7 @@ func (c Candidate) listeners(dir string, tell func(Trial)) (out []*listener, mas
 			tell(stillborn(receiving, s, bad))
 			continue
 		}
-		l := &listener{check: check, service: s, config: c.Config, name: fmt.Sprintf("rehearsal%d", n)}
+		l := &listener{check: check, service: s, candidate: c, name: fmt.Sprintf("rehearsal%d", n)}
 		command, err := c.command(dir, "smtpd", s, postfix.Receiving, setting{"syslog_name", l.name})
 		if err != nil {
 			return out, "", fmt.Errorf("rehearsing %s: %w", s.ID(), err)

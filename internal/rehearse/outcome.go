@@ -145,7 +145,7 @@ func (r *run) column(d *delivery) string {
 	return detect.ClientLevel(func(name string) string { return r.candidate.Config.Text(&r.service, name) })
 }
 
-func (r *run) side() side { return side{"smtp", r.candidate.Config, r.service, r.to.Policy} }
+func (r *run) side() side { return side{"smtp", r.candidate, r.service, r.to.Policy} }
 
 // fallBack says after how long the server itself would send in clear text what
 // TLS kept back, during the handshake or after it: at the first try once the message is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -141,5 +142,31 @@ func TestPromise(t *testing.T) {
 			}
 			leads(t, r)
 		})
+	}
+}
+
+// TestOrigin: a cause names the line that is to be edited, in the files as they
+// stand, wherever the plan moves it.
+func TestOrigin(t *testing.T) {
+	b := newBed(t)
+	c := b.candidate(t, "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+b.ec+"\nsmtpd_discard_ehlo_keywords = starttls\n",
+		plainMaster)
+	p := &plan.Plan{Checks: c.Checks, Files: []plan.File{{Kind: plan.MainCF, After: "# moved\n# by the plan\n" + c.Config.Main.String()}}}
+	r, err := rehearse.Receive(context.Background(), rehearse.Planned(p, c.Config, nil), rehearse.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failures := r.Failures()
+	if len(failures) == 0 || failures[0].Cause == nil {
+		t.Fatalf("%+v", r.Trials)
+	}
+	path, number, _ := strings.Cut(failures[0].Cause.Origin, ":")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _ := strconv.Atoi(number)
+	if lines := strings.Split(string(data), "\n"); n < 1 || n > len(lines) || !strings.HasPrefix(lines[n-1], "smtpd_discard_ehlo_keywords") {
+		t.Errorf("%s is another line", failures[0].Cause.Origin)
 	}
 }
