@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -51,6 +52,18 @@ func (r *rehearsalState) worth() []rehearse.Trial {
 	slices.SortStableFunc(out, func(a, b rehearse.Trial) int { return rank(a.Verdict) - rank(b.Verdict) })
 	return out
 }
+
+// chosen is the trial under the cursor, or nil if none is worth a look.
+func (r *rehearsalState) chosen() *rehearse.Trial {
+	worth := r.worth()
+	if len(worth) == 0 {
+		return nil
+	}
+	return &worth[min(r.cursor, len(worth)-1)]
+}
+
+// foreign says whether a trial came out as it did by what no answer changes.
+func foreign(t rehearse.Trial) bool { return t.Cause != nil && t.Cause.Foreign }
 
 func rank(v rehearse.Verdict) int {
 	return slices.Index([]rehearse.Verdict{rehearse.Failed, rehearse.Noted, rehearse.Fine}, v)
@@ -123,10 +136,17 @@ func (m *Model) rehearsalKey(k tea.KeyMsg) tea.Cmd {
 	case "a":
 		m.help = newOverlay("All that was tried", m.allTrials())
 	case "e":
-		if len(worth) > 0 {
-			return m.change(worth[min(r.cursor, len(worth)-1)])
+		switch x := r.chosen(); {
+		case x == nil:
+			return m.showList()
+		case !foreign(*x):
+			return m.change(*x)
 		}
-		return m.showList()
+	case "r":
+		if x := r.chosen(); x != nil && foreign(*x) {
+			r.cancel()
+			return m.startAfresh()
+		}
 	case "enter":
 		if !r.running() && len(doubts) == 0 {
 			return m.startApply()
@@ -212,6 +232,10 @@ func (m *Model) rehearsalText() page {
 		keys = append([]string{"e change the answer", "y apply all the same"}, keys...)
 	default:
 		keys = append([]string{"enter apply", "e change an answer"}, keys...)
+	}
+	if x := r.chosen(); x != nil && foreign(*x) {
+		keys = slices.DeleteFunc(keys, func(k string) bool { return strings.HasPrefix(k, "e ") })
+		keys = append([]string{"r read the files again"}, keys...)
 	}
 	focus := 0
 	if len(worth) > 0 {
@@ -302,6 +326,9 @@ func (m *Model) trialLines(x rehearse.Trial, chosen bool) []string {
 	}
 	if x.Cause != nil {
 		say(report.Cause(*x.Cause))
+	}
+	if chosen && foreign(x) {
+		say("When it is edited, r reads the files again; the answers stay.")
 	}
 	return lines
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"postseal/internal/ask"
-	"postseal/internal/detect"
 	"postseal/internal/diff"
 	"postseal/internal/plan"
 	"postseal/internal/report"
+	"postseal/internal/session"
 )
 
 // reviewState is the whole plan, to be read before anything is written.
@@ -38,24 +38,45 @@ type laidOut struct {
 
 // planned is the plan, made and checked.
 type planned struct {
-	gen   int
-	facts *detect.Facts
-	a     *ask.Answers
-	plan  *plan.Plan
-	diffs []diff.File
-	err   error
+	gen     int
+	session *session.Session
+	a       *ask.Answers
+	plan    *plan.Plan
+	diffs   []diff.File
+	err     error
 }
 
 // startReview makes the plan; files that answers name are read by the command.
 func (m *Model) startReview() tea.Cmd {
+	ses := m.session.With(m.session.Facts.Clone())
+	return m.reviewOf(func() (*session.Session, error) { return ses, nil })
+}
+
+// startAfresh is startReview for who edited a file by hand meanwhile: the server is
+// looked at again, and the answers stay.
+func (m *Model) startAfresh() tea.Cmd {
+	ses, o, ctx := m.session, m.o, m.ctx
+	return m.reviewOf(func() (*session.Session, error) {
+		later, err := o.open(ctx, nil)
+		if err != nil {
+			return ses, err
+		}
+		return ses.Seen(later), nil
+	})
+}
+
+func (m *Model) reviewOf(seen func() (*session.Session, error)) tea.Cmd {
 	m.gen++
 	m.stage, m.review = reviewing, reviewState{waiting: true}
-	gen, ses, a := m.gen, m.session.With(m.session.Facts.Clone()), m.server.answers.Clone()
+	gen, a := m.gen, m.server.answers.Clone()
 	return tea.Batch(nextTick(), func() tea.Msg {
-		p, err := ses.Plan(a)
-		out := planned{gen: gen, facts: ses.Facts, a: a, plan: p, err: err}
-		if err == nil {
-			out.diffs, out.err = report.Diffs(p)
+		ses, err := seen()
+		out := planned{gen: gen, session: ses, a: a, err: err}
+		if out.err == nil {
+			out.plan, out.err = ses.Plan(a)
+		}
+		if out.err == nil {
+			out.diffs, out.err = report.Diffs(out.plan)
 		}
 		return out
 	})
@@ -65,7 +86,7 @@ func (m *Model) planned(p planned) tea.Cmd {
 	if p.gen != m.gen || m.stage != reviewing {
 		return nil
 	}
-	m.session = m.session.With(p.facts)
+	m.session = p.session
 	m.review = reviewState{plan: p.plan, diffs: p.diffs, err: p.err}
 	if p.plan != nil {
 		m.review.files = readingOrder(p.plan.Files)

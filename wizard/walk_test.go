@@ -192,7 +192,7 @@ func TestLate(t *testing.T) {
 			return inspected{gen: gen, facts: h.session.Facts, a: h.server.answers, err: errors.New("late")}
 		}},
 		"a plan": {[]string{"enter", "enter", "a"}, true, func(h *hand, gen int) tea.Msg {
-			return planned{gen: gen, facts: h.session.Facts, err: errors.New("late")}
+			return planned{gen: gen, session: h.session, err: errors.New("late")}
 		}},
 		"a saved plan": {[]string{"enter", "enter", "a"}, false, func(_ *hand, gen int) tea.Msg { return savedPlan{gen, "late"} }},
 		"a trial": {[]string{"enter", "enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg {
