@@ -56,6 +56,9 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 			if err != nil {
 				return err
 			}
+			if s.Unconfirmed != nil { // also if there is nothing to do: it would not stay so
+				return s.Net.Err(a.Machine.Now())
+			}
 			if o.filesOnly && plan.Instance(s.ConfigDir) != "" && a.settings.CertsDir == "" {
 				return cli.Misuse(hint.New("the chain file would lie on this machine, and not in the image that "+s.ConfigDir+" is in",
 					"run it inside the image: chroot IMAGE postseal apply --files-only; or name a folder that has the same path in both: --certs-dir"))

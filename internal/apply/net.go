@@ -95,11 +95,12 @@ func waits(m host.Machine, stateDir string) error {
 	if _, err := m.Stat(s.receipt(u.Run)); errors.Is(err, fs.ErrNotExist) {
 		return m.Remove(s.net())
 	}
-	return unconfirmed(m, u)
+	return u.Err(m.Now())
 }
 
-func unconfirmed(m host.Reader, u *Unconfirmed) error {
-	return hint.Wrap(fmt.Errorf("run %s is %w, and %s", u.Run, ErrUnconfirmed, u.Stands(m.Now())), "postseal confirm keeps it, postseal undo puts it back")
+// Err refuses what comes before the run is kept or taken back.
+func (u Unconfirmed) Err(now time.Time) error {
+	return hint.Wrap(fmt.Errorf("run %s is %w, and %s", u.Run, ErrUnconfirmed, u.Stands(now)), "postseal confirm keeps it, postseal undo puts it back")
 }
 
 // Busy is an error while a run may still go back by itself: what is written on
@@ -109,7 +110,7 @@ func Busy(m host.Reader, stateDir string) error {
 	if err != nil || u == nil || m.Now().After(u.By) {
 		return err
 	}
-	return unconfirmed(m, u)
+	return u.Err(m.Now())
 }
 
 // arm spreads the net under a run, before anything is written.
