@@ -10,6 +10,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/apply"
+	"postseal/internal/hint"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -31,7 +32,7 @@ func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
 	case "c":
 		if len(m.result.Command) > 0 && m.end.err == nil {
 			m.end.copied = true
-			return m.copy(report.ShellLine(m.result.Command))
+			return m.copy(hint.ShellLine(m.result.Command))
 		}
 	case "e":
 		if m.stage == ended && m.end.err != nil && m.review.plan != nil {
@@ -147,9 +148,9 @@ func (m *Model) sealedPage() page {
 		lines = append(lines, hang(lead, wrap(text, m.width-19))...)
 	}
 	lines = append(lines, "")
-	row("undo", report.ShellLine(m.result.Undo))
+	row("undo", hint.ShellLine(m.result.Undo))
 	if len(m.result.Command) > 0 {
-		row("same again", report.ShellLine(m.result.Command))
+		row("same again", hint.ShellLine(m.result.Command))
 	}
 	if due := m.nextDue(r.Proofs); due != "" {
 		row("next due", "certificate, "+due)

@@ -93,7 +93,7 @@ func (m *Model) counted(c counted) tea.Cmd {
 func (m *Model) settled() tea.Cmd {
 	gen, machine, ses, r := m.gen, m.o.Machine, m.session, m.end.receipt
 	return func() tea.Msg {
-		undo, err := apply.Fate(machine, ses.StateDir, r.ID)
+		undo, err := apply.Fate(machine, ses.StateDir, r.ConfigDir, r.ID)
 		return kept{gen, undo, err}
 	}
 }
@@ -144,7 +144,7 @@ func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 	case "n":
 		machine, r := m.o.Machine, m.end.receipt
 		cmd := m.startRun("Putting everything back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
-			return apply.PutBack(ctx, machine, r.ID, o)
+			return apply.PutBack(ctx, machine, r.ConfigDir, r.ID, o)
 		})
 		m.run.waits = true
 		return cmd

@@ -13,6 +13,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/ask"
 	"postseal/internal/audit"
+	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
 	"postseal/internal/rehearse"
@@ -222,7 +223,7 @@ func (p *plain) next() item {
 func (p *plain) showDiff() {
 	pl, err := p.session.Preview(p.answers)
 	if err == nil {
-		err = p.print.Plan(pl)
+		err = p.print.Plan(pl, hint.ShellLine(p.session.UndoCommand()))
 	}
 	if err != nil {
 		p.print.Errors(err)
@@ -236,14 +237,14 @@ func (p *plain) review() Result {
 		return Result{Err: err}
 	}
 	fmt.Fprintln(p.out)
-	if err := p.print.Plan(pl); err != nil {
+	if err := p.print.Plan(pl, hint.ShellLine(p.session.UndoCommand())); err != nil {
 		return Result{Err: err}
 	}
 	if pl.Empty() {
 		return Result{}
 	}
 	if !p.session.Facts.Root && !p.o.FilesOnly {
-		p.say("\nOnly root can write this. The same as root: sudo %s", report.ShellLine(p.session.Command(pl)))
+		p.say("\nOnly root can write this. The same as root: sudo %s", hint.ShellLine(p.session.Command(pl)))
 		return Result{Err: ErrQuit}
 	}
 	accepted, err := p.accept(pl)
@@ -313,7 +314,7 @@ func (p *plain) keep(out Result, title string) Result {
 	log, readable := apply.NewFollow(p.ctx, p.o.Machine, p.session.ApplyOptions())
 	for {
 		if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && (u == nil || u.Run != r.ID) {
-			if _, err := apply.Fate(p.o.Machine, p.session.StateDir, r.ID); err != nil {
+			if _, err := apply.Fate(p.o.Machine, p.session.StateDir, r.ConfigDir, r.ID); err != nil {
 				return Result{Err: err}
 			}
 			r.ConfirmBy = time.Time{}
@@ -334,7 +335,7 @@ func (p *plain) keep(out Result, title string) Result {
 			r.ConfirmBy = time.Time{}
 			return out
 		case answer == "n":
-			back, err := apply.PutBack(p.ctx, p.o.Machine, r.ID, p.o.applyOptions(p.session, nil, p.print.Step))
+			back, err := apply.PutBack(p.ctx, p.o.Machine, r.ConfigDir, r.ID, p.o.applyOptions(p.session, nil, p.print.Step))
 			if err == nil || errors.Is(err, apply.ErrNotRolledBack) {
 				return Result{Receipt: back, Err: err}
 			}

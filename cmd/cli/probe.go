@@ -225,7 +225,7 @@ func (r *Run) printProbe(seen []report.Endpoint, domains []*domain.Domain) error
 	}
 	if failed != nil && len(seen) == 1 && len(domains) == 0 {
 		if unknown := new(net.DNSError); errors.As(failed, &unknown) {
-			return hint.Wrap(failed, "is the name right, and does the resolver answer? "+report.ShellLine([]string{"dig", unknown.Name})+"; an address can be given too")
+			return hint.Wrap(failed, "is the name right, and does the resolver answer? "+hint.ShellLine([]string{"dig", unknown.Name})+"; an address can be given too")
 		}
 		if at := new(probe.Error); errors.As(failed, &at) && at.Stage == probe.STARTTLS {
 			return hint.Wrap(failed, "it is a mail server, and TLS is not to be had from it, or somebody on the way takes the offer out: postseal audit on the server itself tells which")

@@ -93,11 +93,10 @@ func (a *app) absolute() error {
 func (a *app) open() (*session.Session, error) {
 	s, err := session.Open(a.Ctx, a.Machine, a.settings, nil)
 	if s != nil && s.Pending != nil && !a.JSON {
-		fmt.Fprintf(a.Err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, s.Pending.Ways())
+		fmt.Fprintf(a.Err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, s.Pending.Ways(s.StateDir))
 	}
 	if s != nil && s.Unconfirmed != nil && !a.JSON {
-		fmt.Fprintf(a.Err, "Run %s %s: postseal confirm keeps it, postseal undo puts it back now.\n",
-			s.Net.Run, report.Clean(s.Net.Stands(a.Machine.Now())))
+		fmt.Fprintf(a.Err, "Run %s %s: %s.\n", s.Net.Run, report.Clean(s.Net.Stands(a.Machine.Now())), report.Clean(s.Net.Ways(s.StateDir)))
 	}
 	return s, err
 }

@@ -14,7 +14,6 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
-	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
@@ -57,7 +56,7 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 				return err
 			}
 			if s.Unconfirmed != nil { // also if there is nothing to do: it would not stay so
-				return s.Net.Err(a.Machine.Now())
+				return s.Net.Err(s.StateDir, a.Machine.Now())
 			}
 			if o.filesOnly && plan.Instance(s.ConfigDir) != "" && a.settings.CertsDir == "" {
 				return cli.Misuse(hint.New("the chain file would lie on this machine, and not in the image that "+s.ConfigDir+" is in",
@@ -119,17 +118,12 @@ func (a *app) planToApply(saved string) (*plan.Plan, *session.Session, error) {
 		}
 		return p, s, nil
 	}
-	s, err := a.open()
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := s.Plan(s.Answers)
-	return p, s, err
+	return a.makePlan()
 }
 
 func (a *app) applyPlan(s *session.Session, p *plan.Plan, o apply.Options, yes bool) error {
 	if !a.JSON {
-		if err := a.showPlan(p); err != nil {
+		if err := a.showPlan(s, p); err != nil {
 			return err
 		}
 	}
@@ -172,7 +166,7 @@ func (a *app) showReceipt(s *session.Session, r *apply.Receipt, err error) error
 		}{true, r})
 	}
 	if r != nil {
-		a.Printer(a.Out).Receipt(r, report.ShellLine(s.UndoCommand()))
+		a.Printer(a.Out).Receipt(r, hint.ShellLine(s.UndoCommand()))
 	}
 	return err
 }

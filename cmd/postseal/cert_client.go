@@ -136,9 +136,9 @@ func (a *app) showClient(s *session.Session, present, next, made string, pinned 
 		fmt.Fprintln(a.Out, "  "+report.Clean(l))
 	}
 	if len(leaves) == 2 {
-		fmt.Fprintf(a.Out, "\nWhen he has both lines: %s\n", report.ShellLine(append(s.Verb("cert", "client", "new"), "--switch")))
+		fmt.Fprintf(a.Out, "\nWhen he has both lines: %s\n", hint.ShellLine(append(s.Verb("cert", "client", "new"), "--switch")))
 	} else {
-		fmt.Fprintf(a.Out, "\nShown when sending after: %s\n", report.ShellLine(append(s.Verb("apply"), "--client-cert", present)))
+		fmt.Fprintf(a.Out, "\nShown when sending after: %s\n", hint.ShellLine(append(s.Verb("apply"), "--client-cert", present)))
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 	}
 	old, err := a.Machine.ReadFile(present)
 	if errors.Is(err, fs.ErrNotExist) {
-		return hint.New("there is no present key: "+present+" does not exist", "put it back; or, if nothing is sent with it any more, make "+next+" the present one by hand: "+report.ShellLine([]string{"mv", next, present}))
+		return hint.New("there is no present key: "+present+" does not exist", "put it back; or, if nothing is sent with it any more, make "+next+" the present one by hand: "+hint.ShellLine([]string{"mv", next, present}))
 	}
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 	}
 	fmt.Fprintf(a.Out, "In use now: %s\n", fingerprint)
 	if left != nil {
-		fmt.Fprintf(a.Out, "It could not be removed from where the next key lies (%s): %s\n", report.Clean(left.Error()), report.ShellLine([]string{"rm", next}))
+		fmt.Fprintf(a.Out, "It could not be removed from where the next key lies (%s): %s\n", report.Clean(left.Error()), hint.ShellLine([]string{"rm", next}))
 	}
 	return nil
 }
@@ -203,7 +203,7 @@ func (a *app) reloadClient(ctx context.Context, configDir string) error {
 		err = fmt.Errorf("postfix reload ended with %d: %.300s", o.Code, strings.TrimSpace(o.Stderr))
 	}
 	if err != nil {
-		return hint.Wrap(err, "see why: "+report.ShellLine([]string{"postfix", "-c", configDir, "reload"}))
+		return hint.Wrap(err, "see why: "+hint.ShellLine([]string{"postfix", "-c", configDir, "reload"}))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"postseal/internal/hint"
 	"postseal/internal/lineage"
 	"postseal/internal/plan"
 	"postseal/internal/report"
@@ -19,10 +20,10 @@ func (a *app) sayObtained(s *session.Session, l *lineage.Lineage, files []string
 		for _, path := range files {
 			words = append(words, "--cert", path)
 		}
-		fmt.Fprintf(a.Out, "Shown by Postfix after: %s\n", report.ShellLine(words))
+		fmt.Fprintf(a.Out, "Shown by Postfix after: %s\n", hint.ShellLine(words))
 	}
 	if l.BothUses {
-		fmt.Fprintf(a.Out, "Shown when sending after: %s\n", report.ShellLine(append(s.Verb("apply"), "--client-cert", files[0])))
+		fmt.Fprintf(a.Out, "Shown when sending after: %s\n", hint.ShellLine(append(s.Verb("apply"), "--client-cert", files[0])))
 	}
 	if text := a.timer(s); text != "" {
 		fmt.Fprintln(a.Out, text)
@@ -37,7 +38,7 @@ const renewTimer = "postseal-renew.timer"
 func (a *app) timer(s *session.Session) string {
 	renew := s.Verb("cert", "renew")
 	if len(renew) > 3 {
-		return "Renewed by: " + report.ShellLine(renew) + "\n  twice a day; systemctl cat postseal-renew.service says how to add it to the timer"
+		return "Renewed by: " + hint.ShellLine(renew) + "\n  twice a day; systemctl cat postseal-renew.service says how to add it to the timer"
 	}
 	o, err := a.Machine.Run(a.Ctx, "systemctl", "is-enabled", renewTimer)
 	switch state := strings.TrimSpace(o.Stdout); {
@@ -46,5 +47,5 @@ func (a *app) timer(s *session.Session) string {
 	case err == nil && state == "disabled":
 		return "Not renewed by itself yet: systemctl enable --now " + renewTimer
 	}
-	return "Not renewed by itself yet: run " + report.ShellLine(renew) + " twice a day, from cron say"
+	return "Not renewed by itself yet: run " + hint.ShellLine(renew) + " twice a day, from cron say"
 }

@@ -72,7 +72,7 @@ func (a *app) certSelfSigned(names, risks []string) error {
 	case inUse:
 		fmt.Fprintln(a.Out, "\nPostfix shows it.")
 	default:
-		fmt.Fprintf(a.Out, "\nShown by Postfix after: %s\n", report.ShellLine(append(s.Verb("apply"), "--cert", path)))
+		fmt.Fprintf(a.Out, "\nShown by Postfix after: %s\n", hint.ShellLine(append(s.Verb("apply"), "--cert", path)))
 	}
 	return nil
 }

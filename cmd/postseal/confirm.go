@@ -85,12 +85,13 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 	if u, err := apply.Waiting(a.Machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
 		fmt.Fprintf(a.Out, "Before it, not all was well, and going back leads there: %s\n", report.Clean(u.Trouble))
 	}
-	fmt.Fprintln(a.Out, "y and enter keeps it, n and enter puts it back; or from anywhere: postseal confirm, postseal undo")
+	confirm, undo := hint.ShellLine(s.Verb("confirm")), hint.ShellLine(s.UndoCommand())
+	fmt.Fprintf(a.Out, "y and enter keeps it, n and enter puts it back; or from anywhere: %s, %s\n", report.Clean(confirm), report.Clean(undo))
 	for {
 		select {
 		case <-a.Ctx.Done():
 			fmt.Fprintln(a.Out)
-			return hint.New("not confirmed: it goes back by itself at "+r.ConfirmBy.Local().Format(time.TimeOnly), "postseal confirm keeps it")
+			return hint.New("not confirmed: it goes back by itself at "+r.ConfirmBy.Local().Format(time.TimeOnly), confirm+" keeps it")
 		case answer, open := <-answers:
 			switch {
 			case !open:
@@ -105,7 +106,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 			case answer == "n" || answer == "no":
 				o := s.ApplyOptions()
 				o.Events = a.Printer(a.Out).Step
-				back, err := apply.PutBack(a.Ctx, a.Machine, r.ID, o)
+				back, err := apply.PutBack(a.Ctx, a.Machine, s.ConfigDir, r.ID, o)
 				if err == nil || errors.Is(err, apply.ErrNotRolledBack) {
 					return a.showReceipt(s, back, err)
 				}
@@ -130,7 +131,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 			}
 			if u.Failure != "" {
 				fmt.Fprintln(a.Out)
-				return hint.New(fmt.Sprintf("run %s %s", u.Run, u.Stands(a.Machine.Now())), "postseal confirm keeps it, postseal undo puts it back")
+				return hint.New(fmt.Sprintf("run %s %s", u.Run, u.Stands(a.Machine.Now())), u.Ways(s.StateDir))
 			}
 			line := fmt.Sprintf("%s left", max(0, time.Until(u.By)).Round(time.Second))
 			if readable && f.Poll(a.Ctx) == nil {
@@ -146,7 +147,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 
 // settled says what became of a run that waits no more.
 func (a *app) settled(r *apply.Receipt) error {
-	_, err := apply.Fate(a.Machine, a.stateDir(), r.ID)
+	_, err := apply.Fate(a.Machine, a.stateDir(), r.ConfigDir, r.ID)
 	if err == nil {
 		a.Printer(a.Out).Kept(r.ID)
 	}

@@ -24,6 +24,7 @@ import (
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/audit"
+	"postseal/internal/hint"
 	"postseal/internal/plan"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
@@ -252,7 +253,7 @@ func (a *app) demoByFlags(d *demo, keep bool) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Plan(pl); err != nil {
+	if err := p.Plan(pl, "postseal undo"); err != nil {
 		return err
 	}
 	if !d.filesOnly {
@@ -271,7 +272,7 @@ func (a *app) demoByFlags(d *demo, keep bool) error {
 	}
 	undo := ""
 	if keep {
-		undo = report.ShellLine(s.UndoCommand())
+		undo = hint.ShellLine(s.UndoCommand())
 	}
 	p.Receipt(r, undo)
 	if !d.filesOnly {
@@ -285,7 +286,7 @@ func (a *app) demoByFlags(d *demo, keep bool) error {
 	if pl, err = s.Plan(s.Answers); err != nil {
 		return err
 	}
-	if err := p.Plan(pl); err != nil {
+	if err := p.Plan(pl, "postseal undo"); err != nil {
 		return err
 	}
 	if !pl.Empty() {

@@ -11,6 +11,7 @@ import (
 	"postseal/internal/interview"
 	"postseal/internal/plan"
 	"postseal/internal/report"
+	"postseal/internal/session"
 )
 
 func (a *app) planCmd() *cobra.Command {
@@ -25,7 +26,7 @@ plan is saved, bound to the files it was made from: apply --plan carries out exa
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			a.settings.Flags = flags.given()
-			p, err := a.makePlan()
+			p, s, err := a.makePlan()
 			if err != nil {
 				return err
 			}
@@ -34,7 +35,7 @@ plan is saved, bound to the files it was made from: apply --plan carries out exa
 					return err
 				}
 			}
-			if err := a.showPlan(p); err != nil {
+			if err := a.showPlan(s, p); err != nil {
 				return err
 			}
 			if !p.Empty() {
@@ -48,17 +49,18 @@ plan is saved, bound to the files it was made from: apply --plan carries out exa
 	return cmd
 }
 
-func (a *app) makePlan() (*plan.Plan, error) {
+func (a *app) makePlan() (*plan.Plan, *session.Session, error) {
 	s, err := a.open()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.Plan(s.Answers)
+	p, err := s.Plan(s.Answers)
+	return p, s, err
 }
 
-func (a *app) showPlan(p *plan.Plan) error {
+func (a *app) showPlan(s *session.Session, p *plan.Plan) error {
 	if !a.JSON {
-		return a.Printer(a.Out).Plan(p)
+		return a.Printer(a.Out).Plan(p, hint.ShellLine(s.UndoCommand()))
 	}
 	v, err := report.PlanJSON(p)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
+	"postseal/internal/hint"
 	"postseal/internal/plan"
 	"postseal/internal/report"
 	"postseal/internal/session"
@@ -52,10 +53,10 @@ changes nothing, and ends with 3 if something differs.
 				switch {
 				case len(outdated) > 0:
 					for _, argv := range takeNewer(s, outdated) {
-						fmt.Fprintf(a.Out, "Take the newer one: %s\n", report.ShellLine(argv))
+						fmt.Fprintf(a.Out, "Take the newer one: %s\n", hint.ShellLine(argv))
 					}
 				case wrong:
-					fmt.Fprintf(a.Out, "If a file was renewed: %s\n", report.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"}))
+					fmt.Fprintf(a.Out, "If a file was renewed: %s\n", hint.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"}))
 				}
 			}
 			if wrong {

@@ -49,10 +49,10 @@ func (a *app) wizard(filesOnly, lasts bool) error {
 		r.Undo, r.Command, r.Receipt.ConfirmBy = nil, nil, time.Time{}
 	}
 	if r.Receipt != nil {
-		p.Receipt(r.Receipt, report.ShellLine(r.Undo))
+		p.Receipt(r.Receipt, hint.ShellLine(r.Undo))
 	}
 	if r.Err == nil && r.Receipt != nil && r.Receipt.Phase == apply.Kept && len(r.Command) > 0 {
-		fmt.Fprintf(a.Out, "The same again, without questions:\n  %s\n", report.Clean(report.ShellLine(r.Command)))
+		fmt.Fprintf(a.Out, "The same again, without questions:\n  %s\n", report.Clean(hint.ShellLine(r.Command)))
 	}
 	return r.Err
 }

@@ -95,12 +95,17 @@ func waits(m host.Machine, stateDir string) error {
 	if _, err := m.Stat(s.receipt(u.Run)); errors.Is(err, fs.ErrNotExist) {
 		return m.Remove(s.net())
 	}
-	return u.Err(m.Now())
+	return u.Err(stateDir, m.Now())
 }
 
 // Err refuses what comes before the run is kept or taken back.
-func (u Unconfirmed) Err(now time.Time) error {
-	return hint.Wrap(fmt.Errorf("run %s is %w, and %s", u.Run, ErrUnconfirmed, u.Stands(now)), "postseal confirm keeps it, postseal undo puts it back")
+func (u Unconfirmed) Err(stateDir string, now time.Time) error {
+	return hint.Wrap(fmt.Errorf("run %s is %w, and %s", u.Run, ErrUnconfirmed, u.Stands(now)), u.Ways(stateDir))
+}
+
+// Ways are what can be done about it.
+func (u Unconfirmed) Ways(stateDir string) string {
+	return typed(stateDir, u.ConfigDir, "confirm") + " keeps it, " + typed(stateDir, u.ConfigDir, "undo") + " puts it back"
 }
 
 // Busy is an error while a run may still go back by itself: what is written on
@@ -110,7 +115,7 @@ func Busy(m host.Reader, stateDir string) error {
 	if err != nil || u == nil || m.Now().After(u.By) {
 		return err
 	}
-	return u.Err(m.Now())
+	return u.Err(stateDir, m.Now())
 }
 
 // arm spreads the net under a run, before anything is written.
@@ -206,7 +211,7 @@ func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed
 	s := store{m, stateDir}
 	release, err := m.Lock(filepath.Join(stateDir, "lock"))
 	if errors.Is(err, host.ErrLocked) {
-		return nil, hint.New("another postseal is at work on this machine: it may be putting the run back", "postseal history shows what became of it")
+		return nil, hint.New("another postseal is at work on this machine: it may be putting the run back", typed(stateDir, "", "history")+" shows what became of it")
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noneWaits(m, stateDir)
@@ -236,5 +241,5 @@ func noneWaits(m host.Reader, stateDir string) error {
 	if all, err := History(m, stateDir, ""); err == nil && len(all) > 0 && all[0].Why != "" && all[0].Phase == Kept {
 		text += fmt.Sprintf(": run %s was put back at %s: %s", all[0].Undoes, all[0].When.Local().Format(time.TimeOnly), all[0].Why)
 	}
-	return hint.New(text, "postseal history lists all runs")
+	return hint.New(text, typed(stateDir, "", "history")+" lists all runs")
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"postseal/internal/apply"
+	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/plan"
 	"postseal/internal/probe"
@@ -89,7 +90,7 @@ func TestUnconfirmed(t *testing.T) {
 	if err := os.Rename(b.settings.StateDir, away); err != nil {
 		t.Fatal(err)
 	}
-	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, r.ID); !errors.Is(err, apply.ErrLost) || undo != nil {
+	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, b.Config(), r.ID); !errors.Is(err, apply.ErrLost) || undo != nil {
 		t.Errorf("without its state, what became of it is: %+v %v", undo, err)
 	}
 	if err := os.Rename(away, b.settings.StateDir); err != nil {
@@ -101,6 +102,8 @@ func TestUnconfirmed(t *testing.T) {
 	}
 	if _, err := apply.Run(context.Background(), host.Local{}, second(t, b), apply.Options{StateDir: b.settings.StateDir}); !errors.Is(err, apply.ErrUnconfirmed) {
 		t.Errorf("a second run was let go on: %v", err)
+	} else if where := " --config-dir " + b.Config() + " --state-dir " + b.settings.StateDir; hint.Of(err) != "postseal confirm"+where+" keeps it, postseal undo"+where+" puts it back" {
+		t.Errorf("what to type acts on another Postfix: %s", hint.Of(err))
 	}
 	eventually(t, "it went back", func() bool {
 		u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
@@ -110,7 +113,7 @@ func TestUnconfirmed(t *testing.T) {
 	if err != nil || len(all) != 2 || all[0].Undoes != r.ID || all[0].Phase != apply.Kept || !strings.HasPrefix(all[0].Why, "nobody confirmed it by ") {
 		t.Errorf("%v %+v", err, all)
 	}
-	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, r.ID); !errors.Is(err, apply.ErrRolledBack) || undo == nil || undo.Why == "" {
+	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, b.Config(), r.ID); !errors.Is(err, apply.ErrRolledBack) || undo == nil || undo.Why == "" {
 		t.Errorf("what became of it is: %+v %v", undo, err)
 	}
 	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); err == nil || !strings.Contains(err.Error(), "run "+r.ID+" was put back at ") {
@@ -133,7 +136,7 @@ func TestConfirmed(t *testing.T) {
 	if b.read(t, "main.cf") != after {
 		t.Error("it went back all the same")
 	}
-	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, r.ID); undo != nil || err != nil {
+	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, b.Config(), r.ID); undo != nil || err != nil {
 		t.Errorf("what became of it is: %+v %v", undo, err)
 	}
 	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); err == nil {
@@ -153,7 +156,7 @@ func TestConfirmed(t *testing.T) {
 	if b.read(t, "main.cf") != before {
 		t.Error("undo left something")
 	}
-	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, r.ID); undo == nil || err == nil || !strings.Contains(err.Error(), "undone by run "+undo.ID) {
+	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, b.Config(), r.ID); undo == nil || err == nil || !strings.Contains(err.Error(), "undone by run "+undo.ID) {
 		t.Errorf("what became of it is: %+v %v", undo, err)
 	}
 	if done, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, apply.Options{StateDir: b.settings.StateDir}); err != nil || done != nil {

@@ -80,11 +80,33 @@ const onRequest = "interrupted, and taken back on request"
 func (r *Receipt) OnRequest() bool { return r.Phase == RolledBack && r.Failure == onRequest }
 
 // Ways are what can be done about an interrupted run.
-func (r *Receipt) Ways() string {
+func (r *Receipt) Ways(stateDir string) string {
+	undo := typed(stateDir, r.ConfigDir, "undo")
 	if r.Phase == Reverting {
-		return "postseal undo goes on taking it back"
+		return undo + " goes on taking it back"
 	}
-	return "postseal undo takes it back, postseal apply --finish goes on"
+	return undo + " takes it back, " + typed(stateDir, r.ConfigDir, "apply", "--finish") + " goes on"
+}
+
+// DefaultStateDir is for journal, receipts and backups (hier(7)).
+const DefaultStateDir = "/var/lib/postseal"
+
+// Verb is a command line of postseal about what lies in a state folder, for an
+// instance, or for all if configDir is empty.
+func Verb(stateDir, configDir string, words ...string) []string {
+	out := append([]string{"postseal"}, words...)
+	if configDir != "" && configDir != "/etc/postfix" {
+		out = append(out, "--config-dir", configDir)
+	}
+	if stateDir != DefaultStateDir {
+		out = append(out, "--state-dir", stateDir)
+	}
+	return out
+}
+
+// typed is Verb as it is typed.
+func typed(stateDir, configDir string, words ...string) string {
+	return hint.ShellLine(Verb(stateDir, configDir, words...))
 }
 
 // Entry is one file of a run.
@@ -258,7 +280,7 @@ func Standing(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {
 	if err != nil || p == nil || configDir != "" && p.ConfigDir != configDir {
 		return all, err
 	}
-	p.Stands = "not at its end: unless a postseal is at work on it, " + p.Ways()
+	p.Stands = "not at its end: unless a postseal is at work on it, " + p.Ways(stateDir)
 	if len(all) > 0 && all[0].ID == p.ID { // its receipt was written, its journal not yet removed
 		all = all[1:]
 	}

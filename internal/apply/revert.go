@@ -15,7 +15,7 @@ import (
 
 // PutBack takes a run back that waits to be confirmed, and never an earlier one:
 // it may have gone back by itself meanwhile, or be kept, which is an error then.
-func PutBack(ctx context.Context, m host.Machine, run string, o Options) (*Receipt, error) {
+func PutBack(ctx context.Context, m host.Machine, configDir, run string, o Options) (*Receipt, error) {
 	u, err := Waiting(m, o.StateDir)
 	if err != nil {
 		return nil, err
@@ -26,8 +26,8 @@ func PutBack(ctx context.Context, m host.Machine, run string, o Options) (*Recei
 			return r, err
 		}
 	}
-	if _, err = Fate(m, o.StateDir, run); err == nil {
-		err = hint.New("run "+run+" is kept", "postseal undo takes it back")
+	if _, err = Fate(m, o.StateDir, configDir, run); err == nil {
+		err = hint.New("run "+run+" is kept", typed(o.StateDir, configDir, "undo")+" takes it back")
 	}
 	return nil, err
 }
@@ -75,7 +75,7 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 				begun, after = time.Now(), pauses[tries]
 				again = m.Now().Add(after).UTC()
 			}
-			log("error", "was not confirmed in time, and cannot be put back: "+err.Error()+"; its settings are in force. Type: postseal undo")
+			log("error", "was not confirmed in time, and cannot be put back: "+err.Error()+"; its settings are in force. Type: "+typed(o.StateDir, configDir, "undo"))
 			fail(m, run, err, again, o)
 			if again.IsZero() {
 				return r, err

@@ -31,6 +31,7 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 		_ = t.phase(Reverting) // a full disc must not keep the old bytes from coming back
 	}
 	if err := t.restore(ctx); err != nil {
+		undo := typed(t.o.StateDir, t.ConfigDir, "undo")
 		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
 		if t.Restored {
 			_ = t.phase(Reverting) // for history; the error says it too
@@ -38,9 +39,9 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 			if t.Undoes != "" {
 				as = "every file is as run " + t.Undoes + " wrote it"
 			}
-			return hint.Wrap(err, as+", and the backups stay in "+t.store.backups(t.ID)+"; postseal undo tries the rest again")
+			return hint.Wrap(err, as+", and the backups stay in "+t.store.backups(t.ID)+"; "+undo+" tries the rest again")
 		}
-		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; postseal undo tries again")
+		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; "+undo+" tries again")
 	}
 	t.Restored = false // rolled back says it
 	if err := t.finish(RolledBack); err != nil {

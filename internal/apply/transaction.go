@@ -92,10 +92,10 @@ func Interrupted(m host.Reader, stateDir string) error {
 	}
 	if r.Phase == Reverting {
 		err = fmt.Errorf("%w: %s %s of %s was being put back; %s", ErrPending, r.Kind, r.ID, r.When.Format(time.DateTime), strings.Join(r.State(m), ", "))
-		return hint.Wrap(err, "postseal undo goes on with that")
+		return hint.Wrap(err, typed(stateDir, r.ConfigDir, "undo")+" goes on with that")
 	}
 	err = fmt.Errorf("%w: %s %s of %s, after %q; %s", ErrPending, r.Kind, r.ID, r.When.Format(time.DateTime), r.Phase, strings.Join(r.State(m), ", "))
-	return hint.Wrap(err, "postseal undo puts the old files back, postseal apply --finish goes on")
+	return hint.Wrap(err, typed(stateDir, r.ConfigDir, "undo")+" puts the old files back, "+typed(stateDir, r.ConfigDir, "apply", "--finish")+" goes on")
 }
 
 // Remedy adds what to do about the usual reasons for which writing fails, if

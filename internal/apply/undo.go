@@ -70,7 +70,7 @@ func Finish(ctx context.Context, m host.Machine, o Options) (*Receipt, error) {
 		return nil, err
 	}
 	if pending == nil {
-		return nil, hint.New("no run was interrupted", "postseal history lists all runs")
+		return nil, hint.New("no run was interrupted", typed(o.StateDir, "", "history")+" lists all runs")
 	}
 	if pending.Phase == Reverting {
 		return nil, Interrupted(m, o.StateDir) // half of it is taken back: only on
@@ -105,7 +105,7 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 		}
 		switch {
 		case err != nil && forward:
-			return nil, done(hint.Wrap(fmt.Errorf("the run cannot be finished: %w", err), "postseal undo"))
+			return nil, done(hint.Wrap(fmt.Errorf("the run cannot be finished: %w", err), typed(o.StateDir, pending.ConfigDir, "undo")))
 		case err != nil:
 			return nil, done(hint.Wrap(fmt.Errorf("%w: %w", ErrNotRolledBack, err),
 				"what there is of the old files is in "+t.store.backups(t.ID)+"; put them back by hand, then rm "+t.store.journal()))
@@ -128,7 +128,7 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 	}
 	for i, e := range t.Entries {
 		if now, err := t.digest(e.Path); err != nil || now != e.Before && now != e.After {
-			return nil, hint.New(fmt.Sprintf("%s was changed by someone else since: the run cannot be finished", t.Entries[i].Path), "postseal undo")
+			return nil, hint.New(fmt.Sprintf("%s was changed by someone else since: the run cannot be finished", t.Entries[i].Path), typed(o.StateDir, pending.ConfigDir, "undo"))
 		}
 	}
 	err = t.write()

@@ -81,7 +81,7 @@ func names(text string, c plan.Change, k plan.Kind, op diff.Op) bool {
 
 // Plan prints the plan: every file with its diff and reasons, then what could
 // go wrong, and what happens next.
-func (p Printer) Plan(pl *plan.Plan) error {
+func (p Printer) Plan(pl *plan.Plan, undo string) error {
 	if pl.Empty() {
 		p.printf("Nothing to do: the server already is as the answers say.\n")
 		return nil
@@ -105,7 +105,7 @@ func (p Printer) Plan(pl *plan.Plan) error {
 	for _, n := range pl.Notes {
 		p.indented(p.paint(quiet, "note  "), 6, n)
 	}
-	p.next(pl)
+	p.next(pl, undo)
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (p Printer) Risks(risks []plan.Risk) {
 }
 
 // next says what applying does beside writing.
-func (p Printer) next(pl *plan.Plan) {
+func (p Printer) next(pl *plan.Plan, undo string) {
 	if !pl.Reload() {
 		return
 	}
@@ -203,7 +203,7 @@ func (p Printer) next(pl *plan.Plan) {
 		text += ", and a handshake on " + strings.Join(addrs, ", ")
 	}
 	p.indented("Then  ", 6, text)
-	p.printf("Undo  postseal undo\n")
+	p.printf("Undo  %s\n", undo)
 }
 
 // planJSON is the plan as data, for other programs.

@@ -113,7 +113,7 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		if r.ConfigDir != "/etc/postfix" {
 			reload = []string{"postfix", "-c", r.ConfigDir, "reload"}
 		}
-		p.printf("Where Postfix runs: %s\n", ShellLine(reload))
+		p.printf("Where Postfix runs: %s\n", hint.ShellLine(reload))
 	}
 	if r.Phase == apply.Kept && r.Kind == "apply" && undo != "" {
 		p.printf("Undo: %s\n", undo)
@@ -202,18 +202,3 @@ func ErrorsJSON(err error, exit int) any {
 	}
 	return out
 }
-
-// ShellLine writes a command so that a shell reads the same words back.
-func ShellLine(words []string) string {
-	out := make([]string, len(words))
-	for i, w := range words {
-		out[i] = w
-		if w == "" || strings.ContainsFunc(w, func(r rune) bool { return !strings.ContainsRune(plainInShell, r) }) {
-			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(out, " ")
-}
-
-// plainInShell are characters that no shell takes for more than themselves.
-const plainInShell = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=@%+"

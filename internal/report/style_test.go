@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"postseal/internal/hint"
 	"postseal/internal/report"
 )
 
@@ -100,7 +101,7 @@ func TestWrap(t *testing.T) {
 func TestShellLine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		words := rapid.SliceOfN(rapid.StringMatching(`[ -~]{0,12}`), 1, 5).Draw(t, "words")
-		out, err := exec.Command("sh", "-c", `for w in `+report.ShellLine(words)+`; do printf '%s\n' "$w"; done`).Output()
+		out, err := exec.Command("sh", "-c", `for w in `+hint.ShellLine(words)+`; do printf '%s\n' "$w"; done`).Output()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -48,7 +48,7 @@ type Settings struct {
 const (
 	defaultEtcDir = "/etc/postseal"
 	// DefaultStateDir is for journal, receipts and backups.
-	DefaultStateDir = "/var/lib/postseal"
+	DefaultStateDir = apply.DefaultStateDir
 )
 
 // Session is one run.
@@ -368,13 +368,7 @@ func (s *Session) UndoCommand() []string { return s.Verb("undo") }
 
 // Verb is a command line of postseal for this instance, with where things lie.
 func (s *Session) Verb(words ...string) []string {
-	out := append([]string{"postseal"}, words...)
-	if s.ConfigDir != "/etc/postfix" {
-		out = append(out, "--config-dir", s.ConfigDir)
-	}
-	if s.StateDir != DefaultStateDir {
-		out = append(out, "--state-dir", s.StateDir)
-	}
+	out := apply.Verb(s.StateDir, s.ConfigDir, words...)
 	if s.CertsDir != filepath.Join(defaultEtcDir, "certs") {
 		out = append(out, "--certs-dir", s.CertsDir)
 	}
