@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
@@ -42,9 +43,12 @@ back is a timer of systemd, or a process of its own: it does so even if this ter
 What weakens the server or can stop mail has a name and must be accepted by it: --accept-risk NAME,...
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.settings.Flags = flags.given()
 			if o.finish {
+				if err := finishAlone(cmd); err != nil {
+					return err
+				}
 				return a.finishRun()
 			}
 			accept, err := riskNames(o.accept)
@@ -87,6 +91,21 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 	f.BoolVar(&o.finish, "finish", false, "bring an interrupted run to its end")
 	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions(plan.RiskNames, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// finishAlone refuses what --finish would not heed: an interrupted run goes on as
+// it was begun.
+func finishAlone(cmd *cobra.Command) error {
+	var given []string
+	cmd.LocalNonPersistentFlags().Visit(func(f *pflag.Flag) {
+		if f.Changed && f.Name != "finish" && f.Name != "yes" {
+			given = append(given, "--"+f.Name)
+		}
+	})
+	if len(given) == 0 {
+		return nil
+	}
+	return cli.Misuse(hint.New("--finish goes on with the interrupted run as it was begun: not with "+strings.Join(given, ", "), "leave that out; or take the run back with postseal undo, and apply anew"))
 }
 
 // riskNames splits and checks the names of risks.
