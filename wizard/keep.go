@@ -48,6 +48,14 @@ type kept struct {
 
 var countTime = time.Second // tests do not wait for it
 
+// applied is the title of a run that was just made.
+func applied(r *apply.Receipt) string {
+	if r.Unproved() != "" {
+		return "Applied."
+	}
+	return "Applied and proved."
+}
+
 // startKeeping shows the countdown.
 func (m *Model) startKeeping(title string) tea.Cmd {
 	m.gen++
@@ -179,6 +187,9 @@ func (m *Model) keepPage() page {
 	k, t := &m.keep, m.theme
 	left := max(0, m.end.receipt.ConfirmBy.Sub(k.now)).Round(time.Second)
 	lines := hang("   "+t.good.Render(signGood)+" ", wrap(k.title, m.width-8))
+	if excused := report.Excused(m.end.receipt); excused != "" {
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap(excused, m.width-8))...)
+	}
 	lines = append(lines, "")
 	clock := fmt.Sprintf("%d:%02d", int(left.Minutes()), int(left.Seconds())%60)
 	if k.net.Failure != "" || left == 0 && !k.net.By.IsZero() {

@@ -265,7 +265,7 @@ func (p *plain) review() Result {
 	if err != nil || r.ConfirmBy.IsZero() {
 		return out
 	}
-	return p.keep(out, "Applied and proved.")
+	return p.keep(out, applied(r))
 }
 
 // rehearse plays the plan on a private Postfix, and says what is worth a look.
@@ -307,6 +307,9 @@ func (p *plain) rehearse(pl *plan.Plan) error {
 // keep asks whether the run stays. Without an answer it goes back by itself.
 func (p *plain) keep(out Result, title string) Result {
 	r := out.Receipt
+	if excused := report.Excused(r); excused != "" {
+		title += " " + excused
+	}
 	p.wrapped(fmt.Sprintf("%s It goes back by itself at %s, even if this terminal is lost.", title, r.ConfirmBy.Local().Format(time.TimeOnly)))
 	if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && u != nil && u.Trouble != "" {
 		p.wrapped("Before it, not all was well, and going back leads there: " + report.Clean(u.Trouble) + ".")

@@ -133,7 +133,7 @@ func (m *Model) ran(r ran) tea.Cmd {
 		return gone
 	}
 	if r.err == nil && r.receipt != nil && !r.receipt.ConfirmBy.IsZero() {
-		return m.startKeeping("Applied and proved.")
+		return m.startKeeping(applied(r.receipt))
 	}
 	return nil
 }

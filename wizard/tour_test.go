@@ -300,6 +300,12 @@ func tourKeeping(h *hand, show func(*hand, string)) {
 	h.stage = applying
 	h.send(ran{h.gen, &apply.Receipt{ID: "1", Kind: "apply", Phase: apply.Kept, ConfirmBy: h.machine.m.Now().Add(10 * time.Minute)}, nil, nil})
 	show(h, "keep it")
+	h.end.receipt.Proofs, h.keep.title = []apply.Proof{{Service: "submission/inet", Addr: "[::1]:587"}}, applied(&apply.Receipt{Proofs: []apply.Proof{{}}})
+	show(h, "keep it, and not all was proved")
+	if page := strings.Join(strings.Fields(strings.Join(h.keepPage().lines, " ")), " "); !strings.Contains(page, "submission/inet on [::1]:587") || strings.Contains(page, "and proved") {
+		h.t.Errorf("one listener is not proved, and what is said is %s", page)
+	}
+	h.end.receipt.Proofs = nil
 	h.send(counted{gen: h.gen, follow: &apply.Follow{}, waits: true, now: h.keep.now})
 	show(h, "keep it, no log")
 	tally := apply.Tally{InOK: 1 << 40, InFailed: 9, OutFailed: 9, Deferred: 9, Died: 1, Warnings: []string{hostile}, Peers: map[string]int{hostile: 9}}

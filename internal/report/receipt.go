@@ -82,12 +82,15 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		p.printf("%s Written, %s\n", p.note(), unproved)
 	case r.Phase == apply.Kept && r.Kind == "undo":
 		p.printf("%s Run %s is undone.\n", p.good(), r.Undoes)
-	case r.Phase == apply.Kept && r.Unproved() != "":
-		p.printf("%s Applied, run %s. Not proved, as it served no one before either: %s.\n", p.note(), r.ID, r.Unproved())
-	case r.Phase == apply.Kept && !r.ConfirmBy.IsZero():
-		p.printf("%s Applied and proved, run %s. It goes back by itself at %s, unless: %s\n", p.note(), r.ID, r.ConfirmBy.Local().Format(time.TimeOnly), confirm(undo))
 	case r.Phase == apply.Kept:
-		p.printf("%s Applied and proved, run %s.\n", p.good(), r.ID)
+		sign, text := p.good(), "Applied and proved, run "+r.ID+"."
+		if r.Unproved() != "" {
+			sign, text = p.note(), "Applied, run "+r.ID+". "+Excused(r)
+		}
+		if !r.ConfirmBy.IsZero() {
+			sign, text = p.note(), text+fmt.Sprintf(" It goes back by itself at %s, unless: %s", r.ConfirmBy.Local().Format(time.TimeOnly), confirm(undo))
+		}
+		p.printf("%s %s\n", sign, text)
 	case r.OnRequest() && r.Kind == "undo":
 		p.printf("%s The undo is taken back: run %s is in force.\n", p.good(), r.Undoes)
 	case r.OnRequest():
@@ -118,6 +121,14 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 	if r.Phase == apply.Kept && r.Kind == "apply" && undo != "" {
 		p.printf("Undo: %s\n", undo)
 	}
+}
+
+// Excused says which listeners were not proved; empty if all were.
+func Excused(r *apply.Receipt) string {
+	if r.Unproved() == "" {
+		return ""
+	}
+	return "Not proved, as it served no one before either: " + r.Unproved() + "."
 }
 
 // confirm is the command line that keeps a run, by the one that undoes it.
