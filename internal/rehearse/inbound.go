@@ -89,7 +89,9 @@ type listener struct {
 	port      *Port
 }
 
-func (l *listener) side() side { return side{program: "smtpd", candidate: l.candidate, service: l.service} }
+func (l *listener) side() side {
+	return side{program: "smtpd", candidate: l.candidate, service: l.service}
+}
 
 func services(all []*listener) (out []mastercf.Service) {
 	for _, l := range all {

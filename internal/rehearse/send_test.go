@@ -104,6 +104,37 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// TestMatrixVerdicts: at a level that is not the configured one nothing fails, but
+// for what stops the daemon at any.
+func TestMatrixVerdicts(t *testing.T) {
+	b := newBed(t)
+	for _, x := range []struct{ main, at, fails string }{
+		{"smtp_tls_security_level = may\n", "", ""},
+		{"smtp_tls_security_level = secure\n", "secure", "trusted"},
+		{"smtp_tls_security_level = may\nsmtp_tls_note_starttls_offer = maybe\n", "may secure", "trusted no-starttls"},
+	} {
+		r, err := rehearse.Send(context.Background(), b.candidate(t, x.main, sendingMaster), []string{"may", "secure"}, rehearse.Destination{}, rehearse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		failed := map[[2]string]bool{}
+		for _, f := range r.Failures() {
+			failed[[2]string{f.With, f.Level}] = true
+		}
+		for _, level := range []string{"may", "secure"} {
+			for _, with := range []string{"trusted", "no-starttls"} {
+				want := slices.Contains(strings.Fields(x.at), level) && slices.Contains(strings.Fields(x.fails), with)
+				if failed[[2]string{with, level}] != want {
+					t.Errorf("%q: %s at %s fails: %v", x.main, with, level, !want)
+				}
+			}
+		}
+		if _, _, at := r.Table(); at[[2]string{"trusted", "secure"}].Cause == nil {
+			t.Errorf("%q: nobody says why nothing is delivered at secure", x.main)
+		}
+	}
+}
+
 // TestWithoutDNSSEC: where the resolver does not validate, dane protects no more
 // than may, and dane-only sends nothing.
 func TestWithoutDNSSEC(t *testing.T) {

@@ -97,6 +97,8 @@ func (p Printer) Rehearsed(r *rehearse.Report) {
 // cell is what a matrix says of one message, in a word.
 func cell(t rehearse.Trial) string {
 	switch {
+	case t.Verdict == rehearse.Failed && (t.Outcome == rehearse.Held || t.Outcome == ""):
+		return "failed"
 	case t.Outcome == rehearse.Verified:
 		return "proof"
 	case t.Outcome == rehearse.Encrypted:
@@ -120,6 +122,7 @@ var legend = [][2]string{
 	{"clear", "delivered in clear: anybody on the way can read it"},
 	{"later", "held back, and sent in clear some minutes later"},
 	{"held", "held back, and returned to the sender after some days"},
+	{"failed", "not delivered, and should be; below is why"},
 	{"?", "held back, and not tried again while we watched: this machine is busy; run it once more"},
 }
 
@@ -127,27 +130,32 @@ var legend = [][2]string{
 // the width is not enough for all levels, they come one after the other.
 func (p Printer) Matrix(r *rehearse.Report) {
 	rows, levels, at := r.Table()
-	name := 0
+	name, word := 0, 5
+	words := map[string]bool{}
+	for _, t := range r.Trials {
+		words[cell(t)] = true
+		word = max(word, len(cell(t)))
+	}
 	for _, row := range rows {
 		name = max(name, len(row))
 	}
 	for len(levels) > 0 {
 		width, n := name, 0
-		for n < len(levels) && (n == 0 || width+2+max(len(levels[n]), 5) <= p.width()) {
-			width += 2 + max(len(levels[n]), 5)
+		for n < len(levels) && (n == 0 || width+2+max(len(levels[n]), word) <= p.width()) {
+			width += 2 + max(len(levels[n]), word)
 			n++
 		}
 		p.printf("%s", fmt.Sprintf("%-*s", name, ""))
 		for _, l := range levels[:n] {
-			p.printf("  %s", fmt.Sprintf("%-*s", max(len(l), 5), l))
+			p.printf("  %s", fmt.Sprintf("%-*s", max(len(l), word), l))
 		}
 		fmt.Fprintln(p.W)
 		for _, row := range rows {
 			p.printf("%s", fmt.Sprintf("%-*s", name, row))
 			for _, l := range levels[:n] {
 				t := at[[2]string{row, l}]
-				word := cell(t)
-				p.printf("  %s%s", p.shade(word, t), strings.Repeat(" ", max(len(l), 5)-len(word)))
+				said := cell(t)
+				p.printf("  %s%s", p.shade(said, t), strings.Repeat(" ", max(len(l), word)-len(said)))
 			}
 			fmt.Fprintln(p.W)
 		}
@@ -155,10 +163,10 @@ func (p Printer) Matrix(r *rehearse.Report) {
 		fmt.Fprintln(p.W)
 	}
 	for _, l := range legend {
-		if l[0] == "?" && !slices.ContainsFunc(r.Trials, func(t rehearse.Trial) bool { return t.Unsettled }) {
+		if rare := l[0] == "?" || l[0] == "failed"; rare && !words[l[0]] {
 			continue
 		}
-		p.printf("%s  %s\n", p.shade(l[0], rehearse.Trial{})+painted(strings.Repeat(" ", 5-len(l[0]))), l[1])
+		p.printf("%s  %s\n", p.shade(l[0], rehearse.Trial{})+painted(strings.Repeat(" ", word-len(l[0]))), l[1])
 	}
 	seen := ""
 	for _, t := range r.Trials {
@@ -172,8 +180,23 @@ func (p Printer) Matrix(r *rehearse.Report) {
 		i := slices.IndexFunc(r.Trials, func(t rehearse.Trial) bool { return t.With == row })
 		p.indented(painted(fmt.Sprintf("%-*s  ", name, row)), name+2, r.Trials[i].Text)
 	}
+	p.causes(r)
 	for _, n := range r.Notes {
 		p.indented(p.note()+" ", 2, n)
+	}
+}
+
+// causes says once each why messages did not go as they should.
+func (p Printer) causes(r *rehearse.Report) {
+	told := map[string]bool{}
+	for _, v := range []rehearse.Verdict{rehearse.Failed, rehearse.Noted} {
+		for _, t := range r.Trials {
+			if t.Verdict != v || t.Want == "" || t.Cause == nil || told[Cause(*t.Cause)] {
+				continue
+			}
+			told[Cause(*t.Cause)] = true
+			p.indented(p.verdict(v)+" ", 2, Cause(*t.Cause))
+		}
 	}
 }
 

@@ -33,3 +33,16 @@ func TestUnsettled(t *testing.T) {
 		}
 	}
 }
+
+// TestMatrixFailed: what failed has a word of its own, and each cause is told once.
+func TestMatrixFailed(t *testing.T) {
+	died := func(level string) rehearse.Trial {
+		return rehearse.Trial{Direction: "sending", Service: "smtp/unix", With: "trusted", Level: level, Outcome: rehearse.Held, Verdict: rehearse.Failed, Want: "a delivery",
+			Cause: &rehearse.Cause{Text: "the daemon dies"}}
+	}
+	var out strings.Builder
+	report.Printer{W: &out}.Matrix(&rehearse.Report{Trials: []rehearse.Trial{died("none"), died("may")}})
+	if s := out.String(); !strings.Contains(s, "trusted  failed  failed") || strings.Count(s, "the daemon dies") != 1 || !strings.Contains(s, "failed  not delivered") {
+		t.Error(s)
+	}
+}
