@@ -41,10 +41,13 @@ func Run(ctx context.Context, c Candidate, o Options) (*Report, error) {
 	others := c.others()
 	more := make([]*Report, len(others))
 	failed := make([]error, len(others))
+	busy := make(chan struct{}, maxOthers)
 	for n, s := range others {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
+			busy <- struct{}{}
+			defer func() { <-busy }()
 			right := slices.DeleteFunc(slices.Clone(servers), func(s server) bool { return !slices.Contains(upright, s.name) })
 			more[n], failed[n] = c.send(ctx, s, right, nil, Destination{}, both)
 		}()
@@ -87,8 +90,8 @@ func (r *Report) add(part *Report, err error, direction, by string) {
 	}
 }
 
-// maxOthers bounds how many other services are rehearsed: each has a Postfix of
-// its own.
+// maxOthers bounds how many other services are rehearsed at once: each has a
+// Postfix of its own.
 const maxOthers = 4
 
 // others are the services beside the usual one that run smtp with TLS settings of
@@ -111,7 +114,7 @@ func (c Candidate) others() (out []mastercf.Service) {
 		seen = append(seen, kind(first))
 	}
 	for _, s := range c.Config.Master.Services() {
-		if s.Type != "unix" || ok && s.ID() == first.ID() || s.Program() != "smtp" || slices.Contains(seen, kind(s)) || len(out) == maxOthers {
+		if s.Type != "unix" || ok && s.ID() == first.ID() || s.Program() != "smtp" || slices.Contains(seen, kind(s)) {
 			continue
 		}
 		seen = append(seen, kind(s))

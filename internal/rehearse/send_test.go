@@ -337,6 +337,25 @@ func TestOtherServices(t *testing.T) {
 	}
 }
 
+// TestManyServices: none is left out, however many there are.
+func TestManyServices(t *testing.T) {
+	b := newBed(t)
+	master := sendingMaster
+	levels := []string{"none", "encrypt", "dane", "dane-only", "verify", "secure"}
+	for _, level := range levels {
+		master += level + " unix - - n - - smtp -o smtp_tls_security_level=" + level + "\n"
+	}
+	r, err := rehearse.Run(context.Background(), b.candidate(t, "smtp_tls_security_level = may\nsmtp_tls_CAfile = "+publicStore(t, b)+"\n", master), rehearse.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, level := range levels {
+		if !slices.ContainsFunc(r.Trials, func(x rehearse.Trial) bool { return x.Service == level+"/unix" && x.Level == level }) {
+			t.Errorf("%s/unix was not tried: %v", level, r.Notes)
+		}
+	}
+}
+
 // TestInterrupted: who is interrupted says so, and not what broke by that.
 func TestInterrupted(t *testing.T) {
 	b := newBed(t)
