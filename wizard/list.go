@@ -18,6 +18,8 @@ import (
 type listState struct {
 	cursor  int
 	editing bool
+	// review says that the review leads here, and ← back to it.
+	review bool
 	// summary says what the answers would change.
 	summary string
 	changes bool
@@ -37,6 +39,7 @@ func (m *Model) showList() tea.Cmd {
 
 // openRerun opens on what is due, or else on the list.
 func (m *Model) openRerun() tea.Cmd {
+	m.list.review = false
 	cert, ok := interview.All.Lookup(certKey)
 	if !ok || len(m.session.Due()) == 0 || !cert.Relevant(m.session.Facts, m.server.answers) {
 		return m.showList()
@@ -71,6 +74,9 @@ func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
 	case "r", "d":
 		return m.startReview()
 	case "left", "esc", "backspace":
+		if m.list.review {
+			return m.startReview()
+		}
 		m.stage = carding
 	case "q":
 		return m.quit()

@@ -138,6 +138,7 @@ func (m *Model) rehearsalKey(k tea.KeyMsg) tea.Cmd {
 	case "e":
 		switch x := r.chosen(); {
 		case x == nil:
+			m.list.review = true
 			return m.showList()
 		case !foreign(*x):
 			return m.change(*x)
@@ -167,6 +168,7 @@ func (m *Model) rehearsalKey(k tea.KeyMsg) tea.Cmd {
 // change opens the question that a failure comes from, or all answers.
 func (m *Model) change(t rehearse.Trial) tea.Cmd {
 	m.rehearsal.cancel()
+	m.list.review = true
 	if t.Cause == nil {
 		return m.showList()
 	}

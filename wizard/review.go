@@ -110,6 +110,7 @@ func (m *Model) reviewKey(k tea.KeyMsg) tea.Cmd {
 	case "left", "esc", "backspace":
 		return m.leaveReview()
 	case "e", "o":
+		m.list.review = true
 		return m.showList()
 	}
 	switch {
@@ -136,6 +137,7 @@ func (m *Model) reviewKey(k tea.KeyMsg) tea.Cmd {
 
 // leaveReview goes back to the last question, or to the list.
 func (m *Model) leaveReview() tea.Cmd {
+	m.list.review = false
 	if m.question.item != nil && m.server.asked[m.question.Name()] && !m.list.editing {
 		m.ask(m.question.item)
 		return nil

@@ -24,6 +24,7 @@ func (m *Model) riskKey(k tea.KeyMsg) tea.Cmd {
 	case "n", "left", "esc", "backspace":
 		m.stage = reviewing
 	case "e":
+		m.list.review = true
 		return m.showList()
 	case "q":
 		return m.quit()

@@ -156,7 +156,7 @@ func TestTicks(t *testing.T) {
 func TestListForgetsEditing(t *testing.T) {
 	h := open(t, files(t))
 	h.begin()
-	h.press("a", "e", "enter", "esc", "left", "enter", "enter")
+	h.press("a", "e", "enter", "esc", "left", "left", "left", "enter", "enter")
 	if h.stage != asking || h.question.Name() != "profile" {
 		t.Errorf("after the first question comes stage %d\n%s", h.stage, h.see())
 	}
@@ -171,7 +171,7 @@ func TestListCursor(t *testing.T) {
 	for range 20 {
 		h.press("down")
 	}
-	h.press("left", "enter")
+	h.press("left", "left")
 	h.choose("sender")
 	h.press("enter", "a", "e")
 	if !strings.Contains(h.see(), signHere+" log-level") {
@@ -282,5 +282,25 @@ func TestFlagsAreNotAsked(t *testing.T) {
 		if flags[key] != nil {
 			t.Errorf("%s is asked", key)
 		}
+	}
+}
+
+// TestListBack: from the list of answers the way back is the one that led there.
+func TestListBack(t *testing.T) {
+	h := open(t, files(t))
+	h.begin()
+	h.press("a", "e", "left")
+	if h.stage != reviewing || h.review.plan == nil {
+		t.Errorf("from the list to stage %d: %s", h.stage, h.see())
+	}
+	h.press("e", "enter", "enter", "left")
+	if h.stage != reviewing {
+		t.Errorf("after another answer to stage %d: %s", h.stage, h.see())
+	}
+	for n := 0; h.stage != carding && n < 20; n++ {
+		h.press("left")
+	}
+	if h.stage != carding {
+		t.Errorf("no way back to the card: stage %d", h.stage)
 	}
 }
