@@ -23,6 +23,10 @@ type questionState struct {
 	section, title, why, text string
 	options                   []ask.Option
 	cursor                    int
+	// opened is the option that the page opened on; rest says that what it is
+	// answered with is followed by what is suggested of the others.
+	opened string
+	rest   bool
 	// checked are the options chosen, where a question takes more than one;
 	// ticked says that the person chose some of them, on this page.
 	checked map[int]bool
@@ -79,6 +83,9 @@ func (m *Model) ask(q item) {
 		s.input = m.newInput(placeholder)
 	}
 	s.find.all = s.options
+	if s.cursor < len(s.options) {
+		s.opened = s.options[s.cursor].Text
+	}
 	m.question = s
 	m.foresee()
 	if strings.HasSuffix(q.Name(), certKey) && m.order == nil { // of the server, and of the client
@@ -183,24 +190,43 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 			}
 			return nil
 		}
-		if q.Repeats() && !q.ticked && !q.checked[q.cursor] {
-			// Enter takes what the cursor is on, unless something was ticked here.
-			q.checked = map[int]bool{q.cursor: true}
-		}
-		return m.answer()
+		return m.answerHere()
 	case "left", "esc", "backspace":
 		m.back()
 	case "?":
 		m.help = newOverlay(q.title, m.helpText())
-	case "d", "a":
-		if m.order != nil {
-			return m.showList()
+	case "a":
+		switch here := q.options[q.cursor]; {
+		case here.Text == q.opened && !q.ticked:
+			return m.showAll()
+		case !answers(here):
+			q.err = errors.New("this is no answer yet: press enter, or choose another line")
+		default:
+			q.rest = true
+			return m.answerHere()
 		}
-		return m.startReview()
+	case "d":
+		return m.showAll()
 	case "q":
 		return m.quit()
 	}
 	return nil
+}
+
+// showAll is the review, or of an order the list.
+func (m *Model) showAll() tea.Cmd {
+	if m.order != nil {
+		return m.showList()
+	}
+	return m.startReview()
+}
+
+// answerHere takes what the cursor is on, unless something was ticked here.
+func (m *Model) answerHere() tea.Cmd {
+	if q := &m.question; q.Repeats() && !q.ticked && !q.checked[q.cursor] {
+		q.checked = map[int]bool{q.cursor: true}
+	}
+	return m.answer()
 }
 
 // openInput opens the line to type an answer into.
@@ -293,7 +319,7 @@ func (m *Model) take(texts []string) tea.Cmd {
 	q := &m.question
 	a := m.flow().answers.Clone()
 	if err := q.Set(a, texts, ask.Typed); err != nil {
-		q.err = err
+		q.err, q.rest = err, false
 		return nil
 	}
 	interview.Settle(a)
@@ -320,14 +346,17 @@ func (m *Model) inspected(i inspected) tea.Cmd {
 	m.question.waiting = false
 	m.session = m.session.With(i.facts)
 	if i.err != nil {
-		m.question.err = i.err
+		m.question.err, m.question.rest = i.err, false
 		return nil
 	}
 	m.flow().answers = i.a
 	if m.order == nil {
 		m.session.Answers = i.a
 	}
-	if m.list.editing {
+	switch {
+	case m.question.rest:
+		return m.showAll()
+	case m.list.editing:
 		return m.showList()
 	}
 	return m.proceed(m.question.Name())

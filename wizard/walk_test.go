@@ -285,6 +285,32 @@ func TestFlagsAreNotAsked(t *testing.T) {
 	}
 }
 
+// TestRestAsSuggested: what the cursor was moved to is an answer, before the rest is
+// as suggested.
+func TestRestAsSuggested(t *testing.T) {
+	h := open(t, files(t))
+	h.begin()
+	for n := 0; h.question.Name() != "profile" && n < 20; n++ {
+		h.press("enter")
+	}
+	h.choose("modern")
+	h.press("a")
+	if h.stage != reviewing || h.review.plan == nil || !slices.Contains(h.server.answers.Texts("profile"), "modern") {
+		t.Errorf("stage %d, %q: %s", h.stage, h.server.answers.Texts("profile"), h.see())
+	}
+
+	h = open(t, files(t))
+	h.begin()
+	for n := 0; h.question.Name() != "cert" && n < 20; n++ {
+		h.press("enter")
+	}
+	h.choose(newText)
+	h.press("a")
+	if h.stage != asking || h.question.err == nil {
+		t.Errorf("a new certificate is chosen, and nobody says that none is there: stage %d: %s", h.stage, h.see())
+	}
+}
+
 // TestListBack: from the list of answers the way back is the one that led there.
 func TestListBack(t *testing.T) {
 	h := open(t, files(t))
