@@ -97,7 +97,7 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 // it was begun.
 func finishAlone(cmd *cobra.Command) error {
 	var given []string
-	cmd.LocalNonPersistentFlags().Visit(func(f *pflag.Flag) {
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
 		if f.Changed && f.Name != "finish" && f.Name != "yes" {
 			given = append(given, "--"+f.Name)
 		}
