@@ -122,7 +122,7 @@ var troubles = []trouble{
 		code: 1, says: []string{"mx.key", "hint: "}, deaf: true, mend: "cp /keep/mx.key /etc/ssl/mail/"},
 	{group: "certificate vanished", name: "after it was read", on: map[string]string{"status": "rm -f /etc/ssl/mail/mx.key"}, changed: true, mend: "cp /keep/mx.key /etc/ssl/mail/"},
 	{group: "certificate vanished", name: "the new one, before the reload", on: map[string]string{"reload": "rm /run/on-reload /etc/postseal/certs/*/rsa.pem"}, code: 5, says: []string{"rolled back"}, slow: true},
-	{group: "certificate vanished", name: "the old one, before undo", run: "$APPLY && rm /etc/ssl/mail/mx.key && $UNDO", code: 5, says: []string{"rolled back"}, changed: true, mend: "cp /keep/mx.key /etc/ssl/mail/", slow: true},
+	{group: "certificate vanished", name: "the old one, before undo", run: "$APPLY && rm /etc/ssl/mail/mx.key && $UNDO", code: 5, says: []string{"not undone"}, changed: true, mend: "cp /keep/mx.key /etc/ssl/mail/", slow: true},
 
 	{group: "edited while it waits", name: "another line", run: "$APPLY --confirm-within 5s && postconf -e smtpd_banner=hello && " + goesBack + " && [ $(postconf -h smtpd_banner) = hello ] && sed -i /^smtpd_banner/d /etc/postfix/main.cf"},
 	{group: "edited while it waits", name: "the block", run: "$APPLY --confirm-within 5s && postconf -e smtpd_tls_loglevel=3 && " + goesBack + " && grep -x 'smtpd_tls_loglevel *= *3' /etc/postfix/main.cf.edited-* && rm /etc/postfix/main.cf.edited-*"},
