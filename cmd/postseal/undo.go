@@ -19,8 +19,9 @@ func (a *app) undoCmd() *cobra.Command {
 		Short: "Take the last run back: every file gets the bytes that it had before",
 		Long: `undo takes the newest run back that is in force, reloads Postfix and proves that every listener answers as
 it did before that run. Repeated, it goes further back. A run that was interrupted is taken back first. A file
-that was changed since is left alone, and undo refuses; but while a run waits to be confirmed, its change is taken out
-of the file as it is, and an edit of the same lines is kept in a file beside it.
+that was changed since is left alone, and undo refuses; but from the answers file only what the run wrote there is
+taken. While a run waits to be confirmed, its change is taken out of every file as it is, and an edit of the same lines
+is kept in a file beside it.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {

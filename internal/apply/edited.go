@@ -22,9 +22,12 @@ func (e Entry) without(old, written, now []byte) (content []byte, aside bool) {
 	switch {
 	case len(now) == 0 || bytes.Equal(now, old):
 		return old, false
-	case e.New: // nothing refers to it any more
-		return now, false
 	case e.Kind == plan.Answers: // for postseal alone, which reads what is there
+		if text, clean := diff.Merge(string(written), string(old), string(now)); clean && written != nil {
+			return []byte(text), false
+		}
+		return now, false
+	case e.New: // nothing refers to it any more
 		return now, false
 	case !editable(e.Kind) || written == nil:
 		return old, true

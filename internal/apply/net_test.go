@@ -16,6 +16,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/host"
+	"postseal/internal/lab"
 	"postseal/internal/plan"
 	"postseal/internal/probe"
 )
@@ -324,6 +325,58 @@ func TestEdited(t *testing.T) {
 			}
 			if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u != nil {
 				t.Errorf("%v, and %+v still waits", err, u)
+			}
+		})
+	}
+}
+
+// TestSuppressed: what somebody writes into the answers file bars no undo, and
+// stays; what the run wrote there goes.
+func TestSuppressed(t *testing.T) {
+	const line = "suppress = [\"RCV-011 accepted by us\"]\n"
+	for name, x := range map[string]struct {
+		before, want string
+		edit         func(string) string
+	}{
+		"a file that the run made":   {want: line, edit: func(s string) string { return s + line }},
+		"one that was there":         {before: "log-level = \"1\"\n", want: "log-level = \"1\"\n" + line, edit: func(s string) string { return s + line }},
+		"in the lines of the run":    {want: "edited", edit: func(s string) string { return strings.Replace(s, "= ", "=  ", 3) }},
+		"an edit that was taken out": {edit: func(s string) string { return s }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t)
+			before, path := b.read(t, "main.cf"), ""
+			if x.before != "" {
+				lab.Write(t, b.dir, "etc/"+plan.Instance(b.Config())+".toml", x.before, 0o644)
+			}
+			s, p := b.plan(t)
+			r, err := apply.Run(context.Background(), host.Local{}, p, options(s, p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range r.Entries {
+				if e.Kind == plan.Answers {
+					path = e.Path
+				}
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			edited := x.edit(string(data))
+			if x.want == "edited" {
+				x.want = edited
+			}
+			if err := os.WriteFile(path, []byte(edited), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), options(s, p)); err != nil {
+				t.Fatal(err)
+			}
+			left, err := os.ReadFile(path)
+			if b.read(t, "main.cf") != before || string(left) != x.want || err != nil && x.want != "" {
+				t.Errorf("%v, the answers are\n%s\nand should be\n%s", err, left, x.want)
 			}
 		})
 	}

@@ -140,6 +140,12 @@ func (s store) new(id string, n int) string {
 	return filepath.Join(s.backups(id), fmt.Sprintf("new-%d", n))
 }
 
+// wrote is what a run wrote into the answers file, which people edit at any
+// time: an undo takes only that out.
+func (s store) wrote(id string, n int) string {
+	return filepath.Join(s.backups(id), fmt.Sprintf("wrote-%d", n))
+}
+
 // unfinished stands beside the backups of a run until all are made and the
 // journal is written: before that nothing else was touched.
 func (s store) unfinished(id string) string { return filepath.Join(s.backups(id), "unfinished") }

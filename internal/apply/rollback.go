@@ -96,7 +96,7 @@ func (t *transaction) restoreEdited(i int, net *Unconfirmed) error {
 		return err
 	}
 	written := t.new[i]
-	if net != nil && net.Run == t.ID {
+	if net != nil && net.Run == t.ID && editable(e.Kind) {
 		written = net.Written[e.Path]
 	}
 	content, aside := e.without(t.old[i], written, now)

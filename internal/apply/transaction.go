@@ -258,6 +258,11 @@ func (t *transaction) backUp() error {
 				return err
 			}
 		}
+		if e.Kind == plan.Answers && !e.Gone {
+			if err := t.m.Replace(t.store.wrote(t.ID, i), t.new[i], 0o600); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -148,7 +148,8 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 }
 
 // reverse turns the entries of a run around. What was changed since bars the
-// way, but not under a net: that must hold, whoever edits what meanwhile.
+// way, but not under a net: that must hold, whoever edits what meanwhile. In the
+// answers file it never does: suppressions are written there by hand.
 func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 	done := t.step("compare with the run")
 	t.merged = map[int][]byte{}
@@ -157,7 +158,7 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 		if err != nil {
 			return done(err)
 		}
-		if now != e.After && net == nil {
+		if now != e.After && net == nil && e.Kind != plan.Answers {
 			return done(hint.New(fmt.Sprintf("%s was changed after run %s: undo would lose that change", e.Path, last.ID),
 				"take the change back by hand first; the old file is "+t.store.old(last.ID, i)))
 		}
@@ -179,7 +180,13 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 		if now == "" && e.New {
 			continue // it is gone already
 		}
-		without, aside := e.without(old, net.Written[e.Path], content)
+		var written []byte
+		if e.Kind == plan.Answers {
+			written, _ = t.m.ReadFile(t.store.wrote(last.ID, i)) // an older run has none
+		} else {
+			written = net.Written[e.Path]
+		}
+		without, aside := e.without(old, written, content)
 		t.noteEdit(e, last.ID, aside)
 		if aside {
 			beside := e.aside(last.ID)
