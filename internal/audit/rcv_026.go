@@ -9,5 +9,5 @@ var rcv026 = Rule{
 	Level:  Must,
 	Source: "RFC 3207 section 6; CVE-2011-0411",
 	Cure:   "update Postfix, or what stands before it",
-	Check: asked(func(e *probe.Enumeration) *bool { return e.Injected }, "obeyed what came with STARTTLS"),
+	Check:  asked(func(e *probe.Enumeration) *bool { return e.Injected }, "obeyed what came with STARTTLS"),
 }

@@ -9,5 +9,5 @@ var rcv046 = Rule{
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: off; postconf(5), tls_ssl_options",
 	Cure:   "tls_ssl_options = NO_RENEGOTIATION, or an update to Postfix 3.8, which never takes it",
-	Check: asked(func(e *probe.Enumeration) *bool { return e.Anew }, "takes a second hello"),
+	Check:  asked(func(e *probe.Enumeration) *bool { return e.Anew }, "takes a second hello"),
 }

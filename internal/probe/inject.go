@@ -16,7 +16,7 @@ import (
 func (e *enumerator) injected(ctx context.Context) (obeyed *bool) {
 	e.attempt(ctx, func() error {
 		obeyed = nil
-		says := func(yes bool) error { obeyed = &yes; return nil }
+		no := false
 		c, err := open(ctx, e.target, e.options)
 		if err != nil {
 			return err
@@ -27,7 +27,8 @@ func (e *enumerator) injected(ctx context.Context) (obeyed *bool) {
 		}
 		if _, err := c.command("STARTTLS\r\nNOOP", 220); err != nil {
 			if code := new(textproto.Error); errors.As(err, &code) && code.Code >= 500 || errors.Is(err, errHungUp) {
-				return says(false)
+				obeyed = &no
+				return nil
 			}
 			return &Error{e.target.Addr, STARTTLS, err}
 		}
@@ -39,15 +40,18 @@ func (e *enumerator) injected(ctx context.Context) (obeyed *bool) {
 		reply, err := c.command("EHLO "+heloName, 250)
 		if err != nil {
 			if errors.Is(err, errHungUp) {
-				return says(false)
+				obeyed = &no
+				return nil
 			}
 			return &Error{e.target.Addr, Inside, err}
 		}
-		if strings.Contains(reply, "\n") {
-			return says(false)
+		yes := false
+		if !strings.Contains(reply, "\n") { // that was the answer to NOOP
+			reply, err = c.reply(250)
+			yes = err == nil && strings.Contains(reply, "\n")
 		}
-		reply, err = c.reply(250) // that was the answer to NOOP
-		return says(err == nil && strings.Contains(reply, "\n"))
+		obeyed = &yes
+		return nil
 	})
 	return obeyed
 }
