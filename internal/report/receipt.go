@@ -100,11 +100,12 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 	case r.Phase == apply.RolledBack:
 		p.printf("%s Rolled back: every file is as it was before run %s.\n", p.bad(), r.ID)
 	case r.Phase == apply.Reverting:
-		if r.Restored && r.Kind == "undo" {
+		switch {
+		case r.Restored && r.Kind == "undo":
 			p.printf("%s Run %s could not be undone: every file is as it wrote it, but Postfix may still run with what was before it.\n", p.bad(), r.Undoes)
-		} else if r.Restored {
+		case r.Restored:
 			p.printf("%s Every file is as it was before run %s, but Postfix may still run with what that run wrote.\n", p.bad(), r.ID)
-		} else {
+		default:
 			p.printf("%s Not rolled back: after run %s a file may be old or new; the backups stay.\n", p.bad(), r.ID)
 		}
 		if undo != "" {
