@@ -2,6 +2,7 @@ package rehearse
 
 import (
 	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -71,34 +72,33 @@ func sweep() {
 const folderPrefix = "postseal-rehearse-"
 
 // place makes a folder for a private instance, and how to remove it. /run is
-// root's own and in memory; what TMPDIR names may be closed to Postfix.
+// root's own and in memory; what TMPDIR names may be closed to Postfix. The guard
+// is there first: however early we are killed, nothing stays behind.
 func (o Options) place() (dir string, remove func(), err error) {
-	for _, parent := range parents {
-		if dir, err = os.MkdirTemp(parent, folderPrefix); err == nil {
-			break
-		}
-	}
-	if err != nil {
-		return "", nil, fmt.Errorf("making room for a private Postfix: %w", err)
-	}
 	sweep()
-	if len(o.Guard) == 0 {
-		return dir, func() { _ = os.RemoveAll(dir) }, nil
-	}
-	release, err := o.guard(dir)
-	if err != nil {
-		_ = os.RemoveAll(dir)
-		return "", nil, err
-	}
-	return dir, func() {
-		_ = os.RemoveAll(dir)
+	for _, parent := range parents {
+		dir = filepath.Join(parent, folderPrefix+rand.Text()[:16])
+		var release func()
+		if release, err = o.guard(dir); err != nil {
+			return "", nil, err
+		}
+		if err = os.Mkdir(dir, 0o700); err == nil {
+			return dir, func() {
+				_ = os.RemoveAll(dir)
+				release()
+			}, nil
+		}
 		release()
-	}, nil
+	}
+	return "", nil, fmt.Errorf("making room for a private Postfix: %w", err)
 }
 
 // guard starts the process that clears up after us if we are killed: it sees
 // that by the end of the pipe, whatever kills us.
 func (o Options) guard(dir string) (release func(), err error) {
+	if len(o.Guard) == 0 {
+		return func() {}, nil
+	}
 	cmd := exec.Command(o.Guard[0], append(o.Guard[1:len(o.Guard):len(o.Guard)], dir)...) //nolint:gosec // our own program
 	alive, err := cmd.StdinPipe()
 	if err == nil {

@@ -31,6 +31,27 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestGuardFirst: the guard is there before the folder that it guards, so who is
+// killed at once leaves nothing.
+func TestGuardFirst(t *testing.T) {
+	usual, dir := parents, t.TempDir()
+	t.Cleanup(func() { parents = usual })
+	parents = []string{dir + "/missing", dir}
+	told := dir + "/told"
+	place, remove, err := Options{Guard: []string{"sh", "-c", `echo "$0" >>` + told + `; cat`}}.place()
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove()
+	data, err := os.ReadFile(told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Fields(string(data)); len(lines) != 2 || !strings.HasPrefix(lines[0], dir+"/missing/"+folderPrefix) || lines[1] != place {
+		t.Errorf("%q guarded, %s made", lines, place)
+	}
+}
+
 // TestGuardRefuses: the guard removes nothing but folders of ours.
 func TestGuardRefuses(t *testing.T) {
 	dir := t.TempDir()
