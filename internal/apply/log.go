@@ -48,7 +48,8 @@ func (t *transaction) readLog(ctx context.Context, mark int64) error {
 		t.event(Event{Step: "read Postfix's log", State: Noted, Text: err.Error()})
 		return nil //nolint:nilerr // the handshakes have proved it; the log is a second witness
 	}
-	for _, text := range lines {
+	for _, l := range lines {
+		text := l.text
 		switch {
 		case isBroken(text) && t.oldTroubles[text]:
 			t.Warnings = append(t.Warnings, fmt.Sprintf("as before the change: %.300s", text))
@@ -86,16 +87,19 @@ func (t *transaction) noteTroubles(ctx context.Context, mark int64) {
 		return
 	}
 	lines, _ := t.logSince(ctx, mark) // a log that cannot be read excuses nothing
-	for _, text := range lines {
-		if isBroken(text) {
-			t.oldTroubles[text] = true
+	for _, l := range lines {
+		if isBroken(l.text) {
+			t.oldTroubles[l.text] = true
 		}
 	}
 }
 
-// logSince returns what Postfix logged from an offset on, without time and
-// process. A log that has become shorter was rotated and is read from its start.
-func (t *transaction) logSince(ctx context.Context, mark int64) ([]string, error) {
+// logLine is a line of Postfix's log: the program that wrote it, and what it says.
+type logLine struct{ program, text string }
+
+// logSince returns what Postfix logged from an offset on. A log that has become
+// shorter was rotated and is read from its start.
+func (t *transaction) logSince(ctx context.Context, mark int64) ([]logLine, error) {
 	data, err := t.logText(ctx, mark)
 	if err != nil {
 		return nil, err
@@ -103,11 +107,12 @@ func (t *transaction) logSince(ctx context.Context, mark int64) ([]string, error
 	return ofPostfix(data), nil
 }
 
-// ofPostfix are the lines of a log that Postfix wrote, without time and process.
-func ofPostfix(log string) (out []string) {
+// ofPostfix are the lines of a log that Postfix wrote.
+func ofPostfix(log string) (out []logLine) {
 	for _, l := range strings.Split(log, "\n") {
-		if _, text, ok := strings.Cut(l, "]: "); ok && (strings.Contains(l, "postfix") || strings.Contains(l, "/smtpd[")) {
-			out = append(out, text)
+		if head, text, ok := strings.Cut(l, "]: "); ok && (strings.Contains(l, "postfix") || strings.Contains(l, "/smtpd[")) {
+			head, _, _ = strings.Cut(head, "[")
+			out = append(out, logLine{head[strings.LastIndexAny(head, " /")+1:], text})
 		}
 	}
 	return out

@@ -24,7 +24,7 @@ type Tally struct {
 	// Deferred are deliveries that this side put off for security (status 4.7.x,
 	// RFC 3463); what a server says of its own accord, such as a greylist, is none.
 	Deferred int
-	// Died are daemons that ended, or that the master holds back.
+	// Died counts daemons that ended, and how often the master held one back.
 	Died int
 	// Warnings are warnings about TLS on this side, each once.
 	Warnings []string
@@ -37,6 +37,11 @@ type Tally struct {
 		peers      map[string]int
 	}
 	others map[string]int // failures of servers, by address
+	// fine are peers of which a handshake went well, died counts by daemon, held how
+	// often the master held one back.
+	fine map[string]bool
+	died map[string]int
+	held int
 }
 
 // bracketed is an address as Postfix writes it after a name.
@@ -53,20 +58,39 @@ var (
 	throttled  = regexp.MustCompile(`^warning: \S+: bad command startup -- throttling$`)
 )
 
+// commands are the programs that people and other programs call: how one of them
+// ends says nothing of the server (their pages are in section 1).
+var commands = []string{
+	"mailq", "newaliases", "postalias", "postcat", "postconf", "postdrop", "postfix", "postfix-script", "postkick", "postlock", "postlog", "postmap",
+	"postmulti", "postqueue", "postsuper", "posttls-finger", "sendmail",
+}
+
+// maxPeers bounds what is kept of who comes.
+const maxPeers = 10_000
+
 // read counts lines, as logSince returns them.
-func (t *Tally) read(lines []string) {
+func (t *Tally) read(lines []logLine) {
+	well := func(line string) {
+		if m := bracketed.FindStringSubmatch(line); m != nil && len(t.fine) < maxPeers {
+			if t.fine == nil {
+				t.fine = map[string]bool{}
+			}
+			t.fine[m[1]] = true
+		}
+	}
 	failed := func(n *int, at *map[string]int, line string) {
 		*n++
-		if m := bracketed.FindStringSubmatch(line); m != nil && len(*at) < 10_000 {
+		if m := bracketed.FindStringSubmatch(line); m != nil && len(*at) < maxPeers {
 			if *at == nil {
 				*at = map[string]int{}
 			}
 			(*at)[m[1]]++
 		}
 	}
-	for _, l := range lines {
-		switch {
+	for _, line := range lines {
+		switch l := line.text; {
 		case established.MatchString(l):
+			well(l)
 			if strings.Contains(established.FindString(l), " from ") {
 				t.seen.ok++
 			} else {
@@ -76,7 +100,9 @@ func (t *Tally) read(lines []string) {
 			failed(&t.seen.failed, &t.seen.peers, l)
 		case strings.HasPrefix(l, "disconnect from "):
 			ok, bad := leaves(l)
-			t.counted.ok += ok
+			if t.counted.ok += ok; ok > 0 {
+				well(l)
+			}
 			for range bad {
 				failed(&t.counted.failed, &t.counted.peers, l)
 			}
@@ -88,8 +114,16 @@ func (t *Tally) read(lines []string) {
 			if ours(deferred.FindStringSubmatch(l)[1]) {
 				failed(&t.Deferred, &t.others, l)
 			}
-		case strings.HasPrefix(l, "fatal: "), strings.HasPrefix(l, "panic: "), throttled.MatchString(l):
-			t.Died++
+		case throttled.MatchString(l):
+			t.Died, t.held = t.Died+1, t.held+1
+		case strings.HasPrefix(l, "fatal: "), strings.HasPrefix(l, "panic: "):
+			if slices.Contains(commands, line.program) {
+				continue
+			}
+			if t.died == nil {
+				t.died = map[string]int{}
+			}
+			t.Died, t.died[line.program] = t.Died+1, t.died[line.program]+1
 		case strings.HasPrefix(l, "warning: ") && (strings.Contains(l, "TLS") || isBroken(l)) && !strings.Contains(l, "TLS library problem") && !peer.MatchString(l):
 			if text := fmt.Sprintf("%.300s", l); !slices.Contains(t.Warnings, text) && len(t.Warnings) < 100 {
 				t.Warnings = append(t.Warnings, text)
@@ -142,15 +176,23 @@ func (t Tally) Worst(n int) []string {
 }
 
 // Worse says why a tally is clearly worse than what was before, or nothing. A
-// few failures are the daily noise of scanners: it takes several peers, and a
-// share that was not there before. Where nothing is known of what went well
+// few failures are the daily noise of scanners: it takes several peers, or one that
+// went well before, and a share that was not there before. Where nothing is known of what went well
 // before, half of all is too much.
 func (t Tally) Worse(before Tally) string {
-	const many, more, half = 5, 0.2, 0.5
+	const many, several, more, half = 5, 3, 0.2, 0.5
+	lost := len(t.Peers) >= several
+	for peer, n := range t.Peers {
+		lost = lost || n >= many && before.fine[peer]
+	}
+	dead := t.held > 0
+	for daemon, n := range t.died {
+		dead = dead || n > before.died[daemon]
+	}
 	grown := func(failed, ok, failedBefore, okBefore int) bool {
 		share := float64(failed) / float64(max(1, failed+ok))
 		switch {
-		case failed < many || len(t.Peers) < 3:
+		case failed < many || !lost:
 			return false
 		case okBefore == 0:
 			return share >= half
@@ -158,7 +200,7 @@ func (t Tally) Worse(before Tally) string {
 		return share > float64(failedBefore)/float64(failedBefore+okBefore)+more
 	}
 	switch {
-	case t.Died > before.Died: // a program that users call dies now and then too
+	case dead:
 		return "a daemon of Postfix died"
 	case slices.ContainsFunc(t.Warnings, func(w string) bool { return isBroken(w) && !slices.Contains(before.Warnings, w) }):
 		return "Postfix says that TLS does not work"
@@ -267,7 +309,7 @@ func (f *Follow) Poll(ctx context.Context) error {
 // next goes on from there.
 const maxReads = 16
 
-func (f *Follow) count(lines []string) {
+func (f *Follow) count(lines []logLine) {
 	f.Now.read(lines)
 	f.Now.Warnings = slices.DeleteFunc(f.Now.Warnings, func(w string) bool { return slices.Contains(f.Before.Warnings, w) })
 }

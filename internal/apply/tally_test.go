@@ -16,7 +16,7 @@ import (
 // count as ours.
 func TestTally(t *testing.T) {
 	var tally Tally
-	tally.read([]string{
+	tally.read(logged("smtpd",
 		"Anonymous TLS connection established from a.example[192.0.2.1]: TLSv1.3 with cipher X",
 		"Trusted TLS connection established to b.example[192.0.2.2]:25: TLSv1.3 with cipher X",
 		"SSL_accept error from c.example[192.0.2.3]: -1",
@@ -36,12 +36,65 @@ func TestTally(t *testing.T) {
 		"ABC: to=<x@e.example>, relay=e.example[192.0.2.7]:25, delay=1, dsn=4.7.1, status=deferred (host e.example[192.0.2.7] said: 450 4.7.1 Greylisted (in reply to RCPT TO command))",
 		"ABC: to=<x@e.example>, relay=e.example[192.0.2.7]:25, delay=1, dsn=4.7.1, status=deferred (host e.example[192.0.2.7] said: 450 4.7.1 (in reply to STARTTLS command) (in reply to RCPT TO command))",
 		"disconnect from a.example[192.0.2.1] ehlo=2 starttls=1 quit=1 commands=4",
-	})
+	))
 	if tally.InOK != 1 || tally.OutOK != 1 || tally.InFailed != 2 || tally.OutFailed != 1 || tally.Deferred != 1 || tally.Died != 2 || len(tally.Warnings) != 1 {
 		t.Errorf("%+v", tally)
 	}
 	if got := tally.Worst(2); !slices.Equal(got, []string{"192.0.2.3", "192.0.2.4"}) {
 		t.Errorf("%v", got)
+	}
+}
+
+// logged are lines of one program.
+func logged(program string, texts ...string) (out []logLine) {
+	for _, t := range texts {
+		out = append(out, logLine{program, t})
+	}
+	return out
+}
+
+// TestDied: a command that dies hides no daemon, one daemon no other, and what the
+// master holds back now counts whatever was before.
+func TestDied(t *testing.T) {
+	log := func(program, text string) string {
+		return strings.Repeat("Nov 23 10:00:00 mx postfix/"+program+"[1]: "+text+"\n", 8)
+	}
+	usage, level, held := log("sendmail", "fatal: usage: sendmail [options]"), log("smtp", "fatal: Invalid TLS level"),
+		log("master", "warning: /usr/lib/postfix/sbin/smtp: bad command startup -- throttling")
+	for name, x := range map[string]struct {
+		before, now string
+		worse       bool
+	}{
+		"commands":                     {"", usage, false},
+		"a daemon, after commands":     {usage, level, true},
+		"a daemon, after another":      {log("local", "fatal: x"), log("submission/smtpd", "fatal: x"), true},
+		"a daemon, as before":          {level, level, false},
+		"held back, also before":       {held, held, true},
+		"nothing, after what was held": {held, "", false},
+	} {
+		var before, now Tally
+		before.read(ofPostfix(x.before))
+		now.read(ofPostfix(x.now))
+		if why := now.Worse(before); (why != "") != x.worse || name == "commands" && now.Died > 0 {
+			t.Errorf("%s: %q, %d died", name, why, now.Died)
+		}
+	}
+}
+
+// TestLost: one client that went well before and does not any more is no noise.
+func TestLost(t *testing.T) {
+	good := "disconnect from a.example[192.0.2.1] ehlo=2 starttls=1 mail=1 quit=1 commands=5"
+	bad := "disconnect from a.example[192.0.2.1] ehlo=1 starttls=0/1 commands=1/2"
+	for _, x := range []struct {
+		before string
+		worse  bool
+	}{{good, true}, {strings.ReplaceAll(good, "192.0.2.1", "192.0.2.2"), false}} {
+		var before, now Tally
+		before.read(logged("smtpd", slices.Repeat([]string{x.before}, 200)...))
+		now.read(logged("smtpd", slices.Repeat([]string{bad}, 200)...))
+		if why := now.Worse(before); (why != "") != x.worse {
+			t.Errorf("before %s: %q", x.before, why)
+		}
 	}
 }
 
@@ -64,8 +117,8 @@ func TestWorse(t *testing.T) {
 		"the same of servers":                          {Tally{OutOK: 1, OutFailed: 50, Peers: peers}, Tally{OutFailed: 40}, true},
 		"servers, by what was sent":                    {Tally{OutOK: 8, OutFailed: 6, Peers: peers}, Tally{Sent: 90}, true},
 		"nothing is logged any more":                   {Tally{Sent: 90, OutFailed: 6, Peers: peers}, Tally{OutOK: 90}, false},
-		"a daemon died":                                {Tally{InOK: 90, Died: 1}, Tally{}, true},
-		"one died, as before":                          {Tally{InOK: 90, Died: 1}, Tally{Died: 2}, false},
+		"a daemon died":                                {Tally{InOK: 90, died: map[string]int{"smtpd": 1}}, Tally{}, true},
+		"one died, as before":                          {Tally{InOK: 90, died: map[string]int{"smtpd": 1}}, Tally{died: map[string]int{"smtpd": 2}}, false},
 		"TLS is off":                                   {Tally{Warnings: []string{"warning: x: disabling TLS support"}}, Tally{}, true},
 		"TLS is off as before":                         {Tally{Warnings: []string{"warning: x: disabling TLS support"}}, Tally{Warnings: []string{"warning: x: disabling TLS support"}}, false},
 	} {
