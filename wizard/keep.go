@@ -234,7 +234,7 @@ func (m *Model) keepPage() page {
 	}
 	if k.worse != "" {
 		lines = append(lines, "")
-		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap(strings.ToUpper(k.worse[:1])+k.worse[1:]+", more than before. n puts everything back.", m.width-8))...)
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Worse than before: "+k.worse+". n puts everything back.", m.width-8))...)
 	}
 	return page{lines: lines, keys: keepKeys}
 }

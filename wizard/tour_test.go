@@ -311,6 +311,9 @@ func tourKeeping(h *hand, show func(*hand, string)) {
 	tally := apply.Tally{InOK: 1 << 40, InFailed: 9, OutFailed: 9, Deferred: 9, Died: 1, Warnings: []string{hostile}, Peers: map[string]int{hostile: 9}}
 	h.send(counted{gen: h.gen, follow: &apply.Follow{}, readable: true, tally: tally, worse: "a daemon of Postfix died", waits: true, now: h.keep.now.Add(time.Minute)})
 	show(h, "keep it, worse")
+	if page := strings.Join(h.keepPage().lines, " "); !strings.Contains(page, "Worse than before: a daemon of Postfix died. n puts") {
+		h.t.Errorf("what is worse is not on the page, or not as a sentence: %s", page)
+	}
 	late := apply.Unconfirmed{Run: "1", By: h.keep.now, Failure: hostile, Trouble: hostile}
 	h.send(counted{gen: h.gen, follow: &apply.Follow{}, readable: true, tally: apply.Tally{Peers: map[string]int{"192.0.2.77": 3}}, net: late, waits: true, now: h.keep.now.Add(time.Hour)})
 	show(h, "keep it, and it did not go back")
