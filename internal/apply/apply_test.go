@@ -488,16 +488,20 @@ func TestCancel(t *testing.T) {
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	s, p := b.plan(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
 	o := options(s, p)
 	o.Events = func(e apply.Event) {
 		if e.Step == "reload" && e.State == apply.Done {
-			cancel()
+			cancel(errors.New("hangup signal received"))
 		}
 	}
-	if _, err := apply.Run(ctx, host.Local{}, p, o); !errors.Is(err, apply.ErrRolledBack) {
+	r, err := apply.Run(ctx, host.Local{}, p, o)
+	if !errors.Is(err, apply.ErrRolledBack) || !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
+	}
+	if r.Failure != "interrupted: hangup signal received" {
+		t.Errorf("the receipt says %q", r.Failure)
 	}
 	if d := cmp.Diff(before, b.read(t, "main.cf")); d != "" {
 		t.Errorf("not put back\n%s", d)

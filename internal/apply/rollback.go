@@ -20,9 +20,25 @@ func (n notUndone) Error() string        { return "not undone: " + n.failure.Err
 func (n notUndone) Is(target error) bool { return target == ErrRolledBack }
 func (n notUndone) Unwrap() error        { return n.failure }
 
+// interruption is the failure of a run that was cancelled: it says by what, and
+// not in the midst of which program.
+type interruption struct{ cause error }
+
+func (i interruption) Error() string {
+	if errors.Is(i.cause, context.Canceled) {
+		return "interrupted"
+	}
+	return "interrupted: " + i.cause.Error()
+}
+
+func (i interruption) Unwrap() error { return context.Canceled }
+
 // rollBack puts the old bytes back, reloads, and proves that everything is as
 // it was.
 func (t *transaction) rollBack(ctx context.Context, failure error) error {
+	if ctx.Err() != nil && errors.Is(failure, context.Canceled) {
+		failure = interruption{context.Cause(ctx)}
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revertTime)
 	defer cancel()
 	t.Failure = failure.Error()
