@@ -179,9 +179,9 @@ func (m *Model) cardPage() page {
 		if sign != "" {
 			lead += t.sign(sign) + " "
 		}
-		room := m.width - 1 - ansi.StringWidth(lead) - ansi.StringWidth(right)
+		room := m.width - 2 - ansi.StringWidth(lead) - ansi.StringWidth(right)
 		text = ansi.Truncate(text, room, signFolded)
-		lines = append(lines, lead+style.Render(text)+strings.Repeat(" ", max(1, room-ansi.StringWidth(text)))+t.quiet.Render(right))
+		lines = append(lines, lead+style.Render(text)+strings.Repeat(" ", max(0, room-ansi.StringWidth(text))+1)+t.quiet.Render(right))
 	}
 	what := "Go on to the questions"
 	if len(c.entries()) == 0 && c.ready {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"postseal/internal/audit"
 )
 
@@ -28,6 +30,32 @@ func TestLost(t *testing.T) {
 			if strings.Contains(text, w) != has {
 				t.Errorf("%d lines: %q: %v\n%s", height, w, !has, text)
 			}
+		}
+	}
+}
+
+// TestCardColumns: part and severity stand under each other, also where a title does
+// not fit, and the first page wraps.
+func TestCardColumns(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {40, 15}} {
+		h := open(t, files(t))
+		h.width, h.height = size[0], size[1]
+		if seen := h.see(); strings.Contains(seen, signFolded) {
+			t.Errorf("%v: %s", size, seen)
+		}
+		h.stage, h.card.ready = carding, true
+		h.card.card = audit.Card{}
+		for _, title := range []string{"short", strings.Repeat("long ", 30)} {
+			h.card.card.Findings = append(h.card.card.Findings, audit.Finding{Rule: audit.Rule{ID: "X", Title: title, Part: audit.Receiving, Severity: audit.Medium}})
+		}
+		columns := map[int]bool{}
+		for _, l := range h.cardPage().lines {
+			if at := strings.Index(l, audit.Medium.String()); at >= 0 {
+				columns[ansi.StringWidth(l[:at])] = true
+			}
+		}
+		if len(columns) != 1 {
+			t.Errorf("%v: columns %v: %s", size, columns, strings.Join(h.cardPage().lines, "\n"))
 		}
 	}
 }

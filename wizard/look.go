@@ -121,10 +121,11 @@ func problems(f *detect.Facts) (out []string) {
 
 func (m *Model) lookPage() page {
 	t := m.theme
-	lines := []string{"   Looking at this server. Nothing is changed.", ""}
+	title := "Looking at this server. Nothing is changed."
 	if m.look.ready {
-		lines[0] = "   This is what is here. Nothing was changed."
+		title = "This is what is here. Nothing was changed."
 	}
+	lines := append(indent("   ", wrap(title, m.width-6)), "")
 	for _, r := range m.look.remarks {
 		lines = append(lines, m.remark(r)...)
 	}
