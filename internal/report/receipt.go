@@ -88,9 +88,12 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 			sign, text = p.note(), "Applied, run "+r.ID+". "+Excused(r)
 		}
 		if !r.ConfirmBy.IsZero() {
-			sign, text = p.note(), text+fmt.Sprintf(" It goes back by itself at %s, unless: %s", r.ConfirmBy.Local().Format(time.TimeOnly), confirm(undo))
+			sign, text = p.note(), text+fmt.Sprintf(" It goes back by itself at %s, unless:", r.ConfirmBy.Local().Format(time.TimeOnly))
 		}
-		p.printf("%s %s\n", sign, text)
+		p.indented(sign+" ", 2, text)
+		if !r.ConfirmBy.IsZero() {
+			p.printf("  %s\n", confirm(undo)) // a line of its own, to be pasted
+		}
 	case r.OnRequest() && r.Kind == "undo":
 		p.printf("%s The undo is taken back: run %s is in force.\n", p.good(), r.Undoes)
 	case r.OnRequest():
