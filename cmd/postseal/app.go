@@ -39,8 +39,9 @@ func Main(args []string, in *os.File, out, err io.Writer) int {
 func (a *app) root() *cobra.Command {
 	var flags answerFlags
 	root := &cobra.Command{
-		Use:   "postseal",
-		Short: "Harden the TLS of a Postfix mail server",
+		Use:     "postseal",
+		Version: cli.Version,
+		Short:   "Harden the TLS of a Postfix mail server",
 		Long: `postseal hardens the TLS of a Postfix mail server. It looks at the server as it is, asks what should hold,
 shows every line that it would write with the reason for it, writes in one step, proves the result by
 handshakes with every listener, and can undo it.

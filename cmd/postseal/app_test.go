@@ -116,3 +116,23 @@ func TestPolicyMatrix(t *testing.T) {
 		t.Errorf("%d %s", code, said.String())
 	}
 }
+
+// TestVersion: --version says it too, as of other programs.
+func TestVersion(t *testing.T) {
+	var out, said strings.Builder
+	if code := Main([]string{"--version"}, nil, &out, &said); code != cli.Done || out.String() != "postseal version "+cli.Version+"\n" {
+		t.Errorf("%d %q %s", code, out.String(), said.String())
+	}
+}
+
+// TestDemoStays: a demo that is kept says what it leaves, and how that ends.
+func TestDemoStays(t *testing.T) {
+	for files, want := range map[bool]string{
+		true:  "The demo stays in /tmp/d. To end it: rm -r /tmp/d",
+		false: "The demo stays in /tmp/d, its Postfix for 2 hours. To end it: postfix -c /tmp/d/conf stop; rm -r /tmp/d",
+	} {
+		if got := strings.TrimSpace((&demo{dir: "/tmp/d", filesOnly: files}).stays()); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}

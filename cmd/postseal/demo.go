@@ -74,7 +74,7 @@ func (a *app) runDemo(byFlags, keep bool) error {
 		return err
 	}
 	if keep {
-		fmt.Fprintf(a.Out, "The demo is in %s and stays there.\n", d.dir)
+		defer fmt.Fprintln(a.Out, d.stays())
 	} else {
 		defer d.remove()
 	}
@@ -169,6 +169,14 @@ func (d *demo) files(main, master string) error {
 	return errors.Join(
 		writeFile(filepath.Join(d.dir, "conf", "main.cf"), main, 0o644),
 		writeFile(filepath.Join(d.dir, "conf", "master.cf"), master, 0o644))
+}
+
+// stays says what a demo that is kept leaves, and how it ends.
+func (d *demo) stays() string {
+	if d.filesOnly {
+		return "\nThe demo stays in " + d.dir + ". To end it: rm -r " + d.dir
+	}
+	return fmt.Sprintf("\nThe demo stays in %s, its Postfix for %d hours. To end it: postfix -c %s stop; rm -r %s", d.dir, int(demoLife.Hours()), filepath.Join(d.dir, "conf"), d.dir)
 }
 
 func (d *demo) remove() {
