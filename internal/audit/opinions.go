@@ -103,7 +103,7 @@ func dutch(e *Evidence, l Live) []Opinion {
 		}
 	}
 	seen("suites", bad, late, "both sides choose the best they have in common: these are for senders with nothing better, which would deliver in clear text")
-	seen("finite-field groups", short, nil, "as before: senders choose elliptic curves")
+	seen("finite-field groups", short, nil, "both sides choose the best they have in common, which is an elliptic curve: such a group is for senders that have none")
 	var small, weak []string
 	for _, c := range e.certificatesOf(l.Listener) {
 		if text := shortKeys(e, c, 0, 2048); text != "" {
