@@ -72,13 +72,13 @@ func (p Printer) Rehearsal(r *rehearse.Report) {
 
 // Rehearsed is the last line of a rehearsal.
 func (p Printer) Rehearsed(r *rehearse.Report) {
-	took := r.Took.Round(100 * time.Millisecond)
+	took, who := r.Took.Round(100*time.Millisecond), whom(r)
 	if n := len(r.Failures()); n > 0 {
 		p.printf("%s %d of %d failed, in %s. Mail was not touched.\n", p.bad(), n, len(r.Trials), took.String())
 		return
 	}
 	if len(r.Missing) > 0 {
-		p.printf("%s %d clients and servers as they should be, in %s; %s was not rehearsed. Mail was not touched.\n", p.note(), len(r.Trials), took.String(), strings.Join(r.Missing, " and "))
+		p.printf("%s %d %s as they should be, in %s; %s was not rehearsed. Mail was not touched.\n", p.note(), len(r.Trials), who, took.String(), strings.Join(r.Missing, " and "))
 		return
 	}
 	noted := 0
@@ -88,10 +88,23 @@ func (p Printer) Rehearsed(r *rehearse.Report) {
 		}
 	}
 	if noted > 0 {
-		p.printf("%s %d clients and servers, none fails, %d to look at, in %s. Mail was not touched.\n", p.good(), len(r.Trials), noted, took.String())
+		p.printf("%s %d %s, none fails, %d to look at, in %s. Mail was not touched.\n", p.good(), len(r.Trials), who, noted, took.String())
 		return
 	}
-	p.printf("%s %d clients and servers, all as they should be, in %s. Mail was not touched.\n", p.good(), len(r.Trials), took.String())
+	p.printf("%s %d %s, all as they should be, in %s. Mail was not touched.\n", p.good(), len(r.Trials), who, took.String())
+}
+
+// whom says what was tried: clients that came here, servers that were sent to.
+func whom(r *rehearse.Report) string {
+	sent := func(t rehearse.Trial) bool { return t.Direction == "sending" }
+	came := func(t rehearse.Trial) bool { return !sent(t) }
+	switch {
+	case slices.ContainsFunc(r.Trials, came) && slices.ContainsFunc(r.Trials, sent):
+		return "clients and servers"
+	case slices.ContainsFunc(r.Trials, came):
+		return "clients"
+	}
+	return "servers"
 }
 
 // cell is what a matrix says of one message, in a word.

@@ -46,3 +46,15 @@ func TestMatrixFailed(t *testing.T) {
 		t.Error(s)
 	}
 }
+
+// TestWhom: nobody is counted who was not tried.
+func TestWhom(t *testing.T) {
+	came, sent := rehearse.Trial{Direction: "receiving", Service: "smtp/inet"}, rehearse.Trial{Direction: "sending", Level: "may"}
+	for want, trials := range map[string][]rehearse.Trial{"2 servers, all": {sent, sent}, "2 clients, all": {came, came}, "2 clients and servers, all": {came, sent}} {
+		var out strings.Builder
+		report.Printer{W: &out}.Rehearsed(&rehearse.Report{Trials: trials})
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q: %s", want, out.String())
+		}
+	}
+}
