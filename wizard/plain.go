@@ -343,7 +343,9 @@ func (p *plain) keep(out Result, title string) Result {
 				return Result{Receipt: back, Err: err}
 			}
 			p.print.Errors(err)
-			p.wrapped("Could not be put back: the new settings are in force.")
+			if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && u != nil && u.Run == r.ID {
+				p.wrapped("Could not be put back: run " + r.ID + " is in force, and " + report.Clean(u.Stands(p.o.Machine.Now())) + ".")
+			}
 		}
 	}
 }
