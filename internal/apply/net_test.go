@@ -454,6 +454,17 @@ func TestStateGone(t *testing.T) {
 	})
 }
 
+// TestInstanceGone: where the configuration is gone too, nobody waits for an hour
+// to put it back.
+func TestInstanceGone(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	dir := t.TempDir()
+	if r, err := apply.Revert(ctx, host.Local{}, dir+"/conf", "0001", time.Hour, apply.Options{StateDir: dir + "/state"}); r != nil || err != nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestCounted: handshakes are counted at loglevel 0 too, on a real Postfix.
 func TestCounted(t *testing.T) {
 	b := newBed(t, smtpd+" -o smtpd_tls_loglevel=0", "%s inet n - y - - smtpd -o smtpd_tls_loglevel=0 -o smtpd_tls_cert_file=/nonexistent/x.pem")

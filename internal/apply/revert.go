@@ -43,7 +43,8 @@ var pauses = []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 2 *
 // up; a run that was killed half way is taken back too. It returns nil and no
 // receipt if there is nothing to do. Nobody may be there to read what it returns:
 // a failure is recorded, logged where the mail is, and the attempt repeated. So
-// it is while the state folder is gone, which may come back.
+// it is while the state folder is gone, which may come back; if the instance is
+// gone with it, there is nothing left to take back.
 func Revert(ctx context.Context, m host.Machine, configDir, run string, after time.Duration, o Options) (*Receipt, error) {
 	begun, missed := time.Now(), false
 	log := func(priority, text string) { tellLog(ctx, m, configDir, run, priority, text) }
@@ -52,7 +53,7 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 		if err == nil && u == nil {
 			err = stateGone(m, o.StateDir)
 		}
-		if err == nil && (u == nil || u.Run != run) {
+		if err == nil && (u == nil || u.Run != run) || err != nil && gone(m, configDir) {
 			return nil, nil
 		}
 		if err != nil && !missed {
@@ -93,10 +94,15 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 // stateGone is an error if the folder is not there in which it would stand what
 // became of a run.
 func stateGone(m host.Reader, stateDir string) error {
-	if _, err := m.Stat(filepath.Join(stateDir, "lock")); errors.Is(err, fs.ErrNotExist) {
+	if gone(m, filepath.Join(stateDir, "lock")) {
 		return fmt.Errorf("%s is gone", stateDir)
 	}
 	return nil
+}
+
+func gone(m host.Reader, path string) bool {
+	_, err := m.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // fail records why a run could not be taken back.
