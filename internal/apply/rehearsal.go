@@ -61,7 +61,7 @@ func (t *transaction) rehearse(ctx context.Context, p *plan.Plan) error {
 		if slices.ContainsFunc(r.Trials, func(x rehearse.Trial) bool { return x.Verdict == rehearse.Noted }) {
 			text = "none fails"
 		}
-		t.event(Event{Step: step, State: Done, Text: fmt.Sprintf("%d clients and servers, %s", len(r.Trials), text)})
+		t.event(Event{Step: step, State: Done, Text: fmt.Sprintf("%d %s, %s", len(r.Trials), r.Whom(), text)})
 		return nil
 	}
 	var open, names, accepted []string

@@ -100,3 +100,16 @@ const (
 	InClear   Outcome = "in clear"
 	Held      Outcome = "held" // deferred
 )
+
+// Whom says what was tried: clients that came here, servers that were sent to.
+func (r *Report) Whom() string {
+	sent := func(t Trial) bool { return t.Direction == sending }
+	came := func(t Trial) bool { return !sent(t) }
+	switch {
+	case slices.ContainsFunc(r.Trials, came) && slices.ContainsFunc(r.Trials, sent):
+		return "clients and servers"
+	case slices.ContainsFunc(r.Trials, came):
+		return "clients"
+	}
+	return "servers"
+}

@@ -72,7 +72,7 @@ func (p Printer) Rehearsal(r *rehearse.Report) {
 
 // Rehearsed is the last line of a rehearsal.
 func (p Printer) Rehearsed(r *rehearse.Report) {
-	took, who := r.Took.Round(100*time.Millisecond), whom(r)
+	took, who := r.Took.Round(100*time.Millisecond), r.Whom()
 	if n := len(r.Failures()); n > 0 {
 		p.printf("%s %d of %d failed, in %s. Mail was not touched.\n", p.bad(), n, len(r.Trials), took.String())
 		return
@@ -92,19 +92,6 @@ func (p Printer) Rehearsed(r *rehearse.Report) {
 		return
 	}
 	p.printf("%s %d %s, all as they should be, in %s. Mail was not touched.\n", p.good(), len(r.Trials), who, took.String())
-}
-
-// whom says what was tried: clients that came here, servers that were sent to.
-func whom(r *rehearse.Report) string {
-	sent := func(t rehearse.Trial) bool { return t.Direction == "sending" }
-	came := func(t rehearse.Trial) bool { return !sent(t) }
-	switch {
-	case slices.ContainsFunc(r.Trials, came) && slices.ContainsFunc(r.Trials, sent):
-		return "clients and servers"
-	case slices.ContainsFunc(r.Trials, came):
-		return "clients"
-	}
-	return "servers"
 }
 
 // cell is what a matrix says of one message, in a word.
