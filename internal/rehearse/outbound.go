@@ -314,7 +314,7 @@ const collectTime = 45 * time.Second
 // back at a level that demands no TLS is watched until it is tried again: it may
 // go in clear text then.
 func (r *run) collect(ctx context.Context, w *watch, all []*delivery, o Options) ([]Trial, error) {
-	deadline, patience := time.Now().Add(collectTime), time.Now().Add(collectTime*2/3)
+	deadline, patience := time.Now().Add(collectTime), time.Now().Add(collectTime/3)
 	done := map[string]Trial{}
 	for {
 		for _, d := range all {

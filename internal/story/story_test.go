@@ -375,7 +375,7 @@ func cmdSee(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return
 	}
-	ts.Check(t.See(args[0], 30*time.Second))
+	ts.Check(t.See(args[0], time.Minute))
 }
 
 // type KEYS: Go escapes; "\x1b[B" is the down key.
