@@ -144,7 +144,7 @@ func (t *transaction) look(ctx context.Context, c plan.Check) Proof {
 	}
 	p.Version, p.Suite, p.Group = r.Version, r.Suite, r.Group
 	p.Names, p.Until = r.Certs[0].DNSNames, r.Certs[0].NotAfter
-	p.Serves[algorithm(r)] = r.Fingerprint()
+	p.Serves[r.Algorithm()] = r.Fingerprint()
 	for _, kind := range slices.Sorted(maps.Keys(c.Serves)) {
 		if _, seen := p.Serves[kind]; seen || c.Floor == "TLSv1.3" {
 			continue
@@ -158,16 +158,6 @@ func (t *transaction) look(ctx context.Context, c plan.Check) Proof {
 	}
 	p.OK = true
 	return p
-}
-
-func algorithm(r probe.Result) string {
-	switch r.Certs[0].PublicKeyAlgorithm.String() {
-	case "RSA":
-		return "RSA"
-	case "ECDSA":
-		return "ECDSA"
-	}
-	return "Ed25519"
 }
 
 // reload makes Postfix read its files. Before 3.8 it says nothing without a

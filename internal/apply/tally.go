@@ -177,8 +177,8 @@ func (t Tally) Worst(n int) []string {
 
 // Worse says why a tally is clearly worse than what was before, or nothing. A
 // few failures are the daily noise of scanners: it takes several peers, or one that
-// went well before, and a share that was not there before. Where nothing is known of what went well
-// before, half of all is too much.
+// went well before, and a share that was not there before. Where nothing is known
+// of what went well before, half of all is too much.
 func (t Tally) Worse(before Tally) string {
 	const many, several, more, half = 5, 3, 0.2, 0.5
 	lost := len(t.Peers) >= several

@@ -18,13 +18,8 @@ import (
 // What comes of that is asked again, or said to be missing; never is it taken for
 // an answer of a server that has other words for a refusal.
 func TestCut(t *testing.T) {
-	ca := lab.NewCA(t)
-	dir := lab.Dir(t)
-	chain := func(name string, l lab.Leaf) string {
-		i := ca.Issue(t, l)
-		return lab.Write(t, dir, name, i.Key+i.Cert, 0o600)
-	}
-	server := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_peername_lookup = no\nsmtpd_tls_chain_files = "+chain("ec.pem", lab.Leaf{})+","+chain("rsa.pem", lab.Leaf{RSA: true})+"\n", "%s inet n - n - - smtpd")
+	ec, rs := pair(t)
+	server := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_peername_lookup = no\nsmtpd_tls_chain_files = "+ec+","+rs+"\n", "%s inet n - n - - smtpd")
 	straight, err := probe.Enumerate(context.Background(), probe.Target{Addr: server.Addrs[0]}, probe.Options{Quick: true})
 	if err != nil || straight.Incomplete {
 		t.Fatalf("%+v, %v", straight, err)

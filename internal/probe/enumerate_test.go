@@ -95,13 +95,7 @@ func versionOf(e *probe.Enumeration, name string) bool {
 // OpenSSL finds that asks for one suite at a time.
 func TestEnumerate(t *testing.T) {
 	lab.Need(t, "openssl")
-	ca := lab.NewCA(t)
-	dir := lab.Dir(t)
-	chain := func(name string, l lab.Leaf) string {
-		i := ca.Issue(t, l)
-		return lab.Write(t, dir, name, i.Key+i.Cert+ca.IntermediatePEM, 0o600)
-	}
-	ec, rs := chain("ec.pem", lab.Leaf{}), chain("rsa.pem", lab.Leaf{RSA: true})
+	ec, rs := pair(t)
 	services := map[string]string{
 		"weak":          "smtpd_tls_chain_files=" + ec + "," + rs,
 		"strong":        "smtpd_tls_chain_files=" + ec + "," + rs + " -o smtpd_tls_protocols=>=TLSv1.2 -o smtpd_tls_exclude_ciphers=aNULL,kRSA,kDHE,SHA1,SHA256,SHA384,CAMELLIA,ARIA,AESCCM8",

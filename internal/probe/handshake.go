@@ -80,6 +80,18 @@ func (r Result) Fingerprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Algorithm is what the served leaf's key is for: "RSA", "ECDSA" or "Ed25519". There
+// must be a leaf.
+func (r Result) Algorithm() string {
+	switch r.Certs[0].PublicKeyAlgorithm {
+	case x509.RSA:
+		return "RSA"
+	case x509.ECDSA:
+		return "ECDSA"
+	}
+	return "Ed25519"
+}
+
 // Offers says whether EHLO listed the keyword.
 func (r Result) Offers(keyword string) bool {
 	for _, c := range r.Capabilities {

@@ -64,13 +64,8 @@ func TestPeers(t *testing.T) {
 		t.Skip("make bench-probe runs it")
 	}
 	lab.Need(t, "sslscan", "nmap", "testssl", "time")
-	ca := lab.NewCA(t)
-	dir := lab.Dir(t)
-	chain := func(name string, l lab.Leaf) string {
-		i := ca.Issue(t, l)
-		return lab.Write(t, dir, name, i.Key+i.Cert+ca.IntermediatePEM, 0o600)
-	}
-	files := chain("ec.pem", lab.Leaf{}) + "," + chain("rsa.pem", lab.Leaf{RSA: true})
+	ec, rs := pair(t)
+	files, dir := ec+","+rs, lab.Dir(t)
 	server := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_peername_lookup = no\n", "%s inet n - n - - smtpd -o smtpd_tls_chain_files="+files)
 	addr := server.Addrs[0]
 	port := addr[strings.LastIndexByte(addr, ':')+1:]

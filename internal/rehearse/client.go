@@ -93,7 +93,7 @@ func (l *listener) meet(ctx context.Context, o probe.Options) (got, want string)
 // compare sets what a client got against what is promised. Where a table has
 // certificates by name, a client that names one may get another certificate.
 func (l *listener) compare(r probe.Result, named string) (got, want string) {
-	kind := algorithm(r)
+	kind := r.Algorithm()
 	got = agreed(r) + ", " + kind + " certificate"
 	if leaf := r.Certs[0]; len(leaf.DNSNames) > 0 {
 		got += " of " + leaf.DNSNames[0]
@@ -160,10 +160,10 @@ func (l *listener) kind(ctx context.Context, kind string) (got, want string) {
 	if err != nil {
 		return "refused: there is no " + kind + " certificate", ""
 	}
-	if l.check.Serves[algorithm(r)] != "" { // Ed25519 has the suites of ECDSA (RFC 8422, section 5.10)
+	if l.check.Serves[r.Algorithm()] != "" { // Ed25519 has the suites of ECDSA (RFC 8422, section 5.10)
 		return l.compare(r, "")
 	}
-	return agreed(r) + ", " + algorithm(r) + " certificate", wantCertificate + ", which is not of " + kind
+	return agreed(r) + ", " + r.Algorithm() + " certificate", wantCertificate + ", which is not of " + kind
 }
 
 // old is a client that has TLS 1.0 and 1.1 only.
@@ -261,14 +261,4 @@ func failure(err error) string {
 		return fmt.Sprintf("%s: %v", noHandshake, e.Err)
 	}
 	return fmt.Sprintf("%s: %v", e.Stage, e.Err)
-}
-
-func algorithm(r probe.Result) string {
-	switch r.Certs[0].PublicKeyAlgorithm.String() {
-	case "RSA":
-		return "RSA"
-	case "ECDSA":
-		return "ECDSA"
-	}
-	return "Ed25519"
 }
