@@ -142,9 +142,6 @@ func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (*Receipt
 	if err := t.stage(ctx, p); err != nil {
 		return nil, err
 	}
-	if err := t.arm(ctx); err != nil {
-		return nil, err
-	}
 	r, err := t.execute(ctx)
 	if err != nil && !errors.Is(err, ErrNotRolledBack) {
 		t.disarm(context.WithoutCancel(ctx))

@@ -83,17 +83,11 @@ func Waiting(m host.Reader, stateDir string) (*Unconfirmed, error) {
 	return &u, nil
 }
 
-// waits is an error if a run waits to be confirmed. The caller has the lock, and
-// knows that no run is under way: one that was killed before it wrote anything
-// waits for nothing.
-func waits(m host.Machine, stateDir string) error {
+// waits is an error if a run waits to be confirmed.
+func waits(m host.Reader, stateDir string) error {
 	u, err := Waiting(m, stateDir)
 	if err != nil || u == nil {
 		return err
-	}
-	s := store{m, stateDir}
-	if _, err := m.Stat(s.receipt(u.Run)); errors.Is(err, fs.ErrNotExist) {
-		return m.Remove(s.net())
 	}
 	return u.Err(stateDir, m.Now())
 }
@@ -118,13 +112,13 @@ func Busy(m host.Reader, stateDir string) error {
 	return u.Err(stateDir, m.Now())
 }
 
-// arm spreads the net under a run, before anything is written.
+// arm spreads the net under a run that wants one, before anything is written.
 func (t *transaction) arm(ctx context.Context) error {
-	if t.o.Net == nil || t.FilesOnly {
+	if t.ConfirmBy.IsZero() {
 		return nil
 	}
 	done := t.step("arm the way back")
-	u := Unconfirmed{Run: t.ID, ConfigDir: t.ConfigDir, By: t.m.Now().Add(t.o.Net.Within).UTC(), Trouble: t.trouble(), Written: map[string][]byte{}}
+	u := Unconfirmed{Run: t.ID, ConfigDir: t.ConfigDir, By: t.ConfirmBy, Trouble: t.trouble(), Written: map[string][]byte{}}
 	for i, e := range t.Entries {
 		if editable(e.Kind) {
 			u.Written[e.Path] = t.new[i]
@@ -140,6 +134,7 @@ func (t *transaction) arm(ctx context.Context) error {
 	// Whoever fires finds the run in this file; so it stands there first, but
 	// for a timer, which has time.
 	if err := t.store.put(t.store.net(), u); err != nil {
+		_ = t.m.Remove(t.store.net()) // which may be in place although writing it failed
 		return done(t.stopTimer(ctx, u, err))
 	}
 	if u.Timer == "" {
@@ -147,7 +142,6 @@ func (t *transaction) arm(ctx context.Context) error {
 			return done(errors.Join(err, t.m.Remove(t.store.net())))
 		}
 	}
-	t.ConfirmBy = u.By
 	if u.Trouble != "" {
 		t.event(Event{Step: "arm the way back", State: Noted, Text: "it leads to where not all was well: " + u.Trouble})
 		return nil

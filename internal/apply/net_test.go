@@ -427,15 +427,32 @@ func TestRevertFails(t *testing.T) {
 	}
 }
 
-// TestStateGone: while the state is away nothing can be put back, which is
-// logged; the revert waits for it, also past the time.
+// TestStateGone: while the state is away, or another stands in its place, nothing
+// can be put back, which is logged; the revert waits for it, also past the time.
 func TestStateGone(t *testing.T) {
+	for name, another := range map[string]string{"gone": "", "another": `{"run":"0001-x","config_dir":"/nonexistent"}`} {
+		t.Run(name, func(t *testing.T) { stateGone(t, another) })
+	}
+}
+
+// stateGone takes the state away; another is the net of a run in what stands in
+// its place, or empty for nothing.
+func stateGone(t *testing.T, another string) {
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	b.applied(t, 3*time.Second)
 	after, away := b.read(t, "main.cf"), b.settings.StateDir+".away"
 	if err := os.Rename(b.settings.StateDir, away); err != nil {
 		t.Fatal(err)
+	}
+	if another != "" {
+		err := os.Mkdir(b.settings.StateDir, 0o700)
+		for _, name := range []string{"lock", "unconfirmed.json"} {
+			err = errors.Join(err, os.WriteFile(filepath.Join(b.settings.StateDir, name), []byte(another), 0o600))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	eventually(t, "the mail log has it, then and when the time is up", func() bool {
 		log, err := os.ReadFile(b.LogPath())
@@ -444,7 +461,7 @@ func TestStateGone(t *testing.T) {
 	if b.read(t, "main.cf") != after {
 		t.Fatal("it went back all the same")
 	}
-	if err := os.Rename(away, b.settings.StateDir); err != nil {
+	if err := errors.Join(os.RemoveAll(b.settings.StateDir), os.Rename(away, b.settings.StateDir)); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "it went back", func() bool { return b.read(t, "main.cf") == before })

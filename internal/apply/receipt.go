@@ -146,8 +146,8 @@ func (s store) wrote(id string, n int) string {
 	return filepath.Join(s.backups(id), fmt.Sprintf("wrote-%d", n))
 }
 
-// unfinished stands beside the backups of a run until all are made and the
-// journal is written: before that nothing else was touched.
+// unfinished stands beside the backups of a run until all are made, the journal
+// is written and the way back is armed: before that nothing else was touched.
 func (s store) unfinished(id string) string { return filepath.Join(s.backups(id), "unfinished") }
 
 // discard removes the backups of a run that wrote nothing.

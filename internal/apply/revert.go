@@ -43,17 +43,18 @@ var pauses = []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 2 *
 // up; a run that was killed half way is taken back too. It returns nil and no
 // receipt if there is nothing to do. Nobody may be there to read what it returns:
 // a failure is recorded, logged where the mail is, and the attempt repeated. So
-// it is while the state folder is gone, which may come back; if the instance is
-// gone with it, there is nothing left to take back.
+// it is while the state folder is gone, or is another: it may come back. If the
+// instance is gone with it, there is nothing left to take back.
 func Revert(ctx context.Context, m host.Machine, configDir, run string, after time.Duration, o Options) (*Receipt, error) {
 	begun, missed := time.Now(), false
 	log := func(priority, text string) { tellLog(ctx, m, configDir, run, priority, text) }
 	for tries := 0; ; {
 		u, err := Waiting(m, o.StateDir)
-		if err == nil && u == nil {
-			err = stateGone(m, o.StateDir)
+		settled := err == nil && (u == nil || u.Run != run)
+		if settled {
+			err = known(m, o.StateDir, run)
 		}
-		if err == nil && (u == nil || u.Run != run) || err != nil && gone(m, configDir) {
+		if settled && err == nil || err != nil && gone(m, configDir) {
 			return nil, nil
 		}
 		if err != nil && !missed {
@@ -76,7 +77,11 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 				begun, after = time.Now(), pauses[tries]
 				again = m.Now().Add(after).UTC()
 			}
-			log("error", "was not confirmed in time, and cannot be put back: "+err.Error()+"; its settings are in force. Type: "+typed(o.StateDir, configDir, "undo"))
+			way := typed(o.StateDir, configDir, "undo")
+			if first := hint.Of(err); first != "" {
+				way = first + "; then: " + way
+			}
+			log("error", "was not confirmed in time, and cannot be put back: "+err.Error()+"; its settings are in force. What to do: "+way)
 			fail(m, run, err, again, o)
 			if again.IsZero() {
 				return r, err
@@ -91,11 +96,15 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 	}
 }
 
-// stateGone is an error if the folder is not there in which it would stand what
-// became of a run.
-func stateGone(m host.Reader, stateDir string) error {
-	if gone(m, filepath.Join(stateDir, "lock")) {
-		return fmt.Errorf("%s is gone", stateDir)
+// known is an error if the state folder knows nothing of a run, which had its
+// journal there before its way back was armed.
+func known(m host.Reader, stateDir, run string) error {
+	r, err := Pending(m, stateDir)
+	if err != nil || r != nil && r.ID == run {
+		return err
+	}
+	if gone(m, store{dir: stateDir}.receipt(run)) {
+		return hint.New(stateDir+" is gone, or is another", "put that folder back")
 	}
 	return nil
 }

@@ -200,7 +200,7 @@ func (t *transaction) lockPaths(ctx context.Context, paths []string) (func(), er
 
 // execute writes, reloads and proves; it puts everything back if that fails.
 func (t *transaction) execute(ctx context.Context) (*Receipt, error) {
-	if err := t.prepare(); err != nil {
+	if err := t.prepare(ctx); err != nil {
 		return nil, err
 	}
 	failure := t.write()
@@ -222,21 +222,29 @@ func (t *transaction) execute(ctx context.Context) (*Receipt, error) {
 	return t.Receipt, t.rollBack(ctx, failure)
 }
 
-// prepare makes the backups and the journal. Until it has ended, nothing that
-// Postfix reads has been touched.
-func (t *transaction) prepare() error {
+// prepare makes the backups and the journal, and then the way back, of which
+// something stands in the store from its first moment on. Until it has ended,
+// nothing that Postfix reads has been touched.
+func (t *transaction) prepare(ctx context.Context) error {
+	if t.o.Net != nil && !t.FilesOnly {
+		t.ConfirmBy = t.m.Now().Add(t.o.Net.Within).UTC()
+	}
 	done := t.step("back up")
 	err := t.backUp()
 	if err == nil {
 		err = t.phase(Prepared)
 	}
+	err = done(remedy(t.m, t.store.journal(), err))
+	if err == nil {
+		err = t.arm(ctx)
+	}
 	if err != nil {
 		_ = t.m.Remove(t.store.journal()) // which may be in place although writing it failed
 		t.store.discard(t.ID)
-		return done(remedy(t.m, t.store.journal(), err))
+		return err
 	}
 	_ = t.m.Remove(t.store.unfinished(t.ID))
-	return done(nil)
+	return nil
 }
 
 // backUp keeps what is there, and what will be.
