@@ -118,7 +118,7 @@ func (t *transaction) arm(ctx context.Context) error {
 		return nil
 	}
 	done := t.step("arm the way back")
-	u := Unconfirmed{Run: t.ID, ConfigDir: t.ConfigDir, By: t.ConfirmBy, Trouble: t.trouble(), Written: map[string][]byte{}}
+	u := Unconfirmed{Run: t.ID, ConfigDir: t.ConfigDir, By: t.ConfirmBy, Trouble: t.trouble(ctx), Written: map[string][]byte{}}
 	for i, e := range t.Entries {
 		if editable(e.Kind) {
 			u.Written[e.Path] = t.new[i]
@@ -189,12 +189,18 @@ func (t *transaction) disarm(ctx context.Context) {
 	_ = stopTimer(ctx, t.m, *u)
 }
 
-// trouble says what was wrong with the listeners before the run, or nothing.
-func (t *transaction) trouble() string {
+// trouble says what was wrong before the run with the listeners, and by the end
+// of the log with what was sent; or nothing.
+func (t *transaction) trouble(ctx context.Context) string {
 	var out []string
 	for i, p := range t.Before {
 		if isNew := i < len(t.Checks) && t.Checks[i].New; !p.OK && !isNew {
 			out = append(out, fmt.Sprintf("%s was %s", p.Service, outcome(p)))
+		}
+	}
+	if mark := t.markLog(); mark >= 0 {
+		if text := t.tallyBefore(ctx, mark).Sending(); text != "" {
+			out = append(out, "by the end of "+t.logName()+", "+text)
 		}
 	}
 	return strings.Join(out, "; ")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/smtp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -167,10 +168,35 @@ func TestConfirmed(t *testing.T) {
 
 // TestTrouble: if not all was well before, the way back is known to lead there.
 func TestTrouble(t *testing.T) {
-	b := newBed(t, smtpd, "%s inet n - y - - smtpd -o smtpd_tls_cert_file=/nonexistent/x.pem")
+	b := newBed(t, smtpd, "%s inet n - y - - smtpd -o smtpd_tls_cert_file=/nonexistent/x.pem", "%s inet n - y - - smtpd\nsmtp unix - - n - - smtp\nretry unix - - n - - error")
+	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"relay_transport = smtp:["+strings.Replace(b.Addrs[2], ":", "]:", 1)+"\nsmtp_dns_support_level = disabled\nsmtp_tls_security_level = secure\n", 0o644)
+	if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "reload"); err != nil || o.Code != 0 {
+		t.Fatal(err, o)
+	}
+	c, err := smtp.Dial(b.Addrs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 6 {
+		if err := errors.Join(c.Mail("a@example.com"), c.Rcpt("b@example.org")); err != nil {
+			t.Fatal(err)
+		}
+		w, err := c.Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all are put off", func() bool {
+		log, err := os.ReadFile(b.LogPath())
+		return err == nil && strings.Count(string(log), "dsn=4.7.5, status=deferred") == 6
+	})
 	b.applied(t, time.Hour)
 	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
-	if err != nil || u == nil || !strings.Contains(u.Trouble, "454") {
+	if err != nil || u == nil || !strings.Contains(u.Trouble, "454") || !strings.HasSuffix(u.Trouble, "; by the end of "+b.LogPath()+", 6 deliveries are put off for security") {
 		t.Errorf("%v %+v", err, u)
 	}
 	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); err != nil {

@@ -214,6 +214,11 @@ func (t Tally) Worse(before Tally) string {
 	return ""
 }
 
+// Sending says what is wrong with what was sent, taken by itself, or nothing.
+func (t Tally) Sending() string {
+	return Tally{OutOK: t.OutOK, OutFailed: t.OutFailed, Sent: t.Sent, Deferred: t.Deferred, Peers: t.others}.Worse(Tally{})
+}
+
 // outFine are the handshakes with servers that went well, or, where none is
 // logged, the deliveries.
 func (t Tally) outFine() int {
@@ -242,14 +247,20 @@ func NewFollow(ctx context.Context, m host.Reader, o Options) (f *Follow, readab
 	if f.mark < 0 {
 		return f, false
 	}
-	from := f.mark - before
-	if o.LogPath == "" {
-		from = f.mark - 3600 // the journal goes by seconds
-	}
-	if lines, err := f.t.logSince(ctx, max(0, from)); err == nil {
-		f.Before.read(lines)
-	}
+	f.Before = f.t.tallyBefore(ctx, f.mark)
 	return f, true
+}
+
+// tallyBefore counts what the log said last before the mark.
+func (t *transaction) tallyBefore(ctx context.Context, mark int64) (out Tally) {
+	from := mark - before
+	if t.o.LogPath == "" {
+		from = mark - 3600 // the journal goes by seconds
+	}
+	if lines, err := t.logSince(ctx, max(0, from)); err == nil {
+		out.read(lines)
+	}
+	return out
 }
 
 // settledLog is markLog once what was just done is logged: the handshakes that
