@@ -206,7 +206,8 @@ func (t *transaction) trouble(ctx context.Context) string {
 	return strings.Join(out, "; ")
 }
 
-// Confirm keeps the run that waits. What was confirmed is returned.
+// Confirm keeps the run that waits. What was confirmed is returned. One that was
+// interrupted half way is not kept by that: it is proved first, or goes back.
 func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed, error) {
 	s := store{m, stateDir}
 	release, err := m.Lock(filepath.Join(stateDir, "lock"))
@@ -227,10 +228,15 @@ func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed
 	if u == nil {
 		return nil, noneWaits(m, stateDir)
 	}
+	if err := Interrupted(m, stateDir); err != nil {
+		return nil, err
+	}
 	if err := m.Remove(s.net()); err != nil {
 		return nil, Remedy(m, err)
 	}
 	_ = stopTimer(ctx, m, *u) // it finds nothing to do
+	s.sweep()
+	dropEditLocks(ctx, m, u.ConfigDir)
 	u.Written = nil
 	return u, nil
 }

@@ -41,12 +41,19 @@ func TestMain(m *testing.M) {
 // applied applies the usual change with a net under it.
 func (b *bed) applied(t *testing.T, within time.Duration) *apply.Receipt {
 	t.Helper()
+	return b.appliedBut(t, within, nil)
+}
+
+// appliedBut is applied with somebody who is told of each step.
+func (b *bed) appliedBut(t *testing.T, within time.Duration, events func(apply.Event)) *apply.Receipt {
+	t.Helper()
 	s, p := b.plan(t)
 	o := options(s, p)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.Events = events
 	o.Net = &apply.Net{Within: within, Command: []string{self, "revert", b.Config(), b.settings.StateDir}}
 	r, err := apply.Run(context.Background(), host.Local{}, p, o)
 	if err != nil {
@@ -263,6 +270,47 @@ func TestNotWrittenYet(t *testing.T) {
 	}
 	if _, err := os.Stat(net); err == nil {
 		t.Error("it waits for ever")
+	}
+}
+
+// TestConfirmHalf: what was killed half way is not kept by a word: its way back
+// stays, and goes.
+func TestConfirmHalf(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	dead := make(chan struct{})
+	go func() {
+		defer close(dead)
+		b.appliedBut(t, time.Hour, func(e apply.Event) {
+			if e.Step == "write" && e.State == apply.Done {
+				runtime.Goexit() // nothing is proved, and nothing put back
+			}
+		})
+		t.Error("it was not killed")
+	}()
+	<-dead
+	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
+	if err != nil || u == nil || b.read(t, "main.cf") == before {
+		t.Fatalf("it was not killed half way: %v %+v", err, u)
+	}
+	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); !errors.Is(err, apply.ErrPending) {
+		t.Errorf("what nobody has proved is kept: %v", err)
+	}
+	net := filepath.Join(b.settings.StateDir, "unconfirmed.json")
+	if err := os.Rename(net, net+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apply.Finish(context.Background(), host.Local{}, apply.Options{StateDir: b.settings.StateDir}); err == nil || !strings.Contains(err.Error(), "its way back was not armed") {
+		t.Errorf("a run that wanted a net goes on without it: %v", err)
+	}
+	if err := os.Rename(net+".away", net); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apply.Revert(context.Background(), host.Local{}, b.Config(), u.Run, 0, apply.Options{StateDir: b.settings.StateDir}); err != nil {
+		t.Error(err)
+	}
+	if b.read(t, "main.cf") != before {
+		t.Error("it did not go back")
 	}
 }
 

@@ -198,6 +198,11 @@ func tidy(ctx context.Context, m host.Machine, stateDir, configDir string) {
 			_ = release()
 		}
 	}
+	dropEditLocks(ctx, m, configDir)
+}
+
+// dropEditLocks removes the lock files of Postfix's files that nobody holds.
+func dropEditLocks(ctx context.Context, m host.Machine, configDir string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	for _, name := range []string{"main.cf", "master.cf"} {

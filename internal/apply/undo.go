@@ -126,6 +126,9 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 		t.disarm(ctx)
 		return t.Receipt, nil
 	}
+	if u, err := Waiting(m, o.StateDir); err != nil || !t.ConfirmBy.IsZero() && (u == nil || u.Run != t.ID) {
+		return nil, errors.Join(err, hint.New("the run was to go back by itself unless it is confirmed, and its way back was not armed: it cannot be finished", typed(o.StateDir, pending.ConfigDir, "undo")))
+	}
 	for i, e := range t.Entries {
 		if now, err := t.digest(e.Path); err != nil || now != e.Before && now != e.After {
 			return nil, hint.New(fmt.Sprintf("%s was changed by someone else since: the run cannot be finished", t.Entries[i].Path), typed(o.StateDir, pending.ConfigDir, "undo"))
