@@ -195,9 +195,9 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 		m.back()
 	case "?":
 		m.help = newOverlay(q.title, m.helpText())
-	case "a":
+	case "a", "d":
 		switch here := q.options[q.cursor]; {
-		case here.Text == q.opened && !q.ticked:
+		case here.Text == q.opened && !q.ticked, k.String() == "d" && !answers(here):
 			return m.showAll()
 		case !answers(here):
 			q.err = errors.New("this is no answer yet: press enter, or choose another line")
@@ -205,8 +205,6 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 			q.rest = true
 			return m.answerHere()
 		}
-	case "d":
-		return m.showAll()
 	case "q":
 		return m.quit()
 	}

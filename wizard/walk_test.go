@@ -286,20 +286,22 @@ func TestFlagsAreNotAsked(t *testing.T) {
 }
 
 // TestRestAsSuggested: what the cursor was moved to is an answer, before the rest is
-// as suggested.
+// as suggested, and before the diff is shown.
 func TestRestAsSuggested(t *testing.T) {
-	h := open(t, files(t))
-	h.begin()
-	for n := 0; h.question.Name() != "profile" && n < 20; n++ {
-		h.press("enter")
-	}
-	h.choose("modern")
-	h.press("a")
-	if h.stage != reviewing || h.review.plan == nil || !slices.Contains(h.server.answers.Texts("profile"), "modern") {
-		t.Errorf("stage %d, %q: %s", h.stage, h.server.answers.Texts("profile"), h.see())
+	for _, key := range []string{"a", "d"} {
+		h := open(t, files(t))
+		h.begin()
+		for n := 0; h.question.Name() != "profile" && n < 20; n++ {
+			h.press("enter")
+		}
+		h.choose("modern")
+		h.press(key)
+		if h.stage != reviewing || h.review.plan == nil || !slices.Contains(h.server.answers.Texts("profile"), "modern") {
+			t.Errorf("%s: stage %d, %q: %s", key, h.stage, h.server.answers.Texts("profile"), h.see())
+		}
 	}
 
-	h = open(t, files(t))
+	h := open(t, files(t))
 	h.begin()
 	for n := 0; h.question.Name() != "cert" && n < 20; n++ {
 		h.press("enter")
@@ -308,6 +310,10 @@ func TestRestAsSuggested(t *testing.T) {
 	h.press("a")
 	if h.stage != asking || h.question.err == nil {
 		t.Errorf("a new certificate is chosen, and nobody says that none is there: stage %d: %s", h.stage, h.see())
+	}
+	h.press("d")
+	if h.stage != reviewing {
+		t.Errorf("no diff without it: stage %d: %s", h.stage, h.see())
 	}
 }
 
