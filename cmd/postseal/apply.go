@@ -38,7 +38,8 @@ is a risk to be accepted by its name: failed-rehearsal, unrehearsed. --no-rehear
 --files-only, which needs no Postfix.
 
 With --confirm-within 10m everything is put back after ten minutes unless postseal confirm comes before. What puts it
-back is a timer of systemd, or a process of its own: it does so even if this terminal is lost.
+back is a timer of systemd, or a process of its own: it does so even if this terminal is lost. A restart of the machine
+ends both; the run stays then until postseal confirm or undo, and history says so.
 
 What weakens the server or can stop mail has a name and must be accepted by it: --accept-risk NAME,...
 `,
