@@ -117,7 +117,7 @@ func (m *Model) kept(k kept) tea.Cmd {
 	m.gen++
 	m.stage = ended
 	if m.end.receipt.ConfirmBy = (time.Time{}); k.err != nil {
-		m.end = endState{err: k.err, head: "Nothing takes the new settings back any more."}
+		m.end = endState{err: k.err, head: "What is recorded of it is gone. The new settings are in force."}
 		switch {
 		case k.undo != nil && k.undo.Why != "":
 			m.end.head = "It was not kept in time. Everything was put back."
@@ -144,9 +144,13 @@ func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 			return nil
 		}
 		m.keep.busy = true
-		gen, ctx, machine, dir := m.gen, m.ctx, m.o.Machine, m.session.StateDir
+		gen, ctx, machine, dir, r := m.gen, m.ctx, m.o.Machine, m.session.StateDir, m.end.receipt
 		return func() tea.Msg {
-			_, err := apply.Confirm(ctx, machine, dir)
+			_, err := apply.Confirm(ctx, machine, dir, r.ConfigDir, r.ID)
+			if errors.Is(err, apply.ErrRolledBack) { // meanwhile
+				undo, err := apply.Fate(machine, dir, r.ConfigDir, r.ID)
+				return kept{gen, undo, err}
+			}
 			return kept{gen, nil, err}
 		}
 	case "n":
@@ -192,7 +196,7 @@ func (m *Model) keepPage() page {
 	}
 	lines = append(lines, "")
 	clock := fmt.Sprintf("%d:%02d", int(left.Minutes()), int(left.Seconds())%60)
-	if k.net.Failure != "" || left == 0 && !k.net.By.IsZero() {
+	if !k.net.By.IsZero() && (left == 0 || k.net.Astray(k.now)) {
 		lines = append(lines, hang("   "+t.sign(signBad)+" ", wrap("It "+report.Clean(k.net.Stands(k.now))+".", m.width-8))...)
 	} else {
 		lines = append(lines, indent("   ", wrap("Keep it? It goes back by itself in "+clock+", even if this terminal is lost.", m.width-6))...)

@@ -172,10 +172,10 @@ func (m *Model) remark(r report.Remark) []string {
 
 // pendingKey answers what to do with an interrupted run.
 func (m *Model) pendingKey(k tea.KeyMsg) tea.Cmd {
-	machine, dir := m.o.Machine, m.session.ConfigDir
+	machine, r := m.o.Machine, m.session.Pending
 	switch k.String() {
 	case "f":
-		if m.session.Pending.Phase == apply.Reverting {
+		if r.Phase == apply.Reverting {
 			return nil // it can only be taken back
 		}
 		return m.startRun("Finishing the interrupted run.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
@@ -183,7 +183,7 @@ func (m *Model) pendingKey(k tea.KeyMsg) tea.Cmd {
 		})
 	case "u":
 		return m.startRun("Taking the interrupted run back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
-			return apply.Undo(ctx, machine, dir, o)
+			return apply.Undo(ctx, machine, r.ConfigDir, r.ID, o)
 		})
 	case "q", "esc":
 		return m.quit()
@@ -207,8 +207,12 @@ func (m *Model) pendingPage() page {
 		lines = append(lines, indent("   ", wrap("It was being put back. Undo goes on with that.", m.width-6))...)
 		return page{lines: lines, keys: []string{"u undo it", "q quit"}}
 	}
-	lines = append(lines, indent("   ", wrap("Finish writes what is missing, reloads Postfix and proves it. Undo puts the old files back.", m.width-6))...)
-	return page{lines: lines, keys: []string{"f finish it", "u undo it", "q quit"}}
+	text, keys := "Finish writes what is missing, reloads Postfix and proves it. Undo puts the old files back.", []string{"f finish it", "u undo it", "q quit"}
+	if r.Undoes != "" {
+		text, keys[1] = "It takes run "+r.Undoes+" back. Finish goes on with that, and proves it. Leave puts that run in force again.", "u leave that run in force"
+	}
+	lines = append(lines, indent("   ", wrap(text, m.width-6))...)
+	return page{lines: lines, keys: keys}
 }
 
 // quit leaves. What is still under way is cancelled when the program ends.

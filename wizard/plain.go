@@ -110,9 +110,6 @@ func (p *plain) run() Result {
 		return p.pending()
 	}
 	if u := s.Unconfirmed; u != nil {
-		if s.Net.Failure != "" {
-			p.wrapped("Run " + u.ID + " " + report.Clean(s.Net.Stands(p.o.Machine.Now())) + ".")
-		}
 		return p.keep(Result{Receipt: u, Undo: s.UndoCommand()}, "Run "+u.ID+" is written, and waits to be kept.")
 	}
 	if err := p.card(); err != nil {
@@ -159,8 +156,11 @@ func (p *plain) pending() Result {
 		p.say("  %s", oneLine(l))
 	}
 	ways := "f finish it, u undo it, q quit:"
-	if r.Phase == apply.Reverting {
+	switch {
+	case r.Phase == apply.Reverting:
 		ways = "u goes on undoing it, q quit:"
+	case r.Undoes != "":
+		ways = "It takes run " + r.Undoes + " back. f finish that, u leave that run in force, q quit:"
 	}
 	answer, err := p.read(ways)
 	if err != nil {
@@ -172,11 +172,10 @@ func (p *plain) pending() Result {
 	case "f":
 		out, err = apply.Finish(p.ctx, p.o.Machine, o)
 	case "u":
-		out, err = apply.Undo(p.ctx, p.o.Machine, p.session.ConfigDir, o)
+		out, err = apply.Undo(p.ctx, p.o.Machine, r.ConfigDir, r.ID, o)
 	default:
 		return Result{Err: errQuit}
 	}
-	p.print.Receipt(out, "")
 	return Result{Receipt: out, Err: err}
 }
 
@@ -310,9 +309,16 @@ func (p *plain) keep(out Result, title string) Result {
 	if excused := report.Excused(r); excused != "" {
 		title += " " + excused
 	}
-	p.wrapped(fmt.Sprintf("%s It goes back by itself at %s, even if this terminal is lost.", title, r.ConfirmBy.Local().Format(time.TimeOnly)))
-	if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && u != nil && u.Trouble != "" {
-		p.wrapped("Before it, not all was well, and going back leads there: " + report.Clean(u.Trouble) + ".")
+	stands, trouble := "goes back by itself at "+r.ConfirmBy.Local().Format(time.TimeOnly)+", even if this terminal is lost", ""
+	if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && u != nil {
+		if now := p.o.Machine.Now(); u.Astray(now) {
+			stands = report.Clean(u.Stands(now))
+		}
+		trouble = report.Clean(u.Trouble)
+	}
+	p.wrapped(title + " It " + stands + ".")
+	if trouble != "" {
+		p.wrapped("Before it, not all was well, and going back leads there: " + trouble + ".")
 	}
 	log, readable := apply.NewFollow(p.ctx, p.o.Machine, p.session.ApplyOptions())
 	for {
@@ -329,14 +335,20 @@ func (p *plain) keep(out Result, title string) Result {
 		answer, err := p.read("Keep it? y keep it, n put it back, enter counts again:")
 		switch {
 		case err != nil:
+			if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && (u == nil || u.Run != r.ID) {
+				continue // it was settled while nobody answered
+			}
 			return out // the net stays
 		case answer == "y":
-			if _, err := apply.Confirm(p.ctx, p.o.Machine, p.session.StateDir); err != nil {
-				p.print.Errors(err)
-				continue
+			_, err := apply.Confirm(p.ctx, p.o.Machine, p.session.StateDir, r.ConfigDir, r.ID)
+			switch {
+			case err == nil:
+				r.ConfirmBy = time.Time{}
+				return out
+			case errors.Is(err, apply.ErrRolledBack), errors.Is(err, apply.ErrLost):
+				return Result{Err: err}
 			}
-			r.ConfirmBy = time.Time{}
-			return out
+			p.print.Errors(err)
 		case answer == "n":
 			back, err := apply.PutBack(p.ctx, p.o.Machine, r.ConfigDir, r.ID, p.o.applyOptions(p.session, nil, p.print.Step))
 			if err == nil || errors.Is(err, apply.ErrNotRolledBack) {

@@ -344,7 +344,7 @@ func tourKeeping(h *hand, show func(*hand, string)) {
 	}{
 		{&apply.Receipt{ID: "2", Undoes: "1", Why: hostile}, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile), "went back", "It was not kept in time. Everything was put back."},
 		{&apply.Receipt{ID: "2", Undoes: "1"}, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile), "undone elsewhere", "It was undone from elsewhere."},
-		{nil, fmt.Errorf("%s: %w", hostile, apply.ErrLost), "lost", "Nothing takes the new settings back any more."},
+		{nil, fmt.Errorf("%s: %w", hostile, apply.ErrLost), "lost", "What is recorded of it is gone. The new settings are in force."},
 	} {
 		h.stage, h.end = keeping, endState{receipt: &apply.Receipt{ID: "1", Kind: "apply", Phase: apply.Kept}}
 		h.send(kept{h.gen, c.undo, c.err})

@@ -67,8 +67,11 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 				return cli.Misuse(hint.New("the chain file would lie on this machine, and not in the image that "+s.ConfigDir+" is in",
 					"run it inside the image: chroot IMAGE postseal apply --files-only; or name a folder that has the same path in both: --certs-dir"))
 			}
-			if o.within < 0 || o.within > 0 && (o.within < 5*time.Second || o.filesOnly) {
-				return cli.Misuse(hint.New("--confirm-within is a time of at least 5s, and not for files alone", "give --confirm-within 10m"))
+			if err := checkWithin(o.within); err != nil {
+				return err
+			}
+			if o.within > 0 && o.filesOnly {
+				return cli.Misuse(hint.New("--confirm-within is not for files alone, which are not tried", "leave one of them out"))
 			}
 			options := s.ApplyOptions()
 			options.Accept, options.FilesOnly = accept, o.filesOnly

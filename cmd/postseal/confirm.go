@@ -28,7 +28,7 @@ whatever has become of the terminal from which it was applied.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			u, err := apply.Confirm(a.Ctx, a.Machine, a.stateDir())
+			u, err := apply.Confirm(a.Ctx, a.Machine, a.stateDir(), a.settings.ConfigDir, "")
 			if err != nil {
 				return err
 			}
@@ -85,7 +85,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 	if u, err := apply.Waiting(a.Machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
 		fmt.Fprintf(a.Out, "Before it, not all was well, and going back leads there: %s\n", report.Clean(u.Trouble))
 	}
-	confirm, undo := hint.ShellLine(s.Verb("confirm")), hint.ShellLine(s.UndoCommand())
+	confirm, undo := hint.ShellLine(s.Verb("confirm")), hint.ShellLine(append(s.UndoCommand(), "--run", r.ID))
 	fmt.Fprintf(a.Out, "y and enter keeps it, n and enter puts it back; or from anywhere: %s, %s\n", report.Clean(confirm), report.Clean(undo))
 	for {
 		select {
@@ -97,12 +97,16 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 			case !open:
 				answers = nil // no more to come; the net stays
 			case answer == "y" || answer == "yes":
-				u, err := apply.Confirm(a.Ctx, a.Machine, s.StateDir)
-				if err != nil {
+				u, err := apply.Confirm(a.Ctx, a.Machine, s.StateDir, s.ConfigDir, r.ID)
+				if err == nil {
+					a.Printer(a.Out).Kept(u.Run)
+					return nil
+				}
+				if errors.Is(err, apply.ErrRolledBack) || errors.Is(err, apply.ErrLost) {
 					return err
 				}
-				a.Printer(a.Out).Kept(u.Run)
-				return nil
+				a.Printer(a.Out).Errors(err)
+				fmt.Fprintln(a.Out, "Not kept yet: y and enter tries again.")
 			case answer == "n" || answer == "no":
 				o := s.ApplyOptions()
 				o.Events = a.Printer(a.Out).Step
@@ -131,7 +135,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 			}
 			if u.Failure != "" {
 				fmt.Fprintln(a.Out)
-				return hint.New(fmt.Sprintf("run %s %s", u.Run, u.Stands(a.Machine.Now())), u.Ways(s.StateDir))
+				return hint.Wrap(fmt.Errorf("%w: run %s %s", apply.ErrNotRolledBack, u.Run, u.Stands(a.Machine.Now())), u.Ways(s.StateDir))
 			}
 			line := fmt.Sprintf("%s left", max(0, time.Until(u.By)).Round(time.Second))
 			if readable && f.Poll(a.Ctx) == nil {
@@ -152,6 +156,14 @@ func (a *app) settled(r *apply.Receipt) error {
 		a.Printer(a.Out).Kept(r.ID)
 	}
 	return err
+}
+
+// checkWithin refuses a time in which nobody can confirm.
+func checkWithin(d time.Duration) error {
+	if d == 0 || d >= 5*time.Second {
+		return nil
+	}
+	return cli.Misuse(hint.New("--confirm-within is a time of at least 5s", "give --confirm-within 10m"))
 }
 
 // net is what takes the run back that this command line makes.

@@ -14,6 +14,7 @@ import (
 
 func (a *app) undoCmd() *cobra.Command {
 	var yes, filesOnly bool
+	var run string
 	cmd := &cobra.Command{
 		Use:   "undo",
 		Short: "Take the last run back: every file gets the bytes that it had before",
@@ -29,7 +30,7 @@ is kept in a file beside it.
 			if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
 				return err
 			}
-			what, err := a.toUndo(s)
+			what, err := a.toUndo(s, run)
 			if err != nil {
 				return err
 			}
@@ -47,17 +48,22 @@ is kept in a file beside it.
 			if !a.JSON {
 				o.Events = a.Printer(a.Out).Step
 			}
-			r, err := apply.Undo(a.Ctx, a.Machine, s.ConfigDir, o)
+			r, err := apply.Undo(a.Ctx, a.Machine, s.ConfigDir, what.ID, o)
 			return a.showReceipt(s, r, err)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: nothing is undone if it is in force no more")
 	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "put the files back and do nothing else")
 	return cmd
 }
 
-// toUndo is the run that undo would take back.
-func (a *app) toUndo(s *session.Session) (*apply.Receipt, error) {
+// toUndo is the run that undo would take back: the one that is asked for, or the
+// newest.
+func (a *app) toUndo(s *session.Session, run string) (*apply.Receipt, error) {
+	if run != "" {
+		return apply.Record(a.Machine, s.StateDir, run)
+	}
 	if s.Pending != nil {
 		return s.Pending, nil
 	}

@@ -30,6 +30,9 @@ func (a *app) wizard(filesOnly, lasts bool) error {
 	if a.JSON {
 		return cli.Misuse(errors.New("the wizard has no --json"))
 	}
+	if err := checkWithin(a.within); err != nil {
+		return err
+	}
 	p, screen := a.Printer(a.Out), a.Out
 	if f, ok := cli.File(a.Out); ok {
 		screen = f // Bubble Tea asks whether it is a terminal

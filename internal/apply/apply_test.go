@@ -162,7 +162,7 @@ func TestApplyAndUndo(t *testing.T) {
 		t.Errorf("the receipt: %v", err)
 	}
 
-	u, err := apply.Undo(context.Background(), host.Local{}, s.ConfigDir, options(s, p))
+	u, err := apply.Undo(context.Background(), host.Local{}, s.ConfigDir, "", options(s, p))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestApplyAndUndo(t *testing.T) {
 	if now, err := b.served(t, 0, probe.Options{}); err != nil || now.Fingerprint() != old.Fingerprint() {
 		t.Errorf("after undo: %v", err)
 	}
-	if _, err := apply.Undo(context.Background(), host.Local{}, s.ConfigDir, options(s, p)); !errors.Is(err, apply.ErrNothing) {
+	if _, err := apply.Undo(context.Background(), host.Local{}, s.ConfigDir, "", options(s, p)); !errors.Is(err, apply.ErrNothing) {
 		t.Errorf("undo of nothing: %v", err)
 	}
 	all, err := apply.History(host.Local{}, b.settings.StateDir, "")
@@ -300,7 +300,7 @@ func TestReloadGone(t *testing.T) {
 	if err != nil || len(all) != 1 || all[0].ID != r.ID || !all[0].Restored || !strings.Contains(all[0].Stands, "postseal undo") {
 		t.Errorf("%v %+v", err, all)
 	}
-	if r, err = apply.Undo(context.Background(), host.Local{}, b.settings.ConfigDir, apply.Options{StateDir: b.settings.StateDir}); err != nil || !r.OnRequest() {
+	if r, err = apply.Undo(context.Background(), host.Local{}, b.settings.ConfigDir, "", apply.Options{StateDir: b.settings.StateDir}); err != nil || !r.OnRequest() {
 		t.Errorf("%v %+v", err, r)
 	}
 	if all, err = apply.Standing(host.Local{}, b.settings.StateDir, ""); err != nil || len(all) != 1 || all[0].Phase != apply.RolledBack || all[0].Stands != "" {

@@ -172,7 +172,7 @@ func TestFilesOnlyUndo(t *testing.T) {
 	}
 	b.Stop()
 	time.Sleep(100 * time.Millisecond)
-	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), options(s, p)); err != nil {
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), "", options(s, p)); err != nil {
 		t.Fatal(err)
 	}
 	if b.read(t, "main.cf") != before {
@@ -258,7 +258,7 @@ func TestUnrehearsed(t *testing.T) {
 		if _, err := apply.Run(context.Background(), host.Local{}, p, o); err != nil {
 			t.Errorf("%s, accepted: %v", name, err)
 		}
-		if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), options(s, p)); err != nil {
+		if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), "", options(s, p)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"postseal/internal/hint"
 )
@@ -94,8 +95,28 @@ func (t *transaction) noteTroubles(ctx context.Context, mark int64) {
 	}
 }
 
-// logLine is a line of Postfix's log: the program that wrote it, and what it says.
-type logLine struct{ program, text string }
+// logLine is a line of Postfix's log: its time as it stands there, the program
+// that wrote it, and what it says.
+type logLine struct{ stamp, program, text string }
+
+// when is the time of a line that was written before now: as syslog has always
+// written it, without a year (RFC 3164 section 4.1.2), or by RFC 3339. A line with
+// neither may be of now.
+func (l logLine) when(now time.Time) time.Time {
+	if word, _, ok := strings.Cut(l.stamp, " "); ok {
+		if t, err := time.Parse(time.RFC3339, word); err == nil {
+			return t
+		}
+	}
+	t, err := time.ParseInLocation(time.Stamp, fmt.Sprintf("%.15s", l.stamp), now.Location())
+	if err != nil {
+		return now
+	}
+	if t = t.AddDate(now.Year(), 0, 0); t.After(now.AddDate(0, 0, 1)) {
+		t = t.AddDate(-1, 0, 0)
+	}
+	return t
+}
 
 // logSince returns what Postfix logged from an offset on. A log that has become
 // shorter was rotated and is read from its start.
@@ -112,7 +133,7 @@ func ofPostfix(log string) (out []logLine) {
 	for _, l := range strings.Split(log, "\n") {
 		if head, text, ok := strings.Cut(l, "]: "); ok && (strings.Contains(l, "postfix") || strings.Contains(l, "/smtpd[")) {
 			head, _, _ = strings.Cut(head, "[")
-			out = append(out, logLine{head[strings.LastIndexAny(head, " /")+1:], text})
+			out = append(out, logLine{head, head[strings.LastIndexAny(head, " /")+1:], text})
 		}
 	}
 	return out

@@ -37,6 +37,10 @@ type Unconfirmed struct {
 	How string `json:"how"`
 	// Timer is the unit of systemd, or empty.
 	Timer string `json:"timer,omitempty"`
+	// Boot is the boot of the machine in which it was armed, and Orphan says that
+	// this is another: timer and process have not lived on (random(4), boot_id).
+	Boot   string `json:"boot,omitempty"`
+	Orphan bool   `json:"-"`
 	// Trouble is what was wrong before the run: going back leads there.
 	Trouble string `json:"trouble,omitempty"`
 	// Failure is why it could not be taken back when the time was up, and Again
@@ -48,6 +52,11 @@ type Unconfirmed struct {
 	Written map[string][]byte `json:"written,omitempty"`
 }
 
+// Astray says that it does not, or did not, go back by itself at its time.
+func (u Unconfirmed) Astray(now time.Time) bool {
+	return u.Failure != "" || u.Orphan || now.After(u.By.Add(time.Minute))
+}
+
 // Stands says in words how the run stands.
 func (u Unconfirmed) Stands(now time.Time) string {
 	switch {
@@ -55,8 +64,10 @@ func (u Unconfirmed) Stands(now time.Time) string {
 		return fmt.Sprintf("could not be put back: %s; that is tried again at %s", u.Failure, u.Again.Local().Format(time.TimeOnly))
 	case u.Failure != "":
 		return "could not be put back: " + u.Failure
+	case u.Orphan:
+		return fmt.Sprintf("was to go back by itself at %s, and will not: the machine was restarted", u.By.Local().Format(time.DateTime))
 	case now.After(u.By.Add(time.Minute)):
-		return fmt.Sprintf("should have gone back by itself at %s, and has not (was the machine restarted?)", u.By.Local().Format(time.DateTime))
+		return fmt.Sprintf("should have gone back by itself at %s, and has not", u.By.Local().Format(time.DateTime))
 	}
 	return fmt.Sprintf("goes back by itself at %s", u.By.Local().Format(time.TimeOnly))
 }
@@ -68,6 +79,30 @@ func (s store) net() string { return filepath.Join(s.dir, "unconfirmed.json") }
 
 // Waiting is the run that waits to be confirmed, or nil.
 func Waiting(m host.Reader, stateDir string) (*Unconfirmed, error) {
+	u, err := readNet(m, stateDir)
+	if err != nil || u == nil {
+		return nil, err
+	}
+	s := store{host.ReadOnly{Reader: m}, stateDir}
+	if r, err := s.get(s.receipt(u.Run)); err == nil && r.settled() {
+		return nil, nil // who settled it was killed before it was taken away
+	}
+	now := boot(m)
+	u.Orphan = u.Boot != "" && now != "" && u.Boot != now
+	return u, nil
+}
+
+// boot identifies this boot of the machine; empty if nothing does.
+func boot(m host.Reader) string {
+	id, err := m.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// readNet is what stands about a run that waits, or waited; nil if nothing does.
+func readNet(m host.Reader, stateDir string) (*Unconfirmed, error) {
 	path := store{dir: stateDir}.net()
 	data, err := m.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
@@ -78,7 +113,7 @@ func Waiting(m host.Reader, stateDir string) (*Unconfirmed, error) {
 	}
 	var u Unconfirmed
 	if err := json.Unmarshal(data, &u); err != nil {
-		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "move the file away: the run stays then")
+		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "move the file away, and look with "+typed(stateDir, "", "history")+" what is in force: "+typed(stateDir, "", "undo")+" takes it back")
 	}
 	return &u, nil
 }
@@ -88,6 +123,9 @@ func waits(m host.Reader, stateDir string) error {
 	u, err := Waiting(m, stateDir)
 	if err != nil || u == nil {
 		return err
+	}
+	if _, err := undecided(m, stateDir, u.ConfigDir, u.Run); err != nil {
+		return hint.Wrap(err, hint.Of(err)+"; then: "+hint.ShellLine([]string{"rm", store{dir: stateDir}.net()}))
 	}
 	return u.Err(stateDir, m.Now())
 }
@@ -99,7 +137,7 @@ func (u Unconfirmed) Err(stateDir string, now time.Time) error {
 
 // Ways are what can be done about it.
 func (u Unconfirmed) Ways(stateDir string) string {
-	return typed(stateDir, u.ConfigDir, "confirm") + " keeps it, " + typed(stateDir, u.ConfigDir, "undo") + " puts it back"
+	return typed(stateDir, u.ConfigDir, "confirm") + " keeps it, " + undoing(stateDir, u.ConfigDir, u.Run) + " puts it back"
 }
 
 // Busy is an error while a run may still go back by itself: what is written on
@@ -113,12 +151,13 @@ func Busy(m host.Reader, stateDir string) error {
 }
 
 // arm spreads the net under a run that wants one, before anything is written.
-func (t *transaction) arm(ctx context.Context) error {
+// trouble is what was wrong before the run.
+func (t *transaction) arm(ctx context.Context, trouble string) error {
 	if t.ConfirmBy.IsZero() {
 		return nil
 	}
 	done := t.step("arm the way back")
-	u := Unconfirmed{Run: t.ID, ConfigDir: t.ConfigDir, By: t.ConfirmBy, Trouble: t.trouble(ctx), Written: map[string][]byte{}}
+	u := Unconfirmed{Run: t.ID, ConfigDir: t.ConfigDir, By: t.ConfirmBy, Boot: boot(t.m), Trouble: trouble, Written: map[string][]byte{}}
 	for i, e := range t.Entries {
 		if editable(e.Kind) {
 			u.Written[e.Path] = t.new[i]
@@ -181,7 +220,7 @@ func stopTimer(ctx context.Context, m host.Machine, u Unconfirmed) error {
 
 // disarm takes the net away from under a run: it was taken back already.
 func (t *transaction) disarm(ctx context.Context) {
-	u, err := Waiting(t.m, t.o.StateDir)
+	u, err := readNet(t.m, t.o.StateDir)
 	if err != nil || u == nil || u.Run != t.ID && (u.Run != t.Undoes || t.Phase != Kept) {
 		return // what took back an undo leaves the run in force
 	}
@@ -189,8 +228,8 @@ func (t *transaction) disarm(ctx context.Context) {
 	_ = stopTimer(ctx, t.m, *u)
 }
 
-// trouble says what was wrong before the run with the listeners, and by the end
-// of the log with what was sent; or nothing.
+// trouble says what was wrong before the run with the listeners, and by the last
+// hour of the log with what was sent; or nothing.
 func (t *transaction) trouble(ctx context.Context) string {
 	var out []string
 	for i, p := range t.Before {
@@ -199,18 +238,19 @@ func (t *transaction) trouble(ctx context.Context) string {
 		}
 	}
 	if mark := t.markLog(); mark >= 0 {
-		if text := t.tallyBefore(ctx, mark).Sending(); text != "" {
-			out = append(out, "by the end of "+t.logName()+", "+text)
+		if text := t.tallyBefore(ctx, mark, t.m.Now().Add(-time.Hour)).Sending(); text != "" {
+			out = append(out, "in the last hour of "+t.logName()+", "+text)
 		}
 	}
 	return strings.Join(out, "; ")
 }
 
-// Confirm keeps the run that waits. What was confirmed is returned. One that was
-// interrupted half way is not kept by that: it is proved first, or goes back.
-func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed, error) {
+// Confirm keeps the run that waits. What was confirmed is returned. It must be
+// that of configDir, and be run, unless these are empty. One that was interrupted
+// half way is not kept by that: it is proved first, or goes back.
+func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run string) (*Unconfirmed, error) {
 	s := store{m, stateDir}
-	release, err := m.Lock(filepath.Join(stateDir, "lock"))
+	release, err := lockSoon(ctx, m, filepath.Join(stateDir, "lock"))
 	if errors.Is(err, host.ErrLocked) {
 		return nil, hint.New("another postseal is at work on this machine: it may be putting the run back", typed(stateDir, "", "history")+" shows what became of it")
 	}
@@ -225,20 +265,51 @@ func Confirm(ctx context.Context, m host.Machine, stateDir string) (*Unconfirmed
 	if err != nil {
 		return nil, err
 	}
+	if run != "" && (u == nil || u.Run != run) {
+		_, err := Fate(m, stateDir, configDir, run)
+		return &Unconfirmed{Run: run, ConfigDir: configDir}, err
+	}
 	if u == nil {
 		return nil, noneWaits(m, stateDir)
+	}
+	if configDir != "" && configDir != u.ConfigDir {
+		return nil, hint.New("no run on "+configDir+" waits to be confirmed, but run "+u.Run+" on "+u.ConfigDir, u.Ways(stateDir))
 	}
 	if err := Interrupted(m, stateDir); err != nil {
 		return nil, err
 	}
-	if err := m.Remove(s.net()); err != nil {
-		return nil, Remedy(m, err)
+	r, err := undecided(m, stateDir, u.ConfigDir, u.Run)
+	if err != nil {
+		return nil, err
 	}
+	r.Confirmed = true // which is what counts
+	if err := s.put(s.receipt(r.ID), r); err != nil {
+		return nil, err
+	}
+	_ = m.Remove(s.net())
 	_ = stopTimer(ctx, m, *u) // it finds nothing to do
 	s.sweep()
 	dropEditLocks(ctx, m, u.ConfigDir)
 	u.Written = nil
 	return u, nil
+}
+
+// confirmTime is how long who confirms waits for somebody else to end.
+const confirmTime = 5 * time.Second
+
+// lockSoon takes a lock that may be held for a moment.
+func lockSoon(ctx context.Context, m host.Machine, path string) (func() error, error) {
+	for begun := time.Now(); ; {
+		release, err := m.Lock(path)
+		if !errors.Is(err, host.ErrLocked) || time.Since(begun) > confirmTime {
+			return release, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // noneWaits is the answer to who comes to confirm, and may have come too late.

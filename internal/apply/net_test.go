@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -39,15 +38,15 @@ func TestMain(m *testing.M) {
 }
 
 // applied applies the usual change with a net under it.
-func (b *bed) applied(t *testing.T, within time.Duration) *apply.Receipt {
+func (b *bed) applied(t *testing.T, within time.Duration, flags ...string) *apply.Receipt {
 	t.Helper()
-	return b.appliedBut(t, within, nil)
+	return b.appliedBut(t, within, nil, flags...)
 }
 
 // appliedBut is applied with somebody who is told of each step.
-func (b *bed) appliedBut(t *testing.T, within time.Duration, events func(apply.Event)) *apply.Receipt {
+func (b *bed) appliedBut(t *testing.T, within time.Duration, events func(apply.Event), flags ...string) *apply.Receipt {
 	t.Helper()
-	s, p := b.plan(t)
+	s, p := b.plan(t, flags...)
 	o := options(s, p)
 	self, err := os.Executable()
 	if err != nil {
@@ -111,7 +110,7 @@ func TestUnconfirmed(t *testing.T) {
 	}
 	if _, err := apply.Run(context.Background(), host.Local{}, second(t, b), apply.Options{StateDir: b.settings.StateDir}); !errors.Is(err, apply.ErrUnconfirmed) {
 		t.Errorf("a second run was let go on: %v", err)
-	} else if where := " --config-dir " + b.Config() + " --state-dir " + b.settings.StateDir; hint.Of(err) != "postseal confirm"+where+" keeps it, postseal undo"+where+" puts it back" {
+	} else if where := " --config-dir " + b.Config() + " --state-dir " + b.settings.StateDir; hint.Of(err) != "postseal confirm"+where+" keeps it, postseal undo --run "+r.ID+where+" puts it back" {
 		t.Errorf("what to type acts on another Postfix: %s", hint.Of(err))
 	}
 	eventually(t, "it went back", func() bool {
@@ -125,7 +124,7 @@ func TestUnconfirmed(t *testing.T) {
 	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, b.Config(), r.ID); !errors.Is(err, apply.ErrRolledBack) || undo == nil || undo.Why == "" {
 		t.Errorf("what became of it is: %+v %v", undo, err)
 	}
-	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); err == nil || !strings.Contains(err.Error(), "run "+r.ID+" was put back at ") {
+	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err == nil || !strings.Contains(err.Error(), "run "+r.ID+" was put back at ") {
 		t.Errorf("who comes too late is told: %v", err)
 	}
 }
@@ -137,7 +136,7 @@ func TestConfirmed(t *testing.T) {
 	before := b.read(t, "main.cf")
 	r := b.applied(t, 3*time.Second)
 	after := b.read(t, "main.cf")
-	u, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir)
+	u, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", "")
 	if err != nil || u.Run != r.ID {
 		t.Fatalf("%v %+v", err, u)
 	}
@@ -148,11 +147,11 @@ func TestConfirmed(t *testing.T) {
 	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, b.Config(), r.ID); undo != nil || err != nil {
 		t.Errorf("what became of it is: %+v %v", undo, err)
 	}
-	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); err == nil {
+	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err == nil {
 		t.Error("confirmed twice")
 	}
 	undo := func() {
-		if _, err := apply.Undo(context.Background(), host.Local{}, b.settings.ConfigDir, apply.Options{StateDir: b.settings.StateDir}); err != nil {
+		if _, err := apply.Undo(context.Background(), host.Local{}, b.settings.ConfigDir, "", apply.Options{StateDir: b.settings.StateDir}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -203,10 +202,10 @@ func TestTrouble(t *testing.T) {
 	})
 	b.applied(t, time.Hour)
 	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
-	if err != nil || u == nil || !strings.Contains(u.Trouble, "454") || !strings.HasSuffix(u.Trouble, "; by the end of "+b.LogPath()+", 6 deliveries are put off for security") {
+	if err != nil || u == nil || !strings.Contains(u.Trouble, "454") || !strings.HasSuffix(u.Trouble, "; in the last hour of "+b.LogPath()+", 6 deliveries are put off for security") {
 		t.Errorf("%v %+v", err, u)
 	}
-	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); err != nil {
+	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -233,7 +232,7 @@ func TestConfirmedMeanwhile(t *testing.T) {
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := apply.Confirm(context.Background(), host.Local{}, state); err != nil {
+	if _, err := apply.Confirm(context.Background(), host.Local{}, state, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-reverted; err != nil {
@@ -244,32 +243,32 @@ func TestConfirmedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestNotWrittenYet: the time may be up before anything is written; the net
-// stays until that is decided.
+// TestNotWrittenYet: the time may be up before all is written; the net stays until
+// it is decided what becomes of the run.
 func TestNotWrittenYet(t *testing.T) {
 	state := t.TempDir()
 	release, err := host.Local{}.Lock(filepath.Join(state, "lock"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	net := filepath.Join(state, "unconfirmed.json")
-	if err := os.WriteFile(net, []byte(`{"run":"0001-x","config_dir":"/nonexistent"}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	lab.Write(t, state, "unconfirmed.json", `{"run":"0001-x","config_dir":"/nonexistent"}`, 0o600)
+	lab.Write(t, state, "journal.json", `{"id":"0001-x","config_dir":"/nonexistent","phase":"prepared"}`, 0o600)
 	reverted := make(chan error, 1)
 	go func() {
-		_, err := apply.Revert(context.Background(), host.Local{}, "/nonexistent", "0001-x", 0, apply.Options{StateDir: state})
+		_, err := apply.Revert(context.Background(), host.Local{}, state, "0001-x", 0, apply.Options{StateDir: state})
 		reverted <- err
 	}()
-	time.Sleep(300 * time.Millisecond)
-	if _, err := os.Stat(net); err != nil {
-		t.Errorf("the net is gone while the run is at work: %v", err)
+	select {
+	case err := <-reverted:
+		t.Errorf("it ended while the run is at work: %v", err)
+	case <-time.After(300 * time.Millisecond):
 	}
-	if err := errors.Join(release(), <-reverted); err != nil {
+	lab.Write(t, state, "receipts/0001-x.json", `{"id":"0001-x","config_dir":"/nonexistent","phase":"rolled back"}`, 0o600)
+	if err := errors.Join(os.Remove(filepath.Join(state, "journal.json")), release(), <-reverted); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(net); err == nil {
-		t.Error("it waits for ever")
+	if u, err := apply.Waiting(host.Local{}, state); u != nil || err != nil {
+		t.Errorf("it waits for ever: %+v %v", u, err)
 	}
 }
 
@@ -278,29 +277,19 @@ func TestNotWrittenYet(t *testing.T) {
 func TestConfirmHalf(t *testing.T) {
 	b := newBed(t)
 	before := b.read(t, "main.cf")
-	dead := make(chan struct{})
-	go func() {
-		defer close(dead)
-		b.appliedBut(t, time.Hour, func(e apply.Event) {
-			if e.Step == "write" && e.State == apply.Done {
-				runtime.Goexit() // nothing is proved, and nothing put back
-			}
-		})
-		t.Error("it was not killed")
-	}()
-	<-dead
+	dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
 	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
 	if err != nil || u == nil || b.read(t, "main.cf") == before {
 		t.Fatalf("it was not killed half way: %v %+v", err, u)
 	}
-	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir); !errors.Is(err, apply.ErrPending) {
+	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); !errors.Is(err, apply.ErrPending) {
 		t.Errorf("what nobody has proved is kept: %v", err)
 	}
 	net := filepath.Join(b.settings.StateDir, "unconfirmed.json")
 	if err := os.Rename(net, net+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := apply.Finish(context.Background(), host.Local{}, apply.Options{StateDir: b.settings.StateDir}); err == nil || !strings.Contains(err.Error(), "its way back was not armed") {
+	if _, err := apply.Finish(context.Background(), host.Local{}, apply.Options{StateDir: b.settings.StateDir}); err == nil || !strings.Contains(err.Error(), "what does that is not there") {
 		t.Errorf("a run that wanted a net goes on without it: %v", err)
 	}
 	if err := os.Rename(net+".away", net); err != nil {
@@ -321,29 +310,14 @@ func TestUndoKilled(t *testing.T) {
 	before := b.read(t, "main.cf")
 	r := b.applied(t, time.Hour)
 	o := apply.Options{StateDir: b.settings.StateDir}
-	kill := func() {
-		dying := o
-		dying.Events = func(e apply.Event) {
-			if e.Step == "write" && e.State == apply.Done {
-				runtime.Goexit() // nothing is put back
-			}
-		}
-		dead := make(chan struct{})
-		go func() {
-			defer close(dead)
-			_, err := apply.Undo(context.Background(), host.Local{}, b.Config(), dying)
-			t.Errorf("it was not killed: %v", err)
-		}()
-		<-dead
-	}
-	kill()
-	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), o); err != nil {
+	b.undoDies(t, "write")
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), "", o); err != nil {
 		t.Fatal(err)
 	}
 	if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u == nil || b.read(t, "main.cf") == before {
 		t.Fatalf("the run is in force again, and its net is gone: %v %+v", err, u)
 	}
-	kill()
+	b.undoDies(t, "write")
 	if _, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, o); err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +419,7 @@ func TestSuppressed(t *testing.T) {
 			if err := os.WriteFile(path, []byte(edited), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), options(s, p)); err != nil {
+			if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), "", options(s, p)); err != nil {
 				t.Fatal(err)
 			}
 			left, err := os.ReadFile(path)

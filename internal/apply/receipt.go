@@ -48,6 +48,8 @@ type Receipt struct {
 	Notes []string `json:"notes,omitempty"`
 	// ConfirmBy is when it is taken back by itself unless it is confirmed.
 	ConfirmBy time.Time `json:"confirm_by,omitzero"`
+	// Confirmed says that somebody has.
+	Confirmed bool `json:"confirmed,omitempty"`
 	// Failure is why it was rolled back.
 	Failure string `json:"failure,omitempty"`
 	// Restored: of a run whose rollback failed, every file is as it was all the
@@ -81,11 +83,14 @@ func (r *Receipt) OnRequest() bool { return r.Phase == RolledBack && r.Failure =
 
 // Ways are what can be done about an interrupted run.
 func (r *Receipt) Ways(stateDir string) string {
-	undo := typed(stateDir, r.ConfigDir, "undo")
-	if r.Phase == Reverting {
-		return undo + " goes on taking it back"
+	undo, finish := undoing(stateDir, r.ConfigDir, r.ID), typed(stateDir, r.ConfigDir, "apply", "--finish")
+	switch {
+	case r.Phase == Reverting:
+		return undo + " goes on with that"
+	case r.Undoes != "":
+		return finish + " takes run " + r.Undoes + " back, " + undo + " leaves it in force"
 	}
-	return undo + " takes it back, " + typed(stateDir, r.ConfigDir, "apply", "--finish") + " goes on"
+	return undo + " puts the old files back, " + finish + " goes on"
 }
 
 // DefaultStateDir is for journal, receipts and backups (hier(7)).
@@ -102,6 +107,12 @@ func Verb(stateDir, configDir string, words ...string) []string {
 		out = append(out, "--state-dir", stateDir)
 	}
 	return out
+}
+
+// undoing is what is typed to take one run back, and no other: it may have gone
+// back by itself when it is typed.
+func undoing(stateDir, configDir, run string) string {
+	return typed(stateDir, configDir, "undo", "--run", run)
 }
 
 // typed is Verb as it is typed.
@@ -169,6 +180,11 @@ func (s store) remove(pattern string) {
 // caller has the lock, and knows that there is no journal. Backups of which
 // something may have been written stay, whatever became of their journal.
 func (s store) sweep() {
+	if u, err := readNet(s.m, s.dir); err == nil && u != nil {
+		if r, err := s.get(s.receipt(u.Run)); err == nil && r.settled() {
+			_ = s.m.Remove(s.net())
+		}
+	}
 	for _, pattern := range []string{".journal.json.postseal", "receipts/.*.postseal", "staging/main.cf", "staging/master.cf", "staging/.ma*.cf.postseal", "backups/*/new-*", "backups/*/.*.postseal"} {
 		s.remove(pattern)
 	}
@@ -283,8 +299,12 @@ func Standing(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {
 		return nil, err
 	}
 	for _, r := range all {
-		if u != nil && u.Run == r.ID && r.Phase == Kept {
-			r.Phase, r.ConfirmBy, r.Stands = Waits, u.By, u.Stands(m.Now())
+		if r.settled() {
+			continue
+		}
+		r.Phase, r.Stands = Waits, "was to go back by itself, and nothing says whether it will"
+		if u != nil && u.Run == r.ID {
+			r.ConfirmBy, r.Stands = u.By, u.Stands(m.Now())
 		}
 	}
 	p, err := Pending(m, stateDir)
@@ -318,9 +338,13 @@ func Last(m host.Reader, stateDir, configDir string) (*Receipt, error) {
 
 // Pending is a run that was interrupted, or nil.
 func Pending(m host.Reader, stateDir string) (*Receipt, error) {
-	r, err := store{host.ReadOnly{Reader: m}, stateDir}.get(filepath.Join(stateDir, "journal.json"))
+	s := store{host.ReadOnly{Reader: m}, stateDir}
+	r, err := s.get(s.journal())
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, nil
+	}
+	if err != nil && hint.Of(err) != "" { // it cannot be understood
+		err = hint.Wrap(err, "some of the files may be half changed: what they were is in the newest folder of "+s.backups("")+"; put that back by hand, and then move the journal away")
 	}
 	return r, err
 }

@@ -16,18 +16,13 @@ import (
 // PutBack takes a run back that waits to be confirmed, and never an earlier one:
 // it may have gone back by itself meanwhile, or be kept, which is an error then.
 func PutBack(ctx context.Context, m host.Machine, configDir, run string, o Options) (*Receipt, error) {
-	u, err := Waiting(m, o.StateDir)
-	if err != nil {
-		return nil, err
-	}
-	if u != nil && u.Run == run {
-		o.locked = stillWaits(m, run, o)
-		if r, err := undoOnly(ctx, m, *u, o); !errors.Is(err, errSettled) {
-			return r, err
-		}
+	o.locked = stillWaits(m, configDir, run, o)
+	r, err := Undo(ctx, m, configDir, run, o)
+	if !errors.Is(err, errSettled) {
+		return r, err
 	}
 	if _, err = Fate(m, o.StateDir, configDir, run); err == nil {
-		err = hint.New("run "+run+" is kept", typed(o.StateDir, configDir, "undo")+" takes it back")
+		err = hint.New("run "+run+" is kept", undoing(o.StateDir, configDir, run)+" takes it back")
 	}
 	return nil, err
 }
@@ -49,12 +44,8 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 	begun, missed := time.Now(), false
 	log := func(priority, text string) { tellLog(ctx, m, configDir, run, priority, text) }
 	for tries := 0; ; {
-		u, err := Waiting(m, o.StateDir)
-		settled := err == nil && (u == nil || u.Run != run)
-		if settled {
-			err = known(m, o.StateDir, run)
-		}
-		if settled && err == nil || err != nil && gone(m, configDir) {
+		u, err := undecided(m, o.StateDir, configDir, run)
+		if err == nil && u == nil || err != nil && gone(m, configDir) {
 			return nil, nil
 		}
 		if err != nil && !missed {
@@ -64,7 +55,7 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 		if time.Since(begun) >= after {
 			var r *Receipt
 			if err == nil {
-				r, err = takeBack(ctx, m, *u, o)
+				r, err = takeBack(ctx, m, u, o)
 			}
 			if err == nil {
 				if r != nil {
@@ -77,9 +68,11 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 				begun, after = time.Now(), pauses[tries]
 				again = m.Now().Add(after).UTC()
 			}
-			way := typed(o.StateDir, configDir, "undo")
-			if first := hint.Of(err); first != "" {
+			way := undoing(o.StateDir, configDir, run)
+			if first := hint.Of(err); first != "" && !strings.Contains(first, way) {
 				way = first + "; then: " + way
+			} else if first != "" {
+				way = first
 			}
 			log("error", "was not confirmed in time, and cannot be put back: "+err.Error()+"; its settings are in force. What to do: "+way)
 			fail(m, run, err, again, o)
@@ -94,19 +87,6 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 		case <-time.After(min(500*time.Millisecond, after-time.Since(begun)+time.Millisecond)):
 		}
 	}
-}
-
-// known is an error if the state folder knows nothing of a run, which had its
-// journal there before its way back was armed.
-func known(m host.Reader, stateDir, run string) error {
-	r, err := Pending(m, stateDir)
-	if err != nil || r != nil && r.ID == run {
-		return err
-	}
-	if gone(m, store{dir: stateDir}.receipt(run)) {
-		return hint.New(stateDir+" is gone, or is another", "put that folder back")
-	}
-	return nil
 }
 
 func gone(m host.Reader, path string) bool {
@@ -138,12 +118,12 @@ func tellLog(ctx context.Context, m host.Machine, configDir, run, priority, text
 
 // takeBack undoes the run, as soon as nobody else is at work, unless it was
 // confirmed meanwhile.
-func takeBack(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*Receipt, error) {
+func takeBack(ctx context.Context, m host.Machine, u *Receipt, o Options) (*Receipt, error) {
 	begun := time.Now()
-	o.why = "nobody confirmed it by " + u.By.Local().Format(time.TimeOnly)
-	o.locked = stillWaits(m, u.Run, o)
+	o.why = "nobody confirmed it by " + u.ConfirmBy.Local().Format(time.TimeOnly)
+	o.locked = stillWaits(m, u.ConfigDir, u.ID, o)
 	for {
-		r, err := undoOnly(ctx, m, u, o)
+		r, err := Undo(ctx, m, u.ConfigDir, u.ID, o)
 		if errors.Is(err, errSettled) {
 			return nil, nil
 		}
@@ -159,10 +139,10 @@ func takeBack(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*R
 }
 
 // stillWaits asks whether the run waits, with the lock.
-func stillWaits(m host.Machine, run string, o Options) func() error {
+func stillWaits(m host.Machine, configDir, run string, o Options) func() error {
 	return func() error {
-		now, err := Waiting(m, o.StateDir)
-		if err == nil && (now == nil || now.Run != run) {
+		u, err := undecided(m, o.StateDir, configDir, run)
+		if err == nil && u == nil {
 			err = errSettled
 		}
 		return err
@@ -171,49 +151,3 @@ func stillWaits(m host.Machine, run string, o Options) func() error {
 
 // errSettled: the run was confirmed or taken back before we had the lock.
 var errSettled = errors.New("it waits no more")
-
-// undoOnly undoes the run if it is the one that undo would take. An undo of it
-// that was interrupted is brought to its end.
-func undoOnly(ctx context.Context, m host.Machine, u Unconfirmed, o Options) (*Receipt, error) {
-	what, err := Pending(m, o.StateDir)
-	switch {
-	case err != nil:
-		return nil, err
-	case what != nil && what.Undoes == u.Run && what.Phase != Reverting:
-		r, err := Finish(ctx, m, o)
-		if err == nil {
-			err = forget(m, o)
-		}
-		return r, err
-	case what != nil && what.Undoes == u.Run:
-		if _, err := Undo(ctx, m, u.ConfigDir, o); err != nil { // the run is in force again
-			return nil, err
-		}
-		what = nil
-	}
-	if what == nil {
-		what, err = Last(m, o.StateDir, u.ConfigDir)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if what == nil || what.ID != u.Run { // it was taken back, or never wrote anything
-		return nil, forget(m, o)
-	}
-	return Undo(ctx, m, u.ConfigDir, o)
-}
-
-// forget removes what says that a run waits. With the lock: the run may just be
-// about to write.
-func forget(m host.Machine, o Options) error {
-	s := store{m, o.StateDir}
-	release, err := m.Lock(filepath.Join(o.StateDir, "lock"))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = release() }()
-	if err := o.locked(); err != nil {
-		return err
-	}
-	return m.Remove(s.net())
-}

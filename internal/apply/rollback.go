@@ -47,7 +47,7 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 		_ = t.phase(Reverting) // a full disc must not keep the old bytes from coming back
 	}
 	if err := t.restore(ctx); err != nil {
-		undo := typed(t.o.StateDir, t.ConfigDir, "undo")
+		undo := undoing(t.o.StateDir, t.ConfigDir, t.ID)
 		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
 		if t.Restored {
 			_ = t.phase(Reverting) // for history; the error says it too

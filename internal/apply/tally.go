@@ -247,18 +247,19 @@ func NewFollow(ctx context.Context, m host.Reader, o Options) (f *Follow, readab
 	if f.mark < 0 {
 		return f, false
 	}
-	f.Before = f.t.tallyBefore(ctx, f.mark)
+	f.Before = f.t.tallyBefore(ctx, f.mark, time.Time{})
 	return f, true
 }
 
-// tallyBefore counts what the log said last before the mark.
-func (t *transaction) tallyBefore(ctx context.Context, mark int64) (out Tally) {
+// tallyBefore counts what the log said last before the mark, since then.
+func (t *transaction) tallyBefore(ctx context.Context, mark int64, since time.Time) (out Tally) {
 	from := mark - before
 	if t.o.LogPath == "" {
 		from = mark - 3600 // the journal goes by seconds
 	}
 	if lines, err := t.logSince(ctx, max(0, from)); err == nil {
-		out.read(lines)
+		now := t.m.Now()
+		out.read(slices.DeleteFunc(lines, func(l logLine) bool { return l.when(now).Before(since) }))
 	}
 	return out
 }

@@ -48,7 +48,7 @@ func TestTally(t *testing.T) {
 // logged are lines of one program.
 func logged(program string, texts ...string) (out []logLine) {
 	for _, t := range texts {
-		out = append(out, logLine{program, t})
+		out = append(out, logLine{program: program, text: t})
 	}
 	return out
 }
@@ -187,6 +187,35 @@ func TestFollowMuch(t *testing.T) {
 	}
 }
 
+// TestWhen: lines without a year are of the last one.
+func TestWhen(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for stamp, want := range map[string]time.Time{
+		"Jan  2 03:04:00 mx postfix/smtpd":                  time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC),
+		"Dec 31 23:59:59 mx postfix/smtpd":                  time.Date(2025, 12, 31, 23, 59, 59, 0, time.UTC),
+		"2026-01-02T04:00:00.123456+01:00 mx postfix/smtpd": time.Date(2026, 1, 2, 3, 0, 0, 123456000, time.UTC),
+		"something else that somebody made of it":           now,
+		"": now,
+	} {
+		if got := (logLine{stamp: stamp}).when(now); !got.Equal(want) {
+			t.Errorf("%s: %v", stamp, got)
+		}
+	}
+	old := "Jan  1 03:04:00 mx postfix/smtp[1]: 1: to=<b@example.org>, relay=none, delay=1, delays=0/0/1/0, dsn=4.7.5, status=deferred (Server certificate not verified)\n"
+	path := t.TempDir() + "/log"
+	if err := os.WriteFile(path, []byte(strings.Repeat(old, 6)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr := &transaction{m: host.Local{}, o: Options{LogPath: path}, Receipt: &Receipt{}}
+	at := time.Date(time.Now().Year(), 1, 1, 3, 0, 0, 0, time.Local)
+	if got := tr.tallyBefore(context.Background(), tr.markLog(), at); got.Deferred != 6 {
+		t.Errorf("%+v", got)
+	}
+	if got := tr.tallyBefore(context.Background(), tr.markLog(), at.Add(time.Hour)); got.Deferred != 0 {
+		t.Errorf("what is old counts: %+v", got)
+	}
+}
+
 // TestTimer: where systemd runs, one of its timers takes the run back, and
 // confirming stops it.
 func TestTimer(t *testing.T) {
@@ -205,14 +234,18 @@ func TestTimer(t *testing.T) {
 	if _, err := m.MkdirAll("/state", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := tr.arm(context.Background()); err != nil {
+	tr.Phase = Kept
+	if err := tr.store.put(tr.store.receipt(tr.ID), tr.Receipt); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.arm(context.Background(), ""); err != nil {
 		t.Fatal(err)
 	}
 	u, err := Waiting(m, "/state")
 	if err != nil || u == nil || u.Timer != unit {
 		t.Fatalf("%v %+v", err, u)
 	}
-	if _, err := Confirm(context.Background(), rec, "/state"); err != nil {
+	if _, err := Confirm(context.Background(), rec, "/state", "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if u, _ := Waiting(m, "/state"); u != nil {

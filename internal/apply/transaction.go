@@ -29,12 +29,15 @@ type transaction struct {
 	oldTroubles map[string]bool
 	// merged are the old bytes, whole, of entries that keep somebody else's edit.
 	merged map[int][]byte
+	// promised: it takes back what was to go back by itself, and does so also if
+	// Postfix does not run.
+	promised bool
 	// touched is how many entries were written, or may have been.
 	touched int
 }
 
 // begin takes the lock of the state folder, and refuses to go on over a run
-// that was interrupted.
+// that was interrupted, unless that is what it deals with.
 func begin(m host.Machine, o Options, kind, configDir string) (*transaction, func(), error) {
 	t := &transaction{m: m, o: o, store: store{m, o.StateDir}}
 	done := t.step("lock")
@@ -55,16 +58,14 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 			return nil, nil, done(err)
 		}
 	}
-	if kind != recovery {
-		if err := Interrupted(m, o.StateDir); err != nil {
-			unlock()
-			return nil, nil, done(err)
-		}
+	if err = Interrupted(m, o.StateDir); err == nil {
 		t.store.sweep()
 	}
-	switch kind {
-	case "undo", recovery:
-	case "apply":
+	switch {
+	case kind == "undo" || kind == recovery:
+		err = nil // they look for themselves
+	case err != nil:
+	case kind == "apply":
 		err = waits(m, o.StateDir)
 	default: // a certificate that runs out is not held up by a net that nobody took away
 		err = Busy(m, o.StateDir)
@@ -90,12 +91,12 @@ func Interrupted(m host.Reader, stateDir string) error {
 	if err != nil || r == nil {
 		return err
 	}
+	stage := fmt.Sprintf(", after %q", r.Phase)
 	if r.Phase == Reverting {
-		err = fmt.Errorf("%w: %s %s of %s was being put back; %s", ErrPending, r.Kind, r.ID, r.When.Format(time.DateTime), strings.Join(r.State(m), ", "))
-		return hint.Wrap(err, typed(stateDir, r.ConfigDir, "undo")+" goes on with that")
+		stage = " was being put back"
 	}
-	err = fmt.Errorf("%w: %s %s of %s, after %q; %s", ErrPending, r.Kind, r.ID, r.When.Format(time.DateTime), r.Phase, strings.Join(r.State(m), ", "))
-	return hint.Wrap(err, typed(stateDir, r.ConfigDir, "undo")+" puts the old files back, "+typed(stateDir, r.ConfigDir, "apply", "--finish")+" goes on")
+	err = fmt.Errorf("%w: %s %s of %s%s; %s", ErrPending, r.Kind, r.ID, r.When.Format(time.DateTime), stage, strings.Join(r.State(m), ", "))
+	return hint.Wrap(err, r.Ways(stateDir))
 }
 
 // Remedy adds what to do about the usual reasons for which writing fails, if
@@ -226,7 +227,9 @@ func (t *transaction) execute(ctx context.Context) (*Receipt, error) {
 // something stands in the store from its first moment on. Until it has ended,
 // nothing that Postfix reads has been touched.
 func (t *transaction) prepare(ctx context.Context) error {
+	trouble := ""
 	if t.o.Net != nil && !t.FilesOnly {
+		trouble = t.trouble(ctx)
 		t.ConfirmBy = t.m.Now().Add(t.o.Net.Within).UTC()
 	}
 	done := t.step("back up")
@@ -236,7 +239,7 @@ func (t *transaction) prepare(ctx context.Context) error {
 	}
 	err = done(remedy(t.m, t.store.journal(), err))
 	if err == nil {
-		err = t.arm(ctx)
+		err = t.arm(ctx, trouble)
 	}
 	if err != nil {
 		_ = t.m.Remove(t.store.journal()) // which may be in place although writing it failed

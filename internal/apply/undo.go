@@ -11,29 +11,65 @@ import (
 	"postseal/internal/plan"
 )
 
-// Undo takes the newest run of an instance back that is in force: every file
-// gets the bytes that it had before, files that were new go. An interrupted
-// run is taken back first.
-func Undo(ctx context.Context, m host.Machine, configDir string, o Options) (*Receipt, error) {
-	pending, err := Pending(m, o.StateDir)
-	if err != nil {
-		return nil, err
+// Undo takes a run of an instance back: every file gets the bytes that it had
+// before, files that were new go. An empty run is the newest that is in force, or
+// the one that was interrupted; else it is that run, or an error: it may have gone
+// back by itself. An undo of it that was interrupted is brought to its end.
+func Undo(ctx context.Context, m host.Machine, configDir, run string, o Options) (*Receipt, error) {
+	if run != "" {
+		if _, err := undecided(m, o.StateDir, configDir, run); err != nil { // nothing is made where it is not
+			return nil, err
+		}
 	}
-	if pending != nil {
-		return resume(ctx, m, pending, o, false)
+	for {
+		r, again, err := undoOnce(ctx, m, configDir, run, o)
+		if err != nil || !again {
+			return r, err
+		}
 	}
-	last, err := Last(m, o.StateDir, configDir)
-	if err != nil {
-		return nil, err
-	}
-	if last == nil {
-		return nil, ErrNothing
-	}
+}
+
+// undoOnce undoes, or clears the way for that, if an undo of the run was
+// interrupted and cannot be brought to its end.
+func undoOnce(ctx context.Context, m host.Machine, configDir, run string, o Options) (r *Receipt, again bool, err error) {
 	t, release, err := begin(m, o, "undo", configDir)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer release()
+	pending, err := Pending(m, o.StateDir)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case pending == nil:
+		r, err = t.undo(ctx, run)
+		return r, false, err
+	case run == "" || pending.ID == run:
+		r, err = t.resume(ctx, pending, false)
+		return r, false, err
+	case pending.Undoes != run:
+		return nil, false, Interrupted(m, o.StateDir)
+	case pending.Phase != Reverting:
+		if r, err = t.resume(ctx, pending, true); !errors.Is(err, errUnfinishable) {
+			return r, false, err
+		}
+	}
+	_, err = t.resume(ctx, pending, false)
+	return nil, err == nil, err
+}
+
+// undo takes a run back when none is interrupted.
+func (t *transaction) undo(ctx context.Context, run string) (*Receipt, error) {
+	m, o := t.m, t.o
+	last, err := Last(m, o.StateDir, t.ConfigDir)
+	switch {
+	case err != nil:
+		return nil, err
+	case run != "" && (last == nil || last.ID != run):
+		return nil, notLast(m, o.StateDir, t.ConfigDir, run, last)
+	case last == nil:
+		return nil, ErrNothing
+	}
 	t.Undoes, t.Why, t.Postfix = last.ID, o.why, last.Postfix
 	t.FilesOnly = t.FilesOnly || last.FilesOnly // what was never live need not be proved
 	unlock, err := t.lockPaths(ctx, editLocked(last.Entries))
@@ -42,12 +78,10 @@ func Undo(ctx context.Context, m host.Machine, configDir string, o Options) (*Re
 	}
 	defer unlock()
 	net, err := Waiting(m, o.StateDir)
-	if err != nil {
-		return nil, err
+	if err != nil || net != nil && net.Run != last.ID {
+		net = nil // one that is torn bars no way back
 	}
-	if net != nil && net.Run != last.ID {
-		net = nil
-	}
+	t.promised = !last.settled()
 	if err := t.reverse(last, net); err != nil {
 		return nil, err
 	}
@@ -62,6 +96,17 @@ func Undo(ctx context.Context, m host.Machine, configDir string, o Options) (*Re
 	return r, err
 }
 
+// notLast says why a run cannot be taken back that is not the newest in force.
+func notLast(m host.Reader, stateDir, configDir, run string, last *Receipt) error {
+	if _, err := Fate(m, stateDir, configDir, run); err != nil {
+		return hint.Wrap(fmt.Errorf("%w: run %s is not in force: %s", ErrNothing, run, err.Error()), typed(stateDir, "", "history")+" lists all runs")
+	}
+	if last == nil { // of another instance
+		return hint.Wrap(fmt.Errorf("%w on %s: run %s is not of it", ErrNothing, configDir, run), typed(stateDir, "", "history")+" lists all runs")
+	}
+	return hint.New("run "+run+" is not the newest in force: run "+last.ID+" is", undoing(stateDir, configDir, last.ID)+" comes first")
+}
+
 // Finish brings an interrupted run to its end: what is not yet written is
 // written, and all is proved as it would have been.
 func Finish(ctx context.Context, m host.Machine, o Options) (*Receipt, error) {
@@ -69,22 +114,46 @@ func Finish(ctx context.Context, m host.Machine, o Options) (*Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	if pending == nil {
-		return nil, hint.New("no run was interrupted", typed(o.StateDir, "", "history")+" lists all runs")
+	if pending == nil { // nothing is made for it
+		return nil, nothingToFinish(o.StateDir)
 	}
-	if pending.Phase == Reverting {
-		return nil, Interrupted(m, o.StateDir) // half of it is taken back: only on
-	}
-	return resume(ctx, m, pending, o, true)
-}
-
-// resume goes on with the journal of an interrupted run, or takes it back.
-func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, forward bool) (*Receipt, error) {
 	t, release, err := begin(m, o, recovery, pending.ConfigDir)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	pending, err = Pending(m, o.StateDir)
+	switch {
+	case err != nil:
+		return nil, err
+	case pending == nil: // somebody was faster
+		return nil, nothingToFinish(o.StateDir)
+	case pending.Phase == Reverting:
+		return nil, Interrupted(m, o.StateDir) // half of it is taken back: only on
+	}
+	return t.resume(ctx, pending, true)
+}
+
+func nothingToFinish(stateDir string) error {
+	return hint.New("no run was interrupted", typed(stateDir, "", "history")+" lists all runs")
+}
+
+// errUnfinishable: an interrupted run can only be taken back.
+var errUnfinishable = errors.New("the run cannot be finished")
+
+// resume goes on with the journal of an interrupted run, or takes it back.
+func (t *transaction) resume(ctx context.Context, pending *Receipt, forward bool) (*Receipt, error) {
+	r, err := t.goOn(ctx, pending, forward)
+	settled := err == nil && (!forward || t.Undoes != "") // what is finished may wait to be confirmed
+	if settled || errors.Is(err, ErrRolledBack) {
+		t.disarm(context.WithoutCancel(ctx))
+	}
+	return r, err
+}
+
+func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) (*Receipt, error) {
+	m, o := t.m, t.o
+	t.old, t.new = nil, nil
 	t.Receipt, t.touched = pending, len(pending.Entries)
 	t.FilesOnly = t.FilesOnly || o.FilesOnly
 	unlock, err := t.lockPaths(ctx, editLocked(pending.Entries))
@@ -92,6 +161,7 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 		return nil, err
 	}
 	defer unlock()
+	undo := undoing(o.StateDir, pending.ConfigDir, pending.ID)
 	done := t.step("read the backups")
 	for i, e := range t.Entries {
 		var old, content []byte
@@ -105,7 +175,7 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 		}
 		switch {
 		case err != nil && forward:
-			return nil, done(hint.Wrap(fmt.Errorf("the run cannot be finished: %w", err), typed(o.StateDir, pending.ConfigDir, "undo")))
+			return nil, done(hint.Wrap(fmt.Errorf("%w: %w", errUnfinishable, err), undo))
 		case err != nil:
 			return nil, done(hint.Wrap(fmt.Errorf("%w: %w", ErrNotRolledBack, err),
 				"what there is of the old files is in "+t.store.backups(t.ID)+"; put them back by hand, then rm "+t.store.journal()))
@@ -123,15 +193,18 @@ func resume(ctx context.Context, m host.Machine, pending *Receipt, o Options, fo
 		if err := t.rollBack(ctx, failure); !errors.Is(err, ErrRolledBack) {
 			return t.Receipt, err
 		}
-		t.disarm(ctx)
 		return t.Receipt, nil
 	}
-	if u, err := Waiting(m, o.StateDir); err != nil || !t.ConfirmBy.IsZero() && (u == nil || u.Run != t.ID) {
-		return nil, errors.Join(err, hint.New("the run was to go back by itself unless it is confirmed, and its way back was not armed: it cannot be finished", typed(o.StateDir, pending.ConfigDir, "undo")))
+	if !t.ConfirmBy.IsZero() {
+		if u, err := Waiting(m, o.StateDir); err != nil {
+			return nil, err
+		} else if u == nil || u.Run != t.ID || u.Orphan {
+			return nil, hint.Wrap(fmt.Errorf("%w: it was to go back by itself unless it is confirmed, and what does that is not there", errUnfinishable), undo)
+		}
 	}
 	for i, e := range t.Entries {
 		if now, err := t.digest(e.Path); err != nil || now != e.Before && now != e.After {
-			return nil, hint.New(fmt.Sprintf("%s was changed by someone else since: the run cannot be finished", t.Entries[i].Path), typed(o.StateDir, pending.ConfigDir, "undo"))
+			return nil, hint.Wrap(fmt.Errorf("%w: %s was changed by someone else since", errUnfinishable, t.Entries[i].Path), undo)
 		}
 	}
 	err = t.write()

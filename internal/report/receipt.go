@@ -93,6 +93,9 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		p.indented(sign+" ", 2, text)
 		if !r.ConfirmBy.IsZero() {
 			p.printf("  %s\n", confirm(undo)) // a line of its own, to be pasted
+			if undo != "" {
+				undo += " --run " + r.ID // and no earlier one, if it has gone back when this is typed
+			}
 		}
 	case r.OnRequest() && r.Kind == "undo":
 		p.printf("%s The undo is taken back: run %s is in force.\n", p.good(), r.Undoes)

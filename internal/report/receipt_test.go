@@ -78,7 +78,7 @@ Undo: postseal undo
 ! Applied, run 0004. Not proved, as it served no one before either:
   submission/inet on 127.0.0.1:587. It goes back by itself at 12:10:00, unless:
   postseal confirm
-Undo: postseal undo
+Undo: postseal undo --run 0004
 `,
 		},
 		"files only, of another instance": {

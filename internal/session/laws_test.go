@@ -179,7 +179,7 @@ func TestLaws(t *testing.T) {
 		}
 		o = s.ApplyOptions()
 		o.FilesOnly = true
-		if _, err := apply.Undo(context.Background(), m, s.ConfigDir, o); err != nil {
+		if _, err := apply.Undo(context.Background(), m, s.ConfigDir, "", o); err != nil {
 			rt.Fatalf("undo: %v", err)
 		}
 		if d := cmp.Diff(before, snapshot(t, m.Root)); d != "" {

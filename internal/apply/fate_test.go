@@ -1,0 +1,347 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"postseal/internal/apply"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+)
+
+// killedAfter ends whoever it tells of a step, when that is done: nothing is put
+// back.
+func killedAfter(step string) func(apply.Event) {
+	return func(e apply.Event) {
+		if e.Step == step && e.State == apply.Done {
+			runtime.Goexit()
+		}
+	}
+}
+
+// dies does what is killed, and waits for its end.
+func dies(t *testing.T, do func()) {
+	t.Helper()
+	dead := make(chan struct{})
+	go func() {
+		defer close(dead)
+		do()
+		t.Error("it was not killed")
+	}()
+	<-dead
+}
+
+// state is the state folder of a bed, with nothing else.
+func (b *bed) state() apply.Options {
+	return apply.Options{StateDir: b.settings.StateDir, ProveTime: 3 * time.Second}
+}
+
+// earlier is a run that stays, under the one that waits.
+func (b *bed) earlier(t *testing.T) *apply.Receipt {
+	t.Helper()
+	s, p := b.plan(t, "log-level=2")
+	r, err := apply.Run(context.Background(), host.Local{}, p, options(s, p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// undoDies kills an undo of an instance after it has written.
+func (b *bed) undoDies(t *testing.T, step string) {
+	t.Helper()
+	o := b.state()
+	o.Events = killedAfter(step)
+	dies(t, func() { _, _ = apply.Undo(context.Background(), host.Local{}, b.Config(), "", o) })
+}
+
+func (b *bed) revert(run string) error {
+	_, err := apply.Revert(context.Background(), host.Local{}, b.Config(), run, 0, b.state())
+	return err
+}
+
+func (b *bed) waiting(t *testing.T) string {
+	t.Helper()
+	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u == nil {
+		return ""
+	}
+	return u.Run
+}
+
+// TestUndoOfOne: who wants a run taken back that has gone back already does not
+// take an earlier one back, and who wants it kept does not keep another.
+func TestUndoOfOne(t *testing.T) {
+	ctx := context.Background()
+	b := newBed(t)
+	w := b.earlier(t)
+	after := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour, "log-level=1")
+	if _, err := apply.Undo(ctx, host.Local{}, b.Config(), w.ID, b.state()); err == nil || !strings.Contains(err.Error(), "not the newest in force") {
+		t.Errorf("the run below was taken back: %v", err)
+	}
+	if err := b.revert(x.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apply.Undo(ctx, host.Local{}, b.Config(), x.ID, b.state()); !errors.Is(err, apply.ErrNothing) || !strings.Contains(err.Error(), "nobody confirmed it by") {
+		t.Errorf("undo: %v", err)
+	}
+	if _, err := apply.PutBack(ctx, host.Local{}, b.Config(), x.ID, b.state()); !errors.Is(err, apply.ErrRolledBack) {
+		t.Errorf("n: %v", err)
+	}
+	y := b.applied(t, time.Hour, "log-level=1")
+	if _, err := apply.Confirm(ctx, host.Local{}, b.settings.StateDir, b.Config(), x.ID); !errors.Is(err, apply.ErrRolledBack) {
+		t.Errorf("y, for a run that went back: %v", err)
+	}
+	if _, err := apply.Confirm(ctx, host.Local{}, b.settings.StateDir, "/etc/postfix-other", ""); err == nil || !strings.Contains(err.Error(), b.Config()) {
+		t.Errorf("confirm on another instance: %v", err)
+	}
+	if b.waiting(t) != y.ID {
+		t.Error("a run was kept that nobody has confirmed")
+	}
+	if _, err := apply.PutBack(ctx, host.Local{}, b.Config(), y.ID, b.state()); err != nil || b.read(t, "main.cf") != after {
+		t.Errorf("%v, or the earlier run is not in force", err)
+	}
+}
+
+// TestUndecided: what is not there decides nothing. The run goes back when it can.
+func TestUndecided(t *testing.T) {
+	t.Cleanup(apply.Pauses())
+	for name, x := range map[string]struct {
+		half bool // the run was killed half way
+		file string
+		says error
+	}{
+		"no receipts":                    {false, "receipts", apply.ErrLost},
+		"no journal of a half run":       {true, "journal.json", apply.ErrLost},
+		"a receipt, and not yet the net": {false, "unconfirmed.json", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			before := b.read(t, "main.cf")
+			if x.half {
+				dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
+			} else {
+				b.applied(t, time.Hour)
+			}
+			run, path := b.waiting(t), filepath.Join(b.settings.StateDir, x.file)
+			if err := os.Rename(path, path+".away"); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.revert(run); !errors.Is(err, x.says) {
+				t.Errorf("%v, not %v", err, x.says)
+			}
+			if x.says != nil {
+				s, p := b.plan(t, "log-level=2")
+				if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); !errors.Is(err, apply.ErrLost) || !strings.Contains(hint.Of(err), "then: rm ") {
+					t.Errorf("an apply on top of it: %v (%s)", err, hint.Of(err))
+				}
+				if err := os.Rename(path+".away", path); err != nil {
+					t.Fatal(err)
+				}
+				if err := b.revert(run); err != nil {
+					t.Error(err)
+				}
+			}
+			if b.read(t, "main.cf") != before {
+				t.Error("it did not go back")
+			}
+		})
+	}
+}
+
+// TestForeignJournal: the journal of another run bars the way back, and does not
+// make it forgotten.
+func TestForeignJournal(t *testing.T) {
+	t.Cleanup(apply.Pauses())
+	b, other := newBed(t), newBed(t)
+	other.settings.StateDir = b.settings.StateDir
+	other.earlier(t)
+	before := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour)
+	other.undoDies(t, "write")
+	if err := b.revert(x.ID); !errors.Is(err, apply.ErrPending) {
+		t.Errorf("the revert: %v", err)
+	}
+	if _, err := apply.PutBack(context.Background(), host.Local{}, b.Config(), x.ID, b.state()); !errors.Is(err, apply.ErrPending) {
+		t.Errorf("n: %v", err)
+	}
+	if b.waiting(t) != x.ID {
+		t.Fatal("it is forgotten")
+	}
+	if _, err := apply.Finish(context.Background(), host.Local{}, b.state()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before || b.waiting(t) != "" {
+		t.Errorf("it did not go back: %v", err)
+	}
+}
+
+// TestFinished: a run that was brought to its end from its journal, or taken back,
+// waits for nobody.
+func TestFinished(t *testing.T) {
+	for name, make := range map[string]func(t *testing.T, b *bed){
+		"an undo of it": func(t *testing.T, b *bed) {
+			t.Helper()
+			b.applied(t, time.Hour, "log-level=1")
+			b.undoDies(t, "write")
+			_, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", "")
+			if way := hint.Of(err); !errors.Is(err, apply.ErrPending) || !strings.Contains(way, "--finish") || !strings.Contains(way, "leaves it in force") {
+				t.Errorf("%v: %s", err, way)
+			}
+			if _, err := apply.Finish(context.Background(), host.Local{}, b.state()); err != nil {
+				t.Error(err)
+			}
+		},
+		"half of it, and that fails": func(t *testing.T, b *bed) {
+			t.Helper()
+			dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write"), "log-level=1") })
+			ctx, cancel := context.WithCancel(context.Background())
+			o := b.state()
+			o.Events = func(e apply.Event) {
+				if e.Step == "reload" && e.State == apply.Done {
+					cancel()
+				}
+			}
+			if _, err := apply.Finish(ctx, host.Local{}, o); !errors.Is(err, apply.ErrRolledBack) {
+				t.Error(err)
+			}
+		},
+		"nobody cleared up": func(t *testing.T, b *bed) {
+			t.Helper()
+			b.applied(t, time.Hour, "log-level=1")
+			net := filepath.Join(b.settings.StateDir, "unconfirmed.json")
+			text, err := os.ReadFile(net)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), "", b.state()); err != nil {
+				t.Error(err)
+			}
+			if err := os.WriteFile(net, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			b.earlier(t)
+			after := b.read(t, "main.cf")
+			make(t, b)
+			if b.read(t, "main.cf") != after {
+				t.Error("it is in force")
+			}
+			if run := b.waiting(t); run != "" {
+				t.Errorf("run %s waits", run)
+			}
+			if u, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err == nil {
+				t.Errorf("run %s is kept", u.Run)
+			}
+			s, p := b.plan(t, "log-level=1")
+			if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil {
+				t.Errorf("the next apply: %v", err)
+			}
+			if _, err := os.Stat(filepath.Join(b.settings.StateDir, "unconfirmed.json")); err == nil {
+				t.Error("the net is left")
+			}
+		})
+	}
+}
+
+// TestStopped: where Postfix does not run when the time is up, the files go back,
+// and it is not started.
+func TestStopped(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour)
+	if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "stop"); err != nil || o.Code != 0 {
+		t.Fatal(err, o)
+	}
+	if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before {
+		t.Fatalf("it did not go back: %v", err)
+	}
+	all, err := apply.History(host.Local{}, b.settings.StateDir, "")
+	if err != nil || !all[0].FilesOnly || len(all[0].Notes) != 1 || !strings.HasPrefix(all[0].Notes[0], "Postfix is not running") {
+		t.Errorf("%v %+v", err, all[0])
+	}
+	if o, err := (host.Local{}).Run(context.Background(), "postfix", "-c", b.Config(), "status"); err != nil || o.Code == 0 {
+		t.Error("it was started", err)
+	}
+}
+
+// TestEditedUndoKilled: an edit after an undo that was killed does not keep the run
+// in force.
+func TestEditedUndoKilled(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour)
+	b.undoDies(t, "back up")
+	edit := "smtpd_banner = here\n"
+	if err := os.WriteFile(filepath.Join(b.Config(), "main.cf"), []byte(b.read(t, "main.cf")+edit), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.revert(x.ID); err != nil {
+		t.Error(err)
+	}
+	if b.read(t, "main.cf") != before+edit {
+		t.Error("it did not go back, or the edit is lost")
+	}
+}
+
+// TestRestarted: a restart of the machine takes the way back away, which is said,
+// and a run that wanted one is not finished without.
+func TestRestarted(t *testing.T) {
+	b := newBed(t)
+	dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
+	net := filepath.Join(b.settings.StateDir, "unconfirmed.json")
+	text, err := os.ReadFile(net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	earlier := strings.Replace(string(text), strings.TrimSpace(string(boot)), "6f6f6f6f-0000-4000-8000-000000000000", 1)
+	if earlier == string(text) {
+		t.Fatal("the boot is not recorded")
+	}
+	if err := os.WriteFile(net, []byte(earlier), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
+	if err != nil || !u.Astray(time.Now()) || !strings.HasSuffix(u.Stands(time.Now()), "and will not: the machine was restarted") {
+		t.Errorf("%v %+v", err, u)
+	}
+	if _, err := apply.Finish(context.Background(), host.Local{}, b.state()); err == nil || !strings.Contains(err.Error(), "cannot be finished") {
+		t.Error(err)
+	}
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), u.Run, b.state()); err != nil || b.waiting(t) != "" {
+		t.Error(err)
+	}
+}
+
+// TestTornNet: a net that cannot be read bars no way back.
+func TestTornNet(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour)
+	if err := os.WriteFile(filepath.Join(b.settings.StateDir, "unconfirmed.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err == nil || hint.Of(err) == "" {
+		t.Errorf("it is kept: %v", err)
+	}
+	if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before {
+		t.Errorf("it did not go back: %v", err)
+	}
+}
