@@ -44,6 +44,8 @@ type kept struct {
 	gen  int
 	undo *apply.Receipt
 	err  error
+	// stopped: nothing is counted since.
+	stopped bool
 }
 
 var countTime = time.Second // tests do not wait for it
@@ -102,7 +104,7 @@ func (m *Model) settled() tea.Cmd {
 	gen, machine, ses, r := m.gen, m.o.Machine, m.session, m.end.receipt
 	return func() tea.Msg {
 		undo, err := apply.Fate(machine, ses.StateDir, r.ConfigDir, r.ID)
-		return kept{gen, undo, err}
+		return kept{gen, undo, err, true}
 	}
 }
 
@@ -110,8 +112,10 @@ func (m *Model) kept(k kept) tea.Cmd {
 	if k.gen != m.gen || m.stage != keeping {
 		return nil
 	}
-	if k.err != nil && k.undo == nil && !errors.Is(k.err, apply.ErrLost) {
-		m.keep.busy, m.keep.message = false, k.err.Error()
+	if k.err != nil && !errors.Is(k.err, apply.ErrRolledBack) && !errors.Is(k.err, apply.ErrLost) {
+		if m.keep.busy, m.keep.message = false, k.err.Error(); k.stopped {
+			return m.count(countTime)
+		}
 		return nil
 	}
 	m.gen++
@@ -121,7 +125,7 @@ func (m *Model) kept(k kept) tea.Cmd {
 		switch {
 		case k.undo != nil && k.undo.Why != "":
 			m.end.head = "It was not kept in time. Everything was put back."
-		case k.undo != nil:
+		case errors.Is(k.err, apply.ErrRolledBack):
 			m.end.head = "It was undone from elsewhere. Everything was put back."
 		}
 		m.result.Receipt, m.result.Err = nil, k.err
@@ -149,9 +153,9 @@ func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 			_, err := apply.Confirm(ctx, machine, dir, r.ConfigDir, r.ID)
 			if errors.Is(err, apply.ErrRolledBack) { // meanwhile
 				undo, err := apply.Fate(machine, dir, r.ConfigDir, r.ID)
-				return kept{gen, undo, err}
+				return kept{gen, undo, err, false}
 			}
-			return kept{gen, nil, err}
+			return kept{gen, nil, err, false}
 		}
 	case "n":
 		machine, r := m.o.Machine, m.end.receipt

@@ -20,7 +20,8 @@ import (
 const revertVerb = "revert-unconfirmed"
 
 func (a *app) confirmCmd() *cobra.Command {
-	return &cobra.Command{
+	var run string
+	cmd := &cobra.Command{
 		Use:   "confirm",
 		Short: "Keep the run that would go back by itself (apply --confirm-within)",
 		Long: `confirm keeps the run that apply --confirm-within wrote. Without it, everything is put back when the time is up,
@@ -28,7 +29,7 @@ whatever has become of the terminal from which it was applied.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			u, err := apply.Confirm(a.Ctx, a.Machine, a.stateDir(), a.settings.ConfigDir, "")
+			u, err := apply.Confirm(a.Ctx, a.Machine, a.stateDir(), a.settings.ConfigDir, run)
 			if err != nil {
 				return err
 			}
@@ -39,6 +40,8 @@ whatever has become of the terminal from which it was applied.
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: nothing is kept if another waits")
+	return cmd
 }
 
 // stateDir is where state lies, for verbs that do not look at the server.
@@ -85,13 +88,13 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 	if u, err := apply.Waiting(a.Machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
 		fmt.Fprintf(a.Out, "Before it, not all was well, and going back leads there: %s\n", report.Clean(u.Trouble))
 	}
-	confirm, undo := hint.ShellLine(s.Verb("confirm")), hint.ShellLine(append(s.UndoCommand(), "--run", r.ID))
+	confirm, undo := hint.ShellLine(append(s.Verb("confirm"), "--run", r.ID)), hint.ShellLine(append(s.UndoCommand(), "--run", r.ID))
 	fmt.Fprintf(a.Out, "y and enter keeps it, n and enter puts it back; or from anywhere: %s, %s\n", report.Clean(confirm), report.Clean(undo))
 	for {
 		select {
 		case <-a.Ctx.Done():
 			fmt.Fprintln(a.Out)
-			return hint.New("not confirmed: it goes back by itself at "+r.ConfirmBy.Local().Format(time.TimeOnly), confirm+" keeps it")
+			return hint.New("not confirmed: it "+a.stands(r), confirm+" keeps it")
 		case answer, open := <-answers:
 			switch {
 			case !open:
@@ -114,30 +117,29 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 				if err == nil || errors.Is(err, apply.ErrNotRolledBack) {
 					return a.showReceipt(s, back, err)
 				}
-				u, unread := apply.Waiting(a.Machine, s.StateDir)
-				if unread != nil {
-					return unread
-				}
-				if u == nil || u.Run != r.ID {
+				if u, unread := apply.Waiting(a.Machine, s.StateDir); unread == nil && (u == nil || u.Run != r.ID) {
 					return a.settled(r)
 				}
 				a.Printer(a.Out).Errors(err)
-				fmt.Fprintf(a.Out, "Could not be put back: run %s is in force, and %s.\n", r.ID, report.Clean(u.Stands(a.Machine.Now())))
+				fmt.Fprintf(a.Out, "Could not be put back: run %s is in force, and %s.\n", r.ID, report.Clean(a.stands(r)))
 			}
 		case <-tick.C:
 			u, err := apply.Waiting(a.Machine, s.StateDir)
 			if err != nil {
-				return err
+				continue // it may be readable again, and y and n say why
 			}
 			if u == nil || u.Run != r.ID {
 				fmt.Fprintln(a.Out)
 				return a.settled(r)
 			}
-			if u.Failure != "" {
+			if u.Failure != "" && u.Again.IsZero() {
 				fmt.Fprintln(a.Out)
 				return hint.Wrap(fmt.Errorf("%w: run %s %s", apply.ErrNotRolledBack, u.Run, u.Stands(a.Machine.Now())), u.Ways(s.StateDir))
 			}
 			line := fmt.Sprintf("%s left", max(0, time.Until(u.By)).Round(time.Second))
+			if u.Astray(a.Machine.Now()) {
+				line = u.Stands(a.Machine.Now())
+			}
 			if readable && f.Poll(a.Ctx) == nil {
 				line += "  " + report.Tally(f.Now)
 				if why := f.Now.Worse(f.Before); why != "" {
@@ -147,6 +149,14 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 			fmt.Fprintf(a.Out, "\r%-79s", report.Clean(line))
 		}
 	}
+}
+
+// stands says in words how a run stands that waits to be confirmed.
+func (a *app) stands(r *apply.Receipt) string {
+	if u, err := apply.Waiting(a.Machine, a.stateDir()); err == nil && u != nil && u.Run == r.ID {
+		return u.Stands(a.Machine.Now())
+	}
+	return "goes back by itself at " + r.ConfirmBy.Local().Format(time.TimeOnly)
 }
 
 // settled says what became of a run that waits no more.

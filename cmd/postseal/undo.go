@@ -62,14 +62,10 @@ is kept in a file beside it.
 // newest.
 func (a *app) toUndo(s *session.Session, run string) (*apply.Receipt, error) {
 	if run != "" {
-		return apply.Record(a.Machine, s.StateDir, run)
+		return apply.Record(a.Machine, s.StateDir, s.ConfigDir, run)
 	}
 	if s.Pending != nil {
 		return s.Pending, nil
 	}
-	last, err := apply.Last(a.Machine, s.StateDir, s.ConfigDir)
-	if err == nil && last == nil {
-		err = apply.ErrNothing
-	}
-	return last, err
+	return apply.Newest(a.Machine, s.StateDir, s.ConfigDir)
 }

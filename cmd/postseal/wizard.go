@@ -52,6 +52,9 @@ func (a *app) wizard(filesOnly, lasts bool) error {
 		r.Undo, r.Command, r.Receipt.ConfirmBy = nil, nil, time.Time{}
 	}
 	if r.Receipt != nil {
+		if !r.Receipt.ConfirmBy.IsZero() {
+			r.Receipt.Stands = a.stands(r.Receipt)
+		}
 		p.Receipt(r.Receipt, hint.ShellLine(r.Undo))
 	}
 	if r.Err == nil && r.Receipt != nil && r.Receipt.Phase == apply.Kept && len(r.Command) > 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 
 	"postseal/internal/hint"
 	"postseal/internal/host"
@@ -31,24 +32,24 @@ func undecided(m host.Reader, stateDir, configDir, run string) (*Receipt, error)
 	r, err := s.get(s.receipt(run))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, lost(stateDir, stateDir, configDir, run)
+		return nil, lost(m, stateDir, configDir, run)
 	case err != nil || r.settled():
 		return nil, err
 	}
 	return r, nil
 }
 
-// Fate is what became of a run that was in force, and waits no more. Without an
-// error it is kept; an undo of it comes with ErrRolledBack.
+// Fate is what became of a run that was in force. Without an error it is kept; one
+// that was taken back is an ErrRolledBack, with the undo of it if that was one.
 func Fate(m host.Reader, stateDir, configDir, run string) (undo *Receipt, err error) {
 	r, err := undecided(m, stateDir, configDir, run)
 	if err != nil {
 		return nil, err
 	}
-	s := store{host.ReadOnly{Reader: m}, stateDir}
 	if r != nil {
-		return nil, lost(s.net(), stateDir, configDir, run)
+		return nil, fmt.Errorf("run %s is %w", run, ErrUnconfirmed)
 	}
+	s := store{host.ReadOnly{Reader: m}, stateDir}
 	if r, err = s.get(s.receipt(run)); err != nil || r.Phase == Kept {
 		return nil, err
 	}
@@ -65,30 +66,49 @@ func Fate(m host.Reader, stateDir, configDir, run string) (undo *Receipt, err er
 			return undo, fmt.Errorf("%w: %s", ErrRolledBack, why)
 		}
 	}
-	return nil, fmt.Errorf("%w: %s", ErrRolledBack, r.Failure)
+	why := r.Failure
+	if why == "" {
+		why = "nothing says why"
+	}
+	return nil, fmt.Errorf("%w: %s", ErrRolledBack, why)
 }
 
-// Record is that of a run in the history of a state folder; an error if there is none.
-func Record(m host.Reader, stateDir, run string) (*Receipt, error) {
+// Record is that of a run that was asked for by its ID, interrupted or not; an
+// error if it is none that can be taken back on this instance.
+func Record(m host.Reader, stateDir, configDir, run string) (*Receipt, error) {
 	p, err := Pending(m, stateDir)
 	if err != nil || p != nil && p.ID == run {
 		return p, err
 	}
-	all, err := History(m, stateDir, "")
-	if err != nil {
-		return nil, err
+	s := store{host.ReadOnly{Reader: m}, stateDir}
+	r, err := s.get(s.receipt(run))
+	if filepath.Base(run) != run {
+		err = fs.ErrNotExist
 	}
-	for _, r := range all {
-		if r.ID == run {
-			return r, nil
+	all := typed(stateDir, "", "history") + " lists all runs"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if u, err := Waiting(m, stateDir); err == nil && u != nil && u.Run == run {
+			return nil, lost(m, stateDir, configDir, run)
 		}
+		return nil, hint.New(fmt.Sprintf("there is no run %.40q in %s", run, stateDir), all)
+	case err != nil:
+		return nil, err
+	case r.Kind != "apply":
+		return nil, hint.New(fmt.Sprintf("run %s is of kind %s: only an apply is taken back", r.ID, r.Kind), all)
+	case r.ConfigDir != configDir:
+		return nil, hint.New(fmt.Sprintf("run %s is of %s", r.ID, r.ConfigDir), undoing(stateDir, r.ConfigDir, r.ID))
 	}
-	return nil, hint.New(fmt.Sprintf("there is no run %.40q in %s", run, stateDir), typed(stateDir, "", "history")+" lists all runs")
+	return r, nil
 }
 
-// lost is the error about a run of which what is not there.
-func lost(what, stateDir, configDir, run string) error {
-	return hint.Wrap(fmt.Errorf("%s is gone, or is another: the settings of run %s are in force, and %w", what, run, ErrLost),
-		"put it back: the run goes back when its time is up, or at once by: "+undoing(stateDir, configDir, run)+
+// lost is the error about a run of which nothing is recorded.
+func lost(m host.Reader, stateDir, configDir, run string) error {
+	what := stateDir
+	if !gone(m, filepath.Join(stateDir, "lock")) {
+		what = store{dir: stateDir}.receipt(run)
+	}
+	return hint.Wrap(fmt.Errorf("%s is not there: the settings of run %s are in force, and %w", what, run, ErrLost),
+		"put it back, then: "+undoing(stateDir, configDir, run)+
 			"; without it, take the block out of main.cf by hand, and: "+hint.ShellLine([]string{"postfix", "-c", configDir, "reload"}))
 }

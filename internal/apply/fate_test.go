@@ -3,20 +3,23 @@ package apply_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/host"
+	"postseal/internal/lab"
 )
 
 // killedAfter ends whoever it tells of a step, when that is done: nothing is put
-// back.
+// back. Unlike a real kill, its locks are released (package faults kills).
 func killedAfter(step string) func(apply.Event) {
 	return func(e apply.Event) {
 		if e.Step == step && e.State == apply.Done {
@@ -142,7 +145,7 @@ func TestUndecided(t *testing.T) {
 			}
 			if x.says != nil {
 				s, p := b.plan(t, "log-level=2")
-				if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); !errors.Is(err, apply.ErrLost) || !strings.Contains(hint.Of(err), "then: rm ") {
+				if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); !errors.Is(err, apply.ErrLost) || !strings.Contains(hint.Of(err), ", and: rm ") {
 					t.Errorf("an apply on top of it: %v (%s)", err, hint.Of(err))
 				}
 				if err := os.Rename(path+".away", path); err != nil {
@@ -189,7 +192,7 @@ func TestForeignJournal(t *testing.T) {
 // TestFinished: a run that was brought to its end from its journal, or taken back,
 // waits for nobody.
 func TestFinished(t *testing.T) {
-	for name, make := range map[string]func(t *testing.T, b *bed){
+	for name, do := range map[string]func(t *testing.T, b *bed){
 		"an undo of it": func(t *testing.T, b *bed) {
 			t.Helper()
 			b.applied(t, time.Hour, "log-level=1")
@@ -236,7 +239,7 @@ func TestFinished(t *testing.T) {
 			b := newBed(t)
 			b.earlier(t)
 			after := b.read(t, "main.cf")
-			make(t, b)
+			do(t, b)
 			if b.read(t, "main.cf") != after {
 				t.Error("it is in force")
 			}
@@ -330,18 +333,106 @@ func TestRestarted(t *testing.T) {
 	}
 }
 
-// TestTornNet: a net that cannot be read bars no way back.
+// TestTornNet: a net that cannot be read bars neither the way back, whoever edits
+// what meanwhile, nor that the run is kept.
 func TestTornNet(t *testing.T) {
 	b := newBed(t)
 	before := b.read(t, "main.cf")
+	tear := func() {
+		lab.Write(t, b.settings.StateDir, "unconfirmed.json", "{", 0o600)
+	}
 	x := b.applied(t, time.Hour)
-	if err := os.WriteFile(filepath.Join(b.settings.StateDir, "unconfirmed.json"), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
+	tear()
+	if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u.Run != x.ID || !u.Astray(time.Now()) || !strings.HasSuffix(u.Stands(time.Now()), "nothing says whether it will") {
+		t.Errorf("%v %+v", err, u)
 	}
-	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err == nil || hint.Of(err) == "" {
-		t.Errorf("it is kept: %v", err)
-	}
+	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"smtpd_banner = here\n", 0o644)
 	if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before {
 		t.Errorf("it did not go back: %v", err)
+	}
+	if edited, err := os.ReadFile(filepath.Join(b.Config(), "main.cf.edited-"+x.ID)); err != nil || !strings.Contains(string(edited), "smtpd_banner") {
+		t.Errorf("the edit is lost: %v", err)
+	}
+
+	y := b.applied(t, time.Hour)
+	tear()
+	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err != nil {
+		t.Errorf("it cannot be kept: %v", err)
+	}
+	if err := b.revert(y.ID); err != nil || b.read(t, "main.cf") == before {
+		t.Errorf("it went back all the same: %v", err)
+	}
+}
+
+// TestUnreadable: a main.cf that Postfix cannot read is no Postfix that does not
+// run: it is put back whole, and reloaded.
+func TestUnreadable(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour)
+	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"this is no line of it\n", 0o644)
+	if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before {
+		t.Fatalf("it did not go back: %v\n%s", err, b.read(t, "main.cf"))
+	}
+	all, err := apply.History(host.Local{}, b.settings.StateDir, "")
+	if err != nil || all[0].FilesOnly || len(all[0].Proofs) != 1 || !all[0].Proofs[0].OK {
+		t.Errorf("it is not proved: %v %+v", err, all[0])
+	}
+}
+
+// noReceipts is a machine with a disc that is full when it comes to receipts.
+type noReceipts struct{ host.Machine }
+
+func (n noReceipts) Replace(path string, content []byte, mode fs.FileMode) error {
+	if filepath.Base(filepath.Dir(path)) == "receipts" {
+		return syscall.ENOSPC
+	}
+	return n.Machine.Replace(path, content, mode)
+}
+
+// TestUnwritten: where the end of what is put back cannot be recorded, that is an
+// error, and is not tried for ever.
+func TestUnwritten(t *testing.T) {
+	b := newBed(t)
+	x := b.applied(t, time.Hour)
+	b.undoDies(t, "back up")
+	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"smtpd_banner = here\n", 0o644)
+	reloads := 0
+	o := b.state()
+	o.Events = func(e apply.Event) {
+		if strings.HasPrefix(e.Step, "reload") && e.State == apply.Running {
+			reloads++
+		}
+	}
+	if _, err := apply.PutBack(context.Background(), noReceipts{host.Local{}}, b.Config(), x.ID, o); !errors.Is(err, apply.ErrPending) || reloads != 1 {
+		t.Errorf("after %d reloads: %v", reloads, err)
+	}
+}
+
+// TestOfAnother: an ID that is none, or of another instance, or of an undo, is
+// refused before anything is done, and the hint says what to type.
+func TestOfAnother(t *testing.T) {
+	b, other := newBed(t), newBed(t)
+	other.settings.StateDir = b.settings.StateDir
+	x := b.applied(t, time.Hour)
+	undo := func(run string) (string, string) {
+		_, err := apply.Undo(context.Background(), host.Local{}, other.Config(), run, b.state())
+		if err == nil {
+			t.Fatalf("%s was undone", run)
+		}
+		return err.Error(), hint.Of(err)
+	}
+	if text, way := undo(x.ID); !strings.HasSuffix(text, "is of "+b.Config()) || !strings.Contains(way, "undo --run "+x.ID+" --config-dir "+b.Config()) {
+		t.Errorf("%s (%s)", text, way)
+	}
+	if text, _ := undo("../receipts/" + x.ID); !strings.HasPrefix(text, "there is no run") {
+		t.Error(text)
+	}
+	back, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := undo(back.ID); !strings.HasSuffix(text, "is of kind undo: only an apply is taken back") {
+		t.Error(text)
 	}
 }

@@ -41,6 +41,10 @@ type Unconfirmed struct {
 	// this is another: timer and process have not lived on (random(4), boot_id).
 	Boot   string `json:"boot,omitempty"`
 	Orphan bool   `json:"-"`
+	// Bare says that only the run itself tells that it waits, Lost that nothing is
+	// recorded of the run.
+	Bare bool `json:"-"`
+	Lost bool `json:"-"`
 	// Trouble is what was wrong before the run: going back leads there.
 	Trouble string `json:"trouble,omitempty"`
 	// Failure is why it could not be taken back when the time was up, and Again
@@ -54,7 +58,7 @@ type Unconfirmed struct {
 
 // Astray says that it does not, or did not, go back by itself at its time.
 func (u Unconfirmed) Astray(now time.Time) bool {
-	return u.Failure != "" || u.Orphan || now.After(u.By.Add(time.Minute))
+	return u.Failure != "" || u.Orphan || u.Bare || now.After(u.By.Add(time.Minute))
 }
 
 // Stands says in words how the run stands.
@@ -64,6 +68,8 @@ func (u Unconfirmed) Stands(now time.Time) string {
 		return fmt.Sprintf("could not be put back: %s; that is tried again at %s", u.Failure, u.Again.Local().Format(time.TimeOnly))
 	case u.Failure != "":
 		return "could not be put back: " + u.Failure
+	case u.Bare:
+		return fmt.Sprintf("was to go back by itself at %s, and nothing says whether it will", u.By.Local().Format(time.DateTime))
 	case u.Orphan:
 		return fmt.Sprintf("was to go back by itself at %s, and will not: the machine was restarted", u.By.Local().Format(time.DateTime))
 	case now.After(u.By.Add(time.Minute)):
@@ -79,17 +85,52 @@ func (s store) net() string { return filepath.Join(s.dir, "unconfirmed.json") }
 
 // Waiting is the run that waits to be confirmed, or nil.
 func Waiting(m host.Reader, stateDir string) (*Unconfirmed, error) {
-	u, err := readNet(m, stateDir)
-	if err != nil || u == nil {
+	s := store{host.ReadOnly{Reader: m}, stateDir}
+	run, err := s.unsettled()
+	if err != nil {
 		return nil, err
 	}
-	s := store{host.ReadOnly{Reader: m}, stateDir}
-	if r, err := s.get(s.receipt(u.Run)); err == nil && r.settled() {
-		return nil, nil // who settled it was killed before it was taken away
+	u, err := readNet(m, stateDir)
+	switch {
+	case run == nil && (err != nil || u == nil):
+		return nil, err
+	case run == nil:
+		if r, err := s.get(s.receipt(u.Run)); err == nil && r.settled() {
+			return nil, nil // who settled it was killed before it was taken away
+		}
+		u.Lost = true
+	case err != nil || u == nil || u.Run != run.ID: // torn, or not there
+		u = &Unconfirmed{Run: run.ID, ConfigDir: run.ConfigDir, By: run.ConfirmBy, Bare: true}
 	}
 	now := boot(m)
 	u.Orphan = u.Boot != "" && now != "" && u.Boot != now
 	return u, nil
+}
+
+// unsettled is the run that waits to be confirmed, also while it is half done; nil
+// if none does. It is the newest apply: none is begun while it waits.
+func (s store) unsettled() (*Receipt, error) {
+	p, err := Pending(s.m, s.dir)
+	if err != nil || p != nil && !p.ConfirmBy.IsZero() {
+		return p, err
+	}
+	paths, err := s.m.Glob(filepath.Join(literal(s.dir), "receipts", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(paths)
+	for _, path := range slices.Backward(paths) {
+		r, err := s.get(path)
+		switch {
+		case err != nil:
+			return nil, err
+		case r.Kind == "apply" && r.settled():
+			return nil, nil
+		case r.Kind == "apply":
+			return r, nil
+		}
+	}
+	return nil, nil
 }
 
 // boot identifies this boot of the machine; empty if nothing does.
@@ -113,7 +154,7 @@ func readNet(m host.Reader, stateDir string) (*Unconfirmed, error) {
 	}
 	var u Unconfirmed
 	if err := json.Unmarshal(data, &u); err != nil {
-		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "move the file away, and look with "+typed(stateDir, "", "history")+" what is in force: "+typed(stateDir, "", "undo")+" takes it back")
+		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "move the file away")
 	}
 	return &u, nil
 }
@@ -124,8 +165,9 @@ func waits(m host.Reader, stateDir string) error {
 	if err != nil || u == nil {
 		return err
 	}
-	if _, err := undecided(m, stateDir, u.ConfigDir, u.Run); err != nil {
-		return hint.Wrap(err, hint.Of(err)+"; then: "+hint.ShellLine([]string{"rm", store{dir: stateDir}.net()}))
+	if u.Lost {
+		err := lost(m, stateDir, u.ConfigDir, u.Run)
+		return hint.Wrap(err, hint.Of(err)+", and: "+hint.ShellLine([]string{"rm", store{dir: stateDir}.net()}))
 	}
 	return u.Err(stateDir, m.Now())
 }
@@ -137,7 +179,7 @@ func (u Unconfirmed) Err(stateDir string, now time.Time) error {
 
 // Ways are what can be done about it.
 func (u Unconfirmed) Ways(stateDir string) string {
-	return typed(stateDir, u.ConfigDir, "confirm") + " keeps it, " + undoing(stateDir, u.ConfigDir, u.Run) + " puts it back"
+	return typed(stateDir, u.ConfigDir, "confirm", "--run", u.Run) + " keeps it, " + undoing(stateDir, u.ConfigDir, u.Run) + " puts it back"
 }
 
 // Busy is an error while a run may still go back by itself: what is written on
@@ -275,10 +317,17 @@ func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run strin
 	if configDir != "" && configDir != u.ConfigDir {
 		return nil, hint.New("no run on "+configDir+" waits to be confirmed, but run "+u.Run+" on "+u.ConfigDir, u.Ways(stateDir))
 	}
-	if err := Interrupted(m, stateDir); err != nil {
+	if u.Lost {
+		return nil, lost(m, stateDir, u.ConfigDir, u.Run)
+	}
+	p, err := Pending(m, stateDir)
+	if err != nil {
 		return nil, err
 	}
-	r, err := undecided(m, stateDir, u.ConfigDir, u.Run)
+	if p != nil && (p.ID == u.Run || p.Undoes == u.Run) {
+		return nil, Interrupted(m, stateDir)
+	}
+	r, err := s.get(s.receipt(u.Run))
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +337,9 @@ func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run strin
 	}
 	_ = m.Remove(s.net())
 	_ = stopTimer(ctx, m, *u) // it finds nothing to do
-	s.sweep()
+	if p == nil {
+		s.sweep()
+	}
 	dropEditLocks(ctx, m, u.ConfigDir)
 	u.Written = nil
 	return u, nil

@@ -110,7 +110,7 @@ func TestUnconfirmed(t *testing.T) {
 	}
 	if _, err := apply.Run(context.Background(), host.Local{}, second(t, b), apply.Options{StateDir: b.settings.StateDir}); !errors.Is(err, apply.ErrUnconfirmed) {
 		t.Errorf("a second run was let go on: %v", err)
-	} else if where := " --config-dir " + b.Config() + " --state-dir " + b.settings.StateDir; hint.Of(err) != "postseal confirm"+where+" keeps it, postseal undo --run "+r.ID+where+" puts it back" {
+	} else if where := " --config-dir " + b.Config() + " --state-dir " + b.settings.StateDir; hint.Of(err) != "postseal confirm --run "+r.ID+where+" keeps it, postseal undo --run "+r.ID+where+" puts it back" {
 		t.Errorf("what to type acts on another Postfix: %s", hint.Of(err))
 	}
 	eventually(t, "it went back", func() bool {

@@ -54,10 +54,10 @@ func (t *transaction) observe(ctx context.Context) error {
 	done := t.step("look at the listeners")
 	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
 	if err == nil && o.Code != 0 && t.promised {
-		const text = "Postfix is not running: the files are put back, and nothing is proved"
-		t.FilesOnly, t.Notes = true, append(t.Notes, text)
-		t.event(Event{Step: "look at the listeners", State: Noted, Text: text})
-		return nil
+		if t.stopped(ctx) {
+			t.noteStopped()
+		}
+		return nil // what Postfix cannot read, it cannot look at either
 	}
 	if err != nil || o.Code != 0 {
 		return done(hint.New("Postfix is not running: a change could not be proved",
@@ -80,6 +80,24 @@ func (t *transaction) observe(ctx context.Context) error {
 	}
 	return done(hint.New("Postfix runs, but nothing greets on "+addresses(t.Checks)+": a change could not be proved",
 		"look into its log, or write the files alone: --files-only"))
+}
+
+// stopped says whether Postfix does not run. With a main.cf that it cannot read it
+// says so too, and may run on.
+func (t *transaction) stopped(ctx context.Context) bool {
+	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
+	if err != nil || o.Code == 0 {
+		return false
+	}
+	o, err = t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-h", "mail_version")
+	return err == nil && o.Code == 0
+}
+
+// noteStopped leaves it at the files: who has stopped Postfix will start it.
+func (t *transaction) noteStopped() {
+	const text = "Postfix is not running: the files are put back, and nothing is proved"
+	t.FilesOnly, t.Notes = true, append(t.Notes, text)
+	t.event(Event{Step: "look at the listeners", State: Noted, Text: text})
 }
 
 // Observe looks at listeners and compares what they show with what they
@@ -203,7 +221,8 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 }
 
 // revive makes the old files count again. A master that the new ones have
-// killed is started; it ran before, else observe would not have let us go on.
+// killed is started; it ran before, else observe would not have let us go on. Of a
+// run that was interrupted, and proved by nobody, the same is supposed.
 func (t *transaction) revive(ctx context.Context) error {
 	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
 	if err != nil || o.Code == 0 {

@@ -180,9 +180,9 @@ func (s store) remove(pattern string) {
 // caller has the lock, and knows that there is no journal. Backups of which
 // something may have been written stay, whatever became of their journal.
 func (s store) sweep() {
-	if u, err := readNet(s.m, s.dir); err == nil && u != nil {
-		if r, err := s.get(s.receipt(u.Run)); err == nil && r.settled() {
-			_ = s.m.Remove(s.net())
+	if u, err := Waiting(s.m, s.dir); u == nil && !errors.Is(err, fs.ErrPermission) {
+		if run, err := s.unsettled(); err == nil && run == nil {
+			_ = s.m.Remove(s.net()) // it is torn, or of a run that is settled
 		}
 	}
 	for _, pattern := range []string{".journal.json.postseal", "receipts/.*.postseal", "staging/main.cf", "staging/master.cf", "staging/.ma*.cf.postseal", "backups/*/new-*", "backups/*/.*.postseal"} {
@@ -299,12 +299,8 @@ func Standing(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {
 		return nil, err
 	}
 	for _, r := range all {
-		if r.settled() {
-			continue
-		}
-		r.Phase, r.Stands = Waits, "was to go back by itself, and nothing says whether it will"
-		if u != nil && u.Run == r.ID {
-			r.ConfirmBy, r.Stands = u.By, u.Stands(m.Now())
+		if u != nil && u.Run == r.ID && r.Phase == Kept {
+			r.Phase, r.ConfirmBy, r.Stands = Waits, u.By, u.Stands(m.Now())
 		}
 	}
 	p, err := Pending(m, stateDir)
@@ -334,6 +330,19 @@ func Last(m host.Reader, stateDir, configDir string) (*Receipt, error) {
 		}
 	}
 	return nil, nil
+}
+
+// Newest is what undo takes back when no run is interrupted; an error if there is
+// nothing, or it is lost.
+func Newest(m host.Reader, stateDir, configDir string) (*Receipt, error) {
+	last, err := Last(m, stateDir, configDir)
+	if err != nil || last != nil {
+		return last, err
+	}
+	if u, err := Waiting(m, stateDir); err == nil && u != nil && u.Lost && u.ConfigDir == configDir {
+		return nil, lost(m, stateDir, configDir, u.Run)
+	}
+	return nil, ErrNothing
 }
 
 // Pending is a run that was interrupted, or nil.

@@ -230,7 +230,7 @@ func TestTimer(t *testing.T) {
 	}}
 	o := Options{StateDir: "/state", Net: &Net{Within: 10 * 60e9, Command: []string{"/usr/bin/postseal", "revert", "--state-dir", "/st$ate"}}}
 	rec := &host.Recorder{Machine: m}
-	tr := &transaction{m: rec, o: o, store: store{rec, "/state"}, Receipt: &Receipt{ID: "0001-x", ConfirmBy: m.Now().Add(10 * time.Minute)}}
+	tr := &transaction{m: rec, o: o, store: store{rec, "/state"}, Receipt: &Receipt{ID: "0001-x", Kind: "apply", ConfirmBy: m.Now().Add(10 * time.Minute)}}
 	if _, err := m.MkdirAll("/state", 0o700); err != nil {
 		t.Fatal(err)
 	}

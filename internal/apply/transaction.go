@@ -74,12 +74,19 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 		unlock()
 		return nil, nil, done(err)
 	}
-	t.Receipt = &Receipt{Kind: kind, When: m.Now().UTC(), ConfigDir: configDir, FilesOnly: o.FilesOnly}
-	if t.ID, err = t.store.nextID(t.When); err != nil {
+	if err := t.start(kind, configDir); err != nil {
 		unlock()
 		return nil, nil, done(err)
 	}
 	return t, unlock, done(nil)
+}
+
+// start makes it a run that has done nothing yet.
+func (t *transaction) start(kind, configDir string) (err error) {
+	*t = transaction{m: t.m, o: t.o, store: t.store}
+	t.Receipt = &Receipt{Kind: kind, When: t.m.Now().UTC(), ConfigDir: configDir, FilesOnly: t.o.FilesOnly}
+	t.ID, err = t.store.nextID(t.When)
+	return err
 }
 
 // recovery is the kind of a run that deals with an interrupted one.

@@ -17,58 +17,51 @@ import (
 // back by itself. An undo of it that was interrupted is brought to its end.
 func Undo(ctx context.Context, m host.Machine, configDir, run string, o Options) (*Receipt, error) {
 	if run != "" {
-		if _, err := undecided(m, o.StateDir, configDir, run); err != nil { // nothing is made where it is not
+		if _, err := Record(m, o.StateDir, configDir, run); err != nil { // nothing is made where it is not
 			return nil, err
 		}
 	}
-	for {
-		r, again, err := undoOnce(ctx, m, configDir, run, o)
-		if err != nil || !again {
-			return r, err
-		}
-	}
-}
-
-// undoOnce undoes, or clears the way for that, if an undo of the run was
-// interrupted and cannot be brought to its end.
-func undoOnce(ctx context.Context, m host.Machine, configDir, run string, o Options) (r *Receipt, again bool, err error) {
 	t, release, err := begin(m, o, "undo", configDir)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	defer release()
 	pending, err := Pending(m, o.StateDir)
 	switch {
 	case err != nil:
-		return nil, false, err
+		return nil, err
 	case pending == nil:
-		r, err = t.undo(ctx, run)
-		return r, false, err
+		return t.undo(ctx, run)
 	case run == "" || pending.ID == run:
-		r, err = t.resume(ctx, pending, false)
-		return r, false, err
+		return t.resume(ctx, pending, false)
 	case pending.Undoes != run:
-		return nil, false, Interrupted(m, o.StateDir)
+		return nil, Interrupted(m, o.StateDir)
 	case pending.Phase != Reverting:
-		if r, err = t.resume(ctx, pending, true); !errors.Is(err, errUnfinishable) {
-			return r, false, err
+		if r, err := t.resume(ctx, pending, true); !errors.Is(err, errUnfinishable) {
+			return r, err
 		}
 	}
-	_, err = t.resume(ctx, pending, false)
-	return nil, err == nil, err
+	if _, err := t.resume(ctx, pending, false); err != nil { // the run is in force again
+		return nil, err
+	}
+	if err := Interrupted(m, o.StateDir); err != nil { // its end could not be written
+		return nil, err
+	}
+	if err := t.start("undo", configDir); err != nil {
+		return nil, err
+	}
+	return t.undo(ctx, run)
 }
 
 // undo takes a run back when none is interrupted.
 func (t *transaction) undo(ctx context.Context, run string) (*Receipt, error) {
 	m, o := t.m, t.o
-	last, err := Last(m, o.StateDir, t.ConfigDir)
-	switch {
-	case err != nil:
+	last, err := Newest(m, o.StateDir, t.ConfigDir)
+	if run != "" && (errors.Is(err, ErrNothing) || err == nil && last.ID != run) {
+		err = notLast(m, o.StateDir, t.ConfigDir, run, last)
+	}
+	if err != nil {
 		return nil, err
-	case run != "" && (last == nil || last.ID != run):
-		return nil, notLast(m, o.StateDir, t.ConfigDir, run, last)
-	case last == nil:
-		return nil, ErrNothing
 	}
 	t.Undoes, t.Why, t.Postfix = last.ID, o.why, last.Postfix
 	t.FilesOnly = t.FilesOnly || last.FilesOnly // what was never live need not be proved
@@ -78,10 +71,13 @@ func (t *transaction) undo(ctx context.Context, run string) (*Receipt, error) {
 	}
 	defer unlock()
 	net, err := Waiting(m, o.StateDir)
-	if err != nil || net != nil && net.Run != last.ID {
-		net = nil // one that is torn bars no way back
+	if err != nil {
+		return nil, err
 	}
-	t.promised = !last.settled()
+	if net != nil && net.Run != last.ID {
+		net = nil
+	}
+	t.promised = net != nil
 	if err := t.reverse(last, net); err != nil {
 		return nil, err
 	}
@@ -98,13 +94,14 @@ func (t *transaction) undo(ctx context.Context, run string) (*Receipt, error) {
 
 // notLast says why a run cannot be taken back that is not the newest in force.
 func notLast(m host.Reader, stateDir, configDir, run string, last *Receipt) error {
-	if _, err := Fate(m, stateDir, configDir, run); err != nil {
-		return hint.Wrap(fmt.Errorf("%w: run %s is not in force: %s", ErrNothing, run, err.Error()), typed(stateDir, "", "history")+" lists all runs")
+	_, err := Fate(m, stateDir, configDir, run)
+	if err == nil && last != nil {
+		return hint.New("run "+run+" is not the newest in force: run "+last.ID+" is", undoing(stateDir, configDir, last.ID)+" comes first")
 	}
-	if last == nil { // of another instance
-		return hint.Wrap(fmt.Errorf("%w on %s: run %s is not of it", ErrNothing, configDir, run), typed(stateDir, "", "history")+" lists all runs")
+	if err == nil {
+		err = errors.New("nothing says why")
 	}
-	return hint.New("run "+run+" is not the newest in force: run "+last.ID+" is", undoing(stateDir, configDir, last.ID)+" comes first")
+	return hint.Wrap(fmt.Errorf("%w: run %s is not in force: %s", ErrNothing, run, err.Error()), typed(stateDir, "", "history")+" lists all runs")
 }
 
 // Finish brings an interrupted run to its end: what is not yet written is
@@ -198,7 +195,7 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 	if !t.ConfirmBy.IsZero() {
 		if u, err := Waiting(m, o.StateDir); err != nil {
 			return nil, err
-		} else if u == nil || u.Run != t.ID || u.Orphan {
+		} else if u == nil || u.Run != t.ID || u.Astray(m.Now()) {
 			return nil, hint.Wrap(fmt.Errorf("%w: it was to go back by itself unless it is confirmed, and what does that is not there", errUnfinishable), undo)
 		}
 	}
@@ -206,6 +203,9 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 		if now, err := t.digest(e.Path); err != nil || now != e.Before && now != e.After {
 			return nil, hint.Wrap(fmt.Errorf("%w: %s was changed by someone else since", errUnfinishable, t.Entries[i].Path), undo)
 		}
+	}
+	if t.Undoes != "" && !t.FilesOnly && t.stopped(ctx) {
+		t.noteStopped()
 	}
 	err = t.write()
 	if err == nil {

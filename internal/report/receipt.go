@@ -88,14 +88,16 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 			sign, text = p.note(), "Applied, run "+r.ID+". "+Excused(r)
 		}
 		if !r.ConfirmBy.IsZero() {
-			sign, text = p.note(), text+fmt.Sprintf(" It goes back by itself at %s, unless:", r.ConfirmBy.Local().Format(time.TimeOnly))
+			sign, text = p.note(), text+" It "+waits(r)+", unless:"
 		}
 		p.indented(sign+" ", 2, text)
 		if !r.ConfirmBy.IsZero() {
-			p.printf("  %s\n", confirm(undo)) // a line of its own, to be pasted
-			if undo != "" {
-				undo += " --run " + r.ID // and no earlier one, if it has gone back when this is typed
+			confirm := "postseal confirm"
+			if undo != "" { // of this run, and no other, whatever waits or has gone back when that is typed
+				undo += " --run " + r.ID
+				confirm = strings.Replace(undo, "postseal undo", confirm, 1)
 			}
+			p.printf("  %s\n", confirm) // a line of its own, to be pasted
 		}
 	case r.OnRequest() && r.Kind == "undo":
 		p.printf("%s The undo is taken back: run %s is in force.\n", p.good(), r.Undoes)
@@ -138,12 +140,12 @@ func Excused(r *apply.Receipt) string {
 	return "Not proved, as it served no one before either: " + r.Unproved() + "."
 }
 
-// confirm is the command line that keeps a run, by the one that undoes it.
-func confirm(undo string) string {
-	if undo == "" {
-		return "postseal confirm"
+// waits says how a run stands that waits to be confirmed.
+func waits(r *apply.Receipt) string {
+	if r.Stands != "" {
+		return Clean(r.Stands)
 	}
-	return strings.Replace(undo, "postseal undo", "postseal confirm", 1)
+	return "goes back by itself at " + r.ConfirmBy.Local().Format(time.TimeOnly)
 }
 
 // Kept says that a run stays.

@@ -77,7 +77,7 @@ Undo: postseal undo
 			`✗ submission/inet 127.0.0.1:587  greeting: no answer
 ! Applied, run 0004. Not proved, as it served no one before either:
   submission/inet on 127.0.0.1:587. It goes back by itself at 12:10:00, unless:
-  postseal confirm
+  postseal confirm --run 0004
 Undo: postseal undo --run 0004
 `,
 		},
