@@ -22,7 +22,8 @@ func (a *app) undoCmd() *cobra.Command {
 it did before that run. Repeated, it goes further back. A run that was interrupted is taken back first. A file
 that was changed since is left alone, and undo refuses; but from the answers file only what the run wrote there is
 taken. While a run waits to be confirmed, its change is taken out of every file as it is, and an edit of the same lines
-is kept in a file beside it.
+is kept in a file beside it; where Postfix does not run then, the files alone are put back. With --run ID it takes back
+that run and no other, also if an undo of it was killed; if that run has gone back by itself meanwhile, nothing is undone.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
