@@ -316,7 +316,8 @@ func (p *plain) keep(out Result, title string) Result {
 		}
 		trouble = report.Clean(u.Trouble)
 	}
-	p.wrapped(title + " It " + stands + ".")
+	p.wrapped(title + " It " + stands + ". From anywhere it is kept by:")
+	p.say("  %s", oneLine(hint.ShellLine(append(p.session.Verb("confirm"), "--run", r.ID))))
 	if trouble != "" {
 		p.wrapped("Before it, not all was well, and going back leads there: " + trouble + ".")
 	}
@@ -332,7 +333,7 @@ func (p *plain) keep(out Result, title string) Result {
 		if readable && log.Poll(p.ctx) == nil {
 			p.counted(log)
 		}
-		answer, err := p.read("Keep it? y keep it, n put it back, enter counts again:")
+		answer, err := p.read("Keep it? y keep it, n put it back, q leave it waiting, enter counts again:")
 		switch {
 		case err != nil:
 			if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && (u == nil || u.Run != r.ID) {
@@ -354,10 +355,15 @@ func (p *plain) keep(out Result, title string) Result {
 			if err == nil || errors.Is(err, apply.ErrNotRolledBack) {
 				return Result{Receipt: back, Err: err}
 			}
+			if errors.Is(err, apply.ErrRolledBack) && back == nil || errors.Is(err, apply.ErrLost) {
+				return Result{Err: err} // meanwhile
+			}
 			p.print.Errors(err)
 			if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && u != nil && u.Run == r.ID {
 				p.wrapped("Could not be put back: run " + r.ID + " is in force, and " + report.Clean(u.Stands(p.o.Machine.Now())) + ".")
 			}
+		case answer != "":
+			p.say("It is y, n, q or enter alone.")
 		}
 	}
 }

@@ -96,6 +96,10 @@ func (a *app) open() (*session.Session, error) {
 	if s != nil && s.Pending != nil && !a.JSON {
 		fmt.Fprintf(a.Err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, s.Pending.Ways(s.StateDir))
 	}
+	if s != nil && s.Net != nil && s.Net.Lost && !a.JSON {
+		err := s.Net.Err(s.StateDir, a.Machine.Now())
+		fmt.Fprintf(a.Err, "%s: %s.\n", report.Clean(err.Error()), report.Clean(hint.Of(err)))
+	}
 	if s != nil && s.Unconfirmed != nil && !a.JSON {
 		fmt.Fprintf(a.Err, "Run %s %s: %s.\n", s.Net.Run, report.Clean(s.Net.Stands(a.Machine.Now())), report.Clean(s.Net.Ways(s.StateDir)))
 	}

@@ -60,7 +60,7 @@ What weakens the server or can stop mail has a name and must be accepted by it: 
 			if err != nil {
 				return err
 			}
-			if s.Unconfirmed != nil { // also if there is nothing to do: it would not stay so
+			if s.Net != nil { // also if there is nothing to do: it would not stay so
 				return s.Net.Err(s.StateDir, a.Machine.Now())
 			}
 			if o.filesOnly && plan.Instance(s.ConfigDir) != "" && a.settings.CertsDir == "" {

@@ -29,6 +29,9 @@ whatever has become of the terminal from which it was applied.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
+			if w, err := apply.Waiting(a.Machine, a.stateDir()); run != "" && err == nil && (w == nil || w.Run != run) {
+				return a.confirmedAlready(run)
+			}
 			u, err := apply.Confirm(a.Ctx, a.Machine, a.stateDir(), a.settings.ConfigDir, run)
 			if err != nil {
 				return err
@@ -42,6 +45,20 @@ whatever has become of the terminal from which it was applied.
 	}
 	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: nothing is kept if another waits")
 	return cmd
+}
+
+// confirmedAlready answers who confirms a run that does not wait.
+func (a *app) confirmedAlready(run string) error {
+	if err := apply.Decided(a.Machine, a.stateDir(), a.settings.ConfigDir, run); err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.Printer(a.Out).JSON(struct {
+			Run string `json:"run"`
+		}{run})
+	}
+	a.Printer(a.Out).Kept(run)
+	return nil
 }
 
 // stateDir is where state lies, for verbs that do not look at the server.

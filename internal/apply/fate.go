@@ -73,8 +73,35 @@ func Fate(m host.Reader, stateDir, configDir, run string) (undo *Receipt, err er
 	return nil, fmt.Errorf("%w: %s", ErrRolledBack, why)
 }
 
+// Decided says what was decided of a run that somebody wants kept, if it does not
+// wait: nil if it is kept, and no other waits that he may have meant.
+func Decided(m host.Reader, stateDir, configDir, run string) error {
+	u, err := Waiting(m, stateDir)
+	if err != nil {
+		return err
+	}
+	r, err := Record(m, stateDir, configDir, run)
+	if errors.Is(err, ErrLost) {
+		return err
+	}
+	if err == nil {
+		if _, fate := Fate(m, stateDir, r.ConfigDir, run); fate != nil {
+			err = hint.New(fmt.Sprintf("run %s is not in force (%s)", run, fate.Error()), typed(stateDir, "", "history")+" lists all runs")
+		}
+	}
+	if u == nil {
+		return err
+	}
+	text := fmt.Sprintf("run %s is kept already", run)
+	if err != nil {
+		text = err.Error()
+	}
+	return hint.New(text+"; the one that waits is run "+u.Run, u.Ways(stateDir))
+}
+
 // Record is that of a run that was asked for by its ID, interrupted or not; an
-// error if it is none that can be taken back on this instance.
+// error if it is none that can be taken back on this instance, or on any if
+// configDir is empty.
 func Record(m host.Reader, stateDir, configDir, run string) (*Receipt, error) {
 	p, err := Pending(m, stateDir)
 	if err != nil || p != nil && p.ID == run {
@@ -96,7 +123,7 @@ func Record(m host.Reader, stateDir, configDir, run string) (*Receipt, error) {
 		return nil, err
 	case r.Kind != "apply":
 		return nil, hint.New(fmt.Sprintf("run %s is of kind %s: only an apply is taken back", r.ID, r.Kind), all)
-	case r.ConfigDir != configDir:
+	case configDir != "" && r.ConfigDir != configDir:
 		return nil, hint.New(fmt.Sprintf("run %s is of %s", r.ID, r.ConfigDir), undoing(stateDir, r.ConfigDir, r.ID))
 	}
 	return r, nil

@@ -409,6 +409,38 @@ func TestUnwritten(t *testing.T) {
 	}
 }
 
+// TestDecided: who confirms a run that does not wait is told what became of it, and
+// which one waits.
+func TestDecided(t *testing.T) {
+	b := newBed(t)
+	w := b.earlier(t)
+	y := b.applied(t, time.Hour, "log-level=1")
+	if err := b.revert(y.ID); err != nil {
+		t.Fatal(err)
+	}
+	decided := func(run string) (text, way string) {
+		err := apply.Decided(host.Local{}, b.settings.StateDir, "", run)
+		if err == nil {
+			return "", ""
+		}
+		return err.Error(), hint.Of(err)
+	}
+	if text, _ := decided(w.ID); text != "" {
+		t.Error(text)
+	}
+	x := b.applied(t, time.Hour, "log-level=1")
+	for run, want := range map[string]string{
+		w.ID:     "run " + w.ID + " is kept already",
+		y.ID:     "run " + y.ID + " is not in force (rolled back: nobody confirmed it by ",
+		"9999-x": `there is no run "9999-x" in `,
+	} {
+		text, way := decided(run)
+		if !strings.HasPrefix(text, want) || !strings.HasSuffix(text, "; the one that waits is run "+x.ID) || !strings.Contains(way, "confirm --run "+x.ID) {
+			t.Errorf("%s: %s (%s)", run, text, way)
+		}
+	}
+}
+
 // TestOfAnother: an ID that is none, or of another instance, or of an undo, is
 // refused before anything is done, and the hint says what to type.
 func TestOfAnother(t *testing.T) {

@@ -45,6 +45,8 @@ type Unconfirmed struct {
 	// recorded of the run.
 	Bare bool `json:"-"`
 	Lost bool `json:"-"`
+	// loss is the error about a lost one.
+	loss error
 	// Trouble is what was wrong before the run: going back leads there.
 	Trouble string `json:"trouble,omitempty"`
 	// Failure is why it could not be taken back when the time was up, and Again
@@ -72,7 +74,9 @@ func (u Unconfirmed) Stands(now time.Time) string {
 		return fmt.Sprintf("was to go back by itself at %s, and nothing says whether it will", u.By.Local().Format(time.DateTime))
 	case u.Orphan:
 		return fmt.Sprintf("was to go back by itself at %s, and will not: the machine was restarted", u.By.Local().Format(time.DateTime))
-	case now.After(u.By.Add(time.Minute)):
+	case now.After(u.By) && !u.Astray(now):
+		return "is about to go back: its time was up at " + u.By.Local().Format(time.TimeOnly)
+	case now.After(u.By):
 		return fmt.Sprintf("should have gone back by itself at %s, and has not", u.By.Local().Format(time.DateTime))
 	}
 	return fmt.Sprintf("goes back by itself at %s", u.By.Local().Format(time.TimeOnly))
@@ -98,7 +102,7 @@ func Waiting(m host.Reader, stateDir string) (*Unconfirmed, error) {
 		if r, err := s.get(s.receipt(u.Run)); err == nil && r.settled() {
 			return nil, nil // who settled it was killed before it was taken away
 		}
-		u.Lost = true
+		u.Lost, u.loss = true, lost(m, stateDir, u.ConfigDir, u.Run)
 	case err != nil || u == nil || u.Run != run.ID: // torn, or not there
 		u = &Unconfirmed{Run: run.ID, ConfigDir: run.ConfigDir, By: run.ConfirmBy, Bare: true}
 	}
@@ -165,15 +169,14 @@ func waits(m host.Reader, stateDir string) error {
 	if err != nil || u == nil {
 		return err
 	}
-	if u.Lost {
-		err := lost(m, stateDir, u.ConfigDir, u.Run)
-		return hint.Wrap(err, hint.Of(err)+", and: "+hint.ShellLine([]string{"rm", store{dir: stateDir}.net()}))
-	}
 	return u.Err(stateDir, m.Now())
 }
 
 // Err refuses what comes before the run is kept or taken back.
 func (u Unconfirmed) Err(stateDir string, now time.Time) error {
+	if u.Lost {
+		return hint.Wrap(u.loss, hint.Of(u.loss)+", and: "+hint.ShellLine([]string{"rm", store{dir: stateDir}.net()}))
+	}
 	return hint.Wrap(fmt.Errorf("run %s is %w, and %s", u.Run, ErrUnconfirmed, u.Stands(now)), u.Ways(stateDir))
 }
 
@@ -318,7 +321,7 @@ func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run strin
 		return nil, hint.New("no run on "+configDir+" waits to be confirmed, but run "+u.Run+" on "+u.ConfigDir, u.Ways(stateDir))
 	}
 	if u.Lost {
-		return nil, lost(m, stateDir, u.ConfigDir, u.Run)
+		return nil, u.loss
 	}
 	p, err := Pending(m, stateDir)
 	if err != nil {
@@ -366,6 +369,9 @@ func lockSoon(ctx context.Context, m host.Machine, path string) (func() error, e
 // noneWaits is the answer to who comes to confirm, and may have come too late.
 func noneWaits(m host.Reader, stateDir string) error {
 	text := "no run waits to be confirmed"
+	if gone(m, stateDir) {
+		text += ": " + stateDir + " is not there"
+	}
 	if all, err := History(m, stateDir, ""); err == nil && len(all) > 0 && all[0].Why != "" && all[0].Phase == Kept {
 		text += fmt.Sprintf(": run %s was put back at %s: %s", all[0].Undoes, all[0].When.Local().Format(time.TimeOnly), all[0].Why)
 	}

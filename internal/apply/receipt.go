@@ -90,7 +90,11 @@ func (r *Receipt) Ways(stateDir string) string {
 	case r.Undoes != "":
 		return finish + " takes run " + r.Undoes + " back, " + undo + " leaves it in force"
 	}
-	return undo + " puts the old files back, " + finish + " goes on"
+	ways := undo + " puts the old files back, " + finish + " goes on"
+	if !r.ConfirmBy.IsZero() {
+		ways += "; with neither, it is to go back by itself at " + r.ConfirmBy.Local().Format(time.TimeOnly)
+	}
+	return ways
 }
 
 // DefaultStateDir is for journal, receipts and backups (hier(7)).
@@ -185,7 +189,7 @@ func (s store) sweep() {
 			_ = s.m.Remove(s.net()) // it is torn, or of a run that is settled
 		}
 	}
-	for _, pattern := range []string{".journal.json.postseal", "receipts/.*.postseal", "staging/main.cf", "staging/master.cf", "staging/.ma*.cf.postseal", "backups/*/new-*", "backups/*/.*.postseal"} {
+	for _, pattern := range []string{".journal.json.postseal", ".unconfirmed.json.postseal", "receipts/.*.postseal", "staging/main.cf", "staging/master.cf", "staging/.ma*.cf.postseal", "backups/*/new-*", "backups/*/.*.postseal"} {
 		s.remove(pattern)
 	}
 	paths, _ := s.m.Glob(filepath.Join(literal(s.dir), "backups", "*", "unfinished"))
@@ -335,12 +339,16 @@ func Last(m host.Reader, stateDir, configDir string) (*Receipt, error) {
 // Newest is what undo takes back when no run is interrupted; an error if there is
 // nothing, or it is lost.
 func Newest(m host.Reader, stateDir, configDir string) (*Receipt, error) {
-	last, err := Last(m, stateDir, configDir)
-	if err != nil || last != nil {
-		return last, err
+	u, err := Waiting(m, stateDir)
+	if err == nil && u != nil && u.Lost && u.ConfigDir == configDir {
+		return nil, u.loss
 	}
-	if u, err := Waiting(m, stateDir); err == nil && u != nil && u.Lost && u.ConfigDir == configDir {
-		return nil, lost(m, stateDir, configDir, u.Run)
+	last, err := Last(m, stateDir, configDir)
+	switch {
+	case err != nil || last != nil:
+		return last, err
+	case u != nil: // on another instance
+		return nil, hint.Wrap(fmt.Errorf("%w on %s, but run %s on %s waits", ErrNothing, configDir, u.Run, u.ConfigDir), u.Ways(stateDir))
 	}
 	return nil, ErrNothing
 }

@@ -150,4 +150,4 @@ func stillWaits(m host.Machine, configDir, run string, o Options) func() error {
 }
 
 // errSettled: the run was confirmed or taken back before we had the lock.
-var errSettled = errors.New("it waits no more")
+var errSettled = errors.New("it waits no more: it was kept, or taken back, meanwhile")

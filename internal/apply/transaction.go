@@ -382,6 +382,7 @@ func (t *transaction) dropNew() {
 		t.dropTemp(e.Path)
 	}
 	_ = t.m.Remove(t.store.unfinished(t.ID))
+	_ = t.m.Remove(host.Temp(t.store.net()))
 }
 
 // dropTemp removes what a killed run had half written for path.

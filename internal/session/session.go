@@ -116,10 +116,15 @@ func (s *Session) gather() error {
 	}
 	if last != nil {
 		s.recorded(last)
-		if u, err := apply.Waiting(s.Machine, s.StateDir); err == nil && u != nil && u.Run == last.ID {
-			s.Unconfirmed, s.Net = last, u
-			s.Unconfirmed.ConfirmBy = u.By
-		}
+	}
+	u, err := apply.Waiting(s.Machine, s.StateDir)
+	switch {
+	case err != nil || u == nil: // whoever changes something looks again
+	case last != nil && u.Run == last.ID:
+		s.Unconfirmed, s.Net = last, u
+		s.Unconfirmed.ConfirmBy = u.By
+	case u.Lost && u.ConfigDir == s.ConfigDir:
+		s.Net = u
 	}
 	all = append(all, s.answersFile())
 	s.editedByHand()
