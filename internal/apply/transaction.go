@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"postseal/internal/hint"
@@ -104,42 +102,6 @@ func Interrupted(m host.Reader, stateDir string) error {
 	}
 	err = fmt.Errorf("%w: %s %s of %s%s; %s", ErrPending, r.Kind, r.ID, r.When.Format(time.DateTime), stage, strings.Join(r.State(m), ", "))
 	return hint.Wrap(err, r.Ways(stateDir))
-}
-
-// Remedy adds what to do about the usual reasons for which writing fails, if
-// nothing says so yet.
-func Remedy(m host.Reader, err error) error {
-	var at *fs.PathError
-	var link *os.LinkError // of a rename
-	switch {
-	case errors.As(err, &at):
-		return remedy(m, at.Path, err)
-	case errors.As(err, &link):
-		return remedy(m, link.New, err)
-	}
-	return err
-}
-
-// remedy is Remedy for a path that is known.
-func remedy(m host.Reader, path string, err error) error {
-	switch {
-	case err == nil || hint.Of(err) != "":
-		return err
-	case errors.Is(err, fs.ErrPermission) && m.UID() != 0:
-		return hint.Wrap(err, "run it as root: sudo postseal ...")
-	case errors.Is(err, syscall.EPERM):
-		return hint.Wrap(err, "the file may be protected: lsattr "+path+" shows an i; chattr -i takes it away")
-	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EROFS):
-		return hint.Wrap(err, "the file, or its file system, is mounted so that it cannot be replaced: findmnt -T "+path)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		dir := filepath.Dir(path)
-		return hint.Wrap(err, "make room there, and run it again: df -h "+dir+" shows blocks, df -i "+dir+" files")
-	case errors.Is(err, fs.ErrNotExist):
-		return hint.Wrap(err, "somebody removed it meanwhile: run it again, which makes it anew")
-	case errors.Is(err, syscall.EIO):
-		return hint.Wrap(err, "the disc may be failing: dmesg shows what the kernel says of it; then run it again")
-	}
-	return err
 }
 
 // step reports a step as running, and returns how to report its end.

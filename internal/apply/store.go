@@ -1,0 +1,172 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/plan"
+)
+
+// store is the state folder.
+type store struct {
+	m   host.Machine
+	dir string
+}
+
+func (s store) journal() string          { return filepath.Join(s.dir, "journal.json") }
+func (s store) receipt(id string) string { return filepath.Join(s.dir, "receipts", id+".json") }
+func (s store) backups(id string) string { return filepath.Join(s.dir, "backups", id) }
+func (s store) old(id string, n int) string {
+	return filepath.Join(s.backups(id), fmt.Sprintf("old-%d", n))
+}
+func (s store) new(id string, n int) string {
+	return filepath.Join(s.backups(id), fmt.Sprintf("new-%d", n))
+}
+
+// wrote is what a run wrote into the answers file, which people edit at any
+// time: an undo takes only that out.
+func (s store) wrote(id string, n int) string {
+	return filepath.Join(s.backups(id), fmt.Sprintf("wrote-%d", n))
+}
+
+// unfinished stands beside the backups of a run until all are made, the journal
+// is written and the way back is armed: before that nothing else was touched.
+func (s store) unfinished(id string) string { return filepath.Join(s.backups(id), "unfinished") }
+
+// discard removes the backups of a run that wrote nothing.
+func (s store) discard(id string) {
+	s.remove(filepath.Join("backups", id, "*"))
+	s.remove(filepath.Join("backups", id, ".*.postseal"))
+	_ = s.m.Remove(s.backups(id))
+}
+
+// remove removes files below the folder by a pattern, as far as that goes.
+func (s store) remove(pattern string) {
+	paths, _ := s.m.Glob(filepath.Join(literal(s.dir), pattern))
+	for _, p := range paths {
+		_ = s.m.Remove(p)
+	}
+}
+
+// sweep removes what runs have left that were killed and need no recovery. The
+// caller has the lock, and knows that there is no journal. Backups of which
+// something may have been written stay, whatever became of their journal.
+func (s store) sweep() {
+	if u, err := Waiting(s.m, s.dir); u == nil && !errors.Is(err, fs.ErrPermission) {
+		if run, err := s.unsettled(); err == nil && run == nil {
+			_ = s.m.Remove(s.net()) // it is torn, or of a run that is settled
+		}
+	}
+	for _, pattern := range []string{".journal.json.postseal", ".unconfirmed.json.postseal", "receipts/.*.postseal", "staging/main.cf", "staging/master.cf", "staging/.ma*.cf.postseal", "backups/*/new-*", "backups/*/.*.postseal"} {
+		s.remove(pattern)
+	}
+	paths, _ := s.m.Glob(filepath.Join(literal(s.dir), "backups", "*", "unfinished"))
+	for _, p := range paths {
+		id := filepath.Base(filepath.Dir(p))
+		if _, err := s.m.Stat(s.receipt(id)); errors.Is(err, fs.ErrNotExist) {
+			s.discard(id)
+		}
+	}
+	folders, _ := s.m.Glob(filepath.Join(literal(s.dir), "backups", "*"))
+	for _, dir := range folders {
+		// Each old run has one: only what is empty is touched.
+		if files, err := s.m.Glob(filepath.Join(literal(dir), "*")); err == nil && len(files) == 0 {
+			_ = s.m.Remove(dir)
+		}
+	}
+}
+
+// tidy removes what a run has left that was killed when all was done, if there
+// is anything and this user may.
+func tidy(ctx context.Context, m host.Machine, stateDir, configDir string) {
+	lock := filepath.Join(stateDir, "lock")
+	if _, err := m.Stat(lock); err == nil {
+		if release, err := m.Lock(lock); err == nil {
+			store{m, stateDir}.sweep()
+			_ = release()
+		}
+	}
+	dropEditLocks(ctx, m, configDir)
+}
+
+// dropEditLocks removes the lock files of Postfix's files that nobody holds.
+func dropEditLocks(ctx context.Context, m host.Machine, configDir string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, name := range []string{"main.cf", "master.cf"} {
+		path := filepath.Join(configDir, name)
+		if _, err := m.Stat(path + ".tmp"); err != nil {
+			continue
+		}
+		if release, err := m.LockEdit(ctx, path); err == nil {
+			_ = release() // which removes it
+		}
+	}
+}
+
+func (s store) put(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if _, err := s.m.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return remedy(s.m, path, err)
+	}
+	return remedy(s.m, path, s.m.Replace(path, append(data, '\n'), 0o600))
+}
+
+func (s store) get(path string) (*Receipt, error) {
+	data, err := s.m.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var r Receipt
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "move the file away; the backups beside it stay")
+	}
+	return &r, nil
+}
+
+// literal is a path of which Glob takes every character for itself.
+func literal(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// nextID makes the ID of a new run. The number counts, so that a clock that
+// was set back does not change the order.
+func (s store) nextID(now time.Time) (string, error) {
+	n := 0
+	for _, pattern := range []string{"receipts/*.json", "backups/*"} {
+		paths, err := s.m.Glob(filepath.Join(literal(s.dir), pattern))
+		if err != nil {
+			return "", err
+		}
+		for _, p := range paths {
+			var k int
+			if _, err := fmt.Sscanf(filepath.Base(p), "%04d-", &k); err == nil {
+				n = max(n, k)
+			}
+		}
+	}
+	return fmt.Sprintf("%04d-%s", n+1, now.UTC().Format("20060102-150405")), nil
+}
+
+// digest is the SHA-256 of a file; "" if it does not exist.
+func digest(m host.Reader, path string) (string, error) {
+	data, err := m.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return plan.Digest(data), nil
+}
