@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/cmd/cli"
+	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/report"
@@ -96,14 +97,22 @@ func (a *app) open() (*session.Session, error) {
 	if s != nil && s.Pending != nil && !a.JSON {
 		fmt.Fprintf(a.Err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, s.Pending.Ways(s.StateDir))
 	}
-	if s != nil && s.Net != nil && s.Net.Lost && !a.JSON {
-		err := s.Net.Err(s.StateDir, a.Machine.Now())
-		fmt.Fprintf(a.Err, "%s: %s.\n", report.Clean(err.Error()), report.Clean(hint.Of(err)))
+	if s != nil && s.Net != nil {
+		a.tellLost(s.Net)
 	}
 	if s != nil && s.Unconfirmed != nil && !a.JSON {
 		fmt.Fprintf(a.Err, "Run %s %s: %s.\n", s.Net.Run, report.Clean(s.Net.Stands(a.Machine.Now())), report.Clean(s.Net.Ways(s.StateDir)))
 	}
 	return s, err
+}
+
+// tellLost says of a run that waits that nothing is recorded of it, if that is so.
+func (a *app) tellLost(u *apply.Unconfirmed) {
+	if !u.Lost() || a.JSON {
+		return
+	}
+	err := u.Err(a.stateDir(), a.Machine.Now())
+	fmt.Fprintf(a.Err, "%s: %s.\n", report.Clean(err.Error()), report.Clean(hint.Of(err)))
 }
 
 // agree asks a yes-or-no question on the terminal; without one it fails.

@@ -19,6 +19,9 @@ func (a *app) historyCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if u, err := apply.Waiting(a.Machine, a.stateDir()); err == nil && u != nil {
+				a.tellLost(u)
+			}
 			if a.JSON {
 				if all == nil {
 					all = []*apply.Receipt{}

@@ -108,8 +108,8 @@ func Record(m host.Reader, stateDir, configDir, run string) (*Receipt, error) {
 		return p, err
 	}
 	s := store{host.ReadOnly{Reader: m}, stateDir}
-	r, err := s.get(s.receipt(run))
-	if filepath.Base(run) != run {
+	r, err := s.get(s.receipt(filepath.Base(run)))
+	if err == nil && r.ID != run { // what was typed is a path
 		err = fs.ErrNotExist
 	}
 	all := typed(stateDir, "", "history") + " lists all runs"

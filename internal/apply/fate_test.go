@@ -64,7 +64,9 @@ func (b *bed) undoDies(t *testing.T, step string) {
 	dies(t, func() { _, _ = apply.Undo(context.Background(), host.Local{}, b.Config(), "", o) })
 }
 
+// revert is one attempt to take a run back.
 func (b *bed) revert(run string) error {
+	defer apply.Pauses()()
 	_, err := apply.Revert(context.Background(), host.Local{}, b.Config(), run, 0, b.state())
 	return err
 }
@@ -118,7 +120,6 @@ func TestUndoOfOne(t *testing.T) {
 
 // TestUndecided: what is not there decides nothing. The run goes back when it can.
 func TestUndecided(t *testing.T) {
-	t.Cleanup(apply.Pauses())
 	for name, x := range map[string]struct {
 		half bool // the run was killed half way
 		file string
@@ -165,7 +166,6 @@ func TestUndecided(t *testing.T) {
 // TestForeignJournal: the journal of another run bars the way back, and does not
 // make it forgotten.
 func TestForeignJournal(t *testing.T) {
-	t.Cleanup(apply.Pauses())
 	b, other := newBed(t), newBed(t)
 	other.settings.StateDir = b.settings.StateDir
 	other.earlier(t)

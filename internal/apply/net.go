@@ -41,11 +41,9 @@ type Unconfirmed struct {
 	// this is another: timer and process have not lived on (random(4), boot_id).
 	Boot   string `json:"boot,omitempty"`
 	Orphan bool   `json:"-"`
-	// Bare says that only the run itself tells that it waits, Lost that nothing is
-	// recorded of the run.
+	// Bare says that only the run itself tells that it waits.
 	Bare bool `json:"-"`
-	Lost bool `json:"-"`
-	// loss is the error about a lost one.
+	// loss is the error about a run of which nothing is recorded.
 	loss error
 	// Trouble is what was wrong before the run: going back leads there.
 	Trouble string `json:"trouble,omitempty"`
@@ -57,6 +55,9 @@ type Unconfirmed struct {
 	// that it can be taken out again of what they have become.
 	Written map[string][]byte `json:"written,omitempty"`
 }
+
+// Lost says that nothing is recorded of the run, so that nobody can take it back.
+func (u Unconfirmed) Lost() bool { return u.loss != nil }
 
 // Astray says that it does not, or did not, go back by itself at its time.
 func (u Unconfirmed) Astray(now time.Time) bool {
@@ -102,7 +103,7 @@ func Waiting(m host.Reader, stateDir string) (*Unconfirmed, error) {
 		if r, err := s.get(s.receipt(u.Run)); err == nil && r.settled() {
 			return nil, nil // who settled it was killed before it was taken away
 		}
-		u.Lost, u.loss = true, lost(m, stateDir, u.ConfigDir, u.Run)
+		u.loss = lost(m, stateDir, u.ConfigDir, u.Run)
 	case err != nil || u == nil || u.Run != run.ID: // torn, or not there
 		u = &Unconfirmed{Run: run.ID, ConfigDir: run.ConfigDir, By: run.ConfirmBy, Bare: true}
 	}
@@ -174,7 +175,7 @@ func waits(m host.Reader, stateDir string) error {
 
 // Err refuses what comes before the run is kept or taken back.
 func (u Unconfirmed) Err(stateDir string, now time.Time) error {
-	if u.Lost {
+	if u.Lost() {
 		return hint.Wrap(u.loss, hint.Of(u.loss)+", and: "+hint.ShellLine([]string{"rm", store{dir: stateDir}.net()}))
 	}
 	return hint.Wrap(fmt.Errorf("run %s is %w, and %s", u.Run, ErrUnconfirmed, u.Stands(now)), u.Ways(stateDir))
@@ -320,7 +321,7 @@ func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run strin
 	if configDir != "" && configDir != u.ConfigDir {
 		return nil, hint.New("no run on "+configDir+" waits to be confirmed, but run "+u.Run+" on "+u.ConfigDir, u.Ways(stateDir))
 	}
-	if u.Lost {
+	if u.Lost() {
 		return nil, u.loss
 	}
 	p, err := Pending(m, stateDir)

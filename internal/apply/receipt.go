@@ -213,7 +213,7 @@ func Last(m host.Reader, stateDir, configDir string) (*Receipt, error) {
 // nothing, or it is lost.
 func Newest(m host.Reader, stateDir, configDir string) (*Receipt, error) {
 	u, err := Waiting(m, stateDir)
-	if err == nil && u != nil && u.Lost && u.ConfigDir == configDir {
+	if err == nil && u != nil && u.Lost() && u.ConfigDir == configDir {
 		return nil, u.loss
 	}
 	last, err := Last(m, stateDir, configDir)

@@ -60,8 +60,8 @@ func (s store) remove(pattern string) {
 // caller has the lock, and knows that there is no journal. Backups of which
 // something may have been written stay, whatever became of their journal.
 func (s store) sweep() {
-	if u, err := Waiting(s.m, s.dir); u == nil && !errors.Is(err, fs.ErrPermission) {
-		if run, err := s.unsettled(); err == nil && run == nil {
+	if run, err := s.unsettled(); err == nil && run == nil {
+		if u, _ := Waiting(s.m, s.dir); u == nil {
 			_ = s.m.Remove(s.net()) // it is torn, or of a run that is settled
 		}
 	}

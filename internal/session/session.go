@@ -123,7 +123,7 @@ func (s *Session) gather() error {
 	case last != nil && u.Run == last.ID:
 		s.Unconfirmed, s.Net = last, u
 		s.Unconfirmed.ConfirmBy = u.By
-	case u.Lost && u.ConfigDir == s.ConfigDir:
+	case u.Lost() && u.ConfigDir == s.ConfigDir:
 		s.Net = u
 	}
 	all = append(all, s.answersFile())
