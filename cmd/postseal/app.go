@@ -111,8 +111,7 @@ func (a *app) tellLost(u *apply.Unconfirmed) {
 	if !u.Lost() || a.JSON {
 		return
 	}
-	err := u.Err(a.stateDir(), a.Machine.Now())
-	fmt.Fprintf(a.Err, "%s: %s.\n", report.Clean(err.Error()), report.Clean(hint.Of(err)))
+	a.Printer(a.Err).Errors(u.Err(a.stateDir(), a.Machine.Now()))
 }
 
 // agree asks a yes-or-no question on the terminal; without one it fails.

@@ -105,13 +105,12 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 	if u, err := apply.Waiting(a.Machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
 		fmt.Fprintf(a.Out, "Before it, not all was well, and going back leads there: %s\n", report.Clean(u.Trouble))
 	}
-	confirm, undo := hint.ShellLine(append(s.Verb("confirm"), "--run", r.ID)), hint.ShellLine(append(s.UndoCommand(), "--run", r.ID))
-	fmt.Fprintf(a.Out, "y and enter keeps it, n and enter puts it back; or from anywhere: %s, %s\n", report.Clean(confirm), report.Clean(undo))
+	fmt.Fprintln(a.Out, "y and enter keeps it, n and enter puts it back.")
 	for {
 		select {
 		case <-a.Ctx.Done():
 			fmt.Fprintln(a.Out)
-			return hint.New("not confirmed: it "+a.stands(r), confirm+" keeps it")
+			return hint.New("not confirmed: it "+a.stands(r), hint.ShellLine(append(s.Verb("confirm"), "--run", r.ID))+" keeps it")
 		case answer, open := <-answers:
 			switch {
 			case !open:

@@ -240,6 +240,10 @@ func TestFinished(t *testing.T) {
 			b.earlier(t)
 			after := b.read(t, "main.cf")
 			do(t, b)
+			net := filepath.Join(b.settings.StateDir, "unconfirmed.json")
+			if _, err := os.Stat(net); err == nil && name != "nobody cleared up" {
+				t.Error("who settled it left its net")
+			}
 			if b.read(t, "main.cf") != after {
 				t.Error("it is in force")
 			}
@@ -253,7 +257,7 @@ func TestFinished(t *testing.T) {
 			if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil {
 				t.Errorf("the next apply: %v", err)
 			}
-			if _, err := os.Stat(filepath.Join(b.settings.StateDir, "unconfirmed.json")); err == nil {
+			if _, err := os.Stat(net); err == nil {
 				t.Error("the net is left")
 			}
 		})

@@ -76,7 +76,7 @@ func (u Unconfirmed) Stands(now time.Time) string {
 	case u.Orphan:
 		return fmt.Sprintf("was to go back by itself at %s, and will not: the machine was restarted", u.By.Local().Format(time.DateTime))
 	case now.After(u.By) && !u.Astray(now):
-		return "is about to go back: its time was up at " + u.By.Local().Format(time.TimeOnly)
+		return "has not gone back yet: its time was up at " + u.By.Local().Format(time.TimeOnly)
 	case now.After(u.By):
 		return fmt.Sprintf("should have gone back by itself at %s, and has not", u.By.Local().Format(time.DateTime))
 	}
