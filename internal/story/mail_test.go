@@ -38,6 +38,11 @@ var senders = map[string]*tls.Config{
 	"any":   {MinVersion: tls.VersionTLS13},
 }
 
+// afterwards is how many messages a sender sends after it was told to stop, if it
+// has not met a second certificate before: a renewal may have ended a moment ago,
+// and an smtpd that was idle at the reload serves one more client.
+const afterwards = 20
+
 // flow sends mail over TLS from all senders at once, until dir has a file
 // "stop", and leaves there what they saw. It runs inside a machine.
 func flow(dir string) {
@@ -49,7 +54,13 @@ func flow(dir string) {
 		wg.Go(func() {
 			pace := time.NewTicker(25 * time.Millisecond) // leaves some of the machine to others
 			defer pace.Stop()
-			for ; !exists(filepath.Join(dir, "stop")); <-pace.C {
+			for left, met := afterwards, 0; ; <-pace.C {
+				if exists(filepath.Join(dir, "stop")) {
+					if met > 1 || left == 0 {
+						return
+					}
+					left--
+				}
 				leaf, err := send(config)
 				mu.Lock()
 				if err != nil {
@@ -58,6 +69,7 @@ func flow(dir string) {
 					f.Sent++
 					f.Shown[kind][leaf]++
 				}
+				met = len(f.Shown[kind])
 				mu.Unlock()
 			}
 		})
