@@ -16,13 +16,20 @@ import (
 )
 
 // quick are settings by which a message that is held back is tried again
-// within seconds (postconf(5), minimal_backoff_time and queue_run_delay).
+// within seconds (postconf(5), minimal_backoff_time and queue_run_delay). The queue
+// manager takes what is due within a second (qmgr_active.c): with less than two it
+// would come while the delivery agent still has the message locked, and leave it
+// for minutes ("skipped, still being delivered").
 var quick = []setting{
-	{"minimal_backoff_time", "1s"}, {"maximal_backoff_time", "1s"}, {"queue_run_delay", "1s"},
+	{"minimal_backoff_time", "2s"}, {"maximal_backoff_time", "2s"}, {"queue_run_delay", "1s"},
 	{"smtp_connect_timeout", "5s"}, {"smtp_helo_timeout", "5s"}, {"smtp_starttls_timeout", "5s"}, {"smtp_quit_timeout", "1s"},
 	{"smtp_mail_timeout", "5s"}, {"smtp_rcpt_timeout", "5s"}, {"smtp_data_init_timeout", "5s"}, {"smtp_data_done_timeout", "5s"},
 	{"default_destination_concurrency_failed_cohort_limit", "0"}, {"smtp_tls_loglevel", "1"}, {"smtp_host_lookup", "dns"},
 }
+
+// agentBackoff is from what age on the delivery agent sends in clear text what TLS
+// kept back (smtp_proto.c): at its second try, that is.
+var agentBackoff = setting{"minimal_backoff_time", "1s"}
 
 // create lays the private sender out: one transport for each delivery.
 func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr string, report *Report) (*Instance, *Port, error) {
@@ -69,6 +76,7 @@ func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr stri
 		}
 		fmt.Fprintf(&route, " { %s@rehearsal.invalid = %s: }", d.name, d.name)
 		more := append([]setting{{"syslog_name", d.name}, {"smtp_tcp_port", port}}, own(mine, r.service)...)
+		more = append(more, agentBackoff)
 		more = append(more, r.levelOf(d)...)
 		command, err := c.command(dir, "smtp", r.service, postfix.Sending, more...)
 		if err != nil {
