@@ -309,7 +309,7 @@ func (p *plain) keep(out Result, title string) Result {
 	if excused := report.Excused(r); excused != "" {
 		title += " " + excused
 	}
-	stands, trouble := "goes back by itself at "+r.ConfirmBy.Local().Format(time.TimeOnly)+", even if this terminal is lost", ""
+	stands, trouble := apply.GoesBack(r.ConfirmBy)+", even if this terminal is lost", ""
 	if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && u != nil {
 		if now := p.o.Machine.Now(); u.Astray(now) {
 			stands = report.Clean(u.Stands(now))

@@ -172,7 +172,7 @@ func (a *app) stands(r *apply.Receipt) string {
 	if u, err := apply.Waiting(a.Machine, a.stateDir()); err == nil && u != nil && u.Run == r.ID {
 		return u.Stands(a.Machine.Now())
 	}
-	return "goes back by itself at " + r.ConfirmBy.Local().Format(time.TimeOnly)
+	return apply.GoesBack(r.ConfirmBy)
 }
 
 // settled says what became of a run that waits no more.

@@ -80,7 +80,12 @@ func (u Unconfirmed) Stands(now time.Time) string {
 	case now.After(u.By):
 		return fmt.Sprintf("should have gone back by itself at %s, and has not", u.By.Local().Format(time.DateTime))
 	}
-	return fmt.Sprintf("goes back by itself at %s", u.By.Local().Format(time.TimeOnly))
+	return GoesBack(u.By)
+}
+
+// GoesBack says in words what a run does unless it is confirmed by then.
+func GoesBack(by time.Time) string {
+	return "goes back by itself at " + by.Local().Format(time.TimeOnly)
 }
 
 // ErrUnconfirmed: a run has to be confirmed, or taken back, first.

@@ -145,7 +145,7 @@ func waits(r *apply.Receipt) string {
 	if r.Stands != "" {
 		return Clean(r.Stands)
 	}
-	return "goes back by itself at " + r.ConfirmBy.Local().Format(time.TimeOnly)
+	return apply.GoesBack(r.ConfirmBy)
 }
 
 // Kept says that a run stays.
