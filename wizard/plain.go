@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"postseal/internal/apply"
 	"postseal/internal/ask"
@@ -51,7 +52,11 @@ func runPlain(ctx context.Context, o Options, in io.Reader, out io.Writer) Resul
 }
 
 func newPlain(ctx context.Context, o Options, in io.Reader, out io.Writer) *plain {
-	return &plain{o: o, ctx: ctx, lines: readLines(ctx, in), out: out, print: report.Printer{W: out, Width: 80}, flow: newFlow(interview.All, nil)}
+	width := 80 // on a wide terminal too: longer lines read badly
+	if o.Width > 0 {
+		width = min(width, o.Width)
+	}
+	return &plain{o: o, ctx: ctx, lines: readLines(ctx, in), out: out, print: report.Printer{W: out, Width: width}, flow: newFlow(interview.All, nil)}
 }
 
 // readLines reads in the background, so that a signal ends the wait.
@@ -75,16 +80,31 @@ func (p *plain) say(format string, args ...any) {
 	fmt.Fprint(p.out, report.Clean(fmt.Sprintf(format, args...)), "\n")
 }
 
-// wrapped prints text in lines of 78 columns.
-func (p *plain) wrapped(text string) {
-	for _, l := range report.Wrap(oneLine(text), 78) {
-		fmt.Fprintln(p.out, l)
+// columns is how long a line of text may be.
+func (p *plain) columns() int { return max(20, p.print.Width-2) }
+
+// wrapped prints a paragraph.
+func (p *plain) wrapped(text string) { p.hung("", text) }
+
+// hung prints text after a lead, the other lines under the first; after a lead that
+// leaves little room, on lines of its own.
+func (p *plain) hung(lead, text string) {
+	n := utf8.RuneCountInString(lead)
+	if n > p.columns()/2 {
+		fmt.Fprintln(p.out, strings.TrimRight(oneLine(lead), " "))
+		lead, n = "      ", 6
+	}
+	for i, l := range report.Wrap(oneLine(text), p.columns()-n) {
+		if i > 0 {
+			lead = strings.Repeat(" ", n)
+		}
+		fmt.Fprintln(p.out, oneLine(lead)+l)
 	}
 }
 
 // read waits for a line; q and the end of the input leave.
 func (p *plain) read(prompt string) (string, error) {
-	fmt.Fprint(p.out, report.Clean(prompt), " ")
+	fmt.Fprint(p.out, strings.Join(report.Wrap(report.Clean(prompt), p.columns()), "\n"), " ")
 	select {
 	case l, ok := <-p.lines:
 		if !ok || l == "q" {
@@ -99,7 +119,7 @@ func (p *plain) read(prompt string) (string, error) {
 }
 
 func (p *plain) run() Result {
-	p.say("Looking at this server. Nothing is changed.")
+	p.wrapped("Looking at this server. Nothing is changed.")
 	s, err := p.o.open(p.ctx, nil)
 	if err != nil {
 		return Result{Err: err}
@@ -123,7 +143,8 @@ func (p *plain) run() Result {
 
 // card prints the report card, and findings by their number.
 func (p *plain) card() error {
-	p.say("\nJudging it: shaking hands with the listeners, and rehearsing.")
+	fmt.Fprintln(p.out)
+	p.wrapped("Judging it: shaking hands with the listeners, and rehearsing.")
 	e, err := p.o.evidence(p.ctx, p.session)
 	if err != nil {
 		return err
@@ -131,7 +152,7 @@ func (p *plain) card() error {
 	c := audit.Audit(e, p.session.Suppressions...)
 	p.print.Grades(c)
 	for i, f := range c.Findings {
-		p.say("%3d  %s: %s", i+1, f.Severity, f.Title)
+		p.hung(fmt.Sprintf("%3d  ", i+1), fmt.Sprintf("%s: %s", f.Severity, f.Title))
 	}
 	for len(c.Findings) > 0 {
 		answer, err := p.read("The number of a finding shows it; Enter goes on to the questions:")
@@ -151,7 +172,8 @@ func (p *plain) card() error {
 // pending asks what to do with an interrupted run.
 func (p *plain) pending() Result {
 	r := p.session.Pending
-	p.say("\nAn earlier run was interrupted: run %s of %s came to %q. Its files now:", r.ID, r.When.Local().Format("2006-01-02 15:04"), string(r.Phase))
+	fmt.Fprintln(p.out)
+	p.wrapped(fmt.Sprintf("An earlier run was interrupted: run %s of %s came to %q. Its files now:", r.ID, r.When.Local().Format("2006-01-02 15:04"), string(r.Phase)))
 	for _, l := range r.State(p.o.Machine) {
 		p.say("  %s", oneLine(l))
 	}
@@ -272,7 +294,8 @@ func (p *plain) rehearse(pl *plan.Plan) error {
 	if p.o.FilesOnly || !pl.Reload() {
 		return nil
 	}
-	p.say("\nRehearsing on a private Postfix. Mail is not touched.")
+	fmt.Fprintln(p.out)
+	p.wrapped("Rehearsing on a private Postfix. Mail is not touched.")
 	files, err := apply.Assembled(p.o.Machine, pl)
 	if err != nil {
 		return err
@@ -370,7 +393,7 @@ func (p *plain) keep(out Result, title string) Result {
 
 // counted says what Postfix has logged since.
 func (p *plain) counted(log *apply.Follow) {
-	p.say("%s", report.Tally(log.Now))
+	p.wrapped(report.Tally(log.Now))
 	for _, peer := range log.Now.Worst(worstPeers) {
 		p.say("  %s failed %d times", report.Clean(peer), log.Now.Peers[peer])
 	}

@@ -9,7 +9,6 @@ import (
 
 	"postseal/internal/ask"
 	"postseal/internal/interview"
-	"postseal/internal/report"
 )
 
 // question asks one question until the answer can be used.
@@ -122,21 +121,10 @@ func (p *plain) list(options []ask.Option) {
 			lead = fmt.Sprintf("  %-*s  ", width, oneLine(o.Text))
 		}
 		if utf8.RuneCountInString(o.Text) > width {
-			p.say("%s", lead)
+			p.say("%s", strings.TrimRight(lead, " "))
 			lead = "      "
 		}
 		p.hung(lead, o.Help)
-	}
-}
-
-// hung prints text after a lead, the other lines under the first.
-func (p *plain) hung(lead, text string) {
-	n := utf8.RuneCountInString(lead)
-	for i, l := range report.Wrap(oneLine(text), 78-n) {
-		if i > 0 {
-			lead = strings.Repeat(" ", n)
-		}
-		fmt.Fprintln(p.out, oneLine(lead)+l)
 	}
 }
 

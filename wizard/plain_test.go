@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -211,6 +212,30 @@ func TestPlainIsClean(t *testing.T) {
 		}
 		if strings.HasPrefix(strings.TrimSpace(l), "forged") {
 			t.Errorf("a line that is not ours: %q\n%s", l, typed.all.String())
+		}
+	}
+}
+
+// TestPlainNarrow: on a narrow terminal the lines are broken between words.
+func TestPlainNarrow(t *testing.T) {
+	const width, word = 40, 20
+	g := &guard{m: lab.Machine(t, "3.7.11", files(t)), t: t}
+	in, keys := io.Pipe()
+	t.Cleanup(func() { _ = keys.Close() })
+	typed := &typist{keys: keys, answer: func(key, _ string) string {
+		if key == "log-level" {
+			return "q"
+		}
+		return ""
+	}}
+	newPlain(context.Background(), Options{Machine: &host.Recorder{Machine: g}, gather: noEvidence, Width: width}, in, typed).run()
+	if !slices.Contains(typed.asked, "log-level") {
+		t.Fatalf("asked %q only\n%s", typed.asked, typed.all.String())
+	}
+	for _, l := range strings.Split(typed.all.String(), "\n") {
+		last := l[strings.LastIndexByte(l, ' ')+1:]
+		if utf8.RuneCountInString(l) > width && utf8.RuneCountInString(last) <= word {
+			t.Errorf("%d columns: %s", utf8.RuneCountInString(l), l)
 		}
 	}
 }

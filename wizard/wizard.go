@@ -47,8 +47,9 @@ type Options struct {
 	gather func(context.Context, *session.Session) (*audit.Evidence, error)
 	// NoColor draws without colours.
 	NoColor bool
-	// Plain asks line by line.
+	// Plain asks line by line, in lines of at most Width columns; 0 is 80.
 	Plain bool
+	Width int
 }
 
 // Result is what came of it.

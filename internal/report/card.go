@@ -38,7 +38,12 @@ func (p Printer) Grades(c audit.Card) {
 				points = " not judged: "
 			}
 		}
-		p.indented(p.paint(bold, fmt.Sprintf("%-13s %s", g.Part, g.Letter))+painted(points), 28, graded(g))
+		lead, indent := p.paint(bold, fmt.Sprintf("%-13s %s", g.Part, g.Letter))+painted(points), 28
+		if p.width() < 2*indent {
+			p.printf("%s\n", lead)
+			lead, indent = "              ", 14
+		}
+		p.indented(lead, indent, graded(g))
 		for _, l := range g.Lost {
 			p.indented(p.paint(quiet, "              "), 14, l)
 		}

@@ -166,11 +166,14 @@ func (p Printer) Remarks(f *detect.Facts) {
 	for _, r := range Remarks(f) {
 		text := oneLine(r.Text)
 		if r.Detail == "" {
-			p.printf("%s %s\n", signs[r.Sign], text)
+			p.indented(signs[r.Sign]+" ", 2, text)
 			continue
 		}
 		const column = 46
-		if n := utf8.RuneCountInString(text); n < column {
+		n := utf8.RuneCountInString(text)
+		// on a pipe one line each, for grep
+		fits := p.Width <= 0 || 2+column+utf8.RuneCountInString(oneLine(r.Detail)) <= p.Width
+		if n < column && fits {
 			p.printf("%s %s%s%s\n", signs[r.Sign], text, strings.Repeat(" ", column-n), p.paint(quiet, r.Detail))
 			continue
 		}
@@ -184,7 +187,8 @@ func (p Printer) Remarks(f *detect.Facts) {
 func (p Printer) Facts(f *detect.Facts) int {
 	p.Remarks(f)
 	if len(f.Problems) > 0 {
-		p.printf("\nSettings that do not do what they seem to:\n")
+		p.printf("\n")
+		p.indented("", 0, "Settings that do not do what they seem to:")
 	}
 	for _, x := range f.Problems {
 		sign := p.note()
