@@ -10,6 +10,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/apply"
+	"postseal/internal/hint"
 	"postseal/internal/report"
 )
 
@@ -113,7 +114,7 @@ func (m *Model) kept(k kept) tea.Cmd {
 		return nil
 	}
 	if k.err != nil && !errors.Is(k.err, apply.ErrRolledBack) && !errors.Is(k.err, apply.ErrLost) {
-		if m.keep.busy, m.keep.message = false, k.err.Error(); k.stopped {
+		if m.keep.busy, m.keep.message = false, withHint(k.err); k.stopped {
 			return m.count(countTime)
 		}
 		return nil
@@ -137,8 +138,17 @@ func (m *Model) kept(k kept) tea.Cmd {
 func (m *Model) notPutBack(err error) tea.Cmd {
 	m.gen++
 	m.stage, m.keep.busy = keeping, false
-	m.keep.message = "Could not be put back: " + err.Error() + ". The new settings are in force."
+	m.keep.message = "Could not be put back, and the new settings are in force: " + withHint(err)
 	return m.count(0)
+}
+
+// withHint is an error with what to do about it, as one text.
+func withHint(err error) string {
+	text := err.Error()
+	if h := hint.Of(err); h != "" {
+		text += ". What to do: " + h
+	}
+	return text
 }
 
 func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {

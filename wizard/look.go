@@ -20,7 +20,10 @@ type lookState struct {
 	done    map[detect.Step]bool
 	remarks []report.Remark
 	ready   bool
-	files   []string
+	// files are how those of an interrupted run stand, and finishable whether it
+	// can be brought to its end.
+	files      []string
+	finishable bool
 }
 
 // lookStep says that a step of looking has ended.
@@ -34,8 +37,10 @@ type lookStep struct {
 type looked struct {
 	gen     int
 	session *session.Session
-	files   []string // how the files of an interrupted run stand
 	err     error
+	// files and finishable are as in lookState.
+	files      []string
+	finishable bool
 }
 
 // startLooking looks at the server. It starts anew after a run too.
@@ -50,7 +55,8 @@ func (m *Model) startLooking() tea.Cmd {
 		})
 		out := looked{gen: gen, session: s, err: err}
 		if err == nil && s.Pending != nil {
-			out.files = s.Pending.State(host.ReadOnly{Reader: o.Machine})
+			m := host.ReadOnly{Reader: o.Machine}
+			out.files, out.finishable = s.Pending.State(m), s.Pending.Finishable(m, s.StateDir)
 		}
 		return out
 	}
@@ -76,7 +82,8 @@ func (m *Model) looked(l looked) tea.Cmd {
 	m.session, m.server.answers = l.session, l.session.Answers
 	m.look.ready, m.look.remarks = true, report.Remarks(l.session.Facts)
 	if l.session.Pending != nil {
-		m.stage, m.look.files = pending, l.files
+		m.stage, m.look.files, m.look.finishable = pending, l.files, l.finishable
+		m.result.Undo = m.session.UndoCommand()
 		return nil
 	}
 	if u := l.session.Unconfirmed; u != nil {
@@ -175,8 +182,8 @@ func (m *Model) pendingKey(k tea.KeyMsg) tea.Cmd {
 	machine, r := m.o.Machine, m.session.Pending
 	switch k.String() {
 	case "f":
-		if r.Phase == apply.Reverting {
-			return nil // it can only be taken back
+		if !m.look.finishable {
+			return nil
 		}
 		return m.startRun("Finishing the interrupted run.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
 			return apply.Finish(ctx, machine, o)
@@ -203,15 +210,22 @@ func (m *Model) pendingPage() page {
 		lines = append(lines, indent("     ", wrap(s, m.width-8))...)
 	}
 	lines = append(lines, "")
-	if r.Phase == apply.Reverting {
-		lines = append(lines, indent("   ", wrap("It was being put back. Undo goes on with that.", m.width-6))...)
-		return page{lines: lines, keys: []string{"u undo it", "q quit"}}
-	}
-	text, keys := "Finish writes what is missing, reloads Postfix and proves it. Undo puts the old files back.", []string{"f finish it", "u undo it", "q quit"}
-	if r.Undoes != "" {
-		text, keys[1] = "It takes run "+r.Undoes+" back. Finish goes on with that, and proves it. Leave puts that run in force again.", "u leave that run in force"
+	text, undo := "Finish writes what is missing, reloads Postfix and proves it. Undo puts the old files back.", "u undo it"
+	switch {
+	case r.Phase == apply.Reverting && r.Undoes != "":
+		text, undo = "It took run "+r.Undoes+" back, which failed. Go on puts that run in force again; after that, postseal undo takes it back.", "u go on"
+	case r.Phase == apply.Reverting:
+		text = "It was being put back. Undo goes on with that."
+	case r.Undoes != "":
+		text, undo = "It takes run "+r.Undoes+" back. Finish goes on with that, and proves it. Leave puts that run in force again.", "u leave that run in force"
+	case !m.look.finishable:
+		text = "It was to go back by itself, and what does that is not there. Undo puts the old files back."
 	}
 	lines = append(lines, indent("   ", wrap(text, m.width-6))...)
+	keys := []string{undo, "q quit"}
+	if m.look.finishable {
+		keys = append([]string{"f finish it"}, keys...)
+	}
 	return page{lines: lines, keys: keys}
 }
 

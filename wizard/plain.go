@@ -177,10 +177,14 @@ func (p *plain) pending() Result {
 	for _, l := range r.State(p.o.Machine) {
 		p.say("  %s", oneLine(l))
 	}
-	ways := "f finish it, u undo it, q quit:"
+	ways, finishable := "f finish it, u undo it, q quit:", r.Finishable(p.o.Machine, p.session.StateDir)
 	switch {
+	case r.Phase == apply.Reverting && r.Undoes != "":
+		ways = "It took run " + r.Undoes + " back, which failed. u puts that run in force again, q quit:"
 	case r.Phase == apply.Reverting:
 		ways = "u goes on undoing it, q quit:"
+	case !finishable:
+		ways = "It was to go back by itself, and what does that is not there. u undo it, q quit:"
 	case r.Undoes != "":
 		ways = "It takes run " + r.Undoes + " back. f finish that, u leave that run in force, q quit:"
 	}
@@ -190,15 +194,19 @@ func (p *plain) pending() Result {
 	}
 	o := p.o.applyOptions(p.session, nil, p.print.Step)
 	var out *apply.Receipt
-	switch answer {
-	case "f":
+	switch {
+	case answer == "f" && finishable:
 		out, err = apply.Finish(p.ctx, p.o.Machine, o)
-	case "u":
+	case answer == "u":
 		out, err = apply.Undo(p.ctx, p.o.Machine, r.ConfigDir, r.ID, o)
 	default:
 		return Result{Err: errQuit}
 	}
-	return Result{Receipt: out, Err: err}
+	result := Result{Receipt: out, Err: err, Undo: p.session.UndoCommand()}
+	if err != nil || out.ConfirmBy.IsZero() || out.Phase != apply.Kept {
+		return result
+	}
+	return p.keep(result, applied(out))
 }
 
 // errBack is the answer b to the first question.

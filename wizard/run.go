@@ -132,7 +132,7 @@ func (m *Model) ran(r ran) tea.Cmd {
 	if gone := m.leftMeanwhile(); gone != nil {
 		return gone
 	}
-	if r.err == nil && r.receipt != nil && !r.receipt.ConfirmBy.IsZero() {
+	if r.err == nil && r.receipt != nil && r.receipt.Phase == apply.Kept && !r.receipt.ConfirmBy.IsZero() {
 		return m.startKeeping(applied(r.receipt))
 	}
 	return nil

@@ -219,7 +219,7 @@ func (r *Run) Code(err error) int {
 	switch {
 	case err == nil:
 		return Done
-	case errors.Is(err, apply.ErrNotRolledBack), errors.Is(err, apply.ErrLost):
+	case errors.Is(err, apply.ErrNotRolledBack):
 		return NotReverted
 	case r.Ctx.Err() != nil || errors.Is(err, context.Canceled):
 		return Interrupted

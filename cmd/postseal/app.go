@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/cmd/cli"
-	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/report"
@@ -95,23 +94,16 @@ func (a *app) absolute() error {
 func (a *app) open() (*session.Session, error) {
 	s, err := session.Open(a.Ctx, a.Machine, a.settings, nil)
 	if s != nil && s.Pending != nil && !a.JSON {
-		fmt.Fprintf(a.Err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, s.Pending.Ways(s.StateDir))
+		fmt.Fprintf(a.Err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, report.Clean(s.Pending.Ways(a.Machine, s.StateDir)))
 	}
-	if s != nil && s.Net != nil {
-		a.tellLost(s.Net)
-	}
-	if s != nil && s.Unconfirmed != nil && !a.JSON {
-		fmt.Fprintf(a.Err, "Run %s %s: %s.\n", s.Net.Run, report.Clean(s.Net.Stands(a.Machine.Now())), report.Clean(s.Net.Ways(s.StateDir)))
+	if s != nil && s.Net != nil && !a.JSON {
+		text := fmt.Sprintf("Run %s %s", s.Net.Run, s.Net.Stands(a.Machine.Now()))
+		if !s.Net.Lost() { // else history says what there is to do, and so does whatever it bars
+			text += ": " + s.Net.Ways(s.StateDir)
+		}
+		fmt.Fprintln(a.Err, report.Clean(text)+".")
 	}
 	return s, err
-}
-
-// tellLost says of a run that waits that nothing is recorded of it, if that is so.
-func (a *app) tellLost(u *apply.Unconfirmed) {
-	if !u.Lost() || a.JSON {
-		return
-	}
-	a.Printer(a.Err).Errors(u.Err(a.stateDir(), a.Machine.Now()))
 }
 
 // agree asks a yes-or-no question on the terminal; without one it fails.

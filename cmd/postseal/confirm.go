@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -29,9 +30,6 @@ whatever has become of the terminal from which it was applied.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			if w, err := apply.Waiting(a.Machine, a.stateDir()); run != "" && err == nil && (w == nil || w.Run != run) {
-				return a.confirmedAlready(run)
-			}
 			u, err := apply.Confirm(a.Ctx, a.Machine, a.stateDir(), a.settings.ConfigDir, run)
 			if err != nil {
 				return err
@@ -45,20 +43,6 @@ whatever has become of the terminal from which it was applied.
 	}
 	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: nothing is kept if another waits")
 	return cmd
-}
-
-// confirmedAlready answers who confirms a run that does not wait.
-func (a *app) confirmedAlready(run string) error {
-	if err := apply.Decided(a.Machine, a.stateDir(), a.settings.ConfigDir, run); err != nil {
-		return err
-	}
-	if a.JSON {
-		return a.Printer(a.Out).JSON(struct {
-			Run string `json:"run"`
-		}{run})
-	}
-	a.Printer(a.Out).Kept(run)
-	return nil
 }
 
 // stateDir is where state lies, for verbs that do not look at the server.
@@ -96,16 +80,34 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 	go func() {
 		lines := bufio.NewScanner(a.In)
 		for lines.Scan() {
-			answers <- strings.TrimSpace(lines.Text())
+			answers <- strings.ToLower(strings.TrimSpace(lines.Text()))
 		}
 		close(answers)
 	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	if u, err := apply.Waiting(a.Machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
-		fmt.Fprintf(a.Out, "Before it, not all was well, and going back leads there: %s\n", report.Clean(u.Trouble))
+	width := max(20, a.Printer(a.Out).Width-1) // in the last column the cursor would go on to the next line
+	say := func(text string) {
+		fmt.Fprintf(a.Out, "\r%-*s\r%s\n", width, "", strings.Join(report.Wrap(report.Clean(text), width), "\n"))
 	}
-	fmt.Fprintln(a.Out, "y and enter keeps it, n and enter puts it back.")
+	said := map[string]bool{}
+	once := func(text string) {
+		kind := strings.Map(func(r rune) rune { // a count that has grown is nothing new
+			if unicode.IsDigit(r) {
+				return -1
+			}
+			return r
+		}, text)
+		if !said[kind] {
+			said[kind] = true
+			say(text)
+		}
+	}
+	if u, err := apply.Waiting(a.Machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
+		say("Before it, not all was well, and going back leads there: " + u.Trouble)
+	}
+	const keys = "y and enter keeps it, n and enter puts it back."
+	fmt.Fprintln(a.Out, keys)
 	for {
 		select {
 		case <-a.Ctx.Done():
@@ -122,7 +124,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 					return nil
 				}
 				if errors.Is(err, apply.ErrRolledBack) || errors.Is(err, apply.ErrLost) {
-					return err
+					return inForce(err)
 				}
 				a.Printer(a.Out).Errors(err)
 				fmt.Fprintln(a.Out, "Not kept yet: y and enter tries again.")
@@ -137,7 +139,9 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 					return a.settled(r)
 				}
 				a.Printer(a.Out).Errors(err)
-				fmt.Fprintf(a.Out, "Could not be put back: run %s is in force, and %s.\n", r.ID, report.Clean(a.stands(r)))
+				say(fmt.Sprintf("Could not be put back: run %s is in force, and %s.", r.ID, a.stands(r)))
+			case answer != "":
+				fmt.Fprintln(a.Out, keys)
 			}
 		case <-tick.C:
 			u, err := apply.Waiting(a.Machine, s.StateDir)
@@ -152,17 +156,19 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 				fmt.Fprintln(a.Out)
 				return hint.Wrap(fmt.Errorf("%w: run %s %s", apply.ErrNotRolledBack, u.Run, u.Stands(a.Machine.Now())), u.Ways(s.StateDir))
 			}
-			line := fmt.Sprintf("%s left", max(0, time.Until(u.By)).Round(time.Second))
+			left := fmt.Sprintf("%s left  ", max(0, time.Until(u.By)).Round(time.Second))
 			if u.Astray(a.Machine.Now()) {
-				line = u.Stands(a.Machine.Now())
+				left = ""
+				once("It " + u.Stands(a.Machine.Now()) + ".")
 			}
 			if readable && f.Poll(a.Ctx) == nil {
-				line += "  " + report.Tally(f.Now)
+				left += report.Tally(f.Now)
 				if why := f.Now.Worse(f.Before); why != "" {
-					line += "  ! " + why + ": n puts it back"
+					once("Worse than before: " + why + ". n puts it back.")
 				}
 			}
-			fmt.Fprintf(a.Out, "\r%-79s", report.Clean(line))
+			line := []rune(report.Clean(left))
+			fmt.Fprintf(a.Out, "\r%-*s", width, string(line[:min(width, len(line))]))
 		}
 	}
 }
@@ -181,8 +187,23 @@ func (a *app) settled(r *apply.Receipt) error {
 	if err == nil {
 		a.Printer(a.Out).Kept(r.ID)
 	}
-	return err
+	return inForce(err)
 }
+
+// inForce makes of an error about a lost run one that it was not taken back: for
+// somebody who wanted that, or watches it.
+func inForce(err error) error {
+	if !errors.Is(err, apply.ErrLost) {
+		return err
+	}
+	return stillInForce{err}
+}
+
+// stillInForce is an error that is an apply.ErrNotRolledBack too, and says so.
+type stillInForce struct{ error }
+
+func (stillInForce) Is(target error) bool { return target == apply.ErrNotRolledBack }
+func (s stillInForce) Unwrap() error      { return s.error }
 
 // checkWithin refuses a time in which nobody can confirm.
 func checkWithin(d time.Duration) error {

@@ -19,8 +19,8 @@ func (a *app) historyCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if u, err := apply.Waiting(a.Machine, a.stateDir()); err == nil && u != nil {
-				a.tellLost(u)
+			if u, err := apply.Waiting(a.Machine, a.stateDir()); err == nil && u != nil && u.Lost() && !a.JSON {
+				a.Printer(a.Err).Errors(u.Err(a.stateDir(), a.Machine.Now()))
 			}
 			if a.JSON {
 				if all == nil {

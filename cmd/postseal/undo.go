@@ -8,6 +8,7 @@ import (
 
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
+	"postseal/internal/detect"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -22,18 +23,24 @@ func (a *app) undoCmd() *cobra.Command {
 it did before that run. Repeated, it goes further back. A run that was interrupted is taken back first. A file
 that was changed since is left alone, and undo refuses; but from the answers file only what the run wrote there is
 taken. While a run waits to be confirmed, its change is taken out of every file as it is, and an edit of the same lines
-is kept in a file beside it; where Postfix does not run then, the files alone are put back. With --run ID it takes back
-that run and no other, also if an undo of it was killed; if that run has gone back by itself meanwhile, nothing is undone.
+is kept in a file beside it; where Postfix does not run then, the files alone are put back (but of a run that was killed
+half way Postfix may have died, and is started). With --run ID it takes back that run and no other, also if an undo of it
+was killed; if that run has gone back by itself meanwhile, there is nothing to do.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			s, err := a.open()
-			if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
+			if err != nil && !errors.Is(err, session.ErrAnswers) && !errors.Is(err, detect.ErrRejected) {
 				return err
+			}
+			if errors.Is(err, detect.ErrRejected) {
+				if s, err = a.unread(err, run); err != nil {
+					return err
+				}
 			}
 			what, err := a.toUndo(s, run)
 			if err != nil {
-				return err
+				return inForce(err)
 			}
 			if !yes {
 				fmt.Fprintf(a.Out, "%s %s of %s\n", what.Kind, what.ID, what.When.Local().Format("2006-01-02 15:04"))
@@ -50,13 +57,54 @@ that run and no other, also if an undo of it was killed; if that run has gone ba
 				o.Events = a.Printer(a.Out).Step
 			}
 			r, err := apply.Undo(a.Ctx, a.Machine, s.ConfigDir, what.ID, o)
-			return a.showReceipt(s, r, err)
+			if run != "" && errors.Is(err, apply.ErrNothing) {
+				return a.nothingToUndo(what, err)
+			}
+			return a.showReceipt(s, r, inForce(err))
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: nothing is undone if it is in force no more")
+	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: if it is in force no more there is nothing to do")
 	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "put the files back and do nothing else")
 	return cmd
+}
+
+// unread is a session with a server whose main.cf cannot be read, for a reason: an
+// undo of what waits, or was interrupted, may be the cure.
+func (a *app) unread(reason error, run string) (*session.Session, error) {
+	s := session.Unread(a.Machine, a.settings)
+	p, err := apply.Pending(a.Machine, s.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	u, err := apply.Waiting(a.Machine, s.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	of := ""
+	switch {
+	case p != nil && (run == "" || p.ID == run || p.Undoes == run):
+		s.Pending, of = p, p.ConfigDir
+	case u != nil && (run == "" || u.Run == run):
+		of = u.ConfigDir
+	}
+	if of == "" || s.ConfigDir != "" && s.ConfigDir != of {
+		return nil, reason
+	}
+	s.ConfigDir = of
+	return s, nil
+}
+
+// nothingToUndo says that a run is in force no more that was to be taken back.
+func (a *app) nothingToUndo(what *apply.Receipt, why error) error {
+	if a.JSON {
+		return a.Printer(a.Out).JSON(struct {
+			Changed bool `json:"changed"`
+			*apply.Receipt
+		}{false, what})
+	}
+	fmt.Fprintf(a.Out, "%s.\n", report.Clean(why.Error()))
+	return nil
 }
 
 // toUndo is the run that undo would take back: the one that is asked for, or the

@@ -3,8 +3,8 @@ package apply
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
+	"strings"
 
 	"postseal/internal/diff"
 	"postseal/internal/plan"
@@ -72,17 +72,37 @@ func (e Entry) aside(run string) Entry {
 	return out
 }
 
+// displaced is the entry beside one of this run's, in which an edit is kept that
+// made room for it; nil if none did.
+func (t *transaction) displaced(e Entry) *Entry {
+	i := slices.IndexFunc(t.Entries, func(x Entry) bool { return strings.HasPrefix(x.Path, e.aside("").Path) })
+	if i < 0 {
+		return nil
+	}
+	return &t.Entries[i]
+}
+
+// beside is the file in which an edit is kept since run: one of an earlier attempt
+// stays as it is.
+func (t *transaction) beside(e Entry, run string) Entry {
+	out := e.aside(run)
+	if _, err := t.m.Stat(out.Path); err == nil {
+		out = e.aside(t.ID)
+	}
+	return out
+}
+
 // withoutEdits puts the old files back whole: with what somebody has edited since
 // the run, the listeners are not as they were before it.
 func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
 	t.event(Event{Step: "put back what was edited since too", State: Noted, Text: "with it, " + failure.Error()})
 	for i, old := range t.merged {
-		beside := t.Entries[i].aside(t.Undoes)
-		if !slices.ContainsFunc(t.Entries, func(e Entry) bool { return e.Path == beside.Path }) {
-			beside.After = t.Entries[i].Before
+		if e := t.Entries[i]; t.displaced(e) == nil {
+			beside := t.beside(e, t.Undoes)
+			beside.After = e.Before
 			t.add(beside, nil, t.old[i])
 			t.touched = len(t.Entries)
-			t.noteEdit(t.Entries[i], t.Undoes, true)
+			t.noteEdit(e, beside.Path)
 		}
 		t.new[i], t.Entries[i].After = old, plan.Digest(old)
 	}
@@ -102,12 +122,15 @@ func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
 	return t.reloadAndProve(ctx)
 }
 
-// noteEdit says what becomes of an edit by somebody else.
-func (t *transaction) noteEdit(e Entry, run string, aside bool) {
-	text := fmt.Sprintf("%s was edited since; the edit stays", e.Path)
-	if aside {
-		text = fmt.Sprintf("%s was edited since, in the same lines; the edited file is kept as %s", e.Path, e.aside(run).Path)
+// noteEdit says what becomes of an edit by somebody else: it stays in its file, or
+// the edited file is kept at another path.
+func (t *transaction) noteEdit(e Entry, aside string) {
+	edited := e.Path + " was edited since"
+	text := edited + "; the edit stays"
+	if aside != "" {
+		text = edited + ", in the same lines; the edited file is kept as " + aside
 	}
+	t.Notes = slices.DeleteFunc(t.Notes, func(said string) bool { return strings.HasPrefix(said, edited) })
 	t.Notes = append(t.Notes, text)
 	t.event(Event{Step: "compare with the run", State: Noted, Text: text})
 }

@@ -58,12 +58,11 @@ func Fate(m host.Reader, stateDir, configDir, run string) (undo *Receipt, err er
 		return nil, err
 	}
 	for _, undo := range all {
+		if undo.Undoes == run && undo.Phase == Kept && undo.Why == "" {
+			return undo, undone{undo.ID}
+		}
 		if undo.Undoes == run && undo.Phase == Kept {
-			why := undo.Why
-			if why == "" {
-				why = "it was undone by run " + undo.ID
-			}
-			return undo, fmt.Errorf("%w: %s", ErrRolledBack, why)
+			return undo, fmt.Errorf("%w: %s", ErrRolledBack, undo.Why)
 		}
 	}
 	why := r.Failure
@@ -73,42 +72,49 @@ func Fate(m host.Reader, stateDir, configDir, run string) (undo *Receipt, err er
 	return nil, fmt.Errorf("%w: %s", ErrRolledBack, why)
 }
 
-// Decided says what was decided of a run that somebody wants kept, if it does not
-// wait: nil if it is kept, and no other waits that he may have meant.
-func Decided(m host.Reader, stateDir, configDir, run string) error {
-	u, err := Waiting(m, stateDir)
-	if err != nil {
+// decided says what was decided of a run that somebody wants kept, if another waits,
+// which is u, or none: nil if it is kept, and there is no other that he may have meant.
+func decided(m host.Reader, stateDir, configDir, run string, u *Unconfirmed) error {
+	r, err := Record(m, stateDir, "", run)
+	switch {
+	case errors.Is(err, ErrLost):
 		return err
-	}
-	r, err := Record(m, stateDir, configDir, run)
-	if errors.Is(err, ErrLost) {
-		return err
-	}
-	if err == nil {
+	case err == nil && configDir != "" && r.ConfigDir != configDir:
+		err = hint.New(fmt.Sprintf("run %s is of %s", run, r.ConfigDir), "for that: "+typed(stateDir, r.ConfigDir, "confirm", "--run", run))
+	case err == nil:
 		if _, fate := Fate(m, stateDir, r.ConfigDir, run); fate != nil {
-			err = hint.New(fmt.Sprintf("run %s is not in force (%s)", run, fate.Error()), typed(stateDir, "", "history")+" lists all runs")
+			err = hint.Wrap(fmt.Errorf("run %s is not in force: %w", run, fate), typed(stateDir, "", "history")+" lists all runs")
 		}
 	}
 	if u == nil {
 		return err
 	}
-	text := fmt.Sprintf("run %s is kept already", run)
-	if err != nil {
-		text = err.Error()
+	other := "; the one that waits is run " + u.Run
+	if err == nil {
+		return hint.New("run "+run+" is kept already"+other, u.Ways(stateDir))
 	}
-	return hint.New(text+"; the one that waits is run "+u.Run, u.Ways(stateDir))
+	return hint.Wrap(fmt.Errorf("%w%s", err, other), u.Ways(stateDir))
 }
+
+// undone is the ErrRolledBack of a run that somebody took back.
+type undone struct{ by string }
+
+func (u undone) Error() string      { return "it was undone by run " + u.by }
+func (undone) Is(target error) bool { return target == ErrRolledBack }
 
 // Record is that of a run that was asked for by its ID, interrupted or not; an
 // error if it is none that can be taken back on this instance, or on any if
 // configDir is empty.
 func Record(m host.Reader, stateDir, configDir, run string) (*Receipt, error) {
-	p, err := Pending(m, stateDir)
-	if err != nil || p != nil && p.ID == run {
-		return p, err
+	r, err := Pending(m, stateDir)
+	if err != nil {
+		return nil, err
 	}
 	s := store{host.ReadOnly{Reader: m}, stateDir}
-	r, err := s.get(s.receipt(filepath.Base(run)))
+	interrupted := r != nil && r.ID == run
+	if !interrupted {
+		r, err = s.get(s.receipt(filepath.Base(run)))
+	}
 	if err == nil && r.ID != run { // what was typed is a path
 		err = fs.ErrNotExist
 	}
@@ -120,8 +126,8 @@ func Record(m host.Reader, stateDir, configDir, run string) (*Receipt, error) {
 		}
 		return nil, hint.New(fmt.Sprintf("there is no run %.40q in %s", run, stateDir), all)
 	case err != nil:
-		return nil, err
-	case r.Kind != "apply":
+		return nil, remedy(m, s.receipt(run), err)
+	case r.Kind != "apply" && !interrupted:
 		return nil, hint.New(fmt.Sprintf("run %s is of kind %s: only an apply is taken back", r.ID, r.Kind), all)
 	case configDir != "" && r.ConfigDir != configDir:
 		return nil, hint.New(fmt.Sprintf("run %s is of %s", r.ID, r.ConfigDir), undoing(stateDir, r.ConfigDir, r.ID))
@@ -135,7 +141,10 @@ func lost(m host.Reader, stateDir, configDir, run string) error {
 	if !gone(m, filepath.Join(stateDir, "lock")) {
 		what = store{dir: stateDir}.receipt(run)
 	}
+	without := "what that run replaced is in no file any more: set main.cf right by hand"
+	if backups := (store{dir: stateDir}).backups(run); !gone(m, backups) {
+		without = "the files that it replaced are old-0, old-1 and so on in " + backups + ": put them back by hand"
+	}
 	return hint.Wrap(fmt.Errorf("%s is not there: the settings of run %s are in force, and %w", what, run, ErrLost),
-		"put it back, then: "+undoing(stateDir, configDir, run)+
-			"; without it, take the block out of main.cf by hand, and: "+hint.ShellLine([]string{"postfix", "-c", configDir, "reload"}))
+		"put it back, then: "+undoing(stateDir, configDir, run)+"; without it, "+without+", and: "+hint.ShellLine([]string{"postfix", "-c", configDir, "reload"}))
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,10 +142,17 @@ func TestUndecided(t *testing.T) {
 			if err := os.Rename(path, path+".away"); err != nil {
 				t.Fatal(err)
 			}
+			if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u.Astray(time.Now()) == strings.HasPrefix(u.Stands(time.Now()), "goes back by itself") || x.says != nil && !u.Astray(time.Now()) {
+				t.Errorf("%v %+v %s", err, u, u.Stands(time.Now()))
+			}
 			if err := b.revert(run); !errors.Is(err, x.says) {
 				t.Errorf("%v, not %v", err, x.says)
 			}
 			if x.says != nil {
+				all, err := apply.Standing(host.Local{}, b.settings.StateDir, b.Config())
+				if err != nil || len(all) != 1 || all[0].ID != run || all[0].Phase != apply.Waits || all[0].When.IsZero() {
+					t.Errorf("history has %v %+v", err, all)
+				}
 				s, p := b.plan(t, "log-level=2")
 				if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); !errors.Is(err, apply.ErrLost) || !strings.Contains(hint.Of(err), ", and: rm ") {
 					t.Errorf("an apply on top of it: %v (%s)", err, hint.Of(err))
@@ -168,10 +176,20 @@ func TestUndecided(t *testing.T) {
 func TestForeignJournal(t *testing.T) {
 	b, other := newBed(t), newBed(t)
 	other.settings.StateDir = b.settings.StateDir
-	other.earlier(t)
+	w := other.earlier(t)
 	before := b.read(t, "main.cf")
-	x := b.applied(t, time.Hour)
 	other.undoDies(t, "write")
+	journal := filepath.Join(b.settings.StateDir, "journal.json")
+	if err := os.Rename(journal, journal+".away"); err != nil {
+		t.Fatal(err)
+	}
+	x := b.applied(t, time.Hour)
+	if _, err := apply.Undo(context.Background(), host.Local{}, other.Config(), w.ID, b.state()); !errors.Is(err, apply.ErrUnconfirmed) {
+		t.Errorf("an undo that could bar the way back: %v", err)
+	}
+	if err := os.Rename(journal+".away", journal); err != nil {
+		t.Fatal(err)
+	}
 	if err := b.revert(x.ID); !errors.Is(err, apply.ErrPending) {
 		t.Errorf("the revert: %v", err)
 	}
@@ -181,7 +199,7 @@ func TestForeignJournal(t *testing.T) {
 	if b.waiting(t) != x.ID {
 		t.Fatal("it is forgotten")
 	}
-	if _, err := apply.Finish(context.Background(), host.Local{}, b.state()); err != nil {
+	if _, err := apply.Undo(context.Background(), host.Local{}, other.Config(), "", b.state()); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before || b.waiting(t) != "" {
@@ -265,23 +283,88 @@ func TestFinished(t *testing.T) {
 }
 
 // TestStopped: where Postfix does not run when the time is up, the files go back,
-// and it is not started.
+// and it is not started; also if what is there then cannot be read.
 func TestStopped(t *testing.T) {
+	for name, edit := range map[string]string{"as it was written": "", "half edited": "this is no line of it\n"} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			before := b.read(t, "main.cf")
+			x := b.applied(t, time.Hour)
+			if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "stop"); err != nil || o.Code != 0 {
+				t.Fatal(err, o)
+			}
+			lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+edit, 0o644)
+			if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before {
+				t.Fatalf("it did not go back: %v", err)
+			}
+			all, err := apply.History(host.Local{}, b.settings.StateDir, "")
+			if err != nil || !all[0].FilesOnly || !strings.HasPrefix(all[0].Notes[len(all[0].Notes)-1], "Postfix is not running") {
+				t.Errorf("%v %+v", err, all[0])
+			}
+			if o, err := (host.Local{}).Run(context.Background(), "postfix", "-c", b.Config(), "status"); err != nil || o.Code == 0 {
+				t.Error("it was started", err)
+			}
+		})
+	}
+}
+
+// reloadFails is a machine on which one reload fails.
+type reloadFails struct {
+	host.Machine
+	failed *bool
+}
+
+func (r reloadFails) Act(ctx context.Context, name string, args ...string) (host.Output, error) {
+	if slices.Contains(args, "reload") && !*r.failed {
+		*r.failed = true
+		return host.Output{Code: 1}, nil
+	}
+	return r.Machine.Act(ctx, name, args...)
+}
+
+// TestMended: who mends a file while an undo of it fails is not given back the edit
+// that the undo had put aside, which may be what keeps Postfix from running.
+func TestMended(t *testing.T) {
+	const broken = "this is no line of it\n"
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	x := b.applied(t, time.Hour)
-	if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "stop"); err != nil || o.Code != 0 {
-		t.Fatal(err, o)
+	ran := b.read(t, "main.cf")
+	lab.Write(t, b.Config(), "main.cf", ran+broken, 0o644)
+	mended := ran + "smtpd_banner = here\n"
+	o := b.state()
+	o.Events = func(e apply.Event) {
+		if e.Step == "reload" && e.State == apply.Running {
+			lab.Write(t, b.Config(), "main.cf", mended, 0o644)
+		}
 	}
-	if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before {
-		t.Fatalf("it did not go back: %v", err)
+	m := reloadFails{host.Local{}, new(bool)}
+	if _, err := apply.Undo(context.Background(), m, b.Config(), x.ID, o); !errors.Is(err, apply.ErrRolledBack) || !*m.failed {
+		t.Fatalf("it did not fail as it was to: %v", err)
 	}
-	all, err := apply.History(host.Local{}, b.settings.StateDir, "")
-	if err != nil || !all[0].FilesOnly || len(all[0].Notes) != 1 || !strings.HasPrefix(all[0].Notes[0], "Postfix is not running") {
-		t.Errorf("%v %+v", err, all[0])
+	if now := b.read(t, "main.cf"); now != mended {
+		t.Errorf("main.cf is\n%s\nand not as it was mended", now)
 	}
-	if o, err := (host.Local{}).Run(context.Background(), "postfix", "-c", b.Config(), "status"); err != nil || o.Code == 0 {
-		t.Error("it was started", err)
+	if aside := b.read(t, "main.cf.edited-"+x.ID); aside != ran+broken {
+		t.Errorf("the edit is lost: %q", aside)
+	}
+	if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before+"smtpd_banner = here\n" || b.read(t, "main.cf.edited-"+x.ID) != ran+broken {
+		t.Errorf("it does not go back after that: %v\n%s", err, b.read(t, "main.cf"))
+	}
+}
+
+// TestReverterEnded: what was to put a run back, and is ended, says so.
+func TestReverterEnded(t *testing.T) {
+	b := newBed(t)
+	x := b.applied(t, time.Hour)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := apply.Revert(ctx, host.Local{}, b.Config(), x.ID, time.Hour, b.state()); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
+	}
+	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
+	if err != nil || !u.Astray(time.Now()) || u.Stands(time.Now()) != "could not be put back: what was to do that was ended" {
+		t.Errorf("%v %+v", err, u)
 	}
 }
 
@@ -331,6 +414,9 @@ func TestRestarted(t *testing.T) {
 	}
 	if _, err := apply.Finish(context.Background(), host.Local{}, b.state()); err == nil || !strings.Contains(err.Error(), "cannot be finished") {
 		t.Error(err)
+	}
+	if way := hint.Of(apply.Interrupted(host.Local{}, b.settings.StateDir)); strings.Contains(way, "--finish") || strings.Contains(way, "goes back by itself") {
+		t.Errorf("what cannot be done is offered: %s", way)
 	}
 	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), u.Run, b.state()); err != nil || b.waiting(t) != "" {
 		t.Error(err)
@@ -423,7 +509,7 @@ func TestDecided(t *testing.T) {
 		t.Fatal(err)
 	}
 	decided := func(run string) (text, way string) {
-		err := apply.Decided(host.Local{}, b.settings.StateDir, "", run)
+		_, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, b.Config(), run)
 		if err == nil {
 			return "", ""
 		}
@@ -432,16 +518,37 @@ func TestDecided(t *testing.T) {
 	if text, _ := decided(w.ID); text != "" {
 		t.Error(text)
 	}
+	_, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "/etc/postfix", w.ID)
+	if way := hint.Of(err); err == nil || !strings.Contains(way, "confirm --run "+w.ID+" --config-dir "+b.Config()) {
+		t.Errorf("on another instance: %v (%s)", err, way)
+	}
 	x := b.applied(t, time.Hour, "log-level=1")
 	for run, want := range map[string]string{
 		w.ID:     "run " + w.ID + " is kept already",
-		y.ID:     "run " + y.ID + " is not in force (rolled back: nobody confirmed it by ",
+		y.ID:     "run " + y.ID + " is not in force: rolled back: nobody confirmed it by ",
 		"9999-x": `there is no run "9999-x" in `,
 	} {
 		text, way := decided(run)
 		if !strings.HasPrefix(text, want) || !strings.HasSuffix(text, "; the one that waits is run "+x.ID) || !strings.Contains(way, "confirm --run "+x.ID) {
 			t.Errorf("%s: %s (%s)", run, text, way)
 		}
+	}
+}
+
+// TestConfirmBare: a run without a net that was killed half way is not kept, and the
+// error says how it stands.
+func TestConfirmBare(t *testing.T) {
+	b := newBed(t)
+	s, p := b.plan(t)
+	o := options(s, p)
+	o.Events = killedAfter("write")
+	dies(t, func() { _, _ = apply.Run(context.Background(), host.Local{}, p, o) })
+	half, err := apply.Pending(host.Local{}, b.settings.StateDir)
+	if err != nil || half == nil {
+		t.Fatalf("it was not killed half way: %v", err)
+	}
+	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", half.ID); !errors.Is(err, apply.ErrPending) {
+		t.Errorf("confirm: %v", err)
 	}
 }
 
@@ -458,6 +565,13 @@ func TestOfAnother(t *testing.T) {
 		}
 		return err.Error(), hint.Of(err)
 	}
+	t.Run("interrupted", func(t *testing.T) {
+		b, other := newBed(t), newBed(t)
+		dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
+		if _, err := apply.Undo(context.Background(), host.Local{}, other.Config(), b.waiting(t), b.state()); err == nil || !strings.HasSuffix(err.Error(), "is of "+b.Config()) {
+			t.Errorf("an interrupted run of another instance: %v", err)
+		}
+	})
 	if text, way := undo(x.ID); !strings.HasSuffix(text, "is of "+b.Config()) || !strings.Contains(way, "undo --run "+x.ID+" --config-dir "+b.Config()) {
 		t.Errorf("%s (%s)", text, way)
 	}

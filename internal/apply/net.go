@@ -32,9 +32,9 @@ type Unconfirmed struct {
 	Run       string `json:"run"`
 	ConfigDir string `json:"config_dir"`
 	// By is when it is taken back.
-	By time.Time `json:"by"`
+	By time.Time `json:"by,omitzero"`
 	// How says what does it.
-	How string `json:"how"`
+	How string `json:"how,omitempty"`
 	// Timer is the unit of systemd, or empty.
 	Timer string `json:"timer,omitempty"`
 	// Boot is the boot of the machine in which it was armed, and Orphan says that
@@ -61,12 +61,14 @@ func (u Unconfirmed) Lost() bool { return u.loss != nil }
 
 // Astray says that it does not, or did not, go back by itself at its time.
 func (u Unconfirmed) Astray(now time.Time) bool {
-	return u.Failure != "" || u.Orphan || u.Bare || now.After(u.By.Add(time.Minute))
+	return u.Lost() || u.Failure != "" || u.Orphan || u.Bare || now.After(u.By.Add(time.Minute))
 }
 
 // Stands says in words how the run stands.
 func (u Unconfirmed) Stands(now time.Time) string {
 	switch {
+	case u.Lost():
+		return "does not go back as long as what is recorded of it is not there"
 	case u.Failure != "" && u.Again.After(now):
 		return fmt.Sprintf("could not be put back: %s; that is tried again at %s", u.Failure, u.Again.Local().Format(time.TimeOnly))
 	case u.Failure != "":
@@ -316,11 +318,16 @@ func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run strin
 	if err != nil {
 		return nil, err
 	}
-	if run != "" && (u == nil || u.Run != run) {
-		_, err := Fate(m, stateDir, configDir, run)
-		return &Unconfirmed{Run: run, ConfigDir: configDir}, err
+	p, err := Pending(m, stateDir)
+	if err != nil {
+		return nil, err
 	}
-	if u == nil {
+	switch {
+	case p != nil && run != "" && (p.ID == run || p.Undoes == run):
+		return nil, Interrupted(m, stateDir)
+	case run != "" && (u == nil || u.Run != run):
+		return &Unconfirmed{Run: run, ConfigDir: configDir}, decided(m, stateDir, configDir, run, u)
+	case u == nil:
 		return nil, noneWaits(m, stateDir)
 	}
 	if configDir != "" && configDir != u.ConfigDir {
@@ -328,10 +335,6 @@ func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run strin
 	}
 	if u.Lost() {
 		return nil, u.loss
-	}
-	p, err := Pending(m, stateDir)
-	if err != nil {
-		return nil, err
 	}
 	if p != nil && (p.ID == u.Run || p.Undoes == u.Run) {
 		return nil, Interrupted(m, stateDir)

@@ -374,6 +374,9 @@ func TestEdited(t *testing.T) {
 			if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u != nil {
 				t.Errorf("%v, and %+v still waits", err, u)
 			}
+			if all, err := apply.History(host.Local{}, b.settings.StateDir, ""); err != nil || len(all[0].Notes) != 1 {
+				t.Errorf("%v; it says of the edit: %q", err, all[0].Notes)
+			}
 		})
 	}
 }

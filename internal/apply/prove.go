@@ -57,7 +57,7 @@ func (t *transaction) observe(ctx context.Context) error {
 		if t.stopped(ctx) {
 			t.noteStopped()
 		}
-		return nil // what Postfix cannot read, it cannot look at either
+		return done(nil) // what Postfix cannot read, it cannot look at either
 	}
 	if err != nil || o.Code != 0 {
 		return done(hint.New("Postfix is not running: a change could not be proved",
@@ -192,20 +192,29 @@ func (t *transaction) reload(ctx context.Context, step string) error {
 	if err != nil {
 		return done(err)
 	}
-	if o.Code != 0 {
-		why := strings.TrimSpace(o.Stderr)
-		if why == "" {
-			why = "it gave no reason"
-		}
-		return done(hint.Wrap(fmt.Errorf("postfix reload ended with %d: %s", o.Code, why), "postfix -c "+t.ConfigDir+" check, and the end of Postfix's log, say more"))
+	return done(t.refused("reload", o))
+}
+
+// refused is the error about a command of postfix(1) that failed, or nil.
+func (t *transaction) refused(command string, o host.Output) error {
+	if o.Code == 0 {
+		return nil
 	}
-	return done(nil)
+	why := strings.TrimSpace(o.Stderr)
+	if why == "" {
+		why = "it gave no reason"
+	}
+	return hint.Wrap(fmt.Errorf("postfix %s ended with %d: %s", command, o.Code, why), hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "check"})+", and the end of Postfix's log, say more")
 }
 
 // reloadAndProve makes the new state live and proves it.
 func (t *transaction) reloadAndProve(ctx context.Context) error {
 	log := t.markLog()
 	if err := t.reload(ctx, "reload"); err != nil {
+		if t.promised && t.stopped(ctx) { // which could not be told while nobody could read main.cf
+			t.noteStopped()
+			return nil
+		}
 		return err
 	}
 	done := t.step("shake hands with every listener")
@@ -232,8 +241,8 @@ func (t *transaction) revive(ctx context.Context) error {
 		return t.reload(ctx, "reload the old state")
 	}
 	done := t.step("start Postfix again")
-	if o, err = t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "start"); err == nil && o.Code != 0 {
-		err = fmt.Errorf("postfix start ended with %d: %s", o.Code, strings.TrimSpace(o.Stderr))
+	if o, err = t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "start"); err == nil {
+		err = t.refused("start", o)
 	}
 	return done(err)
 }

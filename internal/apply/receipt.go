@@ -80,19 +80,31 @@ const onRequest = "interrupted, and taken back on request"
 func (r *Receipt) OnRequest() bool { return r.Phase == RolledBack && r.Failure == onRequest }
 
 // Ways are what can be done about an interrupted run.
-func (r *Receipt) Ways(stateDir string) string {
+func (r *Receipt) Ways(m host.Reader, stateDir string) string {
 	undo, finish := undoing(stateDir, r.ConfigDir, r.ID), typed(stateDir, r.ConfigDir, "apply", "--finish")
 	switch {
+	case r.Phase == Reverting && r.Undoes != "":
+		return undoing(stateDir, r.ConfigDir, r.Undoes) + " takes run " + r.Undoes + " back all the same, " + undo + " leaves it in force"
 	case r.Phase == Reverting:
 		return undo + " goes on with that"
 	case r.Undoes != "":
 		return finish + " takes run " + r.Undoes + " back, " + undo + " leaves it in force"
+	case r.ConfirmBy.IsZero():
+		return undo + " puts the old files back, " + finish + " goes on"
+	case !r.Finishable(m, stateDir):
+		return undo + " puts the old files back; what was to do that at " + r.ConfirmBy.Local().Format(time.DateTime) + " is not there"
 	}
-	ways := undo + " puts the old files back, " + finish + " goes on"
-	if !r.ConfirmBy.IsZero() {
-		ways += "; with neither, it is to go back by itself at " + r.ConfirmBy.Local().Format(time.TimeOnly)
+	return undo + " puts the old files back, " + finish + " goes on; with neither, it " + GoesBack(r.ConfirmBy)
+}
+
+// Finishable says of an interrupted run whether it can be brought to its end: one
+// that was to go back by itself only as long as it does.
+func (r *Receipt) Finishable(m host.Reader, stateDir string) bool {
+	if r.Phase == Reverting || r.ConfirmBy.IsZero() {
+		return r.Phase != Reverting
 	}
-	return ways
+	u, err := Waiting(m, stateDir)
+	return err == nil && u != nil && u.Run == r.ID && !u.Astray(m.Now())
 }
 
 // DefaultStateDir is for journal, receipts and backups (hier(7)).
@@ -180,11 +192,18 @@ func Standing(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {
 			r.Phase, r.ConfirmBy, r.Stands = Waits, u.By, u.Stands(m.Now())
 		}
 	}
+	if u != nil && u.Lost() && (configDir == "" || u.ConfigDir == configDir) {
+		r := &Receipt{ID: u.Run, Kind: "apply", Phase: Waits, Entries: []Entry{}, ConfigDir: u.ConfigDir, ConfirmBy: u.By, Stands: u.Stands(m.Now())}
+		if _, when, ok := strings.Cut(u.Run, "-"); ok {
+			r.When, _ = time.Parse(idTime, when)
+		}
+		all = append([]*Receipt{r}, all...)
+	}
 	p, err := Pending(m, stateDir)
 	if err != nil || p == nil || configDir != "" && p.ConfigDir != configDir {
 		return all, err
 	}
-	p.Stands = "not at its end: unless a postseal is at work on it, " + p.Ways(stateDir)
+	p.Stands = "not at its end: unless a postseal is at work on it, " + p.Ways(m, stateDir)
 	if len(all) > 0 && all[0].ID == p.ID { // its receipt was written, its journal not yet removed
 		all = all[1:]
 	}

@@ -74,7 +74,7 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 			} else if first != "" {
 				way = first
 			}
-			log("error", "was not confirmed in time, and cannot be put back: "+err.Error()+"; its settings are in force. What to do: "+way)
+			log("error", "was not confirmed in time, and cannot be put back; its settings are in force. What to do: "+way+". Why: "+err.Error())
 			fail(m, run, err, again, o)
 			if again.IsZero() {
 				return r, err
@@ -83,6 +83,12 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 		}
 		select {
 		case <-ctx.Done():
+			if u, err := undecided(m, o.StateDir, configDir, run); err == nil && u == nil {
+				return nil, nil
+			}
+			ended := errors.New("what was to do that was ended")
+			log("error", "waits to be confirmed, and does not go back by itself any more: "+ended.Error()+". What to do: "+undoing(o.StateDir, configDir, run))
+			fail(m, run, ended, time.Time{}, o)
 			return nil, ctx.Err()
 		case <-time.After(min(500*time.Millisecond, after-time.Since(begun)+time.Millisecond)):
 		}

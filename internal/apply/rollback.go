@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"postseal/internal/hint"
@@ -51,11 +52,7 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
 		if t.Restored {
 			_ = t.phase(Reverting) // for history; the error says it too
-			as := "every file is as it was"
-			if t.Undoes != "" {
-				as = "every file is as run " + t.Undoes + " wrote it"
-			}
-			return hint.Wrap(err, as+", and the backups stay in "+t.store.backups(t.ID)+"; "+undo+" tries the rest again")
+			return hint.Wrap(err, "every file is as it was, and the backups stay in "+t.store.backups(t.ID)+"; "+undo+" tries the rest again")
 		}
 		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; "+undo+" tries again")
 	}
@@ -80,11 +77,13 @@ func (t *transaction) restore(ctx context.Context) error {
 	done := t.step(name)
 	t.dropNew()                          // frees room, should the disc be full
 	net, _ := Waiting(t.m, t.o.StateDir) // whatever it says, the old bytes come back
+	kept := t.mended()
 	var all []error
 	for i := t.touched - 1; i >= 0; i-- {
 		e := t.Entries[i]
 		now, err := t.digest(e.Path)
 		switch {
+		case slices.Contains(kept, e.Path):
 		case err != nil || now == e.Before && !e.New:
 		case now != e.Before && now != e.After && now != "":
 			err = t.restoreEdited(i, net)
@@ -104,6 +103,23 @@ func (t *transaction) restore(ctx context.Context) error {
 	return err
 }
 
+// mended are the files, with what is kept beside them, that stay as they are: an undo
+// has displaced an edit there, which may have been what kept Postfix from running,
+// and somebody has edited the file since.
+func (t *transaction) mended() (out []string) {
+	for _, e := range t.Entries {
+		aside := t.displaced(e)
+		if aside == nil {
+			continue
+		}
+		if now, err := t.digest(e.Path); err == nil && now != "" && now != e.Before && now != e.After {
+			t.noteEdit(e, "")
+			out = append(out, e.Path, aside.Path)
+		}
+	}
+	return out
+}
+
 // restoreEdited puts back a file that somebody else has edited meanwhile.
 func (t *transaction) restoreEdited(i int, net *Unconfirmed) error {
 	e := t.Entries[i]
@@ -112,15 +128,17 @@ func (t *transaction) restoreEdited(i int, net *Unconfirmed) error {
 		return err
 	}
 	written := t.new[i]
-	if net != nil && net.Run == t.ID && editable(e.Kind) {
+	if net != nil && net.Run == t.ID && net.Written[e.Path] != nil {
 		written = net.Written[e.Path]
 	}
 	content, aside := e.without(t.old[i], written, now)
-	t.noteEdit(e, t.ID, aside)
+	beside := Entry{}
 	if aside {
-		if err := t.place(e.aside(t.ID), now); err != nil {
+		beside = t.beside(e, t.ID)
+		if err := t.place(beside, now); err != nil {
 			return err
 		}
 	}
+	t.noteEdit(e, beside.Path)
 	return t.place(e, content)
 }

@@ -130,7 +130,7 @@ func (s store) get(path string) (*Receipt, error) {
 	}
 	var r Receipt
 	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "move the file away; the backups beside it stay")
+		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "mend the file, or move it away: then nobody can undo that run, and its old files stay in "+s.backups(""))
 	}
 	return &r, nil
 }
@@ -156,8 +156,11 @@ func (s store) nextID(now time.Time) (string, error) {
 			}
 		}
 	}
-	return fmt.Sprintf("%04d-%s", n+1, now.UTC().Format("20060102-150405")), nil
+	return fmt.Sprintf("%04d-%s", n+1, now.UTC().Format(idTime)), nil
 }
+
+// idTime is how an ID says when its run was begun, after its number.
+const idTime = "20060102-150405"
 
 // digest is the SHA-256 of a file; "" if it does not exist.
 func digest(m host.Reader, path string) (string, error) {

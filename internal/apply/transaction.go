@@ -97,11 +97,14 @@ func Interrupted(m host.Reader, stateDir string) error {
 		return err
 	}
 	stage := fmt.Sprintf(", after %q", r.Phase)
-	if r.Phase == Reverting {
+	switch {
+	case r.Phase == Reverting && r.Undoes != "":
+		stage = " had failed, and run " + r.Undoes + " was being put in force again"
+	case r.Phase == Reverting:
 		stage = " was being put back"
 	}
 	err = fmt.Errorf("%w: %s %s of %s%s; %s", ErrPending, r.Kind, r.ID, r.When.Format(time.DateTime), stage, strings.Join(r.State(m), ", "))
-	return hint.Wrap(err, r.Ways(stateDir))
+	return hint.Wrap(err, r.Ways(m, stateDir))
 }
 
 // step reports a step as running, and returns how to report its end.

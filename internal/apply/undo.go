@@ -75,6 +75,9 @@ func (t *transaction) undo(ctx context.Context, run string) (*Receipt, error) {
 		return nil, err
 	}
 	if net != nil && net.Run != last.ID {
+		if err := Busy(m, o.StateDir); err != nil { // killed, this would bar its way back
+			return nil, err
+		}
 		net = nil
 	}
 	t.promised = net != nil
@@ -192,12 +195,8 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 		}
 		return t.Receipt, nil
 	}
-	if !t.ConfirmBy.IsZero() {
-		if u, err := Waiting(m, o.StateDir); err != nil {
-			return nil, err
-		} else if u == nil || u.Run != t.ID || u.Astray(m.Now()) {
-			return nil, hint.Wrap(fmt.Errorf("%w: it was to go back by itself unless it is confirmed, and what does that is not there", errUnfinishable), undo)
-		}
+	if !t.Finishable(m, o.StateDir) {
+		return nil, hint.Wrap(fmt.Errorf("%w: it was to go back by itself unless it is confirmed, and what does that is not there", errUnfinishable), undo)
 	}
 	for i, e := range t.Entries {
 		if now, err := t.digest(e.Path); err != nil || now != e.Before && now != e.After {
@@ -263,12 +262,13 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 			written = net.Written[e.Path]
 		}
 		without, aside := e.without(old, written, content)
-		t.noteEdit(e, last.ID, aside)
+		beside := Entry{}
 		if aside {
-			beside := e.aside(last.ID)
+			beside = t.beside(e, last.ID)
 			beside.After = now
 			t.add(beside, nil, content)
 		}
+		t.noteEdit(e, beside.Path)
 		if editable(e.Kind) {
 			t.merged[len(t.Entries)] = old
 		}

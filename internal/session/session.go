@@ -73,18 +73,23 @@ type Session struct {
 	ownAnswers  bool // the default file, which we write
 }
 
-// Open looks at the server and gathers the answers. done is told when a step
-// of looking has ended. What was looked at is in the session even if the
-// answers are at fault.
-func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step, *detect.Facts)) (*Session, error) {
+// Unread is a session with a server that was not looked at. It can undo.
+func Unread(m host.Machine, s Settings) *Session {
 	if s.StateDir == "" {
 		s.StateDir = DefaultStateDir
 	}
 	if s.CertsDir == "" {
 		s.CertsDir = filepath.Join(defaultEtcDir, "certs")
 	}
-	ses := &Session{Settings: s, Machine: m, Answers: &ask.Answers{}}
-	f, err := detect.Look(ctx, host.ReadOnly{Reader: m}, s.ConfigDir, s.CertsDir, done)
+	return &Session{Settings: s, Machine: m, Facts: &detect.Facts{}, Answers: &ask.Answers{}}
+}
+
+// Open looks at the server and gathers the answers. done is told when a step
+// of looking has ended. What was looked at is in the session even if the
+// answers are at fault.
+func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step, *detect.Facts)) (*Session, error) {
+	ses := Unread(m, s)
+	f, err := detect.Look(ctx, host.ReadOnly{Reader: m}, ses.ConfigDir, ses.CertsDir, done)
 	if err != nil {
 		return nil, err
 	}
