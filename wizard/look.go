@@ -205,11 +205,6 @@ func (m *Model) pendingPage() page {
 	lines := []string{
 		"   " + m.theme.caution.Render(signNote) + " " + m.theme.strong.Render("An earlier run was interrupted."), "",
 	}
-	lines = append(lines, indent("   ", wrap(fmt.Sprintf("Run %s of %s came to %q. Its files now:", r.ID, r.When.Local().Format("2006-01-02 15:04"), string(r.Phase)), m.width-6))...)
-	for _, s := range m.look.files {
-		lines = append(lines, indent("     ", wrap(s, m.width-8))...)
-	}
-	lines = append(lines, "")
 	text, undo := "Finish writes what is missing, reloads Postfix and proves it. Undo puts the old files back.", "u undo it"
 	switch {
 	case r.Phase == apply.Reverting && r.Undoes != "":
@@ -221,7 +216,11 @@ func (m *Model) pendingPage() page {
 	case !m.look.finishable:
 		text = "It was to go back by itself, and what does that is not there. Undo puts the old files back."
 	}
-	lines = append(lines, indent("   ", wrap(text, m.width-6))...)
+	lines = append(append(lines, indent("   ", wrap(text, m.width-6))...), "") // first: a small screen may not have room for all files
+	lines = append(lines, indent("   ", wrap(fmt.Sprintf("Run %s of %s came to %q. Its files now:", r.ID, r.When.Local().Format("2006-01-02 15:04"), string(r.Phase)), m.width-6))...)
+	for _, s := range m.look.files {
+		lines = append(lines, indent("     ", wrap(s, m.width-8))...)
+	}
 	keys := []string{undo, "q quit"}
 	if m.look.finishable {
 		keys = append([]string{"f finish it"}, keys...)
