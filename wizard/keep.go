@@ -113,7 +113,8 @@ func (m *Model) kept(k kept) tea.Cmd {
 	if k.gen != m.gen || m.stage != keeping {
 		return nil
 	}
-	if k.err != nil && !errors.Is(k.err, apply.ErrRolledBack) && !errors.Is(k.err, apply.ErrLost) {
+	over := errors.Is(k.err, apply.ErrRolledBack) || errors.Is(k.err, apply.ErrLost) && k.stopped
+	if k.err != nil && !over {
 		if m.keep.busy, m.keep.message = false, withHint(k.err); k.stopped {
 			return m.count(countTime)
 		}
@@ -129,7 +130,7 @@ func (m *Model) kept(k kept) tea.Cmd {
 		case errors.Is(k.err, apply.ErrRolledBack):
 			m.end.head = "It was undone from elsewhere. Everything was put back."
 		}
-		m.result.Receipt, m.result.Err = nil, k.err
+		m.result.Receipt, m.result.Err = nil, apply.InForce(k.err)
 	}
 	return nil
 }

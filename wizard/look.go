@@ -20,10 +20,10 @@ type lookState struct {
 	done    map[detect.Step]bool
 	remarks []report.Remark
 	ready   bool
-	// files are how those of an interrupted run stand, and finishable whether it
-	// can be brought to its end.
-	files      []string
-	finishable bool
+	// files are how those of an interrupted run stand, and unfinishable why it cannot
+	// be brought to its end, or empty.
+	files        []string
+	unfinishable string
 }
 
 // lookStep says that a step of looking has ended.
@@ -38,9 +38,9 @@ type looked struct {
 	gen     int
 	session *session.Session
 	err     error
-	// files and finishable are as in lookState.
-	files      []string
-	finishable bool
+	// files and unfinishable are as in lookState.
+	files        []string
+	unfinishable string
 }
 
 // startLooking looks at the server. It starts anew after a run too.
@@ -56,7 +56,7 @@ func (m *Model) startLooking() tea.Cmd {
 		out := looked{gen: gen, session: s, err: err}
 		if err == nil && s.Pending != nil {
 			m := host.ReadOnly{Reader: o.Machine}
-			out.files, out.finishable = s.Pending.State(m), s.Pending.Finishable(m, s.StateDir)
+			out.files, out.unfinishable = s.Pending.State(m), s.Pending.Unfinishable(m, s.StateDir)
 		}
 		return out
 	}
@@ -82,8 +82,13 @@ func (m *Model) looked(l looked) tea.Cmd {
 	m.session, m.server.answers = l.session, l.session.Answers
 	m.look.ready, m.look.remarks = true, report.Remarks(l.session.Facts)
 	if l.session.Pending != nil {
-		m.stage, m.look.files, m.look.finishable = pending, l.files, l.finishable
+		m.stage, m.look.files, m.look.unfinishable = pending, l.files, l.unfinishable
 		m.result.Undo = m.session.UndoCommand()
+		return nil
+	}
+	if u := l.session.Net; u != nil && u.Lost() {
+		err := u.Err(l.session.StateDir, m.o.Machine.Now())
+		m.stage, m.result, m.end = failed, Result{Err: err}, endState{err: err}
 		return nil
 	}
 	if u := l.session.Unconfirmed; u != nil {
@@ -182,7 +187,7 @@ func (m *Model) pendingKey(k tea.KeyMsg) tea.Cmd {
 	machine, r := m.o.Machine, m.session.Pending
 	switch k.String() {
 	case "f":
-		if !m.look.finishable {
+		if m.look.unfinishable != "" {
 			return nil
 		}
 		return m.startRun("Finishing the interrupted run.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
@@ -213,8 +218,8 @@ func (m *Model) pendingPage() page {
 		text = "It was being put back. Undo goes on with that."
 	case r.Undoes != "":
 		text, undo = "It takes run "+r.Undoes+" back. Finish goes on with that, and proves it. Leave puts that run in force again.", "u leave that run in force"
-	case !m.look.finishable:
-		text = "It was to go back by itself, and what does that is not there. Undo puts the old files back."
+	case m.look.unfinishable != "":
+		text = "It cannot be finished: " + report.Clean(m.look.unfinishable) + ". Undo puts the old files back."
 	}
 	lines = append(append(lines, indent("   ", wrap(text, m.width-6))...), "") // first: a small screen may not have room for all files
 	lines = append(lines, indent("   ", wrap(fmt.Sprintf("Run %s of %s came to %q. Its files now:", r.ID, r.When.Local().Format("2006-01-02 15:04"), string(r.Phase)), m.width-6))...)
@@ -222,7 +227,7 @@ func (m *Model) pendingPage() page {
 		lines = append(lines, indent("     ", wrap(s, m.width-8))...)
 	}
 	keys := []string{undo, "q quit"}
-	if m.look.finishable {
+	if m.look.unfinishable == "" {
 		keys = append([]string{"f finish it"}, keys...)
 	}
 	return page{lines: lines, keys: keys}

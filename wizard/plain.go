@@ -104,7 +104,10 @@ func (p *plain) hung(lead, text string) {
 
 // read waits for a line; q and the end of the input leave.
 func (p *plain) read(prompt string) (string, error) {
-	fmt.Fprint(p.out, strings.Join(report.Wrap(report.Clean(prompt), p.columns()), "\n"), " ")
+	if prompt = report.Clean(prompt); utf8.RuneCountInString(prompt) > p.columns() {
+		prompt = strings.Join(report.Wrap(prompt, p.columns()), "\n")
+	}
+	fmt.Fprint(p.out, prompt, " ")
 	select {
 	case l, ok := <-p.lines:
 		if !ok || l == "q" {
@@ -128,6 +131,9 @@ func (p *plain) run() Result {
 	p.print.Facts(s.Facts)
 	if s.Pending != nil {
 		return p.pending()
+	}
+	if u := s.Net; u != nil && u.Lost() {
+		return Result{Err: u.Err(s.StateDir, p.o.Machine.Now())}
 	}
 	if u := s.Unconfirmed; u != nil {
 		return p.keep(Result{Receipt: u, Undo: s.UndoCommand()}, "Run "+u.ID+" is written, and waits to be kept.")
@@ -177,14 +183,14 @@ func (p *plain) pending() Result {
 	for _, l := range r.State(p.o.Machine) {
 		p.say("  %s", oneLine(l))
 	}
-	ways, finishable := "f finish it, u undo it, q quit:", r.Finishable(p.o.Machine, p.session.StateDir)
+	ways, unfinishable := "f finish it, u undo it, q quit:", r.Unfinishable(p.o.Machine, p.session.StateDir)
 	switch {
 	case r.Phase == apply.Reverting && r.Undoes != "":
 		ways = "It took run " + r.Undoes + " back, which failed. u puts that run in force again, q quit:"
 	case r.Phase == apply.Reverting:
 		ways = "u goes on undoing it, q quit:"
-	case !finishable:
-		ways = "It was to go back by itself, and what does that is not there. u undo it, q quit:"
+	case unfinishable != "":
+		ways = "It cannot be finished: " + unfinishable + ". u undo it, q quit:"
 	case r.Undoes != "":
 		ways = "It takes run " + r.Undoes + " back. f finish that, u leave that run in force, q quit:"
 	}
@@ -195,7 +201,7 @@ func (p *plain) pending() Result {
 	o := p.o.applyOptions(p.session, nil, p.print.Step)
 	var out *apply.Receipt
 	switch {
-	case answer == "f" && finishable:
+	case answer == "f" && unfinishable == "":
 		out, err = apply.Finish(p.ctx, p.o.Machine, o)
 	case answer == "u":
 		out, err = apply.Undo(p.ctx, p.o.Machine, r.ConfigDir, r.ID, o)
@@ -356,7 +362,7 @@ func (p *plain) keep(out Result, title string) Result {
 	for {
 		if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && (u == nil || u.Run != r.ID) {
 			if _, err := apply.Fate(p.o.Machine, p.session.StateDir, r.ConfigDir, r.ID); err != nil {
-				return Result{Err: err}
+				return Result{Err: apply.InForce(err)}
 			}
 			r.ConfirmBy = time.Time{}
 			return out
@@ -377,7 +383,7 @@ func (p *plain) keep(out Result, title string) Result {
 			case err == nil:
 				r.ConfirmBy = time.Time{}
 				return out
-			case errors.Is(err, apply.ErrRolledBack), errors.Is(err, apply.ErrLost):
+			case errors.Is(err, apply.ErrRolledBack):
 				return Result{Err: err}
 			}
 			p.print.Errors(err)
@@ -386,7 +392,7 @@ func (p *plain) keep(out Result, title string) Result {
 			if err == nil || errors.Is(err, apply.ErrNotRolledBack) {
 				return Result{Receipt: back, Err: err}
 			}
-			if errors.Is(err, apply.ErrRolledBack) && back == nil || errors.Is(err, apply.ErrLost) {
+			if errors.Is(err, apply.ErrRolledBack) && back == nil {
 				return Result{Err: err} // meanwhile
 			}
 			p.print.Errors(err)

@@ -347,7 +347,7 @@ func tourKeeping(h *hand, show func(*hand, string)) {
 		{nil, fmt.Errorf("%s: %w", hostile, apply.ErrLost), "lost", "What is recorded of it is gone. The new settings are in force."},
 	} {
 		h.stage, h.end = keeping, endState{receipt: &apply.Receipt{ID: "1", Kind: "apply", Phase: apply.Kept}}
-		h.send(kept{gen: h.gen, undo: c.undo, err: c.err})
+		h.send(kept{gen: h.gen, undo: c.undo, err: c.err, stopped: true})
 		show(h, c.name)
 		if page := strings.Join(strings.Fields(h.see()), " "); !strings.Contains(page, c.head) || strings.Contains(page, "It failed") {
 			h.t.Errorf("%s: %q is not on the page:\n%s", c.name, c.head, h.see())

@@ -98,7 +98,9 @@ func (a *app) open() (*session.Session, error) {
 	}
 	if s != nil && s.Net != nil && !a.JSON {
 		text := fmt.Sprintf("Run %s %s", s.Net.Run, s.Net.Stands(a.Machine.Now()))
-		if !s.Net.Lost() { // else history says what there is to do, and so does whatever it bars
+		if s.Net.Lost() {
+			text += ", and its settings are in force: " + hint.ShellLine(s.Verb("history")) + " says what there is to do"
+		} else {
 			text += ": " + s.Net.Ways(s.StateDir)
 		}
 		fmt.Fprintln(a.Err, report.Clean(text)+".")

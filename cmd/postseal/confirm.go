@@ -31,6 +31,9 @@ whatever has become of the terminal from which it was applied.
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			u, err := apply.Confirm(a.Ctx, a.Machine, a.stateDir(), a.settings.ConfigDir, run)
+			if errors.Is(err, apply.ErrRolledBack) { // not by this: it only comes too late
+				return hint.New(err.Error(), hint.Of(err))
+			}
 			if err != nil {
 				return err
 			}
@@ -91,13 +94,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 		fmt.Fprintf(a.Out, "\r%-*s\r%s\n", width, "", strings.Join(report.Wrap(report.Clean(text), width), "\n"))
 	}
 	said := map[string]bool{}
-	once := func(text string) {
-		kind := strings.Map(func(r rune) rune { // a count that has grown is nothing new
-			if unicode.IsDigit(r) {
-				return -1
-			}
-			return r
-		}, text)
+	once := func(kind, text string) {
 		if !said[kind] {
 			said[kind] = true
 			say(text)
@@ -123,8 +120,8 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 					a.Printer(a.Out).Kept(u.Run)
 					return nil
 				}
-				if errors.Is(err, apply.ErrRolledBack) || errors.Is(err, apply.ErrLost) {
-					return inForce(err)
+				if errors.Is(err, apply.ErrRolledBack) {
+					return err
 				}
 				a.Printer(a.Out).Errors(err)
 				fmt.Fprintln(a.Out, "Not kept yet: y and enter tries again.")
@@ -159,12 +156,19 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 			left := fmt.Sprintf("%s left  ", max(0, time.Until(u.By)).Round(time.Second))
 			if u.Astray(a.Machine.Now()) {
 				left = ""
-				once("It " + u.Stands(a.Machine.Now()) + ".")
+				stands := u.Stands(a.Machine.Now())
+				once(stands, "It "+stands+".")
 			}
 			if readable && f.Poll(a.Ctx) == nil {
 				left += report.Tally(f.Now)
 				if why := f.Now.Worse(f.Before); why != "" {
-					once("Worse than before: " + why + ". n puts it back.")
+					kind := strings.Map(func(r rune) rune { // a count that has grown is nothing new
+						if unicode.IsDigit(r) {
+							return -1
+						}
+						return r
+					}, why)
+					once(kind, "Worse than before: "+why+". n puts it back.")
 				}
 			}
 			line := []rune(report.Clean(left))
@@ -187,23 +191,8 @@ func (a *app) settled(r *apply.Receipt) error {
 	if err == nil {
 		a.Printer(a.Out).Kept(r.ID)
 	}
-	return inForce(err)
+	return apply.InForce(err)
 }
-
-// inForce makes of an error about a lost run one that it was not taken back: for
-// somebody who wanted that, or watches it.
-func inForce(err error) error {
-	if !errors.Is(err, apply.ErrLost) {
-		return err
-	}
-	return stillInForce{err}
-}
-
-// stillInForce is an error that is an apply.ErrNotRolledBack too, and says so.
-type stillInForce struct{ error }
-
-func (stillInForce) Is(target error) bool { return target == apply.ErrNotRolledBack }
-func (s stillInForce) Unwrap() error      { return s.error }
 
 // checkWithin refuses a time in which nobody can confirm.
 func checkWithin(d time.Duration) error {

@@ -40,7 +40,12 @@ was killed; if that run has gone back by itself meanwhile, there is nothing to d
 			}
 			what, err := a.toUndo(s, run)
 			if err != nil {
-				return inForce(err)
+				return apply.InForce(err)
+			}
+			if run != "" {
+				if _, fate := apply.Fate(a.Machine, s.StateDir, what.ConfigDir, run); errors.Is(fate, apply.ErrRolledBack) {
+					return a.nothingToUndo(what, fate)
+				}
 			}
 			if !yes {
 				fmt.Fprintf(a.Out, "%s %s of %s\n", what.Kind, what.ID, what.When.Local().Format("2006-01-02 15:04"))
@@ -57,10 +62,10 @@ was killed; if that run has gone back by itself meanwhile, there is nothing to d
 				o.Events = a.Printer(a.Out).Step
 			}
 			r, err := apply.Undo(a.Ctx, a.Machine, s.ConfigDir, what.ID, o)
-			if run != "" && errors.Is(err, apply.ErrNothing) {
+			if run != "" && errors.Is(err, apply.ErrNothing) { // meanwhile
 				return a.nothingToUndo(what, err)
 			}
-			return a.showReceipt(s, r, inForce(err))
+			return a.showReceipt(s, r, apply.InForce(err))
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -103,7 +108,7 @@ func (a *app) nothingToUndo(what *apply.Receipt, why error) error {
 			*apply.Receipt
 		}{false, what})
 	}
-	fmt.Fprintf(a.Out, "%s.\n", report.Clean(why.Error()))
+	a.Printer(a.Out).Undone(what.ID, why)
 	return nil
 }
 

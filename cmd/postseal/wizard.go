@@ -60,5 +60,5 @@ func (a *app) wizard(filesOnly, lasts bool) error {
 	if r.Err == nil && r.Receipt != nil && r.Receipt.Phase == apply.Kept && len(r.Command) > 0 {
 		fmt.Fprintf(a.Out, "The same again, without questions:\n  %s\n", report.Clean(hint.ShellLine(r.Command)))
 	}
-	return inForce(r.Err)
+	return r.Err
 }

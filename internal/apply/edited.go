@@ -3,6 +3,7 @@ package apply
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -82,12 +83,15 @@ func (t *transaction) displaced(e Entry) *Entry {
 	return &t.Entries[i]
 }
 
-// beside is the file in which an edit is kept since run: one of an earlier attempt
-// stays as it is.
+// beside is the file in which an edit is kept since run: those of earlier attempts
+// stay as they are.
 func (t *transaction) beside(e Entry, run string) Entry {
 	out := e.aside(run)
-	if _, err := t.m.Stat(out.Path); err == nil {
-		out = e.aside(t.ID)
+	for n := 2; n < 1000; n++ {
+		if _, err := t.m.Stat(out.Path); err != nil {
+			break
+		}
+		out = e.aside(fmt.Sprintf("%s.%d", run, n))
 	}
 	return out
 }
@@ -96,24 +100,37 @@ func (t *transaction) beside(e Entry, run string) Entry {
 // the run, the listeners are not as they were before it.
 func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
 	t.event(Event{Step: "put back what was edited since too", State: Noted, Text: "with it, " + failure.Error()})
+	written := map[int]string{}
 	for i, old := range t.merged {
 		if e := t.Entries[i]; t.displaced(e) == nil {
 			beside := t.beside(e, t.Undoes)
 			beside.After = e.Before
 			t.add(beside, nil, t.old[i])
 			t.touched = len(t.Entries)
-			t.noteEdit(e, beside.Path)
+			t.noteEdit(e, keptAs(beside))
 		}
+		written[i] = t.Entries[i].After
 		t.new[i], t.Entries[i].After = old, plan.Digest(old)
 	}
 	if err := t.phase(Prepared); err != nil { // first, as for every write
 		return err
 	}
 	for i, e := range t.Entries {
-		if !e.Gone && (e.New || t.merged[i] != nil) {
+		if e.New && !e.Gone { // first: what it is to make room for must not be lost
 			if err := t.place(e, t.new[i]); err != nil {
 				return err
 			}
+		}
+	}
+	for i := range t.merged {
+		e := t.Entries[i]
+		if now, err := t.digest(e.Path); err != nil {
+			return err
+		} else if now != e.Before && now != written[i] {
+			return fmt.Errorf("%s %w", e.Path, ErrChanged)
+		}
+		if err := t.place(e, t.new[i]); err != nil {
+			return err
 		}
 	}
 	if err := t.phase(Written); err != nil {
@@ -122,14 +139,18 @@ func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
 	return t.reloadAndProve(ctx)
 }
 
-// noteEdit says what becomes of an edit by somebody else: it stays in its file, or
-// the edited file is kept at another path.
-func (t *transaction) noteEdit(e Entry, aside string) {
+// stays is what becomes of an edit that stays in its file, keptAs of one for which
+// there is no room there.
+const stays = "; the edit stays"
+
+func keptAs(aside Entry) string {
+	return ", in the same lines; the edited file is kept as " + aside.Path
+}
+
+// noteEdit says what becomes of an edit by somebody else.
+func (t *transaction) noteEdit(e Entry, what string) {
 	edited := e.Path + " was edited since"
-	text := edited + "; the edit stays"
-	if aside != "" {
-		text = edited + ", in the same lines; the edited file is kept as " + aside
-	}
+	text := edited + what
 	t.Notes = slices.DeleteFunc(t.Notes, func(said string) bool { return strings.HasPrefix(said, edited) })
 	t.Notes = append(t.Notes, text)
 	t.event(Event{Step: "compare with the run", State: Noted, Text: text})

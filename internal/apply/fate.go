@@ -10,6 +10,21 @@ import (
 	"postseal/internal/host"
 )
 
+// InForce makes of an error about a lost run one that it was not taken back as well:
+// for somebody who wanted that, or watches it.
+func InForce(err error) error {
+	if !errors.Is(err, ErrLost) {
+		return err
+	}
+	return inForce{err}
+}
+
+// inForce is an error that is an ErrNotRolledBack, and says what it says.
+type inForce struct{ error }
+
+func (inForce) Is(target error) bool { return target == ErrNotRolledBack }
+func (i inForce) Unwrap() error      { return i.error }
+
 // ErrLost: nothing says any more what became of a run, so nobody can take it back.
 var ErrLost = errors.New("cannot be taken back as long as that is so")
 
@@ -77,8 +92,6 @@ func Fate(m host.Reader, stateDir, configDir, run string) (undo *Receipt, err er
 func decided(m host.Reader, stateDir, configDir, run string, u *Unconfirmed) error {
 	r, err := Record(m, stateDir, "", run)
 	switch {
-	case errors.Is(err, ErrLost):
-		return err
 	case err == nil && configDir != "" && r.ConfigDir != configDir:
 		err = hint.New(fmt.Sprintf("run %s is of %s", run, r.ConfigDir), "for that: "+typed(stateDir, r.ConfigDir, "confirm", "--run", run))
 	case err == nil:
@@ -143,7 +156,7 @@ func lost(m host.Reader, stateDir, configDir, run string) error {
 	}
 	without := "what that run replaced is in no file any more: set main.cf right by hand"
 	if backups := (store{dir: stateDir}).backups(run); !gone(m, backups) {
-		without = "the files that it replaced are old-0, old-1 and so on in " + backups + ": put them back by hand"
+		without = "the files that it replaced are old-0, old-1 and so on in " + backups + " (to be told by what is in them; what the run made anew has none): put them back by hand"
 	}
 	return hint.Wrap(fmt.Errorf("%s is not there: the settings of run %s are in force, and %w", what, run, ErrLost),
 		"put it back, then: "+undoing(stateDir, configDir, run)+"; without it, "+without+", and: "+hint.ShellLine([]string{"postfix", "-c", configDir, "reload"}))

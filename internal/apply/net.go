@@ -47,6 +47,8 @@ type Unconfirmed struct {
 	loss error
 	// Trouble is what was wrong before the run: going back leads there.
 	Trouble string `json:"trouble,omitempty"`
+	// Ended says that what was to take it back was ended before its time.
+	Ended bool `json:"ended,omitempty"`
 	// Failure is why it could not be taken back when the time was up, and Again
 	// when that is tried again; zero for not any more.
 	Failure string    `json:"failure,omitempty"`
@@ -61,7 +63,7 @@ func (u Unconfirmed) Lost() bool { return u.loss != nil }
 
 // Astray says that it does not, or did not, go back by itself at its time.
 func (u Unconfirmed) Astray(now time.Time) bool {
-	return u.Lost() || u.Failure != "" || u.Orphan || u.Bare || now.After(u.By.Add(time.Minute))
+	return u.Lost() || u.Failure != "" || u.Ended || u.Orphan || u.Bare || now.After(u.By.Add(time.Minute))
 }
 
 // Stands says in words how the run stands.
@@ -69,14 +71,16 @@ func (u Unconfirmed) Stands(now time.Time) string {
 	switch {
 	case u.Lost():
 		return "does not go back as long as what is recorded of it is not there"
+	case u.Orphan:
+		return fmt.Sprintf("was to go back by itself at %s, and will not: the machine was restarted", u.By.Local().Format(time.DateTime))
+	case u.Ended:
+		return "does not go back by itself any more: what was to do that was ended"
 	case u.Failure != "" && u.Again.After(now):
 		return fmt.Sprintf("could not be put back: %s; that is tried again at %s", u.Failure, u.Again.Local().Format(time.TimeOnly))
 	case u.Failure != "":
 		return "could not be put back: " + u.Failure
 	case u.Bare:
 		return fmt.Sprintf("was to go back by itself at %s, and nothing says whether it will", u.By.Local().Format(time.DateTime))
-	case u.Orphan:
-		return fmt.Sprintf("was to go back by itself at %s, and will not: the machine was restarted", u.By.Local().Format(time.DateTime))
 	case now.After(u.By) && !u.Astray(now):
 		return "has not gone back yet: its time was up at " + u.By.Local().Format(time.TimeOnly)
 	case now.After(u.By):
@@ -322,8 +326,12 @@ func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run strin
 	if err != nil {
 		return nil, err
 	}
+	wanted := run
+	if wanted == "" && u != nil {
+		wanted = u.Run
+	}
 	switch {
-	case p != nil && run != "" && (p.ID == run || p.Undoes == run):
+	case p != nil && wanted != "" && (p.ID == wanted || p.Undoes == wanted) && (configDir == "" || p.ConfigDir == configDir):
 		return nil, Interrupted(m, stateDir)
 	case run != "" && (u == nil || u.Run != run):
 		return &Unconfirmed{Run: run, ConfigDir: configDir}, decided(m, stateDir, configDir, run, u)
@@ -335,9 +343,6 @@ func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run strin
 	}
 	if u.Lost() {
 		return nil, u.loss
-	}
-	if p != nil && (p.ID == u.Run || p.Undoes == u.Run) {
-		return nil, Interrupted(m, stateDir)
 	}
 	r, err := s.get(s.receipt(u.Run))
 	if err != nil {

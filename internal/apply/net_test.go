@@ -289,7 +289,7 @@ func TestConfirmHalf(t *testing.T) {
 	if err := os.Rename(net, net+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := apply.Finish(context.Background(), host.Local{}, apply.Options{StateDir: b.settings.StateDir}); err == nil || !strings.Contains(err.Error(), "what does that is not there") {
+	if _, err := apply.Finish(context.Background(), host.Local{}, apply.Options{StateDir: b.settings.StateDir}); err == nil || !strings.Contains(err.Error(), "nothing says whether it will") {
 		t.Errorf("a run that wanted a net goes on without it: %v", err)
 	}
 	if err := os.Rename(net+".away", net); err != nil {

@@ -82,12 +82,16 @@ func (t *transaction) observe(ctx context.Context) error {
 		"look into its log, or write the files alone: --files-only"))
 }
 
-// stopped says whether Postfix does not run. With a main.cf that it cannot read it
-// says so too, and may run on.
+// stopped says whether Postfix does not run. With a main.cf that it cannot read, or a
+// value that it refuses, postfix(1) says so too, and it may run on: then something
+// answers where it listens.
 func (t *transaction) stopped(ctx context.Context) bool {
 	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
 	if err != nil || o.Code == 0 {
 		return false
+	}
+	if len(t.Checks) > 0 {
+		return !slices.ContainsFunc(t.lookAll(ctx, t.Checks), func(p Proof) bool { return p.Stage != probe.Connecting })
 	}
 	o, err = t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-h", "mail_version")
 	return err == nil && o.Code == 0
@@ -211,10 +215,6 @@ func (t *transaction) refused(command string, o host.Output) error {
 func (t *transaction) reloadAndProve(ctx context.Context) error {
 	log := t.markLog()
 	if err := t.reload(ctx, "reload"); err != nil {
-		if t.promised && t.stopped(ctx) { // which could not be told while nobody could read main.cf
-			t.noteStopped()
-			return nil
-		}
 		return err
 	}
 	done := t.step("shake hands with every listener")

@@ -91,20 +91,30 @@ func (r *Receipt) Ways(m host.Reader, stateDir string) string {
 		return finish + " takes run " + r.Undoes + " back, " + undo + " leaves it in force"
 	case r.ConfirmBy.IsZero():
 		return undo + " puts the old files back, " + finish + " goes on"
-	case !r.Finishable(m, stateDir):
-		return undo + " puts the old files back; what was to do that at " + r.ConfirmBy.Local().Format(time.DateTime) + " is not there"
+	}
+	if why := r.Unfinishable(m, stateDir); why != "" {
+		return undo + " puts the old files back; " + why
 	}
 	return undo + " puts the old files back, " + finish + " goes on; with neither, it " + GoesBack(r.ConfirmBy)
 }
 
-// Finishable says of an interrupted run whether it can be brought to its end: one
-// that was to go back by itself only as long as it does.
-func (r *Receipt) Finishable(m host.Reader, stateDir string) bool {
-	if r.Phase == Reverting || r.ConfirmBy.IsZero() {
-		return r.Phase != Reverting
+// Unfinishable says why an interrupted run cannot be brought to its end; empty if it
+// can. One that is to go back by itself can only as long as it does.
+func (r *Receipt) Unfinishable(m host.Reader, stateDir string) string {
+	if r.Phase == Reverting {
+		return "it was being put back"
+	}
+	if r.ConfirmBy.IsZero() {
+		return ""
 	}
 	u, err := Waiting(m, stateDir)
-	return err == nil && u != nil && u.Run == r.ID && !u.Astray(m.Now())
+	switch {
+	case err != nil:
+		return err.Error()
+	case u != nil && u.Astray(m.Now()):
+		return "it " + u.Stands(m.Now())
+	}
+	return ""
 }
 
 // DefaultStateDir is for journal, receipts and backups (hier(7)).

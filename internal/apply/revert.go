@@ -75,7 +75,9 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 				way = first
 			}
 			log("error", "was not confirmed in time, and cannot be put back; its settings are in force. What to do: "+way+". Why: "+err.Error())
-			fail(m, run, err, again, o)
+			record(m, run, o, func(u *Unconfirmed) {
+				u.Failure, u.Again = strings.Join(strings.Fields(err.Error()), " "), again
+			})
 			if again.IsZero() {
 				return r, err
 			}
@@ -86,9 +88,8 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 			if u, err := undecided(m, o.StateDir, configDir, run); err == nil && u == nil {
 				return nil, nil
 			}
-			ended := errors.New("what was to do that was ended")
-			log("error", "waits to be confirmed, and does not go back by itself any more: "+ended.Error()+". What to do: "+undoing(o.StateDir, configDir, run))
-			fail(m, run, ended, time.Time{}, o)
+			log("error", "waits to be confirmed, and does not go back by itself any more: what was to do that was ended. What to do: "+undoing(o.StateDir, configDir, run))
+			record(m, run, o, func(u *Unconfirmed) { u.Ended = true })
 			return nil, ctx.Err()
 		case <-time.After(min(500*time.Millisecond, after-time.Since(begun)+time.Millisecond)):
 		}
@@ -100,8 +101,8 @@ func gone(m host.Reader, path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// fail records why a run could not be taken back.
-func fail(m host.Machine, run string, err error, again time.Time, o Options) {
+// record notes why a run does not go back.
+func record(m host.Machine, run string, o Options, note func(*Unconfirmed)) {
 	s := store{m, o.StateDir}
 	release, locked := m.Lock(filepath.Join(o.StateDir, "lock"))
 	if locked != nil {
@@ -109,7 +110,7 @@ func fail(m host.Machine, run string, err error, again time.Time, o Options) {
 	}
 	defer func() { _ = release() }()
 	if u, _ := Waiting(m, o.StateDir); u != nil && u.Run == run {
-		u.Failure, u.Again = strings.Join(strings.Fields(err.Error()), " "), again
+		note(u)
 		_ = s.put(s.net(), u) // the log has it too
 	}
 }

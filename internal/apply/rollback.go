@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"postseal/internal/hint"
@@ -52,7 +53,11 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
 		if t.Restored {
 			_ = t.phase(Reverting) // for history; the error says it too
-			return hint.Wrap(err, "every file is as it was, and the backups stay in "+t.store.backups(t.ID)+"; "+undo+" tries the rest again")
+			as := "every file is as it was"
+			if len(t.Notes) > 0 {
+				as += ", but: " + strings.Join(t.Notes, "; ")
+			}
+			return hint.Wrap(err, as+"; the backups stay in "+t.store.backups(t.ID)+"; "+undo+" tries the rest again")
 		}
 		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; "+undo+" tries again")
 	}
@@ -113,7 +118,7 @@ func (t *transaction) mended() (out []string) {
 			continue
 		}
 		if now, err := t.digest(e.Path); err == nil && now != "" && now != e.Before && now != e.After {
-			t.noteEdit(e, "")
+			t.noteEdit(e, "; that stays, and what was edited before it is in "+aside.Path)
 			out = append(out, e.Path, aside.Path)
 		}
 	}
@@ -132,13 +137,14 @@ func (t *transaction) restoreEdited(i int, net *Unconfirmed) error {
 		written = net.Written[e.Path]
 	}
 	content, aside := e.without(t.old[i], written, now)
-	beside := Entry{}
+	what := stays
 	if aside {
-		beside = t.beside(e, t.ID)
+		beside := t.beside(e, t.ID)
 		if err := t.place(beside, now); err != nil {
 			return err
 		}
+		what = keptAs(beside)
 	}
-	t.noteEdit(e, beside.Path)
+	t.noteEdit(e, what)
 	return t.place(e, content)
 }

@@ -98,13 +98,16 @@ func (t *transaction) undo(ctx context.Context, run string) (*Receipt, error) {
 // notLast says why a run cannot be taken back that is not the newest in force.
 func notLast(m host.Reader, stateDir, configDir, run string, last *Receipt) error {
 	_, err := Fate(m, stateDir, configDir, run)
-	if err == nil && last != nil {
-		return hint.New("run "+run+" is not the newest in force: run "+last.ID+" is", undoing(stateDir, configDir, last.ID)+" comes first")
+	all := typed(stateDir, "", "history") + " lists all runs"
+	switch {
+	case errors.Is(err, ErrRolledBack):
+		return hint.Wrap(fmt.Errorf("%w: run %s is not in force: %s", ErrNothing, run, err.Error()), all)
+	case err != nil:
+		return err
+	case last == nil:
+		return hint.New("run "+run+" is not in force, and nothing says why", all)
 	}
-	if err == nil {
-		err = errors.New("nothing says why")
-	}
-	return hint.Wrap(fmt.Errorf("%w: run %s is not in force: %s", ErrNothing, run, err.Error()), typed(stateDir, "", "history")+" lists all runs")
+	return hint.New("run "+run+" is not the newest in force: run "+last.ID+" is", undoing(stateDir, configDir, last.ID)+" comes first")
 }
 
 // Finish brings an interrupted run to its end: what is not yet written is
@@ -185,6 +188,9 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 	if err := done(nil); err != nil {
 		return nil, err
 	}
+	if t.Undoes != "" && !t.FilesOnly && t.stopped(ctx) {
+		t.noteStopped()
+	}
 	if !forward {
 		failure := errors.New(onRequest)
 		if o.why != "" {
@@ -195,16 +201,13 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 		}
 		return t.Receipt, nil
 	}
-	if !t.Finishable(m, o.StateDir) {
-		return nil, hint.Wrap(fmt.Errorf("%w: it was to go back by itself unless it is confirmed, and what does that is not there", errUnfinishable), undo)
+	if why := t.Unfinishable(m, o.StateDir); why != "" {
+		return nil, hint.Wrap(fmt.Errorf("%w: %s", errUnfinishable, why), undo)
 	}
 	for i, e := range t.Entries {
 		if now, err := t.digest(e.Path); err != nil || now != e.Before && now != e.After {
 			return nil, hint.Wrap(fmt.Errorf("%w: %s was changed by someone else since", errUnfinishable, t.Entries[i].Path), undo)
 		}
-	}
-	if t.Undoes != "" && !t.FilesOnly && t.stopped(ctx) {
-		t.noteStopped()
 	}
 	err = t.write()
 	if err == nil {
@@ -262,13 +265,14 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 			written = net.Written[e.Path]
 		}
 		without, aside := e.without(old, written, content)
-		beside := Entry{}
+		what := stays
 		if aside {
-			beside = t.beside(e, last.ID)
+			beside := t.beside(e, last.ID)
 			beside.After = now
 			t.add(beside, nil, content)
+			what = keptAs(beside)
 		}
-		t.noteEdit(e, beside.Path)
+		t.noteEdit(e, what)
 		if editable(e.Kind) {
 			t.merged[len(t.Entries)] = old
 		}

@@ -134,7 +134,7 @@ var troubles = []trouble{
 		code: 6, says: []string{"/backups/", "rm " + journal}, changed: true, keeps: true, mend: "rm " + journal},
 	{group: "state lost", name: "the journal is torn", on: map[string]string{"reload": killed}, run: "$APPLY; truncate -s 100 " + journal + "; $APPLY",
 		code: 1, says: []string{journal, "then move the journal away"}, changed: true, keeps: true, mend: "rm " + journal},
-	{group: "state lost", name: "a receipt is torn", run: "$APPLY; truncate -s 100 " + stateDir + "/receipts/*; $UNDO", code: 1, says: []string{"receipts/", "move the file away"}, changed: true, keeps: true, mend: "rm " + stateDir + "/receipts/*"},
+	{group: "state lost", name: "a receipt is torn", run: "$APPLY; truncate -s 100 " + stateDir + "/receipts/*; $UNDO", code: 1, says: []string{"receipts/", "move it away"}, changed: true, keeps: true, mend: "rm " + stateDir + "/receipts/*"},
 
 	{group: "clock", name: "receipts from the future", changed: false, run: "$APPLY && $UNDO && cd " + stateDir + " && for f in receipts/0001* backups/0001*; do mv $f $(echo $f | sed s/-20/-21/); done && sed -i 's/-20\\(.*\\)\"id/&/; s/\"when\": \"20/\"when\": \"21/; s/\\(\"id\": \"0001-\\)20/\\121/; s/\\(\"undoes\": \"0001-\\)20/\\121/' receipts/* && $APPLY && $UNDO && ! $UNDO",
 		says: []string{"nothing to undo"}},

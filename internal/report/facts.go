@@ -165,6 +165,10 @@ func (p Printer) Remarks(f *detect.Facts) {
 	signs := map[string]painted{signGood: p.good(), signNote: p.note(), signBad: p.bad()}
 	for _, r := range Remarks(f) {
 		text := oneLine(r.Text)
+		if r.Detail == "" && p.Width <= 0 {
+			p.printf("%s %s\n", signs[r.Sign], text)
+			continue
+		}
 		if r.Detail == "" {
 			p.indented(signs[r.Sign]+" ", 2, text)
 			continue

@@ -103,6 +103,8 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		p.printf("%s The undo is taken back: run %s is in force.\n", p.good(), r.Undoes)
 	case r.OnRequest():
 		p.printf("%s Taken back: every file is as it was before run %s.\n", p.good(), r.ID)
+	case r.Phase == apply.RolledBack && r.Kind == "undo" && len(r.Notes) > 0:
+		p.indented(p.bad()+" ", 2, fmt.Sprintf("Run %s could not be undone: it is in force. %s.", r.Undoes, strings.Join(r.Notes, ". ")))
 	case r.Phase == apply.RolledBack && r.Kind == "undo":
 		p.printf("%s Run %s could not be undone: it is in force, and every file is as it wrote it.\n", p.bad(), r.Undoes)
 	case r.Phase == apply.RolledBack:
@@ -150,6 +152,11 @@ func waits(r *apply.Receipt) string {
 
 // Kept says that a run stays.
 func (p Printer) Kept(run string) { p.printf("%s Run %s is kept.\n", p.good(), run) }
+
+// Undone says that a run is in force no more, and why.
+func (p Printer) Undone(run string, why error) {
+	p.indented(p.good()+" ", 2, fmt.Sprintf("Nothing to do: run %s is not in force: %v.", run, why))
+}
 
 // Tally is one line of counters.
 func Tally(t apply.Tally) string {

@@ -1,0 +1,172 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"postseal/internal/apply"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/lab"
+)
+
+// broken is a line of main.cf that Postfix cannot read.
+const broken = "this is no line of it\n"
+
+func (b *bed) stop(t *testing.T) {
+	t.Helper()
+	if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "stop"); err != nil || o.Code != 0 {
+		t.Fatal(err, o)
+	}
+}
+
+// runs says whether Postfix runs, by what it says itself.
+func (b *bed) runs(t *testing.T) bool {
+	t.Helper()
+	o, err := (host.Local{}).Run(context.Background(), "postfix", "-c", b.Config(), "status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.Code == 0
+}
+
+// TestMended: who mends a file while an undo of it fails is neither given back the
+// edit that the undo had put aside, which may be what keeps Postfix from running, nor
+// the old file.
+func TestMended(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour)
+	ran := b.read(t, "main.cf")
+	lab.Write(t, b.Config(), "main.cf", ran+broken, 0o644)
+	mended, once := ran+"smtpd_banner = here\n", true
+	o := b.state()
+	o.Events = func(e apply.Event) {
+		if e.Step == "reload" && e.State == apply.Running && once {
+			once = false
+			lab.Write(t, b.Config(), "main.cf", mended, 0o644)
+		}
+	}
+	r, err := apply.Undo(context.Background(), &failing{Machine: host.Local{}, reload: 1}, b.Config(), x.ID, o)
+	if !errors.Is(err, apply.ErrRolledBack) {
+		t.Fatalf("it did not fail as it was to: %v", err)
+	}
+	aside := filepath.Join(b.Config(), "main.cf.edited-"+x.ID)
+	if len(r.Notes) != 1 || !strings.HasSuffix(r.Notes[0], "; that stays, and what was edited before it is in "+aside) {
+		t.Errorf("it says of the edits: %q", r.Notes)
+	}
+	if now := b.read(t, "main.cf"); now != mended {
+		t.Errorf("main.cf is\n%s\nand not as it was mended", now)
+	}
+	if now := b.read(t, filepath.Base(aside)); now != ran+broken {
+		t.Errorf("the edit is lost: %q", now)
+	}
+	if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before+"smtpd_banner = here\n" || b.read(t, filepath.Base(aside)) != ran+broken {
+		t.Errorf("it does not go back after that: %v\n%s", err, b.read(t, "main.cf"))
+	}
+}
+
+// TestReloadKills: a Postfix that ran, and does not after the reload of an undo, is
+// not taken for one that somebody has stopped: it is started again, and the run waits.
+func TestReloadKills(t *testing.T) {
+	b := newBed(t)
+	x := b.applied(t, time.Hour)
+	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"smtpd_banner = here\n", 0o644)
+	once := true
+	o := b.state()
+	o.Events = func(e apply.Event) {
+		if e.Step == "shake hands with every listener" && e.State == apply.Running && once {
+			once = false
+			b.stop(t)
+		}
+	}
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, o); !errors.Is(err, apply.ErrRolledBack) {
+		t.Errorf("it was undone: %v", err)
+	}
+	if !b.runs(t) || b.waiting(t) != x.ID {
+		t.Error("Postfix does not run, or the way back is gone")
+	}
+}
+
+// TestRefusedValue: a Postfix that runs is not taken for one that does not because
+// postfix(1) refuses a value that somebody has set: what goes back is proved.
+func TestRefusedValue(t *testing.T) {
+	for _, edit := range []string{"default_process_limit = lots\n", "inet_protocols = foo\n", "mail_owner = nobodyhere\n"} {
+		t.Run(strings.Fields(edit)[0], func(t *testing.T) {
+			b := newBed(t)
+			before := b.read(t, "main.cf")
+			x := b.applied(t, time.Hour)
+			lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+edit, 0o644)
+			if b.runs(t) {
+				t.Fatal("postfix status takes that value")
+			}
+			r, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state())
+			if err != nil || r.FilesOnly || len(r.Proofs) != 1 || !r.Proofs[0].OK {
+				t.Fatalf("it is not proved: %v %+v", err, r)
+			}
+			if !strings.HasPrefix(b.read(t, "main.cf"), before) || !b.runs(t) {
+				t.Error("it did not go back")
+			}
+		})
+	}
+}
+
+// TestStoppedHalf: an undo that was killed is brought to its end where Postfix is
+// stopped, also if main.cf cannot be read.
+func TestStoppedHalf(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour)
+	ran := b.read(t, "main.cf")
+	lab.Write(t, b.Config(), "main.cf", ran+broken, 0o644)
+	b.undoDies(t, "back up")
+	lab.Write(t, b.Config(), "main.cf", ran, 0o644) // else it cannot be stopped
+	b.stop(t)
+	lab.Write(t, b.Config(), "main.cf", ran+broken, 0o644)
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state()); err != nil || b.read(t, "main.cf") != before+broken {
+		t.Errorf("it did not go back: %v", err)
+	}
+	if b.runs(t) {
+		t.Error("it was started")
+	}
+}
+
+// TestTwoEdits: what is kept of an edit is not written over by what is kept of the next.
+func TestTwoEdits(t *testing.T) {
+	b := newBed(t)
+	dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
+	run, ran := b.waiting(t), b.read(t, "main.cf")
+	edit := func(level string) string {
+		out := strings.Replace(ran, "smtpd_tls_security_level = may", "smtpd_tls_security_level = "+level, 1)
+		lab.Write(t, b.Config(), "main.cf", out, 0o644)
+		return out
+	}
+	first := edit("encrypt")
+	if _, err := apply.Undo(context.Background(), &failing{Machine: host.Local{}, reload: 1, after: true}, b.Config(), run, b.state()); !errors.Is(err, apply.ErrNotRolledBack) {
+		t.Fatalf("it did not fail as it was to: %v", err)
+	} else if !strings.Contains(hint.Of(err), "main.cf.edited-"+run) {
+		t.Errorf("where the edit is: %s", hint.Of(err))
+	}
+	second := edit("none")
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), run, b.state()); err != nil {
+		t.Fatal(err)
+	}
+	if b.read(t, "main.cf.edited-"+run) != first || b.read(t, "main.cf.edited-"+run+".2") != second {
+		t.Error("an edit is lost")
+	}
+}
+
+// TestTriesAgain: what is tried again is not said to be gone.
+func TestTriesAgain(t *testing.T) {
+	b := newBed(t)
+	dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
+	again := time.Now().Add(time.Minute).Format(time.RFC3339)
+	b.alterNet(t, "{", `{"failure": "main.cf is locked", "again": "`+again+`",`)
+	if way := hint.Of(apply.Interrupted(host.Local{}, b.settings.StateDir)); strings.Contains(way, "is not there") || !strings.Contains(way, "could not be put back: main.cf is locked; that is tried again at ") {
+		t.Errorf("it says: %s", way)
+	}
+}
