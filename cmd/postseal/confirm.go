@@ -153,6 +153,10 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 				fmt.Fprintln(a.Out)
 				return hint.Wrap(fmt.Errorf("%w: run %s %s", apply.ErrNotRolledBack, u.Run, u.Stands(a.Machine.Now())), u.Ways(s.StateDir))
 			}
+			if answers == nil && (u.Ended || u.Lost()) { // nobody is there, and nothing will come of it
+				fmt.Fprintln(a.Out)
+				return apply.InForce(u.Err(s.StateDir, a.Machine.Now()))
+			}
 			left := fmt.Sprintf("%s left  ", max(0, time.Until(u.By)).Round(time.Second))
 			if u.Astray(a.Machine.Now()) {
 				left = ""

@@ -42,7 +42,7 @@ was killed; if that run has gone back by itself meanwhile, there is nothing to d
 			if err != nil {
 				return apply.InForce(err)
 			}
-			if run != "" {
+			if p := s.Pending; run != "" && (p == nil || p.ID != run && p.Undoes != run) {
 				if _, fate := apply.Fate(a.Machine, s.StateDir, what.ConfigDir, run); errors.Is(fate, apply.ErrRolledBack) {
 					return a.nothingToUndo(what, fate)
 				}
@@ -63,7 +63,9 @@ was killed; if that run has gone back by itself meanwhile, there is nothing to d
 			}
 			r, err := apply.Undo(a.Ctx, a.Machine, s.ConfigDir, what.ID, o)
 			if run != "" && errors.Is(err, apply.ErrNothing) { // meanwhile
-				return a.nothingToUndo(what, err)
+				if _, fate := apply.Fate(a.Machine, s.StateDir, what.ConfigDir, run); fate != nil {
+					return a.nothingToUndo(what, fate)
+				}
 			}
 			return a.showReceipt(s, r, apply.InForce(err))
 		},

@@ -100,19 +100,25 @@ func (t *transaction) beside(e Entry, run string) Entry {
 // the run, the listeners are not as they were before it.
 func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
 	t.event(Event{Step: "put back what was edited since too", State: Noted, Text: "with it, " + failure.Error()})
-	written := map[int]string{}
 	for i, old := range t.merged {
 		if e := t.Entries[i]; t.displaced(e) == nil {
 			beside := t.beside(e, t.Undoes)
 			beside.After = e.Before
 			t.add(beside, nil, t.old[i])
 			t.touched = len(t.Entries)
-			t.noteEdit(e, keptAs(beside))
+			t.noteEdit(e, "; with the old settings it does not work, and the edited file is kept as "+beside.Path)
 		}
-		written[i] = t.Entries[i].After
+		t.Entries[i].Wrote = t.Entries[i].After
 		t.new[i], t.Entries[i].After = old, plan.Digest(old)
 	}
-	if err := t.phase(Prepared); err != nil { // first, as for every write
+	for i, e := range t.Entries { // first, as for every write: who goes on with it needs them
+		if !e.Gone {
+			if err := t.m.Replace(t.store.new(t.ID, i), t.new[i], 0o600); err != nil {
+				return remedy(t.m, t.store.new(t.ID, i), err)
+			}
+		}
+	}
+	if err := t.phase(Written); err != nil {
 		return err
 	}
 	for i, e := range t.Entries {
@@ -126,15 +132,12 @@ func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
 		e := t.Entries[i]
 		if now, err := t.digest(e.Path); err != nil {
 			return err
-		} else if now != e.Before && now != written[i] {
+		} else if !e.ours(now) {
 			return fmt.Errorf("%s %w", e.Path, ErrChanged)
 		}
 		if err := t.place(e, t.new[i]); err != nil {
 			return err
 		}
-	}
-	if err := t.phase(Written); err != nil {
-		return err
 	}
 	return t.reloadAndProve(ctx)
 }
@@ -147,11 +150,12 @@ func keptAs(aside Entry) string {
 	return ", in the same lines; the edited file is kept as " + aside.Path
 }
 
+func edited(e Entry) string { return e.Path + " was edited since" }
+
 // noteEdit says what becomes of an edit by somebody else.
 func (t *transaction) noteEdit(e Entry, what string) {
-	edited := e.Path + " was edited since"
-	text := edited + what
-	t.Notes = slices.DeleteFunc(t.Notes, func(said string) bool { return strings.HasPrefix(said, edited) })
+	text := edited(e) + what
+	t.Notes = slices.DeleteFunc(t.Notes, func(said string) bool { return strings.HasPrefix(said, edited(e)) })
 	t.Notes = append(t.Notes, text)
 	t.event(Event{Step: "compare with the run", State: Noted, Text: text})
 }

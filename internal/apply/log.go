@@ -37,17 +37,17 @@ var broken = []string{
 
 // readLog looks at what Postfix has logged since the mark. A line that says
 // that TLS is broken is an error, unless it came before the change too; other
-// warnings about TLS are kept for the receipt.
-func (t *transaction) readLog(ctx context.Context, mark int64) error {
+// warnings about TLS are kept for the receipt. It returns whether there was a log.
+func (t *transaction) readLog(ctx context.Context, mark int64) (read bool, err error) {
 	done := t.step("read Postfix's log")
 	if mark < 0 {
 		t.event(Event{Step: "read Postfix's log", State: Noted, Text: "no log file that can be read"})
-		return nil
+		return false, nil
 	}
 	lines, err := t.logSince(ctx, mark)
 	if err != nil {
 		t.event(Event{Step: "read Postfix's log", State: Noted, Text: err.Error()})
-		return nil //nolint:nilerr // the handshakes have proved it; the log is a second witness
+		return false, nil //nolint:nilerr // the handshakes have proved it; the log is a second witness
 	}
 	for _, l := range lines {
 		text := l.text
@@ -55,14 +55,14 @@ func (t *transaction) readLog(ctx context.Context, mark int64) error {
 		case isBroken(text) && t.oldTroubles[text]:
 			t.Warnings = append(t.Warnings, fmt.Sprintf("as before the change: %.300s", text))
 		case isBroken(text):
-			return done(hint.New(fmt.Sprintf("Postfix logged: %.300s", text), "the line is in "+t.logName()))
+			return true, done(hint.New(fmt.Sprintf("Postfix logged: %.300s", text), "the line is in "+t.logName()))
 		case strings.HasPrefix(text, "warning: ") && strings.Contains(text, "TLS") && !strings.Contains(text, "TLS library problem"):
 			t.Warnings = append(t.Warnings, fmt.Sprintf("%.300s", text))
 		}
 	}
 	slices.Sort(t.Warnings)
 	t.Warnings = slices.Compact(t.Warnings)
-	return done(nil)
+	return true, done(nil)
 }
 
 // isBroken looks only at what Postfix says of itself. A line that names a

@@ -3,7 +3,9 @@ package apply_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,8 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/plan"
+	"postseal/internal/probe"
 )
 
 // broken is a line of main.cf that Postfix cannot read.
@@ -24,14 +28,15 @@ func (b *bed) stop(t *testing.T) {
 	}
 }
 
-// runs says whether Postfix runs, by what it says itself.
+// runs says whether Postfix runs, by the process of its master.
 func (b *bed) runs(t *testing.T) bool {
 	t.Helper()
-	o, err := (host.Local{}).Run(context.Background(), "postfix", "-c", b.Config(), "status")
+	pid, err := os.ReadFile(filepath.Join(b.Dir, "queue/pid/master.pid"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o.Code == 0
+	_, err = os.Stat(filepath.Join("/proc", strings.TrimSpace(string(pid))))
+	return err == nil
 }
 
 // TestMended: who mends a file while an undo of it fails is neither given back the
@@ -70,25 +75,128 @@ func TestMended(t *testing.T) {
 	}
 }
 
-// TestReloadKills: a Postfix that ran, and does not after the reload of an undo, is
-// not taken for one that somebody has stopped: it is started again, and the run waits.
+// TestReloadKills: a Postfix that the reload of an undo has killed, by what somebody
+// has edited, is not taken for one that somebody has stopped: it is started.
 func TestReloadKills(t *testing.T) {
 	b := newBed(t)
+	before := b.read(t, "main.cf")
 	x := b.applied(t, time.Hour)
-	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"smtpd_banner = here\n", 0o644)
-	once := true
+	edited := b.read(t, "main.cf") + "service_throttle_time = 0\n"
+	lab.Write(t, b.Config(), "main.cf", edited, 0o644)
+	died := false
 	o := b.state()
-	o.Events = func(e apply.Event) {
-		if e.Step == "shake hands with every listener" && e.State == apply.Running && once {
-			once = false
-			b.stop(t)
+	o.LogPath = "" // which would tell
+	o.Events = func(e apply.Event) { died = died || e.Step == "start Postfix again" }
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, o); err != nil || !died {
+		t.Errorf("%v, or it was not killed", err)
+	}
+	if !b.runs(t) || b.read(t, "main.cf") != before || b.read(t, "main.cf.edited-"+x.ID) != edited {
+		t.Error("Postfix does not run, or it did not go back, or the edit is lost")
+	}
+}
+
+// TestKilledOver: an undo that is killed at any step is brought to its end, whatever
+// somebody has edited before it.
+func TestKilledOver(t *testing.T) {
+	backUp, write := apply.Event{Step: "back up", State: apply.Done}, apply.Event{Step: "write", State: apply.Done}
+	whole := apply.Event{Step: "put back what was edited since too", State: apply.Noted}
+	floors := apply.Event{Step: "try what must be refused", State: apply.Running}
+	for line, steps := range map[string][]apply.Event{
+		"default_process_limit = lots\n": {write, whole},                 // which postfix(1) refuses
+		"service_throttle_time = 0\n":    {write, whole, floors},         // which master(8) dies of
+		broken:                           {backUp, write, whole, floors}, // which nobody can read
+	} {
+		for _, at := range steps {
+			t.Run(strings.Fields(line)[0]+" "+at.Step, func(t *testing.T) {
+				t.Parallel()
+				b := newBed(t)
+				before := b.read(t, "main.cf")
+				x := b.applied(t, time.Hour)
+				edited := b.read(t, "main.cf") + line
+				lab.Write(t, b.Config(), "main.cf", edited, 0o644)
+				o, killed := b.state(), false
+				o.Events = func(e apply.Event) {
+					if e.Step == at.Step && e.State == at.State {
+						killed = true
+						runtime.Goexit()
+					}
+				}
+				over := make(chan error)
+				go func() {
+					defer close(over)
+					_, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, o)
+					over <- err
+				}()
+				if err := <-over; err != nil {
+					t.Fatal(err)
+				}
+				if !killed {
+					t.Fatal("it was not killed")
+				}
+				if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state()); err != nil {
+					t.Fatal(err)
+				}
+				kept, err := filepath.Glob(filepath.Join(b.Config(), "main.cf.edited-*"))
+				if err != nil || b.read(t, "main.cf") != before || len(kept) != 1 || b.read(t, filepath.Base(kept[0])) != edited {
+					t.Errorf("it did not go back, or the edit is not in %q: %v\n%s", kept, err, b.read(t, "main.cf"))
+				}
+				if !b.runs(t) || b.waiting(t) != "" {
+					t.Error("Postfix does not run, or the run still waits")
+				}
+			})
 		}
 	}
-	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, o); !errors.Is(err, apply.ErrRolledBack) {
-		t.Errorf("it was undone: %v", err)
+}
+
+// TestFirstTLS: where there was no TLS before the run, taking it back is proved by a
+// greeting.
+func TestFirstTLS(t *testing.T) {
+	b := newBed(t)
+	lab.Write(t, b.Config(), "main.cf", strings.Replace(b.read(t, "main.cf"), "smtpd_use_tls = yes", "smtpd_use_tls = no", 1), 0o644)
+	if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "reload"); err != nil || o.Code != 0 {
+		t.Fatal(err, o)
 	}
-	if !b.runs(t) || b.waiting(t) != x.ID {
-		t.Error("Postfix does not run, or the way back is gone")
+	x := b.applied(t, time.Hour)
+	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"default_process_limit = lots\n", 0o644)
+	r, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state())
+	if err != nil || r.FilesOnly || len(r.Proofs) != 1 || !r.Proofs[0].OK || r.Proofs[0].Mode != plan.GreetOnly {
+		t.Errorf("it is not proved: %v %+v", err, r)
+	}
+	if _, err := b.served(t, 0, probe.Options{}); !errors.Is(err, probe.ErrNotOffered) {
+		t.Errorf("it did not go back: %v", err)
+	}
+}
+
+// TestStartedSince: an undo that found Postfix stopped, and was killed, proves what it
+// does if Postfix runs when it goes on.
+func TestStartedSince(t *testing.T) {
+	b := newBed(t)
+	x := b.applied(t, time.Hour)
+	b.stop(t)
+	b.undoDies(t, "back up")
+	if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "start"); err != nil || o.Code != 0 {
+		t.Fatal(err, o)
+	}
+	r, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state())
+	if err != nil || r.FilesOnly || len(r.Notes) > 0 || len(r.Proofs) != 1 {
+		t.Errorf("it is not proved: %v %+v", err, r)
+	}
+}
+
+// TestReceiptLost: an undo whose run's receipt is gone can be taken back, and leaves
+// nothing in the way.
+func TestReceiptLost(t *testing.T) {
+	b := newBed(t)
+	x := b.applied(t, time.Hour)
+	b.undoDies(t, "write")
+	if err := os.Remove(filepath.Join(b.settings.StateDir, "receipts", x.ID+".json")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), "", b.state()); err != nil {
+		t.Error(err)
+	}
+	if err := apply.Interrupted(host.Local{}, b.settings.StateDir); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -101,8 +209,8 @@ func TestRefusedValue(t *testing.T) {
 			before := b.read(t, "main.cf")
 			x := b.applied(t, time.Hour)
 			lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+edit, 0o644)
-			if b.runs(t) {
-				t.Fatal("postfix status takes that value")
+			if o, err := (host.Local{}).Run(context.Background(), "postfix", "-c", b.Config(), "status"); err != nil || o.Code == 0 {
+				t.Fatal("postfix status takes that value", err)
 			}
 			r, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state())
 			if err != nil || r.FilesOnly || len(r.Proofs) != 1 || !r.Proofs[0].OK {

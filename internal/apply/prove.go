@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -53,8 +55,8 @@ func (t *transaction) observe(ctx context.Context) error {
 	}
 	done := t.step("look at the listeners")
 	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
-	if err == nil && o.Code != 0 && t.promised {
-		if t.stopped(ctx) {
+	if t.promised && (err == nil && o.Code != 0 || t.stopped(ctx)) {
+		if !t.ran && t.stopped(ctx) {
 			t.noteStopped()
 		}
 		return done(nil) // what Postfix cannot read, it cannot look at either
@@ -82,27 +84,42 @@ func (t *transaction) observe(ctx context.Context) error {
 		"look into its log, or write the files alone: --files-only"))
 }
 
-// stopped says whether Postfix does not run. With a main.cf that it cannot read, or a
-// value that it refuses, postfix(1) says so too, and it may run on: then something
-// answers where it listens.
+// master says whether the master daemon lives, by its pid file, which is what
+// "postfix reload" goes by too. "postfix status" is asked only where main.cf does not
+// say where that lies: a value that master(8) refuses makes it say yes of a dead one,
+// and one that postfix(1) refuses no of one that lives.
+func (t *transaction) master(ctx context.Context) (lives, known bool) {
+	o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-h", "queue_directory")
+	queue := strings.TrimSpace(o.Stdout)
+	if err != nil || o.Code != 0 || !filepath.IsAbs(queue) {
+		o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
+		return err == nil && o.Code == 0, false
+	}
+	pid, err := t.m.ReadFile(filepath.Join(queue, "pid", "master.pid"))
+	if err != nil {
+		return false, errors.Is(err, fs.ErrNotExist)
+	}
+	name, err := t.m.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(pid)), "comm"))
+	return err == nil && strings.TrimSpace(string(name)) == "master", true
+}
+
+// stopped says whether Postfix does not run. Where nothing says so for certain, it
+// runs if something answers where it listens.
 func (t *transaction) stopped(ctx context.Context) bool {
-	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
-	if err != nil || o.Code == 0 {
-		return false
+	lives, known := t.master(ctx)
+	if !lives && !known {
+		lives = slices.ContainsFunc(t.lookAll(ctx, t.Checks), func(p Proof) bool { return p.Stage != probe.Connecting })
 	}
-	if len(t.Checks) > 0 {
-		return !slices.ContainsFunc(t.lookAll(ctx, t.Checks), func(p Proof) bool { return p.Stage != probe.Connecting })
-	}
-	o, err = t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-h", "mail_version")
-	return err == nil && o.Code == 0
+	return !lives && ctx.Err() == nil
 }
 
 // noteStopped leaves it at the files: who has stopped Postfix will start it.
 func (t *transaction) noteStopped() {
-	const text = "Postfix is not running: the files are put back, and nothing is proved"
-	t.FilesOnly, t.Notes = true, append(t.Notes, text)
-	t.event(Event{Step: "look at the listeners", State: Noted, Text: text})
+	t.FilesOnly, t.Notes = true, append(t.Notes, stoppedNote)
+	t.event(Event{Step: "look at the listeners", State: Noted, Text: stoppedNote})
 }
+
+const stoppedNote = "Postfix is not running: the files alone are written, and nothing is proved"
 
 // Observe looks at listeners and compares what they show with what they
 // should, without changing anything.
@@ -196,6 +213,7 @@ func (t *transaction) reload(ctx context.Context, step string) error {
 	if err != nil {
 		return done(err)
 	}
+	t.reloaded = time.Now()
 	return done(t.refused("reload", o))
 }
 
@@ -214,34 +232,54 @@ func (t *transaction) refused(command string, o host.Output) error {
 // reloadAndProve makes the new state live and proves it.
 func (t *transaction) reloadAndProve(ctx context.Context) error {
 	log := t.markLog()
-	if err := t.reload(ctx, "reload"); err != nil {
+	live := t.reload
+	if t.Undoes != "" { // what it takes back, or an edit of it, may have killed the master
+		live = t.revive
+	}
+	if err := live(ctx, "reload"); err != nil {
 		return err
 	}
 	done := t.step("shake hands with every listener")
 	proofs, err := t.await(ctx, t.Checks, t.wrong)
 	t.Proofs = proofs
 	if err := done(err); err != nil {
-		return errors.Join(err, t.readLog(ctx, log))
+		_, why := t.readLog(ctx, log)
+		return errors.Join(err, why)
 	}
-	if err := t.readLog(ctx, log); err != nil {
+	if read, err := t.readLog(ctx, log); err != nil {
 		return err
+	} else if !read {
+		t.outlive(ctx) // else its last words would have been there
+	}
+	if lives, known := t.master(ctx); known && !lives {
+		return hint.New("Postfix's master has died of the reload: what still answers is what it has left", "the end of Postfix's log says why")
 	}
 	return t.floors(ctx)
 }
 
-// revive makes the old files count again. A master that the new ones have
+// dyingTime is more than the second that master(8) lives on after it has logged what
+// it dies of (msg(3), msg_fatal).
+const dyingTime = 1500 * time.Millisecond
+
+// outlive waits until a master that the last reload has killed is dead.
+func (t *transaction) outlive(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(dyingTime - time.Since(t.reloaded)):
+	}
+}
+
+// revive makes the files count, by a reload of that name. A master that others have
 // killed is started; it ran before, else observe would not have let us go on. Of a
 // run that was interrupted, and proved by nobody, the same is supposed.
-func (t *transaction) revive(ctx context.Context) error {
-	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
-	if err != nil || o.Code == 0 {
-		if t.Undoes != "" {
-			return t.reload(ctx, "reload, with run "+t.Undoes+" in force")
-		}
-		return t.reload(ctx, "reload the old state")
+func (t *transaction) revive(ctx context.Context, reload string) error {
+	t.outlive(ctx)
+	if lives, _ := t.master(ctx); lives {
+		return t.reload(ctx, reload)
 	}
 	done := t.step("start Postfix again")
-	if o, err = t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "start"); err == nil {
+	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "start")
+	if err == nil {
 		err = t.refused("start", o)
 	}
 	return done(err)
@@ -253,7 +291,11 @@ const throttleTime = 90 * time.Second
 // reloadAndCompare makes the old state live again and compares it with what
 // was seen before.
 func (t *transaction) reloadAndCompare(ctx context.Context) error {
-	if err := t.revive(ctx); err != nil {
+	reload := "reload the old state"
+	if t.Undoes != "" {
+		reload = "reload, with run " + t.Undoes + " in force"
+	}
+	if err := t.revive(ctx, reload); err != nil {
 		return err
 	}
 	// The master pauses a service whose processes died, for a minute by

@@ -151,12 +151,20 @@ type Entry struct {
 	// Before and After are SHA-256; empty for a file that is not there.
 	Before string `json:"before"`
 	After  string `json:"after"`
+	// Wrote is what an undo wrote that kept somebody's edit, before it put the file
+	// back whole.
+	Wrote string `json:"wrote,omitempty"`
 	// New is true if the file was not there before; Gone if it is not after.
 	New  bool        `json:"new,omitempty"`
 	Gone bool        `json:"gone,omitempty"`
 	Mode fs.FileMode `json:"mode"`
 	// Made are folders that were made for it.
 	Made []string `json:"made,omitempty"`
+}
+
+// ours says whether a file of this digest is one that the run has found or made.
+func (e Entry) ours(digest string) bool {
+	return digest == e.Before || digest == e.After || e.Wrote != "" && digest == e.Wrote
 }
 
 // History lists the receipts of an instance, newest first; an empty configDir
@@ -293,6 +301,8 @@ func (r *Receipt) State(m host.Reader) []string {
 			state = "as that run wrote it"
 		case digest == e.Before:
 			state = "as before"
+		case e.ours(digest):
+			state = "as that run wrote it, with what was edited since"
 		}
 		out = append(out, e.Path+": "+state)
 	}

@@ -30,6 +30,10 @@ type transaction struct {
 	// promised: it takes back what was to go back by itself, and does so also if
 	// Postfix does not run.
 	promised bool
+	// ran: Postfix did before an undo of it that was interrupted, and is brought back.
+	ran bool
+	// reloaded is when Postfix was told to read its files.
+	reloaded time.Time
 	// touched is how many entries were written, or may have been.
 	touched int
 }
@@ -262,7 +266,7 @@ func (t *transaction) write() error {
 	for i, e := range t.Entries {
 		// Looking at the listeners took its time: nobody's edit is lost.
 		now, err := t.digest(e.Path)
-		if err == nil && now != e.Before && now != e.After {
+		if err == nil && !e.ours(now) {
 			err = hint.Wrap(fmt.Errorf("%s %w", e.Path, ErrChanged), "run postseal again to see the new plan")
 		}
 		if err != nil {
@@ -320,14 +324,17 @@ func (t *transaction) finish(p Phase) error {
 	// is undone, and what a crash here must not leave without.
 	if t.Undoes != "" {
 		undone, err := t.store.get(t.store.receipt(t.Undoes))
-		if err != nil {
+		lost := errors.Is(err, fs.ErrNotExist) && p == RolledBack // in force as before, and lost
+		if err != nil && !lost {
 			return err
 		}
-		if undone.Phase = Undone; p != Kept {
-			undone.Phase = Kept
-		}
-		if err := t.store.put(t.store.receipt(t.Undoes), undone); err != nil {
-			return err
+		if !lost {
+			if undone.Phase = Undone; p != Kept {
+				undone.Phase = Kept
+			}
+			if err := t.store.put(t.store.receipt(t.Undoes), undone); err != nil {
+				return err
+			}
 		}
 	}
 	if err := t.m.Remove(t.store.journal()); errors.Is(err, fs.ErrNotExist) && p == RolledBack {

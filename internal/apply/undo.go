@@ -9,6 +9,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/plan"
+	"postseal/internal/probe"
 )
 
 // Undo takes a run of an instance back: every file gets the bytes that it had
@@ -31,30 +32,49 @@ func Undo(ctx context.Context, m host.Machine, configDir, run string, o Options)
 	case err != nil:
 		return nil, err
 	case pending == nil:
-		return t.undo(ctx, run)
+		return t.undo(ctx, run, false)
 	case run == "" || pending.ID == run:
-		return t.resume(ctx, pending, false)
+		r, err := t.resume(ctx, pending, false)
+		if err == nil {
+			err = Interrupted(m, o.StateDir) // its end could not be written
+		}
+		return r, err
 	case pending.Undoes != run:
 		return nil, Interrupted(m, o.StateDir)
-	case pending.Phase != Reverting:
-		if r, err := t.resume(ctx, pending, true); !errors.Is(err, errUnfinishable) {
+	}
+	err = errUnfinishable
+	if pending.Phase != Reverting {
+		r, failure := t.resume(ctx, pending, true)
+		if err = failure; err == nil || ctx.Err() != nil {
 			return r, err
 		}
 	}
-	if _, err := t.resume(ctx, pending, false); err != nil { // the run is in force again
+	if errors.Is(err, errUnfinishable) {
+		_, err = t.resume(ctx, pending, false)
+	}
+	switch {
+	case err == nil, errors.Is(err, ErrRolledBack): // the run is in force again
+	case errors.Is(err, ErrNotRolledBack) && t.Restored:
+		// Its files are. That Postfix does not take them, with an edit say, bars no
+		// undo: it may be the cure.
+		if err := t.finish(RolledBack); err != nil {
+			return nil, err
+		}
+	default:
 		return nil, err
 	}
+	ran := !t.FilesOnly
 	if err := Interrupted(m, o.StateDir); err != nil { // its end could not be written
 		return nil, err
 	}
 	if err := t.start("undo", configDir); err != nil {
 		return nil, err
 	}
-	return t.undo(ctx, run)
+	return t.undo(ctx, run, ran)
 }
 
-// undo takes a run back when none is interrupted.
-func (t *transaction) undo(ctx context.Context, run string) (*Receipt, error) {
+// undo takes a run back when none is interrupted. ran is that of transaction.
+func (t *transaction) undo(ctx context.Context, run string, ran bool) (*Receipt, error) {
 	m, o := t.m, t.o
 	last, err := Newest(m, o.StateDir, t.ConfigDir)
 	if run != "" && (errors.Is(err, ErrNothing) || err == nil && last.ID != run) {
@@ -80,7 +100,7 @@ func (t *transaction) undo(ctx context.Context, run string) (*Receipt, error) {
 		}
 		net = nil
 	}
-	t.promised = net != nil
+	t.promised, t.ran = net != nil, ran
 	if err := t.reverse(last, net); err != nil {
 		return nil, err
 	}
@@ -188,10 +208,12 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 	if err := done(nil); err != nil {
 		return nil, err
 	}
-	if t.Undoes != "" && !t.FilesOnly && t.stopped(ctx) {
-		t.noteStopped()
+	if i := slices.Index(t.Notes, stoppedNote); i >= 0 && !o.FilesOnly { // it may have been started since
+		t.FilesOnly, t.Notes = false, slices.Delete(t.Notes, i, i+1)
+		t.Phase = Prepared // for Postfix, which has read nothing yet
 	}
 	if !forward {
+		t.resumeStopped(ctx)
 		failure := errors.New(onRequest)
 		if o.why != "" {
 			failure = errors.New("interrupted, and " + o.why)
@@ -205,10 +227,11 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 		return nil, hint.Wrap(fmt.Errorf("%w: %s", errUnfinishable, why), undo)
 	}
 	for i, e := range t.Entries {
-		if now, err := t.digest(e.Path); err != nil || now != e.Before && now != e.After {
+		if now, err := t.digest(e.Path); err != nil || !e.ours(now) {
 			return nil, hint.Wrap(fmt.Errorf("%w: %s was changed by someone else since", errUnfinishable, t.Entries[i].Path), undo)
 		}
 	}
+	t.resumeStopped(ctx)
 	err = t.write()
 	if err == nil {
 		err = t.phase(Written)
@@ -223,6 +246,14 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 		return t.Receipt, t.rollBack(ctx, err)
 	}
 	return t.Receipt, nil
+}
+
+// resumeStopped leaves an undo that was interrupted at the files, if Postfix was
+// stopped before it had read any of them. Later it may be that which has killed it.
+func (t *transaction) resumeStopped(ctx context.Context) {
+	if t.Undoes != "" && t.Phase == Prepared && !t.FilesOnly && t.stopped(ctx) {
+		t.noteStopped()
+	}
 }
 
 // reverse turns the entries of a run around. What was changed since bars the
@@ -301,7 +332,11 @@ func asBefore(last *Receipt) []plan.Check {
 		if i >= 0 {
 			c.Proxy = last.Checks[i].Proxy
 		}
-		if p.OK {
+		switch {
+		case p.OK:
+			out = append(out, c)
+		case p.Stage == probe.STARTTLS && p.Mode == plan.STARTTLS: // it had no TLS, and greeted
+			c.Mode, c.Serves = plan.GreetOnly, nil
 			out = append(out, c)
 		}
 	}
