@@ -1,0 +1,105 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/probe"
+)
+
+// master says whether the master daemon lives, by its pid file, which is what
+// "postfix reload" goes by too. "postfix status" is asked only where main.cf does not
+// say where that lies: a value that master(8) refuses makes it say yes of a dead one,
+// and one that postfix(1) refuses no of one that lives.
+func (t *transaction) master(ctx context.Context) (lives, known bool) {
+	o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-h", "queue_directory")
+	queue := strings.TrimSpace(o.Stdout)
+	if err != nil || o.Code != 0 || !filepath.IsAbs(queue) {
+		o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
+		return err == nil && o.Code == 0, false
+	}
+	pid, err := t.m.ReadFile(filepath.Join(queue, "pid", "master.pid"))
+	if err != nil {
+		return false, errors.Is(err, fs.ErrNotExist)
+	}
+	name, err := t.m.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(pid)), "comm"))
+	return err == nil && strings.TrimSpace(string(name)) == "master", true
+}
+
+// stopped says whether Postfix does not run. Where nothing says so for certain, it
+// runs if something answers where it listens.
+func (t *transaction) stopped(ctx context.Context) bool {
+	lives, known := t.master(ctx)
+	if !lives && !known {
+		lives = slices.ContainsFunc(t.lookAll(ctx, t.Checks), func(p Proof) bool { return p.Stage != probe.Connecting })
+	}
+	return !lives && ctx.Err() == nil
+}
+
+// noteStopped leaves it at the files: who has stopped Postfix will start it.
+func (t *transaction) noteStopped() {
+	t.FilesOnly, t.Notes = true, append(t.Notes, stoppedNote)
+	t.event(Event{Step: "look at the listeners", State: Noted, Text: stoppedNote})
+}
+
+const stoppedNote = "Postfix is not running: the files alone are written, and nothing is proved"
+
+// reload makes Postfix read its files. Before 3.8 it says nothing without a
+// terminal, so its log has the last word.
+func (t *transaction) reload(ctx context.Context, step string) error {
+	done := t.step(step)
+	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "reload")
+	if err != nil {
+		return done(err)
+	}
+	t.reloaded = time.Now()
+	return done(t.refused("reload", o))
+}
+
+// refused is the error about a command of postfix(1) that failed, or nil.
+func (t *transaction) refused(command string, o host.Output) error {
+	if o.Code == 0 {
+		return nil
+	}
+	why := strings.TrimSpace(o.Stderr)
+	if why == "" {
+		why = "it gave no reason"
+	}
+	return hint.Wrap(fmt.Errorf("postfix %s ended with %d: %s", command, o.Code, why), hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "check"})+", and the end of Postfix's log, say more")
+}
+
+// dyingTime is more than the second that master(8) lives on after it has logged what
+// it dies of (msg(3), msg_fatal).
+const dyingTime = 1500 * time.Millisecond
+
+// outlive waits until a master that the last reload has killed is dead.
+func (t *transaction) outlive(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(dyingTime - time.Since(t.reloaded)):
+	}
+}
+
+// revive makes the files count, by a reload of that name. A master that others have
+// killed is started; it ran before, else observe would not have let us go on. Of a
+// run that was interrupted, and proved by nobody, the same is supposed.
+func (t *transaction) revive(ctx context.Context, reload string) error {
+	t.outlive(ctx)
+	if lives, _ := t.master(ctx); lives {
+		return t.reload(ctx, reload)
+	}
+	done := t.step("start Postfix again")
+	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "start")
+	if err == nil {
+		err = t.refused("start", o)
+	}
+	return done(err)
+}
