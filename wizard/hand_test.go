@@ -70,6 +70,10 @@ func (g *guard) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	return g.ask("dial", addr).Dial(ctx, network, addr)
 }
 
+func (g *guard) Listenable(ctx context.Context, host, port string) error {
+	return g.ask("listen", host, port).Listenable(ctx, host, port)
+}
+
 func (g *guard) Remove(p string) error               { return g.change("remove", p).Remove(p) }
 func (g *guard) Lock(p string) (func() error, error) { return g.change("lock", p).Lock(p) }
 func (g *guard) ReplaceSecret(p string, b []byte) error {

@@ -45,13 +45,13 @@ func (m *Model) steps() string {
 	}
 	names = append(names, "Apply")
 	switch m.stage {
-	case looking, carding, pending:
+	case looking, carding, pending, failed:
 		current = "Look"
 	case overview, reviewing, accepting:
 		current = "Review"
 	case rehearsing:
 		current = "Rehearse"
-	case applying, keeping, ended, failed:
+	case applying, keeping, ended:
 		current = "Apply"
 	}
 	if m.order != nil {

@@ -59,10 +59,10 @@ func applied(r *apply.Receipt) string {
 	return "Applied and proved."
 }
 
-// startKeeping shows the countdown.
-func (m *Model) startKeeping(title string) tea.Cmd {
+// startKeeping shows the countdown, from what is known.
+func (m *Model) startKeeping(k keepState) tea.Cmd {
 	m.gen++
-	m.stage, m.keep = keeping, keepState{title: title, now: m.end.receipt.ConfirmBy.Add(-m.o.Within)}
+	m.stage, m.keep = keeping, k
 	return m.count(0)
 }
 

@@ -3,6 +3,7 @@ package wizard
 import (
 	"context"
 	"fmt"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -38,6 +39,7 @@ type looked struct {
 	gen     int
 	session *session.Session
 	err     error
+	now     time.Time
 	// files and unfinishable are as in lookState.
 	files        []string
 	unfinishable string
@@ -53,7 +55,7 @@ func (m *Model) startLooking() tea.Cmd {
 		s, err := o.open(ctx, func(step detect.Step, f *detect.Facts) {
 			tell(lookStep{gen, step, report.Remarks(f)})
 		})
-		out := looked{gen: gen, session: s, err: err}
+		out := looked{gen: gen, session: s, err: err, now: o.Machine.Now()}
 		if err == nil && s.Pending != nil {
 			m := host.ReadOnly{Reader: o.Machine}
 			out.files, out.unfinishable = s.Pending.State(m), s.Pending.Unfinishable(m, s.StateDir)
@@ -94,7 +96,8 @@ func (m *Model) looked(l looked) tea.Cmd {
 	if u := l.session.Unconfirmed; u != nil {
 		m.end = endState{receipt: u}
 		m.result = Result{Receipt: u, Undo: m.session.UndoCommand()}
-		return m.startKeeping("Run " + u.ID + " of " + u.When.Local().Format("2006-01-02 15:04") + " is written, and waits to be kept.")
+		title := "Run " + u.ID + " of " + u.When.Local().Format("2006-01-02 15:04") + " is written, and waits to be kept."
+		return m.startKeeping(keepState{title: title, net: *m.session.Net, now: l.now})
 	}
 	return m.gather()
 }

@@ -133,7 +133,7 @@ func (m *Model) ran(r ran) tea.Cmd {
 		return gone
 	}
 	if r.err == nil && r.receipt != nil && r.receipt.Phase == apply.Kept && !r.receipt.ConfirmBy.IsZero() {
-		return m.startKeeping(applied(r.receipt))
+		return m.startKeeping(keepState{title: applied(r.receipt), now: r.receipt.ConfirmBy.Add(-m.o.Within)})
 	}
 	return nil
 }

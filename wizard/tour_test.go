@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"postseal/certs/acme"
 	"postseal/internal/apply"
 	"postseal/internal/ask"
@@ -75,6 +77,25 @@ func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show fun
 	s.Pending, r.Phase = &r, apply.Written
 	h.send(looked{gen: h.gen, session: &s, files: []string{"/etc/postfix/main.cf: " + hostile}})
 	show(h, "pending")
+
+	h = sit(t, m, o)
+	h.release()
+	s.Pending, s.Unconfirmed, r.ConfirmBy = nil, &r, m.Now().Add(time.Hour)
+	s.Net = &apply.Unconfirmed{Run: r.ID, By: r.ConfirmBy, Ended: true}
+	h.hold = true
+	h.send(looked{gen: h.gen, session: &s, now: m.Now()})
+	show(h, "keep it, and what was to put it back was ended")
+	if page := strings.Join(h.keepPage().lines, " "); !strings.Contains(page, "It does not go back by itself any more") {
+		t.Errorf("before it has counted it says %s", page)
+	}
+
+	h = sit(t, m, o)
+	h.release()
+	h.send(looked{gen: h.gen, session: &s, err: errors.New(hostile)})
+	show(h, "looking failed")
+	if !strings.Contains(ansi.Strip(h.steps()), "▸Look") {
+		t.Errorf("it is at %q", h.steps())
+	}
 
 	o.Settings.Flags = map[string][]string{"cert": {"/none.pem"}, "client-cert": {"/c/\u202eb.pem"}}
 	h = sit(t, machine(t), o)

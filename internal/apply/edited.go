@@ -144,18 +144,24 @@ func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
 
 // stays is what becomes of an edit that stays in its file, keptAs of one for which
 // there is no room there.
-const stays = "; the edit stays"
+const (
+	wasEdited = " was edited since"
+	stays     = "; the edit stays"
+)
 
 func keptAs(aside Entry) string {
 	return ", in the same lines; the edited file is kept as " + aside.Path
 }
 
-func edited(e Entry) string { return e.Path + " was edited since" }
-
 // noteEdit says what becomes of an edit by somebody else.
 func (t *transaction) noteEdit(e Entry, what string) {
-	text := edited(e) + what
-	t.Notes = slices.DeleteFunc(t.Notes, func(said string) bool { return strings.HasPrefix(said, edited(e)) })
+	text := e.Path + wasEdited + what
+	t.unnote(e)
 	t.Notes = append(t.Notes, text)
 	t.event(Event{Step: "compare with the run", State: Noted, Text: text})
+}
+
+// unnote takes back what was said of edits of a file.
+func (t *transaction) unnote(e Entry) {
+	t.Notes = slices.DeleteFunc(t.Notes, func(said string) bool { return strings.HasPrefix(said, e.Path+wasEdited) })
 }

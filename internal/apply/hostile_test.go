@@ -54,7 +54,7 @@ func TestEditMeanwhile(t *testing.T) {
 	main := filepath.Join(b.Config(), "main.cf")
 	edited := b.read(t, "main.cf") + "# saved meanwhile\n"
 	m := meddler{before: func(args []string) {
-		if slices.Contains(args, "status") {
+		if slices.Contains(args, "static:value") {
 			if err := os.WriteFile(main, []byte(edited), 0o644); err != nil {
 				t.Error(err)
 			}
@@ -69,6 +69,58 @@ func TestEditMeanwhile(t *testing.T) {
 	}
 	if _, err := b.served(t, 0, probe.Options{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNotReloadable: what somebody has edited and not loaded yet, and what makes the
+// next reload fail, or kills Postfix, is found before that reload is ours.
+func TestNotReloadable(t *testing.T) {
+	for _, x := range []struct{ file, line, says string }{
+		{"main.cf", "default_process_limit = lots", "default_process_limit = lots"},
+		{"main.cf", "inet_interfaces = 0.1.2.3", "0.1.2.3"},
+		{"main.cf", "service_throttle_time = 0", `service_throttle_time is "0"`},
+		{"master.cf", "nosuch inet n - n - - smtpd", "service nosuch/inet of master.cf: there is no TCP port nosuch"},
+		{"master.cf", "[0.1.2.3]:2525 inet n - n - - smtpd", "0.1.2.3 is no address of this machine"},
+		{"master.cf", "no..such:2525 inet n - n - - smtpd", "there is no host no..such"},
+	} {
+		t.Run(x.line, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t)
+			whole := b.read(t, x.file)
+			lab.Write(t, b.Config(), x.file, whole+x.line+"\n", 0o644)
+			s, p := b.plan(t)
+			main := b.read(t, "main.cf")
+			_, err := apply.Run(context.Background(), host.Local{}, p, options(s, p))
+			if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), b.Config()+"/", ""), x.says) || !strings.Contains(hint.Of(err), "mend that first") {
+				t.Errorf("it says %v", err)
+			}
+			if b.read(t, "main.cf") != main || !b.runs(t) {
+				t.Error("main.cf was changed, or Postfix does not run any more")
+			}
+			o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "reload")
+			if err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "a reload fails, or stops Postfix, as was said", func() bool { return o.Code != 0 || !b.runs(t) })
+		})
+	}
+}
+
+// TestReloadable: what is edited well, or switched off, keeps no one from a change.
+func TestReloadable(t *testing.T) {
+	for file, line := range map[string]string{
+		"main.cf":   "service_throttle_time = 030s\nmaster_service_disable = nosuch.inet\n",
+		"master.cf": "localhost:0 inet n - n - - spawn\n",
+	} {
+		b := newBed(t)
+		lab.Write(t, b.Config(), file, b.read(t, file)+line, 0o644)
+		if file == "main.cf" {
+			lab.Write(t, b.Config(), "master.cf", b.read(t, "master.cf")+"nosuch inet n - n - - spawn\n", 0o644)
+		}
+		s, p := b.plan(t)
+		if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

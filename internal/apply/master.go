@@ -61,11 +61,11 @@ func (t *transaction) reload(ctx context.Context, step string) error {
 		return done(err)
 	}
 	t.reloaded = time.Now()
-	return done(t.refused("reload", o))
+	return done(t.failed("reload", o))
 }
 
-// refused is the error about a command of postfix(1) that failed, or nil.
-func (t *transaction) refused(command string, o host.Output) error {
+// failed is the error about a command of postfix(1) that failed, or nil.
+func (t *transaction) failed(command string, o host.Output) error {
 	if o.Code == 0 {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (t *transaction) revive(ctx context.Context, reload string) error {
 	done := t.step("start Postfix again")
 	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "start")
 	if err == nil {
-		err = t.refused("start", o)
+		err = t.failed("start", o)
 	}
 	return done(err)
 }

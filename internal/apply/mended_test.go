@@ -278,3 +278,30 @@ func TestTriesAgain(t *testing.T) {
 		t.Errorf("it says: %s", way)
 	}
 }
+
+// TestDisplacedAndBack: an undo that has put an edit aside and then fails leaves the
+// edit where it was, and says nothing of a file that is not there.
+func TestDisplacedAndBack(t *testing.T) {
+	b := newBed(t)
+	x := b.applied(t, time.Hour)
+	edited := strings.Replace(b.read(t, "main.cf"), "smtpd_tls_loglevel = 1", "smtpd_tls_loglevel = 3", 1)
+	lab.Write(t, b.Config(), "main.cf", edited, 0o644)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	o, aside := b.state(), ""
+	o.Events = func(e apply.Event) {
+		if strings.Contains(e.Text, "is kept as ") {
+			_, aside, _ = strings.Cut(e.Text, "is kept as ")
+		}
+		if aside != "" && e.Step == "shake hands with every listener" {
+			cancel()
+		}
+	}
+	r, err := apply.Undo(ctx, host.Local{}, b.Config(), x.ID, o)
+	if !errors.Is(err, apply.ErrRolledBack) || aside == "" {
+		t.Fatalf("it did not fail as it was to, after it had put the edit aside as %q: %v", aside, err)
+	}
+	if _, err := os.Stat(aside); err == nil || b.read(t, "main.cf") != edited || len(r.Notes) != 0 {
+		t.Errorf("%s is left (%v), or the edit is not where it was, or it says %q", aside, err, r.Notes)
+	}
+}

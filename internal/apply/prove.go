@@ -52,16 +52,21 @@ func (t *transaction) observe(ctx context.Context) error {
 		return nil
 	}
 	done := t.step("look at the listeners")
-	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
-	if t.promised && (err == nil && o.Code != 0 || t.stopped(ctx)) {
-		if !t.ran && t.stopped(ctx) {
+	stopped := t.stopped(ctx)
+	if t.promised && (stopped || t.refused(ctx) != "") {
+		if stopped && !t.ran {
 			t.noteStopped()
 		}
 		return done(nil) // what Postfix cannot read, it cannot look at either
 	}
-	if err != nil || o.Code != 0 {
+	if stopped {
 		return done(hint.New("Postfix is not running: a change could not be proved",
 			"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only"))
+	}
+	if !t.promised { // what goes back as promised may be the cure
+		if err := t.reloadable(ctx); err != nil {
+			return done(err)
+		}
 	}
 	if len(t.Checks) == 0 {
 		return done(nil)

@@ -82,7 +82,6 @@ func (t *transaction) restore(ctx context.Context) error {
 	done := t.step(name)
 	t.dropNew()                          // frees room, should the disc be full
 	net, _ := Waiting(t.m, t.o.StateDir) // whatever it says, the old bytes come back
-	t.unnote()
 	kept := t.mended()
 	var all []error
 	for i := t.touched - 1; i >= 0; i-- {
@@ -109,19 +108,9 @@ func (t *transaction) restore(ctx context.Context) error {
 	return err
 }
 
-// unnote takes out what was said of edits that an undo has displaced: that is taken
-// back with it.
-func (t *transaction) unnote() {
-	for _, e := range t.Entries {
-		if t.displaced(e) != nil {
-			t.Notes = slices.DeleteFunc(t.Notes, func(said string) bool { return strings.HasPrefix(said, edited(e)) })
-		}
-	}
-}
-
 // mended are the files, with what is kept beside them, that stay as they are: an undo
 // has displaced an edit there, which may have been what kept Postfix from running,
-// and somebody has edited the file since.
+// and somebody has edited the file since. What was said of the others goes with them.
 func (t *transaction) mended() (out []string) {
 	for _, e := range t.Entries {
 		aside := t.displaced(e)
@@ -131,6 +120,8 @@ func (t *transaction) mended() (out []string) {
 		if now, err := t.digest(e.Path); err == nil && now != "" && !e.ours(now) {
 			t.noteEdit(e, "; that stays, and what was edited before it is in "+aside.Path)
 			out = append(out, e.Path, aside.Path)
+		} else {
+			t.unnote(e)
 		}
 	}
 	return out

@@ -103,6 +103,9 @@ func (f *Fake) Dial(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("connection refused")
 }
 
+// Listenable implements Reader: everything is.
+func (f *Fake) Listenable(context.Context, string, string) error { return nil }
+
 // UID implements Reader.
 func (f *Fake) UID() int { return f.User }
 

@@ -314,3 +314,17 @@ func TestSyncOrder(t *testing.T) {
 		t.Errorf("%q\n%s", got, out)
 	}
 }
+
+// TestListenable: only what is known to be impossible is said to be.
+func TestListenable(t *testing.T) {
+	for _, x := range []struct{ host, port, says string }{
+		{"", "smtp", ""}, {"", "25", ""}, {"127.0.0.1", "1", ""}, {"localhost", "smtp", ""},
+		{"", "nosuch", "no TCP port nosuch"}, {"127.0.0.1", "nosuch", "no TCP port nosuch"},
+		{"no..such", "25", "no host no..such"}, {"0.1.2.3", "25", "0.1.2.3 is no address of this machine"},
+	} {
+		err := host.Local{}.Listenable(context.Background(), x.host, x.port)
+		if (err == nil) != (x.says == "") || err != nil && !strings.Contains(err.Error(), x.says) {
+			t.Errorf("%s:%s: %v", x.host, x.port, err)
+		}
+	}
+}

@@ -222,6 +222,35 @@ func (Local) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
 }
 
+// Listenable implements Reader. What it binds, for a moment, is any free port.
+func (Local) Listenable(ctx context.Context, host, port string) error {
+	if _, err := net.DefaultResolver.LookupPort(ctx, "tcp", port); notFound(err) {
+		return fmt.Errorf("there is no TCP port %s", port)
+	}
+	if host == "" {
+		return nil
+	}
+	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+	if notFound(err) {
+		return fmt.Errorf("there is no host %s", host)
+	}
+	for _, ip := range addresses {
+		l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
+		if errors.Is(err, syscall.EADDRNOTAVAIL) {
+			return fmt.Errorf("%s is no address of this machine", ip)
+		}
+		if err == nil {
+			_ = l.Close()
+		}
+	}
+	return nil
+}
+
+func notFound(err error) bool {
+	var e *net.DNSError
+	return errors.As(err, &e) && e.IsNotFound
+}
+
 // UID implements Reader.
 func (Local) UID() int { return os.Geteuid() }
 
