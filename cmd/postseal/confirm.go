@@ -149,11 +149,12 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 				fmt.Fprintln(a.Out)
 				return a.settled(r)
 			}
-			if u.Failure != "" && u.Again.IsZero() {
+			alone := answers == nil // nobody is there, and nothing will come of what has ended
+			if u.Failure != "" && u.Again.IsZero() || alone && u.Ended {
 				fmt.Fprintln(a.Out)
 				return hint.Wrap(fmt.Errorf("%w: run %s %s", apply.ErrNotRolledBack, u.Run, u.Stands(a.Machine.Now())), u.Ways(s.StateDir))
 			}
-			if answers == nil && (u.Ended || u.Lost()) { // nobody is there, and nothing will come of it
+			if alone && u.Lost() {
 				fmt.Fprintln(a.Out)
 				return apply.InForce(u.Err(s.StateDir, a.Machine.Now()))
 			}

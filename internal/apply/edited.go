@@ -142,8 +142,8 @@ func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
 	return t.reloadAndProve(ctx)
 }
 
-// stays is what becomes of an edit that stays in its file, keptAs of one for which
-// there is no room there.
+// wasEdited is what is said of a file, stays what becomes of an edit that stays in it,
+// and keptAs what of one for which there is no room there.
 const (
 	wasEdited = " was edited since"
 	stays     = "; the edit stays"

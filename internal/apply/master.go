@@ -18,26 +18,32 @@ import (
 // master says whether the master daemon lives, by its pid file, which is what
 // "postfix reload" goes by too. "postfix status" is asked only where main.cf does not
 // say where that lies: a value that master(8) refuses makes it say yes of a dead one,
-// and one that postfix(1) refuses no of one that lives.
-func (t *transaction) master(ctx context.Context) (lives, known bool) {
+// and one that postfix(1) refuses no of one that lives. pid is its process, as text.
+func (t *transaction) master(ctx context.Context) (pid string, lives, known bool) {
 	o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-h", "queue_directory")
 	queue := strings.TrimSpace(o.Stdout)
 	if err != nil || o.Code != 0 || !filepath.IsAbs(queue) {
-		o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
-		return err == nil && o.Code == 0, false
+		return "", t.status(ctx), false
 	}
-	pid, err := t.m.ReadFile(filepath.Join(queue, "pid", "master.pid"))
+	text, err := t.m.ReadFile(filepath.Join(queue, "pid", "master.pid"))
 	if err != nil {
-		return false, errors.Is(err, fs.ErrNotExist)
+		return "", false, errors.Is(err, fs.ErrNotExist)
 	}
-	name, err := t.m.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(pid)), "comm"))
-	return err == nil && strings.TrimSpace(string(name)) == "master", true
+	pid = strings.TrimSpace(string(text))
+	name, err := t.m.ReadFile(filepath.Join("/proc", pid, "comm"))
+	return pid, err == nil && strings.TrimSpace(string(name)) == "master", true
+}
+
+// status says whether postfix(1) says that it runs.
+func (t *transaction) status(ctx context.Context) bool {
+	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
+	return err == nil && o.Code == 0
 }
 
 // stopped says whether Postfix does not run. Where nothing says so for certain, it
 // runs if something answers where it listens.
 func (t *transaction) stopped(ctx context.Context) bool {
-	lives, known := t.master(ctx)
+	_, lives, known := t.master(ctx)
 	if !lives && !known {
 		lives = slices.ContainsFunc(t.lookAll(ctx, t.Checks), func(p Proof) bool { return p.Stage != probe.Connecting })
 	}
@@ -45,9 +51,12 @@ func (t *transaction) stopped(ctx context.Context) bool {
 }
 
 // noteStopped leaves it at the files: who has stopped Postfix will start it.
-func (t *transaction) noteStopped() {
-	t.FilesOnly, t.Notes = true, append(t.Notes, stoppedNote)
-	t.event(Event{Step: "look at the listeners", State: Noted, Text: stoppedNote})
+func (t *transaction) noteStopped() { t.filesAlone(stoppedNote) }
+
+// filesAlone leaves it at the files, for a reason.
+func (t *transaction) filesAlone(why string) {
+	t.FilesOnly, t.Notes = true, append(t.Notes, why)
+	t.event(Event{Step: "look at the listeners", State: Noted, Text: why})
 }
 
 const stoppedNote = "Postfix is not running: the files alone are written, and nothing is proved"
@@ -93,7 +102,7 @@ func (t *transaction) outlive(ctx context.Context) {
 // run that was interrupted, and proved by nobody, the same is supposed.
 func (t *transaction) revive(ctx context.Context, reload string) error {
 	t.outlive(ctx)
-	if lives, _ := t.master(ctx); lives {
+	if _, lives, _ := t.master(ctx); lives {
 		return t.reload(ctx, reload)
 	}
 	done := t.step("start Postfix again")

@@ -53,20 +53,27 @@ func (t *transaction) observe(ctx context.Context) error {
 	}
 	done := t.step("look at the listeners")
 	stopped := t.stopped(ctx)
-	if t.promised && (stopped || t.refused(ctx) != "") {
+	if t.promised && (stopped || !t.status(ctx)) {
 		if stopped && !t.ran {
 			t.noteStopped()
 		}
 		return done(nil) // what Postfix cannot read, it cannot look at either
 	}
-	if stopped {
-		return done(hint.New("Postfix is not running: a change could not be proved",
-			"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only"))
-	}
-	if !t.promised { // what goes back as promised may be the cure
-		if err := t.reloadable(ctx); err != nil {
+	if !t.promised && !stopped { // what goes back as promised may be the cure
+		if err := t.reloadable(ctx); err != nil && t.Kind == "renew" { // which no mistake of others holds up
+			t.filesAlone(err.Error() + ". The files alone are written, and nothing is proved")
+			return done(nil)
+		} else if err != nil {
 			return done(err)
 		}
+	}
+	if stopped && t.Kind == "renew" {
+		t.noteStopped()
+		return done(nil)
+	}
+	if stopped || !t.status(ctx) {
+		return done(hint.New("Postfix is not running: a change could not be proved",
+			"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only"))
 	}
 	if len(t.Checks) == 0 {
 		return done(nil)
@@ -193,7 +200,7 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 	} else if !read {
 		t.outlive(ctx) // else its last words would have been there
 	}
-	if lives, known := t.master(ctx); known && !lives {
+	if _, lives, known := t.master(ctx); known && !lives {
 		return hint.New("Postfix's master has died of the reload: what still answers is what it has left", "the end of Postfix's log says why")
 	}
 	return t.floors(ctx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -103,8 +104,8 @@ func (f *Fake) Dial(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("connection refused")
 }
 
-// Listenable implements Reader: everything is.
-func (f *Fake) Listenable(context.Context, string, string) error { return nil }
+// Bind implements Reader: everything is free.
+func (f *Fake) Bind(netip.AddrPort) error { return nil }
 
 // UID implements Reader.
 func (f *Fake) UID() int { return f.User }

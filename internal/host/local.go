@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -222,33 +223,25 @@ func (Local) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
 }
 
-// Listenable implements Reader. What it binds, for a moment, is any free port.
-func (Local) Listenable(ctx context.Context, host, port string) error {
-	if _, err := net.DefaultResolver.LookupPort(ctx, "tcp", port); notFound(err) {
-		return fmt.Errorf("there is no TCP port %s", port)
+// Bind implements Reader.
+func (Local) Bind(addr netip.AddrPort) error {
+	family, sockaddr := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()})
+	if addr.Addr().Is4() {
+		family, sockaddr = unix.AF_INET, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
 	}
-	if host == "" {
-		return nil
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
 	}
-	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
-	if notFound(err) {
-		return fmt.Errorf("there is no host %s", host)
+	defer func() { _ = unix.Close(fd) }()
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	if err == nil && family == unix.AF_INET6 {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
 	}
-	for _, ip := range addresses {
-		l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
-		if errors.Is(err, syscall.EADDRNOTAVAIL) {
-			return fmt.Errorf("%s is no address of this machine", ip)
-		}
-		if err == nil {
-			_ = l.Close()
-		}
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-func notFound(err error) bool {
-	var e *net.DNSError
-	return errors.As(err, &e) && e.IsNotFound
+	return unix.Bind(fd, sockaddr)
 }
 
 // UID implements Reader.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -38,10 +39,10 @@ type Reader interface {
 	LookUp(ctx context.Context, server, name string, qtype uint16) (Answer, error)
 	// Dial opens a connection.
 	Dial(ctx context.Context, network, addr string) (net.Conn, error)
-	// Listenable says why no program could listen on TCP at port, a number or a name
-	// of services(5), of host, an address or a name, or empty for every address; nil
-	// if nothing is known against it. It does not say whether one listens there.
-	Listenable(ctx context.Context, host, port string) error
+	// Bind says what keeps a server from listening on addr, by the number that
+	// bind(2) gives for SO_REUSEADDR as servers set it; nil if nothing does. Nobody
+	// can connect to what it does for that.
+	Bind(addr netip.AddrPort) error
 	// UID is the effective user.
 	UID() int
 	Now() time.Time

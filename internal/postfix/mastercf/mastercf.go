@@ -169,6 +169,9 @@ func (s Service) check() string {
 			return fmt.Sprintf("invalid %s field %q", f.name, f.value)
 		}
 	}
+	if s.Type == "inet" && s.Private != "n" { // "-" is y
+		return "inet service cannot be private"
+	}
 	if w := strings.TrimSuffix(s.Wakeup, "?"); s.Wakeup != "-" && strings.Trim(w, "0123456789") != "" {
 		return fmt.Sprintf("invalid wakeup field %q", s.Wakeup)
 	}

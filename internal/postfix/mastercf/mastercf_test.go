@@ -54,6 +54,8 @@ func TestBad(t *testing.T) {
 		{"smtp inet n - y - -\n", "bad field count"},
 		{"smtp tcp n - y - - smtpd\n", `invalid type field "tcp"`},
 		{"smtp inet n - x - - smtpd\n", `invalid chroot field "x"`},
+		{"smtp inet - - y - - smtpd\n", "inet service cannot be private"},
+		{"smtp inet y - y - - smtpd\n", "inet service cannot be private"},
 		{"smtp inet n - y - many smtpd\n", `invalid process_limit field "many"`},
 		{"qmgr unix n - n 300? 1 qmgr\n", ""},
 	} {
