@@ -12,17 +12,17 @@ import (
 
 	"postseal/internal/hint"
 	"postseal/internal/host"
+	"postseal/internal/postfix/maincf"
 	"postseal/internal/probe"
 )
 
 // master says whether the master daemon lives, by its pid file, which is what
-// "postfix reload" goes by too. "postfix status" is asked only where main.cf does not
-// say where that lies: a value that master(8) refuses makes it say yes of a dead one,
-// and one that postfix(1) refuses no of one that lives. pid is its process, as text.
+// "postfix reload" goes by too. "postfix status" is asked only where nothing says
+// where that lies: a value that master(8) refuses makes it say yes of a dead one, and
+// one that postfix(1) refuses no of one that lives. pid is its process, as text.
 func (t *transaction) master(ctx context.Context) (pid string, lives, known bool) {
-	o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-h", "queue_directory")
-	queue := strings.TrimSpace(o.Stdout)
-	if err != nil || o.Code != 0 || !filepath.IsAbs(queue) {
+	queue := t.queue(ctx)
+	if !filepath.IsAbs(queue) {
 		return "", t.status(ctx), false
 	}
 	text, err := t.m.ReadFile(filepath.Join(queue, "pid", "master.pid"))
@@ -32,6 +32,27 @@ func (t *transaction) master(ctx context.Context) (pid string, lives, known bool
 	pid = strings.TrimSpace(string(text))
 	name, err := t.m.ReadFile(filepath.Join("/proc", pid, "comm"))
 	return pid, err == nil && strings.TrimSpace(string(name)) == "master", true
+}
+
+// queue is the queue_directory, also of a main.cf with a line that Postfix cannot
+// read: to look at the listeners then would make smtpd(8) die of it at each look, and
+// a master(8) that logs by postlogd(8) hangs for good once that dies of it too.
+func (t *transaction) queue(ctx context.Context) string {
+	o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-h", "queue_directory")
+	if err == nil && o.Code == 0 {
+		return strings.TrimSpace(o.Stdout)
+	}
+	text, err := t.m.ReadFile(filepath.Join(t.ConfigDir, "main.cf"))
+	if err != nil {
+		return ""
+	}
+	if e, ok := maincf.Parse(string(text)).Get("queue_directory"); ok {
+		return e.Value
+	}
+	if o, err = t.m.Run(ctx, "postconf", "-dh", "queue_directory"); err != nil || o.Code != 0 {
+		return ""
+	}
+	return strings.TrimSpace(o.Stdout)
 }
 
 // status says whether postfix(1) says that it runs.
@@ -66,11 +87,23 @@ const stoppedNote = "Postfix is not running: the files alone are written, and no
 func (t *transaction) reload(ctx context.Context, step string) error {
 	done := t.step(step)
 	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "reload")
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = t.hangs(ctx, err)
+	}
 	if err != nil {
 		return done(err)
 	}
 	t.reloaded = time.Now()
 	return done(t.failed("reload", o))
+}
+
+// hangs says of a reload that did not come to its end what to do if that is for ever.
+func (t *transaction) hangs(ctx context.Context, err error) error {
+	pid, lives, _ := t.master(ctx)
+	if !lives {
+		return err
+	}
+	return hint.Wrap(err, "if mail stands still, Postfix's master hangs (as when it logs by postlogd, and that has died): kill -9 "+pid+", then "+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "start"}))
 }
 
 // failed is the error about a command of postfix(1) that failed, or nil.

@@ -305,3 +305,66 @@ func TestDisplacedAndBack(t *testing.T) {
 		t.Errorf("%s is left (%v), or the edit is not where it was, or it says %q", aside, err, r.Notes)
 	}
 }
+
+// TestNotLookedAt: while main.cf cannot be read nobody is made to read it. Each look
+// would make an smtpd die of it, and with postlogd dead of it too, master hangs.
+func TestNotLookedAt(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour)
+	edited := b.read(t, "main.cf") + broken
+	lab.Write(t, b.Config(), "main.cf", edited, 0o644)
+	o, seen := b.state(), 0
+	o.Events = func(e apply.Event) {
+		if e.Step == "look at the listeners" && e.State == apply.Done {
+			seen = strings.Count(b.log(t), "connect from")
+		}
+	}
+	already := strings.Count(b.log(t), "connect from")
+	if already == 0 {
+		t.Fatal("its log says nothing of connections")
+	}
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, o); err != nil || b.read(t, "main.cf") != before {
+		t.Fatalf("it did not go back: %v", err)
+	}
+	if seen != already {
+		t.Errorf("before it was written, it was looked at %d times", seen-already)
+	}
+}
+
+func (b *bed) log(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(b.LogPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestReloadHangs: who has to end a master that hangs is told which, and how.
+func TestReloadHangs(t *testing.T) {
+	b := newBed(t)
+	s, p := b.plan(t)
+	_, err := apply.Run(context.Background(), hanging{}, p, options(s, p))
+	if !errors.Is(err, apply.ErrRolledBack) && !errors.Is(err, apply.ErrNotRolledBack) {
+		t.Fatal(err)
+	}
+	pid, _ := os.ReadFile(filepath.Join(b.Dir, "queue/pid/master.pid"))
+	said := false
+	for _, e := range hint.All(err) {
+		said = said || strings.Contains(hint.Of(e)+e.Error(), "kill -9 "+strings.TrimSpace(string(pid))+", then postfix -c "+b.Config()+" start")
+	}
+	if !said {
+		t.Errorf("%v: %s", err, hint.Of(err))
+	}
+}
+
+// hanging is a machine on which no reload comes to its end.
+type hanging struct{ host.Local }
+
+func (h hanging) Act(ctx context.Context, name string, args ...string) (host.Output, error) {
+	if args[len(args)-1] == "reload" {
+		return host.Output{Code: -1}, context.DeadlineExceeded
+	}
+	return h.Local.Act(ctx, name, args...)
+}

@@ -49,13 +49,16 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 		_ = t.phase(Reverting) // a full disc must not keep the old bytes from coming back
 	}
 	if err := t.restore(ctx); err != nil {
-		undo := undoing(t.o.StateDir, t.ConfigDir, t.ID)
+		undo, cure := undoing(t.o.StateDir, t.ConfigDir, t.ID), hint.Of(err)
 		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
 		if t.Restored {
 			_ = t.phase(Reverting) // for history; the error says it too
 			as := "every file is as it was"
 			if len(t.Notes) > 0 {
 				as += ", but: " + strings.Join(t.Notes, "; ")
+			}
+			if cure != "" {
+				as += "; " + cure
 			}
 			return hint.Wrap(err, as+"; the backups stay in "+t.store.backups(t.ID)+"; "+undo+" tries the rest again")
 		}
