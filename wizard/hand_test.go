@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"maps"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -70,8 +69,6 @@ func (g *guard) LookUp(ctx context.Context, server, name string, qtype uint16) (
 func (g *guard) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return g.ask("dial", addr).Dial(ctx, network, addr)
 }
-
-func (g *guard) Bind(addr netip.AddrPort) error { return g.ask("bind", addr.String()).Bind(addr) }
 
 func (g *guard) Remove(p string) error               { return g.change("remove", p).Remove(p) }
 func (g *guard) Lock(p string) (func() error, error) { return g.change("lock", p).Lock(p) }

@@ -195,9 +195,6 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 // reloadClient makes Postfix send with what is in the file now. One that does
 // not run reads it when it starts.
 func (a *app) reloadClient(ctx context.Context, configDir string) error {
-	if err := apply.Reloadable(ctx, a.Machine, configDir); err != nil {
-		return err
-	}
 	if o, err := a.Machine.Run(ctx, "postfix", "-c", configDir, "status"); err == nil && o.Code != 0 {
 		return nil
 	}

@@ -72,35 +72,23 @@ func TestEditMeanwhile(t *testing.T) {
 	}
 }
 
-// nosuch is a line of master.cf of which master(8) dies at a reload.
-const nosuch = "nosuch inet n - n - - spawn\n"
-
-// TestNotReloadable: what somebody has edited and not loaded yet, and what makes the
-// next reload fail, or kills Postfix, is found before that reload is ours.
+// TestNotReloadable: what somebody has set and not loaded yet, and what makes the next
+// reload fail, or kills Postfix, is found before that reload is ours.
 func TestNotReloadable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	for _, x := range []struct{ file, line, says string }{
-		{"main.cf", "default_process_limit = lots", "default_process_limit = lots"},
-		{"main.cf", "inet_interfaces = 0.1.2.3", "0.1.2.3"},
-		{"main.cf", "service_throttle_time = 0", `service_throttle_time is "0"`},
-		{"main.cf", "service_throttle_time = 5x", `service_throttle_time is "5x"`},
-		{"master.cf", nosuch, "service nosuch/inet of master.cf: there is no TCP port nosuch"},
-		{"master.cf", "127.0.0.1:" + nosuch, "service 127.0.0.1:nosuch/inet of master.cf: there is no TCP port nosuch"},
-		{"master.cf", l.Addr().String() + " inet n - n - - spawn", "something listens there already"},
-		{"master.cf", "[0.1.2.3]:2525 inet n - n - - smtpd", "0.1.2.3 is no address of this machine"},
+	for line, says := range map[string]string{
+		"default_process_limit = lots": "default_process_limit = lots",
+		"inet_interfaces = 0.1.2.3":    "0.1.2.3",
+		"service_throttle_time = 0":    `service_throttle_time is "0"`,
+		"service_throttle_time = 5x":   `service_throttle_time is "5x"`,
 	} {
-		t.Run(x.line, func(t *testing.T) {
+		t.Run(line, func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t)
-			lab.Write(t, b.Config(), x.file, b.read(t, x.file)+x.line+"\n", 0o644)
+			lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+line+"\n", 0o644)
 			s, p := b.plan(t)
 			main := b.read(t, "main.cf")
 			_, err := apply.Run(context.Background(), host.Local{}, p, options(s, p))
-			if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), b.Config()+"/", ""), x.says) || !strings.Contains(hint.Of(err), "mend it first") {
+			if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(hint.Of(err), "mend that first") {
 				t.Errorf("it says %v", err)
 			}
 			if b.read(t, "main.cf") != main || !b.runs(t) {
@@ -115,85 +103,13 @@ func TestNotReloadable(t *testing.T) {
 	}
 }
 
-// TestReloadable: what is edited well, or switched off, keeps no one from a change.
+// TestReloadable: what Postfix takes keeps no one from a change, however it looks.
 func TestReloadable(t *testing.T) {
-	for _, x := range []struct{ name, main, master string }{
-		{"a time, and what is switched off", "service_throttle_time = 030sec\nmaster_service_disable = nosuch.inet\n", nosuch},
-		{"a port of Postfix's own", "smtpd_reject_footer = fatal: no\nsmtpd_reject_footer = fatal: no\nknown_tcp_ports = nosuch=PORT\n", "localhost:" + nosuch},
-		{"a free port", "", "127.0.0.1:PORT inet n - n - - spawn\n"},
-	} {
-		t.Run(x.name, func(t *testing.T) {
-			free, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, port, _ := net.SplitHostPort(free.Addr().String())
-			if err := free.Close(); err != nil {
-				t.Fatal(err)
-			}
-			b := newBed(t)
-			if o, err := (host.Local{}).Run(context.Background(), "postconf", "-dh", "known_tcp_ports"); err != nil || o.Stdout == "" { // before 3.6
-				x.main = strings.ReplaceAll(x.main, "known_tcp_ports", "master_service_disable = nosuch.inet\nunknown")
-			}
-			lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+strings.ReplaceAll(x.main, "PORT", port), 0o644)
-			lab.Write(t, b.Config(), "master.cf", b.read(t, "master.cf")+strings.ReplaceAll(x.master, "PORT", port), 0o644)
-			s, p := b.plan(t)
-			if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil || !b.runs(t) {
-				t.Errorf("%v, or Postfix does not run any more", err)
-			}
-		})
-	}
-}
-
-// TestNotReloadableLater: no way on or back, once a run was made, leads over a reload
-// that kills Postfix; and a renewal is not held up.
-func TestNotReloadableLater(t *testing.T) {
-	ctx := context.Background()
 	b := newBed(t)
-	before, master := b.read(t, "main.cf"), b.read(t, "master.cf")
+	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"service_throttle_time = +030sec\nsmtpd_reject_footer = fatal: no\nsmtpd_reject_footer = fatal: no\n", 0o644)
 	s, p := b.plan(t)
-	o := options(s, p)
-	o.Events = killedAfter("write")
-	dies(t, func() { _, _ = apply.Run(ctx, host.Local{}, p, o) })
-	after := b.read(t, "main.cf")
-	refused := func(what string, err error) {
-		t.Helper()
-		if err == nil || !strings.Contains(err.Error(), "there is no TCP port nosuch") || errors.Is(err, apply.ErrNotRolledBack) {
-			t.Errorf("%s: %v", what, err)
-		}
-		if b.read(t, "main.cf") != after || !b.runs(t) {
-			t.Errorf("%s: main.cf was changed, or Postfix does not run any more", what)
-		}
-	}
-	lab.Write(t, b.Config(), "master.cf", master+nosuch, 0o644)
-	_, err := apply.Finish(ctx, host.Local{}, b.state())
-	refused("finish", err)
-	lab.Write(t, b.Config(), "master.cf", master, 0o644)
-	if _, err := apply.Finish(ctx, host.Local{}, b.state()); err != nil {
-		t.Fatal(err)
-	}
-	lab.Write(t, b.Config(), "master.cf", master+nosuch, 0o644)
-	_, err = apply.Undo(ctx, host.Local{}, b.Config(), "", b.state())
-	refused("undo", err)
-
-	p = second(t, b)
-	o = options(s, p)
-	o.Kind = "renew"
-	r, err := apply.Run(ctx, host.Local{}, p, o)
-	if err != nil || !r.FilesOnly || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "nosuch") || !b.runs(t) || b.read(t, "main.cf") == after {
-		t.Fatalf("a renewal: %v %+v", err, r)
-	}
-	after = b.read(t, "main.cf")
-	lab.Write(t, b.Config(), "master.cf", master, 0o644)
-	b.stop(t)
-	s, p = b.plan(t, "log-level=0")
-	o = options(s, p)
-	o.Kind = "renew"
-	if r, err = apply.Run(ctx, host.Local{}, p, o); err != nil || !r.FilesOnly || len(r.Notes) != 1 || b.runs(t) || b.read(t, "main.cf") == after {
-		t.Errorf("a renewal where Postfix is stopped: %v %+v", err, r)
-	}
-	if b.read(t, "main.cf") == before {
-		t.Error("nothing was written")
+	if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil || !b.runs(t) {
+		t.Errorf("%v, or Postfix does not run any more", err)
 	}
 }
 

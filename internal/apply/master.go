@@ -38,7 +38,7 @@ func (t *transaction) master(ctx context.Context) (pid string, lives, known bool
 // read: to look at the listeners then would make smtpd(8) die of it at each look, and
 // a master(8) that logs by postlogd(8) hangs for good once that dies of it too.
 func (t *transaction) queue(ctx context.Context) string {
-	o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-h", "queue_directory")
+	o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-xh", "queue_directory")
 	if err == nil && o.Code == 0 {
 		return strings.TrimSpace(o.Stdout)
 	}
@@ -46,7 +46,9 @@ func (t *transaction) queue(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	if e, ok := maincf.Parse(string(text)).Get("queue_directory"); ok {
+	if e, ok := maincf.Parse(string(text)).Get("queue_directory"); ok && strings.Contains(e.Value, "$") {
+		return ""
+	} else if ok {
 		return e.Value
 	}
 	if o, err = t.m.Run(ctx, "postconf", "-dh", "queue_directory"); err != nil || o.Code != 0 {
@@ -72,12 +74,9 @@ func (t *transaction) stopped(ctx context.Context) bool {
 }
 
 // noteStopped leaves it at the files: who has stopped Postfix will start it.
-func (t *transaction) noteStopped() { t.filesAlone(stoppedNote) }
-
-// filesAlone leaves it at the files, for a reason.
-func (t *transaction) filesAlone(why string) {
-	t.FilesOnly, t.Notes = true, append(t.Notes, why)
-	t.event(Event{Step: "look at the listeners", State: Noted, Text: why})
+func (t *transaction) noteStopped() {
+	t.FilesOnly, t.Notes = true, append(t.Notes, stoppedNote)
+	t.event(Event{Step: "look at the listeners", State: Noted, Text: stoppedNote})
 }
 
 const stoppedNote = "Postfix is not running: the files alone are written, and nothing is proved"
@@ -130,12 +129,16 @@ func (t *transaction) outlive(ctx context.Context) {
 	}
 }
 
-// revive makes the files count, by a reload of that name. A master that others have
-// killed is started; it ran before, else observe would not have let us go on. Of a
-// run that was interrupted, and proved by nobody, the same is supposed.
+// revive makes the files count, by a reload of that name, unless that is certain to
+// stop what runs. A master that others have killed is started; it ran before, else
+// observe would not have let us go on. Of a run that was interrupted, and proved by
+// nobody, the same is supposed.
 func (t *transaction) revive(ctx context.Context, reload string) error {
 	t.outlive(ctx)
 	if _, lives, _ := t.master(ctx); lives {
+		if err := t.reloadable(ctx); err != nil {
+			return t.step(reload)(err)
+		}
 		return t.reload(ctx, reload)
 	}
 	done := t.step("start Postfix again")

@@ -75,23 +75,34 @@ func TestMended(t *testing.T) {
 	}
 }
 
-// TestReloadKills: a Postfix that the reload of an undo has killed, by what somebody
-// has edited, is not taken for one that somebody has stopped: it is started.
-func TestReloadKills(t *testing.T) {
-	b := newBed(t)
-	before := b.read(t, "main.cf")
-	x := b.applied(t, time.Hour)
-	edited := b.read(t, "main.cf") + "service_throttle_time = 0\n"
-	lab.Write(t, b.Config(), "main.cf", edited, 0o644)
-	died := false
-	o := b.state()
-	o.LogPath = "" // which would tell
-	o.Events = func(e apply.Event) { died = died || e.Step == "start Postfix again" }
-	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, o); err != nil || !died {
-		t.Errorf("%v, or it was not killed", err)
-	}
-	if !b.runs(t) || b.read(t, "main.cf") != before || b.read(t, "main.cf.edited-"+x.ID) != edited {
-		t.Error("Postfix does not run, or it did not go back, or the edit is lost")
+// TestEditedToDeath: an undo does not make Postfix read what somebody has edited and it
+// would die of. Where others have, it is not taken for one that somebody has stopped:
+// it is started.
+func TestEditedToDeath(t *testing.T) {
+	for _, loaded := range []bool{false, true} {
+		b := newBed(t)
+		before := b.read(t, "main.cf")
+		x := b.applied(t, time.Hour)
+		edited := b.read(t, "main.cf") + "service_throttle_time = 0\n"
+		lab.Write(t, b.Config(), "main.cf", edited, 0o644)
+		started := false
+		o := b.state()
+		o.LogPath = "" // which would tell
+		o.Events = func(e apply.Event) {
+			if loaded && e.Step == "write" && e.State == apply.Running {
+				if _, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "reload"); err != nil {
+					t.Error(err)
+				}
+				eventually(t, "it is dead", func() bool { return !b.runs(t) })
+			}
+			started = started || e.Step == "start Postfix again"
+		}
+		if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, o); err != nil || started != loaded {
+			t.Errorf("loaded %v: %v, or it was started: %v", loaded, err, started)
+		}
+		if !b.runs(t) || b.read(t, "main.cf") != before || b.read(t, "main.cf.edited-"+x.ID) != edited {
+			t.Errorf("loaded %v: Postfix does not run, or it did not go back, or the edit is lost", loaded)
+		}
 	}
 }
 

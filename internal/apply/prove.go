@@ -60,16 +60,9 @@ func (t *transaction) observe(ctx context.Context) error {
 		return done(nil) // what Postfix cannot read, it cannot look at either
 	}
 	if !t.promised && !stopped { // what goes back as promised may be the cure
-		if err := t.reloadable(ctx); err != nil && t.Kind == "renew" { // which no mistake of others holds up
-			t.filesAlone(err.Error() + ". The files alone are written, and nothing is proved")
-			return done(nil)
-		} else if err != nil {
+		if err := t.reloadable(ctx); err != nil {
 			return done(err)
 		}
-	}
-	if stopped && t.Kind == "renew" {
-		t.noteStopped()
-		return done(nil)
 	}
 	if stopped || !t.status(ctx) {
 		return done(hint.New("Postfix is not running: a change could not be proved",

@@ -232,11 +232,6 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 		}
 	}
 	t.resumeStopped(ctx)
-	if t.Undoes == "" && !t.FilesOnly { // an undo may be the cure
-		if err := t.reloadable(ctx); err != nil {
-			return nil, err
-		}
-	}
 	err = t.write()
 	if err == nil {
 		err = t.phase(Written)

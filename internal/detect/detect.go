@@ -161,7 +161,7 @@ func (f *Facts) readConfig(m host.Reader) error {
 	for _, s := range f.Config.Master.Services() {
 		if s.Bad != "" {
 			return hint.Wrap(fmt.Errorf("%s, line %d: %s: %w", f.Config.MasterPath(), s.Line, s.Bad, ErrRejected),
-				"mend that line first: master(8) dies of it when it is started or reloaded; master(5) says what each field takes")
+				"mend that line first: master(5) says what each field takes")
 		}
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -103,9 +102,6 @@ func (f *Fake) LookUp(_ context.Context, server, name string, qtype uint16) (Ans
 func (f *Fake) Dial(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("connection refused")
 }
-
-// Bind implements Reader: everything is free.
-func (f *Fake) Bind(netip.AddrPort) error { return nil }
 
 // UID implements Reader.
 func (f *Fake) UID() int { return f.User }

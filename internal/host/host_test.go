@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -314,29 +312,5 @@ func TestSyncOrder(t *testing.T) {
 	}
 	if got := strings.Join(order, " "); got != "data name folder" {
 		t.Errorf("%q\n%s", got, out)
-	}
-}
-
-// TestBind: who would listen is told why he cannot, and what listens is left alone.
-func TestBind(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	taken := netip.MustParseAddrPort(l.Addr().String())
-	for addr, want := range map[netip.AddrPort]error{
-		taken: unix.EADDRINUSE,
-		netip.AddrPortFrom(netip.IPv4Unspecified(), taken.Port()): unix.EADDRINUSE,
-		netip.MustParseAddrPort("127.0.0.2:0"):                    nil,
-	} {
-		if err := (host.Local{}).Bind(addr); !errors.Is(err, want) {
-			t.Errorf("%s: %v", addr, err)
-		}
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := (host.Local{}).Bind(taken); err != nil {
-		t.Errorf("what was closed is still taken: %v", err)
 	}
 }

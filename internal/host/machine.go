@@ -11,7 +11,6 @@ import (
 	"errors"
 	"io/fs"
 	"net"
-	"net/netip"
 	"time"
 )
 
@@ -39,10 +38,6 @@ type Reader interface {
 	LookUp(ctx context.Context, server, name string, qtype uint16) (Answer, error)
 	// Dial opens a connection.
 	Dial(ctx context.Context, network, addr string) (net.Conn, error)
-	// Bind says what keeps a server from listening on addr, by the number that
-	// bind(2) gives for SO_REUSEADDR as servers set it; nil if nothing does. Nobody
-	// can connect to what it does for that.
-	Bind(addr netip.AddrPort) error
 	// UID is the effective user.
 	UID() int
 	Now() time.Time
