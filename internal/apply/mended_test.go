@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -81,6 +82,7 @@ func TestMended(t *testing.T) {
 func TestEditedToDeath(t *testing.T) {
 	for _, loaded := range []bool{false, true} {
 		b := newBed(t)
+		t.Cleanup(func() { _ = exec.Command("postfix", "-c", b.Config(), "stop").Run() })
 		before := b.read(t, "main.cf")
 		x := b.applied(t, time.Hour)
 		edited := b.read(t, "main.cf") + "service_throttle_time = 0\n"
