@@ -2,6 +2,7 @@ package apply_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io/fs"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +112,47 @@ func TestReloadable(t *testing.T) {
 	s, p := b.plan(t)
 	if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil || !b.runs(t) {
 		t.Errorf("%v, or Postfix does not run any more", err)
+	}
+}
+
+// stale is a machine on which an old process answers the next connections once more.
+type stale struct {
+	host.Local
+	old   string // where it listens
+	times *atomic.Int32
+}
+
+func (s stale) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if s.times.Add(-1) >= 0 {
+		addr = s.old
+	}
+	return s.Local.Dial(ctx, network, addr)
+}
+
+// TestOldProcess: a process from before the reload that takes an old version yet does
+// not make a change fail; one that never ends does.
+func TestOldProcess(t *testing.T) {
+	old := newBed(t)
+	if r, err := old.served(t, 0, probe.Options{MaxVersion: tls.VersionTLS11}); err != nil || r.Version != "TLS 1.1" {
+		t.Fatalf("the old process takes nothing old: %v %v", r.Version, err)
+	}
+	for times, want := range map[int32]error{3: nil, 1 << 20: apply.ErrRolledBack} {
+		b := newBed(t)
+		s, p := b.plan(t)
+		m := stale{old: old.Addrs[0], times: &atomic.Int32{}}
+		o := options(s, p)
+		o.Events = func(e apply.Event) {
+			switch {
+			case e.Step == "try what must be refused" && e.State == apply.Running:
+				m.times.Store(times)
+			case e.Step == "try what must be refused":
+				m.times.Store(0)
+			}
+		}
+		o.ProveTime = 2 * time.Second
+		if _, err := apply.Run(context.Background(), m, p, o); !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%d times: %v", times, err)
+		}
 	}
 }
 

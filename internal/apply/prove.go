@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -248,14 +249,23 @@ func outcome(p Proof) string {
 // the old files, whatever has become of them.
 const looks = 2
 
+// deadline is until when an old process may answer.
+func (t *transaction) deadline() time.Time {
+	return time.Now().Add(cmp.Or(t.o.ProveTime, 30*time.Second))
+}
+
+// pause is the time between two looks.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(150 * time.Millisecond):
+	}
+}
+
 // await looks until no listener is wrong, or the time is up: for a while
 // after a reload, the old processes still answer.
 func (t *transaction) await(ctx context.Context, checks []plan.Check, wrong func(plan.Check, Proof) string) ([]Proof, error) {
-	limit := t.o.ProveTime
-	if limit == 0 {
-		limit = 30 * time.Second
-	}
-	deadline := time.Now().Add(limit)
+	deadline := t.deadline()
 	for good := 0; ; {
 		proofs := t.lookAll(ctx, checks)
 		var all []error
@@ -275,10 +285,7 @@ func (t *transaction) await(ctx context.Context, checks []plan.Check, wrong func
 		if ctx.Err() != nil || time.Now().After(deadline) {
 			return proofs, errors.Join(append(all, ctx.Err())...)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(150 * time.Millisecond):
-		}
+		pause(ctx)
 	}
 }
 
@@ -320,7 +327,8 @@ func timedOut(err error) bool {
 	return errors.As(err, &n) && n.Timeout() || errors.Is(err, context.DeadlineExceeded)
 }
 
-// floors proves that what lies below the floor is refused.
+// floors proves that what lies below the floor is refused: an old process that takes
+// it yet is looked at once more, as in await.
 func (t *transaction) floors(ctx context.Context) error {
 	below := map[string]uint16{"TLSv1.2": tls.VersionTLS11, "TLSv1.3": tls.VersionTLS12}
 	done := t.step("try what must be refused")
@@ -330,7 +338,12 @@ func (t *transaction) floors(ctx context.Context) error {
 			continue
 		}
 		target := probe.Target{Addr: c.Addr, Implicit: c.Mode == plan.Implicit, Proxy: c.Proxy}
-		r, err := probe.Handshake(ctx, target, probe.Options{Dial: t.m.Dial, Timeout: observeTime, MaxVersion: version})
+		options := probe.Options{Dial: t.m.Dial, Timeout: observeTime, MaxVersion: version}
+		r, err := probe.Handshake(ctx, target, options)
+		for deadline := t.deadline(); err == nil && ctx.Err() == nil && time.Now().Before(deadline); {
+			pause(ctx)
+			r, err = probe.Handshake(ctx, target, options)
+		}
 		var e *probe.Error
 		switch {
 		case err == nil:
