@@ -108,7 +108,7 @@ func TestNotReloadable(t *testing.T) {
 // TestReloadable: what Postfix takes keeps no one from a change, however it looks.
 func TestReloadable(t *testing.T) {
 	b := newBed(t)
-	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"service_throttle_time = +030sec\nsmtpd_reject_footer = fatal: no\nsmtpd_reject_footer = fatal: no\n", 0o644)
+	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"service_throttle_time = +030sec\nsmtpd_reject_footer = fatal: no\nsmtpd_reject_footer = fatal: yes\n", 0o644)
 	s, p := b.plan(t)
 	if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil || !b.runs(t) {
 		t.Errorf("%v, or Postfix does not run any more", err)

@@ -123,10 +123,7 @@ const dyingTime = 1500 * time.Millisecond
 
 // outlive waits until a master that the last reload has killed is dead.
 func (t *transaction) outlive(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(dyingTime - time.Since(t.reloaded)):
-	}
+	sleep(ctx, dyingTime-time.Since(t.reloaded))
 }
 
 // revive makes the files count, by a reload of that name, unless that is certain to

@@ -254,11 +254,14 @@ func (t *transaction) deadline() time.Time {
 	return time.Now().Add(cmp.Or(t.o.ProveTime, 30*time.Second))
 }
 
-// pause is the time between two looks.
-func pause(ctx context.Context) {
+// lookTime is the time between two looks.
+const lookTime = 150 * time.Millisecond
+
+// sleep ends with ctx too.
+func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(150 * time.Millisecond):
+	case <-time.After(d):
 	}
 }
 
@@ -285,7 +288,7 @@ func (t *transaction) await(ctx context.Context, checks []plan.Check, wrong func
 		if ctx.Err() != nil || time.Now().After(deadline) {
 			return proofs, errors.Join(append(all, ctx.Err())...)
 		}
-		pause(ctx)
+		sleep(ctx, lookTime)
 	}
 }
 
@@ -341,7 +344,7 @@ func (t *transaction) floors(ctx context.Context) error {
 		options := probe.Options{Dial: t.m.Dial, Timeout: observeTime, MaxVersion: version}
 		r, err := probe.Handshake(ctx, target, options)
 		for deadline := t.deadline(); err == nil && ctx.Err() == nil && time.Now().Before(deadline); {
-			pause(ctx)
+			sleep(ctx, lookTime)
 			r, err = probe.Handshake(ctx, target, options)
 		}
 		var e *probe.Error
