@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -166,13 +165,13 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 	if err := a.Machine.ReplaceSecret(present, text); err != nil {
 		return err
 	}
-	if err := a.reloadClient(a.Ctx, s.ConfigDir); err != nil {
+	if err := apply.Reload(a.Ctx, a.Machine, s.ConfigDir); err != nil {
 		again := a.Machine.ReplaceSecret(present, old)
 		if again != nil {
 			return hint.Wrap(fmt.Errorf("%w: %w; and putting it back: %w", apply.ErrNotRolledBack, err, again), "the key from before is in no file any more: "+next+" is what Postfix sends with")
 		}
 		if a.Ctx.Err() != nil { // cut short, it may have read the new key already
-			again = a.reloadClient(context.WithoutCancel(a.Ctx), s.ConfigDir)
+			again = apply.Reload(context.WithoutCancel(a.Ctx), a.Machine, s.ConfigDir)
 		}
 		if again != nil {
 			return hint.Wrap(fmt.Errorf("%w: %w; the key from before is in its file again, and Postfix did not take it: %w", apply.ErrNotRolledBack, err, again), hint.Of(again))
@@ -188,22 +187,6 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 	fmt.Fprintf(a.Out, "In use now: %s\n", fingerprint)
 	if left != nil {
 		fmt.Fprintf(a.Out, "It could not be removed from where the next key lies (%s): %s\n", report.Clean(left.Error()), hint.ShellLine([]string{"rm", next}))
-	}
-	return nil
-}
-
-// reloadClient makes Postfix send with what is in the file now. One that does
-// not run reads it when it starts.
-func (a *app) reloadClient(ctx context.Context, configDir string) error {
-	if o, err := a.Machine.Run(ctx, "postfix", "-c", configDir, "status"); err == nil && o.Code != 0 {
-		return nil
-	}
-	o, err := a.Machine.Act(ctx, "postfix", "-c", configDir, "reload")
-	if err == nil && o.Code != 0 {
-		err = fmt.Errorf("postfix reload ended with %d: %.300s", o.Code, strings.TrimSpace(o.Stderr))
-	}
-	if err != nil {
-		return hint.Wrap(err, "see why: "+hint.ShellLine([]string{"postfix", "-c", configDir, "reload"}))
 	}
 	return nil
 }

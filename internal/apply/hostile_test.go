@@ -4,14 +4,17 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -108,10 +111,102 @@ func TestNotReloadable(t *testing.T) {
 // TestReloadable: what Postfix takes keeps no one from a change, however it looks.
 func TestReloadable(t *testing.T) {
 	b := newBed(t)
-	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"service_throttle_time = +030sec\nsmtpd_reject_footer = fatal: no\nsmtpd_reject_footer = fatal: yes\n", 0o644)
+	lab.Write(t, b.Config(), "main.cf", strings.Replace(b.read(t, "main.cf"), "service_throttle_time = 3s", "service_throttle_time = +030sec", 1), 0o644)
 	s, p := b.plan(t)
 	if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil || !b.runs(t) {
 		t.Errorf("%v, or Postfix does not run any more", err)
+	}
+}
+
+// TestJams: warnings that fill the queue of the log, before postlogd reads it, make
+// Postfix hang; that is found before the reload that would do it is ours.
+func TestJams(t *testing.T) {
+	b := newBed(t)
+	text, err := os.ReadFile("/proc/sys/net/unix/max_dgram_qlen")
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// postlogd fills the queue alone: a socket takes one more than that before it waits.
+	main := b.read(t, "main.cf")
+	for n := range queue + 3 {
+		main += fmt.Sprintf("mail_name = number %d\n", n)
+	}
+	lab.Write(t, b.Config(), "main.cf", main, 0o644)
+	s, p := b.plan(t)
+	_, err = apply.Run(context.Background(), host.Local{}, p, options(s, p))
+	if err == nil || !strings.Contains(err.Error(), "hang for good") || !strings.Contains(err.Error(), "overriding earlier entry: mail_name=number 0") ||
+		!strings.Contains(hint.Of(err), "postmap -c "+b.Config()+" -q key static:value") {
+		t.Errorf("it says %v: %s", err, hint.Of(err))
+	}
+	if b.read(t, "main.cf") != main || !b.runs(t) {
+		t.Error("main.cf was changed, or Postfix does not run any more")
+	}
+	pid := strings.TrimSpace(b.read(t, "../queue/pid/master.pid"))
+	defer func() { // what hangs is not ended by a signal that can be caught
+		children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, id := range append(strings.Fields(string(children)), pid) {
+			if n, err := strconv.Atoi(id); err != nil || syscall.Kill(n, syscall.SIGKILL) != nil {
+				t.Errorf("process %s was not ended: %v", id, err)
+			}
+		}
+	}()
+	eventually(t, "a reload hangs, as was said", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 6*time.Second)
+		defer cancel()
+		_, err := host.Local{}.Act(ctx, "postfix", "-c", b.Config(), "reload")
+		return errors.Is(err, context.DeadlineExceeded)
+	})
+}
+
+// short is a machine on which a socket's queue is that long, and nothing is reloaded.
+type short struct {
+	host.Local
+	queue   string
+	reloads *int
+}
+
+func (s short) ReadFile(path string) ([]byte, error) {
+	switch {
+	case path != "/proc/sys/net/unix/max_dgram_qlen":
+		return s.Local.ReadFile(path)
+	case s.queue == "":
+		return nil, os.ErrNotExist
+	}
+	return []byte(s.queue + "\n"), nil
+}
+
+func (s short) Act(context.Context, string, ...string) (host.Output, error) {
+	*s.reloads++
+	return host.Output{}, nil
+}
+
+// TestQueueOfLog: as many warnings as the queue has room for keep nobody from a reload.
+func TestQueueOfLog(t *testing.T) {
+	b := newBed(t)
+	main := b.read(t, "main.cf")
+	const once, twice = "mail_name = x: fatal: not at all\n", "mail_name = x: fatal: not at all\nmail_name = y\n"
+	for _, c := range []struct {
+		lines, queue string
+		reloads      int
+	}{
+		{once, "1", 1}, {once, "0", 1}, {twice, "11", 1}, {twice, "10", 0}, {twice, "", 1}, {twice + "mail_name = z\n", "20", 0}, {twice + "mail_name = z\n", "21", 1}, {twice + "maillog_file =\n", "10", 1},
+	} {
+		lab.Write(t, b.Config(), "main.cf", main+c.lines, 0o644)
+		old := time.Now().Add(-time.Minute)
+		if err := os.Chtimes(filepath.Join(b.Config(), "main.cf"), old, old); err != nil {
+			t.Fatal(err)
+		}
+		reloads := 0
+		if err := apply.Reload(context.Background(), short{queue: c.queue, reloads: &reloads}, b.Config()); reloads != c.reloads || (err == nil) != (reloads == 1) {
+			t.Errorf("%q with %s: %d reloads, %v", c.lines, c.queue, reloads, err)
+		}
 	}
 }
 

@@ -23,7 +23,8 @@ import (
 func (t *transaction) master(ctx context.Context) (pid string, lives, known bool) {
 	queue := t.queue(ctx)
 	if !filepath.IsAbs(queue) {
-		return "", t.status(ctx), false
+		runs, _ := t.status(ctx)
+		return "", runs, false
 	}
 	text, err := t.m.ReadFile(filepath.Join(queue, "pid", "master.pid"))
 	if err != nil {
@@ -57,10 +58,11 @@ func (t *transaction) queue(ctx context.Context) string {
 	return strings.TrimSpace(o.Stdout)
 }
 
-// status says whether postfix(1) says that it runs.
-func (t *transaction) status(ctx context.Context) bool {
+// status says whether postfix(1) says that it runs. That it says nothing is an error,
+// and no sign that it does not run: it logs first, and waits if nobody reads the log.
+func (t *transaction) status(ctx context.Context) (runs bool, err error) {
 	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
-	return err == nil && o.Code == 0
+	return err == nil && o.Code == 0, err
 }
 
 // stopped says whether Postfix does not run. Where nothing says so for certain, it
@@ -81,23 +83,37 @@ func (t *transaction) noteStopped() {
 
 const stoppedNote = "Postfix is not running: the files alone are written, and nothing is proved"
 
+// Reload makes Postfix read its files, unless that would stop it. One that does not
+// run reads them when it starts, and is left alone.
+func Reload(ctx context.Context, m host.Machine, configDir string) error {
+	t := &transaction{m: m, Receipt: &Receipt{ConfigDir: configDir}}
+	if _, lives, known := t.master(ctx); known && !lives {
+		return nil
+	}
+	if err := t.reloadable(ctx); err != nil {
+		return err
+	}
+	return t.reload(ctx, "reload")
+}
+
 // reload makes Postfix read its files. Before 3.8 it says nothing without a
 // terminal, so its log has the last word.
 func (t *transaction) reload(ctx context.Context, step string) error {
 	done := t.step(step)
 	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "reload")
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = t.hangs(ctx, err)
-	}
 	if err != nil {
-		return done(err)
+		return done(t.hangs(ctx, err))
 	}
 	t.reloaded = time.Now()
 	return done(t.failed("reload", o))
 }
 
-// hangs says of a reload that did not come to its end what to do if that is for ever.
+// hangs adds to the error of a postfix(1) that did not come to its end what to do if
+// that is for ever.
 func (t *transaction) hangs(ctx context.Context, err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		return err
+	}
 	pid, lives, _ := t.master(ctx)
 	if !lives {
 		return err

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -356,30 +357,55 @@ func (b *bed) log(t *testing.T) string {
 	return string(text)
 }
 
-// TestReloadHangs: who has to end a master that hangs is told which, and how.
-func TestReloadHangs(t *testing.T) {
-	b := newBed(t)
-	s, p := b.plan(t)
-	_, err := apply.Run(context.Background(), hanging{}, p, options(s, p))
-	if !errors.Is(err, apply.ErrRolledBack) && !errors.Is(err, apply.ErrNotRolledBack) {
-		t.Fatal(err)
-	}
-	pid, _ := os.ReadFile(filepath.Join(b.Dir, "queue/pid/master.pid"))
-	said := false
-	for _, e := range hint.All(err) {
-		said = said || strings.Contains(hint.Of(e)+e.Error(), "kill -9 "+strings.TrimSpace(string(pid))+", then postfix -c "+b.Config()+" start")
-	}
-	if !said {
-		t.Errorf("%v: %s", err, hint.Of(err))
+// TestHangs: who has to end a master that hangs is told which, and how, whether it
+// is "postfix reload" that does not come to its end, or "postfix status" before it,
+// which is not taken for a Postfix that does not run.
+func TestHangs(t *testing.T) {
+	for command, want := range map[string]error{"reload": apply.ErrNotRolledBack, "status": context.DeadlineExceeded} {
+		t.Run(command, func(t *testing.T) {
+			b := newBed(t)
+			s, p := b.plan(t)
+			before, err := os.ReadFile(filepath.Join(b.Config(), "main.cf"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = apply.Run(context.Background(), hanging{command: command}, p, options(s, p))
+			if !errors.Is(err, want) {
+				t.Fatal(err)
+			}
+			pid, err2 := os.ReadFile(filepath.Join(b.Dir, "queue/pid/master.pid"))
+			if err2 != nil {
+				t.Fatal(err2)
+			}
+			if !slices.ContainsFunc(hint.All(err), func(e error) bool {
+				return strings.Contains(hint.Of(e)+e.Error(), "kill -9 "+strings.TrimSpace(string(pid))+", then postfix -c "+b.Config()+" start")
+			}) {
+				t.Errorf("%v: %s", err, hint.Of(err))
+			}
+			after, err := os.ReadFile(filepath.Join(b.Config(), "main.cf"))
+			if err != nil || string(after) != string(before) {
+				t.Errorf("main.cf was left changed: %v", err)
+			}
+		})
 	}
 }
 
-// hanging is a machine on which no reload comes to its end.
-type hanging struct{ host.Local }
+// hanging is a machine on which that command of postfix(1) does not come to its end.
+type hanging struct {
+	host.Local
+	command string
+}
 
 func (h hanging) Act(ctx context.Context, name string, args ...string) (host.Output, error) {
-	if args[len(args)-1] == "reload" {
+	if args[len(args)-1] == h.command {
 		return host.Output{Code: -1}, context.DeadlineExceeded
 	}
 	return h.Local.Act(ctx, name, args...)
+}
+
+func (h hanging) Run(ctx context.Context, name string, args ...string) (host.Output, error) {
+	if args[len(args)-1] == h.command {
+		return host.Output{Code: -1}, context.DeadlineExceeded
+	}
+	return h.Local.Run(ctx, name, args...)
 }

@@ -54,18 +54,24 @@ func (t *transaction) observe(ctx context.Context) error {
 	}
 	done := t.step("look at the listeners")
 	stopped := t.stopped(ctx)
-	if t.promised && (stopped || !t.status(ctx)) {
-		if stopped && !t.ran {
-			t.noteStopped()
-		}
-		return done(nil) // what Postfix cannot read, it cannot look at either
-	}
 	if !t.promised && !stopped { // what goes back as promised may be the cure
 		if err := t.reloadable(ctx); err != nil {
 			return done(err)
 		}
 	}
-	if stopped || !t.status(ctx) {
+	runs, err := false, error(nil)
+	if !stopped {
+		runs, err = t.status(ctx)
+	}
+	switch {
+	case t.promised && !runs:
+		if stopped && !t.ran {
+			t.noteStopped()
+		}
+		return done(nil) // what Postfix cannot read, it cannot look at either
+	case err != nil:
+		return done(t.hangs(ctx, err))
+	case !runs:
 		return done(hint.New("Postfix is not running: a change could not be proved",
 			"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only"))
 	}

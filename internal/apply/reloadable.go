@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,25 +12,63 @@ import (
 )
 
 // reloadable is an error if it is certain that postfix(1) would refuse a reload, or
-// master(8) die of it, by a value in main.cf that somebody has set since. Nothing of
-// that shows in the listeners, and no rollback mends it. Of master.cf it says nothing.
+// master(8) die of it, by a value in main.cf that somebody has set since; or if Postfix
+// may hang of it for good. Nothing of that shows in the listeners, and no rollback mends
+// it. Of master.cf it says nothing.
 func (t *transaction) reloadable(ctx context.Context) error {
-	why := slices.DeleteFunc([]string{t.refused(ctx), t.throttled(ctx)}, func(s string) bool { return s == "" })
-	if len(why) == 0 {
-		return nil
+	warnings, fatal := t.said(ctx)
+	why := slices.DeleteFunc([]string{fatal, t.throttled(ctx)}, func(s string) bool { return s == "" })
+	if len(why) > 0 {
+		return hint.New("a reload of Postfix would fail, or stop it: "+strings.Join(why, "; "),
+			"main.cf was edited since Postfix read it, or an address that it names has gone: mend that first")
 	}
-	return hint.New("a reload of Postfix would fail, or stop it: "+strings.Join(why, "; "),
-		"main.cf was edited since Postfix read it, or an address that it names has gone: mend that first")
+	if why := t.jams(ctx, warnings); why != "" {
+		return hint.New("a reload can make Postfix hang for good: "+why,
+			"mend that first (all of it: "+hint.ShellLine(append([]string{"postmap"}, t.asking()...))+")")
+	}
+	return nil
 }
 
-// refused is what the programs of Postfix say of a value in main.cf with which none of
-// them starts (mail_params_init in the source); empty if it is nothing.
-func (t *transaction) refused(ctx context.Context) string {
-	o, err := t.m.Run(ctx, "postmap", "-c", t.ConfigDir, "-q", "key", "static:value")
-	if _, why, fatal := strings.Cut(o.Stderr, "fatal: "); err == nil && o.Code != 0 && fatal {
-		return strings.TrimSpace(why)
+// asking has a program of Postfix do nothing.
+func (t *transaction) asking() []string {
+	return []string{"-c", t.ConfigDir, "-q", "key", "static:value"}
+}
+
+// said is what every program of Postfix says of main.cf when it starts: of what it
+// warns, and with what none of them starts (mail_params_init in the source).
+func (t *transaction) said(ctx context.Context) (warnings []string, fatal string) {
+	o, err := t.m.Run(ctx, "postmap", t.asking()...)
+	if err != nil {
+		return nil, ""
 	}
-	return ""
+	for line := range strings.Lines(o.Stderr) {
+		_, line, _ = strings.Cut(strings.TrimSpace(line), ": ")
+		if why, ok := strings.CutPrefix(line, "fatal: "); ok && o.Code != 0 {
+			fatal = why
+		}
+		// A main.cf of the last two seconds is read, and warned of, more than once.
+		if w, ok := strings.CutPrefix(line, "warning: "); ok && !slices.Contains(warnings, w) {
+			warnings = append(warnings, w)
+		}
+	}
+	return warnings, fatal
+}
+
+// jams is why postlogd(8) could wait for itself; empty if nothing says so. Until it
+// reads its socket (maillog_file), it logs to it like all others: with that full, it
+// never comes to read it, and everything stands that logs. The queue is short where
+// systemd has not made it longer (512), as in a container. That a tenth of it is too
+// much was seen on servers that 5 to 50 clients kept busy, at 20 reloads each.
+func (t *transaction) jams(ctx context.Context, warnings []string) string {
+	text, err := t.m.ReadFile("/proc/sys/net/unix/max_dgram_qlen")
+	queue, err2 := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || err2 != nil || 10*len(warnings) < max(queue, 1) {
+		return ""
+	}
+	if o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-xh", "maillog_file"); err != nil || strings.TrimSpace(o.Stdout) == "" {
+		return ""
+	}
+	return fmt.Sprintf("each of its programs warns as it starts (%s), and the queue of its log (maillog_file) takes only %d messages", warnings[0], queue)
 }
 
 // throttleTimes are the values of service_throttle_time that master(8) takes, which
