@@ -104,7 +104,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 		say("Before it, not all was well, and going back leads there: " + u.Trouble)
 	}
 	const keys = "y and enter keeps it, n and enter puts it back."
-	fmt.Fprintln(a.Out, keys)
+	say(keys)
 	for {
 		select {
 		case <-a.Ctx.Done():
@@ -124,7 +124,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 					return err
 				}
 				a.Printer(a.Out).Errors(err)
-				fmt.Fprintln(a.Out, "Not kept yet: y and enter tries again.")
+				say("Not kept yet: y and enter tries again.")
 			case answer == "n" || answer == "no":
 				o := s.ApplyOptions()
 				o.Events = a.Printer(a.Out).Step
@@ -138,7 +138,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 				a.Printer(a.Out).Errors(err)
 				say(fmt.Sprintf("Could not be put back: run %s is in force, and %s.", r.ID, a.stands(r)))
 			case answer != "":
-				fmt.Fprintln(a.Out, keys)
+				say(keys)
 			}
 		case <-tick.C:
 			u, err := apply.Waiting(a.Machine, s.StateDir)
