@@ -162,6 +162,9 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 	if err != nil {
 		return err
 	}
+	if err := apply.Ready(a.Ctx, a.Machine, s.ConfigDir); err != nil && !errors.Is(err, apply.ErrStopped) {
+		return err
+	}
 	if err := a.Machine.ReplaceSecret(present, text); err != nil {
 		return err
 	}

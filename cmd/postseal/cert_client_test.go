@@ -101,3 +101,27 @@ func TestSwitchWithoutPresent(t *testing.T) {
 		t.Errorf("%v, hint %q", err, hint.Of(err))
 	}
 }
+
+// TestSwitchRefused: what Postfix could not load is not put in place, and one that
+// does not run is left alone.
+func TestSwitchRefused(t *testing.T) {
+	a, s, out := switching(t)
+	lab.Write(t, s.Root, "/var/spool/postfix/pid/master.pid", "7\n", 0o644)
+	lab.Write(t, s.Root, "/proc/7/comm", "master\n", 0o644)
+	s.Programs["postconf -c /etc/postfix -xh queue_directory"] = host.Output{Stdout: "/var/spool/postfix\n"}
+	asked := "postmap -c /etc/postfix -q key static:value"
+	s.Programs[asked] = host.Output{Code: 1, Stderr: "postmap: fatal: bad numerical configuration: default_process_limit = lots\n"}
+	before, err := s.ReadFile(presentKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = a.certClientNew(true)
+	after, _ := s.ReadFile(presentKey)
+	if a.Code(err) != cli.Failed || !strings.Contains(err.Error(), "default_process_limit = lots") || !bytes.Equal(before, after) || len(s.reloads) != 0 {
+		t.Errorf("%v, %d reloads", err, len(s.reloads))
+	}
+	lab.Write(t, s.Root, "/proc/7/comm", "another\n", 0o644)
+	if err := a.certClientNew(true); err != nil || !strings.Contains(out.String(), "In use now") || len(s.reloads) != 0 {
+		t.Errorf("%v, %d reloads\n%s", err, len(s.reloads), out)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -187,12 +188,18 @@ func TestApplyAndUndo(t *testing.T) {
 	}
 }
 
-// spoil adds a line to the planned main.cf that postconf takes without a word.
-func spoil(p *plan.Plan, line string) {
-	for i := range p.Files {
-		if p.Files[i].Kind == plan.MainCF {
-			p.Files[i].After += line + "\n"
+// spoil puts lines into the planned main.cf, in the place of those of the same
+// parameters, that postconf takes without a word.
+func spoil(p *plan.Plan, lines string) {
+	for i, f := range p.Files {
+		if f.Kind != plan.MainCF {
+			continue
 		}
+		for line := range strings.Lines(lines) {
+			name, _, _ := strings.Cut(line, "=")
+			f.After = regexp.MustCompile(`(?m)^`+name+`=.*\n(?:[ \t].*\n)*`).ReplaceAllString(f.After, "")
+		}
+		p.Files[i].After = f.After + lines + "\n"
 	}
 }
 

@@ -106,7 +106,7 @@ func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
 			beside.After = e.Before
 			t.add(beside, nil, t.old[i])
 			t.touched = len(t.Entries)
-			t.noteEdit(e, "; with the old settings it does not work, and the edited file is kept as "+beside.Path)
+			t.noteEdit(e, "; with the old settings it could not be put to use, and the edited file is kept as "+beside.Path)
 		}
 		t.Entries[i].Wrote = t.Entries[i].After
 		t.new[i], t.Entries[i].After = old, plan.Digest(old)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,13 +127,14 @@ func TestJams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	length, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// postlogd fills the queue alone: a socket takes one more than that before it waits.
-	main := b.read(t, "main.cf")
-	for n := range queue + 3 {
+	calm := b.read(t, "main.cf")
+	main := calm
+	for n := range length + 3 {
 		main += fmt.Sprintf("mail_name = number %d\n", n)
 	}
 	lab.Write(t, b.Config(), "main.cf", main, 0o644)
@@ -145,45 +147,83 @@ func TestJams(t *testing.T) {
 	if b.read(t, "main.cf") != main || !b.runs(t) {
 		t.Error("main.cf was changed, or Postfix does not run any more")
 	}
-	pid := strings.TrimSpace(b.read(t, "../queue/pid/master.pid"))
-	defer func() { // what hangs is not ended by a signal that can be caught
-		children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
-		if err != nil {
-			t.Error(err)
-		}
-		for _, id := range append(strings.Fields(string(children)), pid) {
-			if n, err := strconv.Atoi(id); err != nil || syscall.Kill(n, syscall.SIGKILL) != nil {
-				t.Errorf("process %s was not ended: %v", id, err)
-			}
-		}
-	}()
 	eventually(t, "a reload hangs, as was said", func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), 6*time.Second)
 		defer cancel()
 		_, err := host.Local{}.Act(ctx, "postfix", "-c", b.Config(), "reload")
 		return errors.Is(err, context.DeadlineExceeded)
 	})
+	way := hint.Of(apply.Reload(context.Background(), hanging{queue: queue{length: "512000"}, command: "reload"}, b.Config()))
+	if !strings.Contains(way, "mend what is warned of in main.cf") {
+		t.Errorf("it says %s", way)
+	}
+	lab.Write(t, b.Config(), "main.cf", calm, 0o644)
+	kill := regexp.MustCompile(`kill -9 ([0-9 ]+), then`).FindStringSubmatch(way)
+	if kill == nil {
+		t.Fatalf("it does not say what to end: %s", way)
+	}
+	for _, id := range strings.Fields(kill[1]) {
+		if n, err := strconv.Atoi(id); err != nil || syscall.Kill(n, syscall.SIGKILL) != nil {
+			t.Errorf("process %s was not ended: %v", id, err)
+		}
+	}
+	if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "start"); err != nil || o.Code != 0 {
+		t.Fatal(err, o)
+	}
+	eventually(t, "it greets again", func() bool {
+		_, err := b.served(t, 0, probe.Options{})
+		return err == nil
+	})
 }
 
-// short is a machine on which a socket's queue is that long, and nothing is reloaded.
-type short struct {
+// TestUndoJams: an undo that cannot be loaded says how the files can go back.
+func TestUndoJams(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf") + "smtpd_tls_loglevel = 0\nsmtpd_tls_loglevel = 1\n"
+	lab.Write(t, b.Config(), "main.cf", before, 0o644)
+	s, p := b.plan(t)
+	if _, err := apply.Run(context.Background(), queue{length: "512"}, p, options(s, p)); err != nil {
+		t.Fatal(err)
+	}
+	after := b.read(t, "main.cf")
+	_, err := apply.Undo(context.Background(), queue{length: "10"}, b.Config(), "", b.state())
+	if !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(err.Error(), "overriding earlier entry: smtpd_tls_loglevel=0") || !strings.Contains(hint.Of(err), "--files-only), mend main.cf, then: postfix -c "+b.Config()+" reload") {
+		t.Errorf("%v: %s", err, hint.Of(err))
+	}
+	if b.read(t, "main.cf") != after || !b.runs(t) {
+		t.Error("main.cf is not that of the run, or Postfix does not run any more")
+	}
+	o := b.state()
+	o.FilesOnly = true
+	if _, err := apply.Undo(context.Background(), queue{length: "10"}, b.Config(), "", o); err != nil || b.read(t, "main.cf") != before {
+		t.Errorf("the files did not go back: %v", err)
+	}
+}
+
+// queue is a machine on which the queue of a socket has that length.
+type queue struct {
 	host.Local
-	queue   string
+	length string
+}
+
+func (q queue) ReadFile(path string) ([]byte, error) {
+	switch {
+	case path != "/proc/sys/net/unix/max_dgram_qlen":
+		return q.Local.ReadFile(path)
+	case q.length == "":
+		return nil, os.ErrNotExist
+	}
+	return []byte(q.length + "\n"), nil
+}
+
+// idle is one on which nothing is reloaded.
+type idle struct {
+	queue
 	reloads *int
 }
 
-func (s short) ReadFile(path string) ([]byte, error) {
-	switch {
-	case path != "/proc/sys/net/unix/max_dgram_qlen":
-		return s.Local.ReadFile(path)
-	case s.queue == "":
-		return nil, os.ErrNotExist
-	}
-	return []byte(s.queue + "\n"), nil
-}
-
-func (s short) Act(context.Context, string, ...string) (host.Output, error) {
-	*s.reloads++
+func (i idle) Act(context.Context, string, ...string) (host.Output, error) {
+	*i.reloads++
 	return host.Output{}, nil
 }
 
@@ -204,7 +244,7 @@ func TestQueueOfLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		reloads := 0
-		if err := apply.Reload(context.Background(), short{queue: c.queue, reloads: &reloads}, b.Config()); reloads != c.reloads || (err == nil) != (reloads == 1) {
+		if err := apply.Reload(context.Background(), idle{queue{length: c.queue}, &reloads}, b.Config()); reloads != c.reloads || (err == nil) != (reloads == 1) {
 			t.Errorf("%q with %s: %d reloads, %v", c.lines, c.queue, reloads, err)
 		}
 	}

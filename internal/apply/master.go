@@ -83,6 +83,24 @@ func (t *transaction) noteStopped() {
 
 const stoppedNote = "Postfix is not running: the files alone are written, and nothing is proved"
 
+// ErrStopped is why a change could not be proved.
+var ErrStopped = errors.New("Postfix is not running") //nolint:staticcheck // a name
+
+// Ready is an error if Postfix could not take a change now: it does not run
+// (ErrStopped), or a reload would fail, or stop it.
+func Ready(ctx context.Context, m host.Machine, configDir string) error {
+	t := &transaction{m: m, Receipt: &Receipt{ConfigDir: configDir}}
+	if _, lives, known := t.master(ctx); known && !lives {
+		return t.notRunning()
+	}
+	return t.reloadable(ctx)
+}
+
+func (t *transaction) notRunning() error {
+	return hint.Wrap(fmt.Errorf("%w: a change could not be proved", ErrStopped),
+		"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only")
+}
+
 // Reload makes Postfix read its files, unless that would stop it. One that does not
 // run reads them when it starts, and is left alone.
 func Reload(ctx context.Context, m host.Machine, configDir string) error {
@@ -90,16 +108,22 @@ func Reload(ctx context.Context, m host.Machine, configDir string) error {
 	if _, lives, known := t.master(ctx); known && !lives {
 		return nil
 	}
-	if err := t.reloadable(ctx); err != nil {
+	if err := t.reload(ctx, "reload"); err != nil {
 		return err
 	}
-	return t.reload(ctx, "reload")
+	if _, err := t.status(ctx); errors.Is(err, context.DeadlineExceeded) { // nothing else would show that it hangs
+		return t.hangs(ctx, err)
+	}
+	return nil
 }
 
-// reload makes Postfix read its files. Before 3.8 it says nothing without a
+// reload makes Postfix read its files, if it can. Before 3.8 it says nothing without a
 // terminal, so its log has the last word.
 func (t *transaction) reload(ctx context.Context, step string) error {
 	done := t.step(step)
+	if err := t.reloadable(ctx); err != nil {
+		return done(err)
+	}
 	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "reload")
 	if err != nil {
 		return done(t.hangs(ctx, err))
@@ -108,17 +132,30 @@ func (t *transaction) reload(ctx context.Context, step string) error {
 	return done(t.failed("reload", o))
 }
 
-// hangs adds to the error of a postfix(1) that did not come to its end what to do if
-// that is for ever.
+// hangs says of a postfix(1) that did not come to its end what to do if that is for
+// ever. Without its postlogd(8), a master that is ended leaves a full socket behind, and
+// the next one hangs too; the rest ends by itself.
 func (t *transaction) hangs(ctx context.Context, err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return err
 	}
+	err = fmt.Errorf("no answer in time: %w", err)
 	pid, lives, _ := t.master(ctx)
-	if !lives {
+	if !lives || pid == "" {
 		return err
 	}
-	return hint.Wrap(err, "if mail stands still, Postfix's master hangs (as when it logs by postlogd, and that has died): kill -9 "+pid+", then "+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "start"}))
+	end := []string{"kill", "-9", pid}
+	children, _ := t.m.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+	for _, child := range strings.Fields(string(children)) {
+		if name, err := t.m.ReadFile(filepath.Join("/proc", child, "comm")); err == nil && strings.TrimSpace(string(name)) == "postlogd" {
+			end = append(end, child)
+		}
+	}
+	mend := ""
+	if warnings, _ := t.said(ctx); len(warnings) > 0 {
+		mend = "mend what is warned of in main.cf (" + t.warned() + "), then "
+	}
+	return hint.Wrap(err, "if mail stands still, Postfix hangs (as when nobody reads its log, maillog_file): "+mend+strings.Join(end, " ")+", then "+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "start"}))
 }
 
 // failed is the error about a command of postfix(1) that failed, or nil.
@@ -142,16 +179,12 @@ func (t *transaction) outlive(ctx context.Context) {
 	sleep(ctx, dyingTime-time.Since(t.reloaded))
 }
 
-// revive makes the files count, by a reload of that name, unless that is certain to
-// stop what runs. A master that others have killed is started; it ran before, else
+// revive makes the files count, by a reload of that name. A master that others have killed is started; it ran before, else
 // observe would not have let us go on. Of a run that was interrupted, and proved by
 // nobody, the same is supposed.
 func (t *transaction) revive(ctx context.Context, reload string) error {
 	t.outlive(ctx)
 	if _, lives, _ := t.master(ctx); lives {
-		if err := t.reloadable(ctx); err != nil {
-			return t.step(reload)(err)
-		}
 		return t.reload(ctx, reload)
 	}
 	done := t.step("start Postfix again")

@@ -378,7 +378,7 @@ func TestHangs(t *testing.T) {
 				t.Fatal(err2)
 			}
 			if !slices.ContainsFunc(hint.All(err), func(e error) bool {
-				return strings.Contains(hint.Of(e)+e.Error(), "kill -9 "+strings.TrimSpace(string(pid))+", then postfix -c "+b.Config()+" start")
+				return strings.Contains(hint.Of(e)+e.Error(), "kill -9 "+strings.TrimSpace(string(pid))+" ") && strings.Contains(hint.Of(e)+e.Error(), ", then postfix -c "+b.Config()+" start")
 			}) {
 				t.Errorf("%v: %s", err, hint.Of(err))
 			}
@@ -392,7 +392,7 @@ func TestHangs(t *testing.T) {
 
 // hanging is a machine on which that command of postfix(1) does not come to its end.
 type hanging struct {
-	host.Local
+	queue
 	command string
 }
 

@@ -72,8 +72,7 @@ func (t *transaction) observe(ctx context.Context) error {
 	case err != nil:
 		return done(t.hangs(ctx, err))
 	case !runs:
-		return done(hint.New("Postfix is not running: a change could not be proved",
-			"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only"))
+		return done(t.notRunning())
 	}
 	if len(t.Checks) == 0 {
 		return done(nil)
@@ -186,6 +185,9 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 		live = t.revive
 	}
 	if err := live(ctx, "reload"); err != nil {
+		if t.Undoes != "" && errors.Is(err, errUnloadable) { // the main.cf that it means goes again
+			err = hint.Wrap(err, "put the files back alone ("+undoing(t.o.StateDir, t.ConfigDir, t.Undoes)+" --files-only), mend main.cf, then: "+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "reload"}))
+		}
 		return err
 	}
 	done := t.step("shake hands with every listener")

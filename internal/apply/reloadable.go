@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,6 +12,9 @@ import (
 	"postseal/internal/hint"
 )
 
+// errUnloadable is why Postfix is not told to read its files.
+var errUnloadable = errors.New("Postfix must not be reloaded now") //nolint:staticcheck // a name
+
 // reloadable is an error if it is certain that postfix(1) would refuse a reload, or
 // master(8) die of it, by a value in main.cf that somebody has set since; or if Postfix
 // may hang of it for good. Nothing of that shows in the listeners, and no rollback mends
@@ -19,12 +23,12 @@ func (t *transaction) reloadable(ctx context.Context) error {
 	warnings, fatal := t.said(ctx)
 	why := slices.DeleteFunc([]string{fatal, t.throttled(ctx)}, func(s string) bool { return s == "" })
 	if len(why) > 0 {
-		return hint.New("a reload of Postfix would fail, or stop it: "+strings.Join(why, "; "),
+		return hint.Wrap(fmt.Errorf("%w: that would fail, or stop it: %s", errUnloadable, strings.Join(why, "; ")),
 			"main.cf was edited since Postfix read it, or an address that it names has gone: mend that first")
 	}
 	if why := t.jams(ctx, warnings); why != "" {
-		return hint.New("a reload can make Postfix hang for good: "+why,
-			"mend that first (all of it: "+hint.ShellLine(append([]string{"postmap"}, t.asking()...))+")")
+		return hint.Wrap(fmt.Errorf("%w: it could hang for good: %s", errUnloadable, why),
+			"mend main.cf until nothing is warned of ("+t.warned()+"; of two lines for one parameter, the first does nothing); or raise net.unix.max_dgram_qlen, and then postfix stop and start")
 	}
 	return nil
 }
@@ -32,6 +36,11 @@ func (t *transaction) reloadable(ctx context.Context) error {
 // asking has a program of Postfix do nothing.
 func (t *transaction) asking() []string {
 	return []string{"-c", t.ConfigDir, "-q", "key", "static:value"}
+}
+
+// warned is the command that shows of what all programs of Postfix warn.
+func (t *transaction) warned() string {
+	return hint.ShellLine(append([]string{"postmap"}, t.asking()...))
 }
 
 // said is what every program of Postfix says of main.cf when it starts: of what it
@@ -57,7 +66,8 @@ func (t *transaction) said(ctx context.Context) (warnings []string, fatal string
 // jams is why postlogd(8) could wait for itself; empty if nothing says so. Until it
 // reads its socket (maillog_file), it logs to it like all others: with that full, it
 // never comes to read it, and everything stands that logs. The queue is short where
-// systemd has not made it longer (512), as in a container. That a tenth of it is too
+// systemd has not made it longer (512), as in a container; a socket has the length that
+// was set when the master made it, which nothing tells later. That a tenth of it is too
 // much was seen on servers that 5 to 50 clients kept busy, at 20 reloads each.
 func (t *transaction) jams(ctx context.Context, warnings []string) string {
 	text, err := t.m.ReadFile("/proc/sys/net/unix/max_dgram_qlen")
@@ -68,7 +78,7 @@ func (t *transaction) jams(ctx context.Context, warnings []string) string {
 	if o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-xh", "maillog_file"); err != nil || strings.TrimSpace(o.Stdout) == "" {
 		return ""
 	}
-	return fmt.Sprintf("each of its programs warns as it starts (%s), and the queue of its log (maillog_file) takes only %d messages", warnings[0], queue)
+	return fmt.Sprintf("each of its programs warns as it starts (%.200s), and the queue of its log (maillog_file) takes only %d messages", warnings[0], queue)
 }
 
 // throttleTimes are the values of service_throttle_time that master(8) takes, which

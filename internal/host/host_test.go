@@ -272,6 +272,9 @@ func TestRun(t *testing.T) {
 	if o, err := (host.Local{}).Run(context.Background(), "sh", "-c", "echo no >&2; exit 3"); err != nil || o.Code != 3 || o.Stderr != "no\n" {
 		t.Errorf("%+v, %v", o, err)
 	}
+	if o, err := (host.Local{}).Run(context.Background(), "sh", "-c", "echo yes; sleep 4 &"); err != nil || o.Stdout != "yes\n" {
+		t.Errorf("what goes on in the background makes it fail: %+v, %v", o, err)
+	}
 	if _, err := (host.Local{}).Run(context.Background(), "no-such-program"); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("%v", err)
 	}

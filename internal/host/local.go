@@ -142,7 +142,9 @@ func run(ctx context.Context, name string, args []string) (Output, error) {
 	if ctx.Err() != nil {
 		return o, fmt.Errorf("running %s: %w", name, ctx.Err())
 	}
-	if err != nil && !errors.As(err, &exit) {
+	// What a program leaves behind may keep its output open, as the postsuper(1) of a
+	// reload does: that is no failure of the program.
+	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
 		return o, fmt.Errorf("running %s: %w", name, err)
 	}
 	return o, nil

@@ -12,6 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -135,7 +138,7 @@ func start(t testing.TB, s *Server, dir, main, master string) *Server {
 	if err := i.Start(ctx, 10*time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(i.Stop)
+	t.Cleanup(func() { i.Stop(); endSuccessor(dir) })
 	for _, a := range s.Addrs {
 		if err := i.WaitFor(ctx, a); err != nil {
 			t.Fatal(err)
@@ -149,6 +152,24 @@ func start(t testing.TB, s *Server, dir, main, master string) *Server {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return s
+}
+
+// endSuccessor ends the master that a test has started in the place of the first,
+// as an undo does.
+func endSuccessor(dir string) {
+	queue := filepath.Join(dir, "queue")
+	text, err := os.ReadFile(filepath.Join(queue, "pid", "master.pid"))
+	if err != nil {
+		return
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 1 {
+		return
+	}
+	// Another process that has this number now does not work there.
+	if cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err == nil && cwd == queue {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+	}
 }
 
 // Silent listens and never says a word, as a filtered port does.

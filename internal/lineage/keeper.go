@@ -190,6 +190,11 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	if err := apply.Busy(k.M, k.StateDir); err != nil {
 		return err
 	}
+	if plan.Uses(k.Facts, target) {
+		if err := apply.Ready(ctx, k.M, k.Facts.Config.Dir); err != nil {
+			return err
+		}
+	}
 	s, err := k.solver(ctx, l.Challenge)
 	if err != nil {
 		return err

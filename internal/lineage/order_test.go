@@ -19,6 +19,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/ask"
 	"postseal/internal/detect"
+	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
 	"postseal/internal/lineage"
@@ -298,4 +299,43 @@ func TestUnfitCounts(t *testing.T) {
 	if _, _, err := b.keeper.Allowance(l); err == nil || !strings.Contains(err.Error(), "it would refuse before") {
 		t.Errorf("it may be asked again: %v", err)
 	}
+}
+
+// TestNotOrdered: what could not be put in place is not ordered: it would count
+// against the CA's limits.
+func TestNotOrdered(t *testing.T) {
+	b := newBed(t)
+	b.keeper.CAs = &authority.List{AsOf: "2026-11-23", CAs: []authority.CA{{Name: "here", Title: "Here", Directory: b.ca.Directory, Uses: "server", Limits: &authority.Limits{SameNames: 50, Days: 7, Failures: 5}}}}
+	l := b.lineage(t)
+	b.obtain(t, l)
+	b.serve(t, b.keeper.Path(l, "ecdsa"))
+	main := filepath.Join(b.Config(), "main.cf")
+	text, err := os.ReadFile(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(says string) {
+		t.Helper()
+		l := only(t, b)
+		ordered := l.Issued["ecdsa"].Fingerprint
+		_, left, err := b.keeper.Allowance(l)
+		if err != nil || left < 1 {
+			t.Fatalf("%d, %v", left, err)
+		}
+		out := b.keeper.Renew(context.Background(), []*lineage.Lineage{l}, true)
+		if len(out) != 1 || out[0].Renewed || out[0].Err == nil || !strings.Contains(out[0].Err.Error(), says) {
+			t.Errorf("%+v", out)
+		}
+		l = only(t, b)
+		if _, now, err := b.keeper.Allowance(l); err != nil || now != left || l.Issued["ecdsa"].Fingerprint != ordered {
+			t.Errorf("%d may be ordered, and %d before; %v", now, left, err)
+		}
+	}
+	lab.Write(t, b.Config(), "main.cf", string(text)+"default_process_limit = lots\n", 0o644)
+	refused("default_process_limit = lots")
+	lab.Write(t, b.Config(), "main.cf", string(text), 0o644)
+	if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "stop"); err != nil || o.Code != 0 {
+		t.Fatal(err, o)
+	}
+	refused("Postfix is not running")
 }
