@@ -173,7 +173,7 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 		if again != nil {
 			return hint.Wrap(fmt.Errorf("%w: %w; and putting it back: %w", apply.ErrNotRolledBack, err, again), "the key from before is in no file any more: "+next+" is what Postfix sends with")
 		}
-		if a.Ctx.Err() != nil { // cut short, it may have read the new key already
+		if a.Ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) { // cut short, it may have read the new key already
 			again = apply.Reload(context.WithoutCancel(a.Ctx), a.Machine, s.ConfigDir)
 		}
 		if again != nil {

@@ -153,6 +153,11 @@ func TestJams(t *testing.T) {
 		_, err := host.Local{}.Act(ctx, "postfix", "-c", b.Config(), "reload")
 		return errors.Is(err, context.DeadlineExceeded)
 	})
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+	defer cancel()
+	if o, err := (host.Local{}).Run(ctx, "postfix", "-c", b.Config(), "status"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("postfix status ends: %+v, %v", o, err)
+	}
 	way := hint.Of(apply.Reload(context.Background(), hanging{queue: queue{length: "512000"}, command: "reload"}, b.Config()))
 	if !strings.Contains(way, "mend what is warned of in main.cf") {
 		t.Errorf("it says %s", way)
@@ -187,7 +192,7 @@ func TestUndoJams(t *testing.T) {
 	}
 	after := b.read(t, "main.cf")
 	_, err := apply.Undo(context.Background(), queue{length: "10"}, b.Config(), "", b.state())
-	if !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(err.Error(), "overriding earlier entry: smtpd_tls_loglevel=0") || !strings.Contains(hint.Of(err), "--files-only), mend main.cf, then: postfix -c "+b.Config()+" reload") {
+	if !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(err.Error(), "overriding earlier entry: smtpd_tls_loglevel=0") || !strings.Contains(hint.Of(err), "--files-only); then mend main.cf until") || !strings.HasSuffix(hint.Of(err), "; then postfix -c "+b.Config()+" reload") {
 		t.Errorf("%v: %s", err, hint.Of(err))
 	}
 	if b.read(t, "main.cf") != after || !b.runs(t) {
@@ -195,9 +200,47 @@ func TestUndoJams(t *testing.T) {
 	}
 	o := b.state()
 	o.FilesOnly = true
-	if _, err := apply.Undo(context.Background(), queue{length: "10"}, b.Config(), "", o); err != nil || b.read(t, "main.cf") != before {
+	r, err := apply.Undo(context.Background(), queue{length: "10"}, b.Config(), "", o)
+	if err != nil || b.read(t, "main.cf") != before {
+		t.Fatalf("the files did not go back: %v", err)
+	}
+	if !slices.ContainsFunc(r.Notes, func(note string) bool { return strings.Contains(note, "must not be reloaded now") }) {
+		t.Errorf("nobody says that it cannot be reloaded yet: %q", r.Notes)
+	}
+}
+
+// TestUndoOfJam: an undo of a main.cf that cannot be loaded any more is not sent in a
+// circle: mended, that file would be an edit of somebody.
+func TestUndoOfJam(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	s, p := b.plan(t)
+	if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil {
+		t.Fatal(err)
+	}
+	gone := refusing{says: "postmap: fatal: parameter inet_interfaces: no local interface found for 192.0.2.1\n"}
+	_, err := apply.Undo(context.Background(), gone, b.Config(), "", b.state())
+	if err == nil || errors.Is(err, apply.ErrRolledBack) || !strings.Contains(err.Error(), "no local interface found") || !strings.Contains(hint.Of(err), "--files-only); then main.cf was edited") {
+		t.Errorf("%v: %s", err, hint.Of(err))
+	}
+	o := b.state()
+	o.FilesOnly = true
+	if _, err := apply.Undo(context.Background(), gone, b.Config(), "", o); err != nil || b.read(t, "main.cf") != before {
 		t.Errorf("the files did not go back: %v", err)
 	}
+}
+
+// refusing is a machine on which no program of Postfix starts any more.
+type refusing struct {
+	host.Local
+	says string
+}
+
+func (r refusing) Run(ctx context.Context, name string, args ...string) (host.Output, error) {
+	if name == "postmap" {
+		return host.Output{Code: 1, Stderr: r.says}, nil
+	}
+	return r.Local.Run(ctx, name, args...)
 }
 
 // queue is a machine on which the queue of a socket has that length.

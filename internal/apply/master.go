@@ -87,21 +87,28 @@ const stoppedNote = "Postfix is not running: the files alone are written, and no
 var ErrStopped = errors.New("Postfix is not running") //nolint:staticcheck // a name
 
 // Ready is an error if Postfix could not take a change now: it does not run
-// (ErrStopped), or a reload would fail, or stop it.
+// (ErrStopped), it hangs, or a reload would fail, stop it or make it hang.
 func Ready(ctx context.Context, m host.Machine, configDir string) error {
 	t := &transaction{m: m, Receipt: &Receipt{ConfigDir: configDir}}
 	if _, lives, known := t.master(ctx); known && !lives {
-		return t.notRunning()
+		return t.notRunning("")
 	}
-	return t.reloadable(ctx)
+	if err := t.reloadable(ctx); err != nil {
+		return err
+	}
+	if _, err := t.status(ctx); errors.Is(err, context.DeadlineExceeded) {
+		return t.hangs(ctx, err)
+	}
+	return ctx.Err() // of which all that was asked has said nothing
 }
 
-func (t *transaction) notRunning() error {
+// notRunning is ErrStopped, with what else can be done than to start it.
+func (t *transaction) notRunning(or string) error {
 	return hint.Wrap(fmt.Errorf("%w: a change could not be proved", ErrStopped),
-		"start it (postfix -c "+t.ConfigDir+" start), or write the files alone: --files-only")
+		"start it ("+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "start"})+")"+or)
 }
 
-// Reload makes Postfix read its files, unless that would stop it. One that does not
+// Reload makes Postfix read its files, unless that would stop it or make it hang. One that does not
 // run reads them when it starts, and is left alone.
 func Reload(ctx context.Context, m host.Machine, configDir string) error {
 	t := &transaction{m: m, Receipt: &Receipt{ConfigDir: configDir}}
@@ -133,7 +140,7 @@ func (t *transaction) reload(ctx context.Context, step string) error {
 }
 
 // hangs says of a postfix(1) that did not come to its end what to do if that is for
-// ever. Without its postlogd(8), a master that is ended leaves a full socket behind, and
+// ever. A master that is ended without its postlogd(8) leaves a full socket behind, and
 // the next one hangs too; the rest ends by itself.
 func (t *transaction) hangs(ctx context.Context, err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
@@ -141,8 +148,9 @@ func (t *transaction) hangs(ctx context.Context, err error) error {
 	}
 	err = fmt.Errorf("no answer in time: %w", err)
 	pid, lives, _ := t.master(ctx)
+	start := hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "start"})
 	if !lives || pid == "" {
-		return err
+		return hint.Wrap(err, "if a master that has died has left a postlogd, nothing starts that logs: pgrep -a postlogd shows it, kill -9 ends it, then "+start)
 	}
 	end := []string{"kill", "-9", pid}
 	children, _ := t.m.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
@@ -155,7 +163,7 @@ func (t *transaction) hangs(ctx context.Context, err error) error {
 	if warnings, _ := t.said(ctx); len(warnings) > 0 {
 		mend = "mend what is warned of in main.cf (" + t.warned() + "), then "
 	}
-	return hint.Wrap(err, "if mail stands still, Postfix hangs (as when nobody reads its log, maillog_file): "+mend+strings.Join(end, " ")+", then "+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "start"}))
+	return hint.Wrap(err, "if mail stands still, Postfix hangs (as when nobody reads its log, maillog_file): "+mend+strings.Join(end, " ")+", then "+start)
 }
 
 // failed is the error about a command of postfix(1) that failed, or nil.
@@ -179,9 +187,9 @@ func (t *transaction) outlive(ctx context.Context) {
 	sleep(ctx, dyingTime-time.Since(t.reloaded))
 }
 
-// revive makes the files count, by a reload of that name. A master that others have killed is started; it ran before, else
-// observe would not have let us go on. Of a run that was interrupted, and proved by
-// nobody, the same is supposed.
+// revive makes the files count, by a reload of that name. A master that others have
+// killed is started; it ran before, else observe would not have let us go on. Of a run
+// that was interrupted, and proved by nobody, the same is supposed.
 func (t *transaction) revive(ctx context.Context, reload string) error {
 	t.outlive(ctx)
 	if _, lives, _ := t.master(ctx); lives {
@@ -189,8 +197,8 @@ func (t *transaction) revive(ctx context.Context, reload string) error {
 	}
 	done := t.step("start Postfix again")
 	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "start")
-	if err == nil {
-		err = t.failed("start", o)
+	if err != nil {
+		return done(t.hangs(ctx, err))
 	}
-	return done(err)
+	return done(t.failed("start", o))
 }

@@ -390,6 +390,28 @@ func TestHangs(t *testing.T) {
 	}
 }
 
+// TestRevertHangs: what hangs is not put back at half: nothing is touched, and said is
+// what to end; after that it goes back.
+func TestRevertHangs(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour, "log-level=1")
+	after := b.read(t, "main.cf") + "# an edit\n"
+	lab.Write(t, b.Config(), "main.cf", after, 0o644)
+	resume := apply.Pauses()
+	_, err := apply.Revert(context.Background(), hanging{command: "status"}, b.Config(), x.ID, 0, b.state())
+	resume()
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(hint.Of(err), "kill -9 ") {
+		t.Errorf("%v: %s", err, hint.Of(err))
+	}
+	if b.read(t, "main.cf") != after || b.waiting(t) != x.ID {
+		t.Error("something was touched, or nothing waits any more")
+	}
+	if err := b.revert(x.ID); err != nil || b.read(t, "main.cf") != before+"# an edit\n" {
+		t.Errorf("it did not go back: %v", err)
+	}
+}
+
 // hanging is a machine on which that command of postfix(1) does not come to its end.
 type hanging struct {
 	queue

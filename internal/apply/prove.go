@@ -56,7 +56,7 @@ func (t *transaction) observe(ctx context.Context) error {
 	stopped := t.stopped(ctx)
 	if !t.promised && !stopped { // what goes back as promised may be the cure
 		if err := t.reloadable(ctx); err != nil {
-			return done(err)
+			return done(t.wayBack(err))
 		}
 	}
 	runs, err := false, error(nil)
@@ -64,15 +64,17 @@ func (t *transaction) observe(ctx context.Context) error {
 		runs, err = t.status(ctx)
 	}
 	switch {
+	case errors.Is(err, context.DeadlineExceeded): // nor would a reload come to its end
+		return done(t.hangs(ctx, err))
 	case t.promised && !runs:
 		if stopped && !t.ran {
 			t.noteStopped()
 		}
 		return done(nil) // what Postfix cannot read, it cannot look at either
 	case err != nil:
-		return done(t.hangs(ctx, err))
+		return done(err)
 	case !runs:
-		return done(t.notRunning())
+		return done(t.notRunning(", or write the files alone: --files-only"))
 	}
 	if len(t.Checks) == 0 {
 		return done(nil)
@@ -185,10 +187,7 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 		live = t.revive
 	}
 	if err := live(ctx, "reload"); err != nil {
-		if t.Undoes != "" && errors.Is(err, errUnloadable) { // the main.cf that it means goes again
-			err = hint.Wrap(err, "put the files back alone ("+undoing(t.o.StateDir, t.ConfigDir, t.Undoes)+" --files-only), mend main.cf, then: "+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "reload"}))
-		}
-		return err
+		return t.wayBack(err)
 	}
 	done := t.step("shake hands with every listener")
 	proofs, err := t.await(ctx, t.Checks, t.wrong)

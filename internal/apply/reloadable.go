@@ -33,6 +33,26 @@ func (t *transaction) reloadable(ctx context.Context) error {
 	return nil
 }
 
+// wayBack says of an undo that cannot be loaded how to get there. Mended, the main.cf
+// of the run would bar it, and the one from before goes again when it fails.
+func (t *transaction) wayBack(err error) error {
+	if t.Undoes == "" || !errors.Is(err, errUnloadable) {
+		return err
+	}
+	return hint.Wrap(err, "put the files back alone ("+undoing(t.o.StateDir, t.ConfigDir, t.Undoes)+" --files-only); then "+hint.Of(err)+"; then "+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "reload"}))
+}
+
+// noteUnloadable tells who has put the files back alone that he cannot go on by a
+// reload yet.
+func (t *transaction) noteUnloadable(ctx context.Context) {
+	if _, lives, _ := t.master(ctx); !lives || t.Undoes == "" {
+		return
+	}
+	if err := t.reloadable(ctx); err != nil {
+		t.Notes = append(t.Notes, err.Error()+": "+hint.Of(err))
+	}
+}
+
 // asking has a program of Postfix do nothing.
 func (t *transaction) asking() []string {
 	return []string{"-c", t.ConfigDir, "-q", "key", "static:value"}

@@ -186,11 +186,14 @@ func (t *transaction) execute(ctx context.Context) (*Receipt, error) {
 	}
 	if failure == nil && !t.FilesOnly {
 		failure = t.reloadAndProve(ctx)
-		if failure != nil && ctx.Err() == nil && len(t.merged) > 0 {
+		if failure != nil && ctx.Err() == nil && len(t.merged) > 0 && !errors.Is(failure, context.DeadlineExceeded) {
 			failure = t.withoutEdits(ctx, failure)
 		}
 	}
 	if failure == nil {
+		if t.o.FilesOnly {
+			t.noteUnloadable(ctx)
+		}
 		failure = t.finish(Kept)
 	}
 	if failure == nil {

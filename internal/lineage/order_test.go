@@ -322,7 +322,12 @@ func TestNotOrdered(t *testing.T) {
 		if err != nil || left < 1 {
 			t.Fatalf("%d, %v", left, err)
 		}
+		var steps []string
+		b.keeper.Step = func(e apply.Event) { steps = append(steps, e.Step) }
 		out := b.keeper.Renew(context.Background(), []*lineage.Lineage{l}, true)
+		if len(steps) > 0 {
+			t.Errorf("it went as far as this: %q", steps)
+		}
 		if len(out) != 1 || out[0].Renewed || out[0].Err == nil || !strings.Contains(out[0].Err.Error(), says) {
 			t.Errorf("%+v", out)
 		}
