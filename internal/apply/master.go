@@ -96,8 +96,8 @@ func Ready(ctx context.Context, m host.Machine, configDir string) error {
 	if err := t.reloadable(ctx); err != nil {
 		return err
 	}
-	if _, err := t.status(ctx); errors.Is(err, context.DeadlineExceeded) {
-		return t.hangs(ctx, err)
+	if err := t.hung(ctx); err != nil {
+		return err
 	}
 	return ctx.Err() // of which all that was asked has said nothing
 }
@@ -108,8 +108,8 @@ func (t *transaction) notRunning(or string) error {
 		"start it ("+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "start"})+")"+or)
 }
 
-// Reload makes Postfix read its files, unless that would stop it or make it hang. One that does not
-// run reads them when it starts, and is left alone.
+// Reload makes Postfix read its files, unless that would stop it or make it hang. One
+// that does not run reads them when it starts, and is left alone.
 func Reload(ctx context.Context, m host.Machine, configDir string) error {
 	t := &transaction{m: m, Receipt: &Receipt{ConfigDir: configDir}}
 	if _, lives, known := t.master(ctx); known && !lives {
@@ -118,10 +118,7 @@ func Reload(ctx context.Context, m host.Machine, configDir string) error {
 	if err := t.reload(ctx, "reload"); err != nil {
 		return err
 	}
-	if _, err := t.status(ctx); errors.Is(err, context.DeadlineExceeded) { // nothing else would show that it hangs
-		return t.hangs(ctx, err)
-	}
-	return nil
+	return t.hung(ctx) // the reload comes to its end even then
 }
 
 // reload makes Postfix read its files, if it can. Before 3.8 it says nothing without a
@@ -137,6 +134,14 @@ func (t *transaction) reload(ctx context.Context, step string) error {
 	}
 	t.reloaded = time.Now()
 	return done(t.failed("reload", o))
+}
+
+// hung is an error if Postfix does not answer.
+func (t *transaction) hung(ctx context.Context) error {
+	if _, err := t.status(ctx); errors.Is(err, context.DeadlineExceeded) {
+		return t.hangs(ctx, err)
+	}
+	return nil
 }
 
 // hangs says of a postfix(1) that did not come to its end what to do if that is for
