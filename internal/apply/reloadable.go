@@ -28,7 +28,7 @@ func (t *transaction) reloadable(ctx context.Context) error {
 	}
 	if why := t.jams(ctx, warnings); why != "" {
 		return hint.Wrap(fmt.Errorf("%w: it could hang for good: %s", errUnloadable, why),
-			"mend main.cf until nothing is warned of ("+t.warned()+"; of two lines for one parameter, the first does nothing); or raise net.unix.max_dgram_qlen, and then postfix stop and start")
+			"mend main.cf until this prints no warning, only \"value\": "+t.warned()+" (of two lines for one parameter, take out the first); or sysctl -w net.unix.max_dgram_qlen=512, and then postfix stop and start")
 	}
 	return nil
 }

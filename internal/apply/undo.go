@@ -269,7 +269,7 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 		}
 		if now != e.After && net == nil && e.Kind != plan.Answers {
 			return done(hint.New(fmt.Sprintf("%s was changed after run %s: undo would lose that change", e.Path, last.ID),
-				"take the change back by hand first; the old file is "+t.store.old(last.ID, i)))
+				"take that change out first, so that the file is as the run left it; as it was before the run, it is in "+t.store.old(last.ID, i)))
 		}
 		var content, old []byte
 		if now != "" {
