@@ -144,6 +144,9 @@ func (t *transaction) hung(ctx context.Context) error {
 	return nil
 }
 
+// errHangs is a postfix(1) that did not come to its end.
+var errHangs = errors.New("no answer in time")
+
 // hangs says of a postfix(1) that did not come to its end what to do if that is for
 // ever. A master that is ended without its postlogd(8) leaves a full socket behind, and
 // the next one hangs too; the rest ends by itself.
@@ -151,7 +154,7 @@ func (t *transaction) hangs(ctx context.Context, err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return err
 	}
-	err = fmt.Errorf("no answer in time: %w", err)
+	err = fmt.Errorf("%w: %w", errHangs, err)
 	pid, lives, _ := t.master(ctx)
 	start := hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "start"})
 	if !lives || pid == "" {

@@ -45,7 +45,7 @@ func (t *transaction) wayBack(err error) error {
 // noteUnloadable tells who has put the files back alone that he cannot go on by a
 // reload yet.
 func (t *transaction) noteUnloadable(ctx context.Context) {
-	if _, lives, _ := t.master(ctx); !lives || t.Undoes == "" {
+	if _, lives, _ := t.master(ctx); !lives {
 		return
 	}
 	if err := t.reloadable(ctx); err != nil {

@@ -186,12 +186,12 @@ func (t *transaction) execute(ctx context.Context) (*Receipt, error) {
 	}
 	if failure == nil && !t.FilesOnly {
 		failure = t.reloadAndProve(ctx)
-		if failure != nil && ctx.Err() == nil && len(t.merged) > 0 && !errors.Is(failure, context.DeadlineExceeded) {
+		if failure != nil && ctx.Err() == nil && len(t.merged) > 0 && !errors.Is(failure, errHangs) {
 			failure = t.withoutEdits(ctx, failure)
 		}
 	}
 	if failure == nil {
-		if t.o.FilesOnly {
+		if t.o.FilesOnly && t.Undoes != "" {
 			t.noteUnloadable(ctx)
 		}
 		failure = t.finish(Kept)
