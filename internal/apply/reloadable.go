@@ -49,7 +49,9 @@ func (t *transaction) noteUnloadable(ctx context.Context) {
 		return
 	}
 	if err := t.reloadable(ctx); err != nil {
-		t.Notes = append(t.Notes, err.Error()+": "+hint.Of(err))
+		note := err.Error() + ": " + hint.Of(err)
+		t.Notes = append(t.Notes, note)
+		t.event(Event{Step: "look whether it can be reloaded", State: Noted, Text: note})
 	}
 }
 
