@@ -21,10 +21,10 @@ func (p Printer) Card(c audit.Card, all bool) {
 		p.part(c, part, all)
 	}
 	for _, f := range c.Suppressed {
-		p.indented(p.note()+" ", 2, fmt.Sprintf("%s is suppressed until %s: %s", f.ID, f.Suppressed.Until.Format("2006-01-02"), f.Suppressed.Reason))
+		p.signed(p.note(), "%s is suppressed until %s: %s", f.ID, f.Suppressed.Until.Format("2006-01-02"), f.Suppressed.Reason)
 	}
 	for _, n := range c.Notes {
-		p.indented(p.note()+" ", 2, n)
+		p.signed(p.note(), "%s", n)
 	}
 }
 
@@ -216,7 +216,7 @@ func (p Printer) Compared(d CardDiff) {
 		what  string
 	}{{d.Worse, p.bad(), "new: "}, {d.Better, p.good(), "gone: "}, {d.Suppressed, p.note(), "suppressed: "}, {d.Unseen, p.note(), "not looked at this time: "}} {
 		for _, l := range list.lines {
-			p.indented(list.sign+" ", 2, list.what+l)
+			p.signed(list.sign, "%s%s", list.what, l)
 		}
 	}
 	if len(d.Worse)+len(d.Better)+len(d.Suppressed)+len(d.Unseen) == 0 {

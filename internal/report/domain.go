@@ -48,7 +48,7 @@ func (p Printer) Domain(d *domain.Domain) {
 		p.fact("reports", "none")
 	}
 	for _, b := range d.Broken() {
-		p.indented(p.bad()+" ", 2, b)
+		p.signed(p.bad(), "%s", b)
 	}
 	p.printf("\n")
 }

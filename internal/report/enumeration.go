@@ -33,19 +33,19 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 		p.fact("server name", named(n))
 	}
 	if e.Anew != nil && *e.Anew {
-		p.printf("%s a client may negotiate anew within a connection: that costs the server much, and the client little\n", p.note())
+		p.signed(p.note(), "a client may negotiate anew within a connection: that costs the server much, and the client little")
 	}
 	if e.AsksCertificate {
 		p.fact("asks for", fmt.Sprintf("a client certificate, of %d CAs", e.Authorities))
 	}
 	if e.Compressed {
-		p.printf("%s TLS compression is on: what is encrypted can be guessed (CRIME)\n", p.bad())
+		p.signed(p.bad(), "TLS compression is on: what is encrypted can be guessed (CRIME)")
 	}
 	if e.Injected != nil && *e.Injected {
-		p.printf("%s a command sent in clear text was obeyed inside TLS (CVE-2011-0411)\n", p.bad())
+		p.signed(p.bad(), "a command sent in clear text was obeyed inside TLS (CVE-2011-0411)")
 	}
 	if e.Refused != "" {
-		p.indented(p.bad()+" ", 2, "a whole handshake, with suites that are not old, failed: "+e.Refused)
+		p.signed(p.bad(), "a whole handshake, with suites that are not old, failed: %s", e.Refused)
 	}
 	for _, v := range e.Versions {
 		order := ""
@@ -75,10 +75,10 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 		p.indented(p.paint(bold, "refused  "), 9, strings.Join(no, ", "))
 	}
 	if len(e.Versions) == 0 {
-		p.printf("%s no TLS that could be agreed on\n", p.bad())
+		p.signed(p.bad(), "no TLS that could be agreed on")
 	}
 	if e.Incomplete {
-		p.indented(p.note()+" ", 2, "not all could be asked: "+e.Problem)
+		p.signed(p.note(), "not all could be asked: %s", e.Problem)
 	}
 	p.printf("%d handshakes in %s; no mail was sent.\n", e.Handshakes, e.Took.Round(time.Millisecond).String())
 }

@@ -165,12 +165,8 @@ func (p Printer) Remarks(f *detect.Facts) {
 	signs := map[string]painted{signGood: p.good(), signNote: p.note(), signBad: p.bad()}
 	for _, r := range Remarks(f) {
 		text := oneLine(r.Text)
-		if r.Detail == "" && p.Width <= 0 {
-			p.printf("%s %s\n", signs[r.Sign], text)
-			continue
-		}
 		if r.Detail == "" {
-			p.indented(signs[r.Sign]+" ", 2, text)
+			p.signed(signs[r.Sign], "%s", text)
 			continue
 		}
 		const column = 46
@@ -181,7 +177,7 @@ func (p Printer) Remarks(f *detect.Facts) {
 			p.printf("%s %s%s%s\n", signs[r.Sign], text, strings.Repeat(" ", column-n), p.paint(quiet, r.Detail))
 			continue
 		}
-		p.indented(signs[r.Sign]+" ", 2, text)
+		p.signed(signs[r.Sign], "%s", text)
 		p.indented("  ", 2, r.Detail)
 	}
 }

@@ -61,5 +61,5 @@ func (p Printer) Endpoint(e Endpoint) {
 		p.Enumeration(e.Seen)
 		return
 	}
-	p.indented(p.bad()+" ", 2, e.Err.Error())
+	p.signed(p.bad(), "%s", e.Err.Error())
 }

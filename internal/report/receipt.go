@@ -21,11 +21,11 @@ func (p Printer) Step(e apply.Event) {
 		if e.Text != "" {
 			text += ": " + e.Text
 		}
-		p.printf("%s %s\n", p.good(), text)
+		p.signed(p.good(), "%s", text)
 	case apply.Noted:
-		p.printf("%s %s: %s\n", p.note(), e.Step, e.Text)
+		p.signed(p.note(), "%s: %s", e.Step, e.Text)
 	case apply.Failed:
-		p.printf("%s %s\n", p.bad(), e.Step)
+		p.signed(p.bad(), "%s", e.Step)
 		p.message("    ", 4, e.Text)
 	}
 }
@@ -35,9 +35,9 @@ func Proof(x apply.Proof) string {
 	var parts []string
 	switch {
 	case !x.OK && x.Stage != "":
-		return fmt.Sprintf("%s  %s: %s", x.Addr, x.Stage, x.Problem)
+		return fmt.Sprintf("%s %s: %s", x.Addr, x.Stage, x.Problem)
 	case x.Mode == plan.GreetOnly:
-		return x.Addr + "  answers, without TLS as intended"
+		return x.Addr + " answers, without TLS as intended"
 	}
 	parts = append(parts, strings.TrimSpace(x.Version+" "+x.Group))
 	if len(x.Names) > 0 {
@@ -51,7 +51,7 @@ func Proof(x apply.Proof) string {
 	if x.Refused != "" {
 		parts = append(parts, x.Refused+" refused")
 	}
-	return x.Addr + "  " + strings.Join(parts, " · ")
+	return x.Addr + " " + strings.Join(parts, " · ")
 }
 
 // Proofs prints what each listener answered.
@@ -61,7 +61,7 @@ func (p Printer) Proofs(all []apply.Proof) {
 		if !x.OK {
 			sign = p.bad()
 		}
-		p.printf("%s %s %s\n", sign, x.Service, Proof(x))
+		p.signed(sign, "%s %s", x.Service, Proof(x))
 	}
 }
 
@@ -77,11 +77,11 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 	const unproved = "files only: nothing was reloaded, and no handshake was made."
 	switch {
 	case r.Phase == apply.Kept && r.FilesOnly && r.Kind == "undo":
-		p.printf("%s Run %s is undone, %s\n", p.note(), r.Undoes, unproved)
+		p.signed(p.note(), "Run %s is undone, %s", r.Undoes, unproved)
 	case r.Phase == apply.Kept && r.FilesOnly:
-		p.printf("%s Written, %s\n", p.note(), unproved)
+		p.signed(p.note(), "Written, %s", unproved)
 	case r.Phase == apply.Kept && r.Kind == "undo":
-		p.printf("%s Run %s is undone.\n", p.good(), r.Undoes)
+		p.signed(p.good(), "Run %s is undone.", r.Undoes)
 	case r.Phase == apply.Kept:
 		sign, text := p.good(), "Applied and proved, run "+r.ID+"."
 		if r.Unproved() != "" {
@@ -90,7 +90,7 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		if !r.ConfirmBy.IsZero() {
 			sign, text = p.note(), text+" It "+waits(r)+", unless:"
 		}
-		p.indented(sign+" ", 2, text)
+		p.signed(sign, "%s", text)
 		if !r.ConfirmBy.IsZero() {
 			confirm := "postseal confirm"
 			if undo != "" { // of this run, and no other, whatever waits or has gone back when that is typed
@@ -100,23 +100,23 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 			p.printf("  %s\n", confirm) // a line of its own, to be pasted
 		}
 	case r.OnRequest() && r.Kind == "undo":
-		p.printf("%s The undo is taken back: run %s is in force.\n", p.good(), r.Undoes)
+		p.signed(p.good(), "The undo is taken back: run %s is in force.", r.Undoes)
 	case r.OnRequest():
-		p.printf("%s Taken back: every file is as it was before run %s.\n", p.good(), r.ID)
+		p.signed(p.good(), "Taken back: every file is as it was before run %s.", r.ID)
 	case r.Phase == apply.RolledBack && r.Kind == "undo" && len(r.Notes) > 0:
-		p.indented(p.bad()+" ", 2, fmt.Sprintf("Run %s could not be undone: it is in force. %s.", r.Undoes, strings.Join(r.Notes, ". ")))
+		p.signed(p.bad(), "Run %s could not be undone: it is in force. %s.", r.Undoes, strings.Join(r.Notes, ". "))
 	case r.Phase == apply.RolledBack && r.Kind == "undo":
-		p.printf("%s Run %s could not be undone: it is in force, and every file is as it wrote it.\n", p.bad(), r.Undoes)
+		p.signed(p.bad(), "Run %s could not be undone: it is in force, and every file is as it wrote it.", r.Undoes)
 	case r.Phase == apply.RolledBack:
-		p.printf("%s Rolled back: every file is as it was before run %s.\n", p.bad(), r.ID)
+		p.signed(p.bad(), "Rolled back: every file is as it was before run %s.", r.ID)
 	case r.Phase == apply.Reverting:
 		switch {
 		case r.Restored && r.Kind == "undo":
-			p.printf("%s Run %s could not be undone: every file is as it wrote it, but Postfix may still run with what was before it.\n", p.bad(), r.Undoes)
+			p.signed(p.bad(), "Run %s could not be undone: every file is as it wrote it, but Postfix may still run with what was before it.", r.Undoes)
 		case r.Restored:
-			p.printf("%s Every file is as it was before run %s, but Postfix may still run with what that run wrote.\n", p.bad(), r.ID)
+			p.signed(p.bad(), "Every file is as it was before run %s, but Postfix may still run with what that run wrote.", r.ID)
 		default:
-			p.printf("%s Not rolled back: after run %s a file may be old or new; the backups stay.\n", p.bad(), r.ID)
+			p.signed(p.bad(), "Not rolled back: after run %s a file may be old or new; the backups stay.", r.ID)
 		}
 		if undo != "" {
 			p.printf("Try again: %s\n", undo)
@@ -151,11 +151,11 @@ func waits(r *apply.Receipt) string {
 }
 
 // Kept says that a run stays.
-func (p Printer) Kept(run string) { p.printf("%s Run %s is kept.\n", p.good(), run) }
+func (p Printer) Kept(run string) { p.signed(p.good(), "Run %s is kept.", run) }
 
 // Undone says that a run is in force no more, and why.
 func (p Printer) Undone(run string, why error) {
-	p.indented(p.good()+" ", 2, fmt.Sprintf("Nothing to do: run %s is not in force: %v.", run, why))
+	p.signed(p.good(), "Nothing to do: run %s is not in force: %v.", run, why)
 }
 
 // Tally is one line of counters.

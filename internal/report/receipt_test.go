@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -36,8 +38,8 @@ func TestReceipt(t *testing.T) {
 	}{
 		"proved": {
 			&apply.Receipt{ID: "0001", Kind: "apply", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Proofs: []apply.Proof{proof, plain}, Warnings: []string{"odd"}},
-			`✓ smtp/inet 127.0.0.1:25  TLS 1.3 X25519 · mx.example.org until 2027-02-21 · RSA 0123456789ab · TLS 1.1 refused
-✓ submission/inet 127.0.0.1:587  answers, without TLS as intended
+			`✓ smtp/inet 127.0.0.1:25 TLS 1.3 X25519 · mx.example.org until 2027-02-21 · RSA 0123456789ab · TLS 1.1 refused
+✓ submission/inet 127.0.0.1:587 answers, without TLS as intended
 ! log: odd
 ✓ Applied and proved, run 0001.
 Undo: postseal undo
@@ -45,7 +47,7 @@ Undo: postseal undo
 		},
 		"rolled back": {
 			&apply.Receipt{ID: "0002", Kind: "apply", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: mainCF, Proofs: []apply.Proof{mute}},
-			`✗ submission/inet 127.0.0.1:587  greeting: no answer
+			`✗ submission/inet 127.0.0.1:587 greeting: no answer
 ✗ Rolled back: every file is as it was before run 0002.
 `,
 		},
@@ -74,9 +76,8 @@ Undo: postseal undo
 		},
 		"not all proved, and it waits": {
 			&apply.Receipt{ID: "0004", Kind: "apply", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Proofs: []apply.Proof{mute}, ConfirmBy: time.Date(2026, 11, 23, 12, 10, 0, 0, time.Local)},
-			`✗ submission/inet 127.0.0.1:587  greeting: no answer
-! Applied, run 0004. Not proved, as it served no one before either:
-  submission/inet on 127.0.0.1:587. It goes back by itself at 12:10:00, unless:
+			`✗ submission/inet 127.0.0.1:587 greeting: no answer
+! Applied, run 0004. Not proved, as it served no one before either: submission/inet on 127.0.0.1:587. It goes back by itself at 12:10:00, unless:
   postseal confirm --run 0004
 Undo: postseal undo --run 0004
 `,
@@ -120,6 +121,22 @@ Where Postfix runs: postfix reload
 	} {
 		if d := cmp.Diff(c.want, text(t, report.Printer{}, func(p report.Printer) error { p.Receipt(c.r, "postseal undo"); return nil })); d != "" {
 			t.Errorf("%s (-want +got)\n%s", name, d)
+		}
+		for _, width := range []int{40, 80} {
+			p := report.Printer{Width: width}
+			fits(t, p, text(t, p, func(p report.Printer) error { p.Receipt(c.r, "postseal undo"); return nil }))
+		}
+	}
+}
+
+// fits: no line is wider than the terminal, which would break it in the middle of a
+// word, but a command that is there to be pasted.
+func fits(t *testing.T, p report.Printer, out string) {
+	t.Helper()
+	for line := range strings.Lines(out) {
+		line = strings.TrimSuffix(line, "\n")
+		if utf8.RuneCountInString(line) > p.Width && !strings.Contains(line, "postseal ") && !strings.Contains(line, "postfix ") {
+			t.Errorf("at %d columns: %q", p.Width, line)
 		}
 	}
 }
@@ -173,6 +190,13 @@ func TestFailure(t *testing.T) {
 
 // TestSteps: one line for a step that ended, and why it failed below it.
 func TestSteps(t *testing.T) {
+	for _, state := range []apply.State{apply.Done, apply.Noted, apply.Failed} {
+		p := report.Printer{Width: 40}
+		fits(t, p, text(t, p, func(p report.Printer) error {
+			p.Step(apply.Event{Step: "look whether it can be reloaded", State: state, Text: "it cannot, and what is to be done stands here"})
+			return nil
+		}))
+	}
 	out := text(t, report.Printer{}, func(p report.Printer) error {
 		for _, s := range []apply.State{apply.Running, apply.Done, apply.Noted, apply.Failed} {
 			p.Step(apply.Event{Step: "write", State: s, Text: "why"})

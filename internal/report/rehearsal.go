@@ -65,7 +65,7 @@ func (p Printer) Rehearsal(r *rehearse.Report) {
 		p.Trial(t)
 	}
 	for _, n := range r.Notes {
-		p.indented(p.note()+" ", 2, n)
+		p.signed(p.note(), "%s", n)
 	}
 	p.Rehearsed(r)
 }
@@ -74,11 +74,11 @@ func (p Printer) Rehearsal(r *rehearse.Report) {
 func (p Printer) Rehearsed(r *rehearse.Report) {
 	took, who := r.Took.Round(100*time.Millisecond), r.Whom()
 	if n := len(r.Failures()); n > 0 {
-		p.printf("%s %d of %d failed, in %s. Mail was not touched.\n", p.bad(), n, len(r.Trials), took.String())
+		p.signed(p.bad(), "%d of %d failed, in %s. Mail was not touched.", n, len(r.Trials), took.String())
 		return
 	}
 	if len(r.Missing) > 0 {
-		p.printf("%s %d %s as they should be, in %s; %s was not rehearsed. Mail was not touched.\n", p.note(), len(r.Trials), who, took.String(), strings.Join(r.Missing, " and "))
+		p.signed(p.note(), "%d %s as they should be, in %s; %s was not rehearsed. Mail was not touched.", len(r.Trials), who, took.String(), strings.Join(r.Missing, " and "))
 		return
 	}
 	noted := 0
@@ -88,10 +88,10 @@ func (p Printer) Rehearsed(r *rehearse.Report) {
 		}
 	}
 	if noted > 0 {
-		p.printf("%s %d %s, none fails, %d to look at, in %s. Mail was not touched.\n", p.good(), len(r.Trials), who, noted, took.String())
+		p.signed(p.good(), "%d %s, none fails, %d to look at, in %s. Mail was not touched.", len(r.Trials), who, noted, took.String())
 		return
 	}
-	p.printf("%s %d %s, all as they should be, in %s. Mail was not touched.\n", p.good(), len(r.Trials), who, took.String())
+	p.signed(p.good(), "%d %s, all as they should be, in %s. Mail was not touched.", len(r.Trials), who, took.String())
 }
 
 // cell is what a matrix says of one message, in a word.
@@ -182,7 +182,7 @@ func (p Printer) Matrix(r *rehearse.Report) {
 	}
 	p.causes(r)
 	for _, n := range r.Notes {
-		p.indented(p.note()+" ", 2, n)
+		p.signed(p.note(), "%s", n)
 	}
 }
 
@@ -195,7 +195,7 @@ func (p Printer) causes(r *rehearse.Report) {
 				continue
 			}
 			told[Cause(*t.Cause)] = true
-			p.indented(p.verdict(v)+" ", 2, Cause(*t.Cause))
+			p.signed(p.verdict(v), "%s", Cause(*t.Cause))
 		}
 	}
 }

@@ -133,6 +133,17 @@ func Wrap(text string, width int) []string {
 	return out
 }
 
+// signed prints a statement after its sign: wrapped, or as one line on a pipe, for
+// grep and logs.
+func (p Printer) signed(sign painted, format string, args ...any) {
+	text := oneLine(fmt.Sprintf(format, args...))
+	if p.Width <= 0 {
+		p.printf("%s %s\n", sign, text)
+		return
+	}
+	p.indented(sign+" ", 2, text)
+}
+
 // indented prints a wrapped paragraph, the first line after lead, the others
 // under it.
 func (p Printer) indented(lead painted, indent int, text string) {
