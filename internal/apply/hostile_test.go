@@ -429,7 +429,7 @@ func TestFilesOnlyUndo(t *testing.T) {
 	s, p := b.plan(t)
 	o := options(s, p)
 	o.FilesOnly = true
-	if _, err := apply.Run(context.Background(), host.Local{}, p, o); err != nil {
+	if _, err := apply.Run(context.Background(), image{t: t}, p, o); err != nil {
 		t.Fatal(err)
 	}
 	b.Stop()
@@ -440,6 +440,25 @@ func TestFilesOnlyUndo(t *testing.T) {
 	if b.read(t, "main.cf") != before {
 		t.Error("main.cf is not as before")
 	}
+}
+
+// image is a machine on which nothing of Postfix is run but what reads its files: one
+// that is only being built may not be able to.
+type image struct {
+	host.Local
+	t *testing.T
+}
+
+func (i image) Run(ctx context.Context, name string, args ...string) (host.Output, error) {
+	if name != "postconf" {
+		i.t.Errorf("it runs %s %q", name, args)
+	}
+	return i.Local.Run(ctx, name, args...)
+}
+
+func (i image) Act(_ context.Context, name string, args ...string) (host.Output, error) {
+	i.t.Errorf("it runs %s %q", name, args)
+	return host.Output{}, nil
 }
 
 // TestJournal: where Postfix logs to the journal, that is read, and what it

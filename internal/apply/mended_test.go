@@ -284,6 +284,22 @@ func TestTwoEdits(t *testing.T) {
 	}
 }
 
+// TestEditedToSleep: an edit with which a listener does not answer in time is put aside,
+// as any with which an undo cannot be proved.
+func TestEditedToSleep(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	x := b.applied(t, time.Hour)
+	edited := b.read(t, "main.cf") + "smtpd_delay_reject = no\nsmtpd_client_restrictions = sleep 60\n"
+	lab.Write(t, b.Config(), "main.cf", edited, 0o644)
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state()); err != nil {
+		t.Fatal(err)
+	}
+	if b.read(t, "main.cf") != before || b.read(t, "main.cf.edited-"+x.ID) != edited {
+		t.Error("it did not go back, or the edit is lost")
+	}
+}
+
 // TestTriesAgain: what is tried again is not said to be gone.
 func TestTriesAgain(t *testing.T) {
 	b := newBed(t)
