@@ -240,6 +240,7 @@ func (r *Run) Printer(w io.Writer) report.Printer {
 	p := report.Printer{W: w, Program: r.name}
 	f, ok := File(w)
 	if ok && term.IsTerminal(f.Fd()) {
+		p.Live = true
 		p.Color = !r.NoColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 		if width, _, err := term.GetSize(f.Fd()); err == nil {
 			p.Width = width

@@ -145,7 +145,7 @@ func (t *transaction) hung(ctx context.Context) error {
 }
 
 // errHangs is a postfix(1) that did not come to its end.
-var errHangs = errors.New("no answer in time")
+var errHangs = errors.New("Postfix does not answer") //nolint:staticcheck // a name
 
 // hangs says of a postfix(1) that did not come to its end what to do if that is for
 // ever. A master that is ended without its postlogd(8) leaves a full socket behind, and

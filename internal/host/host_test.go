@@ -283,6 +283,10 @@ func TestRun(t *testing.T) {
 	if _, err := (host.Local{}).Run(ctx, "sleep", "5"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
+	defer host.Bounds(time.Second)()
+	if _, err := (host.Local{}).Run(context.Background(), "sleep", "9"); !errors.Is(err, context.DeadlineExceeded) || err.Error() != "running sleep: it did not end within 1 seconds" {
+		t.Errorf("%v", err)
+	}
 }
 
 // TestSyncOrder: the data is on the disc before the name points to it, and the

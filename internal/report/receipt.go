@@ -7,22 +7,31 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/plan"
 )
 
-// Step prints the progress of a run, one line for each step that ended.
+// Step prints the progress of a run, one line for each step that ended. On a terminal
+// the one under way stands below them, until its end is written over it.
 func (p Printer) Step(e apply.Event) {
 	switch e.State {
+	case apply.Running:
+		if line := "- " + oneLine(e.Step); p.Live && utf8.RuneCountInString(line) < p.width() {
+			fmt.Fprint(p.W, line+"\r")
+		}
 	case apply.Done:
 		text := e.Step
 		if e.Text != "" {
 			text += ": " + e.Text
 		}
 		p.signed(p.good(), "%s", text)
-	case apply.Noted:
+	case apply.Noted: // by the step under way, which goes on
+		if p.Live {
+			fmt.Fprint(p.W, strings.Repeat(" ", p.width()-1)+"\r")
+		}
 		p.signed(p.note(), "%s: %s", e.Step, e.Text)
 	case apply.Failed:
 		p.signed(p.bad(), "%s", e.Step)

@@ -208,6 +208,25 @@ func TestSteps(t *testing.T) {
 	}
 }
 
+// TestStepUnderWay: on a terminal the step under way stands below the others, and
+// nothing of it is left when it has ended. A pipe sees no more than its end.
+func TestStepUnderWay(t *testing.T) {
+	write := func(p report.Printer) error {
+		p.Step(apply.Event{Step: "look at the listeners", State: apply.Running})
+		p.Step(apply.Event{Step: "a note", State: apply.Noted, Text: "x"})
+		p.Step(apply.Event{Step: "look", State: apply.Running})
+		p.Step(apply.Event{Step: "look", State: apply.Done})
+		p.Step(apply.Event{Step: strings.Repeat("too wide for it ", 3), State: apply.Running})
+		return nil
+	}
+	if out, want := text(t, report.Printer{Width: 24, Live: true}, write), "- look at the listeners\r"+strings.Repeat(" ", 23)+"\r! a note: x\n- look\r✓ look\n"; out != want {
+		t.Errorf("%q, want %q", out, want)
+	}
+	if out, want := text(t, report.Printer{Width: 24}, write), "! a note: x\n✓ look\n"; out != want {
+		t.Errorf("%q, want %q", out, want)
+	}
+}
+
 func TestHistory(t *testing.T) {
 	when := time.Date(2026, 11, 23, 12, 0, 0, 0, time.Local)
 	all := []*apply.Receipt{

@@ -52,6 +52,8 @@ type Printer struct {
 	W io.Writer
 	// Color uses the sixteen colours of the terminal.
 	Color bool
+	// Live says that W is a terminal, on which a line can be written over.
+	Live bool
 	// Width is the number of columns; 0 is 80.
 	Width int
 	// Program is whose errors they are; empty is postseal.
