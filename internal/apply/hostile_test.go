@@ -204,8 +204,8 @@ func TestUndoJams(t *testing.T) {
 	if err != nil || b.read(t, "main.cf") != before {
 		t.Fatalf("the files did not go back: %v", err)
 	}
-	if !slices.ContainsFunc(r.Notes, func(note string) bool { return strings.Contains(note, "must not be reloaded now") }) {
-		t.Errorf("nobody says that it cannot be reloaded yet: %q", r.Notes)
+	if !strings.Contains(r.Unloadable, "must not be reloaded now") {
+		t.Errorf("nobody says that it cannot be reloaded yet: %q", r.Unloadable)
 	}
 }
 

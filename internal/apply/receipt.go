@@ -44,6 +44,9 @@ type Receipt struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Notes say what became of edits that others made meanwhile.
 	Notes []string `json:"notes,omitempty"`
+	// Unloadable is why an undo of the files alone must not be followed by a reload
+	// yet, and what to do first.
+	Unloadable string `json:"unloadable,omitempty"`
 	// ConfirmBy is when it is taken back by itself unless it is confirmed.
 	ConfirmBy time.Time `json:"confirm_by,omitzero"`
 	// Confirmed says that somebody has.

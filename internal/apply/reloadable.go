@@ -49,9 +49,8 @@ func (t *transaction) noteUnloadable(ctx context.Context) {
 		return
 	}
 	if err := t.reloadable(ctx); err != nil {
-		note := err.Error() + ": " + hint.Of(err)
-		t.Notes = append(t.Notes, note)
-		t.event(Event{Step: "look whether it can be reloaded", State: Noted, Text: note})
+		t.Unloadable = err.Error() + ": " + hint.Of(err)
+		t.event(Event{Step: "look whether it can be reloaded", State: Noted, Text: t.Unloadable})
 	}
 }
 

@@ -136,7 +136,11 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		if r.ConfigDir != "/etc/postfix" {
 			reload = []string{"postfix", "-c", r.ConfigDir, "reload"}
 		}
-		p.printf("Where Postfix runs: %s\n", hint.ShellLine(reload))
+		when := "Where Postfix runs"
+		if r.Unloadable != "" {
+			when = "When that is mended"
+		}
+		p.printf("%s: %s\n", when, hint.ShellLine(reload))
 	}
 	if r.Phase == apply.Kept && r.Kind == "apply" && undo != "" {
 		p.printf("Undo: %s\n", undo)
@@ -200,7 +204,7 @@ func (p Printer) History(all []*apply.Receipt) {
 			what += " of " + r.Undoes
 		}
 		p.printf("%s  %s  %-5s  %-11s  %s: %s\n", r.ID, r.When.Local().Format("2006-01-02 15:04"), what, string(r.Phase), r.ConfigDir, strings.Join(files, ", "))
-		for _, text := range append([]string{r.Stands, r.Why, r.Failure}, r.Notes...) {
+		for _, text := range append([]string{r.Stands, r.Why, r.Failure, r.Unloadable}, r.Notes...) {
 			if text != "" {
 				p.message("      ", 6, text)
 			}

@@ -105,6 +105,12 @@ Undo: postseal undo
 Where Postfix runs: postfix reload
 `,
 		},
+		"undone, files only, and not to be reloaded yet": {
+			&apply.Receipt{ID: "0008", Kind: "undo", Undoes: "0001", Phase: apply.Kept, ConfigDir: "/etc/postfix", FilesOnly: true, Entries: mainCF, Unloadable: "it would hang"},
+			`! Run 0001 is undone, files only: nothing was reloaded, and no handshake was made.
+When that is mended: postfix reload
+`,
+		},
 		"not undone": {
 			&apply.Receipt{ID: "0009", Kind: "undo", Undoes: "0001", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: mainCF},
 			"✗ Run 0001 could not be undone: it is in force, and every file is as it wrote it.\n",
@@ -230,13 +236,14 @@ func TestStepUnderWay(t *testing.T) {
 func TestHistory(t *testing.T) {
 	when := time.Date(2026, 11, 23, 12, 0, 0, 0, time.Local)
 	all := []*apply.Receipt{
-		{ID: "0005", When: when, Kind: "undo", Undoes: "0003", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Notes: []string{"main.cf was edited since; the edit stays"}},
+		{ID: "0005", When: when, Kind: "undo", Undoes: "0003", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Unloadable: "it would hang", Notes: []string{"main.cf was edited since; the edit stays"}},
 		{ID: "0004", When: when, Kind: "apply", Phase: apply.Waits, ConfigDir: "/etc/postfix", Entries: mainCF, Stands: "goes back by itself at 12:10:00"},
 		{ID: "0003", When: when, Kind: "undo", Undoes: "0001", Why: "nobody confirmed it by 12:10:00", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF},
 		{ID: "0002", When: when, Kind: "apply", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: append(answers, mainCF...), Failure: "no answer"},
 		{ID: "0001", When: when, Kind: "apply", Phase: apply.Undone, ConfigDir: "/etc/postfix", Entries: mainCF},
 	}
 	want := `0005  2026-11-23 12:00  undo of 0003  kept         /etc/postfix: main.cf
+      it would hang
       main.cf was edited since; the edit stays
 0004  2026-11-23 12:00  apply  waiting      /etc/postfix: main.cf
       goes back by itself at 12:10:00
