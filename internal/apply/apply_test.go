@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -513,6 +514,47 @@ func TestCancel(t *testing.T) {
 	if d := cmp.Diff(before, b.read(t, "main.cf")); d != "" {
 		t.Errorf("not put back\n%s", d)
 	}
+}
+
+// TestCancelLook: who stops it while it looks at Postfix is told that, and not that
+// Postfix does not answer.
+func TestCancelLook(t *testing.T) {
+	for _, at := range []string{"status", "greeting"} {
+		b := newBed(t)
+		before := b.read(t, "main.cf")
+		s, p := b.plan(t)
+		ctx, cancel := context.WithCancelCause(context.Background())
+		defer cancel(nil)
+		m := stopping{at: at, stop: func() { cancel(errors.New("hangup signal received")) }}
+		_, err := apply.Run(ctx, m, p, options(s, p))
+		if !errors.Is(err, context.Canceled) || err.Error() != "interrupted: hangup signal received" {
+			t.Errorf("stopped at its %s: %v", at, err)
+		}
+		if b.read(t, "main.cf") != before {
+			t.Error("main.cf was changed")
+		}
+	}
+}
+
+// stopping is a machine on which somebody stops the run at that look.
+type stopping struct {
+	host.Local
+	at   string
+	stop func()
+}
+
+func (s stopping) Run(ctx context.Context, name string, args ...string) (host.Output, error) {
+	if args[len(args)-1] == s.at {
+		s.stop()
+	}
+	return s.Local.Run(ctx, name, args...)
+}
+
+func (s stopping) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if s.at == "greeting" {
+		s.stop()
+	}
+	return s.Local.Dial(ctx, network, addr)
 }
 
 // TestDeadBefore: a service that served no one before is not held against the

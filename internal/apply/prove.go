@@ -72,7 +72,7 @@ func (t *transaction) observe(ctx context.Context) error {
 		}
 		return done(nil) // what Postfix cannot read, it cannot look at either
 	case err != nil:
-		return done(err)
+		return done(cutShort(ctx, err))
 	case !runs:
 		return done(t.notRunning(", or write the files alone: --files-only"))
 	}
@@ -82,6 +82,9 @@ func (t *transaction) observe(ctx context.Context) error {
 	log := t.markLog()
 	t.Before = t.lookAll(ctx, t.Checks)
 	t.noteTroubles(ctx, log)
+	if ctx.Err() != nil { // of which a listener that was not waited for says nothing
+		return done(cutShort(ctx, ctx.Err()))
+	}
 	for i, c := range t.Checks {
 		if c.New && t.Before[i].Stage != probe.Connecting {
 			return done(hint.New(fmt.Sprintf("something listens on %s already: Postfix would not start with a service there", c.Addr),

@@ -35,12 +35,18 @@ func (i interruption) Error() string {
 
 func (i interruption) Unwrap() error { return context.Canceled }
 
+// cutShort is err, or the interruption of which it comes.
+func cutShort(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return interruption{context.Cause(ctx)}
+	}
+	return err
+}
+
 // rollBack puts the old bytes back, reloads, and proves that everything is as
 // it was.
 func (t *transaction) rollBack(ctx context.Context, failure error) error {
-	if ctx.Err() != nil && errors.Is(failure, context.Canceled) {
-		failure = interruption{context.Cause(ctx)}
-	}
+	failure = cutShort(ctx, failure)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revertTime)
 	defer cancel()
 	t.Failure = failure.Error()
