@@ -516,22 +516,34 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestCancelLook: who stops it while it looks at Postfix is told that, and not that
-// Postfix does not answer.
+// TestCancelLook: who stops it before it has written anything is told that, and not that
+// Postfix does not answer; and nothing is written.
 func TestCancelLook(t *testing.T) {
-	for _, at := range []string{"status", "greeting"} {
+	for _, c := range []struct {
+		at              string
+		undo, filesOnly bool
+	}{{at: "status"}, {at: "greeting"}, {at: "-n"}, {at: "-n", filesOnly: true}, {at: "status", undo: true}, {at: "greeting", undo: true}} {
 		b := newBed(t)
-		before := b.read(t, "main.cf")
-		s, p := b.plan(t)
 		ctx, cancel := context.WithCancelCause(context.Background())
 		defer cancel(nil)
-		m := stopping{at: at, stop: func() { cancel(errors.New("hangup signal received")) }}
-		_, err := apply.Run(ctx, m, p, options(s, p))
-		if !errors.Is(err, context.Canceled) || err.Error() != "interrupted: hangup signal received" {
-			t.Errorf("stopped at its %s: %v", at, err)
+		m := stopping{at: c.at, stop: func() { cancel(errors.New("hangup signal received")) }}
+		s, p := b.plan(t)
+		o := options(s, p)
+		o.FilesOnly = c.filesOnly
+		act := func() (*apply.Receipt, error) { return apply.Run(ctx, m, p, o) }
+		if c.undo {
+			x := b.applied(t, time.Hour)
+			act = func() (*apply.Receipt, error) { return apply.Undo(ctx, m, b.Config(), x.ID, o) }
 		}
-		if b.read(t, "main.cf") != before {
-			t.Error("main.cf was changed")
+		written := false
+		o.Events = func(e apply.Event) { written = written || e.Step == "write" }
+		before := b.read(t, "main.cf")
+		_, err := act()
+		if !errors.Is(err, context.Canceled) || err.Error() != "interrupted: hangup signal received" {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if written || b.read(t, "main.cf") != before {
+			t.Errorf("%+v: main.cf was written", c)
 		}
 	}
 }

@@ -200,13 +200,22 @@ func TestUndoJams(t *testing.T) {
 	}
 	o := b.state()
 	o.FilesOnly = true
-	r, err := apply.Undo(context.Background(), queue{length: "10"}, b.Config(), "", o)
-	if err != nil || b.read(t, "main.cf") != before {
-		t.Fatalf("the files did not go back: %v", err)
+	wentBack := func(r *apply.Receipt, err error) {
+		t.Helper()
+		if err != nil || b.read(t, "main.cf") != before {
+			t.Fatalf("the files did not go back: %v", err)
+		}
+		if !strings.Contains(r.Unloadable, "must not be reloaded now") {
+			t.Errorf("nobody says that it cannot be reloaded yet: %q", r.Unloadable)
+		}
 	}
-	if !strings.Contains(r.Unloadable, "must not be reloaded now") {
-		t.Errorf("nobody says that it cannot be reloaded yet: %q", r.Unloadable)
+	wentBack(apply.Undo(context.Background(), queue{length: "10"}, b.Config(), "", o))
+	if _, err := apply.Run(context.Background(), queue{length: "512"}, p, options(s, p)); err != nil {
+		t.Fatal(err)
 	}
+	o.Events = killedAfter("write")
+	dies(t, func() { _, _ = apply.Undo(context.Background(), queue{length: "10"}, b.Config(), "", o) })
+	wentBack(apply.Finish(context.Background(), queue{length: "10"}, b.state()))
 }
 
 // TestUndoOfJam: an undo of a main.cf that cannot be loaded any more is not sent in a

@@ -99,7 +99,7 @@ func Ready(ctx context.Context, m host.Machine, configDir string) error {
 	if err := t.hung(ctx); err != nil {
 		return err
 	}
-	return ctx.Err() // of which all that was asked has said nothing
+	return interrupted(ctx) // of which all that was asked has said nothing
 }
 
 // notRunning is ErrStopped, with what else can be done than to start it.

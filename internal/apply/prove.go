@@ -63,6 +63,9 @@ func (t *transaction) observe(ctx context.Context) error {
 	if !stopped {
 		runs, err = t.status(ctx)
 	}
+	if err := interrupted(ctx); err != nil {
+		return done(err)
+	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded): // nor would a reload come to its end
 		return done(t.hangs(ctx, err))
@@ -72,7 +75,7 @@ func (t *transaction) observe(ctx context.Context) error {
 		}
 		return done(nil) // what Postfix cannot read, it cannot look at either
 	case err != nil:
-		return done(cutShort(ctx, err))
+		return done(err)
 	case !runs:
 		return done(t.notRunning(", or write the files alone: --files-only"))
 	}
@@ -82,8 +85,8 @@ func (t *transaction) observe(ctx context.Context) error {
 	log := t.markLog()
 	t.Before = t.lookAll(ctx, t.Checks)
 	t.noteTroubles(ctx, log)
-	if ctx.Err() != nil { // of which a listener that was not waited for says nothing
-		return done(cutShort(ctx, ctx.Err()))
+	if err := interrupted(ctx); err != nil { // a listener that was not waited for says nothing
+		return done(err)
 	}
 	for i, c := range t.Checks {
 		if c.New && t.Before[i].Stage != probe.Connecting {

@@ -48,8 +48,8 @@ func (t *transaction) rehearse(ctx context.Context, p *plan.Plan) error {
 		}
 	}
 	r, err := t.o.Rehearse(ctx, p, files)
-	if ctx.Err() != nil {
-		return done(context.Cause(ctx))
+	if err := interrupted(ctx); err != nil {
+		return done(err)
 	}
 	if err != nil && t.m.UID() != 0 {
 		t.event(Event{Step: step, State: Noted, Text: "not possible here: " + err.Error()})

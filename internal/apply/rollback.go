@@ -35,21 +35,23 @@ func (i interruption) Error() string {
 
 func (i interruption) Unwrap() error { return context.Canceled }
 
-// cutShort is err, or the interruption of which it comes.
-func cutShort(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+// interrupted is why a run that waited for something goes on no further, or nil.
+func interrupted(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return interruption{context.Cause(ctx)}
 	}
-	return err
+	return ctx.Err()
 }
 
 // rollBack puts the old bytes back, reloads, and proves that everything is as
 // it was.
 func (t *transaction) rollBack(ctx context.Context, failure error) error {
-	failure = cutShort(ctx, failure)
+	if err := interrupted(ctx); err != nil && errors.Is(failure, context.Canceled) {
+		failure = err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revertTime)
 	defer cancel()
-	t.Failure = failure.Error()
+	t.Failure, t.Unloadable = failure.Error(), ""
 	if t.phase(Reverting) != nil {
 		t.dropNew()            // makes room
 		_ = t.phase(Reverting) // a full disc must not keep the old bytes from coming back

@@ -38,6 +38,9 @@ func (t *transaction) stage(ctx context.Context, p *plan.Plan) error {
 		}
 	}
 	o, err := t.m.Run(ctx, "postconf", "-c", dir, "-n")
+	if err := interrupted(ctx); err != nil {
+		return done(err)
+	}
 	if err != nil {
 		if t.FilesOnly {
 			t.event(Event{Step: "let postconf read a copy", State: Noted, Text: "there is no postconf here"})

@@ -191,10 +191,7 @@ func (t *transaction) execute(ctx context.Context) (*Receipt, error) {
 		}
 	}
 	if failure == nil {
-		if t.o.FilesOnly && t.Undoes != "" {
-			t.noteUnloadable(ctx)
-		}
-		failure = t.finish(Kept)
+		failure = t.keep(ctx)
 	}
 	if failure == nil {
 		return t.Receipt, nil
@@ -315,6 +312,14 @@ func (t *transaction) place(e Entry, content []byte) error {
 		err = t.m.Replace(e.Path, content, e.Mode)
 	}
 	return remedy(t.m, e.Path, err)
+}
+
+// keep ends a run that has done what it was to do.
+func (t *transaction) keep(ctx context.Context) error {
+	if t.FilesOnly && t.Undoes != "" {
+		t.noteUnloadable(ctx)
+	}
+	return t.finish(Kept)
 }
 
 // finish turns the journal into a receipt.

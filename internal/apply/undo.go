@@ -240,7 +240,7 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 		err = t.reloadAndProve(ctx)
 	}
 	if err == nil {
-		err = t.finish(Kept)
+		err = t.keep(ctx)
 	}
 	if err != nil {
 		return t.Receipt, t.rollBack(ctx, err)

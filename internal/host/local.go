@@ -24,7 +24,7 @@ type Local struct{}
 
 // runTime bounds every program: the slowest, `postfix reload` on a main.cf
 // that was just written, takes two to three seconds.
-var runTime = 60 * time.Second
+const runTime = 60 * time.Second
 
 // searchPath is where the programs are; the PATH of a user often lacks sbin.
 var searchPath = []string{"/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/sbin", "/bin"}
@@ -129,9 +129,9 @@ func run(ctx context.Context, name string, args []string) (Output, error) {
 	if err != nil {
 		return Output{}, err
 	}
-	inTime, cancel := context.WithTimeout(ctx, runTime)
+	ctx, cancel := context.WithTimeout(ctx, runTime)
 	defer cancel()
-	cmd := exec.CommandContext(inTime, path, args...)
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = environ()
 	cmd.WaitDelay = 2 * time.Second
 	var out, errs bytes.Buffer
@@ -140,10 +140,7 @@ func run(ctx context.Context, name string, args []string) (Output, error) {
 	o := Output{Stdout: out.String(), Stderr: errs.String(), Code: cmd.ProcessState.ExitCode()}
 	var exit *exec.ExitError
 	if ctx.Err() != nil {
-		return o, fmt.Errorf("running %s: %w", name, ctx.Err())
-	}
-	if inTime.Err() != nil {
-		return o, fmt.Errorf("running %s: %w", name, overdue{})
+		return o, fmt.Errorf("running %s: %w", name, cut{ctx.Err()})
 	}
 	// What a program leaves behind may keep its output open, as the postsuper(1) of a
 	// reload does: that is no failure of the program.
@@ -153,13 +150,17 @@ func run(ctx context.Context, name string, args []string) (Output, error) {
 	return o, nil
 }
 
-// overdue is a context.DeadlineExceeded in plain words, of a program that took runTime.
-type overdue struct{}
+// cut is the error of a context, of a program that it ended, in plain words.
+type cut struct{ error }
 
-func (overdue) Error() string {
-	return fmt.Sprintf("it did not end within %.0f seconds", runTime.Seconds())
+func (c cut) Error() string {
+	if errors.Is(c.error, context.Canceled) {
+		return "interrupted"
+	}
+	return "it did not end in time"
 }
-func (overdue) Unwrap() error { return context.DeadlineExceeded }
+
+func (c cut) Unwrap() error { return c.error }
 
 // find looks for a program in PATH and then where system programs are.
 func find(name string) (string, error) {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"postseal/certs"
 	"postseal/internal/apply"
@@ -17,9 +16,6 @@ import (
 	"postseal/internal/plan"
 	"postseal/internal/rehearse"
 )
-
-// reloadTime bounds what others do to take a new certificate.
-const reloadTime = time.Minute
 
 // reload tells who else uses a certificate that there is a new one.
 func (k *Keeper) reload(ctx context.Context, l *Lineage, file string) error {
@@ -30,8 +26,6 @@ func (k *Keeper) reload(ctx context.Context, l *Lineage, file string) error {
 	if l.AlsoReload == interview.ReloadDovecot {
 		command = []string{"doveadm", "reload"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, reloadTime)
-	defer cancel()
 	o, err := k.M.Act(ctx, command[0], command[1:]...)
 	if err == nil && o.Code != 0 {
 		err = fmt.Errorf("it ended with %d: %.300s", o.Code, strings.TrimSpace(o.Stderr))

@@ -28,8 +28,8 @@ func (p Printer) Step(e apply.Event) {
 			text += ": " + e.Text
 		}
 		p.signed(p.good(), "%s", text)
-	case apply.Noted: // by the step under way, which goes on
-		if p.Live {
+	case apply.Noted:
+		if p.Live { // a step of another name may stand there
 			fmt.Fprint(p.W, strings.Repeat(" ", p.width()-1)+"\r")
 		}
 		p.signed(p.note(), "%s: %s", e.Step, e.Text)

@@ -128,8 +128,7 @@ When that is mended: postfix reload
 		if d := cmp.Diff(c.want, text(t, report.Printer{}, func(p report.Printer) error { p.Receipt(c.r, "postseal undo"); return nil })); d != "" {
 			t.Errorf("%s (-want +got)\n%s", name, d)
 		}
-		for _, width := range []int{40, 80} {
-			p := report.Printer{Width: width}
+		for _, p := range []report.Printer{{Width: 40}, {Width: 80}, {Live: true}} {
 			fits(t, p, text(t, p, func(p report.Printer) error { p.Receipt(c.r, "postseal undo"); return nil }))
 		}
 	}
@@ -139,10 +138,14 @@ When that is mended: postfix reload
 // word, but a command that is there to be pasted.
 func fits(t *testing.T, p report.Printer, out string) {
 	t.Helper()
+	width := p.Width
+	if width == 0 {
+		width = 80
+	}
 	for line := range strings.Lines(out) {
 		line = strings.TrimSuffix(line, "\n")
-		if utf8.RuneCountInString(line) > p.Width && !strings.Contains(line, "postseal ") && !strings.Contains(line, "postfix ") {
-			t.Errorf("at %d columns: %q", p.Width, line)
+		if utf8.RuneCountInString(line) > width && !strings.Contains(line, "postseal ") && !strings.Contains(line, "postfix ") {
+			t.Errorf("at %d columns: %q", width, line)
 		}
 	}
 }

@@ -135,11 +135,11 @@ func Wrap(text string, width int) []string {
 	return out
 }
 
-// signed prints a statement after its sign: wrapped, or as one line on a pipe, for
-// grep and logs.
+// signed prints a statement after its sign: wrapped, or as one line on a pipe for which
+// nobody has set a width, for grep and logs.
 func (p Printer) signed(sign painted, format string, args ...any) {
 	text := oneLine(fmt.Sprintf(format, args...))
-	if p.Width <= 0 {
+	if p.Width <= 0 && !p.Live {
 		p.printf("%s %s\n", sign, text)
 		return
 	}
