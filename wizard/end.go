@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -73,7 +74,10 @@ func (m *Model) endPage() page {
 // failurePage says what failed, and what state everything is in.
 func (m *Model) failurePage() page {
 	e, t := &m.end, m.theme
-	head := "Nothing was changed."
+	head, failed := "Nothing was changed.", "It failed"
+	if errors.Is(e.err, context.Canceled) {
+		failed = "Stopped"
+	}
 	sign := t.caution.Render(signNote)
 	switch {
 	case errors.Is(e.err, apply.ErrLost):
@@ -83,13 +87,13 @@ func (m *Model) failurePage() page {
 	case errors.Is(e.err, apply.ErrRolledBack) && e.receipt != nil && e.receipt.Kind == "undo":
 		head = "It could not be undone. The run is in force as before."
 	case errors.Is(e.err, apply.ErrNotRolledBack) && e.receipt != nil && e.receipt.Restored:
-		head, sign = "It failed. Every file is as it was, but Postfix may still run with the new settings.", t.bad.Render(signBad)
+		head, sign = failed+". Every file is as it was, but Postfix may still run with the new settings.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrNotRolledBack):
-		head, sign = "It failed, and putting everything back failed too.", t.bad.Render(signBad)
+		head, sign = failed+", and putting everything back failed too.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrRolledBack):
-		head = "It failed. Everything was put back, and that was proved."
+		head = failed + ". Everything was put back, and that was proved."
 		if m.o.FilesOnly {
-			head = "It failed. Everything was put back."
+			head = failed + ". Everything was put back."
 		}
 	}
 	lines := hang("   "+sign+" ", styled(t.strong, wrap(head, m.width-8)))

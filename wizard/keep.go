@@ -1,7 +1,6 @@
 package wizard
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -169,12 +168,7 @@ func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 			return kept{gen, nil, err, false}
 		}
 	case "n":
-		machine, r := m.o.Machine, m.end.receipt
-		cmd := m.startRun("Putting everything back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
-			return apply.PutBack(ctx, machine, r.ConfigDir, r.ID, o)
-		})
-		m.run.waits = true
-		return cmd
+		return m.putBack()
 	case "l":
 		m.help = newOverlay("What Postfix warned of, and who failed", m.keepDetails())
 	case "q":

@@ -8,8 +8,11 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+
+	"postseal/internal/apply"
 )
 
 // TestCtrlC: on every page it leaves at once as interrupted, and nothing was
@@ -64,6 +67,48 @@ func TestStop(t *testing.T) {
 	h.press("ctrl+c", "y")
 	if !cancelled || h.quit || !strings.Contains(h.see(), "what was begun is put back") {
 		t.Error(h.see())
+	}
+}
+
+// TestStopLate: a run that ends while it is asked whether to stop it does not turn the
+// "y" to that into one to keep it.
+func TestStopLate(t *testing.T) {
+	for key, c := range map[string]struct {
+		within time.Duration
+		stage  stage
+		page   string
+	}{
+		"y":    {time.Hour, applying, "Putting everything back."},
+		"n":    {time.Hour, keeping, "Keep it?"},
+		"yy":   {0, applying, "Putting everything back."}, // which goes back by nothing else
+		"nn":   {0, ended, "Sealed."},
+		"gone": {within: time.Hour},
+	} {
+		h := open(t, files(t))
+		h.hold = true
+		h.stage, h.Model.run = applying, runState{title: "Applying.", cancel: func() {}}
+		r := &apply.Receipt{ID: "1", Kind: "apply", Phase: apply.Kept}
+		if c.within > 0 {
+			r.ConfirmBy = time.Now().Add(c.within)
+		}
+		h.press("ctrl+c")
+		h.send(over{h.gen, ran{gen: h.gen, receipt: r}})
+		if h.stage != applying || !strings.Contains(h.see(), "Stop and put everything back?") {
+			t.Errorf("the question has gone:\n%s", h.see())
+		}
+		if key == "gone" {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			h.hold, h.ctx = false, ctx
+			if h.send(gone{}); !h.quit {
+				t.Error("the terminal is lost, and it stays")
+			}
+			continue
+		}
+		h.press(key[:1])
+		if h.stage != c.stage || !strings.Contains(h.see(), c.page) {
+			t.Errorf("%s leads to stage %d:\n%s", key, h.stage, h.see())
+		}
 	}
 }
 

@@ -252,6 +252,8 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 		if msg.gen == m.gen {
 			m.run.add(msg.event)
 		}
+	case over:
+		return m.over(msg)
 	case ran:
 		return m.ran(msg)
 	case trialDone:
@@ -282,9 +284,8 @@ func (m *Model) interrupt() tea.Cmd {
 func (m *Model) leaveNow() tea.Cmd {
 	switch m.stage {
 	case applying:
-		if m.run.next == nil {
-			m.run.stopping = true
-			return nil
+		if m.run.next == nil { // nobody is there any more to answer
+			return m.decided(true)
 		}
 	case rehearsing:
 		if m.rehearsal.running() {

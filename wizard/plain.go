@@ -257,7 +257,7 @@ func (p *plain) next() item {
 func (p *plain) showDiff() {
 	pl, err := p.session.Preview(p.answers)
 	if err == nil {
-		err = p.print.Plan(pl, hint.ShellLine(p.session.UndoCommand()))
+		err = p.print.Plan(pl, hint.ShellLine(p.session.UndoCommand()), p.o.FilesOnly)
 	}
 	if err != nil {
 		p.print.Errors(err)
@@ -271,7 +271,7 @@ func (p *plain) review() Result {
 		return Result{Err: err}
 	}
 	fmt.Fprintln(p.out)
-	if err := p.print.Plan(pl, hint.ShellLine(p.session.UndoCommand())); err != nil {
+	if err := p.print.Plan(pl, hint.ShellLine(p.session.UndoCommand()), p.o.FilesOnly); err != nil {
 		return Result{Err: err}
 	}
 	if pl.Empty() {

@@ -19,6 +19,8 @@ type runState struct {
 	// asking: ctrl+c was pressed, and is asked about. stopping: it is being
 	// put back.
 	asking, stopping bool
+	// late is what came of it while that was asked.
+	late tea.Msg
 	// waits: what is put back is a run that waits to be kept.
 	waits bool
 	// Of an order: record is a DNS record that a person is to make, done says
@@ -112,8 +114,24 @@ func (m *Model) begin(r runState, do func(ctx context.Context, gen int, step fun
 	tell := m.tell()
 	return tea.Batch(nextTick(), func() tea.Msg {
 		defer cancel()
-		return do(ctx, gen, func(e apply.Event) { tell(stepDone{gen, e}) })
+		return over{gen, do(ctx, gen, func(e apply.Event) { tell(stepDone{gen, e}) })}
 	})
+}
+
+// over is the end of what takes its time, with the message that says how it ended.
+type over struct {
+	gen int
+	msg tea.Msg
+}
+
+// over goes on to what came of it, once it is answered whether to stop: a "y" to that
+// must not meet the next page.
+func (m *Model) over(o over) tea.Cmd {
+	if o.gen == m.gen && m.run.asking {
+		m.run.late = o.msg
+		return nil
+	}
+	return m.outcome(o.msg)
 }
 
 func (m *Model) ran(r ran) tea.Cmd {
@@ -132,10 +150,27 @@ func (m *Model) ran(r ran) tea.Cmd {
 	if gone := m.leftMeanwhile(); gone != nil {
 		return gone
 	}
-	if r.err == nil && r.receipt != nil && r.receipt.Phase == apply.Kept && !r.receipt.ConfirmBy.IsZero() {
+	kept := r.err == nil && r.receipt != nil && r.receipt.Phase == apply.Kept
+	if kept && m.run.stopping && r.receipt.Kind == "apply" { // it had ended before that was said
+		return m.putBack()
+	}
+	if kept && !r.receipt.ConfirmBy.IsZero() {
 		return m.startKeeping(keepState{title: applied(r.receipt), now: r.receipt.ConfirmBy.Add(-m.o.Within)})
 	}
 	return nil
+}
+
+// putBack takes back the run that has just ended.
+func (m *Model) putBack() tea.Cmd {
+	machine, r, back := m.o.Machine, m.end.receipt, apply.PutBack
+	if r.ConfirmBy.IsZero() { // it waits for nobody
+		back = apply.Undo
+	}
+	cmd := m.startRun("Putting everything back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
+		return back(ctx, machine, r.ConfigDir, r.ID, o)
+	})
+	m.run.waits = !r.ConfirmBy.IsZero()
+	return cmd
 }
 
 // leftMeanwhile ends the program if nobody is there any more to read a page.
@@ -168,14 +203,20 @@ func (m *Model) runKey(k tea.KeyMsg) tea.Cmd {
 		}
 		return nil
 	}
-	switch k.String() {
-	case "y":
-		r.asking, r.stopping = false, true
+	return m.decided(k.String() == "y")
+}
+
+// decided says whether to stop what is under way, and goes on if it has ended meanwhile.
+func (m *Model) decided(stop bool) tea.Cmd {
+	r := &m.run
+	r.asking = false
+	if stop {
+		r.stopping = true
 		r.cancel()
-	default:
-		r.asking = false
 	}
-	return nil
+	late := r.late
+	r.late = nil
+	return m.outcome(late)
 }
 
 func (m *Model) runPage() page {

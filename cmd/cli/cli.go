@@ -196,7 +196,7 @@ func (r *Run) Finish(err error) int {
 	if err == nil || errors.Is(err, ErrFindings) || errors.As(err, new(toldError)) {
 		return code
 	}
-	if err == context.Canceled { //nolint:errorlint // with more around it, it says what was interrupted
+	if err == context.Canceled || r.Ctx.Err() != nil && err == context.Cause(r.Ctx) { //nolint:errorlint // with more around it, it says what was interrupted
 		err = errors.New("interrupted")
 	}
 	if r.JSON {
@@ -240,8 +240,8 @@ func (r *Run) Printer(w io.Writer) report.Printer {
 	p := report.Printer{W: w, Program: r.name}
 	f, ok := File(w)
 	if ok && term.IsTerminal(f.Fd()) {
-		p.Live = true
-		p.Color = !r.NoColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		p.Live = os.Getenv("TERM") != "dumb"
+		p.Color = !r.NoColor && os.Getenv("NO_COLOR") == "" && p.Live
 		if width, _, err := term.GetSize(f.Fd()); err == nil {
 			p.Width = width
 		}

@@ -13,7 +13,6 @@ import (
 	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
-	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
@@ -94,7 +93,7 @@ func (a *app) absolute() error {
 func (a *app) open() (*session.Session, error) {
 	s, err := session.Open(a.Ctx, a.Machine, a.settings, nil)
 	if s != nil && s.Pending != nil && !a.JSON {
-		fmt.Fprintf(a.Err, "An earlier run was interrupted (%s): %s.\n", s.Pending.ID, report.Clean(s.Pending.Ways(a.Machine, s.StateDir)))
+		a.Printer(a.Err).Note(fmt.Sprintf("Run %s is not at its end. Unless a postseal is at work on it: %s.", s.Pending.ID, s.Pending.Ways(a.Machine, s.StateDir)))
 	}
 	if s != nil && s.Net != nil && !a.JSON {
 		text := fmt.Sprintf("Run %s %s", s.Net.Run, s.Net.Stands(a.Machine.Now()))
@@ -103,7 +102,7 @@ func (a *app) open() (*session.Session, error) {
 		} else {
 			text += ": " + s.Net.Ways(s.StateDir)
 		}
-		fmt.Fprintln(a.Err, report.Clean(text)+".")
+		a.Printer(a.Err).Note(text + ".")
 	}
 	return s, err
 }
@@ -114,8 +113,21 @@ func (a *app) agree(question, flag string) error {
 		return cli.Misuse(hint.New("there is no terminal to ask on: "+question, flag+" is yes to that"))
 	}
 	fmt.Fprintf(a.Out, "%s [y/N] ", question)
+	answered := make(chan string, 1)
+	go func() {
+		var answer string
+		if _, err := fmt.Fscanln(a.In, &answer); errors.Is(err, io.EOF) {
+			fmt.Fprintln(a.Out)
+		}
+		answered <- answer
+	}()
 	var answer string
-	_, _ = fmt.Fscanln(a.In, &answer)
+	select {
+	case answer = <-answered:
+	case <-a.Ctx.Done():
+		fmt.Fprintln(a.Out)
+		return errors.New("interrupted; nothing was changed")
+	}
 	if answer != "y" && answer != "yes" {
 		return errors.New("not agreed; nothing was changed")
 	}

@@ -146,7 +146,7 @@ func (a *app) planToApply(saved string) (*plan.Plan, *session.Session, error) {
 
 func (a *app) applyPlan(s *session.Session, p *plan.Plan, o apply.Options, yes bool) error {
 	if !a.JSON {
-		if err := a.showPlan(s, p); err != nil {
+		if err := a.showPlan(s, p, o.FilesOnly); err != nil {
 			return err
 		}
 	}

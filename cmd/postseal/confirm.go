@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -176,8 +177,11 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 					once(kind, "Worse than before: "+why+". n puts it back.")
 				}
 			}
-			line := []rune(report.Clean(left))
-			fmt.Fprintf(a.Out, "\r%-*s", width, string(line[:min(width, len(line))]))
+			line := report.Clean(left)
+			for utf8.RuneCountInString(line) >= width && strings.Contains(line, ", ") { // a whole count less
+				line = line[:strings.LastIndex(line, ", ")]
+			}
+			fmt.Fprintf(a.Out, "\r%-*s\r%s ", width, "", line) // what is typed stands behind it
 		}
 	}
 }

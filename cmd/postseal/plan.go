@@ -35,7 +35,7 @@ plan is saved, bound to the files it was made from: apply --plan carries out exa
 					return err
 				}
 			}
-			if err := a.showPlan(s, p); err != nil {
+			if err := a.showPlan(s, p, false); err != nil {
 				return err
 			}
 			if !p.Empty() {
@@ -58,9 +58,9 @@ func (a *app) makePlan() (*plan.Plan, *session.Session, error) {
 	return p, s, err
 }
 
-func (a *app) showPlan(s *session.Session, p *plan.Plan) error {
+func (a *app) showPlan(s *session.Session, p *plan.Plan, filesOnly bool) error {
 	if !a.JSON {
-		return a.Printer(a.Out).Plan(p, hint.ShellLine(s.UndoCommand()))
+		return a.Printer(a.Out).Plan(p, hint.ShellLine(s.UndoCommand()), filesOnly)
 	}
 	v, err := report.PlanJSON(p)
 	if err != nil {

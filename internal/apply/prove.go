@@ -298,6 +298,9 @@ func (t *transaction) await(ctx context.Context, checks []plan.Check, wrong func
 			continue
 		}
 		good = 0
+		if err := interrupted(ctx); errors.Is(err, context.Canceled) {
+			return nil, err // and no word of listeners that were not waited for
+		}
 		if ctx.Err() != nil || time.Now().After(deadline) {
 			return proofs, errors.Join(append(all, ctx.Err())...)
 		}
@@ -359,6 +362,9 @@ func (t *transaction) floors(ctx context.Context) error {
 		for deadline := t.deadline(); err == nil && ctx.Err() == nil && time.Now().Before(deadline); {
 			sleep(ctx, lookTime)
 			r, err = probe.Handshake(ctx, target, options)
+		}
+		if err := interrupted(ctx); err != nil {
+			return done(err)
 		}
 		var e *probe.Error
 		switch {

@@ -181,7 +181,7 @@ func TestNoKey(t *testing.T) {
 		secrets := append(bodies(string(key)), "PRIVATE KEY")
 		for name, out := range map[string]string{
 			"facts":            text(t, report.Printer{}, func(p report.Printer) error { p.Facts(s.Facts); return nil }),
-			"plan":             text(t, report.Printer{}, func(pr report.Printer) error { return pr.Plan(p, "postseal undo") }),
+			"plan":             text(t, report.Printer{}, func(pr report.Printer) error { return pr.Plan(p, "postseal undo", false) }),
 			"receipt":          text(t, report.Printer{}, func(p report.Printer) error { p.Receipt(r, "postseal undo"); return nil }),
 			"history":          text(t, report.Printer{}, func(p report.Printer) error { p.History([]*apply.Receipt{r}); return nil }),
 			"certificate":      text(t, report.Printer{}, func(p report.Printer) error { p.Certificate(judged, false); return nil }),

@@ -80,8 +80,8 @@ func names(text string, c plan.Change, k plan.Kind, op diff.Op) bool {
 }
 
 // Plan prints the plan: every file with its diff and reasons, then what could
-// go wrong, and what happens next.
-func (p Printer) Plan(pl *plan.Plan, undo string) error {
+// go wrong, and what happens next. undo is the command that takes it back.
+func (p Printer) Plan(pl *plan.Plan, undo string, filesOnly bool) error {
 	if pl.Empty() {
 		p.printf("Nothing to do: the server already is as the answers say.\n")
 		return nil
@@ -105,7 +105,7 @@ func (p Printer) Plan(pl *plan.Plan, undo string) error {
 	for _, n := range pl.Notes {
 		p.indented(p.paint(quiet, "note  "), 6, n)
 	}
-	p.next(pl, undo)
+	p.next(pl, undo, filesOnly)
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (p Printer) Risks(risks []plan.Risk) {
 }
 
 // next says what applying does beside writing.
-func (p Printer) next(pl *plan.Plan, undo string) {
+func (p Printer) next(pl *plan.Plan, undo string, filesOnly bool) {
 	if !pl.Reload() {
 		return
 	}
@@ -199,7 +199,9 @@ func (p Printer) next(pl *plan.Plan, undo string) {
 		addrs = append(addrs, c.Addr)
 	}
 	text := "postfix reload"
-	if len(addrs) > 0 {
+	if filesOnly {
+		text = "nothing: no reload, and no handshake"
+	} else if len(addrs) > 0 {
 		text += ", and a handshake on " + strings.Join(addrs, ", ")
 	}
 	p.indented("Then  ", 6, text)

@@ -37,7 +37,7 @@ func TestLines(t *testing.T) {
 
 func TestPlanText(t *testing.T) {
 	_, p := open(t, lab.Leaf{RSA: true}, nil)
-	show := func(pr report.Printer) error { return pr.Plan(p, "postseal undo") }
+	show := func(pr report.Printer) error { return pr.Plan(p, "postseal undo", false) }
 	for _, width := range []int{80, 40} {
 		plain := text(t, report.Printer{Width: width}, show)
 		coloured := text(t, report.Printer{Width: width, Color: true}, show)
@@ -65,7 +65,7 @@ func TestPlanText(t *testing.T) {
 }
 
 func TestNothingToDo(t *testing.T) {
-	if out := text(t, report.Printer{}, func(p report.Printer) error { return p.Plan(&plan.Plan{}, "") }); !strings.HasPrefix(out, "Nothing to do") {
+	if out := text(t, report.Printer{}, func(p report.Printer) error { return p.Plan(&plan.Plan{}, "", false) }); !strings.HasPrefix(out, "Nothing to do") {
 		t.Errorf("%q", out)
 	}
 }

@@ -17,6 +17,9 @@ import (
 // Step prints the progress of a run, one line for each step that ended. On a terminal
 // the one under way stands below them, until its end is written over it.
 func (p Printer) Step(e apply.Event) {
+	if p.Live {
+		fmt.Fprint(p.W, "\r") // ctrl+c, which the terminal shows, may have been pressed
+	}
 	switch e.State {
 	case apply.Running:
 		if line := "- " + oneLine(e.Step); p.Live && utf8.RuneCountInString(line) < p.width() {
@@ -163,6 +166,9 @@ func waits(r *apply.Receipt) string {
 	return apply.GoesBack(r.ConfirmBy)
 }
 
+// Note prints what is to be known before anything else.
+func (p Printer) Note(text string) { p.signed(p.note(), "%s", text) }
+
 // Kept says that a run stays.
 func (p Printer) Kept(run string) { p.signed(p.good(), "Run %s is kept.", run) }
 
@@ -203,7 +209,14 @@ func (p Printer) History(all []*apply.Receipt) {
 		if r.Undoes != "" {
 			what += " of " + r.Undoes
 		}
-		p.printf("%s  %s  %-5s  %-11s  %s: %s\n", r.ID, r.When.Local().Format("2006-01-02 15:04"), what, string(r.Phase), r.ConfigDir, strings.Join(files, ", "))
+		head := oneLine(fmt.Sprintf("%s  %s  %-5s  %-11s", r.ID, r.When.Local().Format("2006-01-02 15:04"), what, r.Phase))
+		where := oneLine(r.ConfigDir + ": " + strings.Join(files, ", "))
+		if p.Width > 0 && utf8.RuneCountInString(head)+2+utf8.RuneCountInString(where) > p.Width {
+			p.printf("%s\n", head)
+			p.indented("      ", 6, where)
+		} else {
+			p.printf("%s  %s\n", head, where)
+		}
 		for _, text := range append([]string{r.Stands, r.Why, r.Failure, r.Unloadable}, r.Notes...) {
 			if text != "" {
 				p.message("      ", 6, text)

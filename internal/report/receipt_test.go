@@ -228,7 +228,7 @@ func TestStepUnderWay(t *testing.T) {
 		p.Step(apply.Event{Step: strings.Repeat("too wide for it ", 3), State: apply.Running})
 		return nil
 	}
-	if out, want := text(t, report.Printer{Width: 24, Live: true}, write), "- look at the listeners\r"+strings.Repeat(" ", 23)+"\r! a note: x\n- look\r✓ look\n"; out != want {
+	if out, want := text(t, report.Printer{Width: 24, Live: true}, write), "\r- look at the listeners\r\r"+strings.Repeat(" ", 23)+"\r! a note: x\n\r- look\r\r✓ look\n\r"; out != want {
 		t.Errorf("%q, want %q", out, want)
 	}
 	if out, want := text(t, report.Printer{Width: 24}, write), "! a note: x\n✓ look\n"; out != want {

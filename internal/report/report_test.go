@@ -141,7 +141,7 @@ func TestHostile(t *testing.T) {
 	for name, show := range map[string]func(report.Printer) error{
 		"facts": func(p report.Printer) error { p.Facts(&f); return nil },
 		"card":  func(p report.Printer) error { p.Card(audit.Audit(&audit.Evidence{Facts: &f}), true); return nil },
-		"plan":  func(p report.Printer) error { return p.Plan(&hostile, "postseal undo") },
+		"plan":  func(p report.Printer) error { return p.Plan(&hostile, "postseal undo", false) },
 		"receipts": func(p report.Printer) error {
 			for _, r := range receipts {
 				p.Receipt(r, bad)
