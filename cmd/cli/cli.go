@@ -139,6 +139,7 @@ func (r *Run) Execute(root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(r.Out)
 	root.SetErr(r.Err)
+	r.helps(root)
 	ran, e := root.ExecuteContextC(r.Ctx)
 	r.called = ran.CommandPath()
 	if r.Verbose {

@@ -171,8 +171,7 @@ func (p Printer) Remarks(f *detect.Facts) {
 		}
 		const column = 46
 		n := utf8.RuneCountInString(text)
-		// on a pipe one line each, for grep
-		fits := p.Width <= 0 || 2+column+utf8.RuneCountInString(oneLine(r.Detail)) <= p.Width
+		fits := p.piped() || 2+column+utf8.RuneCountInString(oneLine(r.Detail)) <= p.width()
 		if n < column && fits {
 			p.printf("%s %s%s%s\n", signs[r.Sign], text, strings.Repeat(" ", column-n), p.paint(quiet, r.Detail))
 			continue

@@ -115,7 +115,13 @@ func (p Printer) assembly(f plan.File) {
 	if f.New {
 		what = "new"
 	}
-	p.printf("%s  %s, mode %04o, holds a private key and is not shown\n", p.paint(bold, f.Path), what, f.Mode.Perm())
+	what += fmt.Sprintf(", mode %04o, holds a private key and is not shown", f.Mode.Perm())
+	if !p.piped() && utf8.RuneCountInString(oneLine(f.Path))+2+len(what) > p.width() {
+		p.printf("%s\n", p.paint(bold, f.Path))
+		p.indented("  ", 2, what)
+	} else {
+		p.printf("%s  %s\n", p.paint(bold, f.Path), what)
+	}
 	p.printf("%s private key of the certificate below\n", p.paint(green, "+"))
 	for _, c := range f.Assemble.Contents {
 		p.printf("%s certificate %s\n", p.paint(green, "+"), c)

@@ -259,6 +259,8 @@ func TestHistory(t *testing.T) {
 	if d := cmp.Diff(want, text(t, report.Printer{}, func(p report.Printer) error { p.History(all); return nil })); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
+	p := report.Printer{Width: 60}
+	fits(t, p, text(t, p, func(p report.Printer) error { p.History(all); return nil }))
 	if out := text(t, report.Printer{}, func(p report.Printer) error { p.History(nil); return nil }); out != "No run is recorded.\n" {
 		t.Errorf("%q", out)
 	}

@@ -135,11 +135,14 @@ func Wrap(text string, width int) []string {
 	return out
 }
 
-// signed prints a statement after its sign: wrapped, or as one line on a pipe for which
-// nobody has set a width, for grep and logs.
+// piped says that W is no terminal, and nobody has set a width: a statement is one line
+// there, for grep and logs.
+func (p Printer) piped() bool { return p.Width <= 0 && !p.Live }
+
+// signed prints a statement after its sign.
 func (p Printer) signed(sign painted, format string, args ...any) {
 	text := oneLine(fmt.Sprintf(format, args...))
-	if p.Width <= 0 && !p.Live {
+	if p.piped() {
 		p.printf("%s %s\n", sign, text)
 		return
 	}
