@@ -23,6 +23,7 @@ type endState struct {
 	head    string // what err comes to, where it has one of its own
 	steps   []apply.Event
 	nothing bool // there was nothing to do
+	late    bool // it was to be stopped, and had ended already
 	copied  bool
 }
 
@@ -130,6 +131,9 @@ func (m *Model) sealedPage() page {
 		head = "Written, files only: nothing was reloaded, and nothing was proved."
 	}
 	lines := hang("   "+t.sign(sign)+" ", styled(t.strong, wrap(head, m.width-8)))
+	if e.late {
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("It had ended before it was stopped.", m.width-8))...)
+	}
 	lines = append(lines, "")
 	if r == nil {
 		return page{lines: lines, keys: []string{"q quit"}}

@@ -80,7 +80,7 @@ func TestStopLate(t *testing.T) {
 	}{
 		"y":    {time.Hour, applying, "Putting everything back."},
 		"n":    {time.Hour, keeping, "Keep it?"},
-		"yy":   {0, applying, "Putting everything back."}, // which goes back by nothing else
+		"yy":   {0, ended, "It had ended before it was stopped."}, // whose page says how it is undone
 		"nn":   {0, ended, "Sealed."},
 		"gone": {within: time.Hour},
 	} {
@@ -108,6 +108,44 @@ func TestStopLate(t *testing.T) {
 		h.press(key[:1])
 		if h.stage != c.stage || !strings.Contains(h.see(), c.page) {
 			t.Errorf("%s leads to stage %d:\n%s", key, h.stage, h.see())
+		}
+	}
+}
+
+// TestStopTwice: what is being stopped is not asked about once more, which would hold its
+// end back, also if that was told by a signal.
+func TestStopTwice(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		h := open(t, files(t))
+		h.stage, h.Model.run = applying, runState{title: "Applying.", cancel: func() {}}
+		if lost {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			h.ctx = ctx
+			h.send(gone{})
+		} else {
+			h.press("ctrl+c", "y")
+		}
+		h.press("ctrl+c")
+		h.send(over{h.gen, ran{gen: h.gen, err: fmt.Errorf("%w: interrupted", apply.ErrRolledBack)}})
+		if h.stage != ended || h.quit != lost {
+			t.Errorf("with the terminal lost %v: stage %d, quit %v:\n%s", lost, h.stage, h.quit, h.see())
+		}
+	}
+}
+
+// TestNotPutBack: a run that could not be put back after all is asked about like one that
+// nobody has stopped, and says why.
+func TestNotPutBack(t *testing.T) {
+	h := open(t, files(t))
+	h.hold = true
+	h.stage, h.Model.run = applying, runState{title: "Applying.", stopping: true, cancel: func() {}}
+	h.send(over{h.gen, ran{gen: h.gen, receipt: &apply.Receipt{ID: "1", Kind: "apply", Phase: apply.Kept, ConfirmBy: time.Now().Add(h.o.Within)}}})
+	h.send(over{h.gen, ran{gen: h.gen, err: errors.New("the disc is full")}})
+	page := strings.Join(strings.Fields(h.see()), " ")
+	for _, text := range []string{"Applied and proved.", "Keep it?", "Could not be put back, and the new settings are in force: the disc is full"} {
+		if h.stage != keeping || !strings.Contains(page, text) {
+			t.Errorf("stage %d, %q is not on the page:\n%s", h.stage, text, h.see())
 		}
 	}
 }

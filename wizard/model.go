@@ -273,7 +273,7 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 // interrupt is ctrl+c: at once, but for a run under way, which is asked about.
 func (m *Model) interrupt() tea.Cmd {
 	if m.stage == applying && m.run.next == nil {
-		m.run.asking = true
+		m.run.asking = !m.run.stopping // else it was answered already
 		return nil
 	}
 	return m.leaveNow()

@@ -150,26 +150,25 @@ func (m *Model) ran(r ran) tea.Cmd {
 	if gone := m.leftMeanwhile(); gone != nil {
 		return gone
 	}
-	kept := r.err == nil && r.receipt != nil && r.receipt.Phase == apply.Kept
-	if kept && m.run.stopping && r.receipt.Kind == "apply" { // it had ended before that was said
+	m.end.late = m.run.stopping && r.err == nil
+	if r.err != nil || r.receipt == nil || r.receipt.Phase != apply.Kept || r.receipt.ConfirmBy.IsZero() {
+		return nil
+	}
+	k := keepState{title: applied(r.receipt), now: r.receipt.ConfirmBy.Add(-m.o.Within)}
+	if m.end.late {
+		m.keep = k // if it cannot be put back
 		return m.putBack()
 	}
-	if kept && !r.receipt.ConfirmBy.IsZero() {
-		return m.startKeeping(keepState{title: applied(r.receipt), now: r.receipt.ConfirmBy.Add(-m.o.Within)})
-	}
-	return nil
+	return m.startKeeping(k)
 }
 
-// putBack takes back the run that has just ended.
+// putBack takes back the run that waits to be kept.
 func (m *Model) putBack() tea.Cmd {
-	machine, r, back := m.o.Machine, m.end.receipt, apply.PutBack
-	if r.ConfirmBy.IsZero() { // it waits for nobody
-		back = apply.Undo
-	}
+	machine, r := m.o.Machine, m.end.receipt
 	cmd := m.startRun("Putting everything back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
-		return back(ctx, machine, r.ConfigDir, r.ID, o)
+		return apply.PutBack(ctx, machine, r.ConfigDir, r.ID, o)
 	})
-	m.run.waits = !r.ConfirmBy.IsZero()
+	m.run.waits = true
 	return cmd
 }
 
