@@ -212,7 +212,7 @@ func (p Printer) History(all []*apply.Receipt) {
 		head := oneLine(fmt.Sprintf("%s  %s  %-5s  %-11s", r.ID, r.When.Local().Format("2006-01-02 15:04"), what, r.Phase))
 		where := oneLine(r.ConfigDir + ": " + strings.Join(files, ", "))
 		if !p.piped() && utf8.RuneCountInString(head)+2+utf8.RuneCountInString(where) > p.width() {
-			p.printf("%s\n", head)
+			p.indented("", 6, head)
 			p.indented("      ", 6, where)
 		} else {
 			p.printf("%s  %s\n", head, where)

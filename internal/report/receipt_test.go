@@ -259,8 +259,12 @@ func TestHistory(t *testing.T) {
 	if d := cmp.Diff(want, text(t, report.Printer{}, func(p report.Printer) error { p.History(all); return nil })); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	p := report.Printer{Width: 60}
-	fits(t, p, text(t, p, func(p report.Printer) error { p.History(all); return nil }))
+	for _, p := range []report.Printer{{Width: 40}, {Width: 60}, {Live: true}} {
+		out := text(t, p, func(p report.Printer) error { p.History(all); return nil })
+		if fits(t, p, out); strings.Contains(out, " \n") {
+			t.Errorf("what ends with a blank can be too wide: %q", out)
+		}
+	}
 	if out := text(t, report.Printer{}, func(p report.Printer) error { p.History(nil); return nil }); out != "No run is recorded.\n" {
 		t.Errorf("%q", out)
 	}
