@@ -75,9 +75,9 @@ func (m *Model) endPage() page {
 // failurePage says what failed, and what state everything is in.
 func (m *Model) failurePage() page {
 	e, t := &m.end, m.theme
-	head, failed := "Nothing was changed.", "It failed"
+	head, what := "Nothing was changed.", "It failed"
 	if errors.Is(e.err, context.Canceled) {
-		failed = "Stopped"
+		what = "Stopped"
 	}
 	sign := t.caution.Render(signNote)
 	switch {
@@ -88,13 +88,13 @@ func (m *Model) failurePage() page {
 	case errors.Is(e.err, apply.ErrRolledBack) && e.receipt != nil && e.receipt.Kind == "undo":
 		head = "It could not be undone. The run is in force as before."
 	case errors.Is(e.err, apply.ErrNotRolledBack) && e.receipt != nil && e.receipt.Restored:
-		head, sign = failed+". Every file is as it was, but Postfix may still run with the new settings.", t.bad.Render(signBad)
+		head, sign = what+". Every file is as it was, but Postfix may still run with the new settings.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrNotRolledBack):
-		head, sign = failed+", and putting everything back failed too.", t.bad.Render(signBad)
+		head, sign = what+", and putting everything back failed too.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrRolledBack):
-		head = failed + ". Everything was put back, and that was proved."
+		head = what + ". Everything was put back, and that was proved."
 		if m.o.FilesOnly {
-			head = failed + ". Everything was put back."
+			head = what + ". Everything was put back."
 		}
 	}
 	lines := hang("   "+sign+" ", styled(t.strong, wrap(head, m.width-8)))

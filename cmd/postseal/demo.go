@@ -261,7 +261,7 @@ func (a *app) demoByFlags(d *demo, keep bool) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Plan(pl, "postseal undo", false); err != nil {
+	if err := p.Plan(pl, "postseal undo", d.filesOnly); err != nil {
 		return err
 	}
 	if !d.filesOnly {
@@ -294,7 +294,7 @@ func (a *app) demoByFlags(d *demo, keep bool) error {
 	if pl, err = s.Plan(s.Answers); err != nil {
 		return err
 	}
-	if err := p.Plan(pl, "postseal undo", false); err != nil {
+	if err := p.Plan(pl, "postseal undo", d.filesOnly); err != nil {
 		return err
 	}
 	if !pl.Empty() {
