@@ -60,6 +60,19 @@ func (f *Fake) Readlink(path string) (string, error) {
 	return strings.TrimPrefix(p, f.Root), err
 }
 
+// Exposed implements Reader.
+func (f *Fake) Exposed(path string) ([]Exposure, error) {
+	all, err := f.Local.Exposed(f.at(path))
+	var out []Exposure
+	for _, e := range all {
+		if rest, below := strings.CutPrefix(e.Path, f.Root+"/"); below {
+			e.Path = "/" + rest
+			out = append(out, e)
+		}
+	}
+	return out, err
+}
+
 // Glob implements Reader.
 func (f *Fake) Glob(pattern string) ([]string, error) {
 	found, err := f.Local.Glob(f.at(pattern))

@@ -28,6 +28,11 @@ type Reader interface {
 	Resolve(path string) (string, error)
 	// Readlink returns what a symbolic link says; it fails for all else.
 	Readlink(path string) (string, error)
+	// Exposed lists how accounts other than root and the user of this process can
+	// change what path leads to: by owning it, a folder or a link on the way, or by
+	// being allowed to write there. It is empty if nobody else can. A path that does
+	// not exist is followed as far as it does.
+	Exposed(path string) ([]Exposure, error)
 	// Glob is filepath.Glob.
 	Glob(pattern string) ([]string, error)
 	// Run runs a program that changes nothing, without a shell and in the C
