@@ -18,6 +18,9 @@ func (ReadOnly) Replace(path string, _ []byte, _ fs.FileMode) error { return ref
 // ReplaceSecret implements Machine.
 func (ReadOnly) ReplaceSecret(path string, _ []byte) error { return refuse("replace", path) }
 
+// Save implements Machine.
+func (ReadOnly) Save(path string, _ []byte, _ fs.FileMode) error { return refuse("save", path) }
+
 // MkdirAll implements Machine.
 func (ReadOnly) MkdirAll(path string, _ fs.FileMode) ([]string, error) {
 	return nil, refuse("mkdir", path)
@@ -109,6 +112,13 @@ func (r *Recorder) Replace(path string, data []byte, mode fs.FileMode) error {
 // ReplaceSecret implements Machine.
 func (r *Recorder) ReplaceSecret(path string, data []byte) error {
 	err := r.Machine.ReplaceSecret(path, data)
+	r.note(err, "wrote %s, %d bytes", path, len(data))
+	return err
+}
+
+// Save implements Machine.
+func (r *Recorder) Save(path string, data []byte, mode fs.FileMode) error {
+	err := r.Machine.Save(path, data, mode)
 	r.note(err, "wrote %s, %d bytes", path, len(data))
 	return err
 }

@@ -6,11 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Exposure is one way in which an account other than root and the user of this
@@ -76,18 +76,34 @@ func GroupName(gid int) string {
 	return strconv.Itoa(gid)
 }
 
-// maxLinks is how many symbolic links the kernel follows in one path
-// (path_resolution(7)).
-const maxLinks = 40
-
 // Exposed implements Reader.
-func (l Local) Exposed(path string) ([]Exposure, error) { return exposed(path, nobodyElse()) }
+func (Local) Exposed(path string) ([]Exposure, error) {
+	p, err := nobodyElse().find(path, nil)
+	if p == nil {
+		return nil, err
+	}
+	defer p.Close()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return p.exposed, err
+}
 
 // owners are the accounts that may decide what this process reads and writes.
 type owners []int
 
 // nobodyElse are root and the user of this process.
 func nobodyElse() owners { return append(owners{0, os.Geteuid()}, outside()...) }
+
+// caller adds the user who called this process through sudo(8), and so may name files
+// of their own to it. What outlives the process must not rest on such files.
+func caller() owners {
+	o := nobodyElse()
+	if uid, err := strconv.Atoi(os.Getenv("SUDO_UID")); err == nil && os.Geteuid() == 0 {
+		o = append(o, uid)
+	}
+	return o
+}
 
 // outside is the number that stands for all accounts outside the user namespace of
 // a container, unless an account of the container has it: no account inside can
@@ -114,100 +130,51 @@ func outside() []int {
 	return []int{unmapped}
 }
 
-// exposed walks a path from the root, follows its symbolic links, and collects
-// what accounts other than those in o could change on the way. A path that does not
-// exist is walked as far as it does.
-func exposed(path string, o owners) (out []Exposure, err error) {
-	if !filepath.IsAbs(path) {
-		if path, err = filepath.Abs(path); err != nil {
-			return nil, err
-		}
-	}
-	seen, links := map[string]bool{}, 0
-	rest, at := elements(path), "/"
-	if err := look("/", o, seen, &out); err != nil {
-		return out, err
-	}
-	for len(rest) > 0 {
-		name := rest[0]
-		rest = rest[1:]
-		if name == ".." {
-			at = filepath.Dir(at)
-			continue
-		}
-		next := filepath.Join(at, name)
-		st, err := os.Lstat(next)
-		if errors.Is(err, fs.ErrNotExist) {
-			return out, nil
-		}
-		if err != nil {
-			return out, err
-		}
-		if st.Mode()&fs.ModeSymlink != 0 {
-			if links++; links > maxLinks {
-				return out, &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
-			}
-			if err := look(next, o, seen, &out); err != nil {
-				return out, err
-			}
-			to, err := os.Readlink(next)
-			if err != nil {
-				return out, err
-			}
-			if filepath.IsAbs(to) {
-				at = "/"
-			}
-			rest = append(elements(to), rest...)
-			continue
-		}
-		if err := look(next, o, seen, &out); err != nil {
-			return out, err
-		}
-		at = next
-	}
-	return out, nil
-}
-
-func elements(path string) []string {
-	return slices.DeleteFunc(strings.Split(path, "/"), func(s string) bool { return s == "" || s == "." })
-}
-
-// look collects how one file, folder or link is exposed, once. Entries of a folder
-// with the sticky bit can only be replaced by their owners, so that others may write
-// to it.
-func look(path string, o owners, seen map[string]bool, out *[]Exposure) error {
-	if seen[path] {
-		return nil
-	}
-	seen[path] = true
-	st, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !ok {
-		return &fs.PathError{Op: "stat", Path: path, Err: errors.ErrUnsupported}
-	}
-	e := Exposure{Path: path, UID: int(sys.Uid), GID: int(sys.Gid), Mode: st.Mode()}
-	add := func(k ExposureKind) { e.Kind = k; *out = append(*out, e) }
+// exposures are how accounts other than those in o can change one file, folder or link.
+func (o owners) exposures(path string, st *unix.Stat_t) (out []Exposure) {
+	e := Exposure{Path: path, UID: int(st.Uid), GID: int(st.Gid), Mode: fileMode(st.Mode)}
+	add := func(k ExposureKind) { e.Kind = k; out = append(out, e) }
 	if !slices.Contains(o, e.UID) {
 		add(OwnedByOther)
 	}
-	link, sticky := st.Mode()&fs.ModeSymlink != 0, st.IsDir() && st.Mode()&fs.ModeSticky != 0
+	link, sticky := e.Mode&fs.ModeSymlink != 0, e.Mode.IsDir() && e.Mode&fs.ModeSticky != 0
 	switch {
 	case link, sticky: // a link has no permissions of its own
-	case st.Mode().Perm()&0o002 != 0:
+	case e.Mode.Perm()&0o002 != 0:
 		add(WorldWritable)
-	case st.Mode().Perm()&0o020 != 0 && !emptyGroup(e.GID, o):
+	case e.Mode.Perm()&0o020 != 0 && !o.only(e.GID):
 		add(GroupWritable)
 	}
-	return nil
+	return out
 }
 
-// emptyGroup reports whether no account but those in o is in the group, as in the
-// private group of root, and in groups such as Debian's staff as it is installed. It
-// is false for a group that /etc/group does not list: its members are not known.
-func emptyGroup(gid int, o owners) bool {
+// fileMode is a mode of stat(2) as Go has it, as far as it counts here.
+func fileMode(mode uint32) fs.FileMode {
+	out := fs.FileMode(mode).Perm()
+	switch mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		out |= fs.ModeDir
+	case unix.S_IFLNK:
+		out |= fs.ModeSymlink
+	case unix.S_IFIFO:
+		out |= fs.ModeNamedPipe
+	case unix.S_IFSOCK:
+		out |= fs.ModeSocket
+	case unix.S_IFCHR:
+		out |= fs.ModeDevice | fs.ModeCharDevice
+	case unix.S_IFBLK:
+		out |= fs.ModeDevice
+	}
+	if mode&unix.S_ISVTX != 0 {
+		out |= fs.ModeSticky
+	}
+	return out
+}
+
+// only reports whether no account but those in o is in the group, as in the private
+// group of root, and in groups such as Debian's staff as it is installed. It is false
+// for a group that /etc/group does not list: its members are not known.
+func (o owners) only(gid int) bool {
 	groups, err := os.ReadFile("/etc/group")
 	if err != nil {
 		return false

@@ -60,6 +60,14 @@ func (f *Fake) Readlink(path string) (string, error) {
 	return strings.TrimPrefix(p, f.Root), err
 }
 
+// ReadOwn implements Reader.
+func (f *Fake) ReadOwn(path string) ([]byte, error) {
+	if slices.Contains(f.Deny, path) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+	}
+	return f.Local.ReadOwn(f.at(path))
+}
+
 // Exposed implements Reader.
 func (f *Fake) Exposed(path string) ([]Exposure, error) {
 	all, err := f.Local.Exposed(f.at(path))
@@ -130,6 +138,11 @@ func (f *Fake) Replace(path string, data []byte, mode fs.FileMode) error {
 // ReplaceSecret implements Machine.
 func (f *Fake) ReplaceSecret(path string, data []byte) error {
 	return f.Local.ReplaceSecret(f.at(path), data)
+}
+
+// Save implements Machine.
+func (f *Fake) Save(path string, data []byte, mode fs.FileMode) error {
+	return f.Local.Save(f.at(path), data, mode)
 }
 
 // MkdirAll implements Machine.

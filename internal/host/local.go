@@ -37,6 +37,11 @@ func (Local) ReadFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return readAll(f, path)
+}
+
+// readAll reads an open regular file, up to MaxFile.
+func readAll(f *os.File, path string) ([]byte, error) {
 	st, err := f.Stat()
 	switch {
 	case err != nil:
@@ -63,6 +68,9 @@ func (Local) ReadTail(path string, from int64) ([]byte, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
 	}
 	if st.Size() < from {
 		from = 0

@@ -28,6 +28,11 @@ type Reader interface {
 	Resolve(path string) (string, error)
 	// Readlink returns what a symbolic link says; it fails for all else.
 	Readlink(path string) (string, error)
+	// ReadOwn is ReadFile for a file that decides what this process does. It fails
+	// with ErrExposed, and a hint, if an account other than root, the user of this
+	// process and the user who called it by sudo(8) can change the file or what leads
+	// to it.
+	ReadOwn(path string) ([]byte, error)
 	// Exposed lists how accounts other than root and the user of this process can
 	// change what path leads to: by owning it, a folder or a link on the way, or by
 	// being allowed to write there. It is empty if nobody else can. A path that does
@@ -53,14 +58,18 @@ type Machine interface {
 	Reader
 	// Replace puts a file in place in one step: a reader sees the old bytes or
 	// the new ones, also after a power cut. An existing file keeps its owner,
-	// mode, extended attributes and place (symbolic links are followed); a new
-	// one gets mode and this process's owner.
+	// mode, extended attributes and place (symbolic links are followed, but not
+	// those of other accounts: ErrStrangeLink); a new one gets mode and this
+	// process's owner.
 	Replace(path string, data []byte, mode fs.FileMode) error
 	// ReplaceSecret is Replace for a file that holds a private key: whatever it
 	// was before, it is 0600 and this process's own afterwards.
 	ReplaceSecret(path string, data []byte) error
-	// MkdirAll makes a folder, and its parents with mode 0755. made are those
-	// that were not there, outermost first.
+	// Save writes a file that the user has named, in one step. It has this mode and
+	// belongs to this process afterwards. A file of another account is not replaced.
+	Save(path string, data []byte, mode fs.FileMode) error
+	// MkdirAll makes a folder, and its parents with mode 0755, whatever the umask.
+	// made are those that were not there, outermost first.
 	MkdirAll(path string, mode fs.FileMode) (made []string, err error)
 	// Remove removes a file or an empty folder.
 	Remove(path string) error

@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"postseal/internal/hint"
 )
 
 // cool is how far the time of a replaced file is set back. Postfix programs
@@ -18,14 +21,53 @@ import (
 // not: the file appears whole. Without this, a reload takes two seconds.
 const cool = 3 * time.Second
 
+// maxTries is how often something is tried again that another process undoes
+// meanwhile.
+const maxTries = 100
+
 // Replace implements Machine.
 func (Local) Replace(path string, data []byte, mode fs.FileMode) error {
-	return replace(path, data, mode, true)
+	return replacing(path, replace(path, data, mode, true))
 }
 
 // ReplaceSecret implements Machine.
 func (Local) ReplaceSecret(path string, data []byte) error {
-	return replace(path, data, 0o600, false)
+	return replacing(path, replace(path, data, 0o600, false))
+}
+
+// Save implements Machine.
+func (Local) Save(path string, data []byte, mode fs.FileMode) error {
+	o := caller()
+	p, err := o.find(path, nil)
+	if p != nil {
+		defer p.Close()
+	}
+	if err != nil {
+		return saving(path, err)
+	}
+	if err := p.strangeLink(); err != nil {
+		return saving(path, err)
+	}
+	if p.info != nil {
+		if by := o.exposures(p.path, p.info); len(by) > 0 && by[0].Kind == OwnedByOther {
+			return saving(path, hint.New("it exists, and "+by[0].String(), "name a new file"))
+		}
+	}
+	return saving(path, p.write(data, mode, false))
+}
+
+func replacing(path string, err error) error {
+	if err != nil {
+		err = fmt.Errorf("replacing %s: %w", path, err)
+	}
+	return err
+}
+
+func saving(path string, err error) error {
+	if err != nil {
+		err = fmt.Errorf("saving %s: %w", path, err)
+	}
+	return err
 }
 
 // Temp is the file that Replace writes before it takes the place of path. One
@@ -38,91 +80,92 @@ func Temp(path string) string {
 
 // replace does the work; keep is whether an existing file keeps its owner,
 // mode and attributes.
-func replace(path string, data []byte, mode fs.FileMode, keep bool) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("replacing %s: %w", path, err)
-		}
-	}()
-	target, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		target, err = path, nil
+func replace(path string, data []byte, mode fs.FileMode, keep bool) error {
+	p, err := nobodyElse().find(path, nil)
+	if p != nil {
+		defer p.Close()
 	}
 	if err != nil {
 		return err
 	}
-	old, err := os.Lstat(target)
-	exists := err == nil
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := p.strangeLink(); err != nil {
 		return err
 	}
-	if exists && !old.Mode().IsRegular() {
+	return p.write(data, mode, keep)
+}
+
+// write puts a file in the place in one step. It is written beside it and anew, so
+// that no link planted under the name is followed, and nobody else can have it open.
+func (p *place) write(data []byte, mode fs.FileMode, keep bool) (err error) {
+	if p.info != nil && p.info.Mode&unix.S_IFMT != unix.S_IFREG {
 		return ErrNotRegular
 	}
-	// It is created anew, so that no link planted under the name is followed,
-	// and nobody else can have it open.
-	dir, tmp := filepath.Dir(target), Temp(target)
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	dir, tmp := int(p.dir.Fd()), filepath.Base(Temp(p.path))
+	var fd int
+	for try := 0; ; try++ {
+		if err := unix.Unlinkat(dir, tmp, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return &fs.PathError{Op: "remove", Path: Temp(p.path), Err: err}
+		}
+		fd, err = unix.Openat(dir, tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrExist) || try == maxTries {
+			return &fs.PathError{Op: "open", Path: Temp(p.path), Err: err}
+		}
 	}
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return err
-	}
+	f := os.NewFile(uintptr(fd), Temp(p.path))
 	defer func() {
 		if err != nil {
 			_ = f.Close()
-			_ = os.Remove(tmp)
+			_ = unix.Unlinkat(dir, tmp, 0)
 		}
 	}()
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if exists && keep {
-		mode = old.Mode().Perm()
-		if err := keepOwner(f, target); err != nil {
+	if p.info != nil && keep {
+		mode = fileMode(p.info.Mode).Perm()
+		if err := f.Chown(int(p.info.Uid), int(p.info.Gid)); err != nil {
 			return err
 		}
-		copyAttributes(f, target)
+		p.copyAttributes(f)
 	}
-	if err := f.Chmod(mode); err != nil {
+	if err := f.Chmod(mode); err != nil { // whatever the umask
 		return err
 	}
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	then := time.Now().Add(-cool)
-	if err := os.Chtimes(tmp, then, then); err != nil {
-		return err
+	then := unix.NsecToTimeval(time.Now().Add(-cool).UnixNano())
+	if err := unix.Futimes(fd, []unix.Timeval{then, then}); err != nil {
+		return os.NewSyscallError("futimes", err)
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, target); err != nil {
-		return err
+	if err := unix.Renameat(dir, tmp, dir, p.name); err != nil {
+		return &os.LinkError{Op: "rename", Old: Temp(p.path), New: p.path, Err: err}
 	}
-	return syncDir(dir)
+	return p.sync()
 }
 
-func keepOwner(f *os.File, target string) error {
-	var st unix.Stat_t
-	if err := unix.Stat(target, &st); err != nil {
-		return err
+// copyAttributes carries ACLs and labels of the old file over. A file system without
+// them, or an attribute that only the kernel may set, is no reason to stop.
+func (p *place) copyAttributes(f *os.File) {
+	old, err := p.open(unix.O_RDONLY, 0)
+	if err != nil {
+		return
 	}
-	return f.Chown(int(st.Uid), int(st.Gid))
-}
-
-// copyAttributes carries ACLs and labels over. A file system without them, or
-// an attribute that only the kernel may set, is no reason to stop.
-func copyAttributes(f *os.File, target string) {
+	defer old.Close()
 	names := make([]byte, 4096)
-	n, err := unix.Listxattr(target, names)
+	n, err := unix.Flistxattr(int(old.Fd()), names)
 	if err != nil {
 		return
 	}
 	for _, name := range splitNUL(names[:n]) {
 		value := make([]byte, 64<<10)
-		if n, err := unix.Getxattr(target, name, value); err == nil {
+		if n, err := unix.Fgetxattr(int(old.Fd()), name, value); err == nil {
 			_ = unix.Fsetxattr(int(f.Fd()), name, value[:n], 0)
 		}
 	}
@@ -139,47 +182,102 @@ func splitNUL(b []byte) (out []string) {
 	return out
 }
 
-// syncDir makes a rename or a removal in dir survive a power cut.
-func syncDir(dir string) error {
-	d, err := os.Open(filepath.Clean(dir))
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
 // MkdirAll implements Machine.
 func (Local) MkdirAll(path string, mode fs.FileMode) (made []string, err error) {
-	for p := filepath.Clean(path); ; p = filepath.Dir(p) {
-		if _, err := os.Stat(p); err == nil {
-			break
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+	fail := func(err error) ([]string, error) { return nil, fmt.Errorf("making %s: %w", path, err) }
+	mkdir := func(p *place, mode fs.FileMode) error {
+		if err := p.strangeLink(); err != nil {
+			return err
 		}
-		made = append([]string{p}, made...)
+		err := p.mkdir(mode)
+		if errors.Is(err, fs.ErrExist) { // of another process that makes it too
+			return nil
+		}
+		if err == nil {
+			made = append(made, p.path)
+		}
+		return err
 	}
-	for i, p := range made {
-		m := fs.FileMode(0o755)
-		if i == len(made)-1 {
-			m = mode
+	p, err := nobodyElse().find(path, func(p *place) error { return mkdir(p, 0o755) })
+	if p != nil {
+		defer p.Close()
+	}
+	if err != nil {
+		return fail(err)
+	}
+	if p.info == nil {
+		if err := mkdir(p, mode); err != nil {
+			return fail(err)
 		}
-		if err := os.Mkdir(p, m); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
-		if err := syncDir(filepath.Dir(p)); err != nil {
-			return nil, err
-		}
+	} else if p.info.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return fail(&fs.PathError{Op: "mkdir", Path: p.path, Err: unix.ENOTDIR})
 	}
 	return made, nil
 }
 
-// Remove implements Machine.
-func (Local) Remove(path string) error {
-	if err := os.Remove(path); err != nil {
+// mkdir makes a folder in the place, whatever the umask.
+func (p *place) mkdir(mode fs.FileMode) error {
+	dir := int(p.dir.Fd())
+	if err := unix.Mkdirat(dir, p.name, 0o700); err != nil {
+		return &fs.PathError{Op: "mkdir", Path: p.path, Err: err}
+	}
+	fd, err := unix.Openat(dir, p.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: p.path, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), p.path)
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return &fs.PathError{Op: "stat", Path: p.path, Err: err}
+	}
+	if int(st.Uid) != os.Geteuid() { // it was exchanged: it is not ours to open to others
+		return &fs.PathError{Op: "mkdir", Path: p.path, Err: fs.ErrPermission}
+	}
+	if err := f.Chmod(mode); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return p.sync()
+}
+
+// Remove implements Machine.
+func (Local) Remove(path string) error {
+	p, err := nobodyElse().find(filepath.Dir(path), nil) // a link itself is removed
+	if p != nil {
+		defer p.Close()
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.strangeLink(); err != nil {
+		return fmt.Errorf("removing %s: %w", path, err)
+	}
+	if p.info == nil {
+		return &fs.PathError{Op: "remove", Path: path, Err: fs.ErrNotExist}
+	}
+	if err := p.enter(p.name); err != nil {
+		return err
+	}
+	p.name, p.path = filepath.Base(path), filepath.Join(p.path, filepath.Base(path))
+	if err := p.unlink(); err != nil {
+		return err
+	}
+	return p.sync()
+}
+
+// unlink removes what is in the place: a file, a link, or an empty folder.
+func (p *place) unlink() error {
+	dir := int(p.dir.Fd())
+	err := unix.Unlinkat(dir, p.name, 0)
+	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EPERM) {
+		if failed := unix.Unlinkat(dir, p.name, unix.AT_REMOVEDIR); !errors.Is(failed, unix.ENOTDIR) {
+			err = failed
+		}
+	}
+	if err != nil {
+		return &fs.PathError{Op: "remove", Path: p.path, Err: err}
+	}
+	return nil
 }
 
 // LockEdit implements Machine. The lock is an flock on path.tmp, which has
@@ -187,52 +285,91 @@ func (Local) Remove(path string) error {
 // it where it is and replace the real file beside it, so that the lock holds
 // through the whole transaction, and symbolic links stay.
 func (Local) LockEdit(ctx context.Context, path string) (func() error, error) {
-	name := path + ".tmp"
-	for {
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("locking %s: %w", path, err)
-		}
-		if err := flock(ctx, f); err != nil {
-			_ = f.Close()
-			return nil, fmt.Errorf("locking %s: %w", path, err)
-		}
-		ours, err := owned(f, name)
-		if err != nil {
-			_ = f.Close()
-			return nil, fmt.Errorf("locking %s: %w", path, err)
-		}
-		if !ours {
-			_ = f.Close() // another editor renamed or removed it while we waited
-			continue
-		}
-		return func() error {
-			err := os.Remove(name)
-			return errors.Join(err, f.Close())
-		}, nil
+	release, err := lockEdit(ctx, path+".tmp")
+	if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
+	return release, nil
 }
 
-// owned says whether the locked f is still what name stands for, and is as an
-// editor leaves it: anything else under the name is removed, as Postfix does.
-func owned(f *os.File, name string) (bool, error) {
-	a, err := f.Stat()
+func lockEdit(ctx context.Context, name string) (func() error, error) {
+	for try := 0; try < maxTries; try++ {
+		p, err := nobodyElse().find(filepath.Dir(name), nil)
+		if err == nil {
+			err = p.strangeLink()
+		}
+		if err == nil && p.info != nil {
+			err = p.enter(p.name)
+		}
+		if err != nil {
+			if p != nil {
+				_ = p.Close()
+			}
+			return nil, err
+		}
+		p.name, p.path, p.info = filepath.Base(name), name, nil
+		f, ours, err := p.lock(ctx)
+		if err != nil {
+			_ = p.Close()
+			return nil, err
+		}
+		if !ours {
+			_ = p.Close() // another editor renamed or removed it while we waited
+			continue
+		}
+		return func() error { return errors.Join(p.unlink(), f.Close(), p.Close()) }, nil
+	}
+	return nil, fmt.Errorf("%s is replaced again and again: %w", name, ErrLocked)
+}
+
+// lock opens the lock file in the place and waits for its lock. ours is false if it
+// is not what an editor leaves, or not there any more: then it is closed, and removed
+// as Postfix does it.
+func (p *place) lock(ctx context.Context) (f *os.File, ours bool, err error) {
+	err = p.stat()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, false, err
+	}
+	if p.info != nil && (p.info.Mode&unix.S_IFMT != unix.S_IFREG || !slices.Contains(nobodyElse(), int(p.info.Uid))) {
+		// A named pipe would not be opened before somebody reads from it, and the
+		// lock of another account would perhaps never be released.
+		return nil, false, p.unlink()
+	}
+	f, err = p.open(unix.O_WRONLY|unix.O_CREAT, 0o600)
+	if errors.Is(err, ErrNotRegular) || errors.Is(err, unix.ELOOP) { // it was exchanged meanwhile
+		return nil, false, nil
+	}
 	if err != nil {
+		return nil, false, err
+	}
+	defer func() {
+		if !ours {
+			_ = f.Close()
+		}
+	}()
+	if err := flock(ctx, f); err != nil {
+		return nil, false, err
+	}
+	ours, err = p.stillHolds(f)
+	return f, ours, err
+}
+
+// stillHolds reports whether the locked f is still what the place holds, and is as an
+// editor leaves it: anything else under the name is removed, as Postfix does.
+func (p *place) stillHolds(f *os.File) (bool, error) {
+	var locked unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &locked); err != nil {
 		return false, err
 	}
-	b, err := os.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(a, b) {
+	err := p.stat()
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (p.info.Ino != locked.Ino || p.info.Dev != locked.Dev) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return false, err
-	}
-	if !b.Mode().IsRegular() || b.Mode().Perm() != 0o600 || st.Nlink > 1 {
-		return false, os.Remove(name)
+	if locked.Mode&0o777 != 0o600 || locked.Nlink > 1 {
+		return false, p.unlink()
 	}
 	return true, nil
 }
@@ -255,16 +392,27 @@ func flock(ctx context.Context, f *os.File) error {
 
 // Lock implements Machine.
 func (Local) Lock(path string) (func() error, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	fail := func(err error) (func() error, error) { return nil, fmt.Errorf("locking %s: %w", path, err) }
+	p, err := nobodyElse().find(path, nil)
+	if p != nil {
+		defer p.Close()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("locking %s: %w", path, err)
+		return fail(err)
+	}
+	if err := p.strangeLink(); err != nil {
+		return fail(err)
+	}
+	f, err := p.open(unix.O_RDWR|unix.O_CREAT, 0o600)
+	if err != nil {
+		return fail(err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			err = ErrLocked
 		}
-		return nil, fmt.Errorf("locking %s: %w", path, err)
+		return fail(err)
 	}
 	return f.Close, nil
 }
