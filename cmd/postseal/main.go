@@ -4,9 +4,19 @@
 // With cmd/cli it is the only user of cobra.
 package main
 
-import "os"
+import (
+	"fmt"
+	"os"
+
+	"postseal/cmd/cli"
+	"postseal/internal/host"
+)
 
 func main() {
+	if err := host.Confine(); err != nil {
+		fmt.Fprintln(os.Stderr, "postseal:", err)
+		os.Exit(cli.Failed)
+	}
 	if self, err := os.Executable(); err == nil {
 		guard = []string{self, guardVerb}
 	}

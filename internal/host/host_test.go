@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -265,8 +266,15 @@ func TestReadOnly(t *testing.T) {
 func TestRun(t *testing.T) {
 	t.Setenv("MAIL_CONFIG", "/elsewhere")
 	t.Setenv("LANG", "de_DE.UTF-8")
+	t.Setenv("CF_DNS_API_TOKEN", "secret")
+	t.Setenv("TZ", "Europe/Berlin")
 	o, err := (host.Local{}).Run(context.Background(), "env")
-	if err != nil || strings.Contains(o.Stdout, "MAIL_CONFIG") || strings.Contains(o.Stdout, "de_DE") || !strings.Contains(o.Stdout, "LC_ALL=C\n") {
+	for _, line := range strings.Fields(o.Stdout) {
+		if name, _, _ := strings.Cut(line, "="); !slices.Contains([]string{"PATH", "LC_ALL", "HOME", "TZ", "TMPDIR"}, name) {
+			t.Errorf("a program is handed %s", line)
+		}
+	}
+	if err != nil || !strings.Contains(o.Stdout, "LC_ALL=C\n") || !strings.Contains(o.Stdout, "TZ=Europe/Berlin\n") {
 		t.Errorf("%v\n%s", err, o.Stdout)
 	}
 	if o, err := (host.Local{}).Run(context.Background(), "sh", "-c", "echo no >&2; exit 3"); err != nil || o.Code != 3 || o.Stderr != "no\n" {
@@ -287,6 +295,24 @@ func TestRun(t *testing.T) {
 	cancel()
 	if _, err := (host.Local{}).Run(ctx, "sleep", "5"); !errors.Is(err, context.Canceled) || err.Error() != "running sleep: interrupted" {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestPrograms: a program is taken from PATH, but not from the folder of another
+// account, nor from the folder that happens to be the working directory.
+func TestPrograms(t *testing.T) {
+	dir, ours := theirs(t), lab.Dir(t)
+	lab.Write(t, dir, "postconf", "#!/bin/sh\necho theirs\n", 0o755)
+	lab.Write(t, ours, "postconf", "#!/bin/sh\necho ours\n", 0o755)
+	lab.Write(t, ours, "only-here", "#!/bin/sh\necho theirs\n", 0o755)
+	t.Chdir(ours)
+	t.Setenv("PATH", ".::"+dir+":"+ours+":"+os.Getenv("PATH"))
+	if o, err := (host.Local{}).Run(context.Background(), "postconf"); err != nil || o.Stdout != "ours\n" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	t.Setenv("PATH", ".")
+	if o, err := (host.Local{}).Run(context.Background(), "only-here"); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("%+v, %v", o, err)
 	}
 }
 

@@ -122,7 +122,7 @@ func (Local) Detach(name string, args ...string) error {
 		return err
 	}
 	cmd := exec.Command(path, args...)
-	cmd.Env = environ()
+	cmd.Env = Environ()
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -140,7 +140,7 @@ func run(ctx context.Context, name string, args []string) (Output, error) {
 	ctx, cancel := context.WithTimeout(ctx, runTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = environ()
+	cmd.Env = Environ()
 	cmd.WaitDelay = 2 * time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &limited{w: &out}, &limited{w: &errs}
@@ -170,10 +170,27 @@ func (c cut) Error() string {
 
 func (c cut) Unwrap() error { return c.error }
 
-// find looks for a program in PATH and then where system programs are.
+// find looks for a program in PATH, and then where system programs are. Of PATH it
+// takes only what no other account can change: it may hold the folder of a user.
 func find(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
+	if filepath.IsAbs(name) {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			return "", fmt.Errorf("running %s: %w", name, exec.ErrNotFound)
+		}
 		return path, nil
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if !filepath.IsAbs(dir) {
+			continue
+		}
+		path, err := exec.LookPath(filepath.Join(dir, name))
+		if err != nil {
+			continue
+		}
+		if by, err := (Local{}).Exposed(path); err == nil && len(by) == 0 {
+			return path, nil
+		}
 	}
 	for _, dir := range searchPath {
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
@@ -183,17 +200,18 @@ func find(name string) (string, error) {
 	return "", fmt.Errorf("running %s: %w", name, exec.ErrNotFound)
 }
 
-// environ is our environment in the C locale, and without MAIL_CONFIG: which
-// instance is meant is always said with -c.
-func environ() []string {
-	var env []string
-	for _, e := range os.Environ() {
-		name, _, _ := strings.Cut(e, "=")
-		if name != "MAIL_CONFIG" && name != "LANG" && !strings.HasPrefix(name, "LC_") {
-			env = append(env, e)
+// Environ is the environment of every program that is run: what it needs to find
+// files, in the C locale. Nothing else of ours is handed on: no MAIL_CONFIG or
+// MAIL_DEBUG, since which instance is meant is always said with -c, and no secret that
+// a caller or a DNS provider has in a variable.
+func Environ() []string {
+	env := []string{"PATH=" + strings.Join(searchPath, ":"), "LC_ALL=C"}
+	for _, name := range []string{"HOME", "TZ", "TMPDIR"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
 		}
 	}
-	return append(env, "LC_ALL=C")
+	return env
 }
 
 // limited drops what a program prints beyond MaxFile.
