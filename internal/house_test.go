@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"certs/authority", "certs/dnsproviders"},
 	{"certs/dnsproviders/gen"},
 	{"templates", "certs", "internal/postfix", "internal/probe", "internal/sink", "internal/host", "internal/ask", "internal/diff"},
-	{"internal/domain"},
+	{"internal/domain", "internal/maillog"},
 	{"internal/detect", "internal/senders", "certs/acme"},
 	{"certs/acme/legodns"},
 	{"internal/interview", "internal/publish"},

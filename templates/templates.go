@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // DeployHook is what an ACME client runs after it has renewed a certificate.
@@ -135,13 +136,16 @@ func match(pattern, value string) bool {
 
 // Block writes the block for main.cf: the settings in the order of the
 // catalogue, each under its reason, without line ends. It fails for a setting
-// that the catalogue has no line for.
+// that the catalogue has no line for, and for one with a control character.
 func Block(settings []Setting) ([]string, error) {
 	chosen := make([][]Setting, len(blockStanzas))
 	for _, s := range settings {
 		i, ok := find(blockStanzas, s)
 		if !ok {
 			return nil, fmt.Errorf("no text for %s = %s", s.Name, s.Value)
+		}
+		if strings.ContainsFunc(s.Name+s.Value, unicode.IsControl) {
+			return nil, fmt.Errorf("writing %s: control character in %.60q", s.Name, s.Value) // it could begin a line of its own
 		}
 		chosen[i] = append(chosen[i], s)
 	}

@@ -51,6 +51,8 @@ func (g *guard) change(what ...string) host.Machine {
 func (g *guard) Detach(n string, a ...string) error         { return g.change("start", n).Detach(n, a...) }
 func (g *guard) ReadFile(p string) ([]byte, error)          { return g.ask("read", p).ReadFile(p) }
 func (g *guard) ReadTail(p string, n int64) ([]byte, error) { return g.ask("read", p).ReadTail(p, n) }
+func (g *guard) ReadOwn(p string) ([]byte, error)           { return g.ask("read", p).ReadOwn(p) }
+func (g *guard) Exposed(p string) ([]host.Exposure, error)  { return g.ask("stat", p).Exposed(p) }
 func (g *guard) Stat(p string) (host.Info, error)           { return g.ask("stat", p).Stat(p) }
 func (g *guard) Resolve(p string) (string, error)           { return g.ask("resolve", p).Resolve(p) }
 func (g *guard) Readlink(p string) (string, error)          { return g.ask("resolve", p).Readlink(p) }
@@ -68,6 +70,10 @@ func (g *guard) LookUp(ctx context.Context, server, name string, qtype uint16) (
 
 func (g *guard) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return g.ask("dial", addr).Dial(ctx, network, addr)
+}
+
+func (g *guard) Save(p string, b []byte, m fs.FileMode) error {
+	return g.change("write", p).Save(p, b, m)
 }
 
 func (g *guard) Remove(p string) error               { return g.change("remove", p).Remove(p) }

@@ -19,6 +19,7 @@ import (
 	"postseal/certs"
 	"postseal/internal/hint"
 	"postseal/internal/host"
+	"postseal/internal/maillog"
 	"postseal/internal/plan"
 )
 
@@ -33,10 +34,8 @@ type Options struct {
 	FilesOnly bool
 	// Accept are the names of the risks that are accepted.
 	Accept []string
-	// LogPath is the file that Postfix logs to; empty if it cannot be read.
-	LogPath string
-	// Journal is true if Postfix logs to systemd's journal and not to a file.
-	Journal bool
+	// Log is where Postfix logs to.
+	Log maillog.Source
 	// Rehearse plays the change on a private Postfix before anything is
 	// written; nil for not at all.
 	Rehearse Rehearse

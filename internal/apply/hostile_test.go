@@ -23,6 +23,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/maillog"
 	"postseal/internal/plan"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
@@ -470,26 +471,107 @@ func (i image) Act(_ context.Context, name string, args ...string) (host.Output,
 	return host.Output{}, nil
 }
 
+// TestForgedLog: any local account can write what Postfix would into the log. That is
+// noted, and asks for one more look at the listeners; the change, of which every
+// listener is proved, stays. Lines of other programs are not even noted.
+func TestForgedLog(t *testing.T) {
+	const alarm = "warning: cannot get RSA certificate from file x: disabling TLS support"
+	for name, c := range map[string]struct {
+		line  string
+		noted bool
+	}{
+		"in the name of smtpd":                     {"Nov 23 12:00:00 mx postfix/smtpd[1]: " + alarm, true},
+		"in the name of a user of another program": {"Nov 23 12:00:00 mx dovecot: imap-login: Aborted login (user=<postfix/smtpd[1]: " + alarm + ">)", false},
+		"of a logger":                              {"Nov 23 12:00:00 mx eve: postfix]: fatal: x", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			m := meddler{act: func(args []string) (host.Output, bool) {
+				if slices.Contains(args, "reload") {
+					log, err := os.OpenFile(b.LogPath(), os.O_WRONLY|os.O_APPEND, 0)
+					if err == nil {
+						_, err = log.WriteString(c.line + "\n")
+						err = errors.Join(err, log.Close())
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				return host.Output{}, false
+			}}
+			s, p := b.plan(t)
+			o, again := options(s, p), 0
+			o.Log.Names = append(o.Log.Names, "postfix")
+			o.Events = func(e apply.Event) {
+				if e.Step == "shake hands once more" && e.State == apply.Done {
+					again++
+				}
+			}
+			r, err := apply.Run(context.Background(), m, p, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := slices.Contains(r.Warnings, alarm); got != c.noted || again > 0 != c.noted {
+				t.Errorf("warnings %q, %d more looks", r.Warnings, again)
+			}
+		})
+	}
+}
+
+// TestBrokenLog: where the second look finds that the log is right, the change is
+// rolled back, and the line is in the error.
+func TestBrokenLog(t *testing.T) {
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	reloaded := false
+	m := meddler{act: func(args []string) (host.Output, bool) {
+		reloaded = reloaded || slices.Contains(args, "reload")
+		return host.Output{}, false
+	}}
+	s, p := b.plan(t)
+	o := options(s, p)
+	o.Events = func(e apply.Event) {
+		if e.Step == "shake hands with every listener" && e.State == apply.Done && reloaded {
+			// TLS breaks now, and smtpd says so.
+			lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"smtpd_tls_chain_files = /nonexistent\n", 0o644)
+			if out, err := exec.Command("postfix", "-c", b.Config(), "reload").CombinedOutput(); err != nil {
+				t.Errorf("%v %s", err, out)
+			}
+			deadline := time.Now().Add(20 * time.Second)
+			for log := ""; !strings.Contains(log, "/nonexistent") && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+				if c, err := net.Dial("tcp", b.Addrs[0]); err == nil {
+					_ = c.Close()
+				}
+				data, _ := os.ReadFile(b.LogPath())
+				log = string(data)
+			}
+			reloaded = false
+		}
+	}
+	_, err := apply.Run(context.Background(), m, p, o)
+	if !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(err.Error(), "/nonexistent") {
+		t.Errorf("%v", err)
+	}
+	if b.read(t, "main.cf") != before {
+		t.Error("main.cf is not as before")
+	}
+}
+
 // TestJournal: where Postfix logs to the journal, that is read, and what it
-// says counts.
+// says is noted.
 func TestJournal(t *testing.T) {
 	b := newBed(t)
 	dir := t.TempDir()
-	script := "#!/bin/sh\necho \"$@\" >>" + dir + "/asked\n[ ! -e " + dir + "/broken ] || echo 'Nov 23 12:00:00 mx postfix/smtpd[1]: warning: cannot get RSA certificate from file x: disabling TLS support'\n"
+	script := "#!/bin/sh\necho \"$@\" >>" + dir + `/asked
+[ ! -e ` + dir + `/broken ] || echo '{"SYSLOG_IDENTIFIER":"postfix/smtpd","_PID":"1","_UID":"0","MESSAGE":"warning: cannot get RSA certificate from file x: disabling TLS support"}'
+`
 	if err := os.WriteFile(filepath.Join(dir, "journalctl"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	s, p := b.plan(t)
 	o := options(s, p)
-	o.LogPath, o.Journal = "", true
-	if _, err := apply.Run(context.Background(), host.Local{}, p, o); err != nil {
-		t.Fatal(err)
-	}
-	asked, err := os.ReadFile(filepath.Join(dir, "asked"))
-	if err != nil || !strings.Contains(string(asked), "--since=@") || !strings.Contains(string(asked), "SYSLOG_FACILITY=2") {
-		t.Errorf("asked %q, %v", asked, err)
-	}
+	o.Log = maillog.Source{Journal: true, Accounts: []int{0}}
 	m := meddler{act: func(args []string) (host.Output, bool) {
 		if slices.Contains(args, "reload") {
 			if err := os.WriteFile(filepath.Join(dir, "broken"), nil, 0o600); err != nil {
@@ -498,11 +580,13 @@ func TestJournal(t *testing.T) {
 		}
 		return host.Output{}, false
 	}}
-	s, p = b.plan(t, "log-level=2")
-	o = options(s, p)
-	o.LogPath, o.Journal = "", true
-	if _, err := apply.Run(context.Background(), m, p, o); !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(hint.Of(err), "journalctl") {
-		t.Errorf("%v (%s)", err, hint.Of(err))
+	r, err := apply.Run(context.Background(), m, p, o)
+	if err != nil || len(r.Warnings) != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	asked, err := os.ReadFile(filepath.Join(dir, "asked"))
+	if err != nil || !strings.Contains(string(asked), "--since=@") || !strings.Contains(string(asked), "SYSLOG_FACILITY=2") {
+		t.Errorf("asked %q, %v", asked, err)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/maillog"
 	"postseal/internal/plan"
 	"postseal/internal/probe"
 )
@@ -92,7 +93,7 @@ func TestEditedToDeath(t *testing.T) {
 		lab.Write(t, b.Config(), "main.cf", edited, 0o644)
 		started := false
 		o := b.state()
-		o.LogPath = "" // which would tell
+		o.Log = maillog.Source{} // which would tell
 		o.Events = func(e apply.Event) {
 			if loaded && e.Step == "write" && e.State == apply.Running {
 				if _, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "reload"); err != nil {

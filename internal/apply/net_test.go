@@ -536,7 +536,7 @@ func TestInstanceGone(t *testing.T) {
 // TestCounted: handshakes are counted at loglevel 0 too, on a real Postfix.
 func TestCounted(t *testing.T) {
 	b := newBed(t, smtpd+" -o smtpd_tls_loglevel=0", "%s inet n - y - - smtpd -o smtpd_tls_loglevel=0 -o smtpd_tls_cert_file=/nonexistent/x.pem")
-	f, ok := apply.NewFollow(context.Background(), host.Local{}, apply.Options{LogPath: b.LogPath()})
+	f, ok := apply.NewFollow(context.Background(), host.Local{}, apply.Options{Log: b.Log()})
 	if !ok {
 		t.Fatal("no log")
 	}

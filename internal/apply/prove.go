@@ -82,7 +82,7 @@ func (t *transaction) observe(ctx context.Context) error {
 	if len(t.Checks) == 0 {
 		return done(nil)
 	}
-	log := t.markLog()
+	log := t.o.Log.Mark(t.m)
 	t.Before = t.lookAll(ctx, t.Checks)
 	t.noteTroubles(ctx, log)
 	if err := interrupted(ctx); err != nil { // a listener that was not waited for says nothing
@@ -187,7 +187,7 @@ func (t *transaction) look(ctx context.Context, c plan.Check) Proof {
 
 // reloadAndProve makes the new state live and proves it.
 func (t *transaction) reloadAndProve(ctx context.Context) error {
-	log := t.markLog()
+	log := t.o.Log.Mark(t.m)
 	live := t.reload
 	if t.Undoes != "" { // what it takes back, or an edit of it, may have killed the master
 		live = t.revive
@@ -199,18 +199,32 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 	proofs, err := t.await(ctx, t.Checks, t.wrong)
 	t.Proofs = proofs
 	if err := done(err); err != nil {
-		_, why := t.readLog(ctx, log)
-		return errors.Join(err, why)
-	}
-	if read, err := t.readLog(ctx, log); err != nil {
+		if _, alarms := t.readLog(ctx, log); len(alarms) > 0 {
+			return hint.Wrap(fmt.Errorf("%w; %s", err, t.logged(alarms)), hint.Of(err))
+		}
 		return err
-	} else if !read {
+	}
+	switch read, alarms := t.readLog(ctx, log); {
+	case !read:
 		t.outlive(ctx) // else its last words would have been there
+	case len(alarms) > 0:
+		if err := t.lookAgain(ctx); err != nil {
+			return fmt.Errorf("%w; %s", err, t.logged(alarms))
+		}
 	}
 	if _, lives, known := t.master(ctx); known && !lives {
 		return hint.New("Postfix's master has died of the reload: what still answers is what it has left", "the end of Postfix's log says why")
 	}
 	return t.floors(ctx)
+}
+
+// lookAgain proves the listeners once more: the log says that something is broken.
+// Whether it is, the handshakes tell.
+func (t *transaction) lookAgain(ctx context.Context) error {
+	done := t.step("shake hands once more")
+	proofs, err := t.await(ctx, t.Checks, t.wrong)
+	t.Proofs = proofs
+	return done(err)
 }
 
 // throttleTime is how long a listener may take to be as it was before.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postseal/internal/host"
+	"postseal/internal/maillog"
 )
 
 // Tally counts what Postfix's log says of TLS in some stretch of it.
@@ -68,8 +69,8 @@ var commands = []string{
 // maxPeers bounds what is kept of who comes.
 const maxPeers = 10_000
 
-// read counts lines, as logSince returns them.
-func (t *Tally) read(lines []logLine) {
+// read counts lines.
+func (t *Tally) read(lines []maillog.Line) {
 	well := func(line string) {
 		if m := bracketed.FindStringSubmatch(line); m != nil && len(t.fine) < maxPeers {
 			if t.fine == nil {
@@ -88,7 +89,7 @@ func (t *Tally) read(lines []logLine) {
 		}
 	}
 	for _, line := range lines {
-		switch l := line.text; {
+		switch l := line.Text; {
 		case established.MatchString(l):
 			well(l)
 			if strings.Contains(established.FindString(l), " from ") {
@@ -117,13 +118,13 @@ func (t *Tally) read(lines []logLine) {
 		case throttled.MatchString(l):
 			t.Died, t.held = t.Died+1, t.held+1
 		case strings.HasPrefix(l, "fatal: "), strings.HasPrefix(l, "panic: "):
-			if slices.Contains(commands, line.program) {
+			if slices.Contains(commands, line.Program) {
 				continue
 			}
 			if t.died == nil {
 				t.died = map[string]int{}
 			}
-			t.Died, t.died[line.program] = t.Died+1, t.died[line.program]+1
+			t.Died, t.died[line.Program] = t.Died+1, t.died[line.Program]+1
 		case strings.HasPrefix(l, "warning: ") && (strings.Contains(l, "TLS") || isBroken(l)) && !strings.Contains(l, "TLS library problem") && !peer.MatchString(l):
 			if text := fmt.Sprintf("%.300s", l); !slices.Contains(t.Warnings, text) && len(t.Warnings) < 100 {
 				t.Warnings = append(t.Warnings, text)
@@ -251,26 +252,30 @@ func NewFollow(ctx context.Context, m host.Reader, o Options) (f *Follow, readab
 	return f, true
 }
 
-// tallyBefore counts what the log said last before the mark, since then.
+// tallyBefore counts what the log said last before the mark, since then. A line that
+// does not say when it was logged counts.
 func (t *transaction) tallyBefore(ctx context.Context, mark int64, since time.Time) (out Tally) {
 	from := mark - before
-	if t.o.LogPath == "" {
+	if t.o.Log.Path == "" {
 		from = mark - 3600 // the journal goes by seconds
 	}
-	if lines, err := t.logSince(ctx, max(0, from)); err == nil {
+	if lines, _, err := t.o.Log.Since(ctx, t.m, max(0, from)); err == nil {
 		now := t.m.Now()
-		out.read(slices.DeleteFunc(lines, func(l logLine) bool { return l.when(now).Before(since) }))
+		out.read(slices.DeleteFunc(lines, func(l maillog.Line) bool {
+			when := l.When(now)
+			return !when.IsZero() && when.Before(since)
+		}))
 	}
 	return out
 }
 
-// settledLog is markLog once what was just done is logged: the handshakes that
-// proved a run, of which some were to fail, are no clients. On a server that
+// settledLog is the mark of the log once what was just done is logged: the handshakes
+// that proved a run, of which some were to fail, are no clients. On a server that
 // never rests it is not waited for long.
 func (t *transaction) settledLog(ctx context.Context) int64 {
 	const pause, still, most = 50 * time.Millisecond, 5, 30
-	mark := t.markLog()
-	if t.o.LogPath == "" && mark >= 0 {
+	mark := t.o.Log.Mark(t.m)
+	if t.o.Log.Path == "" && mark >= 0 {
 		return mark + 1 // the journal goes by seconds
 	}
 	for n, same := 0, 0; n < most && same < still && mark >= 0 && ctx.Err() == nil; n++ {
@@ -278,7 +283,7 @@ func (t *transaction) settledLog(ctx context.Context) int64 {
 		case <-ctx.Done():
 		case <-time.After(pause):
 		}
-		now := t.markLog()
+		now := t.o.Log.Mark(t.m)
 		if same++; now != mark {
 			same = 0
 		}
@@ -290,8 +295,9 @@ func (t *transaction) settledLog(ctx context.Context) int64 {
 // Poll counts what has come since, and of warnings those that were not there
 // before.
 func (f *Follow) Poll(ctx context.Context) error {
-	if f.t.o.LogPath == "" { // the journal goes by seconds, and is read anew
-		lines, err := f.t.logSince(ctx, f.mark)
+	log := f.t.o.Log
+	if log.Path == "" { // the journal goes by seconds, and is read anew
+		lines, _, err := log.Since(ctx, f.t.m, f.mark)
 		if err != nil {
 			return err
 		}
@@ -300,19 +306,15 @@ func (f *Follow) Poll(ctx context.Context) error {
 		return nil
 	}
 	for range maxReads {
-		if st, err := f.t.m.Stat(f.t.o.LogPath); err == nil && st.Size < f.mark {
-			f.mark = 0 // it was rotated
-		}
-		text, err := f.t.logText(ctx, f.mark)
+		lines, next, err := log.Since(ctx, f.t.m, f.mark)
 		if err != nil {
 			return err
 		}
-		whole := text[:strings.LastIndexByte(text, '\n')+1]
-		if whole == "" {
+		if next == f.mark {
 			return nil
 		}
-		f.mark += int64(len(whole))
-		f.count(ofPostfix(whole))
+		f.mark = next
+		f.count(lines)
 	}
 	return nil
 }
@@ -321,7 +323,7 @@ func (f *Follow) Poll(ctx context.Context) error {
 // next goes on from there.
 const maxReads = 16
 
-func (f *Follow) count(lines []logLine) {
+func (f *Follow) count(lines []maillog.Line) {
 	f.Now.read(lines)
 	f.Now.Warnings = slices.DeleteFunc(f.Now.Warnings, func(w string) bool { return slices.Contains(f.Before.Warnings, w) })
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postseal/internal/host"
+	"postseal/internal/maillog"
 )
 
 // TestTally: each kind of line counts once, and what a peer writes does not
@@ -46,9 +47,9 @@ func TestTally(t *testing.T) {
 }
 
 // logged are lines of one program.
-func logged(program string, texts ...string) (out []logLine) {
+func logged(program string, texts ...string) (out []maillog.Line) {
 	for _, t := range texts {
-		out = append(out, logLine{program: program, text: t})
+		out = append(out, maillog.Line{Program: program, Text: t})
 	}
 	return out
 }
@@ -73,8 +74,8 @@ func TestDied(t *testing.T) {
 		"nothing, after what was held": {held, "", false},
 	} {
 		var before, now Tally
-		before.read(ofPostfix(x.before))
-		now.read(ofPostfix(x.now))
+		before.read(maillog.ParseAll(x.before, maillog.DefaultNames))
+		now.read(maillog.ParseAll(x.now, maillog.DefaultNames))
 		if why := now.Worse(before); (why != "") != x.worse || name == "commands" && now.Died > 0 {
 			t.Errorf("%s: %q, %d died", name, why, now.Died)
 		}
@@ -140,7 +141,7 @@ func TestFollow(t *testing.T) {
 		}
 	}
 	write(old)
-	f, ok := NewFollow(context.Background(), host.Local{}, Options{LogPath: path})
+	f, ok := NewFollow(context.Background(), host.Local{}, Options{Log: maillog.Source{Path: path}})
 	if !ok || f.Before.InFailed != 3 {
 		t.Fatalf("%v %+v", ok, f.Before)
 	}
@@ -157,7 +158,7 @@ func TestFollow(t *testing.T) {
 	}
 	// What the handshakes that proved the run are logged as may come late.
 	time.AfterFunc(100*time.Millisecond, func() { write(old + old) })
-	if f, _ = NewFollow(context.Background(), host.Local{}, Options{LogPath: path}); f.Before.InFailed != 6 || f.Poll(context.Background()) != nil || f.Now.InFailed != 0 {
+	if f, _ = NewFollow(context.Background(), host.Local{}, Options{Log: maillog.Source{Path: path}}); f.Before.InFailed != 6 || f.Poll(context.Background()) != nil || f.Now.InFailed != 0 {
 		t.Errorf("%+v %+v", f.Before, f.Now)
 	}
 }
@@ -175,7 +176,7 @@ func TestFollowMuch(t *testing.T) {
 		}
 	}
 	write(old)
-	f, _ := NewFollow(context.Background(), host.Local{}, Options{LogPath: path})
+	f, _ := NewFollow(context.Background(), host.Local{}, Options{Log: maillog.Source{Path: path}})
 	begun := line("disconnect from a[192.0.2.1] ehlo=1 starttls=0/1 commands=1/2")
 	write(old + noise + old + begun + line("disconnect from b[192.0.2.2] ehlo=2 starttls=1 commands=3")[:40])
 	if err := f.Poll(context.Background()); err != nil || f.Now.InFailed != 1 || f.Now.InOK != 0 || f.Now.Peers["192.0.2.1"] != 1 || len(f.Now.Warnings) > 0 {
@@ -187,31 +188,19 @@ func TestFollowMuch(t *testing.T) {
 	}
 }
 
-// TestWhen: lines without a year are of the last one.
-func TestWhen(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for stamp, want := range map[string]time.Time{
-		"Jan  2 03:04:00 mx postfix/smtpd":                  time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC),
-		"Dec 31 23:59:59 mx postfix/smtpd":                  time.Date(2025, 12, 31, 23, 59, 59, 0, time.UTC),
-		"2026-01-02T04:00:00.123456+01:00 mx postfix/smtpd": time.Date(2026, 1, 2, 3, 0, 0, 123456000, time.UTC),
-		"something else that somebody made of it":           now,
-		"": now,
-	} {
-		if got := (logLine{stamp: stamp}).when(now); !got.Equal(want) {
-			t.Errorf("%s: %v", stamp, got)
-		}
-	}
+// TestOld: what was logged before the time in question does not count.
+func TestOld(t *testing.T) {
 	old := "Jan  1 03:04:00 mx postfix/smtp[1]: 1: to=<b@example.org>, relay=none, delay=1, delays=0/0/1/0, dsn=4.7.5, status=deferred (Server certificate not verified)\n"
 	path := t.TempDir() + "/log"
 	if err := os.WriteFile(path, []byte(strings.Repeat(old, 6)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tr := &transaction{m: host.Local{}, o: Options{LogPath: path}, Receipt: &Receipt{}}
+	tr := &transaction{m: host.Local{}, o: Options{Log: maillog.Source{Path: path}}, Receipt: &Receipt{}}
 	at := time.Date(time.Now().Year(), 1, 1, 3, 0, 0, 0, time.Local)
-	if got := tr.tallyBefore(context.Background(), tr.markLog(), at); got.Deferred != 6 {
+	if got := tr.tallyBefore(context.Background(), tr.o.Log.Mark(tr.m), at); got.Deferred != 6 {
 		t.Errorf("%+v", got)
 	}
-	if got := tr.tallyBefore(context.Background(), tr.markLog(), at.Add(time.Hour)); got.Deferred != 0 {
+	if got := tr.tallyBefore(context.Background(), tr.o.Log.Mark(tr.m), at.Add(time.Hour)); got.Deferred != 0 {
 		t.Errorf("what is old counts: %+v", got)
 	}
 }

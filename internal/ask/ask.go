@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"postseal/internal/hint"
 )
@@ -174,7 +175,23 @@ func (q *Question[T, F]) Get(f F, a *Answers) T {
 			return v
 		}
 	}
-	return q.Suggest(f, a).Value
+	return q.suggestion(f, a).Value
+}
+
+// suggestion is what is suggested, read as if it had been typed: what is found on a
+// machine is no better than what a person writes. What cannot be read is no suggestion.
+func (q *Question[T, F]) suggestion(f F, a *Answers) Suggestion[T] {
+	s := q.Suggest(f, a)
+	texts := q.texts(s)
+	if len(texts) == 0 {
+		return s
+	}
+	v, err := q.parse(texts)
+	if err != nil {
+		return Suggestion[T]{Why: "what was found cannot be used: " + err.Error()}
+	}
+	s.Value = v
+	return s
 }
 
 // Name implements Item.
@@ -240,7 +257,7 @@ func (q *Question[T, F]) Value(f F, a *Answers) ([]string, Source) {
 	if x, ok := a.given[q.Key]; ok {
 		return x.texts, x.source
 	}
-	s := q.Suggest(f, a)
+	s := q.suggestion(f, a)
 	return q.texts(s), s.Source
 }
 
@@ -254,7 +271,7 @@ func (q *Question[T, F]) texts(s Suggestion[T]) []string {
 
 // Proposal implements Item.
 func (q *Question[T, F]) Proposal(f F, a *Answers) ([]string, string) {
-	s := q.Suggest(f, a)
+	s := q.suggestion(f, a)
 	return q.texts(s), s.Why
 }
 
@@ -289,8 +306,11 @@ func (q *Question[T, F]) Present(f F) string {
 func (q *Question[T, F]) parse(texts []string) (T, error) {
 	var zero T
 	for _, t := range texts {
-		if i := strings.IndexFunc(t, isControl); i >= 0 {
+		if strings.ContainsFunc(t, isControl) {
 			return zero, fmt.Errorf("control character in %.60q", t)
+		}
+		if !utf8.ValidString(t) {
+			return zero, fmt.Errorf("%.60q is not UTF-8", t)
 		}
 	}
 	if len(texts) == 0 || len(texts) > 1 && !q.Many {

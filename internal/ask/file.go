@@ -220,7 +220,20 @@ func literal(values []string, many bool) string {
 	return strings.Join(quoted, ", ")
 }
 
-// quote writes a basic string; answers hold no control characters.
+// quote writes a basic string (TOML 1.0, "String"), which holds any text.
 func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s { // what is not UTF-8 becomes U+FFFD
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteString(`\` + string(r))
+		case isControl(r):
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }

@@ -1,12 +1,14 @@
 package detect
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"postseal/internal/host"
+	"postseal/internal/maillog"
 )
 
 // Wanted is what the log tells of client certificates: who wanted this server
@@ -36,9 +38,6 @@ type Wanting struct {
 const tailLength = host.MaxFile
 
 var (
-	// by is a line of the process that delivers: its own words only, never those
-	// that a sender can put into a log.
-	by       = regexp.MustCompile(`postfix[\w./-]*/(?:smtp|lmtp)\[(\d+)\]: (.*)$`)
 	delivery = regexp.MustCompile(`^[0-9A-Za-z]+: to=<[^>]*>,.* relay=([^,\s]+),.* status=(\w+) \((.*)\)$`)
 	// certificateWords are how servers refuse for want of a certificate.
 	certificateWords = regexp.MustCompile(`(?i)(?:\b[45]\d\d\b.*(?:client certificate|certificate required|no certificate presented|certificate not trusted|valid certificate))`)
@@ -56,17 +55,18 @@ func (f *Facts) findWanted(m host.Reader) {
 	if err != nil {
 		return
 	}
-	data, err := m.ReadTail(f.Log.Path, max(0, info.Size-tailLength))
+	lines, _, err := f.MailLog().Since(context.Background(), m, max(0, info.Size-tailLength))
 	if err != nil {
 		return
 	}
-	f.Wanted = WantedIn(string(data), f.Now)
+	f.Wanted = WantedIn(lines, f.Now)
 }
 
-// WantedIn counts in the text of a log.
-func WantedIn(text string, now time.Time) Wanted {
+// WantedIn counts in the lines of a log. Only what the processes that deliver say
+// counts, never words that a sender can put into a log.
+func WantedIn(lines []maillog.Line, now time.Time) Wanted {
 	w := Wanted{Seen: true}
-	to := map[string]string{} // the peer that a process is connecting to
+	to := map[int]string{} // the peer that a process is connecting to
 	note := func(peer, words string, refused bool) {
 		if at := strings.IndexByte(peer, '['); at > 0 {
 			peer = peer[:at]
@@ -83,22 +83,17 @@ func WantedIn(text string, now time.Time) Wanted {
 		}
 	}
 	var first, last time.Time
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\r\n")
-		if !strings.Contains(line, "/smtp[") && !strings.Contains(line, "/lmtp[") {
-			continue // most lines, and fast
-		}
-		m := by.FindStringSubmatch(line)
-		if m == nil {
+	for _, line := range lines {
+		if line.Program != "smtp" && line.Program != "lmtp" {
 			continue
 		}
-		if t := stamp(line, now); !t.IsZero() {
+		if t := line.When(now); !t.IsZero() {
 			if first.IsZero() {
 				first = t
 			}
 			last = t
 		}
-		process, said := m[1], m[2]
+		process, said := line.PID, line.Text
 		if s := settingUp.FindStringSubmatch(said); s != nil {
 			to[process] = strings.TrimSuffix(s[1], ":")
 		}
@@ -124,26 +119,4 @@ func WantedIn(text string, now time.Time) Wanted {
 		return b.Times - a.Times
 	})
 	return w
-}
-
-// stamp is when a line was logged, in either of the forms of syslog; zero if it
-// does not say. The old form has no year: it is the last such day.
-func stamp(line string, now time.Time) time.Time {
-	if word, _, _ := strings.Cut(line, " "); len(word) > 19 {
-		if t, err := time.Parse(time.RFC3339Nano, word); err == nil {
-			return t
-		}
-	}
-	if len(line) < 15 {
-		return time.Time{}
-	}
-	t, err := time.ParseInLocation("Jan _2 15:04:05", line[:15], now.Location())
-	if err != nil {
-		return time.Time{}
-	}
-	t = t.AddDate(now.Year(), 0, 0)
-	if t.After(now.Add(24 * time.Hour)) {
-		t = t.AddDate(-1, 0, 0)
-	}
-	return t
 }

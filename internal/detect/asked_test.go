@@ -9,6 +9,7 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/lab"
+	"postseal/internal/maillog"
 )
 
 // TestWantedByPostfix: what a real Postfix logs when it sends to one that
@@ -38,7 +39,7 @@ func TestWantedByPostfix(t *testing.T) {
 			var text []byte
 			for deadline := time.Now().Add(15 * time.Second); w.Sent == 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 				text, _ = os.ReadFile(sender.LogPath())
-				w = detect.WantedIn(string(text), time.Now())
+				w = detect.WantedIn(maillog.ParseAll(string(text), sender.Log().Names), time.Now())
 			}
 			if w.Sent == 0 || len(w.By) != 1 || w.By[0].Refused != c.refused || w.By[0].Peer != "127.0.0.1" {
 				t.Errorf("%+v\n%s", w, text)
@@ -59,7 +60,7 @@ func TestWantedWords(t *testing.T) {
 		"Nov 23 10:00:00 mx postfix/smtp[8]: DEF: to=<a@d.example>, relay=mx.d.example[192.0.2.3]:25, delay=1, delays=0/0/1/0, dsn=2.0.0, status=sent (250 2.0.0 Ok: client certificate 421)",
 		"Nov 23 10:00:00 mx dovecot: imap-login: client certificate required 421",
 	}, "\n")
-	w := detect.WantedIn(log, time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
+	w := detect.WantedIn(maillog.ParseAll(log, maillog.DefaultNames), time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
 	if !w.Seen || w.Days != 3 || w.Sent != 3 || len(w.By) != 2 {
 		t.Fatalf("%+v", w)
 	}

@@ -322,6 +322,10 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 		owner = f.Renewer(paths[len(paths)-1])
 	}
 	base := Certificate{Origin: origin, Owner: owner, KeyMatch: Unknown, Chain: paths[len(paths)-1], Key: paths[0]}
+	for _, p := range paths {
+		by, _ := m.Exposed(p) // what cannot be seen cannot be read either
+		base.Exposed = append(base.Exposed, by...)
+	}
 	chains, unread, err := f.Chains(paths...)
 	for _, p := range unread {
 		f.unseen(p, fs.ErrPermission)
@@ -339,7 +343,7 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 	}
 	for _, c := range chains {
 		one := base
-		one.Facts = c.Facts
+		one.Facts, one.Trusted = c.Facts, f.trusts(c.Chain)
 		for _, p := range paths {
 			if slices.ContainsFunc(f.PEM[p].Certs, c.Leaf().Equal) {
 				one.Chain = p
@@ -352,6 +356,27 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 		}
 		f.keep(one, mark)
 	}
+}
+
+// trusts reports whether a CA that the distribution trusts, or that this server trusts
+// when it sends, has issued the leaf, by the certificates in the chain.
+func (f *Facts) trusts(c certs.Chain) bool {
+	roots, more := x509.NewCertPool(), x509.NewCertPool()
+	for _, r := range slices.Concat(f.Bundle.Certs, f.CAFiles[f.Config.Text(nil, "smtp_tls_CAfile")].Certs) {
+		roots.AddCert(r)
+	}
+	for _, i := range slices.Concat(c.Certs[1:], f.intermediates()) {
+		more.AddCert(i)
+	}
+	// When the leaf is valid, and for what, is judged apart.
+	at := f.Now
+	if leaf := c.Leaf(); at.After(leaf.NotAfter) {
+		at = leaf.NotAfter
+	} else if at.Before(leaf.NotBefore) {
+		at = leaf.NotBefore
+	}
+	_, err := c.Leaf().Verify(x509.VerifyOptions{Roots: roots, Intermediates: more, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	return err == nil
 }
 
 // keep adds c, or marks the entry that is there for the same files.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postseal/certs"
+	"postseal/internal/host"
 	"postseal/internal/postfix"
 )
 
@@ -242,7 +243,18 @@ type Certificate struct {
 	certs.Facts
 	// KeyMatch is Unknown if the key could not be read.
 	KeyMatch Tri `json:"key_match"`
+	// Trusted is true if a CA certificate that the distribution trusts, or that this
+	// server trusts when it sends, has issued it; Exposed is how other accounts can
+	// change its files.
+	Trusted bool            `json:"-"`
+	Exposed []host.Exposure `json:"-"`
 	// Err is why it is unusable.
 	Err    error          `json:"-"`
 	Origin postfix.Origin `json:"origin"`
 }
+
+// OwnOrder is the Owner of a certificate that was ordered here, and is renewed by us.
+const OwnOrder = "postseal"
+
+// Ordered reports whether the certificate was ordered here.
+func (c Certificate) Ordered() bool { return c.Owner == OwnOrder }

@@ -2,9 +2,11 @@ package detect
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"postseal/internal/host"
+	"postseal/internal/maillog"
 )
 
 // findLog finds out where Postfix logs to (MAILLOG_README).
@@ -26,6 +28,29 @@ func (f *Facts) findLog(m host.Reader) {
 		}
 	}
 	f.Log = Log{Why: "no log file and no journal was found"}
+}
+
+// MailLog is where this instance logs to, with the names and the accounts by which its
+// lines are known.
+func (f *Facts) MailLog() maillog.Source {
+	s := maillog.Source{Path: f.Log.Path, Journal: f.Log.Journal, Accounts: []int{0}}
+	add := func(name string) {
+		if name != "" && !slices.Contains(s.Names, name) {
+			s.Names = append(s.Names, name)
+		}
+	}
+	add(f.Config.Text(nil, "syslog_name"))
+	if f.Config.Master != nil {
+		for _, service := range f.Config.Master.Services() {
+			if _, own := service.Override("syslog_name"); own {
+				add(f.Config.Text(&service, "syslog_name"))
+			}
+		}
+	}
+	if uid, known := host.UserID(f.Config.Text(nil, "mail_owner")); known {
+		s.Accounts = append(s.Accounts, uid)
+	}
+	return s
 }
 
 // marks are what other programs write into the files that they manage.

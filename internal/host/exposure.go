@@ -68,6 +68,16 @@ func UserName(uid int) string {
 	return fmt.Sprintf("user %d", uid)
 }
 
+// UserID is the number of an account.
+func UserID(name string) (uid int, known bool) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, false
+	}
+	uid, err = strconv.Atoi(u.Uid)
+	return uid, err == nil
+}
+
 // GroupName is the name of a group, or its number if it has none.
 func GroupName(gid int) string {
 	if g, err := user.LookupGroupId(strconv.Itoa(gid)); err == nil {

@@ -20,7 +20,7 @@ everything in clear text, without a warning.`,
 	Choices:     []ask.Choice[string]{{Value: "", Name: "none", Help: "every destination stays Untrusted"}},
 	Placeholder: "/path/to/ca-bundle.pem",
 	Parse: func(texts []string) (string, error) {
-		if err := absolute(texts[0]); err != nil {
+		if err := inMainCF(texts[0]); err != nil {
 			return "", err
 		}
 		return one(texts)

@@ -14,6 +14,7 @@ import (
 	"postseal/internal/ask"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
+	"postseal/internal/postfix"
 )
 
 // noCertificate is the answer for a server without one.
@@ -62,7 +63,7 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 				good = append(good, c.Chain)
 			}
 		}
-		switch best := bestCandidate(f); {
+		switch best, doubt := bestCandidate(f); {
 		case behind != "":
 			return suggest(slices.Compact(good), ask.Detected, "%s renews it there; the file in use now is a copy, and would stay behind", behind)
 		case len(good) > 0:
@@ -75,6 +76,8 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 			return ask.Suggestion[[]string]{Why: why}
 		case best != "":
 			return suggest([]string{best}, ask.Detected, "it was found here and names this server")
+		case doubt != "":
+			return suggest(noCertificate, ask.Default, "%s; give one with --cert", doubt)
 		}
 		return suggest(noCertificate, ask.Default, "no certificate was found; give one with --cert")
 	},
@@ -129,18 +132,41 @@ func checkChains(f Facts, paths []string, allowed func(certs.Facts) bool, use st
 // not read is not held against it.
 func usable(c detect.Certificate) bool { return c.Err == nil || errors.Is(c.Err, fs.ErrPermission) }
 
-// bestCandidate is a certificate that is not in use but could be.
-func bestCandidate(f Facts) string {
-	best, found := detect.Certificate{}, false
+// bestCandidate is a certificate that is not in use but could be. It is proposed without
+// being asked for, so that only root may be able to change it, and a CA that is trusted
+// here, or an order of ours, must stand behind it. Else doubt says of the first why it
+// is not proposed.
+func bestCandidate(f Facts) (path, doubt string) {
 	for _, c := range f.Certificates {
-		if c.Err != nil || c.Service != "" || c.KeyMatch != detect.Yes || f.Now.After(c.NotAfter) || !c.ServerUse || !c.Covers(f.Hostname) {
+		if c.Err != nil || c.Service != "" || c.KeyMatch != detect.Yes || f.Now.After(c.NotAfter) || f.Now.Before(c.NotBefore) || !c.ServerUse || !c.Covers(f.Hostname) {
 			continue
 		}
-		if !found || best.SelfSigned && !c.SelfSigned {
-			best, found = c, true
+		why := doubts(c)
+		if len(why) == 0 {
+			return c.Chain, ""
+		}
+		if doubt == "" {
+			doubt = fmt.Sprintf("%.100q names this server but is not proposed: %s", c.Chain, why[0])
 		}
 	}
-	return best.Chain
+	return "", doubt
+}
+
+// doubts are why a certificate is only used if a person wants it.
+func doubts(c detect.Certificate) (out []string) {
+	switch {
+	case c.SelfSigned:
+		out = append(out, "self-signed")
+	case !c.Trusted && !c.Ordered():
+		out = append(out, "issued by a CA that is not trusted here")
+	}
+	for _, e := range c.Exposed {
+		out = append(out, e.String())
+	}
+	if err := absolute(c.Chain); err != nil {
+		out = append(out, err.Error())
+	}
+	return out
 }
 
 func problemOf(f Facts) string {
@@ -158,9 +184,7 @@ func describe(f Facts, c detect.Certificate) string {
 		return c.Err.Error()
 	}
 	parts := []string{strings.Join(c.Names, ", "), c.Algorithm, until(f, c.NotAfter)}
-	if c.SelfSigned {
-		parts = append(parts, "self-signed")
-	}
+	parts = append(parts, doubts(c)...)
 	switch {
 	case c.Source != "":
 		parts = append(parts, "a copy: "+c.Owner+" renews "+c.Source)
@@ -177,16 +201,23 @@ func until(f Facts, end time.Time) string {
 	return "until " + end.UTC().Format(time.DateOnly)
 }
 
-// absolute refuses paths that Postfix would read from another folder, and
-// characters that split a list in main.cf.
+// absolute refuses paths that mean another file in another working directory, and
+// control characters.
 func absolute(path string) error {
 	switch {
-	case !filepath.IsAbs(path):
-		return hint.New(fmt.Sprintf("%.60q is not a full path", path), "start it with /")
 	case strings.ContainsFunc(path, unicode.IsControl):
-		return fmt.Errorf("%.60q: a path with a control character", path)
-	case strings.ContainsAny(path, " ,${}"):
-		return fmt.Errorf("%.60q: Postfix cannot read a path with a blank, comma, dollar or brace", path)
+		return fmt.Errorf("%.60q: control character in a path", path)
+	case !filepath.IsAbs(path):
+		return hint.New(fmt.Sprintf("%.60q is not a full path", path), "use an absolute path, such as /etc/ssl/example.pem")
 	}
 	return nil
+}
+
+// inMainCF is absolute, and refuses what Postfix reads otherwise where main.cf names the
+// path.
+func inMainCF(path string) error {
+	if err := absolute(path); err != nil {
+		return err
+	}
+	return postfix.CheckPath(path)
 }

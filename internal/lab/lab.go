@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"postseal/internal/maillog"
 	"postseal/internal/rehearse"
 )
 
@@ -91,6 +92,11 @@ type Server struct {
 	*rehearse.Instance
 	// Addrs are the listeners in the order of the services given.
 	Addrs []string
+}
+
+// Log is where the server logs to.
+func (s *Server) Log() maillog.Source {
+	return maillog.Source{Path: s.LogPath(), Names: []string{"postfix", "postfix-private"}}
 }
 
 // Postfix starts a private Postfix. Each service is a master.cf entry with %s

@@ -17,6 +17,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
+	"postseal/internal/maillog"
 	"postseal/internal/plan"
 )
 
@@ -25,8 +26,8 @@ type Keeper struct {
 	Store
 	// Facts are of the instance that shows the certificates.
 	Facts *detect.Facts
-	// LogPath is Postfix's log; empty if it cannot be read.
-	LogPath string
+	// Log is where Postfix logs to.
+	Log maillog.Source
 	// Guard is as in rehearse.Options.
 	Guard []string
 	// Step hears of each step, with the CA and here; it may be nil and must not

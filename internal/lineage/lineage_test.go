@@ -60,7 +60,7 @@ func (b *bed) look(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Resolver = detect.Resolver{Servers: []string{b.ca.DNS.Addr}, Validates: detect.Yes}
-	b.keeper.Facts, b.keeper.LogPath = f, b.LogPath()
+	b.keeper.Facts, b.keeper.Log = f, b.Log()
 }
 
 // chainFiles is the line of main.cf that says what is shown.

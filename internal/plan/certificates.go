@@ -10,6 +10,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/detect"
+	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 )
 
@@ -136,7 +137,7 @@ func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain stri
 			key = p
 		}
 	}
-	return key, chain, key != "" && chain != ""
+	return key, chain, key != "" && chain != "" && postfix.CheckPath(key) == nil && postfix.CheckPath(chain) == nil
 }
 
 // ownCertificates moves the certificates of services that name their own to

@@ -60,7 +60,7 @@ func (s *Session) ownLineages() {
 			s.issued[path] = i
 			for j := range s.Facts.Certificates {
 				if c := &s.Facts.Certificates[j]; c.Chain == path {
-					c.Owner, c.Source = "postseal", ""
+					c.Owner, c.Source = detect.OwnOrder, ""
 				}
 			}
 		}

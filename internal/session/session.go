@@ -272,7 +272,7 @@ func (s *Session) Plan(a *ask.Answers) (*plan.Plan, error) {
 
 // Keeper keeps the certificates of this server.
 func (s *Session) Keeper() *lineage.Keeper {
-	return &lineage.Keeper{Store: lineage.Store{M: s.Machine, StateDir: s.StateDir, CertsDir: s.CertsDir}, Facts: s.Facts, LogPath: s.Facts.Log.Path, Guard: s.Guard}
+	return &lineage.Keeper{Store: lineage.Store{M: s.Machine, StateDir: s.StateDir, CertsDir: s.CertsDir}, Facts: s.Facts, Log: s.Facts.MailLog(), Guard: s.Guard}
 }
 
 // Order makes the questions about a new certificate, with what was answered
@@ -330,7 +330,7 @@ func (e answersError) Is(target error) bool { return target == ErrAnswers }
 
 // ApplyOptions are what apply needs to know of this session.
 func (s *Session) ApplyOptions() apply.Options {
-	return apply.Options{StateDir: s.StateDir, LogPath: s.Facts.Log.Path, Journal: s.Facts.Log.Journal, Rehearse: s.Rehearse(nil)}
+	return apply.Options{StateDir: s.StateDir, Log: s.Facts.MailLog(), Rehearse: s.Rehearse(nil)}
 }
 
 // Rehearse is how a plan of this session is played on a private Postfix; each

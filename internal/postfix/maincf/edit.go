@@ -62,6 +62,11 @@ type Edit struct {
 // file. Everything that is not dropped keeps its bytes, except that a last
 // line without a newline gets one if the block follows it.
 func (f *File) Apply(e Edit) (*File, error) {
+	for _, line := range e.Block {
+		if strings.ContainsAny(line, "\n\r\x00") {
+			return nil, fmt.Errorf("a line of the block holds a line end: %.60q", line)
+		}
+	}
 	old, had, err := f.Block(e.Markers)
 	if err != nil {
 		return nil, err
