@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -42,11 +41,12 @@ func (b Bundle) Chains(more []*x509.Certificate) ([]Chain, error) {
 		return nil, hint.Wrap(ErrNoCert, "the first certificate must be the server's own, then those of its issuers")
 	}
 	var out []Chain
+	var s signatures
 	if len(b.Keys) == 0 {
-		for _, c := range b.leaves() {
-			out = append(out, b.chain(nil, c, more))
+		for _, c := range b.leaves(&s) {
+			out = append(out, b.chain(&s, nil, c, more))
 		}
-		return out, nil
+		return out, s.enough()
 	}
 	kinds := map[string]string{}
 	for _, k := range b.Keys {
@@ -61,9 +61,9 @@ func (b Bundle) Chains(more []*x509.Certificate) ([]Chain, error) {
 			continue
 		}
 		kinds[kind] = fingerprint(leaf)
-		out = append(out, b.chain(k.Private, leaf, more))
+		out = append(out, b.chain(&s, k.Private, leaf, more))
 	}
-	return out, nil
+	return out, s.enough()
 }
 
 // leafFor is the certificate of a key; of several the one that lasts longest.
@@ -78,9 +78,9 @@ func (b Bundle) leafFor(key crypto.PublicKey) *x509.Certificate {
 }
 
 // leaves are the certificates that issued no other of the bundle.
-func (b Bundle) leaves() (out []*x509.Certificate) {
+func (b Bundle) leaves(s *signatures) (out []*x509.Certificate) {
 	for _, c := range b.Certs {
-		issuer := slices.ContainsFunc(b.Certs, func(d *x509.Certificate) bool { return d != c && issued(c, d) })
+		issuer := slices.ContainsFunc(b.Certs, func(d *x509.Certificate) bool { return d != c && s.issued(c, d) })
 		double := slices.ContainsFunc(out, c.Equal)
 		if !issuer && !double {
 			out = append(out, c)
@@ -89,16 +89,16 @@ func (b Bundle) leaves() (out []*x509.Certificate) {
 	return out
 }
 
-func (b Bundle) chain(key crypto.Signer, leaf *x509.Certificate, more []*x509.Certificate) Chain {
+func (b Bundle) chain(s *signatures, key crypto.Signer, leaf *x509.Certificate, more []*x509.Certificate) Chain {
 	c := Chain{Key: key, Certs: []*x509.Certificate{leaf}}
-	for top := leaf; !selfSigned(top) && len(c.Certs) < 10; top = c.Certs[len(c.Certs)-1] {
-		i := slices.IndexFunc(b.Certs, func(d *x509.Certificate) bool { return issued(d, top) })
+	for top := leaf; !s.selfSigned(top) && len(c.Certs) < 10; top = c.Certs[len(c.Certs)-1] {
+		i := slices.IndexFunc(b.Certs, func(d *x509.Certificate) bool { return s.issued(d, top) })
 		if i >= 0 {
 			c.Certs = append(c.Certs, b.Certs[i])
 			continue
 		}
 		// A root from outside need not be sent: who trusts it has it.
-		i = slices.IndexFunc(more, func(d *x509.Certificate) bool { return issued(d, top) && !selfSigned(d) })
+		i = slices.IndexFunc(more, func(d *x509.Certificate) bool { return s.issued(d, top) && !s.selfSigned(d) })
 		if i < 0 {
 			break
 		}
@@ -106,18 +106,6 @@ func (b Bundle) chain(key crypto.Signer, leaf *x509.Certificate, more []*x509.Ce
 	}
 	c.Reordered = len(b.Certs) < len(c.Certs) || !slices.EqualFunc(b.Certs[:len(c.Certs)], c.Certs, (*x509.Certificate).Equal)
 	return c
-}
-
-// issued says whether parent signed child.
-func issued(parent, child *x509.Certificate) bool {
-	return bytes.Equal(parent.RawSubject, child.RawIssuer) && child.CheckSignatureFrom(parent) == nil
-}
-
-func selfSigned(c *x509.Certificate) bool {
-	// CheckSignatureFrom refuses a parent that is no CA, which most
-	// self-signed server certificates are not.
-	return bytes.Equal(c.RawSubject, c.RawIssuer) &&
-		c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
 // Same says whether two public keys are equal.
@@ -186,12 +174,13 @@ type Facts struct {
 // Facts looks at the chain. roots are issuers that need not be sent.
 func (c Chain) Facts(roots []*x509.Certificate) Facts {
 	leaf, top := c.Leaf(), c.Certs[len(c.Certs)-1]
+	var s signatures
 	f := Facts{
 		Names: names(leaf), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
 		Algorithm: algorithm(leaf.PublicKey), Bits: bits(leaf.PublicKey), Issuer: distinguished(leaf.Issuer.String()),
-		SelfSigned: selfSigned(leaf), Length: len(c.Certs),
+		SelfSigned: s.selfSigned(leaf), Length: len(c.Certs),
 		ServerUse: c.allows(x509.ExtKeyUsageServerAuth), ClientUse: c.allows(x509.ExtKeyUsageClientAuth),
-		Complete:    selfSigned(top) || slices.ContainsFunc(roots, func(r *x509.Certificate) bool { return issued(r, top) }),
+		Complete:    s.selfSigned(top) || slices.ContainsFunc(roots, func(r *x509.Certificate) bool { return s.issued(r, top) }),
 		Fingerprint: fingerprint(leaf),
 	}
 	spki := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)

@@ -77,11 +77,12 @@ func (i *Inspection) Add(topic string, l Level, format string, args ...any) {
 // Inspect judges the chain.
 func (c Chain) Inspect(w Want) Inspection {
 	i := Inspection{Facts: c.Facts(slices.Concat(w.Roots, w.Private))}
+	var s signatures
 	for _, cert := range c.Certs {
 		i.Links = append(i.Links, Link{
 			Subject: distinguished(cert.Subject.String()), Issuer: distinguished(cert.Issuer.String()), NotAfter: cert.NotAfter,
 			Key: algorithm(cert.PublicKey) + " " + fmt.Sprint(bits(cert.PublicKey)), Signature: cert.SignatureAlgorithm.String(),
-			SelfSigned: selfSigned(cert),
+			SelfSigned: s.selfSigned(cert),
 		})
 	}
 	c.judgeKey(&i)
@@ -253,10 +254,10 @@ func (c Chain) judgeStrength(i *Inspection) {
 	default:
 		i.Add("strength", Good, "%s %d", i.Algorithm, i.Bits)
 	}
-	for _, cert := range c.Certs {
+	for n, cert := range c.Certs {
 		switch cert.SignatureAlgorithm {
 		case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
-			if !selfSigned(cert) { // nobody looks at the signature of a root
+			if !i.Links[n].SelfSigned { // nobody looks at the signature of a root
 				i.Add("strength", Bad, "%s is signed with %s: who checks refuses it", distinguished(cert.Subject.String()), cert.SignatureAlgorithm)
 			}
 		}

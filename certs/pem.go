@@ -61,14 +61,33 @@ var (
 	ErrNoCert    = errors.New("no certificate")
 )
 
-// Read parses a PEM file. name is only used in messages.
+// Read parses a PEM file with a chain and its key, or one of the two: MaxChain
+// certificates at most. name is only used in messages.
 //
 // Go's PEM reader silently skips what it cannot read; OpenSSL does so in other
 // places. What either would lose is mended and reported, or an error.
 func Read(name string, data []byte) (Bundle, error) {
+	return read(name, data, MaxChain, "a file with a chain holds the server's own certificate and those of its issuers, and no collection of CA certificates")
+}
+
+// ReadCAs parses a PEM file of CA certificates: MaxCAs at most.
+func ReadCAs(name string, data []byte) (Bundle, error) {
+	return read(name, data, MaxCAs, "divide the file, and name the part with the CAs that are needed")
+}
+
+func read(name string, data []byte, most int, next string) (Bundle, error) {
 	var b Bundle
+	if n := bytes.Count(data, []byte(begin)); n > most+MaxKeys {
+		return Bundle{}, fmt.Errorf("reading %s: %w", name, tooLarge(fmt.Sprintf("%d PEM blocks, at most %d are read", n, most+MaxKeys), next))
+	}
 	if err := b.read(name, data); err != nil {
 		return Bundle{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	switch {
+	case len(b.Certs) > most:
+		return Bundle{}, fmt.Errorf("reading %s: %w", name, tooLarge(fmt.Sprintf("%d certificates, at most %d are read", len(b.Certs), most), next))
+	case len(b.Keys) > MaxKeys:
+		return Bundle{}, fmt.Errorf("reading %s: %w", name, tooLarge(fmt.Sprintf("%d private keys, at most %d are read", len(b.Keys), MaxKeys), "Postfix loads one key of each algorithm: remove the others"))
 	}
 	return b, nil
 }
@@ -158,7 +177,7 @@ func (b *Bundle) block(name string, p *pem.Block) error {
 			b.mended(name, "a TRUSTED CERTIFICATE block, which Postfix refuses")
 			b.refuse("a TRUSTED CERTIFICATE block")
 		}
-		c, err := x509.ParseCertificate(der)
+		c, err := Parse(der)
 		if err != nil {
 			return err
 		}
@@ -170,7 +189,7 @@ func (b *Bundle) block(name string, p *pem.Block) error {
 		if p.Headers["DEK-Info"] != "" {
 			return encrypted(name)
 		}
-		k, err := parseKey(p.Bytes)
+		k, err := ParseKey(p.Bytes)
 		if err != nil {
 			return err
 		}
@@ -186,21 +205,4 @@ func (b *Bundle) block(name string, p *pem.Block) error {
 
 func encrypted(name string) error {
 	return hint.Wrap(ErrEncrypted, "Postfix reads only keys without a passphrase; make one: openssl pkey -in "+name+" -out plain.key")
-}
-
-// parseKey takes any of the three encodings, whatever the label says.
-func parseKey(der []byte) (crypto.Signer, error) {
-	if k, err := x509.ParsePKCS8PrivateKey(der); err == nil {
-		if s, ok := k.(crypto.Signer); ok {
-			return s, nil
-		}
-		return nil, fmt.Errorf("a %T cannot sign", k)
-	}
-	if k, err := x509.ParseECPrivateKey(der); err == nil {
-		return k, nil
-	}
-	if k, err := x509.ParsePKCS1PrivateKey(der); err == nil {
-		return k, nil
-	}
-	return nil, errors.New("the private key cannot be read: its kind is unknown or it is damaged")
 }

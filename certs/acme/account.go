@@ -18,6 +18,7 @@ import (
 	"github.com/go-acme/lego/v4/lego"
 	"github.com/go-acme/lego/v4/registration"
 
+	"postseal/certs"
 	"postseal/internal/hint"
 )
 
@@ -56,7 +57,7 @@ func LoadAccount(keyPEM, data []byte) (*Account, error) {
 	if p == nil {
 		return nil, errors.New("reading the account key: no PEM data")
 	}
-	k, err := parseKey(p)
+	k, err := certs.ParseKey(p.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("reading the account key: %w", err)
 	}
@@ -82,17 +83,6 @@ func LoadAccount(keyPEM, data []byte) (*Account, error) {
 	}
 	a.URL, a.Directory, a.Email = j.URL, j.Directory, j.Email
 	return a, nil
-}
-
-// parseKey reads PKCS#8, and the forms in which other ACME clients keep keys.
-func parseKey(p *pem.Block) (any, error) {
-	switch p.Type {
-	case "EC PRIVATE KEY":
-		return x509.ParseECPrivateKey(p.Bytes)
-	case "RSA PRIVATE KEY":
-		return x509.ParsePKCS1PrivateKey(p.Bytes)
-	}
-	return x509.ParsePKCS8PrivateKey(p.Bytes)
 }
 
 // KeyPEM is the private key as PKCS#8. Whoever has it can act for the account.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -25,6 +26,9 @@ const (
 	// many of them at the same time.
 	maxTargets  = 64
 	hostsAtOnce = 4
+	// judging is how long the certificates of a server are judged at least, if it
+	// took all of its time to find them.
+	judging = time.Second
 )
 
 // probing is what the flags of probe say.
@@ -126,11 +130,6 @@ func (r *Run) probe(o probing, hosts []string) error {
 	}
 	seen := r.shake(targets)
 	done()
-	for i, t := range targets {
-		if t.mx != nil && seen[i].Seen != nil {
-			t.mx.Judge(seen[i].Seen.Chains(), domain.Options{}, r.Machine.Now())
-		}
-	}
 	return r.printProbe(seen, domains)
 }
 
@@ -206,7 +205,14 @@ func (r *Run) shake(targets []target) []report.Endpoint {
 			places <- struct{}{}
 			defer func() { <-places }()
 			out[i] = report.Endpoint{Target: t.Target}
+			began := time.Now()
 			out[i].Seen, out[i].Err = probe.Enumerate(r.Ctx, t.Target, t.Options)
+			if t.mx == nil || out[i].Seen == nil {
+				return
+			}
+			ctx, cancel := context.WithTimeout(r.Ctx, max(t.Total-time.Since(began), judging))
+			defer cancel()
+			t.mx.Judge(ctx, out[i].Seen.Chains(), domain.Options{}, r.Machine.Now())
 		})
 	}
 	wg.Wait()

@@ -52,7 +52,7 @@ func readCAs(m host.Reader, path string) CABundle {
 		c.Err = err
 		return c
 	}
-	b, err := certs.Read(path, data)
+	b, err := certs.ReadCAs(path, data)
 	if err == nil && len(b.Certs) == 0 {
 		err = fmt.Errorf("reading %s: %w", path, certs.ErrNoCert)
 	}

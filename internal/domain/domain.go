@@ -207,8 +207,9 @@ func (x *MX) look(ctx context.Context, m host.Reader, o Options, signed bool) {
 }
 
 // Judge sets the certificates that a server showed, each with the chain behind
-// it, against what is promised.
-func (x *MX) Judge(chains [][][]byte, o Options, now time.Time) {
+// it, against what is promised. If ctx ends before all are verified, Trusted
+// stays nil: nothing is known then.
+func (x *MX) Judge(ctx context.Context, chains [][][]byte, o Options, now time.Time) {
 	if len(chains) == 0 {
 		return
 	}
@@ -219,9 +220,12 @@ func (x *MX) Judge(chains [][][]byte, o Options, now time.Time) {
 	kept, usable, trusted := true, false, true
 	for _, raw := range chains {
 		var chain []*x509.Certificate
-		for _, der := range raw {
-			if c, err := x509.ParseCertificate(der); err == nil {
+		for i, der := range raw[:min(len(raw), certs.MaxChain)] {
+			c, err := certs.Parse(der)
+			if err == nil {
 				chain = append(chain, c)
+			} else if i == 0 {
+				break // what stands behind it is not the server's own
 			}
 		}
 		named := false
@@ -233,14 +237,17 @@ func (x *MX) Judge(chains [][][]byte, o Options, now time.Time) {
 			}
 		}
 		kept = kept && named
-		if err := valid(chain, x.Name, roots, now); roots != nil && err != nil {
+		if roots == nil || ctx.Err() != nil {
+			continue
+		}
+		if err := valid(chain, x.Name, roots, now); err != nil {
 			trusted, x.Untrusted = false, err.Error()
 		}
 	}
 	if usable && x.DANE.State == Secure {
 		x.DANE.Kept = &kept
 	}
-	if roots != nil {
+	if roots != nil && (ctx.Err() == nil || !trusted) {
 		x.Trusted = &trusted
 	}
 }

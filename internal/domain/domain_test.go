@@ -94,14 +94,21 @@ func TestLook(t *testing.T) {
 	}
 	chain := func(i lab.Issued) [][]byte { return [][]byte{i.Leaf.Raw, der(t, ca.IntermediatePEM)} }
 	x := d.MX[0]
-	if x.Judge([][][]byte{chain(good)}, o, time.Now()); *x.DANE.Kept != yes || *x.Trusted != yes || !x.DANE.Records[0].Matches {
+	if x.Judge(context.Background(), [][][]byte{chain(good)}, o, time.Now()); *x.DANE.Kept != yes || *x.Trusted != yes || !x.DANE.Records[0].Matches {
 		t.Errorf("%+v", x)
 	}
-	if x.Judge([][][]byte{chain(good), chain(other)}, o, time.Now()); *x.DANE.Kept != no || *x.Trusted != yes {
+	if x.Judge(context.Background(), [][][]byte{chain(good), chain(other)}, o, time.Now()); *x.DANE.Kept != no || *x.Trusted != yes {
 		t.Errorf("one of two certificates: %+v", x)
 	}
-	if x.Judge([][][]byte{chain(good)[:1]}, o, time.Now()); *x.Trusted != no || !strings.Contains(x.Untrusted, "unknown authority") {
+	if x.Judge(context.Background(), [][][]byte{chain(good)[:1]}, o, time.Now()); *x.Trusted != no || !strings.Contains(x.Untrusted, "unknown authority") {
 		t.Errorf("without the intermediate: %+v", x)
+	}
+
+	ended, end := context.WithCancel(context.Background())
+	end()
+	x.Trusted = nil
+	if x.Judge(ended, [][][]byte{chain(good)}, o, time.Now()); x.Trusted != nil || *x.DANE.Kept != yes {
+		t.Errorf("when the time is up: %+v", x)
 	}
 
 	for _, c := range []struct {
@@ -182,7 +189,7 @@ func TestNoRoots(t *testing.T) {
 		return
 	}
 	x := domain.MX{Name: "mx.look.test"}
-	x.Judge([][][]byte{{lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf.Raw}}, domain.Options{}, time.Now())
+	x.Judge(context.Background(), [][][]byte{{lab.NewCA(t).Issue(t, lab.Leaf{}).Leaf.Raw}}, domain.Options{}, time.Now())
 	if x.Trusted != nil || x.Untrusted != "" {
 		t.Errorf("%+v", x)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"postseal/certs"
 	"postseal/certs/acme"
 	"postseal/certs/acme/legodns"
 	"postseal/internal/hint"
@@ -55,8 +56,16 @@ func (k *Keeper) connect(l *Lineage, a *acme.Account) (*acme.Client, error) {
 		if err != nil {
 			return nil, hint.Wrap(fmt.Errorf("reading the CA's own certificate: %w", err), "--acme-ca-file names it")
 		}
-		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(data) {
-			return nil, hint.New(l.CAFile+" holds no certificate", "--acme-ca-file names a PEM file with the CA's root")
+		b, err := certs.ReadCAs(l.CAFile, data)
+		if err == nil && len(b.Certs) == 0 {
+			err = fmt.Errorf("%s: %w", l.CAFile, certs.ErrNoCert)
+		}
+		if err != nil {
+			return nil, hint.Wrap(err, "--acme-ca-file names a PEM file with the CA's root")
+		}
+		roots = x509.NewCertPool()
+		for _, c := range b.Certs {
+			roots.AddCert(c)
 		}
 	}
 	return acme.New(acme.Options{Directory: l.Server, Roots: roots, Account: a, Poll: k.Poll})

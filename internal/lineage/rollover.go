@@ -91,10 +91,8 @@ func (k *Keeper) readNext(path string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("reading the next key: %w", err)
 	}
 	if p, _ := pem.Decode(data); p != nil {
-		if key, err := x509.ParsePKCS8PrivateKey(p.Bytes); err == nil {
-			if s, ok := key.(crypto.Signer); ok {
-				return s, nil
-			}
+		if key, err := certs.ParseKey(p.Bytes); err == nil {
+			return key, nil
 		}
 	}
 	return nil, hint.New(path+" holds no key", "remove it: another is made at the next renewal, and its record must be published anew")

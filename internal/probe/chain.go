@@ -5,10 +5,11 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/x509"
 	"slices"
 	"strings"
 	"sync"
+
+	"postseal/certs"
 )
 
 // branches is how many chains a version gets, beside each other. A chain more
@@ -214,7 +215,7 @@ func curveOf(chain [][]byte) uint16 {
 	if len(chain) == 0 {
 		return 0
 	}
-	c, err := x509.ParseCertificate(chain[0])
+	c, err := certs.Parse(chain[0])
 	if err != nil {
 		return 0
 	}

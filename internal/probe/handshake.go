@@ -16,6 +16,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"postseal/certs"
 )
 
 // Target is one listener.
@@ -175,6 +177,9 @@ func Handshake(ctx context.Context, t Target, o Options) (Result, error) {
 	r.Version, r.Suite = tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
 	if state.CurveID != 0 {
 		r.Group = state.CurveID.String()
+	}
+	if n := len(state.PeerCertificates); n > certs.MaxChain {
+		return r, &Error{t.Addr, Handshaking, fmt.Errorf("it sends %d certificates, and at most %d are read", n, certs.MaxChain)}
 	}
 	r.Certs = state.PeerCertificates
 	// With TLS 1.3 our side is done before the server has looked at it: only

@@ -5,9 +5,10 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"time"
+
+	"postseal/certs"
 )
 
 // Leaf is a certificate that was shown, with what came behind it.
@@ -43,7 +44,7 @@ type Link struct {
 func newLeaf(chain [][]byte) Leaf {
 	end := newLink(chain[0])
 	l := Leaf{Subject: end.Subject, Issuer: end.Issuer, NotAfter: end.NotAfter, Fingerprint: end.Fingerprint, Names: []string{}, Algorithm: "unknown", Length: len(chain), Chain: []Link{}, Raw: chain}
-	if c, err := x509.ParseCertificate(chain[0]); err == nil {
+	if c, err := certs.Parse(chain[0]); err == nil {
 		l.NotBefore, l.Algorithm, l.Signature = c.NotBefore, c.PublicKeyAlgorithm.String(), c.SignatureAlgorithm.String()
 		l.Names = append(l.Names, c.DNSNames...)
 		l.Bits = bits(c.PublicKey)
@@ -57,7 +58,7 @@ func newLeaf(chain [][]byte) Leaf {
 func newLink(der []byte) Link {
 	sum := sha256.Sum256(der)
 	l := Link{Fingerprint: hex.EncodeToString(sum[:])}
-	if c, err := x509.ParseCertificate(der); err == nil {
+	if c, err := certs.Parse(der); err == nil {
 		l.Subject, l.Issuer, l.NotAfter = c.Subject.String(), c.Issuer.String(), c.NotAfter
 	}
 	return l

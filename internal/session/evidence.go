@@ -64,17 +64,17 @@ func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, erro
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	judge(e)
-	return e, nil
+	judge(ctx, e)
+	return e, context.Cause(ctx)
 }
 
 // judge sets the certificates that this server shows against what its domains
 // promise of it.
-func judge(e *audit.Evidence) {
+func judge(ctx context.Context, e *audit.Evidence) {
 	for _, d := range e.Domains {
 		for i := range d.MX {
 			if x := &d.MX[i]; slices.Contains(e.NeededNames(), x.Name) {
-				x.Judge(shown(e, x.Name), domain.Options{}, e.Now)
+				x.Judge(ctx, shown(e, x.Name), domain.Options{}, e.Now)
 			}
 		}
 	}
