@@ -63,7 +63,7 @@ suppressed and not_looked_at; --schema describes the card itself.
 			}
 			var old []byte
 			if o.compare != "" {
-				data, failed := os.ReadFile(o.compare)
+				data, failed := a.Machine.ReadFile(o.compare)
 				if failed != nil {
 					return hint.Wrap(fmt.Errorf("reading an older card: %w", failed), "make one with: postseal audit --json > card.json")
 				}

@@ -228,3 +228,20 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestLoadManyUnknown: of ten thousands of lines that cannot be read the first are
+// named, with their numbers, and the others counted.
+func TestLoadManyUnknown(t *testing.T) {
+	var data strings.Builder
+	data.WriteString("format = 1\n\n")
+	const n = 300_000
+	for i := range n {
+		fmt.Fprintf(&data, "k%d = 1\n", i)
+	}
+	var a Answers
+	err := all.Load([]byte(data.String()), &a)
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 21 || !strings.HasPrefix(lines[0], "line 3: ") || !strings.HasPrefix(lines[19], "line 22: ") || lines[20] != fmt.Sprintf("and %d more lines that cannot be read", n-20) {
+		t.Errorf("%d lines: %q ... %q", len(lines), lines[0], lines[len(lines)-1])
+	}
+}

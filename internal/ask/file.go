@@ -18,6 +18,9 @@ import (
 // that we read.
 const fileFormat = 1
 
+// maxProblems is how many lines of an answers file are reported by themselves.
+const maxProblems = 20
+
 // entry is one "key = value" of an answers file.
 type entry struct {
 	key      string
@@ -67,6 +70,9 @@ func (s Set[F]) Load(data []byte, a *Answers, others ...string) error {
 			}
 		}
 	}
+	if n := len(all) - maxProblems; n > 0 {
+		all = append(all[:maxProblems:maxProblems], fmt.Errorf("and %d more lines that cannot be read", n))
+	}
 	if err := errors.Join(all...); err != nil {
 		return err
 	}
@@ -102,12 +108,14 @@ func scan(data []byte) ([]entry, error) {
 	p := &unstable.Parser{}
 	p.Reset(data)
 	var out []entry
+	line, counted := 1, 0 // p.Shape counts the lines from the start each time
 	for p.NextExpression() {
 		x := p.Expression()
 		switch x.Kind {
 		case unstable.KeyValue:
 			e := entry{from: int(x.Raw.Offset), to: int(x.Raw.Offset + x.Raw.Length)}
-			e.line = p.Shape(x.Raw).Start.Line
+			line += bytes.Count(data[counted:e.from], []byte("\n"))
+			e.line, counted = line, e.from
 			var keys []string
 			for it := x.Key(); it.Next(); {
 				keys = append(keys, string(it.Node().Data))

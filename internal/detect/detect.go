@@ -151,6 +151,9 @@ func (f *Facts) readConfig(m host.Reader) error {
 				"mend that line first; postconf -c "+f.Config.Dir+" -n says the same")
 		}
 	}
+	if err := f.checkLengths(); err != nil {
+		return err
+	}
 	master, err := m.ReadFile(f.Config.MasterPath())
 	if err != nil {
 		f.unseen("the services in master.cf", err)
@@ -162,6 +165,29 @@ func (f *Facts) readConfig(m host.Reader) error {
 		if s.Bad != "" {
 			return hint.Wrap(fmt.Errorf("%s, line %d: %s: %w", f.Config.MasterPath(), s.Line, s.Bad, ErrRejected),
 				"mend that line first: master(5) says what each field takes")
+		}
+	}
+	return nil
+}
+
+// maxExpanded bounds what all values in main.cf expand to, in bytes.
+const maxExpanded = 64 << 20
+
+// checkLengths refuses a main.cf with values that double each other: postconf(1)
+// would be busy with them for years.
+func (f *Facts) checkLengths() error {
+	total := 0
+	for _, e := range f.Config.Main.Entries() {
+		if !strings.Contains(e.Value, "$") {
+			continue
+		}
+		v := f.Config.Value(nil, e.Name)
+		if total += len(v.Text); total > maxExpanded {
+			v.Err = fmt.Errorf("%w: all values up to here have more than %d MiB", maincf.ErrTooLong, maxExpanded>>20)
+		}
+		if errors.Is(v.Err, maincf.ErrTooLong) {
+			return hint.Wrap(fmt.Errorf("%s, line %d: %.80s: %w", f.Config.MainPath(), e.Line, e.Name, v.Err),
+				"correct that line first: it refers to values that refer to each other, and each makes them longer")
 		}
 	}
 	return nil

@@ -52,6 +52,12 @@ func Parse(text string) *File {
 	}
 	own := make([]int, 0, len(f.Physical)) // of all lines, one after the other
 	var cur *Line                          // the logical line under way
+	var parts []string                     // its text; joined at its end, since there may be a million
+	end := func() {
+		if len(parts) > 1 {
+			cur.Text = strings.Join(parts, "")
+		}
+	}
 	for i, raw := range f.Physical {
 		text := trimNewline(raw)
 		switch {
@@ -59,17 +65,19 @@ func Parse(text string) *File {
 			// Comments and blank lines vanish wherever they are: they do not
 			// end a continuation.
 		case IsSpace(text[0]) && cur != nil:
-			cur.Text += text
+			parts = append(parts, text)
 			own = append(own, i)
 			cur.Own = own[len(own)-len(cur.Own)-1:]
 		case IsSpace(text[0]):
 			f.Orphans = append(f.Orphans, i)
 		default:
+			end()
 			own = append(own, i)
 			f.Logical = append(f.Logical, Line{Text: text, Own: own[len(own)-1:]})
-			cur = &f.Logical[len(f.Logical)-1]
+			cur, parts = &f.Logical[len(f.Logical)-1], append(parts[:0], text)
 		}
 	}
+	end()
 	return f
 }
 

@@ -1,6 +1,7 @@
 package maincf
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +12,16 @@ import (
 // maxNesting is where Postfix gives up ("unreasonable macro call nesting").
 const maxNesting = 100
 
+// Limits of an expansion. Postfix has none but the nesting, and x1=$x0$x0,
+// x2=$x1$x1 doubles with each line.
+const (
+	maxExpanded   = 1 << 20 // bytes
+	maxReferences = 10_000  // $name
+)
+
+// ErrTooLong is why a value is not expanded that Postfix might expand.
+var ErrTooLong = errors.New("the expanded value is too long")
+
 // Lookup gives the unexpanded value of a parameter; ok is false if it has
 // neither a value nor a default.
 type Lookup func(name string) (value string, ok bool)
@@ -20,7 +31,7 @@ type Lookup func(name string) (value string, ok bool)
 // "The general format of the main.cf file"; mac_expand(3)). An undefined
 // parameter is empty. The error is what makes a Postfix program die.
 func Expand(value string, lookup Lookup) (string, error) {
-	x := expander{lookup: lookup}
+	x := expander{lookup: lookup, spent: new(spent)}
 	if err := x.text(value); err != nil {
 		return "", fmt.Errorf("expanding %.80q: %w", value, err)
 	}
@@ -31,6 +42,18 @@ type expander struct {
 	lookup Lookup
 	out    strings.Builder
 	depth  int
+	spent  *spent
+}
+
+// spent is what an expansion has taken so far, its operands among it.
+type spent struct{ bytes, references int }
+
+func (x *expander) write(s string) error {
+	if x.spent.bytes += len(s); x.spent.bytes > maxExpanded {
+		return fmt.Errorf("%w: it has more than %d KiB", ErrTooLong, maxExpanded>>10)
+	}
+	x.out.WriteString(s)
+	return nil
 }
 
 // text expands a whole string: literal text and references.
@@ -44,7 +67,9 @@ func (x *expander) text(s string) error {
 		if i < 0 {
 			i = len(s)
 		}
-		x.out.WriteString(s[:i])
+		if err := x.write(s[:i]); err != nil {
+			return err
+		}
 		if s = s[i:]; s == "" {
 			break
 		}
@@ -52,7 +77,9 @@ func (x *expander) text(s string) error {
 		var ref string
 		switch {
 		case strings.HasPrefix(s, "$"):
-			x.out.WriteByte('$')
+			if err := x.write("$"); err != nil {
+				return err
+			}
 			s = s[1:]
 			continue
 		case strings.HasPrefix(s, "{"), strings.HasPrefix(s, "("):
@@ -80,6 +107,9 @@ func (x *expander) text(s string) error {
 
 // reference expands what stands between the braces of one reference.
 func (x *expander) reference(ref string) error {
+	if x.spent.references++; x.spent.references > maxReferences {
+		return fmt.Errorf("%w: it takes more than %d references", ErrTooLong, maxReferences)
+	}
 	var value string
 	rest := skipBlanks(ref)
 	named := !strings.HasPrefix(rest, "{")
@@ -112,8 +142,7 @@ func (x *expander) reference(ref string) error {
 		if named {
 			return x.text(value)
 		}
-		x.out.WriteString(value)
-		return nil
+		return x.write(value)
 	}
 	return x.choose(rest, value != "")
 }
@@ -232,7 +261,7 @@ func (x *expander) relation(s string) (truth bool, rest string, err error) {
 
 // sub expands an operand by itself.
 func (x *expander) sub(s string) (string, error) {
-	y := expander{lookup: x.lookup, depth: x.depth}
+	y := expander{lookup: x.lookup, depth: x.depth, spent: x.spent}
 	err := y.text(s)
 	return y.out.String(), err
 }
