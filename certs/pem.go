@@ -105,13 +105,13 @@ const begin = "-----BEGIN "
 
 func (b *Bundle) read(name string, data []byte) error {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		return hint.New("the file is UTF-16, which Postfix cannot read", "iconv -f UTF-16 -t UTF-8 "+name)
+		return hint.New("the file is UTF-16, which Postfix cannot read", hint.ShellLine([]string{"iconv", "-f", "UTF-16", "-t", "UTF-8", name}))
 	}
 	text := b.straighten(name, data)
 	want := bytes.Count(text, []byte(begin))
 	if want == 0 {
 		if len(data) > 0 && data[0] == 0x30 {
-			return hint.Wrap(ErrNoPEM, "this looks like DER; convert it: openssl x509 -inform DER -in "+name)
+			return hint.Wrap(ErrNoPEM, "this looks like DER; convert it: "+hint.ShellLine([]string{"openssl", "x509", "-inform", "DER", "-in", name}))
 		}
 		return ErrNoPEM
 	}
@@ -204,5 +204,5 @@ func (b *Bundle) block(name string, p *pem.Block) error {
 }
 
 func encrypted(name string) error {
-	return hint.Wrap(ErrEncrypted, "Postfix reads only keys without a passphrase; make one: openssl pkey -in "+name+" -out plain.key")
+	return hint.Wrap(ErrEncrypted, "Postfix reads only keys without a passphrase; make one: "+hint.ShellLine([]string{"openssl", "pkey", "-in", name, "-out", "plain.key"}))
 }

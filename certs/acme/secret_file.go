@@ -1,11 +1,14 @@
 package acme
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"postseal/internal/hint"
 )
@@ -19,17 +22,17 @@ func ReadSecret(path string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", hint.New(path+" does not exist", "put the secret into it, and then: chmod 600 "+path)
+		return "", hint.New(path+" does not exist", "put the secret into it, and then: "+hint.ShellLine([]string{"chmod", "600", path}))
 	case err != nil:
 		return "", fmt.Errorf("reading a secret: %w", err)
 	case !info.Mode().IsRegular():
 		return "", hint.New(path+" is no file", "name the file that holds the secret")
 	case info.Mode().Perm()&0o077 != 0:
-		return "", hint.New(fmt.Sprintf("others can read the secret in %s (mode %04o)", path, info.Mode().Perm()), "chmod 600 "+path)
+		return "", hint.New(fmt.Sprintf("others can read the secret in %s (mode %04o)", path, info.Mode().Perm()), hint.ShellLine([]string{"chmod", "600", path}))
 	case info.Size() > secretSize:
 		return "", hint.New(path+" is too long for a secret", "name the file that holds the secret, and nothing else")
 	}
-	data, err := os.ReadFile(path)
+	data, err := readRegular(path, secretSize)
 	if err != nil {
 		return "", fmt.Errorf("reading a secret: %w", err)
 	}
@@ -37,4 +40,18 @@ func ReadSecret(path string) (string, error) {
 		return "", hint.New(path+" is empty", "put the secret into it")
 	}
 	return string(data), nil
+}
+
+// readRegular reads a file that may have been replaced since it was looked at: by
+// a FIFO, which would wait for a writer, or by one without end.
+func readRegular(path string, most int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, fmt.Errorf("%s is no file", path))
+	}
+	return io.ReadAll(io.LimitReader(f, most))
 }

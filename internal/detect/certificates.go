@@ -168,7 +168,7 @@ func (f *Facts) Chains(paths ...string) (chains []Chain, unread []string, err er
 		case errors.Is(p.Err, fs.ErrPermission) && !f.Root:
 			unread = append(unread, path)
 		case errors.Is(p.Err, fs.ErrNotExist):
-			err = errors.Join(err, hint.New(path+" does not exist", "ls -l "+filepath.Dir(path)+" shows what is there"))
+			err = errors.Join(err, hint.New(path+" does not exist", hint.ShellLine([]string{"ls", "-l", filepath.Dir(path)})+" shows what is there"))
 		case p.Err != nil:
 			err = errors.Join(err, p.Err)
 		default:

@@ -148,7 +148,7 @@ func (f *Facts) readConfig(m host.Reader) error {
 	for _, p := range f.Config.Main.Problems() {
 		if p.Fatal {
 			return hint.Wrap(fmt.Errorf("%s, line %d: %s: %w", f.Config.MainPath(), p.Line, p.Text, ErrRejected),
-				"mend that line first; postconf -c "+f.Config.Dir+" -n says the same")
+				"mend that line first; "+hint.ShellLine([]string{"postconf", "-c", f.Config.Dir, "-n"})+" says the same")
 		}
 	}
 	if err := f.checkLengths(); err != nil {
@@ -234,7 +234,7 @@ func (f *Facts) askPostconf(ctx context.Context, m host.Reader) error {
 	}
 	f.Config.Version = v
 	if err := replies[1].err; err != nil {
-		return hint.Wrap(fmt.Errorf("%s: %w: %w", f.Config.MainPath(), ErrRejected, err), "mend it first; postconf -c "+f.Config.Dir+" -nx says the same")
+		return hint.Wrap(fmt.Errorf("%s: %w: %w", f.Config.MainPath(), ErrRejected, err), "mend it first; "+hint.ShellLine([]string{"postconf", "-c", f.Config.Dir, "-nx"})+" says the same")
 	}
 	// These two are made at run time from the name of the machine.
 	host, domain, _ := strings.Cut(replies[1].text, "\n")

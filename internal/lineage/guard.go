@@ -70,7 +70,7 @@ func (k *Keeper) published(ctx context.Context, l *Lineage, target string) (tlsa
 		o, err := k.lookUp(ctx, name)
 		switch {
 		case err != nil && validates:
-			return out, hint.New("whether "+o.Name+" has TLSA records could not be verified, and one that does not match would stop mail", "does the resolver answer? Look at it with: dig +dnssec "+o.Name+" TLSA")
+			return out, hint.New("whether "+o.Name+" has TLSA records could not be verified, and one that does not match would stop mail", "does the resolver answer? Look at it with: "+hint.ShellLine([]string{"dig", "+dnssec", o.Name, "TLSA"}))
 		case err != nil:
 			out.notes = append(out.notes, apply.Event{Step: "TLSA records of " + name, State: apply.Noted, Text: "not looked at (" + err.Error() + "): if there are any, and none names this key, senders with DANE do not deliver"})
 		case !validates:

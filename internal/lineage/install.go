@@ -31,7 +31,7 @@ func (k *Keeper) reload(ctx context.Context, l *Lineage, file string) error {
 		err = fmt.Errorf("it ended with %d: %.300s", o.Code, strings.TrimSpace(o.Stderr))
 	}
 	if err != nil {
-		return hint.Wrap(fmt.Errorf("the certificate is in place, but %s did not take it: %w", command[0], err), "run it by hand: "+strings.Join(command, " "))
+		return hint.Wrap(fmt.Errorf("the certificate is in place, but %s did not take it: %w", command[0], err), "run it by hand: "+hint.ShellLine(command))
 	}
 	if k.Step != nil {
 		k.Step(apply.Event{Step: strings.Join(command, " "), State: apply.Done})

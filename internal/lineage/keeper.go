@@ -266,7 +266,7 @@ func (k *Keeper) counted(l *Lineage, renewal bool, failed error) error {
 	}
 	if p != nil && p.Type == "accountDoesNotExist" {
 		if dir, err := k.accountDir(l.Server); err == nil {
-			return hint.Wrap(failed, "rm -r "+dir+" and order again: the account is made anew")
+			return hint.Wrap(failed, hint.ShellLine([]string{"rm", "-r", dir})+" and order again: the account is made anew")
 		}
 	}
 	if p != nil && p.Type == "rateLimited" {

@@ -46,7 +46,7 @@ func (s Store) attempts(server string) (out []attempt, err error) {
 		err = json.Unmarshal(data, &out)
 	}
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("reading past orders: %w", err), "remove "+path+": it only helps to keep to the CA's limits")
+		return nil, hint.Wrap(fmt.Errorf("reading past orders: %w", err), hint.ShellLine([]string{"rm", path})+": it only helps to keep to the CA's limits")
 	}
 	return out, nil
 }

@@ -36,7 +36,7 @@ func Load(ctx context.Context, path string, o Options) (fingerprint string, err 
 	}
 	r, err := probe.Handshake(ctx, probe.Target{Addr: port.Addr}, probe.Options{})
 	if err != nil {
-		return "", hint.New(fmt.Sprintf("a Postfix with this file does not do TLS: %v; its log says: %.300s", err, i.lastLog()), "postseal cert inspect "+path)
+		return "", hint.New(fmt.Sprintf("a Postfix with this file does not do TLS: %v; its log says: %.300s", err, i.lastLog()), hint.ShellLine([]string{"postseal", "cert", "inspect", path}))
 	}
 	return r.Fingerprint(), nil
 }
