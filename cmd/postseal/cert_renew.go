@@ -35,7 +35,7 @@ Certificates that certbot or another client renews are left to it.
 
 func (a *app) certRenew(names []string, force bool, risks []string) error {
 	k, all, release, err := a.keep("renew", names)
-	if err != nil {
+	if release == nil {
 		return err
 	}
 	defer release()
@@ -77,7 +77,8 @@ func (a *app) certRenew(names []string, force bool, risks []string) error {
 }
 
 // keep begins what a verb of cert does to the lineages of these names, or to all:
-// nobody else touches them until release.
+// nobody else touches them until release. A record that cannot be read is an error,
+// and keeps a renewal of all from no other: release is not nil then.
 func (a *app) keep(verb string, names []string) (k *lineage.Keeper, all []*lineage.Lineage, release func(), err error) {
 	s, err := a.open()
 	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
@@ -92,7 +93,11 @@ func (a *app) keep(verb string, names []string) (k *lineage.Keeper, all []*linea
 		return nil, nil, nil, err
 	}
 	release = func() { _ = unlock() }
-	if all, err = k.All(); err == nil {
+	all, torn := k.All()
+	if torn != nil && verb == "renew" && len(names) == 0 {
+		return k, all, release, torn
+	}
+	if err = torn; err == nil {
 		if all, err = chosen(all, names); err != nil {
 			err = cli.Misuse(err)
 		}

@@ -87,7 +87,8 @@ func (s Store) folder(dir string) error {
 	return err
 }
 
-// All reads every lineage, by name.
+// All reads every lineage, by name. With an error it returns those that can be
+// read: a torn record keeps no other certificate from its renewal.
 func (s Store) All() ([]*Lineage, error) {
 	paths, err := s.M.Glob(filepath.Join(s.StateDir, "lineages", "*.json"))
 	if err != nil {
@@ -95,13 +96,14 @@ func (s Store) All() ([]*Lineage, error) {
 	}
 	var out []*Lineage
 	for _, p := range paths {
-		l, err := s.read(p)
-		if err != nil {
-			return nil, err
+		l, failed := s.read(p)
+		if failed != nil {
+			err = errors.Join(err, failed)
+			continue
 		}
 		out = append(out, l)
 	}
-	return out, nil
+	return out, err
 }
 
 func (s Store) read(path string) (*Lineage, error) {
@@ -109,11 +111,14 @@ func (s Store) read(path string) (*Lineage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	var l Lineage
-	if err := json.Unmarshal(data, &l); err != nil {
+	l, err := Decode(data)
+	if err == nil && l.Name+".json" != filepath.Base(path) {
+		err = fmt.Errorf("it is the record of %.80q", l.Name)
+	}
+	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "mend the file, or move it away and obtain the certificate anew")
 	}
-	return &l, nil
+	return l, nil
 }
 
 // announce notes what takes the place of a certificate, or that nothing does
