@@ -126,6 +126,7 @@ func Create(dir, mainCF, masterCF string) (*Instance, error) {
 	err = errors.Join(err,
 		os.WriteFile(filepath.Join(i.Config(), "main.cf"), []byte(mainCF), 0o644),
 		os.WriteFile(filepath.Join(i.Config(), "master.cf"), []byte(masterCF), 0o644),
+		os.Chmod(filepath.Join(i.Config(), "main.cf"), 0o644), os.Chmod(filepath.Join(i.Config(), "master.cf"), 0o644), // whatever the umask
 		i.Cool())
 	if err != nil {
 		return nil, fmt.Errorf("creating a private Postfix: %w", err)
@@ -180,7 +181,7 @@ func (i *Instance) Start(ctx context.Context, life time.Duration) error {
 	}
 	i.daemons = dirs[0]
 	cmd := exec.Command(filepath.Join(i.daemons, "master"), "-c", i.Config(), "-d", "-e", strconv.Itoa(max(1, int(life.Seconds()))))
-	cmd.Env = append(os.Environ(), "MAIL_CONFIG="+i.Config())
+	cmd.Env = i.environ()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting a private Postfix: %w", err)
@@ -191,6 +192,18 @@ func (i *Instance) Start(ctx context.Context, life time.Duration) error {
 		close(i.waited)
 	}()
 	return nil
+}
+
+// environ is all that the private Postfix knows of our environment: of the
+// variables of a shell, MAIL_DEBUG and MAIL_VERBOSE alone make its daemons fail.
+func (i *Instance) environ() []string {
+	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin", "LC_ALL=C", "MAIL_CONFIG=" + i.Config()}
+	for _, name := range []string{"HOME", "TZ"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }
 
 // WaitFor returns when addr accepts connections.

@@ -102,9 +102,10 @@ func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr stri
 		err = os.WriteFile(filepath.Join(dir, "files", "ca.pem"), store, 0o600)
 	}
 	if err == nil { // smtp runs in a jail with our DNS in it, and reads anchors there
-		err = errors.Join(os.MkdirAll(filepath.Join(dir, "queue", "etc"), 0o755),
+		err = errors.Join(os.MkdirAll(filepath.Join(dir, "queue", "etc"), 0o755), os.Chmod(filepath.Join(dir, "queue", "etc"), 0o755),
 			os.WriteFile(filepath.Join(dir, "queue", "etc", "resolv.conf"), fmt.Appendf(nil, "nameserver %s\noptions trust-ad timeout:1 attempts:2\n", r.addr), 0o644),
-			os.WriteFile(filepath.Join(dir, "queue", "etc", "anchors.pem"), append(anchors, r.ids.RootPEM...), 0o644)) // certificates only
+			os.WriteFile(filepath.Join(dir, "queue", "etc", "anchors.pem"), append(anchors, r.ids.RootPEM...), 0o644),                              // certificates only
+			os.Chmod(filepath.Join(dir, "queue", "etc", "resolv.conf"), 0o644), os.Chmod(filepath.Join(dir, "queue", "etc", "anchors.pem"), 0o644)) // whatever the umask
 	}
 	if err != nil {
 		entry.Close()
