@@ -298,6 +298,9 @@ func (m *Model) findingPage() page {
 	var seen []string
 	for _, h := range f.Hits {
 		seen = append(seen, report.HitText(h))
+		if h.Remedy != "" {
+			seen = append(seen, "→ "+h.Remedy)
+		}
 	}
 	section("What was seen", seen...)
 	section("Who says so", string(f.Level)+": "+f.Source)

@@ -89,6 +89,8 @@ type Hit struct {
 	// Detail says what was seen; At where it comes from, and may be zero.
 	Detail string
 	At     postfix.Origin
+	// Remedy is the command that ends it, where each place has its own.
+	Remedy string
 }
 
 // Finding is what a rule found on this server.

@@ -95,6 +95,9 @@ type scene struct {
 	version      string
 	leaf         *lab.Leaf
 	change       func(*detect.Facts)
+	// owners and modes are those of files, where they are others than usual.
+	owners map[string][2]int
+	modes  map[string]os.FileMode
 	// seen is what the listener showed, and failed how far it came otherwise;
 	// trials are of a rehearsal.
 	seen    *probe.Enumeration
@@ -158,7 +161,9 @@ func look(t *testing.T, s scene) *detect.Facts {
 	if s.version == "" {
 		s.version = "3.10.13"
 	}
-	f, err := detect.Look(context.Background(), host.ReadOnly{Reader: lab.Machine(t, s.version, files)}, "/etc/postfix", "", nil)
+	m := lab.Machine(t, s.version, files)
+	s.protect(t, m.Root)
+	f, err := detect.Look(context.Background(), host.ReadOnly{Reader: m}, "/etc/postfix", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +173,27 @@ func look(t *testing.T, s scene) *detect.Facts {
 	}
 	return f
 }
+
+// protect gives files below root the owners and modes of the scene.
+func (s scene) protect(t *testing.T, root string) {
+	t.Helper()
+	if len(s.owners) > 0 {
+		lab.NeedRoot(t)
+	}
+	for path, o := range s.owners {
+		if err := os.Chown(filepath.Join(root, path), o[0], o[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, mode := range s.modes {
+		if err := os.Chmod(filepath.Join(root, path), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wwwData is an account, and a group, of Debian's base-passwd.
+const wwwData = 33
 
 const good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /c/chain.pem\nsmtpd_tls_protocols = >=TLSv1.2\nsmtpd_tls_mandatory_protocols = >=TLSv1.2\n" +
 	"smtpd_tls_exclude_ciphers = aNULL, kRSA, kDHE, SHA1, SHA256, SHA384, CAMELLIA, ARIA, AESCCM8\nsmtpd_tls_loglevel = 1\nsmtpd_tls_received_header = yes\nsmtpd_tls_auth_only = yes\n" +
@@ -420,6 +446,13 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-012": {main: good + "smtpd_tls_received_header = yes", change: func(f *detect.Facts) { well(f); f.Config.Version = postfix.V(3, 10, 1) }},
 		"PS-CFG-011": {main: good, change: func(f *detect.Facts) { well(f); f.Config.Version = postfix.V(3, 10, 3) }},
 		"PS-CFG-008": {main: good, version: "3.7.11"},
+		"PS-CFG-019": {main: good, modes: map[string]os.FileMode{"/etc/postfix/main.cf": 0o666}},
+		"PS-CFG-020": {main: good, owners: map[string][2]int{"/etc/postfix": {0, wwwData}}, modes: map[string]os.FileMode{"/etc/postfix": 0o775}},
+		"PS-CFG-021": {main: good + "smtp_tls_policy_maps = texthash:/c/policy\n", modes: map[string]os.FileMode{"/c/policy": 0o666}},
+		"PS-CFG-022": {main: good + "transport_maps = texthash:/c/other\n", owners: map[string][2]int{"/c/other": {wwwData, 0}}},
+		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},
+		"PS-CRT-022": {main: good, owners: map[string][2]int{"/c/chain.pem": {wwwData, 0}}},
+		"PS-CRT-023": {main: good, owners: map[string][2]int{"/c/chain.pem": {0, wwwData}}, modes: map[string]os.FileMode{"/c/chain.pem": 0o640}},
 		"PS-CFG-009": {main: good, version: "3.5.25"},
 	}
 	for _, r := range Rules {

@@ -73,6 +73,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	f.findBundle(m)
 	f.findCertificates(m, certsDir)
 	f.findProblems(m)
+	f.findAccess(m)
 	done(StepCertificates, f)
 
 	ctx, cancel := context.WithTimeout(ctx, lookTime)

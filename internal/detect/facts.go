@@ -65,7 +65,9 @@ type Facts struct {
 	Wanted   Wanted
 	Managers []Manager
 	Problems []Problem
-	Unseen   []Unseen
+	// Access holds the files whose owner and mode were looked at.
+	Access []Access
+	Unseen []Unseen
 	// Edited is when main.cf was changed, Reloaded since when Postfix runs with
 	// what it had read; zero if that is not known.
 	Edited, Reloaded time.Time
@@ -258,3 +260,6 @@ const OwnOrder = "postseal"
 
 // Ordered reports whether the certificate was ordered here.
 func (c Certificate) Ordered() bool { return c.Owner == OwnOrder }
+
+// InUse reports whether the configuration names the certificate.
+func (c Certificate) InUse() bool { return c.Server || c.Client || c.Service != "" }

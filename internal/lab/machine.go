@@ -2,6 +2,8 @@ package lab
 
 import (
 	"embed"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +24,7 @@ var Noon = time.Now().Truncate(24 * time.Hour).Add(-12 * time.Hour)
 
 // Machine is a fake machine with a release of Postfix on it. files are the
 // contents of its files; main.cf and master.cf go to /etc/postfix, and
-// main.cf should set myhostname to mx.example.org.
+// main.cf should set myhostname to mx.example.org. Private keys are 0600, other files 0644.
 func Machine(t testing.TB, version string, files map[string]string) *host.Fake {
 	t.Helper()
 	f := &host.Fake{Root: t.TempDir(), Clock: Noon, Programs: map[string]host.Output{}, DNS: map[string]host.Answer{}}
@@ -30,7 +32,11 @@ func Machine(t testing.TB, version string, files map[string]string) *host.Fake {
 		if name == "main.cf" || name == "master.cf" {
 			name = "/etc/postfix/" + name
 		}
-		Write(t, f.Root, name, text, 0o644)
+		mode := os.FileMode(0o644)
+		if strings.Contains(text, "PRIVATE KEY") {
+			mode = 0o600
+		}
+		Write(t, f.Root, name, text, mode)
 	}
 	if version == "" {
 		return f

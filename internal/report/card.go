@@ -113,6 +113,9 @@ func (p Printer) Finding(f audit.Finding) {
 			break
 		}
 		p.indented("    ", 6, HitText(h))
+		if h.Remedy != "" {
+			p.indented(p.paint(quiet, "      → "), 8, h.Remedy)
+		}
 	}
 	p.indented("  ", 2, f.Why)
 	p.indented(p.paint(quiet, fmt.Sprintf("  %-6s ", f.Level)), 9, f.Source)

@@ -21,10 +21,13 @@ var cardTemplate = template.Must(template.New("card").Parse(cardPage))
 type pageFinding struct {
 	ID, Title, Severity, Why, Level, Source, Cure string
 	Cost                                          int
-	Hits                                          []string
+	Hits                                          []pageHit
 	Open                                          bool
 	Until, Reason                                 string
 }
+
+// pageHit is one place of a finding, with the command that ends it.
+type pageHit struct{ Text, Remedy string }
 
 type pagePart struct {
 	Name     string
@@ -102,7 +105,7 @@ func CardHTML(w io.Writer, e *audit.Evidence, c audit.Card) error {
 func onPage(f audit.Finding) pageFinding {
 	out := pageFinding{ID: f.ID, Title: f.Title, Severity: f.Severity.String(), Why: f.Why, Level: string(f.Level), Source: f.Source, Cure: f.Cure, Cost: int(f.Severity), Open: f.Severity >= audit.High}
 	for _, h := range f.Hits {
-		out.Hits = append(out.Hits, oneLine(HitText(h)))
+		out.Hits = append(out.Hits, pageHit{oneLine(HitText(h)), oneLine(h.Remedy)})
 	}
 	if s := f.Suppressed; s != nil {
 		out.Until, out.Reason = s.Until.Format(time.DateOnly), oneLine(s.Reason)

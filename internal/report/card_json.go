@@ -86,6 +86,7 @@ type findingJSON struct {
 type hitJSON struct {
 	Detail string         `json:"detail"`
 	Origin postfix.Origin `json:"origin"`
+	Remedy string         `json:"remedy,omitempty"`
 }
 
 type liveJSON struct {
@@ -165,7 +166,7 @@ func card(c audit.Card) cardJSON {
 func finding(f audit.Finding) findingJSON {
 	j := findingJSON{ID: f.ID, Title: f.Title, Part: f.Part, Severity: f.Severity.String(), Points: int(f.Severity), Why: f.Why, Level: f.Level, Source: f.Source, Cure: strings.TrimSpace(f.Cure), Since: f.Since, Hits: []hitJSON{}}
 	for _, h := range f.Hits {
-		j.Hits = append(j.Hits, hitJSON{h.Detail, h.At})
+		j.Hits = append(j.Hits, hitJSON{h.Detail, h.At, h.Remedy})
 	}
 	if s := f.Suppressed; s != nil {
 		j.Until, j.Reason = s.Until.Format(time.DateOnly), s.Reason

@@ -1,0 +1,13 @@
+package audit
+
+import "postseal/internal/detect"
+
+var cfg019 = Rule{
+	ID: "PS-CFG-019", Part: Receiving, Severity: Critical, Since: "1.0",
+	Title:  "accounts other than root can change main.cf or master.cf",
+	Why:    "Such an account can read all mail, send it elsewhere, and run programs as other users: master.cf names the programs and the users.",
+	Level:  Must,
+	Source: "master(5), pipe(8): privileges come from these files; postfix set-permissions",
+	Cure:   "run the command given for each place, as root; then look for changes that nobody on your side made",
+	Check:  access(theirs, detect.HoldsConfiguration),
+}

@@ -1,0 +1,17 @@
+package audit
+
+import (
+	"slices"
+
+	"postseal/internal/detect"
+)
+
+var cfg021 = Rule{
+	ID: "PS-CFG-021", Part: Receiving, Severity: High, Since: "1.0",
+	Title:  "accounts other than root can change a lookup table that TLS depends on, or every user any table",
+	Why:    "Such an account can switch TLS off for a destination, choose the certificates that count, or send mail elsewhere.",
+	Level:  Must,
+	Source: "postconf(5): smtp_tls_policy_maps, relay_clientcerts, tls_server_sni_maps; DATABASE_README",
+	Cure:   "run the command given for each place, as root; postmap gives a compiled table the owner of its source",
+	Check:  either(access(slices.Concat(theirs, []detect.WeaknessKind{detect.GroupWrites}), detect.HoldsTLSTable), access([]detect.WeaknessKind{detect.EveryoneWrite}, detect.HoldsTable)),
+}

@@ -1,0 +1,234 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"postseal/internal/detect"
+	"postseal/internal/host"
+	"postseal/internal/lab"
+)
+
+// permissionRules are those about owners and modes.
+var permissionRules = []string{"PS-CFG-019", "PS-CFG-020", "PS-CFG-021", "PS-CFG-022", "PS-CRT-021", "PS-CRT-022", "PS-CRT-023"}
+
+// onPermissions are the findings about owners and modes.
+func onPermissions(f *detect.Facts) []Finding {
+	return slices.DeleteFunc(Audit(&Evidence{Facts: f}).Findings, func(f Finding) bool { return !slices.Contains(permissionRules, f.ID) })
+}
+
+// TestRemedies: the command of each place, run by a shell, makes the finding go.
+func TestRemedies(t *testing.T) {
+	lab.NeedRoot(t)
+	leaf := lab.NewCA(t).Issue(t, lab.Leaf{})
+	chmod := func(path string, mode os.FileMode) func(dir string) error {
+		return func(dir string) error { return os.Chmod(filepath.Join(dir, path), mode) }
+	}
+	chown := func(path string, uid, gid int) func(dir string) error {
+		return func(dir string) error { return os.Lchown(filepath.Join(dir, path), uid, gid) }
+	}
+	for _, x := range []struct {
+		name, rule string
+		spoil      []func(dir string) error
+	}{
+		{"main.cf for all to write", "PS-CFG-019", []func(string) error{chmod("main.cf", 0o666)}},
+		{"the folder for all to write", "PS-CFG-019", []func(string) error{chmod(".", 0o777)}},
+		{"a folder above it for all to write", "PS-CFG-019", []func(string) error{chmod("..", 0o777)}},
+		{"master.cf of a stranger", "PS-CFG-019", []func(string) error{chown("master.cf", wwwData, 0)}},
+		{"the folder of a stranger", "PS-CFG-019", []func(string) error{chown(".", wwwData, 0)}},
+		{"main.cf for a group to write", "PS-CFG-020", []func(string) error{chown("main.cf", 0, wwwData), chmod("main.cf", 0o664)}},
+		{"a policy table for all to write", "PS-CFG-021", []func(string) error{chmod("policy", 0o646)}},
+		{"a compiled policy table of a stranger", "PS-CFG-021", []func(string) error{chown("policy.db", wwwData, 0)}},
+		{"another table for all to write", "PS-CFG-021", []func(string) error{chmod("transport", 0o646)}},
+		{"another table of a stranger", "PS-CFG-022", []func(string) error{chown("transport", wwwData, 0)}},
+		{"a table that a service names", "PS-CFG-022", []func(string) error{chown("access", wwwData, 0)}},
+		{"a key for all to read", "PS-CRT-021", []func(string) error{chmod("ssl/key.pem", 0o644)}},
+		{"a certificate of a stranger", "PS-CRT-022", []func(string) error{chown("ssl/cert.pem", wwwData, 0)}},
+		{"a key for all to write", "PS-CRT-022", []func(string) error{chmod("ssl/key.pem", 0o602)}},
+		{"a link of a stranger", "PS-CRT-022", []func(string) error{chown("ssl/link.pem", wwwData, 0)}},
+		{"CA certificates of a stranger", "PS-CRT-022", []func(string) error{chown("ssl/ca.pem", wwwData, 0)}},
+		{"a key for a group to read", "PS-CRT-023", []func(string) error{chown("ssl/key.pem", 0, wwwData), chmod("ssl/key.pem", 0o640)}},
+		{"a key behind a folder", "PS-CRT-023", []func(string) error{chmod("ssl/key.pem", 0o644), chmod("ssl", 0o700)}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "it's")
+			open(t, filepath.Dir(filepath.Dir(dir)))
+			lab.Write(t, dir, "main.cf", "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = "+dir+"/ssl/link.pem\nsmtpd_tls_key_file = "+dir+"/ssl/key.pem\nsmtp_tls_CAfile = "+dir+"/ssl/ca.pem\nsmtp_tls_policy_maps = hash:"+dir+"/policy\ntransport_maps = texthash:"+dir+"/transport\n", 0o644)
+			lab.Write(t, dir, "master.cf", "smtp inet n - n - - smtpd -o smtpd_client_restrictions=check_client_access,texthash:"+dir+"/access\nsmtp unix - - n - - smtp\n", 0o644)
+			for name, text := range map[string]string{"policy": "", "policy.db": "", "transport": "", "access": "", "ssl/cert.pem": leaf.Cert, "ssl/ca.pem": leaf.Cert} {
+				lab.Write(t, dir, name, text, 0o644)
+			}
+			lab.Write(t, dir, "ssl/key.pem", leaf.Key, 0o600)
+			if err := os.Symlink("cert.pem", filepath.Join(dir, "ssl/link.pem")); err != nil {
+				t.Fatal(err)
+			}
+			look := func() []Finding {
+				f, err := detect.Look(context.Background(), host.ReadOnly{Reader: offline{}}, dir, "", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return onPermissions(f)
+			}
+			for _, f := range look() {
+				t.Fatalf("before: %s %+v", f.ID, f.Hits)
+			}
+			for _, spoil := range x.spoil {
+				if err := spoil(dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			found := look()
+			if len(found) != 1 || found[0].ID != x.rule || len(found[0].Hits) != 1 {
+				t.Fatalf("%+v", found)
+			}
+			if out, err := exec.Command("sh", "-c", found[0].Hits[0].Remedy).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %s", found[0].Hits[0].Remedy, out)
+			}
+			for _, f := range look() {
+				t.Errorf("after %s: %s %+v", found[0].Hits[0].Remedy, f.ID, f.Hits)
+			}
+		})
+	}
+}
+
+// open lets every user pass through the folder of a test.
+func open(t *testing.T, dir string) {
+	t.Helper()
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func postfixUID(t *testing.T) int {
+	t.Helper()
+	u, err := user.Lookup("postfix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uid
+}
+
+// offline is this machine without its network, its Postfix and its certificates
+// elsewhere.
+type offline struct{ host.Local }
+
+func (offline) Run(context.Context, string, ...string) (host.Output, error) {
+	return host.Output{}, exec.ErrNotFound
+}
+
+func (offline) LookUp(context.Context, string, string, uint16) (host.Answer, error) {
+	return host.Answer{}, errors.New("offline")
+}
+func (offline) Glob(string) ([]string, error) { return nil, nil }
+
+// usual is a server as Debian and certbot set it up, with its owners and modes.
+func usual(t *testing.T) *host.Fake {
+	t.Helper()
+	lab.NeedRoot(t)
+	leaf := lab.NewCA(t).Issue(t, lab.Leaf{})
+	const archive, live, private = "/etc/letsencrypt/archive/mx/", "/etc/letsencrypt/live/mx/", "/etc/ssl/private/"
+	m := lab.Machine(t, "3.7.11", map[string]string{
+		"/srv/postfix/main.cf": debianMain + "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = " + live + "fullchain.pem\nsmtpd_tls_key_file = " + live + "privkey.pem\n" +
+			"smtp_tls_cert_file = /etc/ssl/certs/ssl-cert-snakeoil.pem\nsmtp_tls_key_file = " + private + "ssl-cert-snakeoil.key\nalias_maps = hash:/etc/aliases\n",
+		"/srv/postfix/master.cf": debianMaster, "/etc/aliases": "", "/etc/aliases.db": "",
+		archive + "fullchain1.pem": leaf.Cert, archive + "privkey1.pem": leaf.Key,
+		"/etc/ssl/certs/ssl-cert-snakeoil.pem": leaf.Cert, private + "ssl-cert-snakeoil.key": leaf.Key,
+		"/var/lib/postfix/smtp_scache.db": "", "/var/lib/postfix/master.lock": "",
+		"/etc/group": "root:x:0:\nssl-cert:x:33:\npostfix:x:120:\n", "/etc/passwd": "root:x:0:0::/root:/bin/sh\n",
+	})
+	for _, dir := range []string{"/etc/letsencrypt/live/mx"} {
+		if err := os.MkdirAll(filepath.Join(m.Root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for from, to := range map[string]string{"/etc/postfix": "../srv/postfix", live + "fullchain.pem": "../../archive/mx/fullchain1.pem", live + "privkey.pem": "../../archive/mx/privkey1.pem"} {
+		if err := os.Symlink(to, filepath.Join(m.Root, from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	postfix := postfixUID(t)
+	scene{
+		modes: map[string]os.FileMode{
+			"/etc/letsencrypt/live": 0o700, "/etc/letsencrypt/archive": 0o700, private: 0o710, private + "ssl-cert-snakeoil.key": 0o640, "/var/lib/postfix/smtp_scache.db": 0o600,
+		},
+		owners: map[string][2]int{
+			private: {0, wwwData}, private + "ssl-cert-snakeoil.key": {0, wwwData}, "/var/lib/postfix": {postfix, postfix}, "/var/lib/postfix/smtp_scache.db": {postfix, postfix},
+		},
+	}.protect(t, m.Root)
+	return m
+}
+
+// TestUsualPermissions: what Debian and certbot set up has nothing to be told, and a
+// change to it has.
+func TestUsualPermissions(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		spoil func(t *testing.T, m *host.Fake)
+		want  string
+	}{
+		{"as installed", func(*testing.T, *host.Fake) {}, ""},
+		{"postfix owns a table outside its folder", func(t *testing.T, m *host.Fake) {
+			uid := postfixUID(t)
+			scene{owners: map[string][2]int{"/etc/aliases": {uid, uid}}}.protect(t, m.Root)
+		}, "PS-CFG-022: /etc/aliases is owned by postfix"},
+		{"a stranger owns a session cache", func(t *testing.T, m *host.Fake) {
+			scene{owners: map[string][2]int{"/var/lib/postfix/smtp_scache.db": {wwwData, wwwData}}}.protect(t, m.Root)
+		}, "PS-CFG-021: /var/lib/postfix/smtp_scache.db is owned by www-data"},
+		{"ssl-cert has members", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/group", "ssl-cert:x:33:postfix,postgres\n", 0o644)
+		}, "PS-CRT-023: members of the group ssl-cert can read the private key in /etc/ssl/private/ssl-cert-snakeoil.key: postgres"},
+		{"where the link leads", func(t *testing.T, m *host.Fake) {
+			scene{modes: map[string]os.FileMode{"/srv/postfix": 0o777}}.protect(t, m.Root)
+		}, "PS-CFG-019: /srv/postfix is writable by every user; it leads to /etc/postfix/main.cf"},
+		{"certbot's folders opened", func(t *testing.T, m *host.Fake) {
+			scene{modes: map[string]os.FileMode{"/etc/letsencrypt/archive": 0o755, "/etc/letsencrypt/archive/mx/privkey1.pem": 0o644}}.protect(t, m.Root)
+		}, "PS-CRT-021: every user can read the private key in /etc/letsencrypt/live/mx/privkey.pem"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			m := usual(t)
+			open(t, filepath.Dir(m.Root))
+			x.spoil(t, m)
+			f, err := detect.Look(context.Background(), host.ReadOnly{Reader: m}, "/etc/postfix", "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, found := range onPermissions(f) {
+				for _, h := range found.Hits {
+					got = append(got, found.ID+": "+h.Detail)
+				}
+			}
+			if strings.Join(got, "\n") != x.want {
+				t.Errorf("%q, want %q", got, x.want)
+			}
+		})
+	}
+}
+
+// TestPermissionsUnseen: what this user may not see is not said to have been looked for.
+func TestPermissionsUnseen(t *testing.T) {
+	f := look(t, scene{main: good, master: router + sender, change: well})
+	for i := range f.Access {
+		f.Access[i].Err = os.ErrPermission
+	}
+	c := Audit(&Evidence{Facts: f})
+	for _, id := range []string{"PS-CFG-019", "PS-CRT-021", "PS-CRT-022"} {
+		if !slices.ContainsFunc(c.Idle, func(r Rule) bool { return r.ID == id }) {
+			t.Errorf("%s was looked for", id)
+		}
+	}
+}
