@@ -37,7 +37,7 @@ func (a *app) certListCmd() *cobra.Command {
 		Short: "List the certificates in use, and those that could be used",
 		Long: `list looks at the certificates that main.cf and master.cf name, and at where certbot, dehydrated, acme.sh,
 lego, Caddy, step, Debian and "postfix tls" keep theirs. It says of each what is wrong with it, for this server's
-names, and who renews it. It ends with 3 if something is wrong with one that is in use.
+names, who renews it, and which other accounts can change its files or read its key. It ends with 3 if something is wrong with one that is in use.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certList() },
@@ -68,7 +68,8 @@ func (a *app) certList() error {
 		if c.Err != nil {
 			j.Err, j.Unseen, j.Inspection = c.Err.Error(), errors.Is(c.Err, fs.ErrPermission), nil
 		}
-		broken = broken || j.Broken() && (c.Server || c.Client || c.Service != "")
+		j.Access = f.CertificateAccess(s.Machine, c)
+		broken = broken || j.Broken() && c.InUse()
 		list = append(list, j)
 	}
 	if a.JSON {

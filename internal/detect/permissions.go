@@ -100,6 +100,19 @@ func (f *Facts) AccessTo(m host.Reader, path string, held Holding) Access {
 	return a
 }
 
+// CertificateAccess is how accounts that should not can change the files of a
+// certificate, or read its key: each way once.
+func (f *Facts) CertificateAccess(m host.Reader, c Certificate) (out []Weakness) {
+	for _, a := range []Access{f.AccessTo(m, c.Key, HoldsKey), f.AccessTo(m, c.Chain, HoldsCertificates)} {
+		for _, w := range a.Weaknesses {
+			if !slices.ContainsFunc(out, func(o Weakness) bool { return o.Path == w.Path && o.Kind == w.Kind }) {
+				out = append(out, w)
+			}
+		}
+	}
+	return out
+}
+
 // postfixOwns reports whether Postfix is to own a path: its account keeps caches in
 // data_directory (postconf(5)).
 func (f *Facts) postfixOwns(m host.Reader, e host.Exposure) bool {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"postseal/internal/detect"
+	"postseal/internal/hint"
 )
 
 // Remark is one line about the server, with a sign.
@@ -60,6 +61,7 @@ func Remarks(f *detect.Facts) []Remark {
 		add(sign, l.Addr, "%s: %s", l.Service.ID(), listener(l))
 	}
 	out = append(out, certificates(f)...)
+	out = append(out, exposed(f)...)
 	switch f.Resolver.Validates {
 	case detect.Yes:
 		add(signGood, f.Resolver.Path, "%s", f.Resolver.Why)
@@ -156,6 +158,24 @@ func certificates(f *detect.Facts) (out []Remark) {
 	}
 	if len(f.ServerCertificates()) == 0 && f.Role != detect.Sender {
 		out = append(out, Remark{signNote, "no certificate is set", "no TLS for those who deliver"})
+	}
+	return out
+}
+
+// exposed are the files that other accounts can change and the keys that they can
+// read, each folder or file once, with the command that ends it.
+func exposed(f *detect.Facts) (out []Remark) {
+	for _, a := range f.Access {
+		for _, w := range a.Weaknesses {
+			sign := signNote
+			if grave(w) {
+				sign = signBad
+			}
+			r := Remark{sign, w.Text, hint.ShellLine(w.Remedy)}
+			if a.Held != detect.HoldsTable && !slices.Contains(out, r) {
+				out = append(out, r)
+			}
+		}
 	}
 	return out
 }

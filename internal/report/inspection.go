@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"postseal/certs"
+	"postseal/internal/detect"
+	"postseal/internal/hint"
 )
 
 // Judged is a certificate with where it was found.
@@ -19,6 +22,8 @@ type Judged struct {
 	// not read it.
 	Err    string `json:"error,omitempty"`
 	Unseen bool   `json:"unseen,omitempty"`
+	// Access is how other accounts can change its files, or read its key.
+	Access []detect.Weakness `json:"access,omitempty"`
 	*certs.Inspection
 }
 
@@ -37,7 +42,12 @@ func (j Judged) MarshalJSON() ([]byte, error) {
 
 // Broken says whether something about it is bad.
 func (j Judged) Broken() bool {
-	return j.Err != "" && !j.Unseen || j.Inspection != nil && j.Has(certs.Bad)
+	return j.Err != "" && !j.Unseen || j.Inspection != nil && j.Has(certs.Bad) || slices.ContainsFunc(j.Access, grave)
+}
+
+// grave reports whether a weakness gives a key, or the choice of it, to others.
+func grave(w detect.Weakness) bool {
+	return w.Kind != detect.GroupReads && w.Kind != detect.Sheltered
 }
 
 // Certificate prints one: with all its findings and its chain, or, brief,
@@ -55,7 +65,7 @@ func (p Printer) Certificate(j Judged, brief bool) {
 	switch {
 	case j.Broken():
 		sign = p.bad()
-	case j.Inspection == nil || brief && len(shown) > 0:
+	case j.Inspection == nil || brief && len(shown)+len(j.Access) > 0:
 		sign = p.note()
 	}
 	p.printf("%s %s", sign, p.paint(bold, j.Where))
@@ -65,6 +75,7 @@ func (p Printer) Certificate(j Judged, brief bool) {
 	p.printf("\n")
 	if j.Err != "" || j.Inspection == nil {
 		p.message("  ", 2, cmp.Or(j.Err, "it could not be judged"))
+		p.access(j.Access)
 		return
 	}
 	if brief {
@@ -74,6 +85,22 @@ func (p Printer) Certificate(j Judged, brief bool) {
 	}
 	for _, f := range shown {
 		p.finding(f)
+	}
+	p.access(j.Access)
+}
+
+// access prints how other accounts can change the files or read the key, each with
+// the command that ends it.
+func (p Printer) access(all []detect.Weakness) {
+	for _, w := range all {
+		level := certs.Note
+		if grave(w) {
+			level = certs.Bad
+		}
+		p.finding(certs.Finding{Topic: "access", Level: level, Text: w.Text})
+		if len(w.Remedy) > 0 {
+			p.indented(p.paint(quiet, strings.Repeat(" ", column+2)+"→ "), column+4, hint.ShellLine(w.Remedy))
+		}
 	}
 }
 
@@ -103,9 +130,11 @@ func (p Printer) chain(i *certs.Inspection) {
 	p.printf("\n")
 }
 
+// column is where the text of a finding begins, but for what all are indented by.
+const column = 14
+
 func (p Printer) finding(f certs.Finding) {
 	sign := map[certs.Level]painted{certs.Good: p.good(), certs.Note: p.note(), certs.Bad: p.bad(), certs.Unknown: p.paint(quiet, "?")}[f.Level]
-	const column = 14
 	lead := sign + " " + p.paint(bold, f.Topic) + painted(strings.Repeat(" ", max(1, column-2-len(f.Topic))))
 	p.indented("  "+lead, column+2, f.Text)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"postseal/certs"
 	"postseal/internal/apply"
 	"postseal/internal/audit"
@@ -199,5 +201,50 @@ func TestRemarks(t *testing.T) {
 	out := text(t, report.Printer{}, func(p report.Printer) error { p.Remarks(s.Facts); return nil })
 	if strings.Contains(out, "none obsolete") || !strings.Contains(out, "1 of them obsolete") || strings.Contains(out, "do not do what they seem to") {
 		t.Error(out)
+	}
+}
+
+// TestAccess: how other accounts can read a key is told at the width of a terminal,
+// each with its command on a line of its own.
+func TestAccess(t *testing.T) {
+	weak := []detect.Weakness{
+		{Kind: detect.EveryoneReads, Path: "/etc/ssl/mx.key", Text: "every user can read the private key in /etc/ssl/mx.key", Remedy: []string{"chmod", "o-r", "/etc/ssl/mx.key"}},
+		{Kind: detect.StrangerOwns, Path: "/var/lib/caddy", Text: "/var/lib/caddy is owned by caddy, as which Caddy renews it"},
+		{Kind: detect.GroupReads, Path: "/etc/ssl/mx.key", Text: "members of the group ssl-cert can read the private key in /etc/ssl/mx.key\x1b[2J: postgres", Remedy: []string{"chmod", "g-r", "/etc/ssl/mx.key"}},
+	}
+	for width, want := range map[int]string{
+		80: `✗ /etc/ssl/mx.pem  of smtp/inet
+  broken
+  ✗ access      every user can read the private key in /etc/ssl/mx.key
+                → chmod o-r /etc/ssl/mx.key
+  ✗ access      /var/lib/caddy is owned by caddy, as which Caddy renews it
+  ! access      members of the group ssl-cert can read the private key in
+                /etc/ssl/mx.key\u001b[2J: postgres
+                → chmod g-r /etc/ssl/mx.key
+`,
+		40: `✗ /etc/ssl/mx.pem  of smtp/inet
+  broken
+  ✗ access      every user can read the
+                private key in
+                /etc/ssl/mx.key
+                → chmod o-r
+                  /etc/ssl/mx.key
+  ✗ access      /var/lib/caddy is owned
+                by caddy, as which Caddy
+                renews it
+  ! access      members of the group
+                ssl-cert can read the
+                private key in
+                /etc/ssl/mx.key\u001b[2J:
+                postgres
+                → chmod g-r
+                  /etc/ssl/mx.key
+`,
+	} {
+		var b strings.Builder
+		report.Printer{W: &b, Width: width}.Certificate(report.Judged{Where: "/etc/ssl/mx.pem", Role: "of smtp/inet", Err: "broken", Access: weak}, true)
+		if d := cmp.Diff(want, b.String()); d != "" {
+			t.Errorf("%d columns (-want +got)\n%s", width, d)
+		}
 	}
 }
