@@ -1,7 +1,6 @@
 package story
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -11,6 +10,7 @@ import (
 	"net"
 	"net/smtp"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -194,19 +194,93 @@ func (s *scene) await(ts *testscript.TestScript, what string, ok func() bool) {
 }
 
 // timer: what systemd does when the timer goes off, by the very lines of the
-// unit.
+// unit, and within the limits that it sets, as far as they can be set without
+// systemd: capabilities, no new privileges, folders to be read only, umask, system
+// calls.
 func cmdTimer(ts *testscript.TestScript, _ bool, _ []string) {
-	unit, err := os.Open("../../templates/postseal-renew.service")
+	text, err := os.ReadFile("../../templates/postseal-renew.service")
 	ts.Check(err)
-	defer unit.Close()
-	n := 0
-	for lines := bufio.NewScanner(unit); lines.Scan(); {
-		if command, ok := strings.CutPrefix(lines.Text(), "ExecStart="); ok {
-			cmdIn(ts, false, strings.Fields(command))
-			n++
+	unit := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(line, "#") {
+			unit[name] = append(unit[name], value)
 		}
 	}
-	if n == 0 {
+	if len(unit["ExecStart"]) == 0 {
 		ts.Fatalf("the unit starts nothing")
 	}
+	limits := confined(ts, unit)
+	for _, command := range unit["ExecStart"] {
+		cmdIn(ts, false, append(limits, strings.Fields(command)...))
+		calls, err := os.ReadFile(current(ts).machine.Path(callsPath))
+		ts.Check(err)
+		if len(calls) > 0 {
+			ts.Fatalf("%s: system calls that the unit does not allow:\n%.2000s", command, calls)
+		}
+	}
+}
+
+// callsPath is where system calls are listed that the unit does not allow.
+const callsPath = "/tmp/calls"
+
+// confined is the beginning of a command line that sets the limits of a unit.
+func confined(ts *testscript.TestScript, unit map[string][]string) []string {
+	one := func(name, want string) {
+		if len(unit[name]) != 1 || want != "" && unit[name][0] != want {
+			ts.Fatalf("%s is %q", name, unit[name])
+		}
+	}
+	for name, want := range map[string]string{"CapabilityBoundingSet": "", "NoNewPrivileges": "yes", "ProtectSystem": "full", "ProtectHome": "read-only", "UMask": "", "ReadWritePaths": ""} {
+		one(name, want)
+	}
+	script := "set -e\n"
+	for _, dir := range []string{"/usr", "/boot", "/etc", "/home", "/root"} { // systemd.exec(5)
+		script += fmt.Sprintf("mount --bind %s %s\n", dir, dir)
+	}
+	for _, dir := range strings.Fields(unit["ReadWritePaths"][0]) {
+		dir = strings.TrimPrefix(dir, "-")
+		script += fmt.Sprintf("[ ! -e %s ] || mount --bind %s %s\n", dir, dir, dir)
+	}
+	for _, dir := range []string{"/usr", "/boot", "/etc", "/home", "/root"} {
+		script += fmt.Sprintf("mount -o remount,bind,ro %s\n! touch %s/x 2>/dev/null\n", dir, dir)
+	}
+	var caps []string
+	for _, name := range strings.Fields(unit["CapabilityBoundingSet"][0]) {
+		caps = append(caps, "+"+strings.ToLower(strings.TrimPrefix(name, "CAP_")))
+	}
+	refused := "!?" + strings.Join(allowed(ts, unit["SystemCallFilter"]), ",?")
+	script += fmt.Sprintf("umask %s\nexec strace -f -qq -o %s -e signal=none -e 'trace=%s' -e 'inject=%s:error=EPERM' setpriv --no-new-privs --inh-caps=-all --bounding-set=-all,%s -- \"$@\"\n",
+		unit["UMask"][0], callsPath, refused, refused, strings.Join(caps, ","))
+	return []string{"unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"}
+}
+
+// allowed are the system calls that the filters of a unit let through.
+func allowed(ts *testscript.TestScript, filters []string) (out []string) {
+	for _, filter := range filters {
+		list, without := strings.CutPrefix(filter, "~")
+		for _, word := range strings.Fields(list) {
+			calls := expand(ts, word)
+			if without {
+				out = slices.DeleteFunc(out, func(c string) bool { return slices.Contains(calls, c) })
+				continue
+			}
+			out = append(out, calls...)
+		}
+	}
+	return out
+}
+
+// expand are the system calls of a group, as systemd knows it.
+func expand(ts *testscript.TestScript, word string) (out []string) {
+	if !strings.HasPrefix(word, "@") {
+		return []string{word}
+	}
+	text, err := exec.Command("systemd-analyze", "syscall-filter", word).Output()
+	ts.Check(err)
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && line != word && !strings.HasPrefix(line, "#") {
+			out = append(out, expand(ts, line)...)
+		}
+	}
+	return out
 }

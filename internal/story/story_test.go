@@ -137,7 +137,7 @@ func current(ts *testscript.TestScript) *scene { return ts.Value(sceneKey{}).(*s
 // machine, with a real Postfix on port 25.
 func TestStories(t *testing.T) {
 	lab.NeedRoot(t)
-	lab.Need(t, "postfix", "unshare", "nsenter", "strace", "openssl", "ip", "pkill")
+	lab.Need(t, "postfix", "unshare", "nsenter", "strace", "openssl", "ip", "pkill", "setpriv", "systemd-analyze")
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		Deadline:            time.Now().Add(10 * time.Minute),
