@@ -2,6 +2,8 @@ package interview_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -123,6 +125,7 @@ func TestBrokenCertificate(t *testing.T) {
 		"main.cf":   "myhostname = mx.example.org\nsmtpd_tls_cert_file = /c/w.crt\nsmtpd_tls_key_file = /c/w.key\n",
 		"master.cf": "smtp inet n - n - - smtpd\n", "/c/w.crt": used.Cert, "/c/w.key": other.Key,
 		"/etc/postseal/certs/mx.example.org/self-signed.pem": other.Key + other.Cert + ca.IntermediatePEM,
+		"/etc/ssl/certs/ca-certificates.crt":                 ca.RootPEM,
 	})
 	f, a := look(t, m), &ask.Answers{}
 	q, ok := interview.All.Lookup("cert")
@@ -132,6 +135,58 @@ func TestBrokenCertificate(t *testing.T) {
 	texts, why := q.Proposal(f, a)
 	if len(texts) > 0 || !strings.HasPrefix(why, "the certificate in use is broken: ") || !strings.HasSuffix(why, "self-signed.pem lies here too, and names this server") {
 		t.Errorf("%q: %s", texts, why)
+	}
+}
+
+// TestProposedCertificate: a certificate that is only lying there is proposed if root
+// alone can change it and a CA that is trusted here has issued it, whatever the names of
+// its folders; others are offered, with what speaks against them.
+func TestProposedCertificate(t *testing.T) {
+	lab.NeedRoot(t)
+	ca, stranger := lab.NewCA(t), lab.NewCA(t)
+	good, bad := ca.Issue(t, lab.Leaf{}), stranger.Issue(t, lab.Leaf{})
+	const caddy = "/var/lib/caddy/.local/share/caddy/certificates/acme/"
+	for name, c := range map[string]struct {
+		leaf   lab.Issued
+		folder string
+		owner  int
+		doubt  string // empty: it is proposed
+	}{
+		"ours":                {good, "mx.example.org", 0, ""},
+		"of another CA":       {bad, "mx.example.org", 0, "issued by a CA that is not trusted here"},
+		"of another account":  {good, "mx.example.org", 33, "is owned by www-data"},
+		"of a name in lines":  {good, "a\nrelayhost = [203.0.113.66]\n#", 0, "control character"},
+		"all that goes wrong": {bad, "a\nrelayhost = [203.0.113.66]\n#", 33, "not trusted here"},
+	} {
+		chain := caddy + c.folder + "/mx.example.org.crt"
+		m := lab.Machine(t, "3.7.11", map[string]string{
+			"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp inet n - n - - smtpd\n",
+			chain: c.leaf.Cert + ca.IntermediatePEM, strings.TrimSuffix(chain, ".crt") + ".key": c.leaf.Key,
+			"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM, "/etc/resolv.conf": "nameserver 127.0.0.1\n",
+		})
+		if err := os.Chown(filepath.Join(m.Root, filepath.Dir(chain)), c.owner, c.owner); err != nil {
+			t.Fatal(err)
+		}
+		f, a := look(t, m), &ask.Answers{}
+		q, ok := interview.All.Lookup("cert")
+		if !ok {
+			t.Fatal("there is no such question")
+		}
+		texts, why := q.Proposal(f, a)
+		if c.doubt == "" {
+			if !slices.Equal(texts, []string{chain}) {
+				t.Errorf("%s: %q: %s", name, texts, why)
+			}
+			continue
+		}
+		if !slices.Equal(texts, []string{"none"}) || !strings.Contains(why, c.doubt) || strings.ContainsAny(why, "\n\x1b") {
+			t.Errorf("%s: %q: %s", name, texts, why)
+		}
+		for _, o := range q.Options(f, a) {
+			if o.Text == chain && !strings.Contains(o.Help, c.doubt) {
+				t.Errorf("%s is offered with %q", name, o.Help)
+			}
+		}
 	}
 }
 
