@@ -350,7 +350,11 @@ func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run strin
 	}
 	r.Confirmed = true // which is what counts
 	if err := s.put(s.receipt(r.ID), r); err != nil {
-		return nil, err
+		// The receipt may be in place although writing it failed: then the run is
+		// kept, and nothing reverts it.
+		if now, unread := s.get(s.receipt(r.ID)); unread != nil || !now.Confirmed {
+			return nil, err
+		}
 	}
 	_ = m.Remove(s.net())
 	_ = stopTimer(ctx, m, *u) // it finds nothing to do

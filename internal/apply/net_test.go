@@ -272,6 +272,31 @@ func TestNotWrittenYet(t *testing.T) {
 	}
 }
 
+// unsynced is a machine on which a receipt is in place although writing it failed.
+type unsynced struct{ host.Machine }
+
+func (u unsynced) Replace(path string, data []byte, mode os.FileMode) error {
+	err := u.Machine.Replace(path, data, mode)
+	if err == nil && strings.Contains(path, "/receipts/") {
+		err = fmt.Errorf("sync %s: input/output error", path)
+	}
+	return err
+}
+
+// TestConfirmUnsynced: a run whose receipt says that it was confirmed is kept, and
+// that is what the one who confirms is told.
+func TestConfirmUnsynced(t *testing.T) {
+	b := newBed(t)
+	r := b.applied(t, time.Hour)
+	u, err := apply.Confirm(context.Background(), unsynced{host.Local{}}, b.settings.StateDir, "", "")
+	if err != nil || u.Run != r.ID {
+		t.Fatalf("%v %+v", err, u)
+	}
+	if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); u != nil || err != nil {
+		t.Errorf("it waits on: %+v %v", u, err)
+	}
+}
+
 // TestConfirmHalf: what was killed half way is not kept by a word: its way back
 // stays, and goes.
 func TestConfirmHalf(t *testing.T) {
