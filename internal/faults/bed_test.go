@@ -5,6 +5,7 @@ package faults
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -64,14 +65,15 @@ func TestMain(m *testing.M) {
 }
 
 // striker is this program inside a machine: FAULTS_STRIKE is "BLOW N", and the
-// arguments are what to run. It leaves what it hit in hitFile.
+// arguments are what to run. It leaves what it hit in hitFile. FAULTS_FROM, if
+// set, is a file: no change counts before it exists.
 func striker(order string) {
 	b, number, _ := strings.Cut(order, " ")
 	n, _ := strconv.Atoi(number)
 	if err := os.Unsetenv("FAULTS_STRIKE"); err != nil {
 		panic(err)
 	}
-	hit, code, err := strike(blow(b), n, os.Args[1:])
+	hit, code, err := strike(blow(b), n, os.Getenv("FAULTS_FROM"), os.Args[1:])
 	if err == nil {
 		err = os.WriteFile(hitFile, []byte(hit), 0o600)
 	}
@@ -173,6 +175,8 @@ type bed struct {
 	master string
 	// apply is the command line that changes everything there is to change.
 	apply []string
+	// argv is the run that is struck; nil is apply.
+	argv []string
 	// before and after are main.cf and master.cf without and with the change.
 	before, after [2]string
 }
@@ -242,6 +246,12 @@ for verb in "$@"; do :; done
 [ ! -e "/run/on-$verb" ] || . "/run/on-$verb"
 exec /usr/sbin/postfix.real "$@"
 `
+
+// failed is a hook that makes a reload fail once. From then on failedFile exists.
+const (
+	failed     = "rm /run/on-reload; touch " + failedFile + "; echo broken >&2; exit 1"
+	failedFile = "/run/reload-failed"
+)
 
 // killed is a hook that ends the run which called postfix, as kill -9 does.
 const killed = "rm /run/on-reload; kill -9 $PPID; exit"
@@ -320,8 +330,16 @@ type struck struct {
 
 // strike runs a program inside and strikes at its nth change.
 func (b *bed) strike(how blow, n int, argv ...string) struck {
+	return b.strikeFrom("", how, n, argv...)
+}
+
+// strikeFrom is strike that counts no change before a file exists.
+func (b *bed) strikeFrom(from string, how blow, n int, argv ...string) struck {
 	_ = os.Remove(b.Path(hitFile))
-	code, out := b.do(append([]string{"env", fmt.Sprintf("FAULTS_STRIKE=%s %d", how, n), "/usr/bin/striker"}, argv...)...)
+	if from != "" {
+		_ = os.Remove(b.Path(from))
+	}
+	code, out := b.do(append([]string{"env", fmt.Sprintf("FAULTS_STRIKE=%s %d", how, n), "FAULTS_FROM=" + from, "/usr/bin/striker"}, argv...)...)
 	hit, err := os.ReadFile(b.Path(hitFile))
 	if err != nil {
 		return struck{"", 99, out + err.Error()}
@@ -416,6 +434,46 @@ func (b *bed) mailTo(addr string) error {
 	})
 }
 
+// waits reports whether a run waits to be confirmed.
+func (b *bed) waits() bool {
+	paths, _ := filepath.Glob(b.Path(stateDir + "/receipts/*.json"))
+	return slices.ContainsFunc(paths, func(path string) bool {
+		var r struct {
+			Kind, Phase string
+			ConfirmBy   string `json:"confirm_by"`
+			Confirmed   bool
+		}
+		text, err := os.ReadFile(path)
+		return err == nil && json.Unmarshal(text, &r) == nil && r.Kind == "apply" && r.Phase == "kept" && r.ConfirmBy != "" && !r.Confirmed
+	})
+}
+
+// exposed is an error if a private key can be read by others than root.
+func (b *bed) exposed() (exposed error) {
+	roots := []string{b.Path("/etc/postfix"), b.Path(ownDir), b.Path(stateDir)}
+	for _, dir := range []string{"/run", "/tmp"} {
+		folders, _ := filepath.Glob(b.Path(dir + "/postseal-*"))
+		roots = append(roots, folders...)
+	}
+	for _, root := range roots {
+		_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return nil //nolint:nilerr // a folder that is not there holds nothing
+			}
+			st, err := os.Stat(path)
+			if err != nil {
+				return nil //nolint:nilerr // nor does a file that has gone meanwhile
+			}
+			text, err := os.ReadFile(path)
+			if err == nil && strings.Contains(string(text), "PRIVATE KEY-----") && st.Mode().Perm() != 0o600 {
+				exposed = fmt.Errorf("a private key has mode %o: %s", st.Mode().Perm(), strings.TrimPrefix(path, b.Path("")))
+			}
+			return nil
+		})
+	}
+	return exposed
+}
+
 // left are the files that a run must not leave behind when it has ended.
 func (b *bed) left() (out []string) {
 	receipts := map[string]bool{}
@@ -436,7 +494,8 @@ func (b *bed) left() (out []string) {
 			rel, _ := filepath.Rel(root, p)
 			name := d.Name()
 			orphan := d.IsDir() && filepath.Dir(rel) == "backups" && !receipts[name]
-			if strings.HasSuffix(name, ".postseal") || strings.HasSuffix(name, ".tmp") || name == "journal.json" || orphan ||
+			confirmed := name == "unconfirmed.json" && !b.waits()
+			if confirmed || strings.HasSuffix(name, ".postseal") || strings.HasSuffix(name, ".tmp") || name == "journal.json" || orphan ||
 				filepath.Dir(rel) == "staging" || strings.HasPrefix(name, "new-") {
 				out = append(out, filepath.Join(dir, rel))
 			}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,7 @@ const (
 	term blow = "term"     // SIGTERM, as systemctl stop sends
 	eio  blow = "eio"      // this change fails, and no other
 	full blow = "full"     // from here on nothing new can be written
+	lull blow = "lull"     // nothing new can be written for two seconds
 	ro   blow = "readonly" // from here on nothing can be changed: the kernel's answer to a broken disc
 	back blow = "back"     // from here on the clock is ten years behind
 	on   blow = "on"       // from here on the clock is ten years ahead
@@ -83,9 +85,10 @@ const (
 )
 
 // strike runs a program and strikes at the entry of its nth change, over all of its
-// threads; what it runs itself is left alone. It says what it hit: "" if the
-// run had ended before. The program's exit code is 137 if it was killed.
-func strike(b blow, n int, argv []string) (hit string, code int, err error) {
+// threads; what it runs itself is left alone. If from is not empty, no change counts
+// before that file exists. It says what it hit: "" if the run had ended before.
+// The program's exit code is 137 if it was killed.
+func strike(b blow, n int, from string, argv []string) (hit string, code int, err error) {
 	runtime.LockOSThread() // a tracer is a thread
 	c := exec.Command(argv[0], argv[1:]...)
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
@@ -107,6 +110,7 @@ func strike(b blow, n int, argv []string) (hit string, code int, err error) {
 		return "", 0, err
 	}
 	count := 0
+	var struckAt time.Time             // when it was struck
 	clocks := map[int]uintptr{}        // where a thread will find the time
 	failing := map[int]syscall.Errno{} // what a thread's call is made to answer
 	for {
@@ -154,9 +158,15 @@ func strike(b blow, n int, argv []string) (hit string, code int, err error) {
 			if what == "" {
 				break
 			}
+			if from != "" {
+				if _, err := os.Lstat(from); err != nil {
+					break
+				}
+				from = ""
+			}
 			count++
 			if b != none && count == n {
-				hit = what
+				hit, struckAt = what, time.Now()
 			}
 			switch {
 			case b == none || count < n:
@@ -167,7 +177,7 @@ func strike(b blow, n int, argv []string) (hit string, code int, err error) {
 				_ = unix.Kill(pid, unix.SIGTERM)
 			case b == eio && count == n:
 				failing[p] = unix.EIO
-			case b == full && room:
+			case b == full && room, b == lull && room && time.Since(struckAt) < 2*time.Second:
 				failing[p] = unix.ENOSPC
 			case b == ro:
 				failing[p] = unix.EROFS

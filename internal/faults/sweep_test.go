@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,13 +16,26 @@ type sweep struct {
 	bed   func(*testing.T) *bed
 	// set brings the machine to where the run starts.
 	set func(*testing.T, *bed)
-	// argv is the run; nil is the bed's apply.
+	// argv is the run; nil is the bed's.
 	argv []string
+	// hook, if set, runs before the reload and makes failedFile: no change before
+	// that is struck.
+	hook string
+	// code is how the run ends without a fault.
+	code int
+	// settles: the run decides on one that waits to be confirmed.
+	settles bool
+	// cert is set if what the run changes is a certificate, and no setting.
+	cert *cert
 	// from and to are what the run starts from and what it makes: false for
 	// before the change, true for after it.
 	from, to bool
 	// step is how many changes lie between two strikes with -all; 0 is each.
 	step int
+	// size is about how many changes there are; 0 is 140.
+	size int
+	// slow are only among all.
+	slow bool
 }
 
 var (
@@ -34,8 +48,17 @@ var (
 			t.Fatalf("%d: %s", code, out)
 		}
 	}
-	undo   = []string{program, "undo", "--yes"}
-	finish = []string{program, "apply", "--finish"}
+	// due is an apply that waits to be confirmed. What is struck is the program that
+	// takes it back, and finds its time to be up.
+	due = func(t *testing.T, b *bed) {
+		t.Helper()
+		applied(t, b)
+		run := strings.TrimSuffix(strings.TrimSpace(b.must(t, "ls", stateDir+"/receipts")), ".json")
+		b.argv = []string{program, "revert-unconfirmed", "--config-dir", "/etc/postfix", "--state-dir", stateDir, "--run", run}
+	}
+	undo    = []string{program, "undo", "--yes"}
+	finish  = []string{program, "apply", "--finish"}
+	confirm = []string{program, "confirm"}
 )
 
 func sweeps() []sweep {
@@ -52,6 +75,36 @@ func sweeps() []sweep {
 		out = append(out, sweep{group: "apply of main.cf and master.cf", how: how, bed: mailserver, to: true},
 			sweep{group: "undo", how: how, bed: mailserver, set: applied, argv: undo, from: true})
 	}
+	few := func(how blow, step int) int { // of what is killed at each change
+		if how == kill {
+			return 1
+		}
+		return step
+	}
+	for _, how := range []blow{kill, term, eio, full, ro} {
+		out = append(out,
+			sweep{group: "confirm", how: how, bed: netted, set: applied, argv: confirm, from: true, to: true, settles: true, size: 15, slow: how != kill},
+			sweep{group: "rollback of an apply", how: how, bed: mailserver, hook: failed, code: 5, step: few(how, 3), size: 40, slow: how != kill},
+			sweep{group: "rollback of an undo", how: how, bed: mailserver, set: applied, argv: undo, hook: failed, code: 5, from: true, to: true, step: few(how, 5), size: 40, slow: how != kill})
+	}
+	// What fails for ever keeps the reverter at work for most of an hour.
+	out = append(out,
+		sweep{group: "reverter", how: kill, bed: netted, set: due, from: true, settles: true, size: 80},
+		sweep{group: "reverter", how: term, bed: netted, set: due, from: true, settles: true, step: 3, slow: true},
+		sweep{group: "reverter", how: eio, bed: netted, set: due, from: true, settles: true, step: 3, slow: true},
+		sweep{group: "reverter", how: lull, bed: netted, set: due, from: true, settles: true, step: 3, slow: true})
+	for _, how := range []blow{kill, term, eio, full} {
+		out = append(out,
+			sweep{group: "cert client new --switch", how: how, bed: partner, cert: &nextClient, argv: nextClient.argv, size: 20, slow: how != kill},
+			sweep{group: "cert self-signed", how: how, bed: router, cert: &firstSelf, argv: firstSelf.argv, size: 20, slow: how != kill},
+			sweep{group: "cert self-signed, made again", how: how, bed: selfSigned, cert: &nextSelf, argv: nextSelf.argv, step: 2 * few(how, 2), slow: how != kill})
+	}
+	// Orders take their time.
+	for _, how := range []blow{kill, eio, full} {
+		out = append(out,
+			sweep{group: "cert renew", how: how, bed: renewer, cert: &renewed, argv: renewed.argv, step: 4, slow: true},
+			sweep{group: "cert rollover", how: how, bed: renewer, cert: &rolledOver, argv: rolledOver.argv, step: 4, slow: how != kill})
+	}
 	return out
 }
 
@@ -60,37 +113,67 @@ const slice = 199
 
 func TestSweep(t *testing.T) {
 	for i, s := range sweeps() {
+		step := max(1, s.step)
 		name := fmt.Sprintf("%s at each change of: %s", s.how, s.group)
+		if step > 1 {
+			name = fmt.Sprintf("%s at one change in %d of: %s", s.how, step, s.group)
+		}
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			if s.slow && !*all {
+				t.Skip("make faults")
+			}
 			t.Parallel()
 			b := s.bed(t)
-			b.changed(t)
+			if s.cert == nil {
+				b.changed(t)
+			}
 			if s.set != nil {
 				s.set(t, b)
 			}
 			b.keep(t, "start")
 			argv := s.argv
-			if argv == nil {
+			switch {
+			case argv != nil:
+			case b.argv != nil:
+				argv = b.argv
+			default:
 				argv = b.apply
 			}
 			// A slice starts elsewhere in each sweep.
-			n, step := 1, max(1, s.step)
+			n := 1 + i%step
 			if !*all {
-				n, step = 1+(20+i*37)%140, slice
+				size := s.size
+				if size == 0 {
+					size = 140
+				}
+				n, step = 1+(20+i*37)%size, slice
 			}
 			for ; ; n += step {
 				if n > 2000 {
 					t.Fatal("the run never ends")
 				}
 				b.back(t, "start")
-				r := b.strike(s.how, n, argv...)
+				old := s.cert.read(b)
+				from := ""
+				if s.hook != "" {
+					b.on(t, "reload", s.hook)
+					from = failedFile
+				}
+				r := b.strikeFrom(from, s.how, n, argv...)
 				if r.hit == "" {
-					if r.code != 0 {
+					if r.code != s.code || s.cert != nil && bytes.Equal(s.cert.read(b).text, old.text) {
 						t.Errorf("without a fault it ended with %d: %s", r.code, r.out)
 					}
 					break
 				}
-				err := s.judge(b, t, r, argv, n)
+				err := b.exposed()
+				switch {
+				case err != nil:
+				case s.cert != nil:
+					err = s.cert.judge(b, t, r, old, n)
+				default:
+					err = s.judge(b, t, r, argv, n)
+				}
 				tally.add(name, err == nil)
 				if err != nil {
 					t.Errorf("%s %d (%s), exit code %d: %v\n%s", s.how, n, r.hit, r.code, err, indent(r.out))
@@ -171,9 +254,12 @@ func (s sweep) judge(b *bed, t *testing.T, r struck, argv []string, n int) error
 		if s.to || is == [2]bool{} {
 			again, want = b.apply, true
 		}
+		if s.settles && n%2 == 0 && b.waits() {
+			again, want = undo, false
+		}
 		code, out := b.do(again...)
 		if code == 1 && is == [2]bool{true, true} && strings.Contains(out, "is not confirmed yet") { // it was done, and waits
-			if code, out = b.do(program, "confirm"); code == 0 {
+			if code, out = b.do(confirm...); code == 0 {
 				code, out = b.do(again...)
 			}
 		}
@@ -193,13 +279,17 @@ func (s sweep) judge(b *bed, t *testing.T, r struck, argv []string, n int) error
 	if left := b.left(); len(left) > 0 {
 		return fmt.Errorf("left behind after the next run: %s", strings.Join(left, ", "))
 	}
+	if err := b.exposed(); err != nil {
+		return err
+	}
 	if !want && b.exists(ownDir) && s.how != eio { // an empty folder that once could not be removed does no harm
 		return fmt.Errorf("left behind after the next run: %s", ownDir)
 	}
 	return nil
 }
 
-// exit looks whether the exit code says what has happened.
+// exit looks whether the exit code says what has happened. The journal may stay
+// after a rollback whose receipt cannot be written.
 func (s sweep) exit(b *bed, r struck, is [2]bool) error {
 	as := func(state bool) bool { return is[0] == state && is[1] == state }
 	if s.how == kill {
@@ -210,9 +300,11 @@ func (s sweep) exit(b *bed, r struck, is [2]bool) error {
 	}
 	wrong := fmt.Errorf("the exit code does not say what happened: new files %v, journal %v", is, b.exists(journal))
 	switch {
-	case r.code == 0 && (!as(s.to) || b.exists(journal)):
+	case r.code == 0 && (!as(s.to) || b.exists(journal) || s.code != 0 || s.settles && b.waits()):
 		return wrong
-	case (r.code == 1 || r.code == 5 || r.code == 130) && (!as(s.from) || b.exists(journal) && s.how != ro && s.how != full):
+	case r.code == 1 && s.settles && !b.waits():
+		return wrong
+	case (r.code == 1 || r.code == 5 || r.code == 130) && (!as(s.from) || b.exists(journal) && s.how != ro && s.how != full && !(s.how == eio && s.hook != "")):
 		return wrong
 	case r.code == 6 && !strings.Contains(r.out, "/var/lib/postseal/backups/"):
 		return fmt.Errorf("it does not say where the backups are")
