@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -39,7 +40,8 @@ const (
 var jump = map[blow]int64{back: -10 * 365 * 86400, on: 10 * 365 * 86400}
 
 // changes are the system calls that change files, as Go's library makes them;
-// the value is the argument that holds a file descriptor, or else a path.
+// the value is the argument that holds a file descriptor, or else a path, with the
+// folder that it starts from in the argument before.
 var changes = map[uint64]struct {
 	name string
 	fd   int
@@ -218,6 +220,10 @@ func change(p int, s call) (what string, room bool) {
 		path, _ = os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", p, int(s.Args[c.fd])))
 	} else {
 		path = text(p, uintptr(s.Args[c.path]))
+		if dir := int32(s.Args[c.path-1]); dir >= 0 && !filepath.IsAbs(path) {
+			folder, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", p, dir))
+			path = filepath.Join(folder, path)
+		}
 	}
 	if s.Nr == unix.SYS_OPENAT && s.Args[2]&(unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT) == 0 {
 		return "", false
