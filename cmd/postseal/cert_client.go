@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -78,10 +79,10 @@ func (a *app) certClientNew(takeOver bool) error {
 			return err
 		}
 		if _, err := a.Machine.MkdirAll(dir, 0o700); err != nil {
-			return err
+			return apply.Remedy(a.Machine, err)
 		}
 		if err := a.Machine.ReplaceSecret(path, text); err != nil {
-			return err
+			return apply.Remedy(a.Machine, err)
 		}
 		pinned[i], made = c, path
 		break
@@ -166,7 +167,11 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 		return err
 	}
 	if err := a.Machine.ReplaceSecret(present, text); err != nil {
-		return err
+		// The next key may be in place although writing it failed: then Postfix
+		// takes it sooner or later.
+		if now, unread := a.Machine.ReadFile(present); unread != nil || !bytes.Equal(now, text) {
+			return apply.Remedy(a.Machine, err)
+		}
 	}
 	if err := apply.Reload(a.Ctx, a.Machine, s.ConfigDir); err != nil {
 		again := a.Machine.ReplaceSecret(present, old)

@@ -8,6 +8,7 @@ import (
 
 	"postseal/certs"
 	"postseal/cmd/cli"
+	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/lineage"
@@ -51,7 +52,7 @@ func (a *app) certSelfSigned(names, risks []string) error {
 	}
 	path, chain, made, err := a.keeper(s).SelfSigned(a.Ctx, names, risks)
 	if err != nil {
-		return err
+		return apply.Remedy(a.Machine, err)
 	}
 	inUse := plan.Uses(s.Facts, path)
 	record := certs.NewTLSA(chain.Leaf()).String()

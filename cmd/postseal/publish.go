@@ -192,7 +192,7 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 			}
 		}
 		if err := k.RollOver(a.Ctx, l, compromised); err != nil {
-			return err
+			return apply.Remedy(a.Machine, err)
 		}
 	}
 	if !a.JSON {

@@ -97,7 +97,7 @@ func sweeps() []sweep {
 		out = append(out,
 			sweep{group: "cert client new --switch", how: how, bed: partner, cert: &nextClient, argv: nextClient.argv, size: 20, slow: how != kill},
 			sweep{group: "cert self-signed", how: how, bed: router, cert: &firstSelf, argv: firstSelf.argv, size: 20, slow: how != kill},
-			sweep{group: "cert self-signed, made again", how: how, bed: selfSigned, cert: &nextSelf, argv: nextSelf.argv, step: 2 * few(how, 2), slow: how != kill})
+			sweep{group: "cert self-signed, made again", how: how, bed: selfSigned, cert: &nextSelf, argv: nextSelf.argv, step: 3 * few(how, 2), slow: how != kill})
 	}
 	// Orders take their time.
 	for _, how := range []blow{kill, eio, full} {
