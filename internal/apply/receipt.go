@@ -273,7 +273,10 @@ func Pending(m host.Reader, stateDir string) (*Receipt, error) {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, nil
 	}
-	if err != nil && hint.Of(err) != "" { // it cannot be understood
+	switch {
+	case err != nil && hint.Of(err) == "": // it cannot be read
+		err = remedy(m, s.journal(), err)
+	case err != nil: // it cannot be understood
 		err = hint.Wrap(err, "some of the files may be half changed: what they were is in the newest folder of "+s.backups("")+"; put that back by hand, and then move the journal away")
 	}
 	return r, err

@@ -36,6 +36,8 @@ func remedy(m host.Reader, path string, err error) error {
 		return hint.Wrap(err, "the file may be protected: lsattr "+path+" shows an i; chattr -i takes it away")
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EROFS):
 		return hint.Wrap(err, "the file, or its file system, is mounted so that it cannot be replaced: findmnt -T "+path)
+	case errors.Is(err, host.ErrNotRegular), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
+		return hint.Wrap(err, hint.ShellLine([]string{"ls", "-ld", path})+" shows what is in the way; move it away, and run it again")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		dir := filepath.Dir(path)
 		return hint.Wrap(err, "make room there, and run it again: df -h "+dir+" shows blocks, df -i "+dir+" files")
