@@ -186,7 +186,7 @@ func (m *Model) savePlan() tea.Cmd {
 	return func() tea.Msg {
 		data, err := json.MarshalIndent(p, "", "  ")
 		if err == nil {
-			err = machine.Replace(planFile, append(data, '\n'), 0o600)
+			err = machine.Save(planFile, append(data, '\n'), 0o600)
 		}
 		if err != nil {
 			return savedPlan{gen, "Not saved: " + err.Error()}

@@ -12,6 +12,7 @@ import (
 
 	"postseal/cmd/cli"
 	"postseal/internal/hint"
+	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/session"
 )
@@ -90,8 +91,11 @@ func (a *app) absolute() error {
 }
 
 // open looks at the server.
-func (a *app) open() (*session.Session, error) {
-	s, err := session.Open(a.Ctx, a.Machine, a.settings, nil)
+func (a *app) open() (*session.Session, error) { return a.openOn(a.Machine) }
+
+// openOn looks at the server through a machine.
+func (a *app) openOn(m host.Machine) (*session.Session, error) {
+	s, err := session.Open(a.Ctx, m, a.settings, nil)
 	if s != nil && s.Pending != nil && !a.JSON {
 		a.Printer(a.Err).Note(fmt.Sprintf("Run %s is not at its end. Unless a postseal is at work on it: %s.", s.Pending.ID, s.Pending.Ways(a.Machine, s.StateDir)))
 	}

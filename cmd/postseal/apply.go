@@ -134,12 +134,7 @@ func (a *app) planToApply(saved string) (*plan.Plan, *session.Session, error) {
 		if len(a.settings.Flags) > 0 {
 			return nil, nil, cli.Misuse(errors.New("a saved plan has its answers in it: give either --plan or answers"))
 		}
-		a.settings.ConfigDir = p.ConfigDir
-		s, err := a.open()
-		if err != nil && !errors.Is(err, session.ErrAnswers) {
-			return nil, nil, err
-		}
-		return p, s, nil
+		return a.matchPlan(saved, p)
 	}
 	return a.makePlan()
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -133,7 +132,7 @@ func (a *app) printCard(e *audit.Evidence, card audit.Card, all bool, html strin
 			_, err := a.Out.Write(page.Bytes())
 			return err
 		}
-		if err := os.WriteFile(html, page.Bytes(), 0o600); err != nil {
+		if err := a.Machine.Save(html, page.Bytes(), 0o600); err != nil {
 			return hint.Wrap(fmt.Errorf("writing the page: %w", err), "--html names a file that this user may write")
 		}
 	}

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"postseal/cmd/cli"
 	"postseal/internal/hint"
+	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
 	"postseal/internal/report"
@@ -74,30 +78,60 @@ func (a *app) savePlan(p *plan.Plan, path string) error {
 	if err != nil {
 		return err
 	}
-	if old, err := a.Machine.ReadFile(path); err == nil && !json.Valid(old) {
-		return hint.New(path+" exists, and is no plan", "choose another name for --out")
+	const another = "choose another name for --out"
+	switch old, err := a.Machine.ReadFile(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return hint.Wrap(fmt.Errorf("saving the plan: %w", err), another)
+	case !json.Valid(old):
+		return hint.New(fmt.Sprintf("saving the plan: %.200q exists, and is no plan", path), another)
 	}
-	if err := a.Machine.Replace(path, append(data, '\n'), 0o600); err != nil {
-		return err
+	if err := a.Machine.Save(path, append(data, '\n'), 0o600); err != nil {
+		return hint.Wrap(err, cmp.Or(hint.Of(err), another))
 	}
 	if !a.JSON {
-		fmt.Fprintf(a.Err, "saved in %s; carry it out with: postseal apply --plan %s\n", path, path)
+		a.Printer(a.Err).Note("saved in " + path + "; carry it out with: " + hint.ShellLine([]string{"postseal", "apply", "--plan", path}))
 	}
 	return nil
 }
 
-// loadPlan reads a saved plan.
+// loadPlan reads a saved plan. It decides what is written, so that nobody but its owner
+// may be able to change it.
 func (a *app) loadPlan(path string) (*plan.Plan, error) {
-	data, err := a.Machine.ReadFile(path)
+	data, err := a.Machine.ReadOwn(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the plan: %w", err)
 	}
-	var p plan.Plan
-	if err := json.Unmarshal(data, &p); err != nil {
-		return nil, hint.Wrap(fmt.Errorf("reading the plan %s: %w", path, err), "make it with postseal plan --out FILE")
+	p, err := plan.Load(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan %s: %w", path, err)
 	}
-	if p.Format != plan.Format {
-		return nil, hint.New(fmt.Sprintf("the plan %s has format %d, this postseal reads %d", path, p.Format, plan.Format), "make it again: postseal plan --out FILE")
+	return p, nil
+}
+
+// matchPlan makes the plan anew from the answers of a saved one, which must be that
+// plan. Files that its maker was not allowed to read are left unread here too.
+func (a *app) matchPlan(path string, saved *plan.Plan) (*plan.Plan, *session.Session, error) {
+	a.settings.ConfigDir, a.settings.Flags = saved.ConfigDir, map[string][]string{}
+	for key, texts := range saved.Answers {
+		if _, known := interview.All.Lookup(key); !known {
+			return nil, nil, fmt.Errorf("reading the plan %s: no question is named %.40q", path, key)
+		}
+		if len(texts) > 0 {
+			a.settings.Flags[key] = texts
+		}
 	}
-	return &p, nil
+	s, err := a.openOn(host.Deny{Machine: a.Machine, Paths: saved.Unread()})
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the plan %s: %w", path, err)
+	}
+	now, err := s.Plan(s.Answers)
+	s.Machine = a.Machine
+	if err == nil {
+		err = plan.Match(saved, now)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("carrying out the plan %s: %w", path, err)
+	}
+	return now, s, nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
 
@@ -56,7 +55,7 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
 				return hint.Wrap(err, "--listen names another address")
 			}
 			if o.root != "" {
-				if err := os.WriteFile(o.root, []byte(ids.RootPEM), 0o644); err != nil { //nolint:gosec // a certificate is public
+				if err := a.Machine.Save(o.root, []byte(ids.RootPEM), 0o644); err != nil {
 					return hint.Wrap(err, "--write-ca names another file")
 				}
 			}

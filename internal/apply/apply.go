@@ -75,7 +75,7 @@ const (
 // Errors that a caller decides on.
 var (
 	// ErrChanged: an input of the plan is not what it was.
-	ErrChanged = errors.New("changed since the plan was made")
+	ErrChanged = plan.ErrChanged
 	// ErrPending: an earlier run was interrupted and must be dealt with first.
 	ErrPending = errors.New("an earlier run was interrupted")
 	// ErrRisk: a risk was not accepted by name.
@@ -190,6 +190,11 @@ func (t *transaction) fill(p *plan.Plan) error {
 	done := t.step("put key and chain together")
 	for _, f := range p.Files {
 		e := Entry{Path: f.Path, Kind: f.Kind, Mode: f.Mode}
+		if f.Kind != plan.MainCF && f.Kind != plan.MasterCF { // the folder is ours alone
+			if err := host.Trusted(t.m, filepath.Dir(f.Path)); err != nil {
+				return done(err)
+			}
+		}
 		old, err := t.m.ReadFile(f.Path)
 		switch {
 		case err == nil:

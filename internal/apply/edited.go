@@ -66,7 +66,7 @@ func values(text string) map[string]string {
 // aside is the file beside it in which an edited one is kept that makes room for
 // the old one.
 func (e Entry) aside(run string) Entry {
-	out := Entry{Path: e.Path + ".edited-" + run, Kind: "aside", Mode: e.Mode, New: true}
+	out := Entry{Path: e.Path + ".edited-" + run, Kind: plan.Aside, Mode: e.Mode, New: true}
 	if e.Kind == plan.ChainPEM { // it holds a key
 		out.Kind = e.Kind
 	}

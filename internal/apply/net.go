@@ -160,8 +160,9 @@ func boot(m host.Reader) string {
 
 // readNet is what stands about a run that waits, or waited; nil if nothing does.
 func readNet(m host.Reader, stateDir string) (*Unconfirmed, error) {
-	path := store{dir: stateDir}.net()
-	data, err := m.ReadFile(path)
+	s := store{host.ReadOnly{Reader: m}, stateDir}
+	path := s.net()
+	data, err := s.read(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, nil
 	}
@@ -169,7 +170,11 @@ func readNet(m host.Reader, stateDir string) (*Unconfirmed, error) {
 		return nil, err
 	}
 	var u Unconfirmed
-	if err := json.Unmarshal(data, &u); err != nil {
+	err = json.Unmarshal(data, &u)
+	if err == nil {
+		err = u.check()
+	}
+	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "move the file away")
 	}
 	return &u, nil
@@ -222,7 +227,7 @@ func (t *transaction) arm(ctx context.Context, trouble string) error {
 	}
 	command := append(append([]string{}, t.o.Net.Command...), "--run", t.ID)
 	after := strconv.Itoa(int(t.o.Net.Within.Seconds())) + "s"
-	u.Timer = "postseal-revert-" + t.ID
+	u.Timer = timerOf(t.ID)
 	u.How = "systemd timer " + u.Timer
 	if !t.armTimer(ctx, u.Timer, after, command) {
 		u.How, u.Timer = "a process of its own", ""
@@ -244,6 +249,9 @@ func (t *transaction) arm(ctx context.Context, trouble string) error {
 	}
 	return done(nil)
 }
+
+// timerOf is the unit of the timer that takes a run back.
+func timerOf(run string) string { return "postseal-revert-" + run }
 
 // armTimer starts a transient timer where systemd runs (systemd-run(1)).
 func (t *transaction) armTimer(ctx context.Context, unit, after string, command []string) bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -123,16 +124,61 @@ func (s store) put(path string, v any) error {
 	return remedy(s.m, path, s.m.Replace(path, append(data, '\n'), 0o600))
 }
 
+// read returns a file of the state folder. What stands there is carried out, so that
+// nobody else may be able to change it.
+func (s store) read(path string) ([]byte, error) {
+	if err := host.Trusted(s.m, path); err != nil {
+		return nil, err
+	}
+	return s.m.ReadFile(path)
+}
+
 func (s store) get(path string) (*Receipt, error) {
-	data, err := s.m.ReadFile(path)
+	data, err := s.read(path)
 	if err != nil {
 		return nil, err
 	}
 	var r Receipt
-	if err := json.Unmarshal(data, &r); err != nil {
+	err = json.Unmarshal(data, &r)
+	if err == nil {
+		err = r.check()
+	}
+	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "mend the file, or move it away: then nobody can undo that run, and its old files stay in "+s.backups(""))
 	}
 	return &r, nil
+}
+
+// runID is the form of an ID: nextID makes it, and names of files are made of it.
+var runID = regexp.MustCompile(`^[0-9A-Za-z-]{1,60}$`)
+
+// check refuses a record that names what no run writes.
+func (r *Receipt) check() error {
+	if !runID.MatchString(r.ID) || r.Undoes != "" && !runID.MatchString(r.Undoes) {
+		return fmt.Errorf("no run has the ID %.60q", r.ID)
+	}
+	if !filepath.IsAbs(r.ConfigDir) {
+		return fmt.Errorf("%.60q is no configuration directory", r.ConfigDir)
+	}
+	for _, e := range r.Entries {
+		if err := e.Kind.CheckPath(r.ConfigDir, e.Path); err != nil {
+			return err
+		}
+		for _, made := range e.Made {
+			if !filepath.IsAbs(made) || filepath.Clean(made) != made || !strings.HasPrefix(e.Path, made+"/") {
+				return fmt.Errorf("%.60q is no folder of %s", made, e.Path)
+			}
+		}
+	}
+	return nil
+}
+
+// check refuses a record that names what no run writes.
+func (u *Unconfirmed) check() error {
+	if !runID.MatchString(u.Run) || !filepath.IsAbs(u.ConfigDir) || u.Timer != "" && u.Timer != timerOf(u.Run) {
+		return fmt.Errorf("it is no record of run %.60q on %.60q", u.Run, u.ConfigDir)
+	}
+	return nil
 }
 
 // literal is a path of which Glob takes every character for itself.

@@ -189,10 +189,10 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 	for i, e := range t.Entries {
 		var old, content []byte
 		if !e.New {
-			old, err = m.ReadFile(t.store.old(t.ID, i))
+			old, err = t.store.read(t.store.old(t.ID, i))
 		}
 		if err == nil && !e.Gone {
-			if content, err = m.ReadFile(t.store.new(t.ID, i)); err != nil && !forward {
+			if content, err = t.store.read(t.store.new(t.ID, i)); err != nil && !forward {
 				err = nil // needed only if somebody has edited the file
 			}
 		}
@@ -278,7 +278,7 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 			}
 		}
 		if !e.New {
-			if old, err = t.m.ReadFile(t.store.old(last.ID, i)); err != nil {
+			if old, err = t.store.read(t.store.old(last.ID, i)); err != nil {
 				return done(err)
 			}
 		}
@@ -291,7 +291,7 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 		}
 		var written []byte
 		if e.Kind == plan.Answers {
-			written, _ = t.m.ReadFile(t.store.wrote(last.ID, i)) // an older run has none
+			written, _ = t.store.read(t.store.wrote(last.ID, i)) // an older run has none
 		} else {
 			written = net.Written[e.Path]
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -46,6 +47,21 @@ func (ReadOnly) Act(_ context.Context, name string, _ ...string) (Output, error)
 func (ReadOnly) Detach(name string, _ ...string) error { return refuse("start", name) }
 
 func refuse(op, path string) error { return &fs.PathError{Op: op, Path: path, Err: ErrReadOnly} }
+
+// Deny is a machine on which some files cannot be read, as by a user who is not allowed
+// to.
+type Deny struct {
+	Machine
+	Paths []string
+}
+
+// ReadFile implements Reader.
+func (d Deny) ReadFile(path string) ([]byte, error) {
+	if slices.Contains(d.Paths, path) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+	}
+	return d.Machine.ReadFile(path)
+}
 
 // Recorder passes everything on to a machine and keeps what was run and
 // written, for the page that shows it.

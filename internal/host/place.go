@@ -180,10 +180,18 @@ func (p *place) strangeLink() error {
 	return nil
 }
 
-// trusted is an error if another account can change what is here.
-func (p *place) trusted(path string) error { return exposedError(path, p.exposed) }
+// Trusted is an error with the commands that mend it if an account other than root and
+// the user of this process can change what path leads to. A path that does not exist is
+// followed as far as it does.
+func Trusted(m Reader, path string) error {
+	by, err := m.Exposed(path)
+	if err != nil {
+		return fmt.Errorf("looking who can change %s: %w", path, err)
+	}
+	return exposedError(path, by)
+}
 
-// exposedError is an error with a remedy if there are exposures.
+// exposedError is ErrExposed, with a remedy, if there are exposures.
 func exposedError(path string, by []Exposure) error {
 	if len(by) == 0 {
 		return nil
@@ -191,13 +199,10 @@ func exposedError(path string, by []Exposure) error {
 	var texts, commands []string
 	for _, e := range by {
 		texts = append(texts, e.String())
-		commands = append(commands, hint.ShellLine(append([]string{"sudo"}, e.Remedy()...)))
+		commands = append(commands, hint.ShellLine(e.Remedy()))
 	}
-	remedy := "if only root is to change it: " + strings.Join(commands, "; ")
-	if slices.ContainsFunc(by, func(e Exposure) bool { return e.Kind == OwnedByOther && e.Mode.IsDir() }) {
-		remedy = "use a file or directory below directories that only root can change"
-	}
-	return hint.Wrap(fmt.Errorf("%s: %w: %s", path, ErrExposed, strings.Join(texts, "; ")), remedy)
+	return hint.Wrap(fmt.Errorf("%s is not used: %w: %s", path, ErrExposed, strings.Join(texts, "; ")),
+		"name another, or check what other accounts may have put there, and then: "+strings.Join(commands, "; "))
 }
 
 // open opens what is in the place, if it is a regular file. Nothing on the way is
@@ -246,7 +251,7 @@ func (Local) ReadOwn(path string) ([]byte, error) {
 	if p.info == nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}
-	if err := p.trusted(path); err != nil {
+	if err := exposedError(path, p.exposed); err != nil {
 		return nil, err
 	}
 	f, err := p.open(unix.O_RDONLY, 0)

@@ -41,6 +41,9 @@ func (s Store) Lock() (release func() error, err error) {
 	if _, err := s.M.MkdirAll(s.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("locking the certificates: %w", err)
 	}
+	if err := host.Trusted(s.M, s.StateDir); err != nil {
+		return nil, fmt.Errorf("locking the certificates: %w", err)
+	}
 	release, err = s.M.Lock(filepath.Join(s.StateDir, "lineages.lock"))
 	if errors.Is(err, host.ErrLocked) {
 		return nil, hint.Wrap(fmt.Errorf("another postseal gets or renews certificates: %w", err), "wait until it has ended, and run this again")
@@ -107,6 +110,9 @@ func (s Store) All() ([]*Lineage, error) {
 }
 
 func (s Store) read(path string) (*Lineage, error) {
+	if err := host.Trusted(s.M, path); err != nil {
+		return nil, err
+	}
 	data, err := s.M.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)

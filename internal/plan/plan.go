@@ -53,6 +53,8 @@ const (
 	ChainPEM Kind = "chain"   // key and certificates
 	OpenSSL  Kind = "openssl" // settings of the TLS library for smtpd
 	Answers  Kind = "answers" // read by postseal, not by Postfix
+	// Aside is never in a plan: it is an edited file that makes room for the old one.
+	Aside Kind = "aside"
 )
 
 // File is one file that will be written.

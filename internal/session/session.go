@@ -5,6 +5,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,13 +172,13 @@ func (s *Session) answersFile() error {
 		path = filepath.Join(s.etcDir(), name+".toml")
 	}
 	s.AnswersFile = path
-	data, err := s.Machine.ReadFile(path)
+	data, err := s.Machine.ReadOwn(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && s.ownAnswers:
 		s.answersNew = true
 		return nil
 	case err != nil:
-		return hint.Wrap(fmt.Errorf("reading the answers file: %w", err), "--answers FILE names another")
+		return hint.Wrap(fmt.Errorf("reading the answers file: %w", err), cmp.Or(hint.Of(err), "--answers FILE names another"))
 	}
 	s.answersText = string(data)
 	var out []error
