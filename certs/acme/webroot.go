@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/go-acme/lego/v4/challenge"
 	"github.com/go-acme/lego/v4/lego"
 
 	"postseal/internal/hint"
+	"postseal/internal/host"
 )
 
 // Webroot leaves the answer to a web server that is there already: Dir is what
@@ -31,56 +35,52 @@ func (s Webroot) install(l *lego.Client, p *presented) (func(), error) {
 	return s.done, l.Challenge.SetHTTP01Provider(p)
 }
 
-// webroot writes the answer and takes it away, with the folders that it made.
+// webroot writes the answer and takes it away, with the folders that it made. The folder
+// often belongs to the account of the web server, which may exchange what is in it at
+// any time: everything is done through host, which goes where no link of another account
+// leads.
 type webroot struct {
 	dir  string
 	mu   sync.Mutex
 	made []string
 }
 
+// token is what a CA may call a challenge (RFC 8555, section 8.3): base64url.
+var token = regexp.MustCompile(`^[0-9A-Za-z_-]{1,200}$`)
+
 // Present implements challenge.Provider.
-func (w *webroot) Present(_, token, keyAuth string) error {
-	if filepath.Base(token) != token || token == "." || token == ".." {
-		return fmt.Errorf("the CA's token %.80q is no file name", token)
+func (w *webroot) Present(_, name, keyAuth string) error {
+	if !token.MatchString(name) {
+		return fmt.Errorf("the CA's token %.80q is no file name", name)
 	}
-	for _, d := range []string{filepath.Join(w.dir, ".well-known"), filepath.Join(w.dir, ".well-known", "acme-challenge")} {
-		err := os.Mkdir(d, 0o755)
-		switch {
-		case errors.Is(err, os.ErrExist):
-			continue
-		case err == nil:
-			w.mu.Lock()
-			w.made = append(w.made, d)
-			w.mu.Unlock()
-			err = os.Chmod(d, 0o755) // whatever the umask: a web server of another user reads it
-		}
-		if err != nil {
-			return err
-		}
+	path := w.path(name)
+	made, err := host.Local{}.MkdirAll(filepath.Dir(path), 0o755)
+	w.mu.Lock()
+	w.made = append(w.made, made...)
+	w.mu.Unlock()
+	if err == nil {
+		err = host.Local{}.Save(path, []byte(keyAuth), 0o644)
 	}
-	// Only a new file: what is there might be a link to somewhere else.
-	f, err := os.OpenFile(w.path(token), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
+	if errors.Is(err, syscall.EROFS) && os.Getenv("INVOCATION_ID") != "" { // of a unit of systemd (systemd.exec(5))
+		err = hint.Wrap(err, "the unit may not write there: systemctl edit postseal-renew.service, and under [Service]: ReadWritePaths="+w.dir)
 	}
-	_, err = f.WriteString(keyAuth)
-	return errors.Join(err, f.Chmod(0o644), f.Close())
+	return err
 }
 
-func (w *webroot) path(token string) string {
-	return filepath.Join(w.dir, ".well-known", "acme-challenge", token)
+func (w *webroot) path(name string) string {
+	return filepath.Join(w.dir, ".well-known", "acme-challenge", name)
 }
 
 // CleanUp implements challenge.Provider.
-func (w *webroot) CleanUp(_, token, _ string) error {
-	if filepath.Base(token) != token {
+func (w *webroot) CleanUp(_, name, _ string) error {
+	if !token.MatchString(name) {
 		return nil // it was not presented
 	}
-	err := os.Remove(w.path(token))
+	err := host.Local{}.Remove(w.path(name))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := len(w.made) - 1; i >= 0; i-- {
-		_ = os.Remove(w.made[i]) // stays if something else is in it
+	for _, dir := range slices.Backward(w.made) {
+		_ = host.Local{}.Remove(dir) // stays if something else is in it
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
