@@ -120,7 +120,7 @@ func Start(in *os.File, out, err io.Writer) (r *Run, stop func()) {
 	// Caught, and not ignored: what we start would inherit that. A connection
 	// raises it too, so it is the failed write that says whose end has come.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	r = &Run{In: in, Out: &outlet{Writer: out, gone: gone}, Err: err, Ctx: ctx, Machine: &host.Recorder{Machine: host.Local{}}}
+	r = &Run{In: in, Out: &outlet{Writer: filter{out}, gone: gone}, Err: filter{err}, Ctx: ctx, Machine: &host.Recorder{Machine: host.Local{}}}
 	return r, func() { gone(); forget() }
 }
 
@@ -186,6 +186,9 @@ func (o *outlet) Write(b []byte) (int, error) {
 func File(w io.Writer) (*os.File, bool) {
 	if o, ok := w.(*outlet); ok {
 		w = o.Writer
+	}
+	if v, ok := w.(filter); ok {
+		w = v.Writer
 	}
 	f, ok := w.(*os.File)
 	return f, ok
