@@ -521,9 +521,10 @@ func TestForgedLog(t *testing.T) {
 // TestBrokenLog: where the second look finds that the log is right, the change is
 // rolled back, and the line is in the error.
 func TestBrokenLog(t *testing.T) {
+	const broken = "disabling TLS support"
 	b := newBed(t)
 	before := b.read(t, "main.cf")
-	reloaded := false
+	reloaded := false // once, by the run
 	m := meddler{act: func(args []string) (host.Output, bool) {
 		reloaded = reloaded || slices.Contains(args, "reload")
 		return host.Output{}, false
@@ -532,24 +533,32 @@ func TestBrokenLog(t *testing.T) {
 	o := options(s, p)
 	o.Events = func(e apply.Event) {
 		if e.Step == "shake hands with every listener" && e.State == apply.Done && reloaded {
-			// TLS breaks now, and smtpd says so.
-			lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"smtpd_tls_chain_files = /nonexistent\n", 0o644)
+			// The new chain file breaks now, and smtpd says so.
+			reloaded = false
+			chains, err := filepath.Glob(filepath.Join(s.CertsDir, "*", "*.pem"))
+			if err != nil || len(chains) == 0 {
+				t.Fatal(err)
+			}
+			for _, chain := range chains {
+				if err := os.WriteFile(chain, []byte("no chain"), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
 			if out, err := exec.Command("postfix", "-c", b.Config(), "reload").CombinedOutput(); err != nil {
 				t.Errorf("%v %s", err, out)
 			}
 			deadline := time.Now().Add(20 * time.Second)
-			for log := ""; !strings.Contains(log, "/nonexistent") && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+			for log := ""; !strings.Contains(log, broken) && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 				if c, err := net.Dial("tcp", b.Addrs[0]); err == nil {
 					_ = c.Close()
 				}
 				data, _ := os.ReadFile(b.LogPath())
 				log = string(data)
 			}
-			reloaded = false
 		}
 	}
 	_, err := apply.Run(context.Background(), m, p, o)
-	if !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(err.Error(), "/nonexistent") {
+	if !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(err.Error(), broken) {
 		t.Errorf("%v", err)
 	}
 	if b.read(t, "main.cf") != before {
