@@ -204,9 +204,24 @@ func (t *transaction) revive(ctx context.Context, reload string) error {
 		return t.reload(ctx, reload)
 	}
 	done := t.step("start Postfix again")
-	o, err := t.m.Act(ctx, "postfix", "-c", t.ConfigDir, "start")
+	o, err := t.startPostfix(ctx)
 	if err != nil {
 		return done(t.hangs(ctx, err))
 	}
 	return done(t.failed("start", o))
+}
+
+// startPostfix runs postfix start. Where systemd runs, Postfix becomes a unit of its
+// own: as a child of ours it would live within the limits of the unit that renews
+// certificates, and could not deliver to /home, or end with the session of the terminal.
+func (t *transaction) startPostfix(ctx context.Context) (host.Output, error) {
+	start := []string{"postfix", "-c", t.ConfigDir, "start"}
+	if _, err := t.m.Stat("/run/systemd/system"); err == nil {
+		args := []string{"--quiet", "--collect", "--description=Postfix, started again by postseal", "--property=Type=forking", "--property=KillMode=process"}
+		if o, err := t.m.Act(ctx, "systemd-run", append(args, start...)...); err == nil && o.Code == 0 {
+			return o, nil
+		}
+		// Whatever kept it from that, postfix start says it better.
+	}
+	return t.m.Act(ctx, start[0], start[1:]...)
 }

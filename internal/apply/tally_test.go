@@ -205,6 +205,33 @@ func TestOld(t *testing.T) {
 	}
 }
 
+// TestStartPostfix: where systemd runs, Postfix is started as a unit of its own, and by
+// itself where that fails or there is no systemd.
+func TestStartPostfix(t *testing.T) {
+	const unit = "systemd-run --quiet --collect --description=Postfix, started again by postseal --property=Type=forking --property=KillMode=process postfix -c /etc/postfix start"
+	const alone = "postfix -c /etc/postfix start"
+	for name, c := range map[string]struct {
+		systemd  bool
+		programs map[string]host.Output
+		want     string
+	}{
+		"a unit":         {true, map[string]host.Output{unit: {Stdout: "unit"}}, "unit"},
+		"a unit refused": {true, map[string]host.Output{unit: {Code: 1}, alone: {Stdout: "alone"}}, "alone"},
+		"no systemd":     {false, map[string]host.Output{unit: {Stdout: "unit"}, alone: {Stdout: "alone"}}, "alone"},
+	} {
+		m := &host.Fake{Root: t.TempDir(), Programs: c.programs}
+		if c.systemd {
+			if err := os.MkdirAll(filepath.Join(m.Root, "run/systemd/system"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tr := &transaction{m: m, Receipt: &Receipt{ConfigDir: "/etc/postfix"}}
+		if o, err := tr.startPostfix(context.Background()); err != nil || o.Stdout != c.want {
+			t.Errorf("%s: %+v, %v", name, o, err)
+		}
+	}
+}
+
 // TestTimer: where systemd runs, one of its timers takes the run back, and
 // confirming stops it.
 func TestTimer(t *testing.T) {
@@ -214,12 +241,12 @@ func TestTimer(t *testing.T) {
 	}
 	const unit = "postseal-revert-0001-x"
 	m := &host.Fake{Root: root, Programs: map[string]host.Output{
-		"systemd-run --quiet --collect --unit=" + unit + " --description=postseal: put an unconfirmed run back --on-active=600s --timer-property=AccuracySec=1s /usr/bin/postseal revert --state-dir /st$$ate --run 0001-x": {},
+		"systemd-run --quiet --collect --unit=" + unit + " --description=postseal: put an unconfirmed run back --on-active=600s --timer-property=AccuracySec=1s " + strings.Join(confined, " ") + " /usr/bin/postseal revert --state-dir /st$$ate --run 0001-x": {},
 		"systemctl stop " + unit + ".timer": {},
 	}}
 	o := Options{StateDir: "/state", Net: &Net{Within: 10 * 60e9, Command: []string{"/usr/bin/postseal", "revert", "--state-dir", "/st$ate"}}}
 	rec := &host.Recorder{Machine: m}
-	tr := &transaction{m: rec, o: o, store: store{rec, "/state"}, Receipt: &Receipt{ID: "0001-x", Kind: "apply", ConfirmBy: m.Now().Add(10 * time.Minute)}}
+	tr := &transaction{m: rec, o: o, store: store{rec, "/state"}, Receipt: &Receipt{ID: "0001-x", Kind: "apply", ConfigDir: "/etc/postfix", ConfirmBy: m.Now().Add(10 * time.Minute)}}
 	if _, err := m.MkdirAll("/state", 0o700); err != nil {
 		t.Fatal(err)
 	}
