@@ -1,7 +1,7 @@
 GO ?= go
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
-TOOLS := postconf patch ip strace openssl gnutls-cli pkill unbound unbound-control systemd-analyze
+TOOLS := postconf patch ip strace openssl gnutls-cli pkill unbound unbound-control systemd-analyze journalctl
 
 .PHONY: help build install uninstall demo test faults check alldns fuzz bench bench-probe probe-oracles screenshots step-ca versions clean
 
