@@ -3,9 +3,10 @@ package rehearse
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
+
+	"postseal/internal/host"
 )
 
 // credentials says whether the candidate logs in where the messages go: a sender
@@ -31,8 +32,8 @@ func (r *run) credentials(ctx context.Context) (has bool, note string) {
 			if key == "" {
 				continue
 			}
-			out, err := exec.CommandContext(ctx, "postmap", "-c", c.Dir, "-q", key, table).Output() //nolint:gosec // no shell, and the words are the server's own
-			if err == nil && len(out) > 0 {
+			out, err := host.Local{}.Run(ctx, "postmap", "-c", c.Dir, "-q", key, table)
+			if err == nil && out.Code == 0 && out.Stdout != "" {
 				return true, ""
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"postseal/internal/host"
 	"postseal/internal/postfix/maincf"
 )
 
@@ -171,17 +172,20 @@ func (i *Instance) Cool() error {
 // and is several times faster. The instance ends by itself after life, even
 // if this process is killed.
 func (i *Instance) Start(ctx context.Context, life time.Duration) error {
-	out, err := exec.CommandContext(ctx, "postconf", "-c", i.Config(), "-xh", "daemon_directory", "queue_directory", "data_directory").Output()
+	out, err := host.Local{}.Run(ctx, "postconf", "-c", i.Config(), "-xh", "daemon_directory", "queue_directory", "data_directory")
+	if err == nil && out.Code != 0 {
+		err = fmt.Errorf("postconf ended with %d: %.200s", out.Code, out.Stderr)
+	}
 	if err != nil {
 		return fmt.Errorf("starting a private Postfix: %w", err)
 	}
-	dirs := strings.Split(strings.TrimSpace(string(out)), "\n")
+	dirs := strings.Split(strings.TrimSpace(out.Stdout), "\n")
 	if len(dirs) != 3 || dirs[1] != filepath.Join(i.Dir, "queue") || dirs[2] != filepath.Join(i.Dir, "data") {
 		return fmt.Errorf("starting a private Postfix: its queue and data folders would not be its own: %q", dirs)
 	}
 	i.daemons = dirs[0]
 	cmd := exec.Command(filepath.Join(i.daemons, "master"), "-c", i.Config(), "-d", "-e", strconv.Itoa(max(1, int(life.Seconds()))))
-	cmd.Env = i.environ()
+	cmd.Env = append(host.Environ(), "MAIL_CONFIG="+i.Config())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting a private Postfix: %w", err)
@@ -192,18 +196,6 @@ func (i *Instance) Start(ctx context.Context, life time.Duration) error {
 		close(i.waited)
 	}()
 	return nil
-}
-
-// environ is all that the private Postfix knows of our environment: of the
-// variables of a shell, MAIL_DEBUG and MAIL_VERBOSE alone make its daemons fail.
-func (i *Instance) environ() []string {
-	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin", "LC_ALL=C", "MAIL_CONFIG=" + i.Config()}
-	for _, name := range []string{"HOME", "TZ"} {
-		if value, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+value)
-		}
-	}
-	return env
 }
 
 // WaitFor returns when addr accepts connections.

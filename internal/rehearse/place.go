@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"postseal/internal/host"
 )
 
 // Options say how to run a rehearsal. The zero value is quiet, and leaves the
@@ -102,6 +104,7 @@ func (o Options) guard(dir string) (release func(), err error) {
 	cmd := exec.Command(o.Guard[0], append(o.Guard[1:len(o.Guard):len(o.Guard)], dir)...) //nolint:gosec // our own program
 	alive, err := cmd.StdinPipe()
 	if err == nil {
+		cmd.Env = host.Environ()
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a hang-up of the terminal is not for it
 		err = cmd.Start()
 	}

@@ -3,24 +3,10 @@ package rehearse
 import (
 	"os"
 	"path/filepath"
-	"slices"
+
 	"syscall"
 	"testing"
 )
-
-// TestEnvironment: what stands in our environment does not reach the private
-// Postfix.
-func TestEnvironment(t *testing.T) {
-	for _, name := range []string{"MAIL_DEBUG", "MAIL_VERBOSE", "MAIL_LOGTAG", "LANG"} {
-		t.Setenv(name, "1")
-	}
-	t.Setenv("HOME", "/h")
-	t.Setenv("TZ", "UTC")
-	want := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin", "LC_ALL=C", "MAIL_CONFIG=/x/conf", "HOME=/h", "TZ=UTC"}
-	if got := (&Instance{Dir: "/x"}).environ(); !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-}
 
 // TestUmask: the daemons, which run as another user, can read what is theirs.
 func TestUmask(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"postseal/internal/host"
 	"postseal/internal/postfix/mastercf"
 )
 
@@ -20,7 +21,7 @@ const publicStore = 20
 func (c Candidate) trust(s mastercf.Service, jail, testCA string) (store []byte, note string) {
 	file, path := c.Config.Text(&s, "smtp_tls_CAfile"), c.Config.Text(&s, "smtp_tls_CApath")
 	if file != "" {
-		data, err := os.ReadFile(file)
+		data, err := host.Local{}.ReadFile(file)
 		if err != nil {
 			return nil, "" // the private sender will stumble over it as the real one would
 		}
@@ -75,7 +76,7 @@ func files(path, pattern string) []byte {
 	slices.Sort(names)
 	var out []byte
 	for _, n := range names {
-		if data, err := os.ReadFile(n); err == nil {
+		if data, err := (host.Local{}).ReadFile(n); err == nil {
 			out = append(append(out, data...), '\n')
 		}
 	}
@@ -88,7 +89,7 @@ func files(path, pattern string) []byte {
 // private key in it is not copied to where others can read it.
 func (c Candidate) anchors(s mastercf.Service) (out []byte) {
 	for _, path := range words(c.Config.Text(&s, "smtp_tls_trust_anchor_file")) {
-		data, err := os.ReadFile(path)
+		data, err := host.Local{}.ReadFile(path)
 		if err != nil || bytes.Contains(data, []byte("PRIVATE KEY")) {
 			return nil
 		}
