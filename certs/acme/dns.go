@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-acme/lego/v4/challenge"
+
+	"postseal/internal/host"
 )
 
 // DNSProvider puts a TXT record into the DNS and takes it out again. Both
@@ -137,7 +139,12 @@ func (e Exec) CleanUp(ctx context.Context, fqdn, value string) error {
 }
 
 func (e Exec) run(ctx context.Context, verb, fqdn, value string) error {
-	cmd := exec.CommandContext(ctx, e.Program, verb, fqdn, value)
+	// Root runs it, so that nobody else may decide what it is.
+	if err := host.Trusted(host.Local{}, e.Program); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, e.Program, verb, fqdn, value) //nolint:gosec // a person has named it
+	cmd.Env = host.Environ()
 	// With what it started: an update that comes late would put the record
 	// back after it was taken away.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	legoacme "github.com/go-acme/lego/v4/acme"
 
@@ -39,9 +40,21 @@ type Problem struct {
 func (p *Problem) Error() string {
 	of := ""
 	if p.Name != "" {
-		of = fmt.Sprintf(" %.255s", p.Name)
+		of = fmt.Sprintf(" %.255s", oneLine(p.Name))
 	}
-	return fmt.Sprintf("the CA refuses%s (%.60s): %.500s", of, p.Type, p.Detail)
+	return fmt.Sprintf("the CA refuses%s (%.60s): %.500s", of, oneLine(p.Type), oneLine(p.Detail))
+}
+
+// oneLine is what a CA says as one line, without control characters: it stands in errors
+// and logs of ours.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	return strings.Join(strings.Fields(s), " ")
 }
 
 // advice is what to do about each type of problem.

@@ -102,9 +102,10 @@ func newDemo(ctx context.Context) (d *demo, why string, err error) {
 		return nil, "", err
 	}
 	d = &demo{dir: dir}
+	made := d // a return makes d nil
 	defer func() {
 		if err != nil {
-			d.remove()
+			made.remove()
 		}
 	}()
 	if d.port, err = rehearse.Reserve(); err != nil {
@@ -147,21 +148,17 @@ func newDemo(ctx context.Context) (d *demo, why string, err error) {
 	return d, "", d.postfix.WaitFor(ctx, d.port.Addr)
 }
 
-// demoDir makes a new folder with a short name: it stands in every path that
-// the demo shows.
+// demoDir makes a new folder with a short name, since it stands in every path that the
+// demo shows; if that is taken, one with a random name, which nobody can take before.
 func demoDir() (string, error) {
-	base := filepath.Join(os.TempDir(), "postseal-demo")
-	for n := 1; n < 100; n++ {
-		dir := base
-		if n > 1 {
-			dir = fmt.Sprintf("%s-%d", base, n)
-		}
-		err := os.Mkdir(dir, 0o755)
-		if err == nil || !errors.Is(err, fs.ErrExist) {
-			return dir, err
+	dir := filepath.Join(os.TempDir(), "postseal-demo")
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		if dir, err = os.MkdirTemp("", "postseal-demo-"); err == nil {
+			err = os.Chmod(dir, 0o755) // the private Postfix has users of its own
 		}
 	}
-	return "", fmt.Errorf("%s and a hundred like it are taken", base)
+	return dir, err
 }
 
 // files lays out what there is without a Postfix.

@@ -143,7 +143,11 @@ func configDir(ctx context.Context, m host.Reader, dir string) (string, error) {
 func (f *Facts) readConfig(m host.Reader) error {
 	main, err := m.ReadFile(f.Config.MainPath())
 	if err != nil {
-		return hint.Wrap(fmt.Errorf("reading main.cf: %w", err), "run as root, or as a user who may read it")
+		next := hint.ShellLine([]string{"ls", "-l", f.Config.MainPath()}) + " shows what is there"
+		if errors.Is(err, fs.ErrPermission) && m.UID() != 0 {
+			next = "run it as root, or as a user who may read it"
+		}
+		return hint.Wrap(fmt.Errorf("reading main.cf: %w", err), next)
 	}
 	f.Config.Main = maincf.Parse(string(main))
 	for _, p := range f.Config.Main.Problems() {

@@ -58,6 +58,8 @@ func (k *Keeper) bindable(ctx context.Context, address string) error {
 			}
 		}
 		return hint.New(fmt.Sprintf("%s is in use by %s", address, who), "use its folder (--challenge webroot), or prove by DNS")
+	case errors.Is(err, syscall.EACCES) && k.M.UID() == 0:
+		return hint.New("listening on "+address+" is not allowed, even to root", "give the service CAP_NET_BIND_SERVICE, or validate by a web server or by DNS: --challenge")
 	case errors.Is(err, syscall.EACCES):
 		return hint.New("listening on "+address+" is not allowed to this user", "run it as root")
 	}
