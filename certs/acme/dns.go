@@ -125,7 +125,8 @@ func (l *Library) pace() (timeout, interval time.Duration) {
 
 // Exec runs a program with "present" or "cleanup", the name and the value, so
 // that programs made for lego's provider of that name fit. It is run without a
-// shell. The value may begin with a dash.
+// shell, and with the environment of host.Environ: what it needs to know stands in
+// files of its own, since a timer has no more. The value may begin with a dash.
 type Exec struct{ Program string }
 
 // Present implements DNSProvider.
