@@ -127,7 +127,9 @@ func (a *app) matchPlan(path string, saved *plan.Plan) (*plan.Plan, *session.Ses
 	}
 	now, err := s.Plan(s.Answers)
 	s.Machine = a.Machine
-	if err == nil {
+	if err != nil { // no fault of the command line: the server is another than it was
+		err = hint.Wrap(fmt.Errorf("its answers no longer hold: %v", err), hint.Of(err)) //nolint:errorlint // nor is it session.ErrAnswers
+	} else {
 		err = plan.Match(saved, now)
 	}
 	if err != nil {
