@@ -121,12 +121,16 @@ func (a *app) matchPlan(path string, saved *plan.Plan) (*plan.Plan, *session.Ses
 			a.settings.Flags[key] = texts
 		}
 	}
-	s, err := a.openOn(host.Deny{Machine: a.Machine, Paths: saved.Unread()})
+	var m host.Machine = a.Machine
+	if unread := saved.Unread(); len(unread) > 0 {
+		m = host.Deny{Machine: a.Machine, Paths: unread}
+	}
+	s, err := a.openOn(m)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the plan %s: %w", path, err)
 	}
 	now, err := s.Plan(s.Answers)
-	s.Machine = a.Machine
+	s.Machine, s.Facts.Root = a.Machine, a.Machine.UID() == 0
 	if err != nil { // no fault of the command line: the server is another than it was
 		err = hint.Wrap(fmt.Errorf("its answers no longer hold: %v", err), hint.Of(err)) //nolint:errorlint // nor is it session.ErrAnswers
 	} else {

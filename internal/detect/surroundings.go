@@ -34,6 +34,9 @@ func (f *Facts) findLog(m host.Reader) {
 // lines are known.
 func (f *Facts) MailLog() maillog.Source {
 	s := maillog.Source{Path: f.Log.Path, Journal: f.Log.Journal, Accounts: []int{0}}
+	if f.Config.Main == nil { // the server was not looked at
+		return s
+	}
 	add := func(name string) {
 		if name != "" && !slices.Contains(s.Names, name) {
 			s.Names = append(s.Names, name)

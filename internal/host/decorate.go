@@ -48,8 +48,8 @@ func (ReadOnly) Detach(name string, _ ...string) error { return refuse("start", 
 
 func refuse(op, path string) error { return &fs.PathError{Op: op, Path: path, Err: ErrReadOnly} }
 
-// Deny is a machine on which some files cannot be read, as by a user who is not allowed
-// to.
+// Deny is the machine as another user sees it, who is not root and may not read some
+// files.
 type Deny struct {
 	Machine
 	Paths []string
@@ -62,6 +62,12 @@ func (d Deny) ReadFile(path string) ([]byte, error) {
 	}
 	return d.Machine.ReadFile(path)
 }
+
+// UID implements Reader.
+func (Deny) UID() int { return nobody }
+
+// nobody is the number of an account without rights (user(5), overflowuid).
+const nobody = 65534
 
 // Recorder passes everything on to a machine and keeps what was run and
 // written, for the page that shows it.

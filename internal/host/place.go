@@ -249,7 +249,7 @@ func (Local) ReadOwn(path string) ([]byte, error) {
 		return nil, err
 	}
 	if p.info == nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		return nil, &fs.PathError{Op: "open", Path: path, Err: unix.ENOENT}
 	}
 	if err := exposedError(path, p.exposed); err != nil {
 		return nil, err
