@@ -304,7 +304,7 @@ func (s sweep) exit(b *bed, r struck, is [2]bool) error {
 		return wrong
 	case r.code == 1 && s.settles && !b.waits():
 		return wrong
-	case (r.code == 1 || r.code == 5 || r.code == 130) && (!as(s.from) || b.exists(journal) && s.how != ro && s.how != full && !(s.how == eio && s.hook != "")):
+	case (r.code == 1 || r.code == 5 || r.code == 130) && (!as(s.from) || b.exists(journal) && s.how != ro && s.how != full && (s.how != eio || s.hook == "")):
 		return wrong
 	case r.code == 6 && !strings.Contains(r.out, "/var/lib/postseal/backups/"):
 		return fmt.Errorf("it does not say where the backups are")

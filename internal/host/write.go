@@ -183,8 +183,15 @@ func splitNUL(b []byte) (out []string) {
 }
 
 // MkdirAll implements Machine.
-func (Local) MkdirAll(path string, mode fs.FileMode) (made []string, err error) {
-	fail := func(err error) ([]string, error) { return nil, fmt.Errorf("making %s: %w", path, err) }
+func (Local) MkdirAll(path string, mode fs.FileMode) ([]string, error) {
+	made, err := mkdirAll(path, mode)
+	if err != nil {
+		return nil, fmt.Errorf("making %s: %w", path, err)
+	}
+	return made, nil
+}
+
+func mkdirAll(path string, mode fs.FileMode) (made []string, err error) {
 	mkdir := func(p *place, mode fs.FileMode) error {
 		if err := p.strangeLink(); err != nil {
 			return err
@@ -203,14 +210,14 @@ func (Local) MkdirAll(path string, mode fs.FileMode) (made []string, err error) 
 		defer p.Close()
 	}
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	if p.info == nil {
 		if err := mkdir(p, mode); err != nil {
-			return fail(err)
+			return nil, err
 		}
 	} else if p.info.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return fail(&fs.PathError{Op: "mkdir", Path: p.path, Err: unix.ENOTDIR})
+		return nil, &fs.PathError{Op: "mkdir", Path: p.path, Err: unix.ENOTDIR}
 	}
 	return made, nil
 }
@@ -392,27 +399,34 @@ func flock(ctx context.Context, f *os.File) error {
 
 // Lock implements Machine.
 func (Local) Lock(path string) (func() error, error) {
-	fail := func(err error) (func() error, error) { return nil, fmt.Errorf("locking %s: %w", path, err) }
+	release, err := lock(path)
+	if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return release, nil
+}
+
+func lock(path string) (release func() error, err error) {
 	p, err := nobodyElse().find(path, nil)
 	if p != nil {
 		defer p.Close()
 	}
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	if err := p.strangeLink(); err != nil {
-		return fail(err)
+		return nil, err
 	}
 	f, err := p.open(unix.O_RDWR|unix.O_CREAT, 0o600)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			err = ErrLocked
 		}
-		return fail(err)
+		return nil, err
 	}
 	return f.Close, nil
 }
