@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -77,8 +79,8 @@ func (a *app) certRenew(names []string, force bool, risks []string) error {
 }
 
 // keep begins what a verb of cert does to the lineages of these names, or to all:
-// nobody else touches them until release. A record that cannot be read is an error,
-// and keeps a renewal of all from no other: release is not nil then.
+// nobody else touches them until release. A record that cannot be read is an error if
+// it is one of them. A renewal of all goes on with the others: release is not nil then.
 func (a *app) keep(verb string, names []string) (k *lineage.Keeper, all []*lineage.Lineage, release func(), err error) {
 	s, err := a.open()
 	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
@@ -93,14 +95,10 @@ func (a *app) keep(verb string, names []string) (k *lineage.Keeper, all []*linea
 		return nil, nil, nil, err
 	}
 	release = func() { _ = unlock() }
-	all, torn := k.All()
-	if torn != nil && verb == "renew" && len(names) == 0 {
-		return k, all, release, torn
-	}
-	if err = torn; err == nil {
-		if all, err = chosen(all, names); err != nil {
-			err = cli.Misuse(err)
-		}
+	if len(names) > 0 {
+		all, err = chosen(k.Store, names)
+	} else if all, err = k.All(); verb == "renew" {
+		return k, all, release, err
 	}
 	if err != nil {
 		release()
@@ -109,29 +107,30 @@ func (a *app) keep(verb string, names []string) (k *lineage.Keeper, all []*linea
 	return k, all, release, nil
 }
 
-// chosen are the lineages of these names; all without names.
-func chosen(all []*lineage.Lineage, names []string) ([]*lineage.Lineage, error) {
-	if len(names) == 0 {
-		return all, nil
-	}
-	var out []*lineage.Lineage
+// chosen are the lineages of these names.
+func chosen(store lineage.Store, names []string) (out []*lineage.Lineage, err error) {
 	for _, n := range names {
-		found := false
-		for _, l := range all {
-			if l.Name == n {
-				out, found = append(out, l), true
-			}
+		l, err := store.Read(n)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, cli.Misuse(hint.New(fmt.Sprintf("no certificate is named %.80q", n), knownNames(store)))
+		case err != nil:
+			return nil, err
 		}
-		if !found {
-			known := "none was obtained here yet: postseal cert obtain"
-			if len(all) > 0 {
-				known = "there is " + all[0].Name
-				for _, l := range all[1:] {
-					known += ", " + l.Name
-				}
-			}
-			return nil, hint.New(fmt.Sprintf("no certificate is named %.80q", n), known)
-		}
+		out = append(out, l)
 	}
 	return out, nil
+}
+
+// knownNames says which names there are.
+func knownNames(store lineage.Store) string {
+	all, _ := store.All()
+	if len(all) == 0 {
+		return "none was obtained here yet: postseal cert obtain"
+	}
+	var names []string
+	for _, l := range all {
+		names = append(names, l.Name)
+	}
+	return "there is " + strings.Join(names, ", ")
 }

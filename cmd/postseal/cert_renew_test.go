@@ -90,3 +90,54 @@ func TestRenewFails(t *testing.T) {
 		t.Errorf("%s", out.String())
 	}
 }
+
+// TestTornRecord: a record that cannot be read keeps no other certificate from its
+// order or renewal; a renewal of all names its file and what to do, and has failed.
+func TestTornRecord(t *testing.T) {
+	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": "myhostname = mx.example.org\n", "master.cf": "smtp inet n - n - - smtpd\n"})
+	store := lineage.Store{M: m, StateDir: session.DefaultStateDir}
+	for _, name := range []string{"mx.example.org", "torn.example.org"} {
+		l := &lineage.Lineage{Name: name, Server: "https://127.0.0.1:1/directory", Names: []string{name}, KeyTypes: []string{"P256"}, Challenge: lineage.Challenge{Kind: "http-01", Listen: "127.0.0.1:0"}}
+		if err := store.Save(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	torn := session.DefaultStateDir + "/lineages/torn.example.org.json"
+	if err := m.Replace(torn, []byte(`{"name":"torn`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &app{Run: &cli.Run{Ctx: context.Background(), Machine: &host.Recorder{Machine: m}, Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
+	order := func(name string) error {
+		return a.certObtain(obtainFlags{accept: true, noRehearsal: true}, map[string][]string{
+			"server": {"https://127.0.0.1:1/directory"}, "name": {name}, "challenge": {"http-01"}, "http-listen": {"127.0.0.1:0"}, "key-type": {"P256"},
+		})
+	}
+	for what, c := range map[string]struct {
+		run         func() error
+		torn, tried bool // what the error is about
+	}{
+		"all":                  {func() error { return a.certRenew(nil, true, nil) }, true, true},
+		"another":              {func() error { return a.certRenew([]string{"mx.example.org"}, true, nil) }, false, true},
+		"the torn one":         {func() error { return a.certRenew([]string{"torn.example.org"}, true, nil) }, true, false},
+		"an order of another":  {func() error { return order("mx.example.org") }, false, true},
+		"an order of a new":    {func() error { return order("new.example.org") }, false, true},
+		"an order of the torn": {func() error { return order("torn.example.org") }, true, false},
+	} {
+		err := c.run()
+		if a.Code(err) != cli.Failed {
+			t.Errorf("%s: %d, %v", what, a.Code(err), err)
+			continue
+		}
+		if strings.Contains(err.Error(), torn) != c.torn || strings.Contains(err.Error(), "127.0.0.1:1") != c.tried {
+			t.Errorf("%s: %v", what, err)
+		}
+		for _, one := range hint.All(err) {
+			if hint.Of(one) == "" {
+				t.Errorf("%s: no hint with %v", what, one)
+			}
+		}
+	}
+	if err := a.certRenew([]string{"../mx"}, true, nil); a.Code(err) != cli.Usage || !strings.Contains(hint.Of(err), "mx.example.org") {
+		t.Errorf("%v, %s", err, hint.Of(err))
+	}
+}

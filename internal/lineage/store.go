@@ -57,7 +57,14 @@ func (s Store) Begin(d interview.OrderDecisions, risks []string) (l *Lineage, re
 	if release, err = s.Lock(); err != nil {
 		return nil, nil, err
 	}
-	known, err := s.All()
+	var known []*Lineage
+	before, err := s.Read(Name(d.Names))
+	switch {
+	case err == nil:
+		known = append(known, before)
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	}
 	if err == nil {
 		l = From(d, known)
 		err = l.Accept(risks)
@@ -107,6 +114,15 @@ func (s Store) All() ([]*Lineage, error) {
 		out = append(out, l)
 	}
 	return out, err
+}
+
+// Read reads the lineage of this name. Its error wraps fs.ErrNotExist if there is
+// none. Torn records of other names do not matter.
+func (s Store) Read(name string) (*Lineage, error) {
+	if !hostName(name) {
+		return nil, fmt.Errorf("%.80q: %w", name, fs.ErrNotExist)
+	}
+	return s.read(s.file(name))
 }
 
 func (s Store) read(path string) (*Lineage, error) {

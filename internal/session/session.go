@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"postseal/internal/apply"
@@ -296,13 +295,13 @@ func (s *Session) Order(ctx context.Context, given map[string][]string) (*interv
 		}
 	}
 	set(given, ask.Flag)
-	known, err := s.Keeper().All()
-	if err != nil {
-		return nil, nil, err
-	}
 	if d, err := order.Decide(s.Facts, a); err == nil && len(d.Names) > 0 {
-		if i := slices.IndexFunc(known, func(l *lineage.Lineage) bool { return l.Name == lineage.Name(d.Names) }); i >= 0 {
-			set(known[i].Answers(), ask.Recorded)
+		known, err := s.Keeper().Read(lineage.Name(d.Names))
+		switch {
+		case err == nil:
+			set(known.Answers(), ask.Recorded)
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission): // only root can read it
+			return nil, nil, err
 		}
 	}
 	if err := errors.Join(all...); err != nil {
