@@ -127,13 +127,13 @@ func (n *Neighbour) Caddy(c Issued) {
 
 // Forge adds lines to a log that the neighbour can write to by syslog(3) or by what it
 // makes other programs log.
-func (n *Neighbour) Forge(path string, lines ...string) {
-	n.t.Helper()
-	n.must(os.MkdirAll(filepath.Dir(n.at(path)), 0o755))
+func (n *Neighbour) Forge(path string, lines ...string) error {
 	f, err := os.OpenFile(n.at(path), os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o640)
-	n.must(err)
+	if err != nil {
+		return err
+	}
 	_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
-	n.must(err, f.Close())
+	return errors.Join(err, f.Close())
 }
 
 // Watch puts tripwires around files and directories, and around paths at which nothing is.
@@ -192,9 +192,7 @@ func describe(path string) (string, error) {
 		return "", err
 	}
 	text := st.Mode().String()
-	if s, ok := st.Sys().(*syscall.Stat_t); ok {
-		text += fmt.Sprintf(" of %d:%d", s.Uid, s.Gid)
-	}
+	text += fmt.Sprintf(" of %d", Owner(st))
 	switch {
 	case st.Mode().IsRegular():
 		b, err := os.ReadFile(path)
@@ -204,4 +202,12 @@ func describe(path string) (string, error) {
 		return text + ", to " + to, err
 	}
 	return text, nil
+}
+
+// Owner returns the user ID of the owner of a file, or -1 where that is not known.
+func Owner(st fs.FileInfo) int {
+	if s, ok := st.Sys().(*syscall.Stat_t); ok {
+		return int(s.Uid)
+	}
+	return -1
 }
