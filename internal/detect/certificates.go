@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -216,9 +217,15 @@ func (f *Facts) Roots() []*x509.Certificate { return f.Bundle.Certs }
 // pairs are the old ways to name a certificate, by algorithm.
 var pairs = [][2]string{{"cert_file", "key_file"}, {"eccert_file", "eckey_file"}, {"dcert_file", "dkey_file"}}
 
+// maxFound is how many certificates are read in each place where a program keeps them:
+// other accounts own some of these places, and can fill them with files that are slow to
+// check. It is counted by place, so that no account hides what lies in another. What the
+// configuration uses is always read.
+const maxFound = 200
+
 // findCertificates lists what the configuration uses, then what lies where
-// certificates usually lie.
-func (f *Facts) findCertificates(m host.Reader, certsDir string) {
+// certificates usually lie. It ends early only with ctx.
+func (f *Facts) findCertificates(ctx context.Context, m host.Reader, certsDir string) error {
 	for _, name := range []string{"smtpd_tls_CAfile", "smtp_tls_CAfile"} {
 		if p := f.Config.Text(nil, name); p != "" {
 			f.InspectCA(m, p)
@@ -227,14 +234,25 @@ func (f *Facts) findCertificates(m host.Reader, certsDir string) {
 	f.inUse(m, nil, "smtpd_tls_", func(c *Certificate) { c.Server = true })
 	f.inUse(m, nil, "smtp_tls_", func(c *Certificate) { c.Client = true })
 	for _, l := range f.Listeners {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if f.OwnCertificate(l.Service) {
 			f.inUse(m, &l.Service, "smtpd_tls_", func(c *Certificate) { c.Service = l.Service.ID() })
 		}
 	}
 	for _, p := range certs.Places(certsDir) {
+		read := 0
 		found, _ := m.Glob(p.Glob)
 		slices.Sort(found)
-		for _, chain := range found {
+		for i, chain := range found {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if read == maxFound {
+				f.unseen("certificates in "+p.Glob, fmt.Errorf("there are more than %d: the last %d were not read; to use one of them, name it with --cert", maxFound, len(found)-i))
+				break
+			}
 			if strings.HasSuffix(chain, certs.NextKey) {
 				continue // kept for later
 			}
@@ -242,11 +260,13 @@ func (f *Facts) findCertificates(m host.Reader, certsDir string) {
 			if _, err := m.Stat(key); errors.Is(err, fs.ErrNotExist) {
 				continue // a CA, or something half removed
 			}
+			read++
 			f.addCertificates(m, []string{key, chain}, postfix.Origin{}, p.Owner, func(*Certificate) {})
 		}
 	}
 	f.findOwners()
 	f.Sample = sample(m)
+	return nil
 }
 
 // snakeoil is what Debian's ssl-cert makes (make-ssl-cert(8)).

@@ -71,7 +71,9 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	f.findManagers(m)
 	done(StepPostfix, f)
 	f.findBundle(m)
-	f.findCertificates(m, certsDir)
+	if err := f.findCertificates(ctx, m, certsDir); err != nil {
+		return nil, fmt.Errorf("looking for certificates: %w", err)
+	}
 	f.findProblems(m)
 	f.findAccess(m)
 	done(StepCertificates, f)
