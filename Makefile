@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl gnutls-cli pkill unbound unbound-control systemd-analyze journalctl
 
-.PHONY: help build install uninstall demo test faults check alldns fuzz bench bench-probe probe-oracles screenshots step-ca versions clean
+.PHONY: help build install uninstall demo test faults neighbour check alldns fuzz bench bench-probe probe-oracles screenshots step-ca versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -64,6 +64,13 @@ faults:
 	@sh .ci/install $(TOOLS)
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	$(GO) test -c -o $$dir/faults.test ./internal/faults && cd internal/faults && $$dir/faults.test -test.timeout 90m -all
+
+## make neighbour    run every verb where a hostile second account has been, under four umasks (root)
+neighbour:
+	@sh .ci/install $(TOOLS)
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	$(GO) test -c -o $$dir/faults.test ./internal/faults && cd internal/faults && $$dir/faults.test -test.timeout 60m -test.run 'TestNeighbour$$' -all
+	$(GO) test -count=1 -run 'TestWebrootRace$$' -v ./certs/acme
 
 ## make bench        the figures of README
 bench:
