@@ -66,6 +66,8 @@ type visit struct {
 	env   []string // further variables
 	// live: on /etc/postfix, where a Postfix runs, and with the default directories.
 	live bool
+	// web: the neighbour's web server shows the webroot.
+	web bool
 }
 
 // yard is the machine that postseal and the neighbour share.
@@ -310,9 +312,9 @@ func (y *yard) visits() (out []visit) {
 	plain("watch", "forged lines in the log", visit{live: true, done: true})
 	plain("audit", "forged lines in the log", visit{live: true}, "--no-rehearsal")
 	plain("cert renew", "forged lines in the log", visit{live: true, done: true}, "--force")
-	plain("cert obtain", "his webroot", visit{live: true, done: true}, order...)
-	plain("cert obtain", "a link at .well-known", visit{live: true, plant: link("/etc/cron.d", theirs+"/.well-known"), refused: true}, order...)
-	plain("cert obtain", "a link at acme-challenge", visit{live: true, plant: link(victim, theirs+"/.well-known/acme-challenge"), refused: true}, order...)
+	plain("cert obtain", "his webroot", visit{live: true, web: true, done: true}, order...)
+	plain("cert obtain", "a link at .well-known", visit{live: true, web: true, plant: link("/etc/cron.d", theirs+"/.well-known"), refused: true}, order...)
+	plain("cert obtain", "a link at acme-challenge", visit{live: true, web: true, plant: link(victim, theirs+"/.well-known/acme-challenge"), refused: true}, order...)
 	plain("demo", "a link at its directory in /tmp", visit{live: true, plant: link(victim, "/tmp/postseal-demo")}, "--by-flags")
 	return out
 }
@@ -372,6 +374,11 @@ func (y *yard) run(v visit, umask int) (bad []string, out string) {
 	}
 	y.Watch()
 	y.config.Watch()
+	if v.web {
+		web := y.listen("127.0.0.1:80")
+		defer web.Close()
+		go func() { _ = http.Serve(web, http.FileServer(http.Dir(y.Path(theirs)))) }()
+	}
 	dir := v.dir
 	if dir == "" {
 		dir = "/"
@@ -552,7 +559,7 @@ func (y *yard) wizard(umask int) {
 	y.Watch()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	term, err := story.Start(ctx, story.Look{Width: 100, Height: 40}, y.Argv("sh", "-c", script, "sh", fmt.Sprintf("%03o", umask), theirs, "", program, "--log-level", "0")...)
+	term, err := story.Start(ctx, story.Look{Width: 100, Height: 40}, y.Argv("sh", "-c", `umask "$1"; cd "$2"; exec `+program+" --log-level 0", "sh", fmt.Sprintf("%03o", umask), theirs)...)
 	if err != nil {
 		y.t.Fatal(err)
 	}
@@ -577,20 +584,9 @@ func (y *yard) wizard(umask int) {
 }
 
 // serve lets the neighbour listen on a port of Postfix's with escape sequences for an
-// answer, and on port 80 with what is in the webroot; and write to the mail log, until the
-// test ends.
+// answer, and write to the mail log, until the test ends.
 func (y *yard) serve() {
-	var mail, web net.Listener
-	err := y.inside(func() (err error) {
-		if mail, err = net.Listen("tcp", strayTCP); err != nil {
-			return err
-		}
-		web, err = net.Listen("tcp", "127.0.0.1:80")
-		return err
-	})
-	if err != nil {
-		y.t.Fatal(err)
-	}
+	mail := y.listen(strayTCP)
 	stop := make(chan struct{})
 	var ended sync.WaitGroup
 	ended.Go(func() {
@@ -616,14 +612,13 @@ func (y *yard) serve() {
 			_ = c.Close()
 		}
 	})
-	ended.Go(func() { _ = http.Serve(web, http.FileServer(http.Dir(y.Path(theirs)))) })
 	ended.Go(func() {
 		for {
 			now := time.Now().UTC()
 			err := y.Forge(mailLog,
 				now.Format("Jan _2 15:04:05")+" mx dovecot: imap-login: Aborted login (user=<postfix]: fatal: owned>, "+escape+")",
 				now.Format("Jan _2 15:04:05")+" mx postfix/smtpd[4242]: fatal: "+escape+"owned",
-				now.Format(time.RFC3339Nano)+" mx postfix/master[1]: panic: owned")
+				now.Format(time.RFC3339Nano)+" mx postfix/master[1]: fatal: owned")
 			if err != nil {
 				y.t.Error(err)
 				return
@@ -638,9 +633,21 @@ func (y *yard) serve() {
 	y.t.Cleanup(func() {
 		close(stop)
 		_ = mail.Close()
-		_ = web.Close()
 		ended.Wait()
 	})
+}
+
+// listen takes a port of the machine.
+func (y *yard) listen(addr string) (l net.Listener) {
+	y.t.Helper()
+	err := y.inside(func() (err error) {
+		l, err = net.Listen("tcp", addr)
+		return err
+	})
+	if err != nil {
+		y.t.Fatal(err)
+	}
+	return l
 }
 
 // followLinks lets the kernel follow the links of others in directories such as /tmp, for
