@@ -23,7 +23,6 @@ import (
 	"time"
 
 	"postseal/internal/lab"
-	"postseal/internal/story"
 )
 
 // What the neighbour and root have on the machine. Everything below /srv is laid out
@@ -529,11 +528,6 @@ func TestNeighbour(t *testing.T) {
 		}
 		met[v.verb] = true
 	}
-	for j, umask := range umasks {
-		if *all || j == 0 {
-			y.wizard(umask)
-		}
-	}
 	fmt.Printf("%d runs against the neighbour, %d findings\n", y.runs, len(y.findings))
 }
 
@@ -548,39 +542,6 @@ func (y *yard) judge(v visit, umask int) {
 	}
 	y.findings[name] = bad
 	y.t.Errorf("%s (umask %03o):\n  %s\n  postseal %q\n%s", name, umask, strings.Join(bad, "\n  "), v.args, indent(fmt.Sprintf("%.1500q", out)))
-}
-
-// wizard saves a plan where the neighbour has a link of the name it is saved under.
-func (y *yard) wizard(umask int) {
-	name := "postseal: the wizard saves a plan through a link"
-	y.lay(true)
-	y.Link(shadow, theirs+"/postseal-plan.json")
-	y.Caddy(y.leaf)
-	y.Watch()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	term, err := story.Start(ctx, story.Look{Width: 100, Height: 40}, y.Argv("sh", "-c", `umask "$1"; cd "$2"; exec `+program+" --log-level 0", "sh", fmt.Sprintf("%03o", umask), theirs)...)
-	if err != nil {
-		y.t.Fatal(err)
-	}
-	defer term.Kill()
-	for n := 0; term.See("file 1 of", 500*time.Millisecond) != nil && n < 50; n++ {
-		_ = term.Type("\r")
-	}
-	_ = term.Type("s")
-	err = term.See("aved", 10*time.Second) // or "Not saved"
-	y.runs++
-	bad := y.Tripped()
-	if err != nil {
-		bad = append(bad, err.Error())
-	}
-	if strings.Contains(term.Raw(), escape) {
-		bad = append(bad, "an escape sequence of the neighbour's reached the terminal")
-	}
-	if len(bad) > 0 {
-		y.findings[name] = bad
-		y.t.Errorf("%s (umask %03o):\n  %s", name, umask, strings.Join(bad, "\n  "))
-	}
 }
 
 // serve lets the neighbour listen on a port of Postfix's with escape sequences for an
