@@ -253,10 +253,6 @@ func (t *transaction) arm(ctx context.Context, trouble string) error {
 // timerOf is the unit of the timer that takes a run back.
 func timerOf(run string) string { return "postseal-revert-" + run }
 
-// confined limits the unit that takes a run back (systemd.exec(5)). It may write
-// everywhere and start Postfix, as an undo may have to, and Postfix may run anything.
-var confined = []string{"--property=KillMode=process", "--property=ProtectKernelModules=yes", "--property=ProtectKernelLogs=yes", "--property=ProtectClock=yes"}
-
 // armTimer starts a transient timer where systemd runs (systemd-run(1)).
 func (t *transaction) armTimer(ctx context.Context, unit, after string, command []string) bool {
 	if _, err := t.m.Stat("/run/systemd/system"); err != nil {
@@ -267,7 +263,7 @@ func (t *transaction) armTimer(ctx context.Context, unit, after string, command 
 		words[i+1] = strings.ReplaceAll(words[i+1], "$", "$$")
 	}
 	args := append([]string{"--quiet", "--collect", "--unit=" + unit, "--description=postseal: put an unconfirmed run back",
-		"--on-active=" + after, "--timer-property=AccuracySec=1s"}, append(slices.Clone(confined), words...)...)
+		"--on-active=" + after, "--timer-property=AccuracySec=1s"}, words...)
 	o, err := t.m.Act(ctx, "systemd-run", args...)
 	return err == nil && o.Code == 0
 }
