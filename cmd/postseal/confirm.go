@@ -225,8 +225,8 @@ func (a *app) net(s *session.Session, within time.Duration) (*apply.Net, error) 
 
 // revertCommand is the command line of revertCmd, or nil.
 func (a *app) revertCommand() []string {
-	if len(guard) == 0 {
+	if self == "" {
 		return nil
 	}
-	return []string{guard[0], revertVerb}
+	return []string{self, revertVerb}
 }

@@ -17,11 +17,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, "postseal:", err)
 		os.Exit(cli.Failed)
 	}
-	// By this path it is never called postseal, not even before it has named itself.
+	if path, err := os.Executable(); err == nil {
+		self = path
+		guard = []string{path, guardVerb}
+	}
+	// By this path the guard is never called postseal, not even before it names itself.
 	if _, err := os.Stat("/proc/self/exe"); err == nil {
 		guard = []string{"/proc/self/exe", guardVerb}
-	} else if self, err := os.Executable(); err == nil {
-		guard = []string{self, guardVerb}
 	}
 	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

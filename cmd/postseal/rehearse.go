@@ -44,6 +44,9 @@ func callSelf(name string) { _ = os.WriteFile("/proc/self/comm", []byte(name), 0
 // running program is another one.
 var guard []string
 
+// self is the path of this program, for what is started when it has ended.
+var self string
+
 func (a *app) rehearseCmd() *cobra.Command {
 	var flags answerFlags
 	var o struct {
