@@ -62,7 +62,7 @@ func (w *webroot) Present(_, name, keyAuth string) error {
 		err = host.Local{}.Save(path, []byte(keyAuth), 0o644)
 	}
 	if errors.Is(err, syscall.EROFS) && os.Getenv("INVOCATION_ID") != "" { // of a unit of systemd (systemd.exec(5))
-		err = hint.Wrap(err, "the unit may not write there: systemctl edit postseal-renew.service, and under [Service]: ReadWritePaths="+w.dir)
+		err = hint.Wrap(err, fmt.Sprintf("the unit may not write there: systemctl edit postseal-renew.service, and under [Service]: ReadWritePaths=%q", w.dir))
 	}
 	return err
 }

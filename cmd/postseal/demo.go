@@ -171,9 +171,10 @@ func (d *demo) files(main, master string) error {
 // stays says what a demo that is kept leaves, and how it ends.
 func (d *demo) stays() string {
 	if d.filesOnly {
-		return "\nThe demo stays in " + d.dir + ". To end it: rm -r " + d.dir
+		return "\nThe demo stays in " + d.dir + ". To end it: " + hint.ShellLine([]string{"rm", "-r", d.dir})
 	}
-	return fmt.Sprintf("\nThe demo stays in %s, its Postfix for %d hours. To end it: postfix -c %s stop; rm -r %s", d.dir, int(demoLife.Hours()), filepath.Join(d.dir, "conf"), d.dir)
+	return fmt.Sprintf("\nThe demo stays in %s, its Postfix for %d hours. To end it: %s; %s", d.dir, int(demoLife.Hours()),
+		hint.ShellLine([]string{"postfix", "-c", filepath.Join(d.dir, "conf"), "stop"}), hint.ShellLine([]string{"rm", "-r", d.dir}))
 }
 
 func (d *demo) remove() {

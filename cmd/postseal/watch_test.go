@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -8,7 +9,9 @@ import (
 	"time"
 
 	"postseal/certs"
+	"postseal/cmd/cli"
 	"postseal/internal/detect"
+	"postseal/internal/host"
 	"postseal/internal/lab"
 	"postseal/internal/session"
 )
@@ -64,6 +67,31 @@ func TestTakeForService(t *testing.T) {
 		}
 		if want := []string{"postconf -c /etc/postfix -P " + c.want, "postfix -c /etc/postfix reload"}; !slices.Equal(got, want) {
 			t.Errorf("%s:\n%q\n%q", name, got, want)
+		}
+	}
+}
+
+// TestWatchPrintsNoEscapes: the name of a folder that another account has made is shown,
+// and nothing in it is obeyed by the terminal.
+func TestWatchPrintsNoEscapes(t *testing.T) {
+	ca := lab.NewCA(t)
+	old, renewed := ca.Issue(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -60)}), ca.Issue(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -1)})
+	const live = "/var/lib/caddy/.local/share/caddy/certificates/ca/\x1b[2J\x1b]0;title\a/mx"
+	m := lab.Machine(t, "3.7.11", map[string]string{
+		"main.cf":   "myhostname = mx.example.org\nsmtpd_tls_chain_files = /c/own.pem\n",
+		"master.cf": "smtp inet n - n - - smtpd\nsubmission inet n - n - - smtpd -o smtpd_tls_chain_files=/c/own.pem\n", "/c/own.pem": old.Key + old.Cert,
+		live + ".crt": renewed.Cert + ca.IntermediatePEM, live + ".key": renewed.Key,
+	})
+	var out bytes.Buffer
+	a := &app{Run: &cli.Run{Ctx: context.Background(), Machine: &host.Recorder{Machine: m}, Out: &out, Err: &out}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
+	for _, a.JSON = range []bool{false, true} {
+		out.Reset()
+		err := a.watchCmd().RunE(nil, nil)
+		if a.Code(err) != cli.Findings {
+			t.Errorf("%v", err)
+		}
+		if text := out.String(); strings.ContainsAny(text, "\x1b\a") || !strings.Contains(text, "title") {
+			t.Errorf("%q", text)
 		}
 	}
 }

@@ -33,14 +33,14 @@ func remedy(m host.Reader, path string, err error) error {
 	case errors.Is(err, fs.ErrPermission) && m.UID() != 0:
 		return hint.Wrap(err, "run it as root: sudo postseal ...")
 	case errors.Is(err, syscall.EPERM):
-		return hint.Wrap(err, "the file may be protected: lsattr "+path+" shows an i; chattr -i takes it away")
+		return hint.Wrap(err, "the file may be protected: "+hint.ShellLine([]string{"lsattr", path})+" shows an i; chattr -i takes it away")
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EROFS):
-		return hint.Wrap(err, "the file, or its file system, is mounted so that it cannot be replaced: findmnt -T "+path)
+		return hint.Wrap(err, "the file, or its file system, is mounted so that it cannot be replaced: "+hint.ShellLine([]string{"findmnt", "-T", path}))
 	case errors.Is(err, host.ErrNotRegular), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
 		return hint.Wrap(err, hint.ShellLine([]string{"ls", "-ld", path})+" shows what is in the way; move it away, and run it again")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		dir := filepath.Dir(path)
-		return hint.Wrap(err, "make room there, and run it again: df -h "+dir+" shows blocks, df -i "+dir+" files")
+		return hint.Wrap(err, "make room there, and run it again: "+hint.ShellLine([]string{"df", "-h", dir})+" shows blocks, "+hint.ShellLine([]string{"df", "-i", dir})+" files")
 	case errors.Is(err, fs.ErrNotExist):
 		return hint.Wrap(err, "somebody removed it meanwhile: run it again, which makes it anew")
 	case errors.Is(err, syscall.EIO):

@@ -201,7 +201,7 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 			return nil, done(hint.Wrap(fmt.Errorf("%w: %w", errUnfinishable, err), undo))
 		case err != nil:
 			return nil, done(hint.Wrap(fmt.Errorf("%w: %w", ErrNotRolledBack, err),
-				"what there is of the old files is in "+t.store.backups(t.ID)+"; put them back by hand, then rm "+t.store.journal()))
+				"what there is of the old files is in "+t.store.backups(t.ID)+"; put them back by hand, then: "+hint.ShellLine([]string{"rm", t.store.journal()})))
 		}
 		t.old, t.new = append(t.old, old), append(t.new, content)
 	}

@@ -329,7 +329,7 @@ func (q *Question[T, F]) parse(texts []string) (T, error) {
 		return q.Parse(texts)
 	}
 	err := fmt.Errorf("%.60q is not one of %s", texts[0], strings.Join(names, ", "))
-	return zero, hint.Wrap(err, "postseal questions "+q.Key+" explains them")
+	return zero, hint.Wrap(err, hint.ShellLine([]string{"postseal", "questions", q.Key})+" explains them")
 }
 
 func (q *Question[T, F]) format(v T) []string {

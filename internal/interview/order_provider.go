@@ -150,7 +150,7 @@ func fields(p dnsproviders.Provider, given []string, secret bool) error {
 		name, _, _ := strings.Cut(pair, "=")
 		switch f, ok := p.Field(name); {
 		case !ok:
-			all = append(all, hint.New(fmt.Sprintf("%s has no field %.60q", p.Name, name), "postseal cert providers "+p.Code+" lists them"))
+			all = append(all, hint.New(fmt.Sprintf("%s has no field %.60q", p.Name, name), hint.ShellLine([]string{"postseal", "cert", "providers", p.Code})+" lists them"))
 		case f.Secret && !secret:
 			all = append(all, hint.New(name+" is a secret, and belongs into a file", "--dns-secret-file "+name+"=/path/to/file"))
 		}

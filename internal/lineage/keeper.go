@@ -170,7 +170,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	case old.Key != nil:
 		order.Key = old.Key // TLSA records and pins name it
 		if have := acme.KeyType(old.Key); have != kind && k.Step != nil {
-			k.Step(apply.Event{Step: "keep the key", State: apply.Noted, Text: "the " + have + " key stays, since TLSA records and pins may name it; the next one is " + kind + ", and postseal cert rollover " + l.Name + " puts it in place"})
+			k.Step(apply.Event{Step: "keep the key", State: apply.Noted, Text: "the " + have + " key stays, since TLSA records and pins may name it; the next one is " + kind + ", and " + hint.ShellLine([]string{"postseal", "cert", "rollover", l.Name}) + " puts it in place"})
 		}
 	default:
 		key, err := k.firstKey(l, kind)

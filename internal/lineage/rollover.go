@@ -262,10 +262,10 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 		i := l.Issued[Algorithm(kind)]
 		switch {
 		case i == nil:
-			all = append(all, hint.New(fmt.Sprintf("%s (%s) was never got", l.Name, Algorithm(kind)), "postseal cert renew "+l.Name+" gets it"))
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) was never got", l.Name, Algorithm(kind)), renewing(l)+" gets it"))
 		case early:
 		case i.Next == nil:
-			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "a renewal makes one: postseal cert renew --force "+l.Name))
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "a renewal makes one: "+renewing(l, "--force")))
 		case err != nil:
 			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w", l.Name, Algorithm(kind), err), "postseal publish shows what to do; if the key is in wrong hands: --compromised"))
 		case in.Now.Before(at):
@@ -298,6 +298,11 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 	return err
 }
 
+// renewing is the command that renews a lineage.
+func renewing(l *Lineage, flags ...string) string {
+	return hint.ShellLine(slices.Concat([]string{"postseal", "cert", "renew"}, flags, []string{l.Name}))
+}
+
 // next is the key that a roll-over puts in place: the one whose record was
 // waited for, and no other. A compromised key goes also if there is none.
 func (k *Keeper) next(l *Lineage, kind string, early bool) (crypto.Signer, error) {
@@ -314,7 +319,7 @@ func (k *Keeper) next(l *Lineage, kind string, early bool) (crypto.Signer, error
 		return nil, err
 	}
 	if n := l.Issued[Algorithm(kind)].Next; !early && n.Digest != digest {
-		return nil, hint.New(path+" is not the key whose record was published: somebody else put it there", "put the key back, or renew (postseal cert renew --force "+l.Name+") and publish the record of this one")
+		return nil, hint.New(path+" is not the key whose record was published: somebody else put it there", "put the key back, or renew ("+renewing(l, "--force")+") and publish the record of this one")
 	}
 	return key, nil
 }

@@ -76,7 +76,7 @@ func New(ctx context.Context, code string, values, files map[string]string) (*ac
 	defer exchange(namesakes(known, os.Environ()), set)()
 	p, err := made(ctx, construct)
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("%s: %.300s", known.Name, secrets.Hide(err).Error()), "it needs "+known.Needs()+"; postseal cert providers "+code+" explains them")
+		return nil, hint.Wrap(fmt.Errorf("%s: %.300s", known.Name, secrets.Hide(err).Error()), "it needs "+known.Needs()+"; "+hint.ShellLine([]string{"postseal", "cert", "providers", code})+" explains them")
 	}
 	return &acme.Library{Code: code, Provider: p, Secrets: secrets}, nil
 }
@@ -113,7 +113,7 @@ func namesakes(p dnsproviders.Provider, environ []string) []string {
 }
 
 func unknown(p dnsproviders.Provider, name string) error {
-	return hint.New(fmt.Sprintf("%s has no field %.60q", p.Name, name), "postseal cert providers "+p.Code+" lists them")
+	return hint.New(fmt.Sprintf("%s has no field %.60q", p.Name, name), hint.ShellLine([]string{"postseal", "cert", "providers", p.Code})+" lists them")
 }
 
 // makeTime bounds making a provider.
