@@ -21,6 +21,10 @@ const fileFormat = 1
 // maxProblems is how many lines of an answers file are reported by themselves.
 const maxProblems = 20
 
+// maxEntries is how many "key = value" lines a file may have: several times the number
+// of questions.
+const maxEntries = 1000
+
 // entry is one "key = value" of an answers file.
 type entry struct {
 	key      string
@@ -113,6 +117,9 @@ func scan(data []byte) ([]entry, error) {
 		x := p.Expression()
 		switch x.Kind {
 		case unstable.KeyValue:
+			if len(out) == maxEntries {
+				return nil, hint.New(fmt.Sprintf("the file has more than %d keys", maxEntries), "check that it is an answers file; postseal questions lists its keys")
+			}
 			e := entry{from: int(x.Raw.Offset), to: int(x.Raw.Offset + x.Raw.Length)}
 			line += bytes.Count(data[counted:e.from], []byte("\n"))
 			e.line, counted = line, e.from
