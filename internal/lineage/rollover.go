@@ -119,7 +119,7 @@ func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error)
 			l.Issued[key.Algorithm].Next = nextKey(in.Keys[i])
 		}
 	}
-	all, err := k.All() // with a torn record, records of its keys are taken for nobody's
+	all, _ := k.All()
 	for _, other := range all {
 		if other.Name != l.Name {
 			in.Keys = append(in.Keys, others(k.keys(other))...)
@@ -128,9 +128,9 @@ func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error)
 	foreign, _ := k.foreign(all)
 	in.Keys = append(in.Keys, others(foreign)...)
 	if !k.Facts.Root {
-		return in, err
+		return in, nil
 	}
-	return in, errors.Join(err, k.Save(l))
+	return in, k.Save(l)
 }
 
 // keys are a lineage's keys: those that are served, that come next, and that

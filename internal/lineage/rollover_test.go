@@ -259,6 +259,10 @@ func TestRollOverNeedsRecords(t *testing.T) {
 	if chain(t, target).Facts(nil).Fingerprint != first.Facts(nil).Fingerprint {
 		t.Error("it changed")
 	}
+	// The torn record of another certificate does not keep a compromised key in use.
+	if err := os.WriteFile(filepath.Join(d.keeper.StateDir, "lineages", "torn.example.org.json"), []byte(`{"name":"torn`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := d.keeper.RollOver(ctx, d.l, true); err != nil {
 		t.Fatal(err)
 	}
