@@ -3,12 +3,15 @@ package wizard
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/lipgloss"
 
+	"postseal/internal/apply"
 	"postseal/internal/ask"
 	"postseal/internal/diff"
+	"postseal/internal/hint"
 	"postseal/internal/plan"
 	"postseal/internal/report"
 	"postseal/internal/session"
@@ -189,7 +192,8 @@ func (m *Model) savePlan() tea.Cmd {
 			err = machine.Save(planFile, append(data, '\n'), 0o600)
 		}
 		if err != nil {
-			return savedPlan{gen, "Not saved: " + err.Error()}
+			err = apply.Remedy(machine, err)
+			return savedPlan{gen, strings.TrimSuffix("Not saved: "+err.Error()+". "+hint.Of(err), ". ")}
 		}
 		return savedPlan{gen, "Saved in " + planFile + ". Carry it out with: postseal apply --plan " + planFile}
 	}

@@ -174,7 +174,7 @@ func (p *place) look(o owners, seen map[string]bool) error {
 func (p *place) strangeLink() error {
 	for _, e := range p.exposed {
 		if e.Mode&fs.ModeSymlink != 0 {
-			return fmt.Errorf("%w: %s", ErrStrangeLink, e)
+			return hint.Wrap(fmt.Errorf("%w: %s", ErrStrangeLink, e), "remove the link, or use a directory that only you can write to")
 		}
 	}
 	return nil
