@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	legoacme "github.com/go-acme/lego/v4/acme"
 
@@ -49,7 +48,7 @@ func (p *Problem) Error() string {
 // and logs of ours.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if hint.Hidden(r) {
 			return ' '
 		}
 		return r

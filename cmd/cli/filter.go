@@ -5,8 +5,10 @@ import (
 	"io"
 	"regexp"
 	"strings"
-	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
+
+	"postseal/internal/hint"
 )
 
 // filter is the last door before a terminal: whatever a certificate, a server or a log
@@ -15,12 +17,13 @@ import (
 // clean beforehand (report.Clean), and knows better how it should look.
 type filter struct{ io.Writer }
 
-// colour is the only sequence that is printed (ECMA-48, SGR).
-var colour = regexp.MustCompile(`^\x1b\[[0-9;]*m`)
+// colour is the only sequence that is printed: bold, faint, and the sixteen colours of
+// text (ECMA-48, SGR). Others can hide text.
+var colour = regexp.MustCompile(`^\x1b\[([0-2]|3[0-79]|9[0-7])?(;([0-2]|3[0-79]|9[0-7]))*m`)
 
 func (f filter) Write(b []byte) (int, error) {
 	text := string(b)
-	if !strings.ContainsFunc(text, hidden) && utf8.ValidString(text) {
+	if !strings.ContainsFunc(text, escaped) && utf8.ValidString(text) {
 		return f.Writer.Write(b)
 	}
 	var out strings.Builder
@@ -31,8 +34,10 @@ func (f filter) Write(b []byte) (int, error) {
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(text)
-		if hidden(r) {
-			fmt.Fprintf(&out, "\\u%04x", r)
+		if escaped(r) {
+			for _, unit := range utf16.AppendRune(nil, r) { // as JSON escapes it
+				fmt.Fprintf(&out, "\\u%04x", unit)
+			}
 		} else {
 			out.WriteRune(r) // what is not UTF-8 becomes U+FFFD
 		}
@@ -44,8 +49,7 @@ func (f filter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// hidden reports whether a terminal shows nothing for a character, and perhaps does
-// something: control characters, and those that change the direction of writing.
-func hidden(r rune) bool {
-	return r != '\n' && r != '\r' && r != '\t' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp))
+// escaped reports whether a character is printed as an escape.
+func escaped(r rune) bool {
+	return r != '\n' && r != '\r' && r != '\t' && hint.Hidden(r)
 }

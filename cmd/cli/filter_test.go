@@ -12,6 +12,8 @@ func TestFilter(t *testing.T) {
 		"plain ✓ ä\n\tx\r":            "plain ✓ ä\n\tx\r",
 		"\x1b[1;31mred\x1b[0m":        "\x1b[1;31mred\x1b[0m",
 		"\x1b[2J\x1b]0;title\a\x1b[m": `\u001b[2J\u001b]0;title\u0007` + "\x1b[m",
+		"\x1b[8mhidden\x1b[0;8mtoo":   `\u001b[8mhidden\u001b[0;8mtoo`,
+		"tag \U000e0001":              `tag \udb40\udc01`,
 		"a\u202eb\u009b31m\u2028":     `a\u202eb\u009b31m\u2028`,
 		"\xff\x1b":                    "\uFFFD\\u001b",
 		"{\"json\": \"\\u001b\"}\n":   "{\"json\": \"\\u001b\"}\n",

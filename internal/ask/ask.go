@@ -306,7 +306,7 @@ func (q *Question[T, F]) Present(f F) string {
 func (q *Question[T, F]) parse(texts []string) (T, error) {
 	var zero T
 	for _, t := range texts {
-		if strings.ContainsFunc(t, isControl) {
+		if strings.ContainsFunc(t, hint.Hidden) {
 			return zero, fmt.Errorf("control character in %.60q", t)
 		}
 		if !utf8.ValidString(t) {
@@ -342,10 +342,6 @@ func (q *Question[T, F]) format(v T) []string {
 		}
 	}
 	return []string{fmt.Sprint(v)}
-}
-
-func isControl(r rune) bool {
-	return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029'
 }
 
 // Set of questions, in the order in which they are asked.

@@ -243,8 +243,8 @@ func quote(s string) string {
 		switch {
 		case r == '"' || r == '\\':
 			b.WriteString(`\` + string(r))
-		case isControl(r):
-			fmt.Fprintf(&b, `\u%04X`, r)
+		case hint.Hidden(r):
+			fmt.Fprintf(&b, `\U%08X`, r)
 		default:
 			b.WriteRune(r)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"postseal/internal/ask"
 	"postseal/internal/hint"
+	"postseal/internal/postfix"
 )
 
 // caFile chooses smtp_tls_CAfile: whom this server believes when it sends.
@@ -20,7 +21,7 @@ everything in clear text, without a warning.`,
 	Choices:     []ask.Choice[string]{{Value: "", Name: "none", Help: "every destination stays Untrusted"}},
 	Placeholder: "/path/to/ca-bundle.pem",
 	Parse: func(texts []string) (string, error) {
-		if err := inMainCF(texts[0]); err != nil {
+		if err := postfix.CheckSinglePath(texts[0]); err != nil {
 			return "", err
 		}
 		return one(texts)

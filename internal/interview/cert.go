@@ -8,13 +8,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"postseal/certs"
 	"postseal/internal/ask"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
-	"postseal/internal/postfix"
 )
 
 // noCertificate is the answer for a server without one.
@@ -205,19 +203,10 @@ func until(f Facts, end time.Time) string {
 // control characters.
 func absolute(path string) error {
 	switch {
-	case strings.ContainsFunc(path, unicode.IsControl):
+	case strings.ContainsFunc(path, hint.Hidden):
 		return fmt.Errorf("%.60q: control character in a path", path)
 	case !filepath.IsAbs(path):
-		return hint.New(fmt.Sprintf("%.60q is not a full path", path), "use an absolute path, such as /etc/ssl/example.pem")
+		return hint.New(fmt.Sprintf("%.60q is not an absolute path", path), "use an absolute path, such as /etc/ssl/example.pem")
 	}
 	return nil
-}
-
-// inMainCF is absolute, and refuses what Postfix reads otherwise where main.cf names the
-// path.
-func inMainCF(path string) error {
-	if err := absolute(path); err != nil {
-		return err
-	}
-	return postfix.CheckPath(path)
 }

@@ -98,7 +98,7 @@ of a provider.`,
 			for _, pair := range v {
 				name, path, _ := strings.Cut(pair, "=")
 				if !filepath.IsAbs(path) { // it may be the secret itself, and is not repeated
-					all = append(all, hint.New(name+": this is not a full path", "write the secret into a file, and give its path from / on"))
+					all = append(all, hint.New(name+": not an absolute path", "write the secret to a file and give its absolute path"))
 				}
 			}
 			var given []string

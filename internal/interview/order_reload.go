@@ -22,7 +22,7 @@ an error.`,
 		Placeholder: "/path/to/program",
 		Parse: func(texts []string) (string, error) {
 			if !filepath.IsAbs(texts[0]) {
-				return "", hint.New("this is neither dovecot nor a full path", "give dovecot, none, or a program as /path/to/program")
+				return "", hint.New("neither dovecot nor an absolute path", "give dovecot, none, or a program as /path/to/program")
 			}
 			return texts[0], nil
 		},

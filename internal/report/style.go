@@ -9,8 +9,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"postseal/internal/hint"
 )
 
 // Clean makes text safe for a terminal: control characters, and those that
@@ -44,7 +45,7 @@ func oneLine(s string) string {
 }
 
 func unsafe(r rune) bool {
-	return r != '\n' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)) || r == utf8.RuneError
+	return r != '\n' && hint.Hidden(r) || r == utf8.RuneError
 }
 
 // Printer writes text reports.
