@@ -39,7 +39,7 @@ func TestRefusals(t *testing.T) {
 		{"nobody answers", "connection", "port 80", names(), acme.HTTP{Addr: nowhere}},
 		{"two names", "mail.mx.test", "port 80", []string{"mx.test", "mail.mx.test"}, acme.HTTP{Addr: nowhere}},
 		{"name unknown", "refuses gone.test (connection)", "", []string{"gone.test"}, acme.HTTP{Addr: p.HTTPAddr}},
-		{"no web root", "is not a folder", "--webroot", names(), acme.Webroot{Dir: "/nowhere"}},
+		{"no web root", "is not a directory", "--webroot", names(), acme.Webroot{Dir: "/nowhere"}},
 		{"no resolver", "no resolver", "", names(), acme.DNS{Provider: wrongTSIG}},
 		{"wrong TSIG key", "updating mx.test.", "TSIG", names(), acme.DNS{Provider: wrongTSIG, Resolvers: []string{p.DNS.Addr}}},
 		{"program fails", "present: exit status 3: no key", "", names(), acme.DNS{Provider: program(t, "echo no key; exit 3\n"), Resolvers: []string{p.DNS.Addr}}},

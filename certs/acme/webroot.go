@@ -3,6 +3,7 @@ package acme
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -29,7 +30,18 @@ func (Webroot) Kind() string { return string(challenge.HTTP01) }
 
 func (s Webroot) install(l *lego.Client, p *presented) (func(), error) {
 	if st, err := os.Stat(s.Dir); err != nil || !st.IsDir() {
-		return nil, hint.New(fmt.Sprintf("%.200q is not a folder", s.Dir), "--webroot is what the web server shows as /, such as /var/www/html")
+		return nil, hint.New(fmt.Sprintf("%.200q is not a directory", s.Dir), "--webroot is what the web server shows as /, such as /var/www/html")
+	}
+	by, err := host.Local{}.Exposed(s.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("checking who can change the webroot: %w", err)
+	}
+	if i := slices.IndexFunc(by, func(e host.Exposure) bool { return e.Mode&fs.ModeSymlink != 0 }); i >= 0 {
+		real, err := filepath.EvalSymlinks(s.Dir)
+		if err != nil {
+			return nil, fmt.Errorf("checking the webroot: %w", err)
+		}
+		return nil, hint.Wrap(fmt.Errorf("checking the webroot: %w: %s", host.ErrStrangeLink, by[i]), "name the directory itself: "+hint.ShellLine([]string{"--webroot", real}))
 	}
 	p.provider = &webroot{dir: s.Dir}
 	return s.done, l.Challenge.SetHTTP01Provider(p)

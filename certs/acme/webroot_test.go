@@ -5,12 +5,37 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	"postseal/certs/acme"
+	"postseal/internal/hint"
+	"postseal/internal/host"
+	"postseal/internal/lab"
 	"postseal/internal/lab/pebble"
 )
+
+// TestWebrootLink: a webroot that the link of another account leads to is refused before
+// the CA is asked to look, and the hint names the directory itself.
+func TestWebrootLink(t *testing.T) {
+	lab.NeedRoot(t)
+	p := pebble.New(t, pebble.Options{})
+	client, _ := registered(t, p)
+	dir := lab.Dir(t)
+	real, link := filepath.Join(dir, "releases"), filepath.Join(dir, "current")
+	if err := errors.Join(os.Mkdir(real, 0o755), os.Symlink("releases", link), os.Lchown(link, lab.WWWData, lab.WWWData)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t)}, acme.Webroot{Dir: link}, func(e acme.Event) {
+		if e.Phase == acme.Presenting {
+			t.Error("it presents")
+		}
+	})
+	if !errors.Is(err, host.ErrStrangeLink) || !strings.HasSuffix(hint.Of(err), "--webroot "+real) {
+		t.Errorf("%v, %s", err, hint.Of(err))
+	}
+}
 
 // TestWebroot: the answer can be read by a web server of another user whatever
 // the umask, does not go through a link, and takes only what is ours along.
