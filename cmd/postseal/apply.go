@@ -131,8 +131,11 @@ func (a *app) planToApply(saved string) (*plan.Plan, *session.Session, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(a.settings.Flags) > 0 {
-			return nil, nil, cli.Misuse(errors.New("a saved plan has its answers in it: give either --plan or answers"))
+		if len(a.settings.Flags) > 0 || a.settings.AnswersFile != "" {
+			return nil, nil, cli.Misuse(hint.New("a saved plan has its own answers", "leave out --plan, or the answers"))
+		}
+		if dir := a.settings.ConfigDir; dir != "" && dir != p.ConfigDir {
+			return nil, nil, cli.Misuse(hint.New(fmt.Sprintf("the plan is for %s, and --config-dir names %s", p.ConfigDir, dir), "leave out --config-dir, or make a plan for that directory"))
 		}
 		return a.matchPlan(saved, p)
 	}
