@@ -1,9 +1,7 @@
 package wizard
 
 import (
-	"encoding/json"
 	"slices"
-	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/lipgloss"
@@ -187,13 +185,8 @@ func (m *Model) savedPlan(s savedPlan) {
 func (m *Model) savePlan() tea.Cmd {
 	p, machine, gen := m.review.plan, m.o.Machine, m.gen
 	return func() tea.Msg {
-		data, err := json.MarshalIndent(p, "", "  ")
-		if err == nil {
-			err = machine.Save(planFile, append(data, '\n'), 0o600)
-		}
-		if err != nil {
-			err = apply.Remedy(machine, err)
-			return savedPlan{gen, strings.TrimSuffix("Not saved: "+err.Error()+". "+hint.Of(err), ". ")}
+		if err := apply.Remedy(machine, p.Save(machine, planFile)); err != nil {
+			return savedPlan{gen, "Not saved: " + err.Error() + "; " + hint.Of(err)}
 		}
 		return savedPlan{gen, "Saved in " + planFile + ". Carry it out with: postseal apply --plan " + planFile}
 	}

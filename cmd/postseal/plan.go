@@ -2,10 +2,7 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -74,20 +71,8 @@ func (a *app) showPlan(s *session.Session, p *plan.Plan, filesOnly bool) error {
 }
 
 func (a *app) savePlan(p *plan.Plan, path string) error {
-	data, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
-		return err
-	}
-	const another = "choose another name for --out"
-	switch old, err := a.Machine.ReadFile(path); {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return hint.Wrap(fmt.Errorf("saving the plan: %w", err), another)
-	case !json.Valid(old):
-		return hint.New(fmt.Sprintf("saving the plan: %.200q exists, and is no plan", path), another)
-	}
-	if err := a.Machine.Save(path, append(data, '\n'), 0o600); err != nil {
-		return hint.Wrap(err, cmp.Or(hint.Of(err), another))
+	if err := p.Save(a.Machine, path); err != nil {
+		return hint.Wrap(err, cmp.Or(hint.Of(err), "choose another name for --out"))
 	}
 	if !a.JSON {
 		a.Printer(a.Err).Note("saved in " + path + "; carry it out with: " + hint.ShellLine([]string{"postseal", "apply", "--plan", path}))

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"postseal/internal/hint"
+	"postseal/internal/host"
 )
 
 // ErrChanged is the reason for which a plan no longer holds: a file that it rests on is
@@ -32,6 +33,28 @@ func Load(data []byte) (*Plan, error) {
 		return nil, hint.New(fmt.Sprintf("%.60q is no configuration directory", p.ConfigDir), "make it again: postseal plan --out FILE")
 	}
 	return &p, nil
+}
+
+// Save writes a plan for Load to read. It replaces a plan, and no other file.
+func (p *Plan) Save(m host.Machine, path string) error {
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return fmt.Errorf("saving the plan: %w", err)
+	}
+	switch old, err := m.ReadFile(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("saving the plan: %w", err)
+	case !isPlan(old):
+		return hint.New(fmt.Sprintf("saving the plan: %.200q exists and is not a plan", path), "choose another name, or remove the file")
+	}
+	return m.Save(path, append(data, '\n'), 0o600)
+}
+
+// isPlan reports whether a file holds a plan, of whatever format.
+func isPlan(data []byte) bool {
+	var p Plan
+	return json.Unmarshal(data, &p) == nil && p.Format > 0 && p.ConfigDir != ""
 }
 
 // Unread are files that the user who made the plan was not allowed to read.
