@@ -36,11 +36,15 @@ Certificates that certbot or another client renews are left to it.
 }
 
 func (a *app) certRenew(names []string, force bool, risks []string) error {
-	k, all, release, err := a.keep("renew", names)
-	if release == nil {
+	k, release, err := a.keep("renew")
+	if err != nil {
 		return err
 	}
 	defer release()
+	all, err := chosen(k.Store, names)
+	if err != nil && len(names) > 0 {
+		return err
+	}
 	for _, l := range all {
 		if err := l.Accept(risks); err != nil {
 			return cli.Misuse(err)
@@ -78,37 +82,30 @@ func (a *app) certRenew(names []string, force bool, risks []string) error {
 	return err
 }
 
-// keep begins what a verb of cert does to the lineages of these names, or to all:
-// nobody else touches them until release. A record that cannot be read is an error if
-// it is one of them. A renewal of all goes on with the others: release is not nil then.
-func (a *app) keep(verb string, names []string) (k *lineage.Keeper, all []*lineage.Lineage, release func(), err error) {
+// keep begins what a verb of cert does to lineages: no other postseal changes them until
+// release.
+func (a *app) keep(verb string) (k *lineage.Keeper, release func(), err error) {
 	s, err := a.open()
 	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if !s.Facts.Root {
-		return nil, nil, nil, hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert "+verb)
+		return nil, nil, hint.New("keys are kept where only root can read them", "run it as root: sudo postseal cert "+verb)
 	}
 	k = a.keeper(s)
 	unlock, err := k.Lock()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	release = func() { _ = unlock() }
-	if len(names) > 0 {
-		all, err = chosen(k.Store, names)
-	} else if all, err = k.All(); verb == "renew" {
-		return k, all, release, err
-	}
-	if err != nil {
-		release()
-		return nil, nil, nil, err
-	}
-	return k, all, release, nil
+	return k, func() { _ = unlock() }, nil
 }
 
-// chosen are the lineages of these names.
+// chosen are the lineages of these names, or all. Of all, those that can be read come
+// with the error of the others.
 func chosen(store lineage.Store, names []string) (out []*lineage.Lineage, err error) {
+	if len(names) == 0 {
+		return store.All()
+	}
 	for _, n := range names {
 		l, err := store.Read(n)
 		switch {

@@ -175,11 +175,15 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 			return cli.Misuse(hint.New(fmt.Sprintf("%.40q is no risk of a roll-over", name), "the only one is "+lineage.RiskDANEGap))
 		}
 	}
-	k, all, release, err := a.keep("rollover", names)
+	k, release, err := a.keep("rollover")
 	if err != nil {
 		return err
 	}
 	defer release()
+	all, err := chosen(k.Store, names)
+	if err != nil {
+		return err
+	}
 	k.Wait = wait
 	for _, l := range all {
 		if compromised && !slices.Contains(accepted, lineage.RiskDANEGap) {
