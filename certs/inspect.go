@@ -137,9 +137,9 @@ func (c Chain) judgeLife(i *Inspection, now time.Time) {
 	whole, left := i.NotAfter.Sub(i.NotBefore), i.NotAfter.Sub(now)
 	switch until := i.NotAfter.UTC().Format(time.DateOnly); {
 	case left < 0:
-		i.Add("life", Bad, "expired on %s: who checks refuses it", until)
+		i.Add("life", Bad, "expired on %s: verifying peers refuse it", until)
 	case now.Before(i.NotBefore):
-		i.Add("life", Bad, "valid only from %s on: who checks refuses it until then", i.NotBefore.UTC().Format(time.DateOnly))
+		i.Add("life", Bad, "not valid before %s: verifying peers refuse it until then", i.NotBefore.UTC().Format(time.DateOnly))
 	case DueByLifetime(i.NotBefore, i.NotAfter).Before(now):
 		i.Add("life", Note, "until %s: %d of %d days left, renewal is due", until, days(left), days(whole))
 	default:
@@ -221,7 +221,7 @@ func (c Chain) judgeUses(i *Inspection, client bool) {
 	case client:
 		i.Add("server use", Note, "not allowed by its extended key usage, and not needed")
 	default:
-		i.Add("server use", Bad, "not allowed by its extended key usage: who checks refuses it, who does not check takes it")
+		i.Add("server use", Bad, "not allowed by its extended key usage: verifying peers refuse it, others accept it")
 	}
 	switch {
 	case i.ClientUse:
@@ -258,7 +258,7 @@ func (c Chain) judgeStrength(i *Inspection) {
 		switch cert.SignatureAlgorithm {
 		case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
 			if !i.Links[n].SelfSigned { // nobody looks at the signature of a root
-				i.Add("strength", Bad, "%s is signed with %s: who checks refuses it", distinguished(cert.Subject.String()), cert.SignatureAlgorithm)
+				i.Add("strength", Bad, "%s is signed with %s: verifying peers refuse it", distinguished(cert.Subject.String()), cert.SignatureAlgorithm)
 			}
 		}
 	}

@@ -45,7 +45,7 @@ func TestInspect(t *testing.T) {
 		{name: "short life, not due", leaf: lab.Leaf{NotBefore: now.AddDate(0, 0, -2), NotAfter: now.AddDate(0, 0, 4)}, want: want, topic: "life", level: certs.Good},
 		{name: "expired", leaf: lab.Leaf{NotAfter: now.AddDate(0, 0, -1)}, want: want, topic: "life", level: certs.Bad, says: "expired on"},
 		{name: "expired, but trusted", leaf: lab.Leaf{NotAfter: now.AddDate(0, 0, -1)}, want: want, topic: "trust", level: certs.Good},
-		{name: "not yet valid", leaf: lab.Leaf{NotBefore: now.AddDate(0, 0, 1)}, want: want, topic: "life", level: certs.Bad, says: "valid only from"},
+		{name: "not yet valid", leaf: lab.Leaf{NotBefore: now.AddDate(0, 0, 1)}, want: want, topic: "life", level: certs.Bad, says: "not valid before"},
 		{name: "chain", want: want, topic: "chain", level: certs.Good, says: "2 certificates"},
 		{name: "intermediate missing", text: good.Key + good.Cert, want: want, topic: "chain", level: certs.Bad, says: "postseal test intermediate"},
 		{name: "out of order", text: good.Key + ca.IntermediatePEM + good.Cert, want: want, topic: "chain", level: certs.Note},

@@ -42,7 +42,7 @@ const (
 )
 
 // ErrTooLarge is why a certificate, a key or a file is not read.
-var ErrTooLarge = errors.New("larger than what is read")
+var ErrTooLarge = errors.New("exceeds the limit")
 
 func tooLarge(text, next string) error {
 	return hint.Wrap(fmt.Errorf("%s: %w", text, ErrTooLarge), next)
@@ -51,9 +51,9 @@ func tooLarge(text, next string) error {
 // Parse reads a certificate, DER. It is the only way in for one from outside: it
 // refuses those that would take a long time to check, with ErrTooLarge.
 func Parse(der []byte) (*x509.Certificate, error) {
-	const next = "replace the certificate by one as CAs sign them"
+	const next = "use a certificate issued by a CA"
 	if len(der) > MaxSize {
-		return nil, tooLarge(fmt.Sprintf("a certificate of %d bytes, and OpenSSL accepts %d", len(der), MaxSize), next)
+		return nil, tooLarge(fmt.Sprintf("the certificate has %d bytes; OpenSSL accepts at most %d", len(der), MaxSize), next)
 	}
 	c, err := x509.ParseCertificate(der)
 	if err != nil {

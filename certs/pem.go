@@ -72,7 +72,7 @@ func Read(name string, data []byte) (Bundle, error) {
 
 // ReadCAs parses a PEM file of CA certificates: MaxCAs at most.
 func ReadCAs(name string, data []byte) (Bundle, error) {
-	return read(name, data, MaxCAs, "divide the file, and name the part with the CAs that are needed")
+	return read(name, data, MaxCAs, "split the file and name the part with the CAs you need")
 }
 
 func read(name string, data []byte, most int, next string) (Bundle, error) {

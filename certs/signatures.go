@@ -56,7 +56,7 @@ func (s *signatures) enough() error {
 	if !s.refused {
 		return nil
 	}
-	return tooLarge(fmt.Sprintf("too many certificates of one name: it takes more than %d signatures to put them in order", maxSignatures),
+	return tooLarge(fmt.Sprintf("too many certificates with the same subject: ordering them needs more than %d signature checks", maxSignatures),
 		"keep the server's certificate and those of its issuers in the file, and remove the others")
 }
 

@@ -31,7 +31,7 @@ var doors = []struct {
 		"internal/lab":             "tests only",
 		"internal/story":           "tests only",
 		"internal/rehearse":        "its own folder, new and 0700 (place.go), and its master",
-		"cmd/postseal/demo.go":     "its own folder, new and of a random name",
+		"cmd/postseal/demo.go":     "its own folder, which is new",
 		"cmd/postseal/rehearse.go": "/proc/self/comm",
 		"certs/dnsproviders/gen":   "it makes source code",
 	}},

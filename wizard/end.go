@@ -90,7 +90,7 @@ func (m *Model) failurePage() page {
 	case errors.Is(e.err, apply.ErrNotRolledBack) && e.receipt != nil && e.receipt.Restored:
 		head, sign = what+". Every file is as it was, but Postfix may still run with the new settings.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrNotRolledBack):
-		head, sign = what+", and putting everything back failed too.", t.bad.Render(signBad)
+		head, sign = what+", and the rollback failed.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrRolledBack):
 		head = what + ". Everything was put back, and that was proved."
 		if m.o.FilesOnly {
@@ -132,7 +132,7 @@ func (m *Model) sealedPage() page {
 	}
 	lines := hang("   "+t.sign(sign)+" ", styled(t.strong, wrap(head, m.width-8)))
 	if e.late {
-		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("It had ended before it was stopped.", m.width-8))...)
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("The run finished before it could be stopped.", m.width-8))...)
 	}
 	lines = append(lines, "")
 	if r == nil {

@@ -80,7 +80,7 @@ func TestStopLate(t *testing.T) {
 	}{
 		"y":    {time.Hour, applying, "Putting everything back."},
 		"n":    {time.Hour, keeping, "Keep it?"},
-		"yy":   {0, ended, "It had ended before it was stopped."}, // whose page says how it is undone
+		"yy":   {0, ended, "The run finished before it could be stopped."}, // whose page says how it is undone
 		"nn":   {0, ended, "Sealed."},
 		"gone": {within: time.Hour},
 	} {

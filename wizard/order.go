@@ -307,7 +307,7 @@ func (m *Model) orderPage() page {
 		quiet("The CA's limits: " + o.limit + ".")
 	}
 	if err == nil && d.CA.Staging != "" {
-		quiet("The whole way is tried at the CA's staging place first: mistakes there cost nothing.")
+		quiet("The order is tested in the CA's staging environment first: mistakes there cost nothing.")
 	}
 	if err == nil && l != nil {
 		quiet("Key and chain go to " + strings.Join(m.session.Keeper().Ordered(l), ", ") + ", readable by root only. The key stays at every renewal, so that TLSA records hold.")

@@ -136,7 +136,7 @@ func (p *plain) confirm(k *lineage.Keeper, l *lineage.Lineage, staging bool) err
 		p.wrapped("Ordering accepts the CA's terms of service: " + meta.Terms)
 	}
 	if staging {
-		p.wrapped("The whole way is tried at the CA's staging place first: mistakes there cost nothing.")
+		p.wrapped("The order is tested in the CA's staging environment first: mistakes there cost nothing.")
 	}
 	answer, err := p.read("Order it? y yes, anything else goes back:")
 	if err == nil && answer != "y" {

@@ -83,7 +83,7 @@ func (a *app) absolute() error {
 		}
 		path, err := filepath.Abs(*dir)
 		if err != nil {
-			return hint.Wrap(err, "give the path from / on")
+			return hint.Wrap(err, "use an absolute path")
 		}
 		*dir = path
 	}
@@ -97,7 +97,7 @@ func (a *app) open() (*session.Session, error) { return a.openOn(a.Machine) }
 func (a *app) openOn(m host.Machine) (*session.Session, error) {
 	s, err := session.Open(a.Ctx, m, a.settings, nil)
 	if s != nil && s.Pending != nil && !a.JSON {
-		a.Printer(a.Err).Note(fmt.Sprintf("Run %s is not at its end. Unless a postseal is at work on it: %s.", s.Pending.ID, s.Pending.Ways(a.Machine, s.StateDir)))
+		a.Printer(a.Err).Note(fmt.Sprintf("Run %s was interrupted. If no other postseal is working on it: %s.", s.Pending.ID, s.Pending.Ways(a.Machine, s.StateDir)))
 	}
 	if s != nil && s.Net != nil && !a.JSON {
 		text := fmt.Sprintf("Run %s %s", s.Net.Run, s.Net.Stands(a.Machine.Now()))
@@ -114,7 +114,7 @@ func (a *app) openOn(m host.Machine) (*session.Session, error) {
 // agree asks a yes-or-no question on the terminal; without one it fails.
 func (a *app) agree(question, flag string) error {
 	if !a.OnTerminal() {
-		return cli.Misuse(hint.New("there is no terminal to ask on: "+question, flag+" is yes to that"))
+		return cli.Misuse(hint.New("there is no terminal to ask on: "+question, "pass "+flag+" to confirm"))
 	}
 	fmt.Fprintf(a.Out, "%s [y/N] ", question)
 	answered := make(chan string, 1)

@@ -101,7 +101,7 @@ func TestInterrupted(t *testing.T) {
 // TestNobodyToAsk: without a terminal it is said what would have been asked.
 func TestNobodyToAsk(t *testing.T) {
 	a := &app{Run: &cli.Run{Out: io.Discard}}
-	if err := a.agree("Undo this?", "--yes"); err == nil || !strings.Contains(err.Error(), "no terminal to ask on: Undo this?") || hint.Of(err) != "--yes is yes to that" {
+	if err := a.agree("Undo this?", "--yes"); err == nil || !strings.Contains(err.Error(), "no terminal to ask on: Undo this?") || hint.Of(err) != "pass --yes to confirm" {
 		t.Errorf("%v, %s", err, hint.Of(err))
 	}
 }

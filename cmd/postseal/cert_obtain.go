@@ -47,7 +47,7 @@ Ordered again, a certificate keeps its key, and what was answered before is answ
 	answers.add(cmd, interview.NewOrder(authority.Known(), detect.Web{}).Set)
 	f := cmd.Flags()
 	f.BoolVar(&o.staging, "staging", false, "try the order at the CA's place for that, and stop: nothing is kept or put in place")
-	f.BoolVar(&o.noRehearsal, "no-rehearsal", false, "do not try it at the CA's staging place first")
+	f.BoolVar(&o.noRehearsal, "no-rehearsal", false, "do not test the order in the CA's staging environment first")
 	f.BoolVar(&o.accept, "accept-terms", false, "you have read the CA's terms of service and accept them")
 	f.BoolVar(&o.listProfiles, "list-profiles", false, "show the CA's profiles and terms, and do nothing")
 	f.StringSliceVar(&o.risks, "accept-risk", nil, lineageRisks)
@@ -120,7 +120,7 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 		}
 	}
 	if d.CA.Staging != "" && (o.staging || !o.noRehearsal) {
-		say("Trying it at the CA's staging place.")
+		say("Testing against the CA's staging environment.")
 		if err := k.Rehearse(a.Ctx, l, d.CA.Staging, terms); err != nil {
 			return err
 		}

@@ -113,7 +113,7 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 		return err
 	}
 	if bound != nil && k.Step != nil {
-		k.Step(apply.Event{Step: "the account", State: apply.Noted, Text: bound.Error() + ": that of the staging place, which is always another one. The CA there may refuse it at the end"})
+		k.Step(apply.Event{Step: "the account", State: apply.Noted, Text: bound.Error() + ": that of the staging environment, which is always another one. The CA may refuse it at the end"})
 	}
 	key, err := acme.NewKey(l.KeyTypes[0])
 	if err != nil {

@@ -141,7 +141,7 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		}
 		when := "Where Postfix runs"
 		if r.Unloadable != "" {
-			when = "When that is mended"
+			when = "After fixing that"
 		}
 		p.printf("%s: %s\n", when, hint.ShellLine(reload))
 	}

@@ -108,7 +108,7 @@ Where Postfix runs: postfix reload
 		"undone, files only, and not to be reloaded yet": {
 			&apply.Receipt{ID: "0008", Kind: "undo", Undoes: "0001", Phase: apply.Kept, ConfigDir: "/etc/postfix", FilesOnly: true, Entries: mainCF, Unloadable: "it would hang"},
 			`! Run 0001 is undone, files only: nothing was reloaded, and no handshake was made.
-When that is mended: postfix reload
+After fixing that: postfix reload
 `,
 		},
 		"not undone": {
