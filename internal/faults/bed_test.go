@@ -205,11 +205,16 @@ func newBed(t *testing.T, master string, apply ...string) *bed {
 	t.Helper()
 	lab.NeedRoot(t)
 	lab.Need(t, "postfix", "unshare", "nsenter", "ip")
-	m, err := story.NewMachine(lab.Dir(t)) // whose name has no comma, as the names of tests may
+	m, err := story.NewMachine(lab.Dir(t), programs()) // whose name has no comma, as the names of tests may
 	if err != nil {
 		t.Fatal(err)
 	}
 	return newBedOn(t, m, master, apply...)
+}
+
+// programs are those under test, and this one.
+func programs() map[string]string {
+	return map[string]string{program: built, "/usr/bin/striker": self}
 }
 
 // newBedOn makes a bed of a machine.
@@ -218,13 +223,6 @@ func newBedOn(t *testing.T, m *story.Machine, master string, apply ...string) *b
 	t.Cleanup(m.Stop)
 	b := &bed{Machine: m, master: master, apply: append([]string{program}, apply...)}
 	leaf := lab.NewCA(t).Issue(t, lab.Leaf{RSA: true})
-	for _, from := range []struct{ path, to string }{{built, program}, {self, "/usr/bin/striker"}} {
-		text, err := os.ReadFile(from.path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.put(t, from.to, string(text), 0o755)
-	}
 	b.must(t, "rm", "-rf", ownDir, stateDir)
 	b.put(t, "/etc/postfix/main.cf", mainCF, 0o644)
 	b.put(t, "/etc/postfix/master.cf", master, 0o644)

@@ -20,7 +20,7 @@ func TestTimer(t *testing.T) {
 	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
 		t.Skip("there is no systemd here")
 	}
-	m, err := story.NewBooted(lab.Dir(t))
+	m, err := story.NewBooted(lab.Dir(t), programs())
 	if err != nil {
 		t.Skipf("systemd cannot be started in this container: %v", err)
 	}

@@ -25,7 +25,7 @@ type Machine struct {
 }
 
 // setup makes the copy and then waits to be ended. The machine's loopback is
-// its only interface.
+// its only interface. Programs are mounted, since copies of them take most of the time.
 const setup = `set -e
 mount -t tmpfs -o mode=755 story "$1"
 mkdir "$1/up" "$1/work" "$1/root"
@@ -37,6 +37,9 @@ mount -t tmpfs -o mode=1777 tmp "$1/root/tmp"
 mount -t tmpfs -o mode=755 run "$1/root/run"
 ip link set lo up
 hostname mx
+dir=$1; shift
+while [ $# -gt 1 ]; do : > "$dir/root$1"; mount --bind "$2" "$dir/root$1"; shift 2; done
+set -- "$dir"
 `
 
 // idle is a machine on which nothing runs.
@@ -61,12 +64,15 @@ for unit in systemd-udevd.service systemd-udev-trigger.service systemd-journald.
 exec env -i container=story PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$1/root" /lib/systemd/systemd`
 
 // NewMachine starts one; it needs root, unshare(1) and nsenter(1). dir is an
-// empty folder for its file systems.
-func NewMachine(dir string) (*Machine, error) { return start(dir, idle) }
+// empty folder for its file systems. programs are files of this computer, by the
+// paths that they have on the machine.
+func NewMachine(dir string, programs map[string]string) (*Machine, error) {
+	return start(dir, programs, idle)
+}
 
 // NewBooted starts one on which systemd runs. It cannot be had in every container.
-func NewBooted(dir string) (*Machine, error) {
-	m, err := start(dir, boot, "--cgroup")
+func NewBooted(dir string, programs map[string]string) (*Machine, error) {
+	m, err := start(dir, programs, boot, "--cgroup")
 	if err != nil {
 		return nil, err
 	}
@@ -82,10 +88,14 @@ func NewBooted(dir string) (*Machine, error) {
 }
 
 // start starts a machine that runs a script once it is set up.
-func start(dir, script string, unshare ...string) (*Machine, error) {
+func start(dir string, programs map[string]string, script string, unshare ...string) (*Machine, error) {
 	m := &Machine{dir: dir, ended: make(chan struct{})}
 	args := append([]string{"--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"}, unshare...)
-	m.cmd = exec.Command("unshare", append(args, "sh", "-c", setup+script, "sh", dir)...)
+	args = append(args, "sh", "-c", setup+script, "sh", dir)
+	for at, program := range programs {
+		args = append(args, at, program)
+	}
+	m.cmd = exec.Command("unshare", args...)
 	said := new(bytes.Buffer)
 	m.cmd.Stderr = said
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -182,12 +182,9 @@ func cmdMachine(ts *testscript.TestScript, _ bool, args []string) {
 	s := current(ts)
 	dir := ts.MkAbs("machine")
 	ts.Check(os.MkdirAll(dir, 0o755))
-	m, err := NewMachine(dir)
+	m, err := NewMachine(dir, map[string]string{"/usr/bin/postseal": binary})
 	ts.Check(err)
 	s.machine = m
-	program, err := os.ReadFile(binary)
-	ts.Check(err)
-	ts.Check(m.Write("/usr/bin/postseal", string(program), 0o755))
 	kind := "router"
 	if len(args) > 0 {
 		kind = args[0]
