@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -25,7 +27,8 @@ func (f *Facts) findOwners() {
 
 // RenewedAs is the certificate that another client renews and of which the
 // chain at path, with these facts, is a copy or an older generation, or a link
-// to one.
+// to one. Only a certificate that lies beside its own private key counts: public
+// keys are public, so that any account can sign a certificate for one.
 func (f *Facts) RenewedAs(c certs.Facts, path string) (Certificate, bool) {
 	file := path
 	if links := f.PEM[path].Over; len(links) > 0 {
@@ -34,7 +37,7 @@ func (f *Facts) RenewedAs(c certs.Facts, path string) (Certificate, bool) {
 	stable := certs.Stable(file)
 	best, found := Certificate{}, false
 	for _, d := range f.Certificates {
-		if d.Owner == "" || d.Source != "" || f.Leads(path, d.Chain) || d.Err != nil || d.Algorithm != c.Algorithm {
+		if d.Owner == "" || d.Source != "" || f.Leads(path, d.Chain) || d.Err != nil || d.Algorithm != c.Algorithm || !f.hasKey(d) {
 			continue
 		}
 		if d.Chain != stable && (c.PublicKey == "" || d.PublicKey != c.PublicKey) {
@@ -45,6 +48,12 @@ func (f *Facts) RenewedAs(c certs.Facts, path string) (Certificate, bool) {
 		}
 	}
 	return best, found
+}
+
+// hasKey reports whether the private key of a certificate lies in its own files, or may
+// lie there and is kept from this user.
+func (f *Facts) hasKey(c Certificate) bool {
+	return c.KeyMatch == Yes || !f.Root && errors.Is(f.PEM[c.Key].Err, fs.ErrPermission)
 }
 
 // Outdated is a certificate in use that stayed behind: where it came from lies
