@@ -272,12 +272,12 @@ func (c Certificate) Doubts() (out []string) {
 	case !c.Trusted && !c.Ordered():
 		out = append(out, "issued by a CA that is not trusted here")
 	}
-	return append(out, c.exposedBy()...)
+	return append(out, c.ExposedBy()...)
 }
 
-// exposedBy is how accounts other than root can change the files of a certificate, or
+// ExposedBy is how accounts other than root can change the files of a certificate, or
 // may be able to.
-func (c Certificate) exposedBy() (out []string) {
+func (c Certificate) ExposedBy() (out []string) {
 	for _, e := range c.Exposed {
 		out = append(out, e.String())
 	}
