@@ -133,7 +133,8 @@ func (offline) Run(context.Context, string, ...string) (host.Output, error) {
 func (offline) LookUp(context.Context, string, string, uint16) (host.Answer, error) {
 	return host.Answer{}, errors.New("offline")
 }
-func (offline) Glob(string) ([]string, error) { return nil, nil }
+func (offline) Glob(string) ([]string, error)         { return nil, nil }
+func (offline) ReadDir(string, int) ([]string, error) { return nil, nil }
 
 // usual is a server as Debian and certbot set it up, with its owners and modes.
 func usual(t *testing.T) *host.Fake {
