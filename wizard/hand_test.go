@@ -56,6 +56,7 @@ func (g *guard) Exposed(p string) ([]host.Exposure, error)  { return g.ask("stat
 func (g *guard) Stat(p string) (host.Info, error)           { return g.ask("stat", p).Stat(p) }
 func (g *guard) Resolve(p string) (string, error)           { return g.ask("resolve", p).Resolve(p) }
 func (g *guard) Readlink(p string) (string, error)          { return g.ask("resolve", p).Readlink(p) }
+func (g *guard) ReadDir(p string, n int) ([]string, error)  { return g.ask("glob", p).ReadDir(p, n) }
 func (g *guard) Glob(p string) ([]string, error)            { return g.ask("glob", p).Glob(p) }
 func (g *guard) UID() int                                   { return g.ask("look at the user").UID() }
 func (g *guard) Now() time.Time                             { return g.ask("look at the clock").Now() }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/plan"
+	"postseal/internal/postfix"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -49,6 +51,9 @@ changes nothing, and ends with 3 if something differs.
 				for _, o := range outdated {
 					fmt.Fprintf(a.Out, "✗ %s stayed behind: %s has a newer certificate for the same names, until %s, and Postfix shows the one until %s.\n", report.Clean(o.Shown.Chain), report.Clean(o.Renewed.Chain),
 						o.Renewed.NotAfter.UTC().Format(time.DateOnly), o.Shown.NotAfter.UTC().Format(time.DateOnly))
+					if why := cmp.Or(exposed(o), unnameable(o)); why != "" {
+						fmt.Fprintf(a.Out, "  No command is proposed: %s.\n", report.Clean(why))
+					}
 				}
 				switch {
 				case len(outdated) > 0:
@@ -67,8 +72,27 @@ changes nothing, and ends with 3 if something differs.
 	}
 }
 
-// takeNewer are the commands that have Postfix use what its copies were made of.
+// exposed is how an account other than root can change the newer file, or empty.
+func exposed(o detect.Outdated) string {
+	return strings.Join(o.Renewed.ExposedBy(), ", ")
+}
+
+// unnameable is why Postfix would not read the newer files where a service names them,
+// or empty. For main.cf, apply judges that.
+func unnameable(o detect.Outdated) string {
+	if o.Shown.Service == "" {
+		return ""
+	}
+	if err := errors.Join(postfix.CheckPath(o.Renewed.Key), postfix.CheckPath(o.Renewed.Chain)); err != nil {
+		return strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	return ""
+}
+
+// takeNewer are the commands that have Postfix use what its copies were made of, but for
+// what another account can change.
 func takeNewer(s *session.Session, outdated []detect.Outdated) (out [][]string) {
+	outdated = slices.DeleteFunc(slices.Clone(outdated), func(o detect.Outdated) bool { return exposed(o) != "" })
 	inMain := slices.DeleteFunc(slices.Clone(outdated), func(o detect.Outdated) bool { return !o.Shown.Server && !o.Shown.Client })
 	if len(inMain) > 0 {
 		out = append(out, takeByApply(s, inMain))
@@ -92,7 +116,7 @@ func takeByService(f *detect.Facts, l detect.Listener, outdated []detect.Outdate
 	groups, _ := f.CertificateFiles(&l.Service, "smtpd_tls_")
 	for _, o := range outdated {
 		at := slices.IndexFunc(groups, func(g []string) bool { return slices.Contains(g, o.Shown.Chain) })
-		if at < 0 {
+		if at < 0 || unnameable(o) != "" {
 			continue
 		}
 		if f.Config.Text(&l.Service, "smtpd_tls_chain_files") == "" {

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +69,55 @@ func TestTakeForService(t *testing.T) {
 		}
 		if want := []string{"postconf -c /etc/postfix -P " + c.want, "postfix -c /etc/postfix reload"}; !slices.Equal(got, want) {
 			t.Errorf("%s:\n%q\n%q", name, got, want)
+		}
+	}
+}
+
+// TestWatchOfStrangers: no command names files that another account can change, and no
+// setting names what Postfix would read as something else. What no trusted CA has issued
+// is no renewal of what one has.
+func TestWatchOfStrangers(t *testing.T) {
+	lab.NeedRoot(t)
+	ca, stranger := lab.NewCA(t), lab.NewCA(t)
+	old := ca.Issue(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -60)})
+	newer := lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -1)}
+	renewed, sameKey, forged := ca.Issue(t, newer), ca.Certify(t, newer, old.Signer), stranger.Issue(t, newer)
+	sameKey.Key = old.Key
+	const place = "/var/lib/caddy/.local/share/caddy/certificates/ca/"
+	for name, c := range map[string]struct {
+		renewed lab.Issued
+		folder  string
+		owner   int
+		own     bool // a service names the certificate, and main.cf does not
+		want    string
+	}{
+		"root's":                          {renewed, "mx", 0, false, "Take the newer one: postseal apply"},
+		"root's, for a service":           {renewed, "mx", 0, true, "Take the newer one: postconf -c /etc/postfix -P"},
+		"another account's":               {renewed, "mx", lab.WWWData, false, ""},
+		"another account's, with the key": {sameKey, "mx", lab.WWWData, false, "No command is proposed: " + place + "mx is owned by www-data"},
+		"another CA's":                    {forged, "mx", 0, false, ""},
+		"two paths in a name":             {renewed, "mx,", 0, true, "No command is proposed: \"" + place + "mx,/mx"},
+		"two settings in a name":          {renewed, "mx smtpd_tls_auth_only=no", 0, true, "No command is proposed: \"" + place + "mx smtpd"},
+	} {
+		main, service := "smtpd_tls_chain_files = /c/own.pem\n", ""
+		if c.own {
+			main, service = "", " -o smtpd_tls_chain_files=/c/own.pem"
+		}
+		m := lab.Machine(t, "3.7.11", map[string]string{
+			"main.cf": "myhostname = mx.example.org\n" + main, "master.cf": "smtp inet n - n - - smtpd" + service + "\n", "/c/own.pem": old.Key + old.Cert + ca.IntermediatePEM,
+			place + c.folder + "/mx.crt": c.renewed.Cert + ca.IntermediatePEM, place + c.folder + "/mx.key": c.renewed.Key, "/etc/ssl/certs/ca-certificates.crt": ca.RootPEM,
+		})
+		if err := os.Chown(filepath.Join(m.Root, place, c.folder), c.owner, c.owner); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		a := &app{Run: &cli.Run{Ctx: context.Background(), Machine: &host.Recorder{Machine: m}, Out: &out, Err: &out}, settings: session.Settings{ConfigDir: "/etc/postfix"}}
+		if err := a.watchCmd().RunE(nil, nil); a.Code(err) != cli.Findings {
+			t.Errorf("%s: %v", name, err)
+		}
+		text := out.String()
+		if !strings.Contains(text, c.want) || c.want == "" && strings.Contains(text, place) || strings.Contains(text, "Take") != strings.HasPrefix(c.want, "Take") {
+			t.Errorf("%s:\n%s", name, text)
 		}
 	}
 }

@@ -43,6 +43,7 @@ func TestRemedies(t *testing.T) {
 		{"the folder for all to write", "PS-CFG-019", []func(string) error{chmod(".", 0o777)}},
 		{"a folder above it for all to write", "PS-CFG-019", []func(string) error{chmod("..", 0o777)}},
 		{"master.cf of a stranger", "PS-CFG-019", []func(string) error{chown("master.cf", wwwData, 0)}},
+		{"OpenSSL's configuration of a stranger", "PS-CFG-019", []func(string) error{chown("openssl.cnf", wwwData, 0)}},
 		{"the folder of a stranger", "PS-CFG-019", []func(string) error{chown(".", wwwData, 0)}},
 		{"main.cf for a group to write", "PS-CFG-020", []func(string) error{chown("main.cf", 0, wwwData), chmod("main.cf", 0o664)}},
 		{"a policy table for all to write", "PS-CFG-021", []func(string) error{chmod("policy", 0o646)}},
@@ -61,9 +62,9 @@ func TestRemedies(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "it's")
 			open(t, filepath.Dir(filepath.Dir(dir)))
-			lab.Write(t, dir, "main.cf", "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = "+dir+"/ssl/link.pem\nsmtpd_tls_key_file = "+dir+"/ssl/key.pem\nsmtp_tls_CAfile = "+dir+"/ssl/ca.pem\nsmtp_tls_policy_maps = hash:"+dir+"/policy\ntransport_maps = texthash:"+dir+"/transport\n", 0o644)
+			lab.Write(t, dir, "main.cf", "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = "+dir+"/ssl/link.pem\nsmtpd_tls_key_file = "+dir+"/ssl/key.pem\nsmtp_tls_CAfile = "+dir+"/ssl/ca.pem\ntls_config_file = "+dir+"/openssl.cnf\nsmtp_tls_policy_maps = hash:"+dir+"/policy\ntransport_maps = texthash:"+dir+"/transport\n", 0o644)
 			lab.Write(t, dir, "master.cf", "smtp inet n - n - - smtpd -o smtpd_client_restrictions=check_client_access,texthash:"+dir+"/access\nsmtp unix - - n - - smtp\n", 0o644)
-			for name, text := range map[string]string{"policy": "", "policy.db": "", "transport": "", "access": "", "ssl/cert.pem": leaf.Cert, "ssl/ca.pem": leaf.Cert} {
+			for name, text := range map[string]string{"policy": "", "policy.db": "", "openssl.cnf": "", "transport": "", "access": "", "ssl/cert.pem": leaf.Cert, "ssl/ca.pem": leaf.Cert} {
 				lab.Write(t, dir, name, text, 0o644)
 			}
 			lab.Write(t, dir, "ssl/key.pem", leaf.Key, 0o600)
@@ -133,7 +134,8 @@ func (offline) Run(context.Context, string, ...string) (host.Output, error) {
 func (offline) LookUp(context.Context, string, string, uint16) (host.Answer, error) {
 	return host.Answer{}, errors.New("offline")
 }
-func (offline) Glob(string) ([]string, error) { return nil, nil }
+func (offline) Glob(string) ([]string, error)         { return nil, nil }
+func (offline) ReadDir(string, int) ([]string, error) { return nil, nil }
 
 // usual is a server as Debian and certbot set it up, with its owners and modes.
 func usual(t *testing.T) *host.Fake {
@@ -143,13 +145,15 @@ func usual(t *testing.T) *host.Fake {
 	const archive, live, private = "/etc/letsencrypt/archive/mx/", "/etc/letsencrypt/live/mx/", "/etc/ssl/private/"
 	m := lab.Machine(t, "3.7.11", map[string]string{
 		"/srv/postfix/main.cf": debianMain + "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = " + live + "fullchain.pem\nsmtpd_tls_key_file = " + live + "privkey.pem\n" +
-			"smtp_tls_cert_file = /etc/ssl/certs/ssl-cert-snakeoil.pem\nsmtp_tls_key_file = " + private + "ssl-cert-snakeoil.key\nalias_maps = hash:/etc/aliases\n",
+			"smtp_tls_cert_file = /etc/ssl/certs/ssl-cert-snakeoil.pem\nsmtp_tls_key_file = " + private + "ssl-cert-snakeoil.key\n",
 		"/srv/postfix/master.cf": debianMaster, "/etc/aliases": "", "/etc/aliases.db": "",
 		archive + "fullchain1.pem": leaf.Cert, archive + "privkey1.pem": leaf.Key,
 		"/etc/ssl/certs/ssl-cert-snakeoil.pem": leaf.Cert, private + "ssl-cert-snakeoil.key": leaf.Key,
 		"/var/lib/postfix/smtp_scache.db": "", "/var/lib/postfix/master.lock": "",
 		"/etc/group": "root:x:0:\nssl-cert:x:33:\npostfix:x:120:\n", "/etc/passwd": "root:x:0:0::/root:/bin/sh\n",
 	})
+	const defaults = "postconf -c /etc/postfix -d"
+	m.Programs[defaults] = host.Output{Stdout: m.Programs[defaults].Stdout + "alias_maps = hash:/etc/aliases, nis:mail.aliases\nalias_database = hash:/etc/aliases\n"}
 	for _, dir := range []string{"/etc/letsencrypt/live/mx"} {
 		if err := os.MkdirAll(filepath.Join(m.Root, dir), 0o755); err != nil {
 			t.Fatal(err)
@@ -175,6 +179,7 @@ func usual(t *testing.T) *host.Fake {
 // TestUsualPermissions: what Debian and certbot set up has nothing to be told, and a
 // change to it has.
 func TestUsualPermissions(t *testing.T) {
+	const key = "/etc/ssl/private/ssl-cert-snakeoil.key"
 	for _, x := range []struct {
 		name  string
 		spoil func(t *testing.T, m *host.Fake)
@@ -191,6 +196,28 @@ func TestUsualPermissions(t *testing.T) {
 		{"ssl-cert has members", func(t *testing.T, m *host.Fake) {
 			lab.Write(t, m.Root, "/etc/group", "ssl-cert:x:33:postfix,postgres\n", 0o644)
 		}, "PS-CRT-023: members of the group ssl-cert can read the private key in /etc/ssl/private/ssl-cert-snakeoil.key: postgres"},
+		{"the folder of ssl-cert has an open key", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/group", "ssl-cert:x:33:postgres\n", 0o644)
+			scene{modes: map[string]os.FileMode{key: 0o644}, owners: map[string][2]int{key: {0, 0}}}.protect(t, m.Root)
+		}, "PS-CRT-023: members of the group ssl-cert can read the private key in " + key + ": postgres"},
+		{"it has no members", func(t *testing.T, m *host.Fake) {
+			scene{modes: map[string]os.FileMode{key: 0o644}, owners: map[string][2]int{key: {0, 0}}}.protect(t, m.Root)
+		}, "PS-CRT-023: the private key in " + key + " is world-readable; only its directory protects it"},
+		{"the folder is for one group, the key for another", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/group", "ssl-cert:x:33:postgres,ldap\nweb:x:34:caddy\n", 0o644)
+			scene{owners: map[string][2]int{key: {0, 34}}}.protect(t, m.Root)
+		}, ""},
+		{"the group of root has members", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/group", "root:x:0:halt\nssl-cert:x:33:\n", 0o644)
+			lab.Write(t, m.Root, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nsync:x:5:0::/sbin:/bin/sync\n", 0o644)
+			scene{modes: map[string]os.FileMode{key: 0o640}, owners: map[string][2]int{key: {0, 0}, "/etc/ssl/private": {0, 0}}}.protect(t, m.Root)
+		}, ""},
+		{"postfix owns a key among its caches", func(t *testing.T, m *host.Fake) {
+			uid := postfixUID(t)
+			lab.Write(t, m.Root, "/var/lib/postfix/key.pem", readFile(t, m, key), 0o600)
+			lab.Write(t, m.Root, "/etc/postfix/main.cf", strings.ReplaceAll(readFile(t, m, "/etc/postfix/main.cf"), key, "/var/lib/postfix/key.pem"), 0o644)
+			scene{owners: map[string][2]int{"/var/lib/postfix/key.pem": {uid, uid}}}.protect(t, m.Root)
+		}, "PS-CRT-022: /var/lib/postfix is owned by postfix; it leads to /var/lib/postfix/key.pem\nPS-CRT-022: /var/lib/postfix/key.pem is owned by postfix"},
 		{"where the link leads", func(t *testing.T, m *host.Fake) {
 			scene{modes: map[string]os.FileMode{"/srv/postfix": 0o777}}.protect(t, m.Root)
 		}, "PS-CFG-019: /srv/postfix is writable by every user; it leads to /etc/postfix/main.cf"},
@@ -216,6 +243,65 @@ func TestUsualPermissions(t *testing.T) {
 				t.Errorf("%q, want %q", got, x.want)
 			}
 		})
+	}
+}
+
+func readFile(t *testing.T, m *host.Fake, path string) string {
+	t.Helper()
+	data, err := m.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// shownTo is a machine as host.Local shows it to a user: what that user owns is left out.
+type shownTo struct {
+	*host.Fake
+	uid int
+}
+
+func (s shownTo) UID() int { return s.uid }
+
+func (s shownTo) Exposed(path string) ([]host.Exposure, error) {
+	all, err := s.Fake.Exposed(path)
+	return slices.DeleteFunc(all, func(e host.Exposure) bool {
+		return e.UID == s.uid && e.Kind == host.OwnedByOther || e.GID == s.uid && e.Kind == host.GroupWritable
+	}), err
+}
+
+// TestVerdictForEveryUser: what the account that runs the audit can change is found as
+// what any other account can.
+func TestVerdictForEveryUser(t *testing.T) {
+	for name, spoil := range map[string]scene{
+		"main.cf":          {owners: map[string][2]int{"/srv/postfix/main.cf": {wwwData, wwwData}}},
+		"a folder":         {owners: map[string][2]int{"/srv/postfix": {wwwData, wwwData}}},
+		"its group writes": {owners: map[string][2]int{"/srv/postfix": {0, wwwData}}, modes: map[string]os.FileMode{"/srv/postfix": 0o775}},
+	} {
+		m := usual(t)
+		open(t, filepath.Dir(m.Root))
+		lab.Write(t, m.Root, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n", 0o644)
+		lab.Write(t, m.Root, "/etc/group", "root:x:0:\nwww-data:x:33:\n", 0o644)
+		spoil.protect(t, m.Root)
+		var got []string
+		for _, uid := range []int{0, wwwData} {
+			f, err := detect.Look(context.Background(), host.ReadOnly{Reader: shownTo{m, uid}}, "/etc/postfix", "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			about := ""
+			for _, a := range f.Access {
+				if a.Held == detect.HoldsConfiguration {
+					for _, w := range a.Weaknesses {
+						about += a.Path + ": " + w.Text + "\n"
+					}
+				}
+			}
+			got = append(got, about)
+		}
+		if got[0] == "" || got[0] != got[1] {
+			t.Errorf("%s: for root\n%sfor www-data\n%s", name, got[0], got[1])
+		}
 	}
 }
 

@@ -217,12 +217,6 @@ func (f *Facts) Roots() []*x509.Certificate { return f.Bundle.Certs }
 // pairs are the old ways to name a certificate, by algorithm.
 var pairs = [][2]string{{"cert_file", "key_file"}, {"eccert_file", "eckey_file"}, {"dcert_file", "dkey_file"}}
 
-// maxFound is how many certificates are read in each place where a program keeps them:
-// other accounts own some of these places, and can fill them with files that are slow to
-// check. It is counted by place, so that no account hides what lies in another. What the
-// configuration uses is always read.
-const maxFound = 200
-
 // findCertificates lists what the configuration uses, then what lies where
 // certificates usually lie. It ends early only with ctx.
 func (f *Facts) findCertificates(ctx context.Context, m host.Reader, certsDir string) error {
@@ -242,26 +236,8 @@ func (f *Facts) findCertificates(ctx context.Context, m host.Reader, certsDir st
 		}
 	}
 	for _, p := range certs.Places(certsDir) {
-		read := 0
-		found, _ := m.Glob(p.Glob)
-		slices.Sort(found)
-		for i, chain := range found {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if read == maxFound {
-				f.unseen("certificates in "+p.Glob, fmt.Errorf("there are more than %d: the last %d were not read; to use one of them, name it with --cert", maxFound, len(found)-i))
-				break
-			}
-			if strings.HasSuffix(chain, certs.NextKey) {
-				continue // kept for later
-			}
-			key := p.Key(chain)
-			if _, err := m.Stat(key); errors.Is(err, fs.ErrNotExist) {
-				continue // a CA, or something half removed
-			}
-			read++
-			f.addCertificates(m, []string{key, chain}, postfix.Origin{}, p.Owner, func(*Certificate) {})
+		if err := f.search(ctx, m, p); err != nil {
+			return err
 		}
 	}
 	f.findOwners()
@@ -330,21 +306,32 @@ func (f *Facts) CertificateFiles(s *mastercf.Service, prefix string) (groups [][
 func (f *Facts) inUse(m host.Reader, s *mastercf.Service, prefix string, mark func(*Certificate)) {
 	groups, origin := f.CertificateFiles(s, prefix)
 	for _, paths := range groups {
-		f.addCertificates(m, paths, origin, "", mark)
+		f.addCertificates(m, paths, origin, "", nil, mark)
 	}
 }
 
-// addCertificates makes one Certificate of each chain in the files.
-func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Origin, owner string, mark func(*Certificate)) {
+// addCertificates makes one Certificate of each chain in the files, as long as b allows.
+func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Origin, owner string, b *budget, mark func(*Certificate)) {
 	paths = slices.Compact(slices.Clone(paths))
-	f.Inspect(m, paths)
+	var all certs.Bundle
+	if b == nil {
+		f.Inspect(m, paths)
+	} else {
+		for _, p := range paths { // and no other files, which would not be counted
+			all.Add(f.readPEM(m, p).Bundle)
+		}
+	}
+	if !b.check(len(all.Keys)) || !b.check(signatureChecks(all.Certs)) {
+		return
+	}
 	if owner == "" {
 		owner = f.Renewer(paths[len(paths)-1])
 	}
 	base := Certificate{Origin: origin, Owner: owner, KeyMatch: Unknown, Chain: paths[len(paths)-1], Key: paths[0]}
 	for _, p := range paths {
-		by, _ := m.Exposed(p) // what cannot be seen cannot be read either
-		base.Exposed = append(base.Exposed, by...)
+		by, err := m.Exposed(p)
+		base.Exposed = append(base.Exposed, slices.DeleteFunc(by, ofRootsGroup)...)
+		base.Unjudged = errors.Join(base.Unjudged, err)
 	}
 	chains, unread, err := f.Chains(paths...)
 	for _, p := range unread {
@@ -362,6 +349,9 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 		return
 	}
 	for _, c := range chains {
+		if !b.check(2 * (1 + signatureChecks(c.Certs))) { // for the facts, and for trust
+			return
+		}
 		one := base
 		one.Facts, one.Trusted = c.Facts, f.trusts(c.Chain)
 		for _, p := range paths {

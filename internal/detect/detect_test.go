@@ -19,7 +19,7 @@ import (
 	"postseal/internal/lab"
 )
 
-func look(t *testing.T, m *host.Fake) *detect.Facts {
+func look(t *testing.T, m host.Reader) *detect.Facts {
 	t.Helper()
 	f, err := detect.Look(context.Background(), m, "", "/etc/postseal/certs", nil)
 	if err != nil {

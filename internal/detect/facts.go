@@ -5,6 +5,7 @@ package detect
 
 import (
 	"crypto/x509"
+	"fmt"
 	"maps"
 	"time"
 
@@ -247,9 +248,10 @@ type Certificate struct {
 	KeyMatch Tri `json:"key_match"`
 	// Trusted is true if a CA certificate that the distribution trusts, or that this
 	// server trusts when it sends, has issued it; Exposed is how other accounts can
-	// change its files.
-	Trusted bool            `json:"-"`
-	Exposed []host.Exposure `json:"-"`
+	// change its files, and Unjudged why that is not known, or not all of it.
+	Trusted  bool            `json:"-"`
+	Exposed  []host.Exposure `json:"-"`
+	Unjudged error           `json:"-"`
 	// Err is why it is unusable.
 	Err    error          `json:"-"`
 	Origin postfix.Origin `json:"origin"`
@@ -260,6 +262,30 @@ const OwnOrder = "postseal"
 
 // Ordered reports whether the certificate was ordered here.
 func (c Certificate) Ordered() bool { return c.Owner == OwnOrder }
+
+// Doubts are why a certificate is only used if a person wants it: the CA behind it, and
+// accounts other than root that can change its files.
+func (c Certificate) Doubts() (out []string) {
+	switch {
+	case c.SelfSigned:
+		out = append(out, "self-signed")
+	case !c.Trusted && !c.Ordered():
+		out = append(out, "issued by a CA that is not trusted here")
+	}
+	return append(out, c.ExposedBy()...)
+}
+
+// ExposedBy is how accounts other than root can change the files of a certificate, or
+// may be able to.
+func (c Certificate) ExposedBy() (out []string) {
+	for _, e := range c.Exposed {
+		out = append(out, e.String())
+	}
+	if c.Unjudged != nil {
+		out = append(out, fmt.Sprintf("its permissions could not be checked: %v", c.Unjudged))
+	}
+	return out
+}
 
 // InUse reports whether the configuration names the certificate.
 func (c Certificate) InUse() bool { return c.Server || c.Client || c.Service != "" }

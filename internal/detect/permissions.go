@@ -21,7 +21,7 @@ import (
 type Access struct {
 	Path string
 	Held Holding
-	// Origin is the setting that names the file; zero for main.cf and master.cf.
+	// Origin is the setting that names the file; zero for main.cf, master.cf and a default.
 	Origin     postfix.Origin
 	Weaknesses []Weakness
 	// Err is why the permissions could not be seen, or not all of them.
@@ -75,8 +75,9 @@ func (f *Facts) AccessTo(m host.Reader, path string, held Holding) Access {
 	exposures, err := m.Exposed(path)
 	a.Err = err
 	renewer := f.Renewer(path)
-	for _, e := range exposures {
-		if f.postfixOwns(m, e) {
+	for _, e := range append(exposures, f.ownExposures(m, path)...) {
+		isTable := held == HoldsTable || held == HoldsTLSTable
+		if isTable && f.postfixOwns(m, e) || ofRootsGroup(e) {
 			continue
 		}
 		w := Weakness{Path: e.Path, Text: e.String(), Remedy: e.Remedy()}
@@ -98,6 +99,56 @@ func (f *Facts) AccessTo(m host.Reader, path string, held Holding) Access {
 		a.Weaknesses, a.Err = append(a.Weaknesses, read...), errors.Join(a.Err, err)
 	}
 	return a
+}
+
+// ofRootsGroup reports whether only members of root's own group can write: see members.
+func ofRootsGroup(e host.Exposure) bool { return e.Kind == host.GroupWritable && e.GID == 0 }
+
+// ownExposures is how the user of this process, if that is not root, can change what a
+// path leads to: host.Exposed trusts that user, and a verdict must not depend on who asks.
+func (f *Facts) ownExposures(m host.Reader, path string) (out []host.Exposure) {
+	if m.UID() == 0 {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, p := range append([]string{path}, over(m, path)...) {
+		for at := 0; at < len(p); {
+			end := len(p)
+			if i := strings.IndexByte(p[at+1:], '/'); i >= 0 {
+				end = at + 1 + i
+			}
+			if _, err := m.Readlink(p[:end]); err == nil {
+				break // the next path goes where it leads
+			}
+			at = end
+			if !seen[p[:end]] {
+				seen[p[:end]] = true
+				out = append(out, f.byThisUser(m, p[:end])...)
+			}
+		}
+	}
+	return out
+}
+
+// byThisUser is how the user of this process alone can change one file or folder.
+func (f *Facts) byThisUser(m host.Reader, path string) (out []host.Exposure) {
+	st, err := m.Stat(path)
+	if err != nil {
+		return nil // as far as it can be seen
+	}
+	e := host.Exposure{Path: path, Kind: host.OwnedByOther, UID: st.UID, GID: st.GID, Mode: st.Mode}
+	if st.UID == m.UID() {
+		out = append(out, e)
+	}
+	if sticky := st.Mode.IsDir() && st.Mode&fs.ModeSticky != 0; sticky || st.Mode.Perm()&0o022 != 0o020 {
+		return out
+	}
+	// A group of which this user is the only member is trusted, too.
+	if _, members, _ := f.members(m, st.GID); slices.Equal(members, []string{host.UserName(m.UID())}) {
+		e.Kind = host.GroupWritable
+		out = append(out, e)
+	}
+	return out
 }
 
 // CertificateAccess is how accounts that should not can change the files of a
@@ -146,42 +197,77 @@ func (f *Facts) keyReaders(m host.Reader, path string) ([]Weakness, error) {
 	if err != nil {
 		return nil, err
 	}
-	everyone, group := true, true
+	// One must be a member of all these groups to read it.
+	var gates []int
+	closed := false
+	gate := func(gid int) {
+		if !slices.Contains(gates, gid) {
+			gates = append(gates, gid)
+		}
+	}
 	for dir := filepath.Dir(resolved); ; dir = filepath.Dir(dir) {
 		st, err := m.Stat(dir)
 		if err != nil {
 			return nil, err
 		}
-		others := st.Mode.Perm()&0o001 != 0
-		everyone = everyone && others
-		group = group && (others || st.GID == key.GID && st.Mode.Perm()&0o010 != 0)
+		switch perm := st.Mode.Perm(); {
+		case perm&0o001 != 0:
+		case perm&0o010 != 0:
+			gate(st.GID)
+		default:
+			closed = true
+		}
 		if dir == filepath.Dir(dir) {
 			break
 		}
 	}
-	mode := key.Mode.Perm()
-	switch {
-	case mode&0o004 != 0 && everyone:
-		return []Weakness{{EveryoneReads, path, "every user can read the private key in " + path, []string{"chmod", "o-r", path}}}, nil
-	case mode&0o004 != 0:
-		return []Weakness{{Sheltered, path, "only a folder keeps every user from reading the private key in " + path, []string{"chmod", "o-r", path}}}, nil
-	case mode&0o040 == 0 || !group:
-		return nil, nil
+	everyone := key.Mode.Perm()&0o004 != 0
+	remedy := []string{"chmod", "o-r", path}
+	if everyone && !closed && len(gates) == 0 {
+		return []Weakness{{EveryoneReads, path, "every user can read the private key in " + path, remedy}}, nil
 	}
-	name, members, known := f.members(m, key.GID)
-	if known && len(members) == 0 {
-		return nil, nil
+	if !everyone {
+		remedy = []string{"chmod", "g-r", path}
+		closed = closed || key.Mode.Perm()&0o040 == 0
+		gate(key.GID)
 	}
-	text := fmt.Sprintf("members of the group %s can read the private key in %s", name, path)
-	if known {
-		text += ": " + strings.Join(members, ", ")
+	if names, members, known := f.inAll(m, gates); !closed && (!known || len(members) > 0) {
+		text := fmt.Sprintf("members of the group %s can read the private key in %s", strings.Join(names, " and of "), path)
+		if known {
+			text += ": " + strings.Join(members, ", ")
+		}
+		return []Weakness{{GroupReads, path, text, remedy}}, nil
 	}
-	return []Weakness{{GroupReads, path, text, []string{"chmod", "g-r", path}}}, nil
+	if everyone {
+		return []Weakness{{Sheltered, path, "the private key in " + path + " is world-readable; only its directory protects it", remedy}}, nil
+	}
+	return nil, nil
+}
+
+// inAll are the names of groups and the accounts that are members of each; known is
+// false if the members of no group are known.
+func (f *Facts) inAll(m host.Reader, gids []int) (names, members []string, known bool) {
+	for _, gid := range gids {
+		name, in, ok := f.members(m, gid)
+		names = append(names, name)
+		switch {
+		case ok && known:
+			members = slices.DeleteFunc(members, func(a string) bool { return !slices.Contains(in, a) })
+		case ok:
+			members, known = in, true
+		}
+	}
+	return names, members, known
 }
 
 // members are the accounts in a group, but for root and the owner of the mail queue;
-// known is false for a group that /etc/group does not list.
+// known is false for a group that /etc/group does not list. The group with the number 0
+// is root's own: what some distributions put there, such as RHEL's sync and halt, has no
+// shell and runs one program.
 func (f *Facts) members(m host.Reader, gid int) (name string, members []string, known bool) {
+	if gid == 0 {
+		return "root", nil, true
+	}
 	id := strconv.Itoa(gid)
 	name = id
 	all := map[string]bool{}
@@ -202,7 +288,7 @@ func (f *Facts) members(m host.Reader, gid int) (name string, members []string, 
 	for _, trusted := range []string{"", "root", f.mailOwner()} {
 		delete(all, trusted)
 	}
-	return name, slices.Sorted(maps.Keys(all)), known || gid == 0
+	return name, slices.Sorted(maps.Keys(all)), known
 }
 
 // colonFields are the lines of a file such as passwd(5); none if it cannot be read.
@@ -228,7 +314,8 @@ func (f *Facts) findAccess(m host.Reader) {
 			f.addAccess(m, c.Chain, HoldsCertificates, c.Origin)
 		}
 	}
-	f.addNamed(m, nil, f.mainNames())
+	// local(8) and newaliases(1) use these tables, also where main.cf names none.
+	f.addNamed(m, nil, append(f.mainNames(), "alias_maps", "alias_database"))
 	for _, s := range f.Config.Master.Services() {
 		var names []string
 		for _, o := range s.Options {
@@ -248,7 +335,8 @@ func (f *Facts) mainNames() (names []string) {
 // tableName is a lookup table with an absolute path, wherever it stands in a value.
 var tableName = regexp.MustCompile(`\b([a-z]+):(/[^\s,{}]+)`)
 
-// addNamed looks at the lookup tables and CA certificates that parameters name.
+// addNamed looks at the lookup tables, the CA certificates and the configuration of
+// OpenSSL that parameters name. The latter can load a library into every daemon.
 func (f *Facts) addNamed(m host.Reader, s *mastercf.Service, names []string) {
 	for _, name := range names {
 		v := f.Config.Value(s, name)
@@ -258,6 +346,12 @@ func (f *Facts) addNamed(m host.Reader, s *mastercf.Service, names []string) {
 		if strings.HasSuffix(name, "_tls_CAfile") || strings.HasSuffix(name, "_tls_CApath") {
 			for _, path := range list(v.Text) {
 				f.addAccess(m, path, HoldsCertificates, v.Origin)
+			}
+			continue
+		}
+		if name == "tls_config_file" {
+			if filepath.IsAbs(v.Text) { // else the library's own, or none
+				f.addAccess(m, v.Text, HoldsConfiguration, v.Origin)
 			}
 			continue
 		}

@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -25,7 +27,8 @@ func (f *Facts) findOwners() {
 
 // RenewedAs is the certificate that another client renews and of which the
 // chain at path, with these facts, is a copy or an older generation, or a link
-// to one.
+// to one. Only a certificate that lies beside its own private key counts: public
+// keys are public, so that any account can sign a certificate for one.
 func (f *Facts) RenewedAs(c certs.Facts, path string) (Certificate, bool) {
 	file := path
 	if links := f.PEM[path].Over; len(links) > 0 {
@@ -34,7 +37,7 @@ func (f *Facts) RenewedAs(c certs.Facts, path string) (Certificate, bool) {
 	stable := certs.Stable(file)
 	best, found := Certificate{}, false
 	for _, d := range f.Certificates {
-		if d.Owner == "" || d.Source != "" || f.Leads(path, d.Chain) || d.Err != nil || d.Algorithm != c.Algorithm {
+		if d.Owner == "" || d.Source != "" || f.Leads(path, d.Chain) || d.Err != nil || d.Algorithm != c.Algorithm || !f.hasKey(d) {
 			continue
 		}
 		if d.Chain != stable && (c.PublicKey == "" || d.PublicKey != c.PublicKey) {
@@ -45,6 +48,12 @@ func (f *Facts) RenewedAs(c certs.Facts, path string) (Certificate, bool) {
 		}
 	}
 	return best, found
+}
+
+// hasKey reports whether the private key of a certificate lies in its own files, or may
+// lie there and is kept from this user.
+func (f *Facts) hasKey(c Certificate) bool {
+	return c.KeyMatch == Yes || !f.Root && errors.Is(f.PEM[c.Key].Err, fs.ErrPermission)
 }
 
 // Outdated is a certificate in use that stayed behind: where it came from lies
@@ -114,10 +123,12 @@ func (f *Facts) sources(c Certificate) []Certificate {
 // follows says whether d can be a renewal of c with a new key, which leaves the
 // names to go by. A CA's does not come after one that nobody signed, which is
 // there for its key; one that ends sooner is another purchase, and one for
-// servers alone does not come after one that is sent with.
+// servers alone does not come after one that is sent with. Names prove nothing: only root
+// may be able to change d, and no unknown CA's comes after one that a trusted CA issued.
 func follows(c, d Certificate) bool {
 	sends := c.Client && !c.Server && c.Service == ""
-	return c.Owner == "" && c.SelfSigned == d.SelfSigned && !d.NotAfter.Before(c.NotAfter) && (d.ClientUse || !sends) && sameNames(c.Names, d.Names)
+	known := d.Trusted || d.Ordered() || !c.Trusted
+	return known && len(d.ExposedBy()) == 0 && c.Owner == "" && c.SelfSigned == d.SelfSigned && !d.NotAfter.Before(c.NotAfter) && (d.ClientUse || !sends) && sameNames(c.Names, d.Names)
 }
 
 // sameNames compares sets of host names.

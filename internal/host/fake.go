@@ -81,6 +81,11 @@ func (f *Fake) Exposed(path string) ([]Exposure, error) {
 	return out, err
 }
 
+// ReadDir implements Reader.
+func (f *Fake) ReadDir(path string, most int) ([]string, error) {
+	return f.Local.ReadDir(f.at(path), most)
+}
+
 // Glob implements Reader.
 func (f *Fake) Glob(pattern string) ([]string, error) {
 	found, err := f.Local.Glob(f.at(pattern))

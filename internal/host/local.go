@@ -102,6 +102,23 @@ func (Local) Resolve(path string) (string, error) { return filepath.EvalSymlinks
 // Readlink implements Reader.
 func (Local) Readlink(path string) (string, error) { return os.Readlink(path) }
 
+// ReadDir implements Reader.
+func (Local) ReadDir(path string, most int) ([]string, error) {
+	if most <= 0 {
+		return nil, nil
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(most)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return names, err
+}
+
 // Glob implements Reader.
 func (Local) Glob(pattern string) ([]string, error) { return filepath.Glob(pattern) }
 

@@ -38,6 +38,8 @@ type Reader interface {
 	// being allowed to write there. It is empty if nobody else can. A path that does
 	// not exist is followed as far as it does.
 	Exposed(path string) ([]Exposure, error)
+	// ReadDir returns the names in a folder, in no order, and at most most of them.
+	ReadDir(path string, most int) ([]string, error)
 	// Glob is filepath.Glob.
 	Glob(pattern string) ([]string, error)
 	// Run runs a program that changes nothing, without a shell and in the C

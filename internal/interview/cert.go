@@ -52,20 +52,24 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 	},
 	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[[]string] {
 		var paths, good []string
-		behind := ""
+		behind, kept := "", ""
 		for _, c := range f.ServerCertificates() {
 			paths = append(paths, c.Chain)
-			if absolute(c.Source) == nil {
+			against := sourceDoubts(f, c)
+			if c.Source != "" && len(against) == 0 {
 				good, behind = append(good, c.Source), c.Owner
 			} else if usable(c) {
 				good = append(good, c.Chain)
+				if c.Source != "" {
+					kept = fmt.Sprintf("; it is a copy of %.100q, which %s renews and which is not proposed: %s", c.Source, c.Owner, against[0])
+				}
 			}
 		}
 		switch best, doubt := bestCandidate(f); {
 		case behind != "":
-			return suggest(slices.Compact(good), ask.Detected, "%s renews it there; the file in use now is a copy, and would stay behind", behind)
+			return suggest(slices.Compact(good), ask.Detected, "%s renews it there; the file in use now is a copy, and would stay behind%s", behind, kept)
 		case len(good) > 0:
-			return suggest(slices.Compact(good), ask.Detected, "it is in use now")
+			return suggest(slices.Compact(good), ask.Detected, "it is in use now%s", kept)
 		case len(paths) > 0: // what takes its place is for a person to say
 			why := "the certificate in use is broken: " + problemOf(f)
 			if best != "" {
@@ -150,17 +154,20 @@ func bestCandidate(f Facts) (path, doubt string) {
 	return "", doubt
 }
 
+// sourceDoubts are why the file of which a certificate is a copy is not proposed in its
+// place: what holds for a certificate that is not in use holds for this one too.
+func sourceDoubts(f Facts, c detect.Certificate) (out []string) {
+	for _, d := range f.Certificates {
+		if d.Chain == c.Source && d.Err == nil {
+			out = append(out, doubts(d)...)
+		}
+	}
+	return out
+}
+
 // doubts are why a certificate is only used if a person wants it.
-func doubts(c detect.Certificate) (out []string) {
-	switch {
-	case c.SelfSigned:
-		out = append(out, "self-signed")
-	case !c.Trusted && !c.Ordered():
-		out = append(out, "issued by a CA that is not trusted here")
-	}
-	for _, e := range c.Exposed {
-		out = append(out, e.String())
-	}
+func doubts(c detect.Certificate) []string {
+	out := c.Doubts()
 	if err := absolute(c.Chain); err != nil {
 		out = append(out, err.Error())
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -186,6 +187,50 @@ func TestProposedCertificate(t *testing.T) {
 			if o.Text == chain && !strings.Contains(o.Help, c.doubt) {
 				t.Errorf("%s is offered with %q", name, o.Help)
 			}
+		}
+	}
+}
+
+// TestProposedCertificateSource: the file of which the certificate in use is a copy is proposed under
+// the same conditions as any other, and only if it lies beside its key. A public key in
+// the folder of another account proves nothing.
+func TestProposedCertificateSource(t *testing.T) {
+	lab.NeedRoot(t)
+	ca, stranger := lab.NewCA(t), lab.NewCA(t)
+	shown := ca.Issue(t, lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -60)})
+	newer := lab.Leaf{NotBefore: time.Now().AddDate(0, 0, -1)}
+	renewed, forged := ca.Certify(t, newer, shown.Signer), stranger.Certify(t, newer, shown.Signer)
+	const used, source = "/etc/postfix/ssl/mx.pem", "/var/lib/caddy/.local/share/caddy/certificates/acme/mx.example.org/mx.example.org.crt"
+	for name, c := range map[string]struct {
+		cert, key string
+		owner     int
+		want, why string
+	}{
+		"renewed":                         {renewed.Cert + ca.IntermediatePEM, shown.Key, 0, source, "renews it there"},
+		"renewed by another account":      {renewed.Cert + ca.IntermediatePEM, shown.Key, lab.WWWData, used, "is owned by www-data"},
+		"forged, with the key":            {forged.Cert + stranger.IntermediatePEM, shown.Key, 0, used, "issued by a CA that is not trusted here"},
+		"forged, with the key, elsewhere": {forged.Cert + stranger.IntermediatePEM, shown.Key, lab.WWWData, used, "issued by a CA that is not trusted here"},
+		"forged, without the key":         {forged.Cert + stranger.IntermediatePEM, forged.Cert, lab.WWWData, used, "it is in use now"},
+		"copied, without the key":         {renewed.Cert + ca.IntermediatePEM, renewed.Cert, lab.WWWData, used, "it is in use now"},
+	} {
+		m := lab.Machine(t, "3.7.11", map[string]string{
+			"main.cf": "myhostname = mx.example.org\nsmtpd_tls_chain_files = " + used + "\n", "master.cf": "smtp inet n - n - - smtpd\n",
+			used: shown.Key + shown.Cert + ca.IntermediatePEM, source: c.cert, strings.TrimSuffix(source, ".crt") + ".key": c.key,
+			"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM, "/etc/resolv.conf": "nameserver 127.0.0.1\n",
+		})
+		if err := os.Chown(filepath.Join(m.Root, filepath.Dir(source)), c.owner, c.owner); err != nil {
+			t.Fatal(err)
+		}
+		f := look(t, m)
+		q, ok := interview.All.Lookup("cert")
+		if !ok {
+			t.Fatal("there is no such question")
+		}
+		if texts, why := q.Proposal(f, &ask.Answers{}); !slices.Equal(texts, []string{c.want}) || !strings.Contains(why, c.why) {
+			t.Errorf("%s: %q: %s", name, texts, why)
+		}
+		if held := f.ServerCertificates()[0].Source != ""; held != (c.key == shown.Key) {
+			t.Errorf("%s: known as a copy: %v", name, held)
 		}
 	}
 }
