@@ -35,8 +35,9 @@ type Line struct {
 var DefaultNames = []string{"postfix"}
 
 // form is a line of syslog: a time as RFC 3164 or RFC 3339 has it, the host, and the tag
-// with the process. FreeBSD's syslogd may put "<mail.info>" before the tag.
-var form = regexp.MustCompile(`^([A-Z][a-z]{2} [ 0-3][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.,+Z-]+) [^ \[\]]+ (?:<[a-z0-9.]+> )?([^ \[\]:]+)\[([0-9]{1,10})\]: (.*)$`)
+// with the process. FreeBSD's syslogd may put "<mail.info>" before the tag, and
+// BusyBox's always puts "mail.info" there.
+var form = regexp.MustCompile(`^([A-Z][a-z]{2} [ 0-3][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.,+Z-]+) [^ \[\]]+ (?:<[a-z0-9.]+> |mail\.[a-z]+ )?([^ \[\]:]+)\[([0-9]{1,10})\]: (.*)$`)
 
 // Parse reads one line of a file, without its line end. It reports false for a line that
 // Postfix has not written under one of these names (postconf(5), syslog_name).
