@@ -2,10 +2,13 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+
+	"postseal/internal/maillog"
 )
 
 // broken are words with which Postfix says that TLS does not work; the lines
@@ -21,16 +24,19 @@ var broken = []string{
 // returns whether there was a log, and lines that say that TLS is broken and did not
 // come before the change too. These and other warnings about TLS are kept for the
 // receipt.
-func (t *transaction) readLog(ctx context.Context, mark int64) (read bool, alarms []string) {
+func (t *transaction) readLog(ctx context.Context, mark maillog.Mark) (read bool, alarms []string) {
 	const step = "read Postfix's log"
 	done := t.step(step)
-	if mark < 0 {
+	if !mark.Readable() {
 		t.event(Event{Step: step, State: Noted, Text: "no log file that can be read"})
 		return false, nil
 	}
-	lines, _, err := t.o.Log.Since(ctx, t.m, mark)
+	var lines []maillog.Line
+	_, err := t.eachRead(ctx, mark, func(more []maillog.Line) { lines = append(lines, more...) })
 	if err != nil {
 		t.event(Event{Step: step, State: Noted, Text: err.Error()})
+	}
+	if err != nil && !errors.Is(err, errMuch) {
 		return false, nil
 	}
 	for _, l := range lines {
@@ -53,7 +59,9 @@ func (t *transaction) readLog(ctx context.Context, mark int64) (read bool, alarm
 		t.event(Event{Step: step, State: Noted, Text: t.logged(alarms)})
 		return true, alarms
 	}
-	_ = done(nil)
+	if err == nil {
+		_ = done(nil)
+	}
 	return true, nil
 }
 
@@ -86,15 +94,16 @@ func isBroken(text string) bool {
 var peer = regexp.MustCompile(`\[[0-9A-Fa-f.:]+\]|\[unknown\]|from <|to=<|from=<`)
 
 // noteTroubles remembers what Postfix complains of before anything has changed.
-func (t *transaction) noteTroubles(ctx context.Context, mark int64) {
+func (t *transaction) noteTroubles(ctx context.Context, mark maillog.Mark) {
 	t.oldTroubles = map[string]bool{}
-	if mark < 0 {
+	if !mark.Readable() {
 		return
 	}
-	lines, _, _ := t.o.Log.Since(ctx, t.m, mark) // a log that cannot be read excuses nothing
-	for _, l := range lines {
-		if isBroken(l.Text) {
-			t.oldTroubles[l.Text] = true
+	_, _ = t.eachRead(ctx, mark, func(lines []maillog.Line) { // a log that cannot be read excuses nothing
+		for _, l := range lines {
+			if isBroken(l.Text) {
+				t.oldTroubles[l.Text] = true
+			}
 		}
-	}
+	})
 }
