@@ -200,7 +200,7 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 	t.Proofs = proofs
 	if err := done(err); err != nil {
 		if _, alarms := t.readLog(ctx, log); len(alarms) > 0 {
-			return hint.Wrap(fmt.Errorf("%w; %s", err, t.logged(alarms)), hint.Of(err))
+			return fmt.Errorf("%w; %s", err, t.logged(alarms))
 		}
 		return err
 	}

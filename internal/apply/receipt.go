@@ -274,6 +274,7 @@ func Pending(m host.Reader, stateDir string) (*Receipt, error) {
 		return nil, nil
 	}
 	switch {
+	case errors.Is(err, host.ErrExposed): // its hint names the command
 	case err != nil && hint.Of(err) == "": // it cannot be read
 		err = remedy(m, s.journal(), err)
 	case err != nil: // it cannot be understood

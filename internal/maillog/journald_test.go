@@ -94,7 +94,7 @@ func TestJournald(t *testing.T) {
 	}
 	var texts []string
 	for _, l := range lines {
-		texts = append(texts, l.Service+": "+l.Text)
+		texts = append(texts, l.Program+": "+l.Text)
 		if age := time.Since(l.When(time.Now())); age < -time.Minute || age > time.Minute || l.PID == 0 {
 			t.Errorf("%+v", l)
 		}

@@ -20,10 +20,8 @@ import (
 type Line struct {
 	// Stamp is the time as it stands in the line.
 	Stamp string
-	// Service is the name of the service: "smtpd", or "submission/smtpd" where
-	// master.cf sets a syslog_name for it (postconf(5)).
-	Service string
-	// Program is the program that wrote it: "smtpd".
+	// Program is the program that wrote it: "smtpd", also where master.cf sets a
+	// syslog_name for the service (postconf(5)): "submission/smtpd".
 	Program string
 	PID     int
 	// Text is what it says. It may hold a peer's words.
@@ -66,7 +64,7 @@ func tagged(stamp, tag, pid, text string, names []string) (Line, bool) {
 	if program == "" || err != nil {
 		return Line{}, false
 	}
-	return Line{Stamp: stamp, Service: service, Program: program, PID: n, Text: text}, true
+	return Line{Stamp: stamp, Program: program, PID: n, Text: text}, true
 }
 
 // ParseAll reads the lines of a text.
