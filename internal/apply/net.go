@@ -304,7 +304,7 @@ func (t *transaction) trouble(ctx context.Context) string {
 	}
 	if mark := t.o.Log.Mark(t.m); mark.Readable() {
 		if text := t.tallyBefore(ctx, mark, t.m.Now().Add(-time.Hour)).Sending(); text != "" {
-			out = append(out, "in the last hour of "+t.o.Log.String()+", "+text)
+			out = append(out, fmt.Sprintf("in the last hour, %s (see %s)", text, t.o.Log))
 		}
 	}
 	return strings.Join(out, "; ")

@@ -85,5 +85,5 @@ func (s Source) String() string {
 	if s.Path != "" {
 		return s.Path
 	}
-	return "the journal: journalctl SYSLOG_FACILITY=2"
+	return "journalctl SYSLOG_FACILITY=2"
 }
