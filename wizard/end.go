@@ -126,7 +126,7 @@ func (m *Model) sealedPage() page {
 	case r.Kind == "undo" || r.Phase == apply.RolledBack:
 		head = "Taken back. Everything is as it was."
 	case r.Unproved() != "" && r.Kind == "apply":
-		head, sign = "Sealed, but for "+r.Unproved()+", which served no one before either.", signNote
+		head, sign = "Sealed, but for "+r.Unproved()+".", signNote
 	case r.FilesOnly:
 		head = "Written, files only: nothing was reloaded, and nothing was proved."
 	}

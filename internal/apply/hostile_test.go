@@ -477,12 +477,16 @@ func (i image) Act(_ context.Context, name string, args ...string) (host.Output,
 func TestForgedLog(t *testing.T) {
 	const alarm = "warning: cannot get RSA certificate from file x: disabling TLS support"
 	for name, c := range map[string]struct {
-		line  string
-		noted bool
+		line     string
+		noted    bool
+		unproved string
 	}{
-		"in the name of smtpd":                     {"Nov 23 12:00:00 mx postfix/smtpd[1]: " + alarm, true},
-		"in the name of a user of another program": {"Nov 23 12:00:00 mx dovecot: imap-login: Aborted login (user=<postfix/smtpd[1]: " + alarm + ">)", false},
-		"of a logger":                              {"Nov 23 12:00:00 mx eve: postfix]: fatal: x", false},
+		"in the name of smtpd":                     {"Nov 23 12:00:00 mx postfix/smtpd[1]: " + alarm, true, ""},
+		"in the name of the sending side":          {"Nov 23 12:00:00 mx postfix/smtp[1]: " + alarm, true, "smtp, "},
+		"in the name of both":                      {"Nov 23 12:00:00 mx postfix/smtpd[1]: " + alarm + "\nNov 23 12:00:00 mx postfix/tlsproxy[1]: " + alarm, true, "tlsproxy, "},
+		"in the name of a command":                 {"Nov 23 12:00:00 mx postfix/sendmail[1]: fatal: usage: sendmail [options]", false, ""},
+		"in the name of a user of another program": {"Nov 23 12:00:00 mx dovecot: imap-login: Aborted login (user=<postfix/smtpd[1]: " + alarm + ">)", false, ""},
+		"of a logger":                              {"Nov 23 12:00:00 mx eve: postfix]: fatal: x", false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
@@ -514,7 +518,29 @@ func TestForgedLog(t *testing.T) {
 			if got := slices.Contains(r.Warnings, alarm); got != c.noted || again > 0 != c.noted {
 				t.Errorf("warnings %q, %d more looks", r.Warnings, again)
 			}
+			if got := r.Unproved(); r.Phase != apply.Kept || !strings.HasPrefix(got, c.unproved) || got != "" && c.unproved == "" {
+				t.Errorf("%s, and not proved is %q", r.Phase, got)
+			}
 		})
+	}
+}
+
+// TestUncheckedLog: where no listener is checked, no handshake speaks against the log.
+func TestUncheckedLog(t *testing.T) {
+	b := newBed(t)
+	m := meddler{act: func(args []string) (host.Output, bool) {
+		if slices.Contains(args, "reload") {
+			lab.Write(t, filepath.Dir(b.LogPath()), filepath.Base(b.LogPath()), "Nov 23 12:00:00 mx postfix/smtpd[1]: warning: cannot get RSA certificate from file x: disabling TLS support\n", 0o644)
+		}
+		return host.Output{}, false
+	}}
+	s, p := b.plan(t)
+	p.Checks = nil
+	o := options(s, p)
+	o.Log = maillog.Source{Path: b.LogPath()}
+	r, err := apply.Run(context.Background(), m, p, o)
+	if err != nil || r.Phase != apply.Kept || !strings.HasPrefix(r.Unproved(), "smtpd, ") {
+		t.Errorf("%v, %+v", err, r)
 	}
 }
 

@@ -302,9 +302,9 @@ func (t *transaction) trouble(ctx context.Context) string {
 			out = append(out, fmt.Sprintf("%s was %s", p.Service, outcome(p)))
 		}
 	}
-	if mark := t.o.Log.Mark(t.m); mark >= 0 {
+	if mark := t.o.Log.Mark(t.m); mark.Readable() {
 		if text := t.tallyBefore(ctx, mark, t.m.Now().Add(-time.Hour)).Sending(); text != "" {
-			out = append(out, "in the last hour of "+t.o.Log.String()+", "+text)
+			out = append(out, fmt.Sprintf("in the last hour, %s (see %s)", text, t.o.Log))
 		}
 	}
 	return strings.Join(out, "; ")

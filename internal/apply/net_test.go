@@ -202,7 +202,7 @@ func TestTrouble(t *testing.T) {
 	})
 	b.applied(t, time.Hour)
 	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
-	if err != nil || u == nil || !strings.Contains(u.Trouble, "454") || !strings.HasSuffix(u.Trouble, "; in the last hour of "+b.LogPath()+", 6 deliveries are put off for security") {
+	if err != nil || u == nil || !strings.Contains(u.Trouble, "454") || !strings.HasSuffix(u.Trouble, "; in the last hour, 6 deliveries are put off for security (see "+b.LogPath()+")") {
 		t.Errorf("%v %+v", err, u)
 	}
 	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err != nil {

@@ -42,6 +42,9 @@ type Receipt struct {
 	Proofs []Proof      `json:"proofs,omitempty"`
 	// Warnings are lines about TLS from Postfix's log since the reload.
 	Warnings []string `json:"warnings,omitempty"`
+	// Unchecked are programs of Postfix that logged a failure of TLS, or ended with
+	// one, while no handshake shows what they do.
+	Unchecked []string `json:"unchecked,omitempty"`
 	// Notes say what became of edits that others made meanwhile.
 	Notes []string `json:"notes,omitempty"`
 	// Unloadable is why an undo of the files alone must not be followed by a reload
@@ -274,6 +277,7 @@ func Pending(m host.Reader, stateDir string) (*Receipt, error) {
 		return nil, nil
 	}
 	switch {
+	case errors.Is(err, host.ErrExposed): // its hint names the command
 	case err != nil && hint.Of(err) == "": // it cannot be read
 		err = remedy(m, s.journal(), err)
 	case err != nil: // it cannot be understood
@@ -282,16 +286,23 @@ func Pending(m host.Reader, stateDir string) (*Receipt, error) {
 	return r, err
 }
 
-// Unproved names the listeners that were excused, since they served no one
-// before the change either; empty if there are none.
+// Unproved names what was not proved, and why: listeners that were excused, since they
+// served no one before the change either, and programs that log a failure which no
+// handshake can refute. It is empty if all was proved.
 func (r *Receipt) Unproved() string {
-	var out []string
+	var mute, out []string
 	for _, p := range r.Proofs {
 		if !p.OK {
-			out = append(out, p.Service+" on "+p.Addr)
+			mute = append(mute, p.Service+" on "+p.Addr)
 		}
 	}
-	return strings.Join(out, ", ")
+	if len(mute) > 0 {
+		out = append(out, strings.Join(mute, ", ")+", which served no one before either")
+	}
+	if len(r.Unchecked) > 0 {
+		out = append(out, strings.Join(r.Unchecked, ", ")+", which logged a failure")
+	}
+	return strings.Join(out, "; ")
 }
 
 // State says in words how the files of an interrupted run stand.

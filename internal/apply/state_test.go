@@ -24,12 +24,15 @@ func TestStateOfOthers(t *testing.T) {
 	const id = "0001-20261130-120000"
 	victim := filepath.Join(lab.Dir(t), "x.pem")
 	config := lab.Dir(t)
-	for name, loosen := range map[string]func(state string) error{
-		"owned by another account": func(s string) error { return os.Chown(s, 33, 33) },
-		"writable by all":          func(s string) error { return os.Chmod(s, 0o777) },
-		"a file of another": func(s string) error {
+	for name, c := range map[string]struct {
+		mend   string // the command before the path of the state folder
+		loosen func(state string) error
+	}{
+		"owned by another account": {"chown -h root ", func(s string) error { return os.Chown(s, 33, 33) }},
+		"writable by all":          {"chmod o-w ", func(s string) error { return os.Chmod(s, 0o777) }},
+		"a file of another": {"chown -h root ", func(s string) error {
 			return errors.Join(os.Chown(filepath.Join(s, "journal.json"), 33, 33), os.Chown(filepath.Join(s, "receipts", id+".json"), 33, 33), os.Chown(filepath.Join(s, "unconfirmed.json"), 33, 33))
-		},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			state := lab.Dir(t)
@@ -47,7 +50,7 @@ func TestStateOfOthers(t *testing.T) {
 			record.Phase = apply.Kept
 			put("receipts/"+id+".json", record)
 			put("unconfirmed.json", apply.Unconfirmed{Run: id, ConfigDir: config})
-			if err := loosen(state); err != nil {
+			if err := c.loosen(state); err != nil {
 				t.Fatal(err)
 			}
 			ctx, o := context.Background(), apply.Options{StateDir: state, FilesOnly: true}
@@ -59,7 +62,7 @@ func TestStateOfOthers(t *testing.T) {
 			_, errs["waiting"] = apply.Waiting(host.Local{}, state)
 			_, errs["apply"] = apply.Run(ctx, host.Local{}, &plan.Plan{ConfigDir: config, Files: []plan.File{{Path: filepath.Join(config, "main.cf"), Kind: plan.MainCF, After: "x"}}}, o)
 			for verb, err := range errs {
-				if !errors.Is(err, host.ErrExposed) || !strings.Contains(hint.Of(err), "ch") {
+				if !errors.Is(err, host.ErrExposed) || !strings.Contains(hint.Of(err), c.mend+state) {
 					t.Errorf("%s: %v (%s)", verb, err, hint.Of(err))
 				}
 			}

@@ -130,7 +130,17 @@ func (s store) read(path string) ([]byte, error) {
 	if err := host.Trusted(s.m, path); err != nil {
 		return nil, err
 	}
-	return s.m.ReadFile(path)
+	// Where the file was not there yet, another account can have made it since: ReadOwn
+	// judges what it opens. It trusts the user who called sudo too, which holds for
+	// files that the user names, and not for this one: that takes another look.
+	data, err := s.m.ReadOwn(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := host.Trusted(s.m, path); err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 func (s store) get(path string) (*Receipt, error) {
@@ -144,7 +154,7 @@ func (s store) get(path string) (*Receipt, error) {
 		err = r.check()
 	}
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "mend the file, or move it away: then nobody can undo that run, and its old files stay in "+s.backups(""))
+		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "correct the file or move it away; without it, that run cannot be undone, and its old files stay in "+s.backups(""))
 	}
 	return &r, nil
 }
@@ -155,10 +165,10 @@ var runID = regexp.MustCompile(`^[0-9A-Za-z-]{1,60}$`)
 // check refuses a record that names what no run writes.
 func (r *Receipt) check() error {
 	if !runID.MatchString(r.ID) || r.Undoes != "" && !runID.MatchString(r.Undoes) {
-		return fmt.Errorf("no run has the ID %.60q", r.ID)
+		return fmt.Errorf("invalid run ID %.60q", r.ID)
 	}
 	if !filepath.IsAbs(r.ConfigDir) {
-		return fmt.Errorf("%.60q is no configuration directory", r.ConfigDir)
+		return fmt.Errorf("%.60q is not a configuration directory", r.ConfigDir)
 	}
 	for _, e := range r.Entries {
 		if err := e.Kind.CheckPath(r.ConfigDir, e.Path); err != nil {
@@ -166,7 +176,7 @@ func (r *Receipt) check() error {
 		}
 		for _, made := range e.Made {
 			if !filepath.IsAbs(made) || filepath.Clean(made) != made || !strings.HasPrefix(e.Path, made+"/") {
-				return fmt.Errorf("%.60q is no folder of %s", made, e.Path)
+				return fmt.Errorf("%.60q is not a directory of %s", made, e.Path)
 			}
 		}
 	}
@@ -176,7 +186,7 @@ func (r *Receipt) check() error {
 // check refuses a record that names what no run writes.
 func (u *Unconfirmed) check() error {
 	if !runID.MatchString(u.Run) || !filepath.IsAbs(u.ConfigDir) || u.Timer != "" && u.Timer != timerOf(u.Run) {
-		return fmt.Errorf("it is no record of run %.60q on %.60q", u.Run, u.ConfigDir)
+		return fmt.Errorf("it is not a record of run %.60q on %.60q", u.Run, u.ConfigDir)
 	}
 	return nil
 }

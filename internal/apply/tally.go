@@ -3,6 +3,7 @@ package apply
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -232,7 +233,7 @@ func (t Tally) outFine() int {
 // Follow counts a log as it grows.
 type Follow struct {
 	t      transaction
-	mark   int64
+	mark   maillog.Mark
 	Before Tally // what the log said last before
 	Now    Tally
 }
@@ -245,7 +246,7 @@ const before = 1 << 20
 func NewFollow(ctx context.Context, m host.Reader, o Options) (f *Follow, readable bool) {
 	f = &Follow{t: transaction{m: host.ReadOnly{Reader: m}, o: o, Receipt: &Receipt{}}}
 	f.mark = f.t.settledLog(ctx)
-	if f.mark < 0 {
+	if !f.mark.Readable() {
 		return f, false
 	}
 	f.Before = f.t.tallyBefore(ctx, f.mark, time.Time{})
@@ -254,31 +255,31 @@ func NewFollow(ctx context.Context, m host.Reader, o Options) (f *Follow, readab
 
 // tallyBefore counts what the log said last before the mark, since then. A line that
 // does not say when it was logged counts.
-func (t *transaction) tallyBefore(ctx context.Context, mark int64, since time.Time) (out Tally) {
-	from := mark - before
+func (t *transaction) tallyBefore(ctx context.Context, mark maillog.Mark, since time.Time) (out Tally) {
+	from := mark.Offset - before
 	if t.o.Log.Path == "" {
-		from = mark - 3600 // the journal goes by seconds
+		from = mark.Offset - 3600 // the journal goes by seconds
 	}
-	if lines, _, err := t.o.Log.Since(ctx, t.m, max(0, from)); err == nil {
-		now := t.m.Now()
+	now := t.m.Now()
+	_, _ = t.eachRead(ctx, maillog.Mark{Offset: max(0, from)}, func(lines []maillog.Line) { // as far as it can be read
 		out.read(slices.DeleteFunc(lines, func(l maillog.Line) bool {
 			when := l.When(now)
 			return !when.IsZero() && when.Before(since)
 		}))
-	}
+	})
 	return out
 }
 
 // settledLog is the mark of the log once what was just done is logged: the handshakes
 // that proved a run, of which some were to fail, are no clients. On a server that
 // never rests it is not waited for long.
-func (t *transaction) settledLog(ctx context.Context) int64 {
+func (t *transaction) settledLog(ctx context.Context) maillog.Mark {
 	const pause, still, most = 50 * time.Millisecond, 5, 30
 	mark := t.o.Log.Mark(t.m)
-	if t.o.Log.Path == "" && mark >= 0 {
-		return mark + 1 // the journal goes by seconds
+	if t.o.Log.Path == "" && mark.Readable() {
+		return maillog.Mark{Offset: mark.Offset + 1} // the journal goes by seconds
 	}
-	for n, same := 0, 0; n < most && same < still && mark >= 0 && ctx.Err() == nil; n++ {
+	for n, same := 0, 0; n < most && same < still && mark.Readable() && ctx.Err() == nil; n++ {
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
@@ -293,35 +294,37 @@ func (t *transaction) settledLog(ctx context.Context) int64 {
 }
 
 // Poll counts what has come since, and of warnings those that were not there
-// before.
-func (f *Follow) Poll(ctx context.Context) error {
-	log := f.t.o.Log
-	if log.Path == "" { // the journal goes by seconds, and is read anew
-		lines, _, err := log.Since(ctx, f.t.m, f.mark)
-		if err != nil {
-			return err
-		}
-		f.Now = Tally{}
-		f.count(lines)
+// before. What is too much for one Poll is left to the next.
+func (f *Follow) Poll(ctx context.Context) (err error) {
+	f.mark, err = f.t.eachRead(ctx, f.mark, f.count)
+	if errors.Is(err, errMuch) {
 		return nil
 	}
-	for range maxReads {
-		lines, next, err := log.Since(ctx, f.t.m, f.mark)
-		if err != nil {
-			return err
-		}
-		if next == f.mark {
-			return nil
-		}
-		f.mark = next
-		f.count(lines)
-	}
-	return nil
+	return err
 }
 
-// maxReads bounds how much of a log one Poll takes, by the size of one read; the
-// next goes on from there.
+// maxReads bounds how much of a log is taken at a time, by the size of one read.
 const maxReads = 16
+
+// errMuch is the error of a log of which a part was not read.
+var errMuch = fmt.Errorf("more than %d MiB were logged: the rest was not read", maxReads*host.MaxFile>>20)
+
+// eachRead hands to take what was logged from a mark on, and returns the mark behind
+// that. It fails with errMuch if there may be more.
+func (t *transaction) eachRead(ctx context.Context, mark maillog.Mark, take func([]maillog.Line)) (maillog.Mark, error) {
+	for range maxReads {
+		lines, next, err := t.o.Log.Since(ctx, t.m, mark)
+		if err != nil {
+			return mark, err
+		}
+		take(lines)
+		if next == mark {
+			return mark, nil
+		}
+		mark = next
+	}
+	return mark, errMuch
+}
 
 func (f *Follow) count(lines []maillog.Line) {
 	f.Now.read(lines)

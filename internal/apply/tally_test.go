@@ -188,6 +188,26 @@ func TestFollowMuch(t *testing.T) {
 	}
 }
 
+// TestFollowStump: a line that is written in two pieces counts once, when it is whole.
+func TestFollowStump(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mail.log")
+	whole := "Nov 23 10:00:00 mx postfix/smtpd[1]: Anonymous TLS connection established from b[192.0.2.2]: TLSv1.3 with cipher X\n"
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("")
+	f, _ := NewFollow(context.Background(), host.Local{}, Options{Log: maillog.Source{Path: path}})
+	for i, text := range []string{whole + whole[:len(whole)-9], whole + whole} {
+		want := i + 1
+		write(text)
+		if err := f.Poll(context.Background()); err != nil || f.Now.InOK != want {
+			t.Errorf("%v, %d handshakes after %q", err, f.Now.InOK, text)
+		}
+	}
+}
+
 // TestOld: what was logged before the time in question does not count.
 func TestOld(t *testing.T) {
 	old := "Jan  1 03:04:00 mx postfix/smtp[1]: 1: to=<b@example.org>, relay=none, delay=1, delays=0/0/1/0, dsn=4.7.5, status=deferred (Server certificate not verified)\n"

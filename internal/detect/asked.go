@@ -55,7 +55,7 @@ func (f *Facts) findWanted(m host.Reader) {
 	if err != nil {
 		return
 	}
-	lines, _, err := f.MailLog().Since(context.Background(), m, max(0, info.Size-tailLength))
+	lines, _, err := f.MailLog().Since(context.Background(), m, maillog.Mark{Offset: max(0, info.Size-tailLength)})
 	if err != nil {
 		return
 	}

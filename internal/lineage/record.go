@@ -18,7 +18,7 @@ func Decode(data []byte) (*Lineage, error) {
 		return nil, err
 	}
 	if l == nil {
-		return nil, errors.New("it holds nothing")
+		return nil, errors.New("the record is empty")
 	}
 	if err := l.possible(); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (l *Lineage) possible() error {
 	for algorithm, i := range l.Issued {
 		switch {
 		case i == nil:
-			return fmt.Errorf("it holds nothing of the %.20s certificate", algorithm)
+			return fmt.Errorf("the record of the %.20s certificate is empty", algorithm)
 		case !hostName(algorithm):
 			return fmt.Errorf("%.80q is no algorithm", algorithm)
 		}

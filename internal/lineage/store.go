@@ -129,9 +129,15 @@ func (s Store) read(path string) (*Lineage, error) {
 	if err := host.Trusted(s.M, path); err != nil {
 		return nil, err
 	}
-	data, err := s.M.ReadFile(path)
+	// Where the file was not there yet, another account can have made it since: ReadOwn
+	// judges what it opens. It trusts the user who called sudo too, which holds for
+	// files that the user names, and not for this one: that takes another look.
+	data, err := s.M.ReadOwn(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	if err := host.Trusted(s.M, path); err != nil {
+		return nil, err
 	}
 	l, err := Decode(data)
 	if err == nil && l.Name+".json" != filepath.Base(path) {

@@ -1,11 +1,15 @@
 package maillog
 
 import (
+	"context"
 	"encoding/json"
-	"slices"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"postseal/internal/host"
 )
 
 // entry is one entry of `journalctl --output=json`. The fields with an underscore are the
@@ -15,21 +19,57 @@ type entry struct {
 	Identifier string `json:"SYSLOG_IDENTIFIER"`
 	SyslogPID  string `json:"SYSLOG_PID"`
 	PID        string `json:"_PID"`
-	UID        string `json:"_UID"`
 	Time       string `json:"__REALTIME_TIMESTAMP"`
+	Cursor     string `json:"__CURSOR"`
 }
 
-// parseJournal reads what journalctl prints. Lines of accounts other than those of
-// Postfix are left out; of a line that came from another machine, or another logger,
-// the journal knows no account, and only its form counts.
-func parseJournal(text string, s Source) (out []Line) {
+// journalSince reads the journal. journalctl selects the accounts itself, so that
+// other accounts cannot fill the output with entries of their own.
+func (s Source) journalSince(ctx context.Context, m host.Reader, mark Mark) ([]Line, Mark, error) {
+	if len(s.Accounts) == 0 {
+		return nil, mark, errors.New("reading the journal: the accounts of Postfix are not known")
+	}
+	args := []string{"--no-pager", "--quiet", "--all", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID"}
+	if mark.Cursor != "" {
+		args = append(args, "--after-cursor="+mark.Cursor)
+	} else {
+		args = append(args, fmt.Sprintf("--since=@%d", mark.Offset))
+	}
+	args = append(args, "SYSLOG_FACILITY=2") // mail
+	for _, uid := range s.Accounts {
+		args = append(args, fmt.Sprintf("_UID=%d", uid)) // or: matches of one field add up
+	}
+	o, err := m.Run(ctx, "journalctl", args...)
+	if err == nil && o.Code != 0 {
+		err = fmt.Errorf("journalctl ended with %d: %.200s", o.Code, o.Stderr)
+	}
+	if err != nil {
+		return nil, mark, err
+	}
+	text := o.Stdout
+	if len(text) >= host.MaxFile { // the rest was cut off, and the next read begins there
+		text = text[:strings.LastIndexByte(text, '\n')+1]
+		if text == "" {
+			return nil, mark, fmt.Errorf("reading the journal: an entry is larger than %d MiB", host.MaxFile>>20)
+		}
+	}
+	lines, cursor := parseJournal(text, s.Names)
+	if cursor != "" {
+		mark.Cursor = cursor
+	}
+	return lines, mark, nil
+}
+
+// parseJournal reads what journalctl prints, and returns the cursor of the last entry.
+func parseJournal(text string, names []string) (out []Line, cursor string) {
 	for one := range strings.Lines(text) {
 		var e entry
-		if json.Unmarshal([]byte(one), &e) != nil {
-			continue // a field may come as bytes, which is no name of Postfix
+		err := json.Unmarshal([]byte(one), &e)
+		if e.Cursor != "" {
+			cursor = e.Cursor
 		}
-		if uid, err := strconv.Atoi(e.UID); err == nil && !slices.Contains(s.Accounts, uid) {
-			continue
+		if err != nil {
+			continue // a field may come as bytes, which is no name of Postfix
 		}
 		pid := e.PID
 		if pid == "" {
@@ -39,11 +79,11 @@ func parseJournal(text string, s Source) (out []Line) {
 		if us, err := strconv.ParseInt(e.Time, 10, 64); err == nil {
 			stamp = time.UnixMicro(us).UTC().Format(time.RFC3339)
 		}
-		if l, ok := tagged(stamp, e.Identifier, pid, message(e.Message), s.Names); ok {
+		if l, ok := tagged(stamp, e.Identifier, pid, message(e.Message), names); ok {
 			out = append(out, l)
 		}
 	}
-	return out
+	return out, cursor
 }
 
 // message is a MESSAGE: a string, or the numbers of its bytes where it is not UTF-8.

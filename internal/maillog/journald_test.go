@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +40,7 @@ func TestJournald(t *testing.T) {
 	run("mount", "-t", "tmpfs", "-o", "mode=755", "journal", "/var/log")
 	run("mkdir", "-p", "/run/systemd/journal")
 	run("mount", "-t", "tmpfs", "-o", "mode=755", "journal", "/etc/systemd")
-	if err := os.WriteFile("/etc/systemd/journald.conf", []byte("[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\n"), 0o600); err != nil {
+	if err := os.WriteFile("/etc/systemd/journald.conf", []byte("[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRateLimitBurst=0\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	journald := exec.Command("/lib/systemd/systemd-journald")
@@ -67,6 +69,15 @@ func TestJournald(t *testing.T) {
 		run(append([]string{"setpriv", "--reuid", user, "--clear-groups"}, words...)...)
 	}
 	forged := []string{"logger", "-u", socket, "-p", "mail.err", "-t", "postfix/smtpd", "--id=77", "fatal: forged"}
+	// More than one read holds: of another account, and then of Postfix.
+	flood := filepath.Join(t.TempDir(), "flood")
+	const many = 2500
+	if err := os.WriteFile(flood, []byte(strings.Repeat(strings.Repeat("x", 2000)+"\n", many)), 0o644); err != nil { //nolint:gosec // nobody reads it
+		t.Fatal(err)
+	}
+	run("chmod", "-R", "a+rX", filepath.Dir(filepath.Dir(flood)))
+	flooding := []string{"logger", "-u", socket, "-p", "mail.info", "-t", "postfix/smtpd", "--size", "4000", "-f", flood}
+	as("nobody", flooding...)
 	run("postlog", "-t", "postfix/master", "-p", "fatal", "the real one")
 	as("nobody", forged...)
 	as("postfix", slices.Concat(forged[:len(forged)-1], []string{"by the account of Postfix"})...)
@@ -76,18 +87,39 @@ func TestJournald(t *testing.T) {
 	if uid, known := host.UserID("postfix"); known {
 		accounts = append(accounts, uid)
 	}
-	lines, _, err := maillog.Source{Journal: true, Accounts: accounts}.Since(context.Background(), host.Local{}, since)
+	log := maillog.Source{Journal: true, Accounts: accounts}
+	lines, mark, err := log.Since(context.Background(), host.Local{}, since)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var texts []string
 	for _, l := range lines {
-		texts = append(texts, l.Service+": "+l.Text)
+		texts = append(texts, l.Program+": "+l.Text)
 		if age := time.Since(l.When(time.Now())); age < -time.Minute || age > time.Minute || l.PID == 0 {
 			t.Errorf("%+v", l)
 		}
 	}
 	if want := []string{"master: fatal: the real one", "smtpd: by the account of Postfix"}; !slices.Equal(texts, want) {
 		t.Errorf("%q, want %q", texts, want)
+	}
+
+	// It goes on behind what was read, and through all of it.
+	as("postfix", flooding...)
+	run("postlog", "-t", "postfix/master", "-p", "fatal", "the last one")
+	run("journalctl", "--sync")
+	var all []maillog.Line
+	for reads := 0; reads < 10; reads++ {
+		lines, next, err := log.Since(context.Background(), host.Local{}, mark)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, lines...)
+		if next == mark {
+			break
+		}
+		mark = next
+	}
+	if len(all) != many+1 || all[many].Text != "fatal: the last one" {
+		t.Errorf("%d lines after the first", len(all))
 	}
 }

@@ -20,10 +20,8 @@ import (
 type Line struct {
 	// Stamp is the time as it stands in the line.
 	Stamp string
-	// Service is the name of the service: "smtpd", or "submission/smtpd" where
-	// master.cf sets a syslog_name for it (postconf(5)).
-	Service string
-	// Program is the program that wrote it: "smtpd".
+	// Program is the program that wrote it: "smtpd", also where master.cf sets a
+	// syslog_name for the service (postconf(5)): "submission/smtpd".
 	Program string
 	PID     int
 	// Text is what it says. It may hold a peer's words.
@@ -35,8 +33,9 @@ type Line struct {
 var DefaultNames = []string{"postfix"}
 
 // form is a line of syslog: a time as RFC 3164 or RFC 3339 has it, the host, and the tag
-// with the process. FreeBSD's syslogd may put "<mail.info>" before the tag.
-var form = regexp.MustCompile(`^([A-Z][a-z]{2} [ 0-3][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.,+Z-]+) [^ \[\]]+ (?:<[a-z0-9.]+> )?([^ \[\]:]+)\[([0-9]{1,10})\]: (.*)$`)
+// with the process. FreeBSD's syslogd may put "<mail.info>" before the tag, and
+// BusyBox's always puts "mail.info" there.
+var form = regexp.MustCompile(`^([A-Z][a-z]{2} [ 0-3][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.,+Z-]+) [^ \[\]]+ (?:<[a-z0-9.]+> |mail\.[a-z]+ )?([^ \[\]:]+)\[([0-9]{1,10})\]: (.*)$`)
 
 // Parse reads one line of a file, without its line end. It reports false for a line that
 // Postfix has not written under one of these names (postconf(5), syslog_name).
@@ -65,7 +64,7 @@ func tagged(stamp, tag, pid, text string, names []string) (Line, bool) {
 	if program == "" || err != nil {
 		return Line{}, false
 	}
-	return Line{Stamp: stamp, Service: service, Program: program, PID: n, Text: text}, true
+	return Line{Stamp: stamp, Program: program, PID: n, Text: text}, true
 }
 
 // ParseAll reads the lines of a text.

@@ -14,11 +14,13 @@ import (
 func TestParse(t *testing.T) {
 	names := []string{"postfix", "postfix-out", "mx"}
 	for line, want := range map[string]*maillog.Line{
-		"Nov 30 04:00:00 mx postfix/smtpd[12]: connect from a[192.0.2.1]":                        {Stamp: "Nov 30 04:00:00", Service: "smtpd", Program: "smtpd", PID: 12, Text: "connect from a[192.0.2.1]"},
-		"Nov  3 04:00:00 mx postfix/submission/smtpd[12]: x: y":                                  {Stamp: "Nov  3 04:00:00", Service: "submission/smtpd", Program: "smtpd", PID: 12, Text: "x: y"},
-		"2026-11-30T04:00:00.123456+01:00 mx.example.org postfix-out/smtp[3]: fatal: x":          {Stamp: "2026-11-30T04:00:00.123456+01:00", Service: "smtp", Program: "smtp", PID: 3, Text: "fatal: x"},
-		"2026-11-30T04:00:00Z mx mx/smtp[3]: ":                                                   {Stamp: "2026-11-30T04:00:00Z", Service: "smtp", Program: "smtp", PID: 3},
-		"Nov 30 04:00:00 mx <mail.info> postfix/master[1]: reload":                               {Stamp: "Nov 30 04:00:00", Service: "master", Program: "master", PID: 1, Text: "reload"},
+		"Nov 30 04:00:00 mx postfix/smtpd[12]: connect from a[192.0.2.1]":                        {Stamp: "Nov 30 04:00:00", Program: "smtpd", PID: 12, Text: "connect from a[192.0.2.1]"},
+		"Nov  3 04:00:00 mx postfix/submission/smtpd[12]: x: y":                                  {Stamp: "Nov  3 04:00:00", Program: "smtpd", PID: 12, Text: "x: y"},
+		"2026-11-30T04:00:00.123456+01:00 mx.example.org postfix-out/smtp[3]: fatal: x":          {Stamp: "2026-11-30T04:00:00.123456+01:00", Program: "smtp", PID: 3, Text: "fatal: x"},
+		"2026-11-30T04:00:00Z mx mx/smtp[3]: ":                                                   {Stamp: "2026-11-30T04:00:00Z", Program: "smtp", PID: 3},
+		"Nov 30 04:00:00 mx <mail.info> postfix/master[1]: reload":                               {Stamp: "Nov 30 04:00:00", Program: "master", PID: 1, Text: "reload"},
+		"Nov 30 04:00:00 mx mail.info postfix/smtpd[1]: connect from a[192.0.2.1]":               {Stamp: "Nov 30 04:00:00", Program: "smtpd", PID: 1, Text: "connect from a[192.0.2.1]"},
+		"Nov 30 04:00:00 mx mail.info dovecot: postfix/smtpd[1]: fatal: x":                       nil,
 		"Nov 30 04:00:00 mx dovecot: imap-login: Aborted login (user=<postfix]: fatal: x>)":      nil,
 		"Nov 30 04:00:00 mx dovecot: user=<x postfix/smtpd[12]: fatal: x>":                       nil,
 		"Nov 30 04:00:00 mx sshd[9]: Invalid user postfix/smtpd[12]: fatal: x from 192.0.2.1":    nil,

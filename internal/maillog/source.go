@@ -2,7 +2,6 @@ package maillog
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"postseal/internal/host"
@@ -15,8 +14,8 @@ type Source struct {
 	Path    string
 	Journal bool
 	// Names are the values of syslog_name in main.cf and master.cf (postconf(5)); nil
-	// stands for DefaultNames. Accounts are the users as which Postfix runs: root and
-	// mail_owner.
+	// stands for DefaultNames. Accounts are the users as which Postfix runs, root and
+	// mail_owner; the journal is read for these only.
 	Names    []string
 	Accounts []int
 }
@@ -29,46 +28,56 @@ func (s Source) names() []string {
 	return s.Names
 }
 
-// Mark is where the log ends now: an offset in bytes, or of the journal the time in
-// seconds. It is -1 if there is no log that can be read.
-func (s Source) Mark(m host.Reader) int64 {
+// Mark is a place in a log.
+type Mark struct {
+	// Offset is in bytes, or of the journal the time in seconds. It is negative if
+	// there is no log that can be read.
+	Offset int64
+	// Cursor, if set, is the journal's entry after which to go on.
+	Cursor string
+}
+
+// Readable reports whether there is a log to read.
+func (k Mark) Readable() bool { return k.Offset >= 0 }
+
+// Mark returns where the log ends now.
+func (s Source) Mark(m host.Reader) Mark {
 	if s.Path == "" {
 		if s.Journal {
-			return m.Now().Unix()
+			return Mark{Offset: m.Now().Unix()}
 		}
-		return -1
+		return Mark{Offset: -1}
 	}
 	st, err := m.Stat(s.Path)
 	if err != nil {
-		return -1
+		return Mark{Offset: -1}
 	}
-	return st.Size
+	return Mark{Offset: st.Size}
 }
 
-// Since returns what Postfix has logged from a mark on, at most host.MaxFile bytes of
-// it, and the mark behind the last whole line. A file that has become shorter was
-// rotated and is read from its start. The journal goes by whole seconds, and its mark
-// does not move.
-func (s Source) Since(ctx context.Context, m host.Reader, mark int64) (lines []Line, next int64, err error) {
+// Since returns what Postfix has logged from a mark on, and the mark behind the last
+// whole line. It reads at most host.MaxFile bytes: only when next is the mark it was
+// given is there no more. A file that has become shorter was rotated and is read from
+// its start. The journal's entries without an account (_UID) are not read: nothing
+// tells that they are Postfix's.
+func (s Source) Since(ctx context.Context, m host.Reader, mark Mark) (lines []Line, next Mark, err error) {
 	s.Names = s.names()
-	if s.Path != "" {
-		if st, err := m.Stat(s.Path); err == nil && st.Size < mark {
-			mark = 0
-		}
-		data, err := m.ReadTail(s.Path, mark)
-		if err != nil {
-			return nil, mark, err
-		}
-		text := string(data)
-		whole := text[:strings.LastIndexByte(text, '\n')+1]
-		return ParseAll(text, s.Names), mark + int64(len(whole)), nil
+	if s.Path == "" {
+		return s.journalSince(ctx, m, mark)
 	}
-	o, err := m.Run(ctx, "journalctl", "--no-pager", "--quiet", "--all", "--output=json",
-		"--output-fields=MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID", fmt.Sprintf("--since=@%d", mark), "SYSLOG_FACILITY=2") // mail
-	if err == nil && o.Code != 0 {
-		err = fmt.Errorf("journalctl ended with %d: %.200s", o.Code, o.Stderr)
+	if st, err := m.Stat(s.Path); err == nil && st.Size < mark.Offset {
+		mark.Offset = 0
 	}
-	return parseJournal(o.Stdout, s), mark, err
+	data, err := m.ReadTail(s.Path, mark.Offset)
+	if err != nil {
+		return nil, mark, err
+	}
+	text := string(data)
+	whole := text[:strings.LastIndexByte(text, '\n')+1]
+	if whole == "" && len(text) >= host.MaxFile {
+		whole = text // no line of syslog, and nothing to stop at
+	}
+	return ParseAll(whole, s.Names), Mark{Offset: mark.Offset + int64(len(whole))}, nil
 }
 
 // String is where a person finds the log.
@@ -76,5 +85,5 @@ func (s Source) String() string {
 	if s.Path != "" {
 		return s.Path
 	}
-	return "the journal: journalctl SYSLOG_FACILITY=2"
+	return "journalctl SYSLOG_FACILITY=2"
 }

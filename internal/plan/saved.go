@@ -30,7 +30,7 @@ func Load(data []byte) (*Plan, error) {
 		return nil, hint.New(fmt.Sprintf("it has format %d, this postseal reads %d", p.Format, Format), "make it again: postseal plan --out FILE")
 	}
 	if !filepath.IsAbs(p.ConfigDir) {
-		return nil, hint.New(fmt.Sprintf("%.60q is no configuration directory", p.ConfigDir), "make it again: postseal plan --out FILE")
+		return nil, hint.New(fmt.Sprintf("%.60q is not a configuration directory", p.ConfigDir), "make it again: postseal plan --out FILE")
 	}
 	return &p, nil
 }
@@ -91,7 +91,7 @@ func Match(saved, now *Plan) error {
 		now.Files = slices.DeleteFunc(now.Files, func(f File) bool { return f.Kind == Answers })
 	}
 	if len(saved.Files) != len(now.Files) {
-		return differs(fmt.Sprintf("it writes %d files, and would write %d", len(saved.Files), len(now.Files)))
+		return differs(fmt.Sprintf("it writes %d files, a new plan would write %d", len(saved.Files), len(now.Files)))
 	}
 	for i, f := range saved.Files {
 		is, err := json.Marshal(now.Files[i])
@@ -103,14 +103,14 @@ func Match(saved, now *Plan) error {
 			return err
 		}
 		if !bytes.Equal(was, is) {
-			return differs(fmt.Sprintf("what it writes to %.200q", f.Path))
+			return differs(fmt.Sprintf("it writes other content to %.200q", f.Path))
 		}
 	}
 	return nil
 }
 
 func differs(what string) error {
-	return hint.New("it is not the plan that its answers make here: "+what, "make it again: postseal plan --out FILE")
+	return hint.New("the saved plan no longer matches its answers: "+what, "make it again: postseal plan --out FILE")
 }
 
 // CheckPath refuses a path that no file of this kind has for the instance in configDir.

@@ -93,7 +93,11 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 	case r.Phase == apply.Kept && r.FilesOnly:
 		p.signed(p.note(), "Written, %s", unproved)
 	case r.Phase == apply.Kept && r.Kind == "undo":
-		p.signed(p.good(), "Run %s is undone.", r.Undoes)
+		sign, text := p.good(), "Run "+r.Undoes+" is undone."
+		if r.Unproved() != "" {
+			sign, text = p.note(), text+" "+Excused(r)
+		}
+		p.signed(sign, "%s", text)
 	case r.Phase == apply.Kept:
 		sign, text := p.good(), "Applied and proved, run "+r.ID+"."
 		if r.Unproved() != "" {
@@ -150,12 +154,12 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 	}
 }
 
-// Excused says which listeners were not proved; empty if all were.
+// Excused says what was not proved; empty if all was.
 func Excused(r *apply.Receipt) string {
 	if r.Unproved() == "" {
 		return ""
 	}
-	return "Not proved, as it served no one before either: " + r.Unproved() + "."
+	return "Not proved: " + r.Unproved() + "."
 }
 
 // waits says how a run stands that waits to be confirmed.

@@ -77,7 +77,7 @@ Undo: postseal undo
 		"not all proved, and it waits": {
 			&apply.Receipt{ID: "0004", Kind: "apply", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Proofs: []apply.Proof{mute}, ConfirmBy: time.Date(2026, 11, 23, 12, 10, 0, 0, time.Local)},
 			`✗ submission/inet 127.0.0.1:587 greeting: no answer
-! Applied, run 0004. Not proved, as it served no one before either: submission/inet on 127.0.0.1:587. It goes back by itself at 12:10:00, unless:
+! Applied, run 0004. Not proved: submission/inet on 127.0.0.1:587, which served no one before either. It goes back by itself at 12:10:00, unless:
   postseal confirm --run 0004
 Undo: postseal undo --run 0004
 `,
