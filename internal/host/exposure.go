@@ -89,11 +89,12 @@ func GroupName(gid int) string {
 // Exposed implements Reader.
 func (Local) Exposed(path string) ([]Exposure, error) {
 	p, err := nobodyElse().find(path, nil)
-	if p == nil {
+	switch {
+	case err == nil:
+		_ = p.Close()
+	case p == nil:
 		return nil, err
-	}
-	defer p.Close()
-	if errors.Is(err, fs.ErrNotExist) {
+	case errors.Is(err, fs.ErrNotExist):
 		err = nil
 	}
 	return p.exposed, err

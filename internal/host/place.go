@@ -46,7 +46,8 @@ func root() (*os.File, error) { return os.OpenFile("/", unix.O_PATH|unix.O_DIREC
 // find follows a path from the root, one handle after the other, so that nobody can
 // exchange a part that was already looked at. missing is called for each folder on the
 // way that does not exist; it may make it. If it is nil, that is fs.ErrNotExist, and
-// the place is that of the missing folder.
+// the place is that of the missing folder. With an error, the place comes back closed,
+// with what was seen on the way; it is nil if nothing was.
 func (o owners) find(path string, missing func(*place) error) (_ *place, err error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -58,9 +59,8 @@ func (o owners) find(path string, missing func(*place) error) (_ *place, err err
 	}
 	p := &place{dir: at, name: ".", path: "/"}
 	defer func() {
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
 			_ = p.Close()
-			p = nil
 		}
 	}()
 	seen := map[string]bool{}
@@ -242,12 +242,10 @@ func (p *place) sync() error {
 // ReadOwn implements Reader.
 func (Local) ReadOwn(path string) ([]byte, error) {
 	p, err := caller().find(path, nil)
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return nil, err
 	}
+	defer p.Close()
 	if p.info == nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: unix.ENOENT}
 	}

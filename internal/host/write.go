@@ -39,12 +39,10 @@ func (Local) ReplaceSecret(path string, data []byte) error {
 func (Local) Save(path string, data []byte, mode fs.FileMode) error {
 	o := caller()
 	p, err := o.find(path, nil)
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return saving(path, err)
 	}
+	defer p.Close()
 	if err := p.strangeLink(); err != nil {
 		return saving(path, err)
 	}
@@ -82,12 +80,10 @@ func Temp(path string) string {
 // mode and attributes.
 func replace(path string, data []byte, mode fs.FileMode, keep bool) error {
 	p, err := nobodyElse().find(path, nil)
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return err
 	}
+	defer p.Close()
 	if err := p.strangeLink(); err != nil {
 		return err
 	}
@@ -206,12 +202,10 @@ func mkdirAll(path string, mode fs.FileMode) (made []string, err error) {
 		return err
 	}
 	p, err := nobodyElse().find(path, func(p *place) error { return mkdir(p, 0o755) })
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return nil, err
 	}
+	defer p.Close()
 	if p.info == nil {
 		if err := mkdir(p, mode); err != nil {
 			return nil, err
@@ -250,12 +244,10 @@ func (p *place) mkdir(mode fs.FileMode) error {
 // Remove implements Machine.
 func (Local) Remove(path string) error {
 	p, err := nobodyElse().find(filepath.Dir(path), nil) // a link itself is removed
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return err
 	}
+	defer p.Close()
 	if err := p.strangeLink(); err != nil {
 		return fmt.Errorf("removing %s: %w", path, err)
 	}
@@ -302,16 +294,14 @@ func (Local) LockEdit(ctx context.Context, path string) (func() error, error) {
 func lockEdit(ctx context.Context, name string) (func() error, error) {
 	for try := 0; try < maxTries; try++ {
 		p, err := nobodyElse().find(filepath.Dir(name), nil)
-		if err == nil {
-			err = p.strangeLink()
+		if err != nil {
+			return nil, err
 		}
-		if err == nil && p.info != nil {
+		if err = p.strangeLink(); err == nil && p.info != nil {
 			err = p.enter(p.name)
 		}
 		if err != nil {
-			if p != nil {
-				_ = p.Close()
-			}
+			_ = p.Close()
 			return nil, err
 		}
 		p.name, p.path, p.info = filepath.Base(name), name, nil
@@ -408,12 +398,10 @@ func (Local) Lock(path string) (func() error, error) {
 
 func lock(path string) (release func() error, err error) {
 	p, err := nobodyElse().find(path, nil)
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return nil, err
 	}
+	defer p.Close()
 	if err := p.strangeLink(); err != nil {
 		return nil, err
 	}
