@@ -87,8 +87,11 @@ func GroupName(gid int) string {
 }
 
 // Exposed implements Reader.
-func (Local) Exposed(path string) ([]Exposure, error) {
-	p, err := nobodyElse().find(path, nil)
+func (Local) Exposed(path string) ([]Exposure, error) { return nobodyElse().exposed(path) }
+
+// exposed lists how accounts other than those in o can change what path leads to.
+func (o owners) exposed(path string) ([]Exposure, error) {
+	p, err := o.find(path, nil)
 	switch {
 	case err == nil:
 		_ = p.Close()
@@ -98,6 +101,15 @@ func (Local) Exposed(path string) ([]Exposure, error) {
 		err = nil
 	}
 	return p.exposed, err
+}
+
+// trust is Trusted for the accounts in o.
+func (o owners) trust(path string) error {
+	by, err := o.exposed(path)
+	if err != nil {
+		return fmt.Errorf("checking who can change %s: %w", path, err)
+	}
+	return exposedError(path, by)
 }
 
 // owners are the accounts that may decide what this process reads and writes.

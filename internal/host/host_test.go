@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lab"
 )
@@ -313,6 +314,43 @@ func TestPrograms(t *testing.T) {
 	t.Setenv("PATH", ".")
 	if o, err := (host.Local{}).Run(context.Background(), "only-here"); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestProgramsOfOthers: a program that another account can change is not run, neither by
+// its path, nor because it lies where the programs of the system do.
+func TestProgramsOfOthers(t *testing.T) {
+	dir, ours := theirs(t), lab.Dir(t)
+	bin := filepath.Join(ours, "bin")
+	lab.Write(t, bin, "tool", "#!/bin/sh\necho theirs\n", 0o755)
+	lab.Write(t, dir, "tool", "#!/bin/sh\necho theirs\n", 0o755)
+	if err := errors.Join(os.Chown(bin, 0, wwwData), os.Chmod(bin, 0o775)); err != nil { // as /usr/local/bin with a member of staff
+		t.Fatal(err)
+	}
+	host.SearchPath(t, bin)
+	for name, ours := range map[string]bool{"tool": false, filepath.Join(bin, "tool"): false, filepath.Join(dir, "tool"): false, "/bin/sh": true} {
+		for _, path := range []string{bin, "/nowhere"} {
+			t.Setenv("PATH", path)
+			o, err := (host.Local{}).Act(context.Background(), name, "-c", "echo ours")
+			if ours && (err != nil || o.Stdout != "ours\n") || !ours && (!errors.Is(err, host.ErrExposed) || hint.Of(err) == "" || o.Stdout != "") {
+				t.Errorf("%s with PATH=%s: %+v, %v", name, path, o, err)
+			}
+			if err := (host.Local{}).Detach(name, "-c", ":"); (err == nil) != ours {
+				t.Errorf("detaching %s: %v", name, err)
+			}
+		}
+	}
+	// The program of the user who called by sudo may be this one.
+	own := lab.Write(t, ours, "own", "#!/bin/sh\necho own\n", 0o755)
+	if err := os.Chown(own, 1234, 1234); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (host.Local{}).Act(context.Background(), own); !errors.Is(err, host.ErrExposed) {
+		t.Errorf("without sudo: %v", err)
+	}
+	t.Setenv("SUDO_UID", "1234")
+	if o, err := (host.Local{}).Act(context.Background(), own); err != nil || o.Stdout != "own\n" {
+		t.Errorf("with sudo: %+v, %v", o, err)
 	}
 }
 

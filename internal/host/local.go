@@ -170,17 +170,23 @@ func (c cut) Error() string {
 
 func (c cut) Unwrap() error { return c.error }
 
-// find looks for a program in PATH, and then where system programs are. Of PATH it
-// takes only what no other account can change: it may hold the folder of a user.
+// find returns the path of a program: an absolute name as it stands, and any other from
+// PATH, then from searchPath. A program that another account can change is never taken,
+// wherever it lies, for root may be about to run it. An absolute name may be this
+// program itself, which the user who called it by sudo(8) may own.
 func find(name string) (string, error) {
 	if filepath.IsAbs(name) {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			return "", fmt.Errorf("running %s: %w", name, exec.ErrNotFound)
 		}
+		if err := caller().trust(path); err != nil {
+			return "", fmt.Errorf("running %s: %w", name, err)
+		}
 		return path, nil
 	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+	var refused error
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), searchPath...) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
@@ -188,14 +194,14 @@ func find(name string) (string, error) {
 		if err != nil {
 			continue
 		}
-		if by, err := (Local{}).Exposed(path); err == nil && len(by) == 0 {
+		if err := nobodyElse().trust(path); err == nil {
 			return path, nil
+		} else if refused == nil {
+			refused = err
 		}
 	}
-	for _, dir := range searchPath {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path, nil
-		}
+	if refused != nil {
+		return "", fmt.Errorf("running %s: %w", name, refused)
 	}
 	return "", fmt.Errorf("running %s: %w", name, exec.ErrNotFound)
 }

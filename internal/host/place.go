@@ -186,7 +186,7 @@ func (p *place) strangeLink() error {
 func Trusted(m Reader, path string) error {
 	by, err := m.Exposed(path)
 	if err != nil {
-		return fmt.Errorf("looking who can change %s: %w", path, err)
+		return fmt.Errorf("checking who can change %s: %w", path, err)
 	}
 	return exposedError(path, by)
 }
