@@ -129,6 +129,53 @@ func TestReadFileRefuses(t *testing.T) {
 	}
 }
 
+// TestReadingOpensNoDevice: what is not a regular file is not opened at all, neither by
+// its path, nor through a link.
+func TestReadingOpensNoDevice(t *testing.T) {
+	lab.NeedRoot(t)
+	dir := t.TempDir()
+	regular, device, pipe := lab.Write(t, dir, "regular", "text", 0o600), filepath.Join(dir, "device"), filepath.Join(dir, "pipe")
+	if err := errors.Join(unix.Mknod(device, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3))), unix.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(opened)
+	for _, p := range []string{regular, device, pipe} {
+		if _, err := unix.InotifyAddWatch(opened, p, unix.IN_OPEN); err != nil {
+			t.Fatal(err)
+		}
+	}
+	isOpened := func() bool {
+		n, _ := unix.Read(opened, make([]byte, 4096))
+		return n > 0
+	}
+	for name, read := range map[string]func(string) ([]byte, error){
+		"ReadFile": host.Local{}.ReadFile, "ReadOwn": host.Local{}.ReadOwn,
+		"ReadTail": func(p string) ([]byte, error) { return host.Local{}.ReadTail(p, 0) },
+	} {
+		if b, err := read(regular); string(b) != "text" || err != nil || !isOpened() {
+			t.Fatalf("%s: %q, %v, or it is not seen that it is opened", name, b, err)
+		}
+		for _, p := range []string{device, pipe} {
+			link := filepath.Join(dir, name+filepath.Base(p))
+			if err := os.Symlink(p, link); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range []string{p, link} {
+				if _, err := read(p); !errors.Is(err, host.ErrNotRegular) {
+					t.Errorf("%s %s: %v", name, p, err)
+				}
+				if isOpened() {
+					t.Errorf("%s opened %s", name, p)
+				}
+			}
+		}
+	}
+}
+
 // TestLockEditAgainstPostconf: while we hold the lock, `postconf -e` waits,
 // and afterwards its edit is not lost.
 func TestLockEditAgainstPostconf(t *testing.T) {

@@ -31,13 +31,37 @@ var searchPath = []string{"/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/loca
 
 // ReadFile implements Reader.
 func (Local) ReadFile(path string) ([]byte, error) {
-	// Opening a named pipe would wait for a writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	return readAll(f, path)
+}
+
+// openRegular opens a regular file to read it. It looks at the type through a handle
+// (O_PATH in open(2)) first: opening a watchdog, a tape or a named pipe does something.
+func openRegular(path string) (*os.File, error) {
+	handle, err := os.OpenFile(path, unix.O_PATH, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer handle.Close()
+	st, err := handle.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
+	}
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", handle.Fd()), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) { // without /proc
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // readAll reads an open regular file, up to MaxFile.
@@ -60,7 +84,7 @@ func readAll(f *os.File, path string) ([]byte, error) {
 
 // ReadTail implements Reader.
 func (Local) ReadTail(path string, from int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
