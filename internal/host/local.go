@@ -117,6 +117,12 @@ func (Local) Stat(path string) (Info, error) {
 		return Info{}, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	i.UID, i.GID = int(u.Uid), int(u.Gid)
+	i.Grants, err = grants(&u, func(attribute string, value []byte) (int, error) {
+		return unix.Getxattr(path, attribute, value)
+	})
+	if err != nil {
+		return Info{}, &fs.PathError{Op: "getxattr", Path: path, Err: err}
+	}
 	return i, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,8 +36,7 @@ func (Local) ReplaceSecret(path string, data []byte) error {
 
 // Save implements Machine.
 func (Local) Save(path string, data []byte, mode fs.FileMode) error {
-	o := caller()
-	p, err := o.find(path, nil)
+	p, err := caller().find(path, nil)
 	if err != nil {
 		return saving(path, err)
 	}
@@ -47,7 +45,7 @@ func (Local) Save(path string, data []byte, mode fs.FileMode) error {
 		return saving(path, err)
 	}
 	if p.info != nil {
-		if by := o.exposures(p.path, p.info); len(by) > 0 && by[0].Kind == OwnedByOther {
+		if by := p.exposures(nil); len(by) > 0 && by[0].Kind == OwnedByOther {
 			return saving(path, hint.New("it exists, and "+by[0].String(), "name a new file"))
 		}
 	}
@@ -297,14 +295,15 @@ func lockEdit(ctx context.Context, name string) (func() error, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err = p.strangeLink(); err == nil && p.info != nil {
+		if err = p.strangeLink(); err == nil {
 			err = p.enter(p.name)
 		}
 		if err != nil {
 			_ = p.Close()
 			return nil, err
 		}
-		p.name, p.path, p.info = filepath.Base(name), name, nil
+		base := filepath.Base(name)
+		p.name, p.path, p.info = base, filepath.Join(p.path, base), nil
 		f, ours, err := p.lock(ctx)
 		if err != nil {
 			_ = p.Close()
@@ -327,7 +326,7 @@ func (p *place) lock(ctx context.Context) (f *os.File, ours bool, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, false, err
 	}
-	if p.info != nil && (p.info.Mode&unix.S_IFMT != unix.S_IFREG || !slices.Contains(nobodyElse(), int(p.info.Uid))) {
+	if p.info != nil && (p.info.Mode&unix.S_IFMT != unix.S_IFREG || !p.trusts(p.info)) {
 		// A named pipe would not be opened before somebody reads from it, and the
 		// lock of another account would perhaps never be released.
 		return nil, false, p.unlink()
@@ -344,6 +343,9 @@ func (p *place) lock(ctx context.Context) (f *os.File, ours bool, err error) {
 			_ = f.Close()
 		}
 	}()
+	if !p.trusts(p.info) { // it was exchanged meanwhile, and its owner may hold its lock
+		return nil, false, p.unlink()
+	}
 	if err := flock(ctx, f); err != nil {
 		return nil, false, err
 	}
@@ -365,11 +367,14 @@ func (p *place) stillHolds(f *os.File) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if locked.Mode&0o777 != 0o600 || locked.Nlink > 1 {
+	if locked.Mode&0o777 != 0o600 || locked.Nlink > 1 || !p.trusts(&locked) {
 		return false, p.unlink()
 	}
 	return true, nil
 }
+
+// trusts reports whether a file in the place belongs to a trusted account.
+func (p *place) trusts(st *unix.Stat_t) bool { return p.trusted.trusts(int(st.Uid), p.isShared()) }
 
 // flock waits for an exclusive lock, looking ten times a second whether the
 // wait has been given up.
