@@ -311,6 +311,24 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
+// TestDeny: a file that a user may not read is denied in every way of reading.
+func TestDeny(t *testing.T) {
+	dir := t.TempDir()
+	closed, open := lab.Write(t, dir, "closed", "x", 0o600), lab.Write(t, dir, "open", "x", 0o600)
+	m := host.Deny{Machine: host.Local{}, Paths: []string{closed}}
+	for name, read := range map[string]func(string) ([]byte, error){
+		"ReadFile": m.ReadFile, "ReadOwn": m.ReadOwn,
+		"ReadTail": func(p string) ([]byte, error) { return m.ReadTail(p, 0) },
+	} {
+		if _, err := read(closed); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s of a closed file: %v", name, err)
+		}
+		if b, err := read(open); string(b) != "x" || err != nil {
+			t.Errorf("%s of an open file: %q, %v", name, b, err)
+		}
+	}
+}
+
 func TestRun(t *testing.T) {
 	t.Setenv("MAIL_CONFIG", "/elsewhere")
 	t.Setenv("LANG", "de_DE.UTF-8")
