@@ -48,8 +48,8 @@ func (ReadOnly) Detach(name string, _ ...string) error { return refuse("start", 
 
 func refuse(op, path string) error { return &fs.PathError{Op: op, Path: path, Err: ErrReadOnly} }
 
-// Deny is the machine as another user sees it, who is not root and may not read some
-// files.
+// Deny is the machine for another user, who is not root and may not read the files in
+// Paths. All else is as this process sees it.
 type Deny struct {
 	Machine
 	Paths []string
@@ -57,10 +57,33 @@ type Deny struct {
 
 // ReadFile implements Reader.
 func (d Deny) ReadFile(path string) ([]byte, error) {
-	if slices.Contains(d.Paths, path) {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+	if err := d.denied(path); err != nil {
+		return nil, err
 	}
 	return d.Machine.ReadFile(path)
+}
+
+// ReadOwn implements Reader.
+func (d Deny) ReadOwn(path string) ([]byte, error) {
+	if err := d.denied(path); err != nil {
+		return nil, err
+	}
+	return d.Machine.ReadOwn(path)
+}
+
+// ReadTail implements Reader.
+func (d Deny) ReadTail(path string, from int64) ([]byte, error) {
+	if err := d.denied(path); err != nil {
+		return nil, err
+	}
+	return d.Machine.ReadTail(path, from)
+}
+
+func (d Deny) denied(path string) error {
+	if slices.Contains(d.Paths, path) {
+		return &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+	}
+	return nil
 }
 
 // UID implements Reader.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +21,11 @@ type Exposure struct {
 	// UID and GID are its owner and group, Mode its type and permissions.
 	UID, GID int
 	Mode     fs.FileMode
+	// Writers are the groups and accounts that can write to it, if Kind is GroupWritable.
+	Writers []Grant
+
+	// theirs is whether it is in a folder that is exposed too.
+	theirs bool
 }
 
 // ExposureKind is who can change what a path leads to.
@@ -30,7 +34,7 @@ type ExposureKind int
 // The kinds of exposure.
 const (
 	OwnedByOther  ExposureKind = iota // another account owns it
-	GroupWritable                     // members of its group can write to it
+	GroupWritable                     // members of its group, or those that its access control list names, can write to it
 	WorldWritable                     // every account can write to it
 )
 
@@ -42,120 +46,158 @@ func (e Exposure) String() string {
 	}
 	switch e.Kind {
 	case GroupWritable:
-		return fmt.Sprintf("%s is writable by group %s", path, GroupName(e.GID))
+		var writers []string
+		for _, g := range e.Writers {
+			writers = append(writers, g.String())
+		}
+		return fmt.Sprintf("%s is writable by %s", path, strings.Join(writers, " and "))
 	case WorldWritable:
 		return path + " is writable by every user"
 	}
 	return fmt.Sprintf("%s is owned by %s", path, UserName(e.UID))
 }
 
-// Remedy is the command that ends the exposure, as words.
+// Remedy is the command that ends the exposure, as words. There is none for a folder of
+// another account, which may be its home or the data of its service, nor for what it
+// owns in a folder that is exposed. Without write permission of the group, an access
+// control list grants none either: the bits of the group are its mask.
 func (e Exposure) Remedy() []string {
-	switch e.Kind {
-	case GroupWritable:
+	switch {
+	case e.Kind == GroupWritable:
 		return []string{"chmod", "g-w", e.Path}
-	case WorldWritable:
+	case e.Kind == WorldWritable:
 		return []string{"chmod", "o-w", e.Path}
+	case e.Mode.IsDir() || e.theirs:
+		return nil
 	}
 	return []string{"chown", "-h", "root", e.Path}
 }
 
-// UserName is the name of an account, or its number if it has none.
-func UserName(uid int) string {
-	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		return u.Username
-	}
-	return fmt.Sprintf("user %d", uid)
-}
-
-// UserID is the number of an account.
-func UserID(name string) (uid int, known bool) {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return 0, false
-	}
-	uid, err = strconv.Atoi(u.Uid)
-	return uid, err == nil
-}
-
-// GroupName is the name of a group, or its number if it has none.
-func GroupName(gid int) string {
-	if g, err := user.LookupGroupId(strconv.Itoa(gid)); err == nil {
-		return g.Name
-	}
-	return strconv.Itoa(gid)
-}
-
 // Exposed implements Reader.
-func (Local) Exposed(path string) ([]Exposure, error) {
-	p, err := nobodyElse().find(path, nil)
-	if p == nil {
+func (Local) Exposed(path string) ([]Exposure, error) { return nobodyElse().exposed(path) }
+
+// exposed lists how accounts other than those in o can change what path leads to.
+func (o owners) exposed(path string) ([]Exposure, error) {
+	p, err := o.find(path, nil)
+	switch {
+	case err == nil:
+		_ = p.Close()
+	case p == nil:
 		return nil, err
-	}
-	defer p.Close()
-	if errors.Is(err, fs.ErrNotExist) {
+	case errors.Is(err, fs.ErrNotExist):
 		err = nil
 	}
 	return p.exposed, err
 }
 
+// trust is Trusted for the accounts in o.
+func (o owners) trust(path string) error {
+	by, err := o.exposed(path)
+	if err != nil {
+		return fmt.Errorf("checking who can change %s: %w", path, err)
+	}
+	return exposedError(path, by)
+}
+
 // owners are the accounts that may decide what this process reads and writes.
-type owners []int
+type owners struct {
+	uids []int
+	// unmapped stands for the accounts outside a container, or is -1.
+	unmapped int
+	// accounts is the machine that knows who is in which group.
+	accounts Reader
+}
 
 // nobodyElse are root and the user of this process.
-func nobodyElse() owners { return append(owners{0, os.Geteuid()}, outside()...) }
+func nobodyElse() owners {
+	ids, _ := os.ReadFile("/proc/self/uid_map")
+	overflow, _ := os.ReadFile("/proc/sys/kernel/overflowuid")
+	return owners{[]int{0, os.Geteuid()}, unmapped(string(ids), string(overflow)), Local{}}
+}
 
 // caller adds the user who called this process through sudo(8), and so may name files
 // of their own to it. What outlives the process must not rest on such files.
 func caller() owners {
 	o := nobodyElse()
 	if uid, err := strconv.Atoi(os.Getenv("SUDO_UID")); err == nil && os.Geteuid() == 0 {
-		o = append(o, uid)
+		o.uids = append(o.uids, uid)
 	}
 	return o
 }
 
-// outside is the number that stands for all accounts outside the user namespace of
-// a container, unless an account of the container has it: no account inside can
-// become one of those (user_namespaces(7)).
-func outside() []int {
-	ids, err := os.ReadFile("/proc/self/uid_map")
+// unmapped is the number as which the files of all accounts outside the user namespace
+// of a container appear, or -1 if an account of the container has it, or if nothing is
+// outside (user_namespaces(7)). No account inside can become one of those, but accounts
+// of the host and of other containers are among them, and cannot be told from the root
+// of the host, who owns what is mounted into the container.
+func unmapped(uidMap, overflow string) int {
+	n, err := strconv.Atoi(strings.TrimSpace(overflow))
 	if err != nil {
-		return nil
+		return -1
 	}
-	overflow, err := os.ReadFile("/proc/sys/kernel/overflowuid")
-	if err != nil {
-		return nil
-	}
-	unmapped, err := strconv.Atoi(strings.TrimSpace(string(overflow)))
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(ids)) {
+	for line := range strings.Lines(uidMap) {
 		var first, there, count int
-		if _, err := fmt.Sscan(line, &first, &there, &count); err != nil || unmapped >= first && unmapped < first+count {
-			return nil
+		if _, err := fmt.Sscan(line, &first, &there, &count); err != nil || n >= first && n < first+count {
+			return -1
 		}
 	}
-	return []int{unmapped}
+	if uidMap == "" {
+		return -1
+	}
+	return n
 }
 
-// exposures are how accounts other than those in o can change one file, folder or link.
-func (o owners) exposures(path string, st *unix.Stat_t) (out []Exposure) {
-	e := Exposure{Path: path, UID: int(st.Uid), GID: int(st.Gid), Mode: fileMode(st.Mode)}
-	add := func(k ExposureKind) { e.Kind = k; out = append(out, e) }
-	if !slices.Contains(o, e.UID) {
-		add(OwnedByOther)
+// trusts reports whether an account may own a file. shared is whether the file is in a
+// folder, at whatever depth, that accounts put files in, such as /tmp: there, one of a
+// number that stands for many may be that of any of them.
+func (o owners) trusts(uid int, shared bool) bool {
+	return slices.Contains(o.uids, uid) || uid == o.unmapped && uid >= 0 && !shared
+}
+
+// trustsMembers reports whether no account but those in o is in a group.
+func (o owners) trustsMembers(gid int, shared bool) bool {
+	g := GroupByID(o.accounts, gid)
+	return g.Known && !slices.ContainsFunc(g.Members, func(a Account) bool { return !o.trusts(a.UID, shared) })
+}
+
+// exposures are how other accounts can change what is in the place, whose permissions
+// grant something to others than its owner and everyone.
+func (p *place) exposures(granted []Grant) (out []Exposure) {
+	e := Exposure{Path: p.path, UID: int(p.info.Uid), GID: int(p.info.Gid), Mode: fileMode(p.info.Mode)}
+	e.theirs = slices.ContainsFunc(p.exposed, func(above Exposure) bool { return above.Mode.IsDir() && below(p.path, above.Path) })
+	shared := p.isShared()
+	if !p.trusted.trusts(e.UID, shared) {
+		e.Kind = OwnedByOther
+		out = append(out, e)
 	}
-	link, sticky := e.Mode&fs.ModeSymlink != 0, e.Mode.IsDir() && e.Mode&fs.ModeSticky != 0
-	switch {
-	case link, sticky: // a link has no permissions of its own
-	case e.Mode.Perm()&0o002 != 0:
-		add(WorldWritable)
-	case e.Mode.Perm()&0o020 != 0 && !o.only(e.GID):
-		add(GroupWritable)
+	if e.Mode&fs.ModeSymlink != 0 || e.Mode.IsDir() && e.Mode&fs.ModeSticky != 0 { // a link has no permissions of its own
+		return out
+	}
+	if e.Mode.Perm()&0o002 != 0 {
+		e.Kind = WorldWritable
+		return append(out, e)
+	}
+	for _, g := range granted {
+		known := !g.Group && p.trusted.trusts(g.ID, shared) || g.Group && p.trusted.trustsMembers(g.ID, shared)
+		if g.Perm&0o2 != 0 && !known {
+			e.Writers = append(e.Writers, g)
+		}
+	}
+	if len(e.Writers) > 0 {
+		e.Kind = GroupWritable
+		out = append(out, e)
 	}
 	return out
+}
+
+// isShared reports whether the place is below a folder in which everyone can put files.
+func (p *place) isShared() bool {
+	return slices.ContainsFunc(p.shared, func(folder string) bool { return below(p.path, folder) })
+}
+
+// below reports whether a path without symbolic links is below a folder.
+func below(path, folder string) bool {
+	return path != folder && strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
 }
 
 // fileMode is a mode of stat(2) as Go has it, as far as it counts here.
@@ -179,45 +221,4 @@ func fileMode(mode uint32) fs.FileMode {
 		out |= fs.ModeSticky
 	}
 	return out
-}
-
-// only reports whether no account but those in o is in the group, as in the private
-// group of root, and in groups such as Debian's staff as it is installed. It is false
-// for a group that /etc/group does not list: its members are not known.
-func (o owners) only(gid int) bool {
-	groups, err := os.ReadFile("/etc/group")
-	if err != nil {
-		return false
-	}
-	users, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return false
-	}
-	id, known := strconv.Itoa(gid), false
-	trusted := map[string]bool{}
-	for line := range strings.Lines(string(users)) {
-		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) < 4 {
-			continue
-		}
-		uid, err := strconv.Atoi(f[2])
-		if err == nil && slices.Contains(o, uid) {
-			trusted[f[0]] = true
-		} else if f[3] == id {
-			return false
-		}
-	}
-	for line := range strings.Lines(string(groups)) {
-		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) < 4 || f[2] != id {
-			continue
-		}
-		known = true
-		for _, member := range strings.Split(f[3], ",") {
-			if member != "" && !trusted[member] {
-				return false
-			}
-		}
-	}
-	return known
 }

@@ -70,7 +70,9 @@ func (f *Fake) ReadOwn(path string) ([]byte, error) {
 
 // Exposed implements Reader.
 func (f *Fake) Exposed(path string) ([]Exposure, error) {
-	all, err := f.Local.Exposed(f.at(path))
+	o := nobodyElse()
+	o.accounts = f
+	all, err := o.exposed(f.at(path))
 	var out []Exposure
 	for _, e := range all {
 		if rest, below := strings.CutPrefix(e.Path, f.Root+"/"); below {

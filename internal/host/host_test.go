@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lab"
 )
@@ -125,6 +126,53 @@ func TestReadFileRefuses(t *testing.T) {
 	}
 	if _, err := (host.Local{}).ReadFile(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing: %v", err)
+	}
+}
+
+// TestReadingOpensNoDevice: what is not a regular file is not opened at all, neither by
+// its path, nor through a link.
+func TestReadingOpensNoDevice(t *testing.T) {
+	lab.NeedRoot(t)
+	dir := t.TempDir()
+	regular, device, pipe := lab.Write(t, dir, "regular", "text", 0o600), filepath.Join(dir, "device"), filepath.Join(dir, "pipe")
+	if err := errors.Join(unix.Mknod(device, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3))), unix.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(opened)
+	for _, p := range []string{regular, device, pipe} {
+		if _, err := unix.InotifyAddWatch(opened, p, unix.IN_OPEN); err != nil {
+			t.Fatal(err)
+		}
+	}
+	isOpened := func() bool {
+		n, _ := unix.Read(opened, make([]byte, 4096))
+		return n > 0
+	}
+	for name, read := range map[string]func(string) ([]byte, error){
+		"ReadFile": host.Local{}.ReadFile, "ReadOwn": host.Local{}.ReadOwn,
+		"ReadTail": func(p string) ([]byte, error) { return host.Local{}.ReadTail(p, 0) },
+	} {
+		if b, err := read(regular); string(b) != "text" || err != nil || !isOpened() {
+			t.Fatalf("%s: %q, %v, or it is not seen that it is opened", name, b, err)
+		}
+		for _, p := range []string{device, pipe} {
+			link := filepath.Join(dir, name+filepath.Base(p))
+			if err := os.Symlink(p, link); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range []string{p, link} {
+				if _, err := read(p); !errors.Is(err, host.ErrNotRegular) {
+					t.Errorf("%s %s: %v", name, p, err)
+				}
+				if isOpened() {
+					t.Errorf("%s opened %s", name, p)
+				}
+			}
+		}
 	}
 }
 
@@ -263,6 +311,24 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
+// TestDeny: a file that a user may not read is denied in every way of reading.
+func TestDeny(t *testing.T) {
+	dir := t.TempDir()
+	closed, open := lab.Write(t, dir, "closed", "x", 0o600), lab.Write(t, dir, "open", "x", 0o600)
+	m := host.Deny{Machine: host.Local{}, Paths: []string{closed}}
+	for name, read := range map[string]func(string) ([]byte, error){
+		"ReadFile": m.ReadFile, "ReadOwn": m.ReadOwn,
+		"ReadTail": func(p string) ([]byte, error) { return m.ReadTail(p, 0) },
+	} {
+		if _, err := read(closed); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s of a closed file: %v", name, err)
+		}
+		if b, err := read(open); string(b) != "x" || err != nil {
+			t.Errorf("%s of an open file: %q, %v", name, b, err)
+		}
+	}
+}
+
 func TestRun(t *testing.T) {
 	t.Setenv("MAIL_CONFIG", "/elsewhere")
 	t.Setenv("LANG", "de_DE.UTF-8")
@@ -313,6 +379,43 @@ func TestPrograms(t *testing.T) {
 	t.Setenv("PATH", ".")
 	if o, err := (host.Local{}).Run(context.Background(), "only-here"); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestProgramsOfOthers: a program that another account can change is not run, neither by
+// its path, nor because it lies where the programs of the system do.
+func TestProgramsOfOthers(t *testing.T) {
+	dir, ours := theirs(t), lab.Dir(t)
+	bin := filepath.Join(ours, "bin")
+	lab.Write(t, bin, "tool", "#!/bin/sh\necho theirs\n", 0o755)
+	lab.Write(t, dir, "tool", "#!/bin/sh\necho theirs\n", 0o755)
+	if err := errors.Join(os.Chown(bin, 0, wwwData), os.Chmod(bin, 0o775)); err != nil { // as /usr/local/bin with a member of staff
+		t.Fatal(err)
+	}
+	host.SearchPath(t, bin)
+	for name, ours := range map[string]bool{"tool": false, filepath.Join(bin, "tool"): false, filepath.Join(dir, "tool"): false, "/bin/sh": true} {
+		for _, path := range []string{bin, "/nowhere"} {
+			t.Setenv("PATH", path)
+			o, err := (host.Local{}).Act(context.Background(), name, "-c", "echo ours")
+			if ours && (err != nil || o.Stdout != "ours\n") || !ours && (!errors.Is(err, host.ErrExposed) || hint.Of(err) == "" || o.Stdout != "") {
+				t.Errorf("%s with PATH=%s: %+v, %v", name, path, o, err)
+			}
+			if err := (host.Local{}).Detach(name, "-c", ":"); (err == nil) != ours {
+				t.Errorf("detaching %s: %v", name, err)
+			}
+		}
+	}
+	// The program of the user who called by sudo may be this one.
+	own := lab.Write(t, ours, "own", "#!/bin/sh\necho own\n", 0o755)
+	if err := os.Chown(own, 1234, 1234); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (host.Local{}).Act(context.Background(), own); !errors.Is(err, host.ErrExposed) {
+		t.Errorf("without sudo: %v", err)
+	}
+	t.Setenv("SUDO_UID", "1234")
+	if o, err := (host.Local{}).Act(context.Background(), own); err != nil || o.Stdout != "own\n" {
+		t.Errorf("with sudo: %+v, %v", o, err)
 	}
 }
 

@@ -31,13 +31,37 @@ var searchPath = []string{"/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/loca
 
 // ReadFile implements Reader.
 func (Local) ReadFile(path string) ([]byte, error) {
-	// Opening a named pipe would wait for a writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	return readAll(f, path)
+}
+
+// openRegular opens a regular file to read it. It looks at the type through a handle
+// (O_PATH in open(2)) first: opening a watchdog, a tape or a named pipe does something.
+func openRegular(path string) (*os.File, error) {
+	handle, err := os.OpenFile(path, unix.O_PATH, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer handle.Close()
+	st, err := handle.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
+	}
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", handle.Fd()), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) { // without /proc
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // readAll reads an open regular file, up to MaxFile.
@@ -60,7 +84,7 @@ func readAll(f *os.File, path string) ([]byte, error) {
 
 // ReadTail implements Reader.
 func (Local) ReadTail(path string, from int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +117,12 @@ func (Local) Stat(path string) (Info, error) {
 		return Info{}, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	i.UID, i.GID = int(u.Uid), int(u.Gid)
+	i.Grants, err = grants(&u, func(attribute string, value []byte) (int, error) {
+		return unix.Getxattr(path, attribute, value)
+	})
+	if err != nil {
+		return Info{}, &fs.PathError{Op: "getxattr", Path: path, Err: err}
+	}
 	return i, nil
 }
 
@@ -187,17 +217,23 @@ func (c cut) Error() string {
 
 func (c cut) Unwrap() error { return c.error }
 
-// find looks for a program in PATH, and then where system programs are. Of PATH it
-// takes only what no other account can change: it may hold the folder of a user.
+// find returns the path of a program: an absolute name as it stands, and any other from
+// PATH, then from searchPath. A program that another account can change is never taken,
+// wherever it lies, for root may be about to run it. An absolute name may be this
+// program itself, which the user who called it by sudo(8) may own.
 func find(name string) (string, error) {
 	if filepath.IsAbs(name) {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			return "", fmt.Errorf("running %s: %w", name, exec.ErrNotFound)
 		}
+		if err := caller().trust(path); err != nil {
+			return "", fmt.Errorf("running %s: %w", name, err)
+		}
 		return path, nil
 	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+	var refused error
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), searchPath...) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
@@ -205,14 +241,14 @@ func find(name string) (string, error) {
 		if err != nil {
 			continue
 		}
-		if by, err := (Local{}).Exposed(path); err == nil && len(by) == 0 {
+		if err := nobodyElse().trust(path); err == nil {
 			return path, nil
+		} else if refused == nil {
+			refused = err
 		}
 	}
-	for _, dir := range searchPath {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path, nil
-		}
+	if refused != nil {
+		return "", fmt.Errorf("running %s: %w", name, refused)
 	}
 	return "", fmt.Errorf("running %s: %w", name, exec.ErrNotFound)
 }

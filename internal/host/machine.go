@@ -104,8 +104,11 @@ var (
 type Info struct {
 	Mode     fs.FileMode
 	UID, GID int
-	Size     int64
-	ModTime  time.Time
+	// Grants are what its permissions allow its group and those that its access control
+	// list names. With a list, the bits of the group in Mode are only its mask.
+	Grants  []Grant
+	Size    int64
+	ModTime time.Time
 }
 
 // Output is what a program left.

@@ -189,6 +189,35 @@ func TestLockInTheWay(t *testing.T) {
 	}
 }
 
+// TestLockExchanged: a file of another account that came into the place of the lock file
+// is no lock, and no lock is made beside a folder that does not exist.
+func TestLockExchanged(t *testing.T) {
+	dir := lab.Dir(t)
+	lab.NeedRoot(t)
+	p := filepath.Join(dir, "main.cf.tmp")
+	for uid, want := range map[int]bool{0: true, wwwData: false} {
+		write(t, p, "", 0o600, uid)
+		f, err := os.OpenFile(p, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := host.HoldsLock(p, f); got != want || err != nil {
+			t.Errorf("of %d: %v, %v", uid, got, err)
+		}
+		if _, err := os.Lstat(p); (err == nil) != want {
+			t.Errorf("of %d: it is left or removed: %v", uid, err)
+		}
+		_ = f.Close()
+		_ = os.Remove(p)
+	}
+	if _, err := (host.Local{}).LockEdit(context.Background(), filepath.Join(dir, "none", "main.cf")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
 // TestRace: while another account exchanges a folder for a link and back, nothing
 // appears where the link leads, however often we write.
 func TestRace(t *testing.T) {

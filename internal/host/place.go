@@ -17,7 +17,7 @@ import (
 
 // ErrExposed is the reason for which a file is not used: accounts other than root
 // and the user of this process can change it.
-var ErrExposed = errors.New("other accounts can change it")
+var ErrExposed = errors.New("can be changed by other accounts")
 
 // ErrStrangeLink is the reason for which a path is not written to: a symbolic link
 // on the way belongs to another account, which so decides where it leads.
@@ -30,8 +30,11 @@ type place struct {
 	name string
 	path string       // without symbolic links
 	info *unix.Stat_t // nil if there is no such file
-	// exposed is what other accounts can change on the way.
+	// exposed is what accounts other than the trusted ones can change on the way.
+	trusted owners
 	exposed []Exposure
+	// shared are the folders on the way in which everyone can put files.
+	shared []string
 }
 
 func (p *place) Close() error { return p.dir.Close() }
@@ -46,7 +49,8 @@ func root() (*os.File, error) { return os.OpenFile("/", unix.O_PATH|unix.O_DIREC
 // find follows a path from the root, one handle after the other, so that nobody can
 // exchange a part that was already looked at. missing is called for each folder on the
 // way that does not exist; it may make it. If it is nil, that is fs.ErrNotExist, and
-// the place is that of the missing folder.
+// the place is that of the missing folder. With an error, the place comes back closed,
+// with what was seen on the way; it is nil if nothing was.
 func (o owners) find(path string, missing func(*place) error) (_ *place, err error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -56,15 +60,14 @@ func (o owners) find(path string, missing func(*place) error) (_ *place, err err
 	if err != nil {
 		return nil, err
 	}
-	p := &place{dir: at, name: ".", path: "/"}
+	p := &place{dir: at, name: ".", path: "/", trusted: o}
 	defer func() {
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
 			_ = p.Close()
-			p = nil
 		}
 	}()
 	seen := map[string]bool{}
-	if err := p.look(o, seen); err != nil {
+	if err := p.look(seen); err != nil {
 		return p, err
 	}
 	folder, links, rest := "/", 0, elements(abs)
@@ -80,10 +83,10 @@ func (o owners) find(path string, missing func(*place) error) (_ *place, err err
 			continue
 		}
 		p.name, p.path = name, filepath.Join(folder, name)
-		err := p.look(o, seen)
+		err := p.look(seen)
 		if errors.Is(err, fs.ErrNotExist) && len(rest) > 0 && missing != nil {
 			if err = missing(p); err == nil {
-				err = p.look(o, seen)
+				err = p.look(seen)
 			}
 		}
 		switch {
@@ -116,7 +119,7 @@ func (o owners) find(path string, missing func(*place) error) (_ *place, err err
 		}
 	}
 	if p.name == "." {
-		return p, p.look(o, seen)
+		return p, p.look(seen)
 	}
 	return p, nil
 }
@@ -159,13 +162,21 @@ func (p *place) stat() error {
 
 // look is stat, and adds how the place is exposed, once. Entries of a folder with the
 // sticky bit can only be replaced by their owners, so that others may write to it.
-func (p *place) look(o owners, seen map[string]bool) error {
+func (p *place) look(seen map[string]bool) error {
 	if err := p.stat(); err != nil {
 		return err
 	}
-	if !seen[p.path] {
-		seen[p.path] = true
-		p.exposed = append(p.exposed, o.exposures(p.path, p.info)...)
+	if seen[p.path] {
+		return nil
+	}
+	seen[p.path] = true
+	granted, err := p.grants()
+	if err != nil {
+		return err
+	}
+	p.exposed = append(p.exposed, p.exposures(granted)...)
+	if p.info.Mode&unix.S_IFMT == unix.S_IFDIR && p.info.Mode&(unix.S_ISVTX|0o002) != 0 {
+		p.shared = append(p.shared, p.path)
 	}
 	return nil
 }
@@ -186,7 +197,7 @@ func (p *place) strangeLink() error {
 func Trusted(m Reader, path string) error {
 	by, err := m.Exposed(path)
 	if err != nil {
-		return fmt.Errorf("looking who can change %s: %w", path, err)
+		return fmt.Errorf("checking who can change %s: %w", path, err)
 	}
 	return exposedError(path, by)
 }
@@ -197,12 +208,21 @@ func exposedError(path string, by []Exposure) error {
 		return nil
 	}
 	var texts, commands []string
+	movable := false
 	for _, e := range by {
 		texts = append(texts, e.String())
-		commands = append(commands, hint.ShellLine(e.Remedy()))
+		if words := e.Remedy(); words != nil {
+			commands = append(commands, hint.ShellLine(words))
+		} else {
+			movable = true
+		}
 	}
-	return hint.Wrap(fmt.Errorf("%s is not used: %w: %s", path, ErrExposed, strings.Join(texts, "; ")),
-		"name another, or check what other accounts may have put there, and then: "+strings.Join(commands, "; "))
+	todo := "run: " + strings.Join(commands, "; ")
+	if movable { // commands alone would not end it
+		todo = "move it to a directory that root owns"
+	}
+	return hint.Wrap(fmt.Errorf("%s %w: %s", path, ErrExposed, strings.Join(texts, "; ")),
+		"use another file, or check its contents and "+todo)
 }
 
 // open opens what is in the place, if it is a regular file. Nothing on the way is
@@ -242,12 +262,10 @@ func (p *place) sync() error {
 // ReadOwn implements Reader.
 func (Local) ReadOwn(path string) ([]byte, error) {
 	p, err := caller().find(path, nil)
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return nil, err
 	}
+	defer p.Close()
 	if p.info == nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: unix.ENOENT}
 	}
@@ -259,7 +277,13 @@ func (Local) ReadOwn(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if err := exposedError(path, caller().exposures(p.path, p.info)); err != nil { // it was exchanged
+	granted, err := grants(p.info, func(attribute string, value []byte) (int, error) {
+		return unix.Fgetxattr(int(f.Fd()), attribute, value)
+	})
+	if err != nil {
+		return nil, &fs.PathError{Op: "getxattr", Path: path, Err: err}
+	}
+	if err := exposedError(path, p.exposures(granted)); err != nil { // it was exchanged
 		return nil, err
 	}
 	return readAll(f, path)

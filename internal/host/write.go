@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,19 +36,16 @@ func (Local) ReplaceSecret(path string, data []byte) error {
 
 // Save implements Machine.
 func (Local) Save(path string, data []byte, mode fs.FileMode) error {
-	o := caller()
-	p, err := o.find(path, nil)
-	if p != nil {
-		defer p.Close()
-	}
+	p, err := caller().find(path, nil)
 	if err != nil {
 		return saving(path, err)
 	}
+	defer p.Close()
 	if err := p.strangeLink(); err != nil {
 		return saving(path, err)
 	}
 	if p.info != nil {
-		if by := o.exposures(p.path, p.info); len(by) > 0 && by[0].Kind == OwnedByOther {
+		if by := p.exposures(nil); len(by) > 0 && by[0].Kind == OwnedByOther {
 			return saving(path, hint.New("it exists, and "+by[0].String(), "name a new file"))
 		}
 	}
@@ -82,12 +78,10 @@ func Temp(path string) string {
 // mode and attributes.
 func replace(path string, data []byte, mode fs.FileMode, keep bool) error {
 	p, err := nobodyElse().find(path, nil)
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return err
 	}
+	defer p.Close()
 	if err := p.strangeLink(); err != nil {
 		return err
 	}
@@ -206,12 +200,10 @@ func mkdirAll(path string, mode fs.FileMode) (made []string, err error) {
 		return err
 	}
 	p, err := nobodyElse().find(path, func(p *place) error { return mkdir(p, 0o755) })
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return nil, err
 	}
+	defer p.Close()
 	if p.info == nil {
 		if err := mkdir(p, mode); err != nil {
 			return nil, err
@@ -250,12 +242,10 @@ func (p *place) mkdir(mode fs.FileMode) error {
 // Remove implements Machine.
 func (Local) Remove(path string) error {
 	p, err := nobodyElse().find(filepath.Dir(path), nil) // a link itself is removed
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return err
 	}
+	defer p.Close()
 	if err := p.strangeLink(); err != nil {
 		return fmt.Errorf("removing %s: %w", path, err)
 	}
@@ -302,19 +292,18 @@ func (Local) LockEdit(ctx context.Context, path string) (func() error, error) {
 func lockEdit(ctx context.Context, name string) (func() error, error) {
 	for try := 0; try < maxTries; try++ {
 		p, err := nobodyElse().find(filepath.Dir(name), nil)
-		if err == nil {
-			err = p.strangeLink()
+		if err != nil {
+			return nil, err
 		}
-		if err == nil && p.info != nil {
+		if err = p.strangeLink(); err == nil {
 			err = p.enter(p.name)
 		}
 		if err != nil {
-			if p != nil {
-				_ = p.Close()
-			}
+			_ = p.Close()
 			return nil, err
 		}
-		p.name, p.path, p.info = filepath.Base(name), name, nil
+		base := filepath.Base(name)
+		p.name, p.path, p.info = base, filepath.Join(p.path, base), nil
 		f, ours, err := p.lock(ctx)
 		if err != nil {
 			_ = p.Close()
@@ -337,7 +326,7 @@ func (p *place) lock(ctx context.Context) (f *os.File, ours bool, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, false, err
 	}
-	if p.info != nil && (p.info.Mode&unix.S_IFMT != unix.S_IFREG || !slices.Contains(nobodyElse(), int(p.info.Uid))) {
+	if p.info != nil && (p.info.Mode&unix.S_IFMT != unix.S_IFREG || !p.trusts(p.info)) {
 		// A named pipe would not be opened before somebody reads from it, and the
 		// lock of another account would perhaps never be released.
 		return nil, false, p.unlink()
@@ -354,6 +343,9 @@ func (p *place) lock(ctx context.Context) (f *os.File, ours bool, err error) {
 			_ = f.Close()
 		}
 	}()
+	if !p.trusts(p.info) { // it was exchanged meanwhile, and its owner may hold its lock
+		return nil, false, p.unlink()
+	}
 	if err := flock(ctx, f); err != nil {
 		return nil, false, err
 	}
@@ -375,11 +367,14 @@ func (p *place) stillHolds(f *os.File) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if locked.Mode&0o777 != 0o600 || locked.Nlink > 1 {
+	if locked.Mode&0o777 != 0o600 || locked.Nlink > 1 || !p.trusts(&locked) {
 		return false, p.unlink()
 	}
 	return true, nil
 }
+
+// trusts reports whether a file in the place belongs to a trusted account.
+func (p *place) trusts(st *unix.Stat_t) bool { return p.trusted.trusts(int(st.Uid), p.isShared()) }
 
 // flock waits for an exclusive lock, looking ten times a second whether the
 // wait has been given up.
@@ -408,12 +403,10 @@ func (Local) Lock(path string) (func() error, error) {
 
 func lock(path string) (release func() error, err error) {
 	p, err := nobodyElse().find(path, nil)
-	if p != nil {
-		defer p.Close()
-	}
 	if err != nil {
 		return nil, err
 	}
+	defer p.Close()
 	if err := p.strangeLink(); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"postseal/certs/acme"
 	"postseal/certs/acme/legodns"
 	"postseal/internal/hint"
+	"postseal/internal/host"
 	"postseal/internal/interview"
 )
 
@@ -52,6 +53,9 @@ func (k *Keeper) Meta(ctx context.Context, l *Lineage) (acme.Meta, error) {
 func (k *Keeper) connect(l *Lineage, a *acme.Account) (*acme.Client, error) {
 	var roots *x509.CertPool
 	if l.CAFile != "" {
+		if err := host.Trusted(k.M, l.CAFile); err != nil {
+			return nil, hint.Wrap(fmt.Errorf("reading the CA's own certificate: %w", err), hint.Of(err))
+		}
 		data, err := k.M.ReadFile(l.CAFile)
 		if err != nil {
 			return nil, hint.Wrap(fmt.Errorf("reading the CA's own certificate: %w", err), "--acme-ca-file names it")

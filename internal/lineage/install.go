@@ -12,6 +12,7 @@ import (
 	"postseal/certs"
 	"postseal/internal/apply"
 	"postseal/internal/hint"
+	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
 	"postseal/internal/rehearse"
@@ -25,6 +26,11 @@ func (k *Keeper) reload(ctx context.Context, l *Lineage, file string) error {
 	command := []string{l.AlsoReload, file}
 	if l.AlsoReload == interview.ReloadDovecot {
 		command = []string{"doveadm", "reload"}
+	}
+	if filepath.IsAbs(command[0]) { // root runs it, so no other account may decide what it is
+		if err := host.Trusted(k.M, command[0]); err != nil {
+			return hint.Wrap(fmt.Errorf("the certificate is in place, but %s was not run: %w", command[0], err), hint.Of(err))
+		}
 	}
 	o, err := k.M.Act(ctx, command[0], command[1:]...)
 	if err == nil && o.Code != 0 {

@@ -3,6 +3,7 @@ package lineage_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -526,6 +527,34 @@ func TestAlsoReload(t *testing.T) {
 	}
 	if chain(t, target).Facts(nil).Fingerprint == before {
 		t.Error("the new certificate is not in place")
+	}
+}
+
+// TestFilesOfOthers: a program that another account can change is not run after a
+// renewal, and no root certificate that it can change decides which CA server is genuine.
+func TestFilesOfOthers(t *testing.T) {
+	b := newBed(t)
+	l := b.lineage(t)
+	called := filepath.Join(b.dir, "called")
+	program := lab.Write(t, b.dir, "others", "#!/bin/sh\necho \"$@\" >> "+called+"\n", 0o755)
+	b.obtain(t, l)
+	l.AlsoReload = program
+	if err := os.Chown(program, 33, 33); err != nil {
+		t.Fatal(err)
+	}
+	out := b.keeper.Renew(context.Background(), []*lineage.Lineage{l}, true)
+	if len(out) != 1 || !errors.Is(out[0].Err, host.ErrExposed) || !strings.Contains(hint.Of(out[0].Err), "chown -h root "+program) {
+		t.Errorf("%+v", out)
+	}
+	if _, err := os.Stat(called); err == nil {
+		t.Error("it was run all the same")
+	}
+	if err := os.Chmod(l.CAFile, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true})
+	if !errors.Is(err, host.ErrExposed) || !strings.Contains(hint.Of(err), "chmod o-w "+l.CAFile) {
+		t.Errorf("%v, hint %q", err, hint.Of(err))
 	}
 }
 

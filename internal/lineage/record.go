@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"postseal/certs/authority"
+	"postseal/internal/interview"
 )
 
 // Decode reads the record of a lineage, and refuses what no order has written.
@@ -48,6 +49,9 @@ func (l *Lineage) possible() error {
 		if path != "" && !filepath.IsAbs(path) {
 			return fmt.Errorf("%.80q is no absolute path", path)
 		}
+	}
+	if l.AlsoReload != "" && l.AlsoReload != interview.ReloadDovecot && !filepath.IsAbs(l.AlsoReload) {
+		return fmt.Errorf("%.80q is neither %s nor an absolute path", l.AlsoReload, interview.ReloadDovecot)
 	}
 	for algorithm, i := range l.Issued {
 		switch {

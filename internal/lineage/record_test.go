@@ -24,6 +24,7 @@ func TestTornRecords(t *testing.T) {
 		"of another":     strings.Replace(record, `"name":"mx.example.org"`, `"name":"other.example.org"`, 1),
 		"relative path":  strings.Replace(record, `{"kind":"http"}`, `{"kind":"webroot","webroot":"www"}`, 1),
 		"type of key":    strings.Replace(record, "P256", "rot13", 1),
+		"relative hook":  strings.Replace(record, `{"name"`, `{"also_reload":"bin/others","name"`, 1),
 		"nothing issued": strings.Replace(record, `{"name"`, `{"issued":{"ecdsa":null},"name"`, 1),
 	} {
 		dir := t.TempDir()
