@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,8 +50,10 @@ changes nothing, and ends with 3 if something differs.
 				for _, o := range outdated {
 					fmt.Fprintf(a.Out, "✗ %s stayed behind: %s has a newer certificate for the same names, until %s, and Postfix shows the one until %s.\n", report.Clean(o.Shown.Chain), report.Clean(o.Renewed.Chain),
 						o.Renewed.NotAfter.UTC().Format(time.DateOnly), o.Shown.NotAfter.UTC().Format(time.DateOnly))
-					if why := cmp.Or(exposed(o), unnameable(o)); why != "" {
-						fmt.Fprintf(a.Out, "  No command is proposed: %s.\n", report.Clean(why))
+					if why := exposed(o); why != "" {
+						fmt.Fprintf(a.Out, "  Other accounts can change it: %s. Check it before you use it: %s\n", report.Clean(why), hint.ShellLine([]string{"postseal", "cert", "inspect", o.Renewed.Chain}))
+					} else if why := unnameable(o); why != "" {
+						fmt.Fprintf(a.Out, "  Postfix cannot read it there: %s.\n", report.Clean(why))
 					}
 				}
 				switch {

@@ -93,11 +93,12 @@ func TestWatchOfStrangers(t *testing.T) {
 	}{
 		"root's":                          {renewed, "mx", 0, false, "Take the newer one: postseal apply"},
 		"root's, for a service":           {renewed, "mx", 0, true, "Take the newer one: postconf -c /etc/postfix -P"},
-		"another account's":               {renewed, "mx", lab.WWWData, false, ""},
-		"another account's, with the key": {sameKey, "mx", lab.WWWData, false, "No command is proposed: " + place + "mx is owned by www-data"},
+		"another account's":               {renewed, "mx", lab.WWWData, false, "mx is owned by www-data. Check it before you use it: postseal cert inspect " + place + "mx/mx.crt"},
+		"another account's, with the key": {sameKey, "mx", lab.WWWData, false, "Other accounts can change it: " + place + "mx is owned by www-data. Check it"},
 		"another CA's":                    {forged, "mx", 0, false, ""},
-		"two paths in a name":             {renewed, "mx,", 0, true, "No command is proposed: \"" + place + "mx,/mx"},
-		"two settings in a name":          {renewed, "mx smtpd_tls_auth_only=no", 0, true, "No command is proposed: \"" + place + "mx smtpd"},
+		"another account's, another CA's": {forged, "mx", lab.WWWData, false, ""},
+		"two paths in a name":             {renewed, "mx,", 0, true, "Postfix cannot read it there: \"" + place + "mx,/mx"},
+		"two settings in a name":          {renewed, "mx smtpd_tls_auth_only=no", 0, true, "Postfix cannot read it there: \"" + place + "mx smtpd"},
 	} {
 		main, service := "smtpd_tls_chain_files = /c/own.pem\n", ""
 		if c.own {

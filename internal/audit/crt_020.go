@@ -8,7 +8,7 @@ import (
 var crt020 = Rule{
 	ID: "PS-CRT-020", Part: Certificates, Severity: High, Since: "1.0",
 	Title:  "a certificate in use stayed behind its source",
-	Why:    "It was renewed, and Postfix reads a copy of the old one: when that runs out, those who check it hold mail back or fail.",
+	Why:    "It was renewed, and Postfix reads a copy of the old one: when that expires, verifying peers hold mail back or fail.",
 	Level:  Must,
 	Source: "what was found on this machine",
 	Cure:   "postseal watch gives the command: postseal apply --cert with the newer file",

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"postseal/internal/detect"
 	"postseal/internal/host"
 	"postseal/internal/lab"
@@ -195,11 +197,11 @@ func TestUsualPermissions(t *testing.T) {
 		}, "PS-CFG-021: /var/lib/postfix/smtp_scache.db is owned by www-data"},
 		{"ssl-cert has members", func(t *testing.T, m *host.Fake) {
 			lab.Write(t, m.Root, "/etc/group", "ssl-cert:x:33:postfix,postgres\n", 0o644)
-		}, "PS-CRT-023: members of the group ssl-cert can read the private key in /etc/ssl/private/ssl-cert-snakeoil.key: postgres"},
+		}, "PS-CRT-023: members of the group ssl-cert (postgres) can read the private key in /etc/ssl/private/ssl-cert-snakeoil.key"},
 		{"the folder of ssl-cert has an open key", func(t *testing.T, m *host.Fake) {
 			lab.Write(t, m.Root, "/etc/group", "ssl-cert:x:33:postgres\n", 0o644)
 			scene{modes: map[string]os.FileMode{key: 0o644}, owners: map[string][2]int{key: {0, 0}}}.protect(t, m.Root)
-		}, "PS-CRT-023: members of the group ssl-cert can read the private key in " + key + ": postgres"},
+		}, "PS-CRT-023: members of the group ssl-cert (postgres) can read the private key in " + key},
 		{"it has no members", func(t *testing.T, m *host.Fake) {
 			scene{modes: map[string]os.FileMode{key: 0o644}, owners: map[string][2]int{key: {0, 0}}}.protect(t, m.Root)
 		}, "PS-CRT-023: the private key in " + key + " is world-readable; only its directory protects it"},
@@ -207,8 +209,16 @@ func TestUsualPermissions(t *testing.T) {
 			lab.Write(t, m.Root, "/etc/group", "ssl-cert:x:33:postgres,ldap\nweb:x:34:caddy\n", 0o644)
 			scene{owners: map[string][2]int{key: {0, 34}}}.protect(t, m.Root)
 		}, ""},
+		{"an access control list names www-data", func(t *testing.T, m *host.Fake) {
+			// user::rw- user:www-data:r-- group::--- mask::r-- other::--- (linux/posix_acl_xattr.h)
+			list := "\x02\x00\x00\x00" + "\x01\x00\x06\x00\xff\xff\xff\xff" + "\x02\x00\x04\x00\x21\x00\x00\x00" + "\x04\x00\x00\x00\xff\xff\xff\xff" + "\x10\x00\x04\x00\xff\xff\xff\xff" + "\x20\x00\x00\x00\xff\xff\xff\xff"
+			scene{modes: map[string]os.FileMode{"/etc/ssl/private": 0o711}}.protect(t, m.Root)
+			if err := unix.Setxattr(filepath.Join(m.Root, key), "system.posix_acl_access", []byte(list), 0); err != nil {
+				t.Fatal(err)
+			}
+		}, "PS-CRT-023: www-data can read the private key in " + key},
 		{"the group of root has members", func(t *testing.T, m *host.Fake) {
-			lab.Write(t, m.Root, "/etc/group", "root:x:0:halt\nssl-cert:x:33:\n", 0o644)
+			lab.Write(t, m.Root, "/etc/group", "root:x:0:root\nssl-cert:x:33:\n", 0o644)
 			lab.Write(t, m.Root, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nsync:x:5:0::/sbin:/bin/sync\n", 0o644)
 			scene{modes: map[string]os.FileMode{key: 0o640}, owners: map[string][2]int{key: {0, 0}, "/etc/ssl/private": {0, 0}}}.protect(t, m.Root)
 		}, ""},
@@ -217,7 +227,7 @@ func TestUsualPermissions(t *testing.T) {
 			lab.Write(t, m.Root, "/var/lib/postfix/key.pem", readFile(t, m, key), 0o600)
 			lab.Write(t, m.Root, "/etc/postfix/main.cf", strings.ReplaceAll(readFile(t, m, "/etc/postfix/main.cf"), key, "/var/lib/postfix/key.pem"), 0o644)
 			scene{owners: map[string][2]int{"/var/lib/postfix/key.pem": {uid, uid}}}.protect(t, m.Root)
-		}, "PS-CRT-022: /var/lib/postfix is owned by postfix; it leads to /var/lib/postfix/key.pem\nPS-CRT-022: /var/lib/postfix/key.pem is owned by postfix"},
+		}, "PS-CRT-022: /var/lib/postfix is owned by postfix: move the file to a directory that root owns; it leads to /var/lib/postfix/key.pem\nPS-CRT-022: /var/lib/postfix/key.pem is owned by postfix"},
 		{"where the link leads", func(t *testing.T, m *host.Fake) {
 			scene{modes: map[string]os.FileMode{"/srv/postfix": 0o777}}.protect(t, m.Root)
 		}, "PS-CFG-019: /srv/postfix is writable by every user; it leads to /etc/postfix/main.cf"},

@@ -330,7 +330,7 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 	base := Certificate{Origin: origin, Owner: owner, KeyMatch: Unknown, Chain: paths[len(paths)-1], Key: paths[0]}
 	for _, p := range paths {
 		by, err := m.Exposed(p)
-		base.Exposed = append(base.Exposed, slices.DeleteFunc(by, ofRootsGroup)...)
+		base.Exposed = append(base.Exposed, by...)
 		base.Unjudged = errors.Join(base.Unjudged, err)
 	}
 	chains, unread, err := f.Chains(paths...)

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"postseal/certs"
@@ -276,10 +277,12 @@ func (c Certificate) Doubts() (out []string) {
 }
 
 // ExposedBy is how accounts other than root can change the files of a certificate, or
-// may be able to.
+// may be able to: each way once.
 func (c Certificate) ExposedBy() (out []string) {
 	for _, e := range c.Exposed {
-		out = append(out, e.String())
+		if text := e.String(); !slices.Contains(out, text) {
+			out = append(out, text)
+		}
 	}
 	if c.Unjudged != nil {
 		out = append(out, fmt.Sprintf("its permissions could not be checked: %v", c.Unjudged))

@@ -2,13 +2,10 @@ package detect
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"postseal/internal/host"
@@ -75,9 +72,13 @@ func (f *Facts) AccessTo(m host.Reader, path string, held Holding) Access {
 	exposures, err := m.Exposed(path)
 	a.Err = err
 	renewer := f.Renewer(path)
+	conf := f.Config.Dir
+	if resolved, err := m.Resolve(conf); err == nil {
+		conf = resolved
+	}
 	for _, e := range append(exposures, f.ownExposures(m, path)...) {
 		isTable := held == HoldsTable || held == HoldsTLSTable
-		if isTable && f.postfixOwns(m, e) || ofRootsGroup(e) {
+		if isTable && f.postfixOwns(m, e) {
 			continue
 		}
 		w := Weakness{Path: e.Path, Text: e.String(), Remedy: e.Remedy()}
@@ -88,6 +89,12 @@ func (f *Facts) AccessTo(m host.Reader, path string, held Holding) Access {
 			w.Kind = EveryoneWrite
 		default:
 			w.Kind = StrangerOwns
+			switch {
+			case w.Remedy == nil && e.Path == conf: // nothing else is in it
+				w.Remedy = []string{"chown", "-h", "root", e.Path}
+			case w.Remedy == nil && e.Mode.IsDir():
+				w.Text += ": move the file to a directory that root owns"
+			}
 			if strings.EqualFold(renewer, host.UserName(e.UID)) {
 				w.Text, w.Remedy = w.Text+", as which "+renewer+" renews it", nil
 			}
@@ -100,9 +107,6 @@ func (f *Facts) AccessTo(m host.Reader, path string, held Holding) Access {
 	}
 	return a
 }
-
-// ofRootsGroup reports whether only members of root's own group can write: see members.
-func ofRootsGroup(e host.Exposure) bool { return e.Kind == host.GroupWritable && e.GID == 0 }
 
 // ownExposures is how the user of this process, if that is not root, can change what a
 // path leads to: host.Exposed trusts that user, and a verdict must not depend on who asks.
@@ -136,7 +140,7 @@ func (f *Facts) byThisUser(m host.Reader, path string) (out []host.Exposure) {
 	if err != nil {
 		return nil // as far as it can be seen
 	}
-	e := host.Exposure{Path: path, Kind: host.OwnedByOther, UID: st.UID, GID: st.GID, Mode: st.Mode}
+	e := host.Exposure{Path: path, Kind: host.OwnedByOther, UID: st.UID, GID: st.GID, Mode: st.Mode, Writers: []host.Grant{{Group: true, ID: st.GID}}}
 	if st.UID == m.UID() {
 		out = append(out, e)
 	}
@@ -144,7 +148,7 @@ func (f *Facts) byThisUser(m host.Reader, path string) (out []host.Exposure) {
 		return out
 	}
 	// A group of which this user is the only member is trusted, too.
-	if _, members, _ := f.members(m, st.GID); slices.Equal(members, []string{host.UserName(m.UID())}) {
+	if slices.Equal(f.strangers(host.GroupByID(m, st.GID)), []string{host.UserName(m.UID())}) {
 		e.Kind = host.GroupWritable
 		out = append(out, e)
 	}
@@ -223,85 +227,92 @@ func (f *Facts) keyReaders(m host.Reader, path string) ([]Weakness, error) {
 	}
 	everyone := key.Mode.Perm()&0o004 != 0
 	remedy := []string{"chmod", "o-r", path}
-	if everyone && !closed && len(gates) == 0 {
+	var readers []string
+	switch {
+	case everyone && !closed && len(gates) == 0:
 		return []Weakness{{EveryoneReads, path, "every user can read the private key in " + path, remedy}}, nil
-	}
-	if !everyone {
-		remedy = []string{"chmod", "g-r", path}
-		closed = closed || key.Mode.Perm()&0o040 == 0
-		gate(key.GID)
-	}
-	if names, members, known := f.inAll(m, gates); !closed && (!known || len(members) > 0) {
-		text := fmt.Sprintf("members of the group %s can read the private key in %s", strings.Join(names, " and of "), path)
-		if known {
-			text += ": " + strings.Join(members, ", ")
+	case closed:
+	case everyone:
+		readers = f.inAll(m, gates)
+	default:
+		remedy = []string{"chmod", "g-r", path} // of an access control list it is the mask (acl(5))
+		for _, g := range key.Grants {
+			if g.Perm&0o004 != 0 {
+				readers = append(readers, f.through(m, g, gates)...)
+			}
 		}
-		return []Weakness{{GroupReads, path, text, remedy}}, nil
 	}
-	if everyone {
+	switch {
+	case len(readers) > 0:
+		return []Weakness{{GroupReads, path, strings.Join(readers, " and ") + " can read the private key in " + path, remedy}}, nil
+	case everyone:
 		return []Weakness{{Sheltered, path, "the private key in " + path + " is world-readable; only its directory protects it", remedy}}, nil
 	}
 	return nil, nil
 }
 
-// inAll are the names of groups and the accounts that are members of each; known is
-// false if the members of no group are known.
-func (f *Facts) inAll(m host.Reader, gids []int) (names, members []string, known bool) {
-	for _, gid := range gids {
-		name, in, ok := f.members(m, gid)
-		names = append(names, name)
-		switch {
-		case ok && known:
-			members = slices.DeleteFunc(members, func(a string) bool { return !slices.Contains(in, a) })
-		case ok:
-			members, known = in, true
+// through is whom a grant allows something behind folders that are open to the members
+// of these groups alone.
+func (f *Facts) through(m host.Reader, g host.Grant, gates []int) []string {
+	if g.Group {
+		if !slices.Contains(gates, g.ID) {
+			gates = append(slices.Clone(gates), g.ID)
 		}
+		return f.inAll(m, gates)
 	}
-	return names, members, known
-}
-
-// members are the accounts in a group, but for root and the owner of the mail queue;
-// known is false for a group that /etc/group does not list. The group with the number 0
-// is root's own: what some distributions put there, such as RHEL's sync and halt, has no
-// shell and runs one program.
-func (f *Facts) members(m host.Reader, gid int) (name string, members []string, known bool) {
-	if gid == 0 {
-		return "root", nil, true
-	}
-	id := strconv.Itoa(gid)
-	name = id
-	all := map[string]bool{}
-	for _, g := range colonFields(m, "/etc/group") {
-		if len(g) < 4 || g[2] != id {
-			continue
-		}
-		name, known = g[0], true
-		for _, account := range strings.Split(g[3], ",") {
-			all[account] = true
-		}
-	}
-	for _, u := range colonFields(m, "/etc/passwd") {
-		if len(u) > 3 && u[3] == id {
-			all[u[0]] = true
-		}
-	}
-	for _, trusted := range []string{"", "root", f.mailOwner()} {
-		delete(all, trusted)
-	}
-	return name, slices.Sorted(maps.Keys(all)), known
-}
-
-// colonFields are the lines of a file such as passwd(5); none if it cannot be read.
-func colonFields(m host.Reader, path string) (out [][]string) {
-	data, err := m.ReadFile(path)
-	if err != nil {
+	name := host.UserName(g.ID)
+	if f.trusted(host.Account{Name: name, UID: g.ID}) {
 		return nil
 	}
-	for line := range strings.Lines(string(data)) {
-		out = append(out, strings.Split(strings.TrimSpace(line), ":"))
+	for _, gid := range gates {
+		if in := host.GroupByID(m, gid); in.Known && !slices.ContainsFunc(in.Members, func(a host.Account) bool { return a.Name == name }) {
+			return nil
+		}
 	}
+	return []string{name}
+}
+
+// inAll are the accounts that are members of each of these groups, in words; none if
+// there is none.
+func (f *Facts) inAll(m host.Reader, gids []int) []string {
+	var names, members []string
+	known := false
+	for _, gid := range gids {
+		g := host.GroupByID(m, gid)
+		names = append(names, g.Name)
+		if !g.Known {
+			continue
+		}
+		in := f.strangers(g)
+		if known {
+			in = slices.DeleteFunc(in, func(a string) bool { return !slices.Contains(members, a) })
+		}
+		members, known = in, true
+	}
+	text := "members of the group " + strings.Join(names, " and of ")
+	switch {
+	case !known:
+		return []string{text}
+	case len(members) > 0:
+		return []string{text + " (" + strings.Join(members, ", ") + ")"}
+	}
+	return nil
+}
+
+// strangers are the members of a group that may not read what Postfix does.
+func (f *Facts) strangers(g host.Group) (out []string) {
+	for _, a := range g.Members {
+		if !f.trusted(a) {
+			out = append(out, a.Name)
+		}
+	}
+	slices.Sort(out)
 	return out
 }
+
+// trusted reports whether an account may read what Postfix does: root, and the owner of
+// the mail queue.
+func (f *Facts) trusted(a host.Account) bool { return a.UID == 0 || a.Name == f.mailOwner() }
 
 // findAccess looks at the permissions of the two configuration files and of all files
 // that they name on which TLS or the routing of mail depends.

@@ -123,12 +123,13 @@ func (f *Facts) sources(c Certificate) []Certificate {
 // follows says whether d can be a renewal of c with a new key, which leaves the
 // names to go by. A CA's does not come after one that nobody signed, which is
 // there for its key; one that ends sooner is another purchase, and one for
-// servers alone does not come after one that is sent with. Names prove nothing: only root
-// may be able to change d, and no unknown CA's comes after one that a trusted CA issued.
+// servers alone does not come after one that is sent with. Names prove nothing: an
+// unknown CA's does not come after one that a trusted CA issued, nor if another account
+// can change it.
 func follows(c, d Certificate) bool {
 	sends := c.Client && !c.Server && c.Service == ""
-	known := d.Trusted || d.Ordered() || !c.Trusted
-	return known && len(d.ExposedBy()) == 0 && c.Owner == "" && c.SelfSigned == d.SelfSigned && !d.NotAfter.Before(c.NotAfter) && (d.ClientUse || !sends) && sameNames(c.Names, d.Names)
+	known := d.Trusted || d.Ordered() || !c.Trusted && len(d.ExposedBy()) == 0
+	return known && c.Owner == "" && c.SelfSigned == d.SelfSigned && !d.NotAfter.Before(c.NotAfter) && (d.ClientUse || !sends) && sameNames(c.Names, d.Names)
 }
 
 // sameNames compares sets of host names.
