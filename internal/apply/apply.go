@@ -191,7 +191,7 @@ func (t *transaction) fill(p *plan.Plan) error {
 	for _, f := range p.Files {
 		e := Entry{Path: f.Path, Kind: f.Kind, Mode: f.Mode}
 		if f.Kind != plan.MainCF && f.Kind != plan.MasterCF { // the folder is ours alone
-			if err := host.Trusted(t.m, filepath.Dir(f.Path)); err != nil {
+			if err := host.Trusted(t.m, filepath.Dir(f.Path), filepath.Dir(f.Path)); err != nil {
 				return done(err)
 			}
 		}

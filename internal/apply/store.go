@@ -127,7 +127,7 @@ func (s store) put(path string, v any) error {
 // read returns a file of the state folder. What stands there is carried out, so that
 // nobody else may be able to change it.
 func (s store) read(path string) ([]byte, error) {
-	if err := host.Trusted(s.m, path); err != nil {
+	if err := host.Trusted(s.m, path, s.dir); err != nil {
 		return nil, err
 	}
 	// Where the file was not there yet, another account can have made it since: ReadOwn
@@ -137,7 +137,7 @@ func (s store) read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := host.Trusted(s.m, path); err != nil {
+	if err := host.Trusted(s.m, path, s.dir); err != nil {
 		return nil, err
 	}
 	return data, nil

@@ -46,7 +46,7 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 	if _, err := m.MkdirAll(o.StateDir, 0o700); err != nil {
 		return nil, nil, done(remedy(m, o.StateDir, fmt.Errorf("making %s: %w", o.StateDir, err)))
 	}
-	if err := host.Trusted(m, o.StateDir); err != nil {
+	if err := host.Trusted(m, o.StateDir, o.StateDir); err != nil {
 		return nil, nil, done(err)
 	}
 	release, err := m.Lock(filepath.Join(o.StateDir, "lock"))

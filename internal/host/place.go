@@ -193,17 +193,24 @@ func (p *place) strangeLink() error {
 
 // Trusted is an error with the commands that mend it if an account other than root and
 // the user of this process can change what path leads to. A path that does not exist is
-// followed as far as it does.
-func Trusted(m Reader, path string) error {
+// followed as far as it does. own are directories in which nothing but what postseal makes
+// can be: root may take those over.
+func Trusted(m Reader, path string, own ...string) error {
 	by, err := m.Exposed(path)
 	if err != nil {
 		return fmt.Errorf("checking who can change %s: %w", path, err)
 	}
-	return exposedError(path, by)
+	own = slices.Clone(own)
+	for i, dir := range own {
+		if resolved, err := m.Resolve(dir); err == nil {
+			own[i] = resolved
+		}
+	}
+	return exposedError(path, by, own...)
 }
 
 // exposedError is ErrExposed, with a remedy, if there are exposures.
-func exposedError(path string, by []Exposure) error {
+func exposedError(path string, by []Exposure, own ...string) error {
 	if len(by) == 0 {
 		return nil
 	}
@@ -211,11 +218,15 @@ func exposedError(path string, by []Exposure) error {
 	movable := false
 	for _, e := range by {
 		texts = append(texts, e.String())
-		if words := e.Remedy(); words != nil {
-			commands = append(commands, hint.ShellLine(words))
-		} else {
-			movable = true
+		words := e.Remedy()
+		if words == nil && slices.ContainsFunc(own, func(dir string) bool { return e.Path == dir || below(e.Path, dir) }) {
+			words = []string{"chown", "-h", "root", e.Path}
 		}
+		if words == nil {
+			movable = true
+			continue
+		}
+		commands = append(commands, hint.ShellLine(words))
 	}
 	todo := "run: " + strings.Join(commands, "; ")
 	if movable { // commands alone would not end it

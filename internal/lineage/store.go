@@ -41,7 +41,7 @@ func (s Store) Lock() (release func() error, err error) {
 	if _, err := s.M.MkdirAll(s.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("locking the certificates: %w", err)
 	}
-	if err := host.Trusted(s.M, s.StateDir); err != nil {
+	if err := host.Trusted(s.M, s.StateDir, s.StateDir); err != nil {
 		return nil, fmt.Errorf("locking the certificates: %w", err)
 	}
 	release, err = s.M.Lock(filepath.Join(s.StateDir, "lineages.lock"))
@@ -126,7 +126,7 @@ func (s Store) Read(name string) (*Lineage, error) {
 }
 
 func (s Store) read(path string) (*Lineage, error) {
-	if err := host.Trusted(s.M, path); err != nil {
+	if err := host.Trusted(s.M, path, s.StateDir); err != nil {
 		return nil, err
 	}
 	// Where the file was not there yet, another account can have made it since: ReadOwn
@@ -136,7 +136,7 @@ func (s Store) read(path string) (*Lineage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	if err := host.Trusted(s.M, path); err != nil {
+	if err := host.Trusted(s.M, path, s.StateDir); err != nil {
 		return nil, err
 	}
 	l, err := Decode(data)
