@@ -104,6 +104,7 @@ func (b *bed) served(t *testing.T, i int, o probe.Options) (probe.Result, error)
 }
 
 func TestApplyAndUndo(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	if err := os.Chmod(filepath.Join(b.Config(), "main.cf"), 0o640); err != nil {
@@ -279,6 +280,7 @@ func (f *failing) Replace(path string, data []byte, mode os.FileMode) error {
 }
 
 func TestReloadFails(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	s, p := b.plan(t)
@@ -294,6 +296,7 @@ func TestReloadFails(t *testing.T) {
 // TestReloadGone: where the files are back and Postfix cannot be told, that is
 // what is said, and recorded; and undo brings it to its end.
 func TestReloadGone(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	s, p := b.plan(t)
@@ -338,6 +341,7 @@ func TestHistoryClosed(t *testing.T) {
 }
 
 func TestWritingFails(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"conf/main.cf", "new-1", "old-1", "journal.json"} {
 		b := newBed(t)
 		before := b.read(t, "main.cf")
@@ -359,6 +363,7 @@ func TestWritingFails(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	s, p := b.plan(t)
 	before := b.read(t, "main.cf")
@@ -420,6 +425,7 @@ func issuedCert(t *testing.T, b *bed) string {
 
 // TestListeners: every kind of listener is proved in its own way.
 func TestListeners(t *testing.T) {
+	t.Parallel()
 	b := newBed(t,
 		"%s inet n - y - - smtpd",
 		"%s inet n - n - - smtpd -o smtpd_tls_wrappermode=yes",
@@ -461,6 +467,7 @@ func TestListeners(t *testing.T) {
 // TestHandEdit: a line of the block that was edited becomes the answer; one
 // that no question is about is a risk.
 func TestHandEdit(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	s, p := b.plan(t)
 	if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil {
@@ -493,6 +500,7 @@ func TestHandEdit(t *testing.T) {
 
 // TestCancel: a run that is cancelled while it proves puts everything back.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	s, p := b.plan(t)
@@ -519,6 +527,7 @@ func TestCancel(t *testing.T) {
 // TestCancelLook: who stops it before it has written anything is told that, and not that
 // Postfix does not answer; and nothing is written.
 func TestCancelLook(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		at              string
 		undo, filesOnly bool
@@ -572,6 +581,7 @@ func (s stopping) Dial(ctx context.Context, network, addr string) (net.Conn, err
 // TestDeadBefore: a service that served no one before is not held against the
 // change, nor is what the log said of it then; both are told.
 func TestDeadBefore(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, smtpd, smtpd+" -o smtpd_sasl_auth_enable=yes -o smtpd_sasl_type=dovecot -o smtpd_sasl_path=private/nowhere")
 	if _, err := b.served(t, 1, probe.Options{}); err == nil {
 		t.Skip("this Postfix serves without SASL")

@@ -100,6 +100,7 @@ func (b *bed) alterNet(t *testing.T, from, to string) {
 // TestUndoOfOne: who wants a run taken back that has gone back already does not
 // take an earlier one back, and who wants it kept does not keep another.
 func TestUndoOfOne(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	b := newBed(t)
 	w := b.earlier(t)
@@ -134,6 +135,7 @@ func TestUndoOfOne(t *testing.T) {
 
 // TestUndecided: what is not there decides nothing. The run goes back when it can.
 func TestUndecided(t *testing.T) {
+	t.Parallel()
 	for name, x := range map[string]struct {
 		half bool // the run was killed half way
 		file string
@@ -187,6 +189,7 @@ func TestUndecided(t *testing.T) {
 // TestForeignJournal: the journal of another run bars the way back, and does not
 // make it forgotten.
 func TestForeignJournal(t *testing.T) {
+	t.Parallel()
 	b, other := newBed(t), newBed(t)
 	other.settings.StateDir = b.settings.StateDir
 	w := other.earlier(t)
@@ -223,6 +226,7 @@ func TestForeignJournal(t *testing.T) {
 // TestFinished: a run that was brought to its end from its journal, or taken back,
 // waits for nobody.
 func TestFinished(t *testing.T) {
+	t.Parallel()
 	for name, do := range map[string]func(t *testing.T, b *bed){
 		"an undo of it": func(t *testing.T, b *bed) {
 			t.Helper()
@@ -298,6 +302,7 @@ func TestFinished(t *testing.T) {
 // TestStopped: where Postfix does not run when the time is up, the files go back,
 // and it is not started; also if what is there then cannot be read, which stays.
 func TestStopped(t *testing.T) {
+	t.Parallel()
 	for name, edit := range map[string]string{"as it was written": "", "half edited": broken} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
@@ -321,6 +326,7 @@ func TestStopped(t *testing.T) {
 
 // TestReverterEnded: what was to put a run back, and is ended, says so.
 func TestReverterEnded(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	x := b.applied(t, time.Hour)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -337,6 +343,7 @@ func TestReverterEnded(t *testing.T) {
 // TestEditedUndoKilled: an edit after an undo that was killed does not keep the run
 // in force.
 func TestEditedUndoKilled(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	x := b.applied(t, time.Hour)
@@ -356,6 +363,7 @@ func TestEditedUndoKilled(t *testing.T) {
 // TestRestarted: a restart of the machine takes the way back away, which is said,
 // and a run that wanted one is not finished without.
 func TestRestarted(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
@@ -381,6 +389,7 @@ func TestRestarted(t *testing.T) {
 // TestTornNet: a net that cannot be read bars neither the way back, whoever edits
 // what meanwhile, nor that the run is kept.
 func TestTornNet(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	tear := func() {
@@ -412,6 +421,7 @@ func TestTornNet(t *testing.T) {
 // TestUnreadable: a main.cf that Postfix cannot read is no Postfix that does not
 // run: it is put back whole, and reloaded.
 func TestUnreadable(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	x := b.applied(t, time.Hour)
@@ -438,6 +448,7 @@ func (n noReceipts) Replace(path string, content []byte, mode fs.FileMode) error
 // TestUnwritten: where the end of what is put back cannot be recorded, that is an
 // error, and is not tried for ever.
 func TestUnwritten(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	x := b.applied(t, time.Hour)
 	b.undoDies(t, "back up")
@@ -457,6 +468,7 @@ func TestUnwritten(t *testing.T) {
 // TestDecided: who confirms a run that does not wait is told what became of it, and
 // which one waits.
 func TestDecided(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	w := b.earlier(t)
 	y := b.applied(t, time.Hour, "log-level=1")
@@ -493,6 +505,7 @@ func TestDecided(t *testing.T) {
 // TestConfirmBare: a run without a net that was killed half way is not kept, and the
 // error says how it stands.
 func TestConfirmBare(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	s, p := b.plan(t)
 	o := options(s, p)
@@ -510,6 +523,7 @@ func TestConfirmBare(t *testing.T) {
 // TestOfAnother: an ID that is none, or of another instance, or of an undo, is
 // refused before anything is done, and the hint says what to type.
 func TestOfAnother(t *testing.T) {
+	t.Parallel()
 	b, other := newBed(t), newBed(t)
 	other.settings.StateDir = b.settings.StateDir
 	x := b.applied(t, time.Hour)

@@ -56,6 +56,7 @@ func (m meddler) Act(ctx context.Context, name string, args ...string) (host.Out
 // TestEditMeanwhile: an edit that is saved while the listeners are looked at is
 // not lost: nothing is written over it.
 func TestEditMeanwhile(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	s, p := b.plan(t)
 	main := filepath.Join(b.Config(), "main.cf")
@@ -112,6 +113,7 @@ func TestNotReloadable(t *testing.T) {
 
 // TestReloadable: what Postfix takes keeps no one from a change, however it looks.
 func TestReloadable(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	lab.Write(t, b.Config(), "main.cf", strings.Replace(b.read(t, "main.cf"), "service_throttle_time = 3s", "service_throttle_time = +030sec", 1), 0o644)
 	s, p := b.plan(t)
@@ -123,6 +125,7 @@ func TestReloadable(t *testing.T) {
 // TestJams: warnings that fill the queue of the log, before postlogd reads it, make
 // Postfix hang; that is found before the reload that would do it is ours.
 func TestJams(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	text, err := os.ReadFile("/proc/sys/net/unix/max_dgram_qlen")
 	if err != nil {
@@ -184,6 +187,7 @@ func TestJams(t *testing.T) {
 
 // TestUndoJams: an undo that cannot be loaded says how the files can go back.
 func TestUndoJams(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf") + "smtpd_tls_loglevel = 0\nsmtpd_tls_loglevel = 1\n"
 	lab.Write(t, b.Config(), "main.cf", before, 0o644)
@@ -222,6 +226,7 @@ func TestUndoJams(t *testing.T) {
 // TestUndoOfJam: an undo of a main.cf that cannot be loaded any more is not sent in a
 // circle: mended, that file would be an edit of somebody.
 func TestUndoOfJam(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	s, p := b.plan(t)
@@ -282,6 +287,7 @@ func (i idle) Act(context.Context, string, ...string) (host.Output, error) {
 
 // TestQueueOfLog: as many warnings as the queue has room for keep nobody from a reload.
 func TestQueueOfLog(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	main := b.read(t, "main.cf")
 	const once, twice = "mail_name = x: fatal: not at all\n", "mail_name = x: fatal: not at all\nmail_name = y\n"
@@ -320,6 +326,7 @@ func (s stale) Dial(ctx context.Context, network, addr string) (net.Conn, error)
 // TestOldProcess: a process from before the reload that takes an old version yet does
 // not make a change fail; one that never ends does.
 func TestOldProcess(t *testing.T) {
+	t.Parallel()
 	old := newBed(t)
 	if r, err := old.served(t, 0, probe.Options{MaxVersion: tls.VersionTLS11}); err != nil || r.Version != "TLS 1.1" {
 		t.Fatalf("the old process takes nothing old: %v %v", r.Version, err)
@@ -346,6 +353,7 @@ func TestOldProcess(t *testing.T) {
 
 // TestRevive: if the reload kills Postfix, the rollback starts it again.
 func TestRevive(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before, err := b.served(t, 0, probe.Options{})
 	if err != nil {
@@ -378,6 +386,7 @@ func TestRevive(t *testing.T) {
 // TestPortTaken: a service is not added on a port that something else has:
 // Postfix would not start.
 func TestPortTaken(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:465")
 	if err != nil {
 		t.Skip(err) // taken already, by somebody else
@@ -397,6 +406,7 @@ func TestPortTaken(t *testing.T) {
 
 // TestKeyMode: a chain file that others could read is not left so.
 func TestKeyMode(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	s, p := b.plan(t)
 	if _, err := apply.Run(context.Background(), host.Local{}, p, options(s, p)); err != nil {
@@ -434,6 +444,7 @@ func TestKeyMode(t *testing.T) {
 // TestFilesOnlyUndo: what was written for an image is taken back without a
 // Postfix, also if a run was interrupted.
 func TestFilesOnlyUndo(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	s, p := b.plan(t)
@@ -475,6 +486,7 @@ func (i image) Act(_ context.Context, name string, args ...string) (host.Output,
 // noted, and asks for one more look at the listeners; the change, of which every
 // listener is proved, stays. Lines of other programs are not even noted.
 func TestForgedLog(t *testing.T) {
+	t.Parallel()
 	const alarm = "warning: cannot get RSA certificate from file x: disabling TLS support"
 	for name, c := range map[string]struct {
 		line     string
@@ -527,6 +539,7 @@ func TestForgedLog(t *testing.T) {
 
 // TestUncheckedLog: where no listener is checked, no handshake speaks against the log.
 func TestUncheckedLog(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	m := meddler{act: func(args []string) (host.Output, bool) {
 		if slices.Contains(args, "reload") {
@@ -547,6 +560,7 @@ func TestUncheckedLog(t *testing.T) {
 // TestBrokenLog: where the second look finds that the log is right, the change is
 // rolled back, and the line is in the error.
 func TestBrokenLog(t *testing.T) {
+	t.Parallel()
 	const broken = "disabling TLS support"
 	b := newBed(t)
 	before := b.read(t, "main.cf")
@@ -628,6 +642,7 @@ func TestJournal(t *testing.T) {
 // TestOverridden: a service that takes back what the block promises is seen
 // before anything is written.
 func TestOverridden(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, smtpd+" -o smtpd_tls_exclude_ciphers=")
 	before := b.read(t, "main.cf")
 	s, p := b.plan(t)
@@ -644,6 +659,7 @@ func TestOverridden(t *testing.T) {
 
 // TestUnrehearsed: what could not be rehearsed, or half of it, is a risk.
 func TestUnrehearsed(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	s, p := b.plan(t)

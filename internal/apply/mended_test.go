@@ -46,6 +46,7 @@ func (b *bed) runs(t *testing.T) bool {
 // edit that the undo had put aside, which may be what keeps Postfix from running, nor
 // the old file.
 func TestMended(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	x := b.applied(t, time.Hour)
@@ -84,6 +85,7 @@ func TestMended(t *testing.T) {
 // would die of. Where others have, it is not taken for one that somebody has stopped:
 // it is started.
 func TestEditedToDeath(t *testing.T) {
+	t.Parallel()
 	for _, loaded := range []bool{false, true} {
 		b := newBed(t)
 		t.Cleanup(func() { _ = exec.Command("postfix", "-c", b.Config(), "stop").Run() })
@@ -168,6 +170,7 @@ func TestKilledOver(t *testing.T) {
 // TestFirstTLS: where there was no TLS before the run, taking it back is proved by a
 // greeting.
 func TestFirstTLS(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	lab.Write(t, b.Config(), "main.cf", strings.Replace(b.read(t, "main.cf"), "smtpd_use_tls = yes", "smtpd_use_tls = no", 1), 0o644)
 	if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "reload"); err != nil || o.Code != 0 {
@@ -187,6 +190,7 @@ func TestFirstTLS(t *testing.T) {
 // TestStartedSince: an undo that found Postfix stopped, and was killed, proves what it
 // does if Postfix runs when it goes on.
 func TestStartedSince(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	x := b.applied(t, time.Hour)
 	b.stop(t)
@@ -203,6 +207,7 @@ func TestStartedSince(t *testing.T) {
 // TestReceiptLost: an undo whose run's receipt is gone can be taken back, and leaves
 // nothing in the way.
 func TestReceiptLost(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	x := b.applied(t, time.Hour)
 	b.undoDies(t, "write")
@@ -220,6 +225,7 @@ func TestReceiptLost(t *testing.T) {
 // TestRefusedValue: a Postfix that runs is not taken for one that does not because
 // postfix(1) refuses a value that somebody has set: what goes back is proved.
 func TestRefusedValue(t *testing.T) {
+	t.Parallel()
 	for _, edit := range []string{"default_process_limit = lots\n", "inet_protocols = foo\n", "mail_owner = nobodyhere\n"} {
 		t.Run(strings.Fields(edit)[0], func(t *testing.T) {
 			b := newBed(t)
@@ -243,6 +249,7 @@ func TestRefusedValue(t *testing.T) {
 // TestStoppedHalf: an undo that was killed is brought to its end where Postfix is
 // stopped, also if main.cf cannot be read.
 func TestStoppedHalf(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	x := b.applied(t, time.Hour)
@@ -262,6 +269,7 @@ func TestStoppedHalf(t *testing.T) {
 
 // TestTwoEdits: what is kept of an edit is not written over by what is kept of the next.
 func TestTwoEdits(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
 	run, ran := b.waiting(t), b.read(t, "main.cf")
@@ -288,6 +296,7 @@ func TestTwoEdits(t *testing.T) {
 // TestEditedToSleep: an edit with which a listener does not answer in time is put aside,
 // as any with which an undo cannot be proved.
 func TestEditedToSleep(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	x := b.applied(t, time.Hour)
@@ -303,6 +312,7 @@ func TestEditedToSleep(t *testing.T) {
 
 // TestTriesAgain: what is tried again is not said to be gone.
 func TestTriesAgain(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
 	again := time.Now().Add(time.Minute).Format(time.RFC3339)
@@ -315,6 +325,7 @@ func TestTriesAgain(t *testing.T) {
 // TestDisplacedAndBack: an undo that has put an edit aside and then fails leaves the
 // edit where it was, and says nothing of a file that is not there.
 func TestDisplacedAndBack(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	x := b.applied(t, time.Hour)
 	edited := strings.Replace(b.read(t, "main.cf"), "smtpd_tls_loglevel = 1", "smtpd_tls_loglevel = 3", 1)
@@ -342,6 +353,7 @@ func TestDisplacedAndBack(t *testing.T) {
 // TestNotLookedAt: while main.cf cannot be read nobody is made to read it. Each look
 // would make an smtpd die of it, and with postlogd dead of it too, master hangs.
 func TestNotLookedAt(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	x := b.applied(t, time.Hour)
@@ -378,6 +390,7 @@ func (b *bed) log(t *testing.T) string {
 // is "postfix reload" that does not come to its end, or "postfix status" before it,
 // which is not taken for a Postfix that does not run.
 func TestHangs(t *testing.T) {
+	t.Parallel()
 	for command, want := range map[string]error{"reload": apply.ErrNotRolledBack, "status": context.DeadlineExceeded} {
 		t.Run(command, func(t *testing.T) {
 			b := newBed(t)

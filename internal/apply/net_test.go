@@ -88,6 +88,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // TestUnconfirmed: without a word the bytes come back, and the old certificate
 // with them, and nobody of us has done it.
 func TestUnconfirmed(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	r := b.applied(t, 3*time.Second)
@@ -132,6 +133,7 @@ func TestUnconfirmed(t *testing.T) {
 // TestConfirmed: a run that is confirmed stays, and so does one that was undone
 // by hand before.
 func TestConfirmed(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	r := b.applied(t, 3*time.Second)
@@ -174,6 +176,7 @@ func TestConfirmed(t *testing.T) {
 
 // TestTrouble: if not all was well before, the way back is known to lead there.
 func TestTrouble(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, smtpd, "%s inet n - y - - smtpd -o smtpd_tls_cert_file=/nonexistent/x.pem", "%s inet n - y - - smtpd\nsmtp unix - - n - - smtp\nretry unix - - n - - error")
 	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"relay_transport = smtp:["+strings.Replace(b.Addrs[2], ":", "]:", 1)+"\nsmtp_dns_support_level = disabled\nsmtp_tls_security_level = secure\n", 0o644)
 	if o, err := (host.Local{}).Act(context.Background(), "postfix", "-c", b.Config(), "reload"); err != nil || o.Code != 0 {
@@ -213,6 +216,7 @@ func TestTrouble(t *testing.T) {
 // TestConfirmedMeanwhile: who confirms while the revert waits for its turn has
 // confirmed, and a certificate is not renewed on top of a run that may go back.
 func TestConfirmedMeanwhile(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	r := b.applied(t, time.Hour)
 	after, state := b.read(t, "main.cf"), b.settings.StateDir
@@ -286,6 +290,7 @@ func (u unsynced) Replace(path string, data []byte, mode os.FileMode) error {
 // TestConfirmUnsynced: a run whose receipt says that it was confirmed is kept, and
 // that is what the one who confirms is told.
 func TestConfirmUnsynced(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	r := b.applied(t, time.Hour)
 	u, err := apply.Confirm(context.Background(), unsynced{host.Local{}}, b.settings.StateDir, "", "")
@@ -300,6 +305,7 @@ func TestConfirmUnsynced(t *testing.T) {
 // TestConfirmHalf: what was killed half way is not kept by a word: its way back
 // stays, and goes.
 func TestConfirmHalf(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
@@ -331,6 +337,7 @@ func TestConfirmHalf(t *testing.T) {
 // TestUndoKilled: an undo that was killed half way does not take the net away,
 // whoever deals with it.
 func TestUndoKilled(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
 	r := b.applied(t, time.Hour)
@@ -560,6 +567,7 @@ func TestInstanceGone(t *testing.T) {
 
 // TestCounted: handshakes are counted at loglevel 0 too, on a real Postfix.
 func TestCounted(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, smtpd+" -o smtpd_tls_loglevel=0", "%s inet n - y - - smtpd -o smtpd_tls_loglevel=0 -o smtpd_tls_cert_file=/nonexistent/x.pem")
 	f, ok := apply.NewFollow(context.Background(), host.Local{}, apply.Options{Log: b.Log()})
 	if !ok {
