@@ -4,7 +4,7 @@ import "postseal/internal/detect"
 
 var cfg019 = Rule{
 	ID: "PS-CFG-019", Part: Receiving, Severity: Critical, Since: "1.0",
-	Title:  "other accounts can change main.cf, master.cf or tls_config_file",
+	Title:  "other accounts can change Postfix's configuration",
 	Why:    "Such an account can read all mail, send it elsewhere, and run programs as other users: master.cf names the programs and the users, and tls_config_file can name libraries to load.",
 	Level:  Must,
 	Source: "master(5), pipe(8): privileges come from these files; postfix set-permissions",

@@ -8,7 +8,7 @@ import (
 
 var cfg021 = Rule{
 	ID: "PS-CFG-021", Part: Receiving, Severity: High, Since: "1.0",
-	Title:  "other accounts can change lookup tables that TLS or routing depends on",
+	Title:  "other accounts can change lookup tables for TLS or routing",
 	Why:    "Such an account can switch TLS off for a destination, choose the certificates that count, or send mail elsewhere.",
 	Level:  Must,
 	Source: "postconf(5): smtp_tls_policy_maps, relay_clientcerts, tls_server_sni_maps; DATABASE_README",

@@ -8,7 +8,7 @@ import (
 
 var crt022 = Rule{
 	ID: "PS-CRT-022", Part: Certificates, Severity: High, Since: "1.0",
-	Title:  "accounts other than root can change a certificate, a key or CA certificates in use",
+	Title:  "other accounts can change a certificate or key in use",
 	Why:    "Such an account chooses the key that this server shows, or the CAs that it trusts when it sends; a file that does not load ends TLS.",
 	Level:  Must,
 	Source: "postconf(5), smtpd_tls_key_file: read-only access for root, and no access for anyone else",

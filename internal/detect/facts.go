@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"postseal/certs"
@@ -273,7 +274,16 @@ func (c Certificate) Doubts() (out []string) {
 	case !c.Trusted && !c.Ordered():
 		out = append(out, "issued by a CA that is not trusted here")
 	}
-	return append(out, c.ExposedBy()...)
+	var who []string
+	for _, e := range c.Exposed {
+		if w := e.Who(); !slices.Contains(who, w) {
+			who = append(who, w)
+		}
+	}
+	if len(who) > 0 {
+		out = append(out, strings.Join(who, " and ")+" can change it")
+	}
+	return append(out, c.unjudged()...)
 }
 
 // ExposedBy is how accounts other than root can change the files of a certificate, or
@@ -284,10 +294,15 @@ func (c Certificate) ExposedBy() (out []string) {
 			out = append(out, text)
 		}
 	}
-	if c.Unjudged != nil {
-		out = append(out, fmt.Sprintf("its permissions could not be checked: %v", c.Unjudged))
+	return append(out, c.unjudged()...)
+}
+
+// unjudged is that its permissions are not known, in words.
+func (c Certificate) unjudged() []string {
+	if c.Unjudged == nil {
+		return nil
 	}
-	return out
+	return []string{fmt.Sprintf("its permissions could not be checked: %v", c.Unjudged)}
 }
 
 // InUse reports whether the configuration names the certificate.

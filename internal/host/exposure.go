@@ -44,17 +44,25 @@ func (e Exposure) String() string {
 	if strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }) {
 		path = strconv.Quote(path)
 	}
+	if e.Kind == OwnedByOther {
+		return path + " is owned by " + e.Who()
+	}
+	return path + " is writable by " + e.Who()
+}
+
+// Who are the accounts that can make a change: "www-data", "group mail", "every user".
+func (e Exposure) Who() string {
 	switch e.Kind {
 	case GroupWritable:
 		var writers []string
 		for _, g := range e.Writers {
 			writers = append(writers, g.String())
 		}
-		return fmt.Sprintf("%s is writable by %s", path, strings.Join(writers, " and "))
+		return strings.Join(writers, " and ")
 	case WorldWritable:
-		return path + " is writable by every user"
+		return "every user"
 	}
-	return fmt.Sprintf("%s is owned by %s", path, UserName(e.UID))
+	return UserName(e.UID)
 }
 
 // Remedy is the command that ends the exposure, as words. There is none for a folder of

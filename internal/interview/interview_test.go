@@ -155,7 +155,7 @@ func TestProposedCertificate(t *testing.T) {
 	}{
 		"ours":                {good, "mx.example.org", 0, ""},
 		"of another CA":       {bad, "mx.example.org", 0, "issued by a CA that is not trusted here"},
-		"of another account":  {good, "mx.example.org", 33, "is owned by www-data"},
+		"of another account":  {good, "mx.example.org", 33, "www-data can change it"},
 		"of a name in lines":  {good, "a\nrelayhost = [203.0.113.66]\n#", 0, "control character"},
 		"all that goes wrong": {bad, "a\nrelayhost = [203.0.113.66]\n#", 33, "not trusted here"},
 	} {
@@ -207,7 +207,7 @@ func TestProposedCertificateSource(t *testing.T) {
 		want, why string
 	}{
 		"renewed":                         {renewed.Cert + ca.IntermediatePEM, shown.Key, 0, source, "renews it there"},
-		"renewed by another account":      {renewed.Cert + ca.IntermediatePEM, shown.Key, lab.WWWData, used, "is owned by www-data"},
+		"renewed by another account":      {renewed.Cert + ca.IntermediatePEM, shown.Key, lab.WWWData, used, "www-data can change it"},
 		"forged, with the key":            {forged.Cert + stranger.IntermediatePEM, shown.Key, 0, used, "issued by a CA that is not trusted here"},
 		"forged, with the key, elsewhere": {forged.Cert + stranger.IntermediatePEM, shown.Key, lab.WWWData, used, "issued by a CA that is not trusted here"},
 		"forged, without the key":         {forged.Cert + stranger.IntermediatePEM, forged.Cert, lab.WWWData, used, "it is in use now"},
