@@ -73,7 +73,7 @@ func hostile(t *testing.T, chain tls.Certificate, heard chan<- struct{}) string 
 }
 
 // TestBombs: the built program ends soon against a server whose certificates take minutes
-// to check: by itself, when its time is up, and at a signal.
+// to check: whether it is left alone, its time is up, or it is interrupted.
 func TestBombs(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "postseal-probe")
 	if out, err := exec.Command("go", "build", "-o", program, "postseal/cmd/postseal-probe").CombinedOutput(); err != nil {

@@ -12,10 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"postseal/certs"
-	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
@@ -141,81 +139,6 @@ func (f *Facts) readPEM(m host.Reader, path string) PEMFile {
 	f.PEM[path] = p
 	return p
 }
-
-// Chain is a chain and what there is to know of it.
-type Chain struct {
-	certs.Chain
-	Facts certs.Facts
-}
-
-// chainMemo remembers chains by the content of their files. A wizard makes a
-// plan of every answer that could be given, and signatures are slow to check.
-type chainMemo struct {
-	mu    sync.Mutex
-	known map[string][]Chain
-}
-
-// Chains puts together what the given files hold, which must have been
-// inspected. unread are the paths that this user may not read; if keys are
-// among them, the match is not proved.
-func (f *Facts) Chains(paths ...string) (chains []Chain, unread []string, err error) {
-	var all certs.Bundle
-	content := ""
-	for _, path := range paths {
-		p, ok := f.PEM[path]
-		switch {
-		case !ok:
-			return nil, nil, fmt.Errorf("%s was not looked at", path)
-		case errors.Is(p.Err, fs.ErrPermission) && !f.Root:
-			unread = append(unread, path)
-		case errors.Is(p.Err, fs.ErrNotExist):
-			err = errors.Join(err, hint.New(path+" does not exist", hint.ShellLine([]string{"ls", "-l", filepath.Dir(path)})+" shows what is there"))
-		case p.Err != nil:
-			err = errors.Join(err, p.Err)
-		default:
-			all.Add(p.Bundle)
-			content += path + "\x00" + p.Digest + "\x00"
-		}
-	}
-	if err != nil {
-		return nil, unread, err
-	}
-	if len(all.Certs) == 0 && len(unread) > 0 {
-		return nil, unread, nil
-	}
-	f.memo.mu.Lock()
-	defer f.memo.mu.Unlock()
-	if known, ok := f.memo.known[content]; ok {
-		return known, unread, nil
-	}
-	sorted, err := all.Chains(f.intermediates())
-	if err != nil {
-		return nil, unread, err
-	}
-	for _, c := range sorted {
-		chains = append(chains, Chain{c, c.Facts(f.Roots())})
-	}
-	f.memo.known[content] = chains
-	return chains, unread, nil
-}
-
-// intermediates are certificates that may complete a chain: old settings send
-// them by smtpd_tls_CAfile instead of the certificate file.
-func (f *Facts) intermediates() []*x509.Certificate {
-	var out []*x509.Certificate
-	for _, name := range []string{"smtpd_tls_CAfile", "smtp_tls_CAfile"} {
-		if p := f.Config.Text(nil, name); p != "" && p != f.Bundle.Path {
-			out = append(out, f.CAFiles[p].Certs...)
-		}
-	}
-	return out
-}
-
-// Roots are the CA certificates that peers are taken to have.
-func (f *Facts) Roots() []*x509.Certificate { return f.Bundle.Certs }
-
-// pairs are the old ways to name a certificate, by algorithm.
-var pairs = [][2]string{{"cert_file", "key_file"}, {"eccert_file", "eckey_file"}, {"dcert_file", "dkey_file"}}
 
 // findCertificates lists what the configuration uses, then what lies where
 // certificates usually lie. It ends early only with ctx.

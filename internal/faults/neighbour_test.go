@@ -58,7 +58,7 @@ type visit struct {
 	// made are the files that the run makes if it ends well, with their modes. A
 	// pattern stands for all files that it fits, of which there must be one.
 	made map[string]fs.FileMode
-	// until is the text at which a run is ended that would not end by itself.
+	// until is the text after which a run that does not end alone is stopped.
 	until string
 	stdin string
 	dir   string   // working directory

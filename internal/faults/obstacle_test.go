@@ -60,9 +60,9 @@ func (b *bed) blocked() map[string][]string {
 	return map[string][]string{"apply": b.apply, "undo": undo, "confirm": confirm, reverting: b.argv, "audit": {program, "audit"}}
 }
 
-// TestObstacles puts obstacles in the way of each run: it ends in good time, doing
-// its work or saying what is wrong, SIGTERM ends it at once, and when the obstacle
-// is gone, all goes on. The reverter then reverts by itself, or has ended.
+// TestObstacles puts obstacles in the way of each run. The run does its work or says what
+// is wrong, within a time limit; SIGTERM ends it at once; and once the obstacle is gone,
+// the next run succeeds. A reverter that has not given up reverts then.
 func TestObstacles(t *testing.T) {
 	for i, place := range places {
 		t.Run(strings.ReplaceAll(strings.TrimPrefix(place, "/"), "/", "_"), func(t *testing.T) {
