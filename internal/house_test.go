@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"certs/dnsproviders/gen"},
 	{"certs"},
 	{"templates", "internal/postfix", "internal/probe", "internal/sink", "internal/host", "internal/ask", "internal/diff"},
-	{"internal/domain", "internal/maillog"},
+	{"internal/domain", "internal/lifecycle", "internal/maillog"},
 	{"internal/detect", "internal/senders", "certs/acme"},
 	{"certs/acme/legodns"},
 	{"internal/interview", "internal/publish"},

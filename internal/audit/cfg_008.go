@@ -1,20 +1,33 @@
 package audit
 
 import (
-	"postseal/internal/postfix"
+	"fmt"
+
+	"postseal/internal/lifecycle"
 )
 
 var cfg008 = Rule{
 	ID: "PS-CFG-008", Part: Receiving, Severity: Low, Since: "1.0",
-	Title:  "this Postfix gets no repairs any more",
-	Why:    "Faults that are found are not mended, but by the distribution, if it does so.",
+	Title:  "this Postfix release is no longer supported",
+	Why:    "Its project fixes no faults in it any more; the distribution may still do so.",
 	Level:  Should,
-	Source: "postfix.org announcements: the four newest branches are kept, 3.8 to 3.11 in November 2026",
+	Source: "postfix.org announcements: the four newest branches are supported",
 	Cure:   "update the distribution",
-	Check: when(always, func(f *Evidence) []Hit {
-		if v := f.Config.Version; v.Known() && !v.AtLeast(postfix.V(3, 8, 0)) {
-			return []Hit{{Detail: "it is Postfix " + v.String()}}
-		}
-		return nil
+	Check: when(always, func(e *Evidence) []Hit {
+		return unsupported(e, lifecycle.Postfix, e.Config.Version.String(), "Postfix "+e.Config.Version.String())
 	}),
+}
+
+// unsupported is a hit if the project of a product no longer supports the branch of a
+// release. A branch that is older than all known ones is not supported either.
+func unsupported(e *Evidence, product, release, name string) []Hit {
+	b, known := e.Lifecycle.Find(product, release)
+	if !known || !b.Ended(e.Now) {
+		return nil
+	}
+	detail := "it is " + name
+	if b.Ends != "" {
+		detail += fmt.Sprintf(", whose branch %s ended on %s", b.Branch, b.Ends)
+	}
+	return []Hit{{Detail: detail}}
 }

@@ -2,19 +2,22 @@ package audit
 
 import (
 	"strings"
+
+	"postseal/internal/lifecycle"
 )
 
 var cfg009 = Rule{
-	ID: "PS-CFG-009", Part: Receiving, Severity: Medium, Since: "1.0",
-	Title:  "the TLS library gets no repairs any more",
-	Why:    "Faults that are found are not mended, but by the distribution, if it does so.",
+	ID: "PS-CFG-009", Part: Receiving, Severity: Low, Since: "1.0",
+	Title:  "this OpenSSL release is no longer supported",
+	Why:    "Its project fixes no faults in it any more; the distribution may still do so.",
 	Level:  Should,
-	Source: "openssl-library.org: 1.1.1 ended in September 2023",
-	Cure:   "update the distribution",
-	Check: when(always, func(f *Evidence) []Hit {
-		if strings.HasPrefix(f.OpenSSL, "OpenSSL 1.") || strings.HasPrefix(f.OpenSSL, "OpenSSL 0.") {
-			return []Hit{{Detail: "it is " + f.OpenSSL}}
+	Source: "openssl-library.org, release strategy",
+	Cure:   "update the distribution, or see until when it maintains this release",
+	Check: when(always, func(e *Evidence) []Hit {
+		words := strings.Fields(e.OpenSSL) // "OpenSSL 3.0.19 27 Jan 2026"
+		if len(words) < 2 || words[0] != lifecycle.OpenSSL {
+			return nil
 		}
-		return nil
+		return unsupported(e, lifecycle.OpenSSL, words[1], lifecycle.OpenSSL+" "+words[1])
 	}),
 }

@@ -327,6 +327,3 @@ func compatibility(text string) (int, bool) {
 	b, err := strconv.Atoi(cmp.Or(minor, "0"))
 	return 100*a + b, err == nil
 }
-
-// patched are the newest releases of each branch that we know of.
-var patched = []postfix.Version{postfix.V(3, 8, 20), postfix.V(3, 9, 14), postfix.V(3, 10, 13), postfix.V(3, 11, 7)}

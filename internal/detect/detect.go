@@ -14,6 +14,7 @@ import (
 
 	"postseal/internal/hint"
 	"postseal/internal/host"
+	"postseal/internal/lifecycle"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/maincf"
 	"postseal/internal/postfix/mastercf"
@@ -61,6 +62,9 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	if err := f.askPostconf(ctx, m); err != nil {
 		return nil, err
 	}
+	if f.Lifecycle, _, err = lifecycle.Load(m); err != nil {
+		f.unseen("newer data on releases", err)
+	}
 	f.findListeners()
 	f.findTransports(m)
 	f.findPolicies(m)
@@ -107,7 +111,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 func newFacts(m host.Reader) *Facts {
 	return &Facts{
 		Root: m.UID() == 0, Now: m.Now(), PEM: map[string]PEMFile{}, CAFiles: map[string]CABundle{},
-		memo: &chainMemo{known: map[string][]Chain{}}, Config: postfix.Config{Main: maincf.Parse(""), Master: mastercf.Parse("")},
+		Lifecycle: lifecycle.Known(), memo: &chainMemo{known: map[string][]Chain{}}, Config: postfix.Config{Main: maincf.Parse(""), Master: mastercf.Parse("")},
 	}
 }
 

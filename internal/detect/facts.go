@@ -13,6 +13,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/host"
+	"postseal/internal/lifecycle"
 	"postseal/internal/postfix"
 )
 
@@ -24,6 +25,8 @@ type Facts struct {
 	HasMaster bool
 	// OpenSSL is the library in use, such as "OpenSSL 3.0.19 27 Jan 2026".
 	OpenSSL string
+	// Lifecycle is what is known of releases of Postfix and OpenSSL.
+	Lifecycle lifecycle.List
 	// MapTypes are the lookup table types that this build has (postconf -m).
 	MapTypes []string
 	// Instances are all instances on the machine (postmulti -l).

@@ -197,6 +197,9 @@ func CAs(m host.Reader) (authority.List, error) {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return authority.Known(), nil
 	}
+	if err == nil {
+		err = host.Trusted(m, CAList)
+	}
 	if err != nil {
 		return authority.List{}, err
 	}
