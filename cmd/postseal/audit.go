@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -133,7 +134,7 @@ func (a *app) printCard(e *audit.Evidence, card audit.Card, all bool, html strin
 			return err
 		}
 		if err := a.Machine.Save(html, page.Bytes(), 0o600); err != nil {
-			return hint.Wrap(fmt.Errorf("writing the page: %w", err), "--html names a file that this user may write")
+			return hint.Wrap(fmt.Errorf("writing the page: %w", err), cmp.Or(hint.Of(err), "--html names a file that this user may write"))
 		}
 	}
 	if since != nil {

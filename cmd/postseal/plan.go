@@ -32,7 +32,7 @@ plan is saved, bound to the files it was made from: apply --plan carries out exa
 				return err
 			}
 			if out != "" {
-				if err := a.savePlan(p, out); err != nil {
+				if err := a.savePlan(s, p, out); err != nil {
 					return err
 				}
 			}
@@ -70,12 +70,15 @@ func (a *app) showPlan(s *session.Session, p *plan.Plan, filesOnly bool) error {
 	return a.Printer(a.Out).JSON(v)
 }
 
-func (a *app) savePlan(p *plan.Plan, path string) error {
+func (a *app) savePlan(s *session.Session, p *plan.Plan, path string) error {
+	if path == "-" {
+		return cli.Misuse(hint.New("a plan is saved in a file", "give --out a name; --json prints the plan"))
+	}
 	if err := p.Save(a.Machine, path); err != nil {
 		return hint.Wrap(err, cmp.Or(hint.Of(err), "choose another name for --out"))
 	}
 	if !a.JSON {
-		a.Printer(a.Err).Note("saved in " + path + "; carry it out with: " + hint.ShellLine([]string{"postseal", "apply", "--plan", path}))
+		a.Printer(a.Err).Note("saved in " + path + "; carry it out with: " + hint.ShellLine(append(s.Verb("apply"), "--plan", path)))
 	}
 	return nil
 }

@@ -73,6 +73,10 @@ func (e Exposure) Remedy() []string {
 	switch {
 	case e.Kind == GroupWritable:
 		return []string{"chmod", "g-w", e.Path}
+	case e.Kind == WorldWritable && slices.Contains([]string{"/tmp", "/var/tmp", "/dev/shm"}, e.Path): // which everyone is to write to
+		return []string{"chmod", "+t", e.Path}
+	case e.Kind == WorldWritable && e.Mode.Perm()&0o020 != 0: // else the group would still be reported after it
+		return []string{"chmod", "go-w", e.Path}
 	case e.Kind == WorldWritable:
 		return []string{"chmod", "o-w", e.Path}
 	case e.Mode.IsDir() || e.theirs:

@@ -214,7 +214,8 @@ func exposedError(path string, by []Exposure, own ...string) error {
 	if len(by) == 0 {
 		return nil
 	}
-	var texts, commands []string
+	var texts []string
+	var commands [][]string
 	movable := false
 	for _, e := range by {
 		texts = append(texts, e.String())
@@ -226,14 +227,17 @@ func exposedError(path string, by []Exposure, own ...string) error {
 			movable = true
 			continue
 		}
-		commands = append(commands, hint.ShellLine(words))
+		commands = append(commands, words)
 	}
-	todo := "run: " + strings.Join(commands, "; ")
+	err := fmt.Errorf("%s %w: %s", path, ErrExposed, strings.Join(texts, "; "))
+	check := "use another file, or check its contents and "
+	if len(own) > 0 {
+		check = "check its contents and "
+	}
 	if movable { // commands alone would not end it
-		todo = "move it to a directory that root owns"
+		return hint.Wrap(err, check+"move it to a directory that root owns")
 	}
-	return hint.Wrap(fmt.Errorf("%s %w: %s", path, ErrExposed, strings.Join(texts, "; ")),
-		"use another file, or check its contents and "+todo)
+	return hint.Run(err, check+"run", commands...)
 }
 
 // open opens what is in the place, if it is a regular file. Nothing on the way is
@@ -279,6 +283,9 @@ func (Local) ReadOwn(path string) ([]byte, error) {
 	defer p.Close()
 	if p.info == nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: unix.ENOENT}
+	}
+	if p.info.Mode&unix.S_IFMT != unix.S_IFREG { // no chmod of /dev/null is to be proposed
+		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
 	}
 	if err := exposedError(path, p.exposed); err != nil {
 		return nil, err

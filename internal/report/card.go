@@ -114,7 +114,8 @@ func (p Printer) Finding(f audit.Finding) {
 		}
 		p.indented("    ", 6, HitText(h))
 		if h.Remedy != "" {
-			p.indented(p.paint(quiet, "      → "), 8, h.Remedy)
+			fmt.Fprint(p.W, p.paint(quiet, "      → "))
+			p.command(0, h.Remedy)
 		}
 	}
 	p.indented("  ", 2, f.Why)

@@ -99,7 +99,8 @@ func (p Printer) access(all []detect.Weakness) {
 		}
 		p.finding(certs.Finding{Topic: "access", Level: level, Text: w.Text})
 		if len(w.Remedy) > 0 {
-			p.indented(p.paint(quiet, strings.Repeat(" ", column+2)+"→ "), column+4, hint.ShellLine(w.Remedy))
+			fmt.Fprint(p.W, p.paint(quiet, strings.Repeat(" ", column+2)+"→ "))
+			p.command(0, hint.ShellLine(w.Remedy))
 		}
 	}
 }

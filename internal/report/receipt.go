@@ -229,13 +229,28 @@ func (p Printer) History(all []*apply.Receipt) {
 	}
 }
 
+// hint prints what can be typed after an error: commands on lines of their own, unless
+// all fits on one.
+func (p Printer) hint(err error, whole string) {
+	lead := p.paint(quiet, "  hint: ")
+	text, commands := hint.Parts(err)
+	if len(commands) == 0 || utf8.RuneCountInString(whole)+8 <= p.width() {
+		p.indented(lead, 8, whole)
+		return
+	}
+	p.indented(lead, 8, text+":")
+	for _, c := range commands {
+		p.command(8, c)
+	}
+}
+
 // Errors prints every part of an error with its hint.
 func (p Printer) Errors(err error) {
 	who := cmp.Or(p.Program, "postseal") + ": "
 	for _, e := range hint.All(err) {
 		p.message(painted(who), len(who), e.Error())
 		if h := hint.Of(e); h != "" {
-			p.indented(p.paint(quiet, "  hint: "), 8, h)
+			p.hint(e, h)
 		}
 	}
 }

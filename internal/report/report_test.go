@@ -227,8 +227,7 @@ func TestAccess(t *testing.T) {
   ✗ access      every user can read the
                 private key in
                 /etc/ssl/mx.key
-                → chmod o-r
-                  /etc/ssl/mx.key
+                → chmod o-r /etc/ssl/mx.key
   ✗ access      /var/lib/caddy is owned
                 by caddy, as which Caddy
                 renews it
@@ -237,8 +236,7 @@ func TestAccess(t *testing.T) {
                 private key in
                 /etc/ssl/mx.key\u001b[2J:
                 postgres
-                → chmod g-r
-                  /etc/ssl/mx.key
+                → chmod g-r /etc/ssl/mx.key
 `,
 	} {
 		var b strings.Builder

@@ -156,6 +156,11 @@ func (p Printer) indented(lead painted, indent int, text string) {
 	p.message(lead, indent, oneLine(text))
 }
 
+// command prints a command that can be pasted. Its line is not broken, whatever the width.
+func (p Printer) command(indent int, line string) {
+	fmt.Fprintf(p.W, "%s%s\n", strings.Repeat(" ", indent), oneLine(line))
+}
+
 // message is indented for text that may have several lines, as errors have.
 func (p Printer) message(lead painted, indent int, text string) {
 	lines := Wrap(Clean(strings.TrimRight(text, "\n")), max(20, p.width()-indent))
