@@ -190,3 +190,24 @@ func (f *Facts) WrapperNeedsMore(t Transport, level string) bool {
 	}
 	return false
 }
+
+// WrapperAt divides the transports whose TLS level main.cf sets: at that level,
+// wrapper mode would defer mail of refused, and not of rest.
+func (f *Facts) WrapperAt(level string) (refused, rest []Transport) {
+	for _, t := range f.Transports {
+		if _, own := t.Service.Override("smtp_tls_security_level"); own {
+			continue
+		}
+		t.Level = level
+		hops := t.Hops
+		if len(hops) == 0 {
+			hops = []Hop{{}}
+		}
+		if t.Wrapper && slices.ContainsFunc(hops, func(h Hop) bool { return f.WrapperNeedsMore(t, f.levelTo(t, h.Name)) }) {
+			refused = append(refused, t)
+		} else {
+			rest = append(rest, t)
+		}
+	}
+	return refused, rest
+}
