@@ -108,6 +108,7 @@ func TestHonest(t *testing.T) {
 		{"wrapper mode for a partner on port 587", scene{main: good + "transport_maps = static:smtps:[relay.example.net]:587\n", master: router + sender + "smtps unix - - n - - smtp -o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt\n"}, "SND-036", "SND-016 SND-035"},
 		{"a partner on port 465 by the usual transport", scene{main: good + "transport_maps = static::[relay.example.net]:submissions\n", master: router + sender}, "SND-035", "SND-016 SND-036"},
 		{"wrapper mode without a relay", scene{main: encrypted + "smtp_tls_wrappermode = yes\n", master: router + sender}, "SND-036", "SND-016 SND-035"},
+		{"wrapper mode for the relay, and a filter without TLS", scene{main: encrypted + "relayhost = [relay.example.net]:465\nsmtp_tls_wrappermode = yes\ncontent_filter = scan:[127.0.0.1]:10025\n", master: router + sender + "scan unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "SND-016", "SND-035 SND-036"},
 		{"policy for the relay", scene{main: good + relay + "smtp_tls_policy_maps = texthash:/c/policy\n", master: router + sender}, "", "SND-015"},
 		{"policy for somebody else", scene{main: good + relay + "smtp_tls_policy_maps = texthash:/c/other\n", master: router + sender}, "SND-015", ""},
 		{"mandatory typo where TLS is offered", scene{main: without("smtpd_tls_mandatory_protocols = TLS1.2\n", "smtpd_tls_mandatory_protocols"), master: router + sender}, "CFG-013", "CFG-002"},

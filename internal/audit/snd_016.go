@@ -26,5 +26,5 @@ var snd016 = Rule{
 			return ""
 		}
 		return "has smtp_tls_wrappermode, and " + few(low)
-	}, detect.Default, detect.Some),
+	}, detect.Default, detect.Some, detect.Inside),
 }
