@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postseal/internal/lab"
+	"postseal/internal/rehearse"
 	"postseal/internal/sink"
 )
 
@@ -66,6 +67,65 @@ func TestWrapperModeOfPostfix(t *testing.T) {
 			}
 			if got := status.FindString(string(log)); got != "status="+x.want || !strings.Contains(string(log), x.log) {
 				t.Errorf("%q, not %q; the log:\n%s", got, x.want, log)
+			}
+		})
+	}
+}
+
+// TestWrapperMode: a service in wrapper mode is rehearsed in it. Below encrypt
+// nothing is delivered; where a policy may raise the level, or the rehearsal does
+// without wrapper mode, it says so.
+func TestWrapperMode(t *testing.T) {
+	b := newBed(t)
+	store := "smtp_tls_CAfile = " + publicStore(t, b) + "\n"
+	const wrapper = "relayhost = [relay.example.net]:465\nsmtp_tls_wrappermode = yes\n"
+	for _, x := range []struct {
+		name, main, master string
+		failed             string // servers
+		trusted            string // as the truth table has it; a server that does all right
+		note               string
+	}{
+		{"encrypt", wrapper + "smtp_tls_security_level = encrypt\n", "", "", "e", "TLS from the first byte"},
+		{"secure", wrapper + "smtp_tls_security_level = secure\n", "", "", "v", "TLS from the first byte"},
+		{"dane", wrapper + "smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n", "", "", "h", "TLS from the first byte"},
+		{"may", wrapper + "smtp_tls_security_level = may\n", "", "trusted", "h", "TLS from the first byte"},
+		{"none", wrapper, "", "trusted", "h", "TLS from the first byte"},
+		{"of the service alone", "smtp_tls_security_level = may\n", " -o smtp_tls_wrappermode=yes", "trusted", "h", "TLS from the first byte"},
+		{"a policy that nobody asks", wrapper + "smtp_tls_security_level = may\nsmtp_tls_policy_maps = static:encrypt\n", "", "", "e", "smtp_tls_wrappermode is replaced"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			own := *b
+			own.dir = b.dir + "/" + strings.ReplaceAll(x.name, " ", "-")
+			c := own.candidate(t, x.main+store, plainMaster+"smtp unix - - n - - smtp"+x.master+"\n")
+			c.Validates = true
+			r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{}, rehearse.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var failed []string
+			for _, f := range r.Failures() {
+				failed = append(failed, f.With)
+				if f.With == "trusted" && (f.Cause == nil || !strings.HasPrefix(f.Cause.Text, "smtp_tls_wrappermode requires level encrypt") || f.Cause.Question != "outbound-level") {
+					t.Errorf("the cause: %+v", f.Cause)
+				}
+			}
+			for _, trial := range r.Trials {
+				if trial.With == "trusted" && letter(trial) != x.trusted {
+					t.Errorf("%s, not %s: %+v", letter(trial), x.trusted, trial)
+				}
+				if x.failed != "" && trial.With == "no-starttls" && !strings.Contains(trial.Got, "requires level encrypt") {
+					t.Errorf("nobody says why: %s", trial.Got)
+				}
+				if trial.With == "stripped" && !strings.Contains(x.note, "replaced") {
+					t.Error("there is no offer of TLS to take out")
+				}
+			}
+			if got := strings.Join(failed, " "); got != x.failed {
+				t.Errorf("%q fail, not %q", got, x.failed)
+			}
+			if !strings.Contains(strings.Join(r.Notes, "\n"), x.note) {
+				t.Errorf("%q", r.Notes)
 			}
 		})
 	}
