@@ -252,7 +252,7 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 	case d.server.name == "trusted" && !delivered && r.ownCA && (level == "verify" || level == "secure"):
 		t.Verdict = Noted
 		t.Cause = &Cause{Text: "mail only goes to servers with a certificate of the CAs that are set; a public one is none of them", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
-	case d.server.name == "trusted" && !delivered && level != "dane-only" && !(r.wrapper && dane):
+	case d.server.name == "trusted" && !delivered && level != "dane-only" && (!r.wrapper || !dane):
 		fail("a delivery to a server that does everything right")
 	case d.server.name == "trusted" && t.Outcome == InClear && level != "none":
 		fail("TLS with a server that does everything right")
