@@ -394,6 +394,8 @@ func TestFinds(t *testing.T) {
 		"PS-SND-032": {main: lvl("encrypt") + "smtp_tls_protocols = >=TLSv1.3\n"},
 		"PS-SND-033": {main: good + "lmtp_tls_security_level = encrypt\nvirtual_transport = lmtp:unix:private/dovecot-lmtp\n", master: both + "lmtp unix - - n - - lmtp\n"},
 		"PS-SND-034": {main: good + "smtp_tls_cert_file = /nonexistent.pem\n"},
+		"PS-SND-035": {main: lvl("encrypt") + "relayhost = [relay.example.net]:465\n"},
+		"PS-SND-036": {main: lvl("encrypt") + "relayhost = [relay.example.net]:587\nsmtp_tls_wrappermode = yes\n"},
 		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},
 		"PS-CRT-002": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)}},
 		"PS-CRT-003": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -80), NotAfter: lab.Noon.AddDate(0, 0, 9)}},

@@ -134,6 +134,34 @@ func transports(wrong func(f *Evidence, t detect.Transport) string, uses ...dete
 	})
 }
 
+// hops finds services that reach next hops in a way in which no mail gets there,
+// as far as the next hops are known.
+func hops(how string, wrong func(t detect.Transport, h detect.Hop) bool) Check {
+	known := func(t detect.Transport) bool { return len(t.Hops) > 0 }
+	return when(func(e *Evidence) bool { return slices.ContainsFunc(e.Transports, known) }, func(e *Evidence) (out []Hit) {
+		for _, t := range e.Transports {
+			var reached []string
+			for _, h := range t.Hops {
+				if wrong(t, h) {
+					reached = append(reached, named(h))
+				}
+			}
+			if len(reached) > 0 {
+				out = append(out, Hit{Detail: t.Service.ID() + " sends to " + few(reached) + " " + how, At: postfix.Origin{File: e.Config.MasterPath(), Line: t.Service.Line}})
+			}
+		}
+		return out
+	})
+}
+
+// named is a next hop, and what names it.
+func named(h detect.Hop) string {
+	if h.Name == "" {
+		return "port " + h.Port + " of the destinations (" + h.From + ")"
+	}
+	return h.Name + " (" + h.From + ")"
+}
+
 // served finds something wrong with the certificates that are shown.
 func served(wrong func(f *Evidence, c detect.Certificate) string) Check {
 	return when(func(e *Evidence) bool { return len(e.ServerCertificates()) > 0 }, func(f *Evidence) (out []Hit) {

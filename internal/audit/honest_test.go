@@ -82,6 +82,7 @@ func TestHonest(t *testing.T) {
 	mute := half()
 	mute.Refused = "TLS handshake: timeout"
 	lax := without("", "smtpd_tls_exclude_ciphers", "smtpd_tls_protocols")
+	encrypted := without("smtp_tls_security_level = encrypt\n", "smtp_tls_security_level")
 	const relay = "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"
 	for _, x := range []struct {
 		name string
@@ -98,6 +99,16 @@ func TestHonest(t *testing.T) {
 		{"a list of suites, seen", scene{main: lists, master: router + sender, seen: seen}, "", "RCV-005 RCV-006 RCV-007 RCV-008"},
 		{"a list of suites, not seen", scene{main: lists, master: router + sender}, "", "RCV-005 RCV-006 RCV-007 RCV-008"},
 		{"text says none, the service takes it", scene{main: good, master: router + sender, seen: shown("TLS 1.0", suite("TLS_RSA_WITH_AES_128_CBC_SHA"))}, "RCV-003 RCV-006 RCV-007", "RCV-005"},
+		{"wrapper mode for the relay", scene{main: encrypted + "relayhost = [relay.example.net]:465\nsmtp_tls_wrappermode = yes\n", master: router + sender}, "", "SND-016 SND-035 SND-036"},
+		{"wrapper mode, encrypted by its policy", scene{main: good + "relayhost = [relay.example.net]:465\nsmtp_tls_wrappermode = yes\nsmtp_tls_policy_maps = static:encrypt\n", master: router + sender}, "", "SND-016 SND-035 SND-036"},
+		{"wrapper mode, loosened by its policy", scene{main: encrypted + "relayhost = [relay.example.net]:465\nsmtp_tls_wrappermode = yes\nsmtp_tls_policy_maps = static:may\n", master: router + sender}, "SND-016", "SND-035 SND-036"},
+		{"wrapper mode at a level that a policy elsewhere may raise", scene{main: good + "relayhost = [relay.example.net]:465\nsmtp_tls_wrappermode = yes\nsmtp_tls_policy_maps = socketmap:unix:x:y\n", master: router + sender}, "", "SND-016"},
+		{"wrapper mode for a partner alone, which a table elsewhere names", scene{main: good + "transport_maps = mysql:/c/t\n", master: router + sender + "smtps unix - - n - - smtp -o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt\n"}, "", "SND-016 SND-035 SND-036"},
+		{"the same at level may", scene{main: good + "transport_maps = mysql:/c/t\n", master: router + sender + "smtps unix - - n - - smtp -o smtp_tls_wrappermode=yes\n"}, "SND-016", "SND-035 SND-036"},
+		{"wrapper mode for a partner on port 587", scene{main: good + "transport_maps = static:smtps:[relay.example.net]:587\n", master: router + sender + "smtps unix - - n - - smtp -o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt\n"}, "SND-036", "SND-016 SND-035"},
+		{"a partner on port 465 by the usual transport", scene{main: good + "transport_maps = static::[relay.example.net]:submissions\n", master: router + sender}, "SND-035", "SND-016 SND-036"},
+		{"wrapper mode without a relay", scene{main: encrypted + "smtp_tls_wrappermode = yes\n", master: router + sender}, "SND-036", "SND-016 SND-035"},
+		{"wrapper mode for the relay, and a filter without TLS", scene{main: encrypted + "relayhost = [relay.example.net]:465\nsmtp_tls_wrappermode = yes\ncontent_filter = scan:[127.0.0.1]:10025\n", master: router + sender + "scan unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "SND-016", "SND-035 SND-036"},
 		{"policy for the relay", scene{main: good + relay + "smtp_tls_policy_maps = texthash:/c/policy\n", master: router + sender}, "", "SND-015"},
 		{"policy for somebody else", scene{main: good + relay + "smtp_tls_policy_maps = texthash:/c/other\n", master: router + sender}, "SND-015", ""},
 		{"mandatory typo where TLS is offered", scene{main: without("smtpd_tls_mandatory_protocols = TLS1.2\n", "smtpd_tls_mandatory_protocols"), master: router + sender}, "CFG-013", "CFG-002"},

@@ -68,6 +68,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	f.findListeners()
 	f.findTransports(m)
 	f.findPolicies(m)
+	f.findHops(m)
 	f.guessRole()
 	f.findReload(m)
 	f.findLog(m)

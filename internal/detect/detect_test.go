@@ -608,6 +608,43 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// TestHops: every next hop that the configuration and readable tables name is
+// known, with its port and its level.
+func TestHops(t *testing.T) {
+	const more = "out unix - - n - - smtp -o smtp_tls_security_level=verify\n"
+	for _, x := range []struct{ name, main, table, smtp, out string }{
+		{"none", "", "", " 25 may", ""},
+		{"relay host", "relayhost = [r.example.net]:465\n", "", "[r.example.net]:465 465 may", ""},
+		{"relay hosts, ports by name", "relayhost = [r.example.net]:submissions, r.example.com:submission\n", "", "[r.example.net]:submissions 465 may, r.example.com:submission 587 may", ""},
+		{"a port of its own", "smtp_tcp_port = 465\nrelayhost = [2001:db8::1]\n", "", "[2001:db8::1] 465 may", ""},
+		{"by sender", "sender_dependent_relayhost_maps = hash:/t\nrelayhost = [r]:587\n", "# x\na@example.org [s]:465\nb@example.org DUNNO\n", "[s]:465 465 may, [r]:587 587 may", ""},
+		{"transport by sender", "sender_dependent_default_transport_maps = texthash:/t\nrelayhost = [r]:465\n", "a@example.org out:[s]:smtps\nb@example.org out:\n", "[r]:465 465 may", "[s]:smtps 465 verify, [r]:465 465 verify"},
+		{"by recipient", "transport_maps = proxy:hash:/t\nrelayhost = [r]:465\n", "a.example out:[s]\nb.example :[t]:587\nc.example out:\nd.example error:no\ne.example :\n", "[r]:465 465 may, [t]:587 587 may", "[s] 25 verify,  25 verify"},
+		{"a table for all mail", "transport_maps = hash:/t\nrelayhost = [r]:25\n", "* out:[s]:465\n", "", "[s]:465 465 verify"},
+		{"a table that may be for all mail", "sender_dependent_relayhost_maps = mysql:/t\n", "", "", ""},
+		{"static", "transport_maps = static:out:[s]:465\n", "", "", "[s]:465 465 verify"},
+		{"default", "default_transport = out:[s]:465\n", "", "", "[s]:465 465 verify"},
+		{"filter", "content_filter = out:[127.0.0.1]:10024\n", "", " 25 may", "[127.0.0.1]:10024 10024 verify"},
+		{"policy", "smtp_tls_policy_maps = hash:/t\nrelayhost = [r]:465\n", "[r]:465 encrypt\n", "[r]:465 465 encrypt", ""},
+		{"policy elsewhere", "smtp_tls_policy_maps = ldap:x\nrelayhost = [r]:465\n", "", "[r]:465 465 ", ""},
+		{"SRV record", "use_srv_lookup = submission\nrelayhost = example.net:submission\n", "", "example.net:submission  may", ""},
+	} {
+		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "smtp_tls_security_level = may\n" + x.main, "master.cf": smtp + more, "/t": x.table}))
+		for i, want := range []string{x.smtp, x.out} {
+			var got []string
+			for _, h := range f.Transports[i].Hops {
+				got = append(got, h.Name+" "+h.Port+" "+h.Level)
+				if h.From == "" {
+					t.Errorf("%s: nobody names %q", x.name, h.Name)
+				}
+			}
+			if s := strings.Join(got, ", "); s != want {
+				t.Errorf("%s: %s has %q, not %q", x.name, f.Transports[i].Service.ID(), s, want)
+			}
+		}
+	}
+}
+
 // TestBlind: Debian copies the folder of CA certificates into the chroot when it
 // starts Postfix; elsewhere somebody must have done so.
 func TestBlind(t *testing.T) {

@@ -22,6 +22,10 @@ type Transport struct {
 	// Blind says that its CA certificates lie where it cannot see them: outside
 	// of its chroot (postconf(5), smtp_tls_CApath).
 	Blind bool
+	// Wrapper means TLS from the first byte (postconf(5), smtp_tls_wrappermode).
+	Wrapper bool
+	// Hops are the next hops that are known.
+	Hops []Hop
 }
 
 // Use is what a transport is for.
@@ -45,6 +49,7 @@ func (f *Facts) findTransports(m host.Reader) {
 			Level:   ClientLevel(func(name string) string { return f.Config.Text(&s, name) }),
 			Chroot:  Chrooted(f.Config, s),
 			Use:     f.use(s, routes),
+			Wrapper: f.Config.Bool(&s, "smtp_tls_wrappermode"),
 		}
 		if path := f.Config.Text(&s, "smtp_tls_CApath"); t.Chroot && path != "" && f.Config.Text(&s, "smtp_tls_CAfile") == "" {
 			t.Blind = !jailed(m, f.Config.Text(nil, "queue_directory"), path)

@@ -14,6 +14,7 @@ import (
 
 	"postseal/internal/ask"
 	"postseal/internal/detect"
+	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
@@ -114,6 +115,68 @@ func TestHouseRules(t *testing.T) {
 				t.Errorf("%s, %s: %q is read back as %q", name, q.Name(), texts, got)
 			}
 		}
+	}
+}
+
+// TestWrapperMode: a level at which wrapper mode defers mail is neither suggested
+// nor accepted; one service alone does not raise the level of all other mail.
+func TestWrapperMode(t *testing.T) {
+	const (
+		smtp    = "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
+		partner = smtp + "smtps unix - - n - - smtp -o smtp_tls_wrappermode=yes\n"
+		relay   = "myhostname = mx.example.org\nrelayhost = [smtp.isp.example]:465\nsmtp_tls_wrappermode = yes\n"
+		dnssec  = "smtp_dns_support_level = dnssec\n"
+	)
+	for name, x := range map[string]struct {
+		main, master      string
+		validates         bool
+		suggested, accept string
+	}{
+		"level encrypt":                       {relay + "smtp_tls_security_level = encrypt\n", smtp, false, "encrypt", "encrypt secure"},
+		"level may":                           {relay + "smtp_tls_security_level = may\n", smtp, false, "encrypt", "encrypt secure"},
+		"level may, a validating resolver":    {relay + "smtp_tls_security_level = may\n", smtp, true, "encrypt", "encrypt secure"},
+		"no level":                            {relay, smtp, false, "encrypt", "encrypt secure"},
+		"level secure":                        {relay + "smtp_tls_security_level = secure\n", smtp, false, "secure", "encrypt secure"},
+		"level dane":                          {relay + dnssec + "smtp_tls_security_level = dane\n", smtp, true, "dane", "dane encrypt secure"},
+		"level dane that acts as may":         {relay + "smtp_tls_security_level = dane\n", smtp, true, "encrypt", "encrypt secure"},
+		"a policy encrypts":                   {relay + "smtp_tls_security_level = may\nsmtp_tls_policy_maps = static:encrypt\n", smtp, false, "may", "may encrypt secure"},
+		"the service has a level of its own":  {relay + "smtp_tls_security_level = may\n", smtp + " -o smtp_tls_security_level=encrypt\n", false, "may", "may encrypt secure"},
+		"no wrapper mode":                     {"myhostname = mx.example.org\nsmtp_tls_security_level = may\n", smtp, false, "may", "may encrypt secure"},
+		"one service that follows encrypt":    {"myhostname = mx.example.org\nsmtp_tls_security_level = encrypt\n", partner, false, "encrypt", "encrypt secure"},
+		"one service that stands still":       {"myhostname = mx.example.org\nsmtp_tls_security_level = may\n", partner, false, "may", "may encrypt secure"},
+		"one service with a level of its own": {"myhostname = mx.example.org\nsmtp_tls_security_level = encrypt\n", partner + " -o smtp_tls_security_level=encrypt\n", false, "encrypt", "may encrypt secure"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": x.main, "master.cf": x.master}))
+			f.Resolver.Validates = detect.No
+			if x.validates {
+				f.Resolver.Validates = detect.Yes
+			}
+			q, _ := interview.All.Lookup("outbound-level")
+			if got, why := q.Proposal(f, &ask.Answers{}); !slices.Equal(got, []string{x.suggested}) {
+				t.Errorf("%q is suggested, not %s: %s", got, x.suggested, why)
+			}
+			var accepted []string
+			for _, level := range []string{"may", "dane", "encrypt", "secure"} {
+				if level == "dane" && !x.validates {
+					continue // refused for another reason
+				}
+				a := &ask.Answers{}
+				if err := q.Set(a, []string{level}, ask.Flag); err != nil {
+					t.Fatal(err)
+				}
+				err := q.Verify(f, a)
+				switch {
+				case err == nil:
+					accepted = append(accepted, level)
+				case !strings.Contains(err.Error(), "smtp_tls_wrappermode is on for smtp") || !strings.Contains(hint.Of(err), "--outbound-level encrypt"):
+					t.Errorf("%s is refused: %v; hint: %s", level, err, hint.Of(err))
+				}
+			}
+			if got := strings.Join(accepted, " "); got != x.accept {
+				t.Errorf("%s are accepted, not %s", got, x.accept)
+			}
+		})
 	}
 }
 

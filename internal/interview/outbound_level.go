@@ -33,9 +33,11 @@ demanded; that is right towards one relay host, or for single destinations in sm
 		{Value: "fingerprint", Name: "fingerprint", Help: "only to keys listed in main.cf"},
 	},
 	Hide: func(v string, f Facts, _ *ask.Answers) string {
-		present := presentOutboundLevel(f)
+		if obstacle := wrapperObstacle(v, f); obstacle != "" {
+			return obstacle
+		}
 		switch v {
-		case present:
+		case presentOutboundLevel(f):
 			return ""
 		case "dane":
 			return daneObstacle(f)
@@ -46,6 +48,9 @@ demanded; that is right towards one relay host, or for single destinations in sm
 	},
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[string] {
 		present := presentOutboundLevel(f)
+		if obstacle := wrapperObstacle(present, f); obstacle != "" {
+			return suggest("encrypt", ask.Detected, "%s", obstacle)
+		}
 		if slices.Index(OutboundLevels, present) >= slices.Index(OutboundLevels, "dane") {
 			return suggest(present, ask.Detected, "it is the level now, and nothing is loosened unasked")
 		}
@@ -58,9 +63,16 @@ demanded; that is right towards one relay host, or for single destinations in sm
 		return suggest("may", ask.Default, "the profile keeps to what Postfix itself proposes")
 	},
 	Check: func(v string, f Facts, _ *ask.Answers) error {
+		if obstacle := wrapperObstacle(v, f); obstacle != "" {
+			return hint.New(v+" would stop mail: "+obstacle, "use --outbound-level encrypt, or set smtp_tls_security_level = encrypt for those services in master.cf")
+		}
+		loosest := "may"
+		if wrapperObstacle(loosest, f) != "" {
+			loosest = "encrypt"
+		}
 		if obstacle := daneObstacle(f); strings.HasPrefix(v, "dane") && v != presentOutboundLevel(f) && obstacle != "" {
 			return hint.New(v+" needs a resolver on this machine that validates DNSSEC: "+obstacle,
-				"run unbound on 127.0.0.1 and list it alone in "+f.Resolver.Path+", or take --outbound-level may")
+				"run unbound on 127.0.0.1 and list it alone in "+f.Resolver.Path+", or take --outbound-level "+loosest)
 		}
 		return nil
 	},
@@ -74,6 +86,36 @@ demanded; that is right towards one relay host, or for single destinations in sm
 
 func presentOutboundLevel(f Facts) string {
 	return detect.ClientLevel(func(name string) string { return f.Config.Text(nil, name) })
+}
+
+// wrapperObstacle is why a level would stop mail of services with TLS from the
+// first byte, or empty: Postfix requires encrypt or a stronger level for them. If
+// other mail follows main.cf too, it is not raised for a service that stands
+// still already: its own level is what is missing.
+func wrapperObstacle(v string, f Facts) string {
+	if slices.Index(OutboundLevels, v) >= slices.Index(OutboundLevels, "encrypt") {
+		return ""
+	}
+	present := presentOutboundLevel(f)
+	level := v
+	if v == "dane" && present != "dane" {
+		level = "may" // nobody knows whether the relay has TLSA records
+	}
+	refused, rest := f.WrapperAt(level)
+	if slices.ContainsFunc(rest, func(t detect.Transport) bool { return t.Use == detect.Default }) {
+		already, _ := f.WrapperAt(present)
+		refused = slices.DeleteFunc(refused, func(t detect.Transport) bool {
+			return slices.ContainsFunc(already, func(a detect.Transport) bool { return a.Service.ID() == t.Service.ID() })
+		})
+	}
+	var names []string
+	for _, t := range refused {
+		names = append(names, t.Service.ID())
+	}
+	if names == nil {
+		return ""
+	}
+	return "smtp_tls_wrappermode is on for " + strings.Join(names, ", ") + ", and Postfix defers all its mail below encrypt"
 }
 
 // daneObstacle says why DANE would not work here, or is empty.

@@ -219,6 +219,7 @@ func TestRisks(t *testing.T) {
 		{"passwords in clear", base, mailserverMaster + "  -o smtpd_tls_auth_only=yes\n", "auth-tls-only=no submission=keep", ""},
 		{"passwords in clear", base + "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", stockMaster, "auth-tls-only=no", "password-in-clear"},
 		{"clear text never", base, stockMaster, "outbound-level=encrypt", "require-outbound-tls"},
+		{"clear text never, and nothing goes out now", base + "smtp_tls_wrappermode = yes\nrelayhost = [relay.example.net]:465\n", stockMaster, "", ""},
 		{"and allowed again", strings.ReplaceAll(base, "smtp_tls_security_level = may", "smtp_tls_security_level = encrypt"), stockMaster, "outbound-level=may", "lower-outbound-level"},
 		{"nobody trusted", base + "smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n", stockMaster, "ca-file=none", "no-ca-file"},
 		{"client certificate goes", base + "smtp_tls_chain_files = /etc/ssl/mail/mx.key, /etc/ssl/mail/mx.pem\n", stockMaster, "client-cert=none", "drop-client-certificate"},

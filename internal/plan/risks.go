@@ -225,7 +225,7 @@ func (b *builder) sendingRisks() {
 	switch {
 	case rank(is) < rank(was):
 		b.risk(RiskLowerOutbound, "mail goes out at level %s now and would at %s: what is held back now could go out unprotected", was, is)
-	case rank(is) >= rank("encrypt") && rank(was) < rank("encrypt"):
+	case rank(is) >= rank("encrypt") && rank(was) < rank("encrypt") && !b.standsStill(was):
 		b.risk(RiskRequireOutbound, "level %s for every destination: mail to servers that cannot do that waits in the queue and goes back to its sender after days%s", is, b.localHops())
 	}
 	if b.d.CAFile == "" && b.after.Text(nil, "smtp_tls_CApath") == "" && !b.after.Bool(nil, "tls_append_default_CA") {
@@ -253,6 +253,13 @@ func (b *builder) sendingRisks() {
 			b.risk(RiskNoTLSLog, "nothing about TLS would be logged any more: nobody can tell later who uses which")
 		}
 	}
+}
+
+// standsStill reports whether all mail is deferred at a level of main.cf, since
+// every service that follows it is in wrapper mode.
+func (b *builder) standsStill(level string) bool {
+	refused, rest := b.f.WrapperAt(level)
+	return len(refused) > 0 && len(rest) == 0
 }
 
 // localHops names transports to filters on this machine that do not say for

@@ -53,6 +53,7 @@ var causes = []finding{
 	find(`error loading the .* settings from the (.+) OpenSSL configuration file`, "the settings of the TLS library in $1 cannot be read", "tls_config_file"),
 	find(`discarding EHLO keywords: (?:.* )?STARTTLS`, "STARTTLS is taken out of what the server offers", "smtpd_discard_ehlo_keywords"),
 	find(`no shared cipher`, "no suite is left: what is excluded leaves none for this certificate and this client", "*_tls_exclude_ciphers"),
+	find(`^warning: (smtp_tls_wrappermode) requires "smtp_tls_security_level = encrypt"`, "$1 requires level encrypt or a stronger one, and no mail passes below", "*_tls_security_level"),
 	find(`our TLS engine is unavailable`, "TLS cannot be started on this side", ""),
 }
 

@@ -100,6 +100,11 @@ func (c Candidate) send(ctx context.Context, s mastercf.Service, to []server, le
 	if h := matched(policy, r.to.Domain); h != "" {
 		r.host = h
 	}
+	if r.wrapper = r.wraps(); r.wrapper {
+		r.servers = slices.DeleteFunc(slices.Clone(to), func(s server) bool {
+			return slices.Contains([]string{"starttls-refused", "starttls-cut", "stripped"}, s.name)
+		})
+	}
 	if len(levels) == 0 {
 		levels = []string{""}
 	}
@@ -131,6 +136,7 @@ type run struct {
 	addr      netip.Addr
 	ids       *sink.Identities
 	trusting  bool // the candidate trusts public CAs, and so the test CA
+	wrapper   bool // its TLS begins with the first byte
 	ownCA     bool // it trusts CAs of its own choice, and not the public ones
 
 	mu       sync.Mutex
@@ -234,7 +240,7 @@ func (r *run) listen(ctx context.Context, z *zone, sinks *sync.WaitGroup) (addrs
 				return nil, nil, err
 			}
 		}
-		server := &sink.Server{Behaviour: b, Host: r.host, Identities: r.ids, Told: r.told}
+		server := &sink.Server{Behaviour: b, Host: r.host, Implicit: r.wrapper, Identities: r.ids, Told: r.told}
 		sinks.Add(1)
 		go func() {
 			defer sinks.Done()

@@ -207,6 +207,9 @@ func reason(a attempt, level string) string {
 				said = why
 			}
 		}
+		if strings.Contains(l, "smtp_tls_wrappermode requires ") {
+			return "TLS from the first byte requires level encrypt or a stronger one"
+		}
 	}
 	if level == "fingerprint" && strings.Contains(said, "no matching DANE") { // the same code does both
 		return "its key is not the one that is pinned"
@@ -249,7 +252,7 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 	case d.server.name == "trusted" && !delivered && r.ownCA && (level == "verify" || level == "secure"):
 		t.Verdict = Noted
 		t.Cause = &Cause{Text: "mail only goes to servers with a certificate of the CAs that are set; a public one is none of them", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
-	case d.server.name == "trusted" && !delivered && level != "dane-only":
+	case d.server.name == "trusted" && !delivered && level != "dane-only" && (!r.wrapper || !dane):
 		fail("a delivery to a server that does everything right")
 	case d.server.name == "trusted" && t.Outcome == InClear && level != "none":
 		fail("TLS with a server that does everything right")

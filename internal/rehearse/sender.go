@@ -60,10 +60,13 @@ func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr stri
 	}
 	// The folder of the live server is not in the private jail.
 	mine = append(mine, setting{"smtp_tls_CApath", ""})
-	if c.Config.Bool(&r.service, "smtp_tls_wrappermode") {
-		report.Notes = append(report.Notes, "smtp_tls_wrappermode is on, for a relay with TLS from the first byte; the servers of the rehearsal are sent to with STARTTLS")
+	switch {
+	case r.wrapper:
+		report.Notes = append(report.Notes, "smtp_tls_wrappermode is on: the servers of the rehearsal do TLS from the first byte, and those that get STARTTLS wrong are left out")
+	case c.Config.Bool(&r.service, "smtp_tls_wrappermode"):
+		report.Notes = append(report.Notes, "smtp_tls_wrappermode is replaced: it requires level encrypt or a stronger one, which smtp_tls_policy_maps may have for the relay; the servers of the rehearsal are sent to with STARTTLS")
+		mine = append(mine, setting{"smtp_tls_wrappermode", "no"})
 	}
-	mine = append(mine, setting{"smtp_tls_wrappermode", "no"})
 	anchors := c.anchors(r.service)
 	if len(anchors) > 0 {
 		mine = append(mine, setting{"smtp_tls_trust_anchor_file", "/etc/anchors.pem"})
@@ -90,7 +93,11 @@ func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr stri
 		return nil, nil, err
 	}
 	fmt.Fprintf(&master, "%s inet n - n - - smtpd\n", entry.Addr)
-	master.WriteString(anonymousService(anonymousAddr, r.host) + "retry unix - - n - - error\n")
+	var more []string
+	if r.wrapper {
+		more = append(more, "-o smtpd_tls_wrappermode=yes")
+	}
+	master.WriteString(anonymousService(anonymousAddr, r.host, more...) + "retry unix - - n - - error\n")
 	settings = slices.DeleteFunc(settings, func(s setting) bool {
 		return slices.ContainsFunc(mine, func(m setting) bool { return m.name == s.name })
 	})
@@ -112,6 +119,15 @@ func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr stri
 		return nil, nil, err
 	}
 	return i, entry, nil
+}
+
+// wraps reports whether the service sends with TLS from the first byte here too.
+// At a level at which Postfix refuses that, a policy that is not known may be
+// what makes it work.
+func (r *run) wraps() bool {
+	c := r.candidate.Config
+	below := slices.Contains([]string{"none", "may", "dane"}, r.column(&delivery{}))
+	return c.Bool(&r.service, "smtp_tls_wrappermode") && (!below || r.to.Policy != "" || c.Text(&r.service, "smtp_tls_policy_maps") == "")
 }
 
 // own are the settings that a service would override with its own.

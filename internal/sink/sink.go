@@ -110,6 +110,9 @@ type Server struct {
 	Behaviour
 	// Host is the name that it greets with and has certificates for.
 	Host string
+	// Implicit means TLS from the first byte, as on port 465 (RFC 8314): a
+	// server whose trouble is that it offers no TLS speaks cleartext there too.
+	Implicit bool
 	// Identities are its certificates.
 	Identities *Identities
 	// Told is called after each session; nil for nobody.
@@ -209,6 +212,11 @@ var errLeft = errors.New("the line was cut, as it should be")
 
 // run answers commands until the client leaves.
 func (d *dialogue) run(ctx context.Context) error {
+	if d.server.Implicit && d.server.trouble != absent {
+		if err := d.handshake(ctx); err != nil {
+			return err
+		}
+	}
 	if err := d.say("220 %s ESMTP sink", d.server.Host); err != nil {
 		return err
 	}
@@ -292,6 +300,11 @@ func (d *dialogue) startTLS(ctx context.Context) error {
 	if err := d.say("220 2.0.0 ready"); err != nil {
 		return err
 	}
+	return d.handshake(ctx)
+}
+
+// handshake goes on in TLS, unless the behaviour is to hang up there.
+func (d *dialogue) handshake(ctx context.Context) error {
 	if d.server.trouble == cut {
 		return errLeft
 	}
