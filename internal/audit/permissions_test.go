@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -181,7 +182,7 @@ func usual(t *testing.T) *host.Fake {
 // TestUsualPermissions: what Debian and certbot set up has nothing to be told, and a
 // change to it has.
 func TestUsualPermissions(t *testing.T) {
-	const key = "/etc/ssl/private/ssl-cert-snakeoil.key"
+	const key, archive, live = "/etc/ssl/private/ssl-cert-snakeoil.key", "/etc/letsencrypt/archive", "/etc/letsencrypt/live/mx/privkey.pem"
 	for _, x := range []struct {
 		name  string
 		spoil func(t *testing.T, m *host.Fake)
@@ -210,13 +211,27 @@ func TestUsualPermissions(t *testing.T) {
 			scene{owners: map[string][2]int{key: {0, 34}}}.protect(t, m.Root)
 		}, ""},
 		{"an access control list names www-data", func(t *testing.T, m *host.Fake) {
-			// user::rw- user:www-data:r-- group::--- mask::r-- other::--- (linux/posix_acl_xattr.h)
-			list := "\x02\x00\x00\x00" + "\x01\x00\x06\x00\xff\xff\xff\xff" + "\x02\x00\x04\x00\x21\x00\x00\x00" + "\x04\x00\x00\x00\xff\xff\xff\xff" + "\x10\x00\x04\x00\xff\xff\xff\xff" + "\x20\x00\x00\x00\xff\xff\xff\xff"
 			scene{modes: map[string]os.FileMode{"/etc/ssl/private": 0o711}}.protect(t, m.Root)
-			if err := unix.Setxattr(filepath.Join(m.Root, key), "system.posix_acl_access", []byte(list), 0); err != nil {
-				t.Fatal(err)
-			}
+			grant(t, m, key, 6, host.Grant{ID: wwwData, Perm: 4})
 		}, "PS-CRT-023: www-data can read the private key in " + key},
+		{"access control lists let www-data through a folder", func(t *testing.T, m *host.Fake) {
+			grant(t, m, archive, 7, host.Grant{ID: wwwData, Perm: 5})
+			grant(t, m, archive+"/mx/privkey1.pem", 6, host.Grant{ID: wwwData, Perm: 4})
+		}, "PS-CRT-023: www-data can read the private key in " + live},
+		{"access control lists let a group through a folder", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/group", "ssl-cert:x:33:postgres\n", 0o644)
+			scene{modes: map[string]os.FileMode{key: 0o600}}.protect(t, m.Root)
+			grant(t, m, archive, 7, host.Grant{Group: true, ID: wwwData, Perm: 1})
+			grant(t, m, archive+"/mx/privkey1.pem", 6, host.Grant{Group: true, ID: wwwData, Perm: 4})
+		}, "PS-CRT-023: members of the group ssl-cert (postgres) can read the private key in " + live},
+		{"access control lists for different accounts", func(t *testing.T, m *host.Fake) {
+			grant(t, m, archive, 7, host.Grant{ID: wwwData, Perm: 5})
+			grant(t, m, archive+"/mx/privkey1.pem", 6, host.Grant{ID: wwwData + 1, Perm: 4})
+		}, ""},
+		{"an access control list lets www-data to an open key", func(t *testing.T, m *host.Fake) {
+			scene{modes: map[string]os.FileMode{archive + "/mx/privkey1.pem": 0o644}}.protect(t, m.Root)
+			grant(t, m, archive, 7, host.Grant{ID: wwwData, Perm: 5})
+		}, "PS-CRT-023: www-data can read the private key in " + live},
 		{"the group of root has members", func(t *testing.T, m *host.Fake) {
 			lab.Write(t, m.Root, "/etc/group", "root:x:0:root\nssl-cert:x:33:\n", 0o644)
 			lab.Write(t, m.Root, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nsync:x:5:0::/sbin:/bin/sync\n", 0o644)
@@ -253,6 +268,36 @@ func TestUsualPermissions(t *testing.T) {
 				t.Errorf("%q, want %q", got, x.want)
 			}
 		})
+	}
+}
+
+// grant gives a file an access control list of one entry beside those of its owner, its
+// group and everyone (linux/posix_acl_xattr.h).
+func grant(t *testing.T, m *host.Fake, path string, owner uint16, g host.Grant) {
+	t.Helper()
+	st, err := m.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := binary.LittleEndian.AppendUint32(nil, 2)
+	entry := func(tag, perm uint16, id uint32) {
+		list = binary.LittleEndian.AppendUint16(list, tag)
+		list = binary.LittleEndian.AppendUint16(list, perm)
+		list = binary.LittleEndian.AppendUint32(list, id)
+	}
+	const none = ^uint32(0)
+	entry(0x01, owner, none)
+	if !g.Group {
+		entry(0x02, uint16(g.Perm), uint32(g.ID))
+	}
+	entry(0x04, 0, none)
+	if g.Group {
+		entry(0x08, uint16(g.Perm), uint32(g.ID))
+	}
+	entry(0x10, uint16(g.Perm), none)
+	entry(0x20, uint16(st.Mode.Perm()&0o7), none)
+	if err := unix.Setxattr(filepath.Join(m.Root, path), "system.posix_acl_access", list, 0); err != nil {
+		t.Fatal(err)
 	}
 }
 
