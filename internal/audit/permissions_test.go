@@ -52,8 +52,10 @@ func TestRemedies(t *testing.T) {
 		{"a policy table for all to write", "PS-CFG-021", []func(string) error{chmod("policy", 0o646)}},
 		{"a compiled policy table of a stranger", "PS-CFG-021", []func(string) error{chown("policy.db", wwwData, 0)}},
 		{"another table for all to write", "PS-CFG-021", []func(string) error{chmod("transport", 0o646)}},
-		{"another table of a stranger", "PS-CFG-022", []func(string) error{chown("transport", wwwData, 0)}},
+		{"a routing table of a stranger", "PS-CFG-021", []func(string) error{chown("transport", wwwData, 0)}},
+		{"another table of a stranger", "PS-CFG-022", []func(string) error{chown("mailboxes", wwwData, 0)}},
 		{"a table that a service names", "PS-CFG-022", []func(string) error{chown("access", wwwData, 0)}},
+		{"keys in a compiled table for all to read", "PS-CRT-021", []func(string) error{chmod("sni", 0o644), chmod("sni.db", 0o644)}},
 		{"a key for all to read", "PS-CRT-021", []func(string) error{chmod("ssl/key.pem", 0o644)}},
 		{"a certificate of a stranger", "PS-CRT-022", []func(string) error{chown("ssl/cert.pem", wwwData, 0)}},
 		{"a key for all to write", "PS-CRT-022", []func(string) error{chmod("ssl/key.pem", 0o602)}},
@@ -65,12 +67,14 @@ func TestRemedies(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "it's")
 			open(t, filepath.Dir(filepath.Dir(dir)))
-			lab.Write(t, dir, "main.cf", "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = "+dir+"/ssl/link.pem\nsmtpd_tls_key_file = "+dir+"/ssl/key.pem\nsmtp_tls_CAfile = "+dir+"/ssl/ca.pem\ntls_config_file = "+dir+"/openssl.cnf\nsmtp_tls_policy_maps = hash:"+dir+"/policy\ntransport_maps = texthash:"+dir+"/transport\n", 0o644)
+			lab.Write(t, dir, "main.cf", "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = "+dir+"/ssl/link.pem\nsmtpd_tls_key_file = "+dir+"/ssl/key.pem\nsmtp_tls_CAfile = "+dir+"/ssl/ca.pem\ntls_config_file = "+dir+"/openssl.cnf\nsmtp_tls_policy_maps = hash:"+dir+"/policy\ntransport_maps = texthash:"+dir+"/transport\nvirtual_mailbox_maps = texthash:"+dir+"/mailboxes\ntls_server_sni_maps = hash:"+dir+"/sni\n", 0o644)
 			lab.Write(t, dir, "master.cf", "smtp inet n - n - - smtpd -o smtpd_client_restrictions=check_client_access,texthash:"+dir+"/access\nsmtp unix - - n - - smtp\n", 0o644)
-			for name, text := range map[string]string{"policy": "", "policy.db": "", "openssl.cnf": "", "transport": "", "access": "", "ssl/cert.pem": leaf.Cert, "ssl/ca.pem": leaf.Cert} {
+			for name, text := range map[string]string{"policy": "", "policy.db": "", "openssl.cnf": "", "transport": "", "mailboxes": "", "access": "", "ssl/cert.pem": leaf.Cert, "ssl/ca.pem": leaf.Cert} {
 				lab.Write(t, dir, name, text, 0o644)
 			}
-			lab.Write(t, dir, "ssl/key.pem", leaf.Key, 0o600)
+			for name, text := range map[string]string{"ssl/key.pem": leaf.Key, "sni": "", "sni.db": ""} {
+				lab.Write(t, dir, name, text, 0o600)
+			}
 			if err := os.Symlink("cert.pem", filepath.Join(dir, "ssl/link.pem")); err != nil {
 				t.Fatal(err)
 			}
@@ -232,6 +236,58 @@ func TestUsualPermissions(t *testing.T) {
 			scene{modes: map[string]os.FileMode{archive + "/mx/privkey1.pem": 0o644}}.protect(t, m.Root)
 			grant(t, m, archive, 7, host.Grant{ID: wwwData, Perm: 5})
 		}, "PS-CRT-023: www-data can read the private key in " + live},
+		{"an access control list lets www-data write main.cf", func(t *testing.T, m *host.Fake) {
+			grant(t, m, "/srv/postfix/main.cf", 6, host.Grant{ID: wwwData, Perm: 6})
+		}, "PS-CFG-019: /srv/postfix/main.cf is writable by www-data; it leads to /etc/postfix/main.cf"},
+		{"postfix owns a table that proxymap opens", func(t *testing.T, m *host.Fake) {
+			uid := postfixUID(t)
+			lab.Write(t, m.Root, "/etc/mail/users", "", 0o600)
+			add(t, m, "main.cf", "virtual_alias_maps = texthash:/etc/mail/users\nvirtual_mailbox_maps = proxy:texthash:/etc/mail/users\n")
+			scene{owners: map[string][2]int{"/etc/mail": {uid, uid}, "/etc/mail/users": {uid, uid}}}.protect(t, m.Root)
+		}, ""},
+		{"postfix owns a session cache elsewhere", func(t *testing.T, m *host.Fake) {
+			uid := postfixUID(t)
+			lab.Write(t, m.Root, "/var/cache/tls/smtp.db", "", 0o600)
+			add(t, m, "main.cf", "lmtp_tls_session_cache_database = btree:/var/cache/tls/smtp\n")
+			scene{owners: map[string][2]int{"/var/cache/tls": {uid, uid}, "/var/cache/tls/smtp.db": {uid, uid}}}.protect(t, m.Root)
+		}, ""},
+		{"a session cache in a folder of a stranger", func(t *testing.T, m *host.Fake) {
+			add(t, m, "main.cf", "lmtp_tls_session_cache_database = btree:/var/cache/tls/smtp\n")
+			if err := os.MkdirAll(filepath.Join(m.Root, "/var/cache/tls"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			scene{owners: map[string][2]int{"/var/cache/tls": {wwwData, wwwData}}}.protect(t, m.Root)
+		}, "PS-CFG-021: /var/cache/tls is owned by www-data: use a path in $data_directory; it leads to /var/cache/tls/smtp"},
+		{"the group of postfix writes to its folder", func(t *testing.T, m *host.Fake) {
+			uid := postfixUID(t)
+			lab.Write(t, m.Root, "/etc/passwd", "root:x:0:0::/root:/bin/sh\npostfix:x:"+strconv.Itoa(uid)+":120::/:/bin/false\n", 0o644)
+			scene{owners: map[string][2]int{"/var/lib/postfix": {uid, 120}}, modes: map[string]os.FileMode{"/var/lib/postfix": 0o770 | os.ModeSetgid}}.protect(t, m.Root)
+		}, ""},
+		{"networks in a file for all to write", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/nets", "", 0o644)
+			add(t, m, "main.cf", "mynetworks = 127.0.0.0/8, !/etc/nets\n")
+			scene{modes: map[string]os.FileMode{"/etc/nets": 0o646}}.protect(t, m.Root)
+		}, "PS-CFG-021: /etc/nets is writable by every user"},
+		{"a program of master.cf for all to write", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/opt/lists/run", "", 0o755)
+			add(t, m, "master.cf", "lists unix - n n - - pipe\n  flags=R user=nobody argv=/opt/lists/run ${sender}\n")
+			scene{modes: map[string]os.FileMode{"/opt/lists/run": 0o777}}.protect(t, m.Root)
+		}, "PS-CFG-019: /opt/lists/run is writable by every user"},
+		{"a program of the account as which it runs", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/opt/lists/run", "", 0o755)
+			add(t, m, "master.cf", "lists unix - n n - - pipe\n  flags=R user=www-data:nogroup argv=/opt/lists/run ${sender}\n")
+			scene{owners: map[string][2]int{"/opt/lists/run": {wwwData, wwwData}}}.protect(t, m.Root)
+		}, ""},
+		{"DH parameters of a stranger", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/dh.pem", "", 0o644)
+			add(t, m, "main.cf", "smtpd_tls_dh1024_param_file = /etc/dh.pem\nsmtpd_tls_dh512_param_file = auto\n")
+			scene{owners: map[string][2]int{"/etc/dh.pem": {wwwData, wwwData}}}.protect(t, m.Root)
+		}, "PS-CRT-022: /etc/dh.pem is owned by www-data"},
+		{"a trust anchor of a stranger", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/anchor.pem", "", 0o644)
+			add(t, m, "main.cf", "smtp_tls_trust_anchor_file = /etc/anchor.pem\n")
+			scene{owners: map[string][2]int{"/etc/anchor.pem": {wwwData, wwwData}}}.protect(t, m.Root)
+		}, "PS-CRT-022: /etc/anchor.pem is owned by www-data"},
 		{"the group of root has members", func(t *testing.T, m *host.Fake) {
 			lab.Write(t, m.Root, "/etc/group", "root:x:0:root\nssl-cert:x:33:\n", 0o644)
 			lab.Write(t, m.Root, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nsync:x:5:0::/sbin:/bin/sync\n", 0o644)
@@ -269,6 +325,12 @@ func TestUsualPermissions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// add appends text to a file of the configuration.
+func add(t *testing.T, m *host.Fake, file, text string) {
+	t.Helper()
+	lab.Write(t, m.Root, "/srv/postfix/"+file, readFile(t, m, "/srv/postfix/"+file)+text, 0o644)
 }
 
 // grant gives a file an access control list of one entry beside those of its owner, its
