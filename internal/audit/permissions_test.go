@@ -327,6 +327,23 @@ func TestUsualPermissions(t *testing.T) {
 	}
 }
 
+// TestRemedyOfCache: Postfix gets back the cache that it writes as mail_owner.
+func TestRemedyOfCache(t *testing.T) {
+	m := usual(t)
+	open(t, filepath.Dir(m.Root))
+	lab.Write(t, m.Root, "/etc/cache.db", "", 0o600)
+	add(t, m, "main.cf", "lmtp_tls_session_cache_database = btree:/etc/cache\n")
+	scene{owners: map[string][2]int{"/etc/cache.db": {wwwData, wwwData}}}.protect(t, m.Root)
+	f, err := detect.Look(context.Background(), host.ReadOnly{Reader: m}, "/etc/postfix", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "chown -h postfix /etc/cache.db"
+	if found := onPermissions(f); len(found) != 1 || len(found[0].Hits) != 1 || found[0].Hits[0].Remedy != want {
+		t.Errorf("%+v, want %s", found, want)
+	}
+}
+
 // add appends text to a file of the configuration.
 func add(t *testing.T, m *host.Fake, file, text string) {
 	t.Helper()
