@@ -51,7 +51,7 @@ func access(kinds []detect.WeaknessKind, holdings ...detect.Holding) Check {
 }
 
 // theirs are the ways in which one account, or every account, can change a file.
-var theirs = []detect.WeaknessKind{detect.StrangerOwns, detect.EveryoneWrite}
+var theirs = []detect.WeaknessKind{detect.StrangerOwns, detect.AccountWrites, detect.EveryoneWrite}
 
 // either finds what one of two checks finds.
 func either(a, b Check) Check {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -51,8 +52,10 @@ func TestRemedies(t *testing.T) {
 		{"a policy table for all to write", "PS-CFG-021", []func(string) error{chmod("policy", 0o646)}},
 		{"a compiled policy table of a stranger", "PS-CFG-021", []func(string) error{chown("policy.db", wwwData, 0)}},
 		{"another table for all to write", "PS-CFG-021", []func(string) error{chmod("transport", 0o646)}},
-		{"another table of a stranger", "PS-CFG-022", []func(string) error{chown("transport", wwwData, 0)}},
+		{"a routing table of a stranger", "PS-CFG-021", []func(string) error{chown("transport", wwwData, 0)}},
+		{"another table of a stranger", "PS-CFG-022", []func(string) error{chown("mailboxes", wwwData, 0)}},
 		{"a table that a service names", "PS-CFG-022", []func(string) error{chown("access", wwwData, 0)}},
+		{"keys in a compiled table for all to read", "PS-CRT-021", []func(string) error{chmod("sni", 0o644), chmod("sni.db", 0o644)}},
 		{"a key for all to read", "PS-CRT-021", []func(string) error{chmod("ssl/key.pem", 0o644)}},
 		{"a certificate of a stranger", "PS-CRT-022", []func(string) error{chown("ssl/cert.pem", wwwData, 0)}},
 		{"a key for all to write", "PS-CRT-022", []func(string) error{chmod("ssl/key.pem", 0o602)}},
@@ -64,12 +67,14 @@ func TestRemedies(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "it's")
 			open(t, filepath.Dir(filepath.Dir(dir)))
-			lab.Write(t, dir, "main.cf", "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = "+dir+"/ssl/link.pem\nsmtpd_tls_key_file = "+dir+"/ssl/key.pem\nsmtp_tls_CAfile = "+dir+"/ssl/ca.pem\ntls_config_file = "+dir+"/openssl.cnf\nsmtp_tls_policy_maps = hash:"+dir+"/policy\ntransport_maps = texthash:"+dir+"/transport\n", 0o644)
+			lab.Write(t, dir, "main.cf", "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = "+dir+"/ssl/link.pem\nsmtpd_tls_key_file = "+dir+"/ssl/key.pem\nsmtp_tls_CAfile = "+dir+"/ssl/ca.pem\ntls_config_file = "+dir+"/openssl.cnf\nsmtp_tls_policy_maps = hash:"+dir+"/policy\ntransport_maps = texthash:"+dir+"/transport\nvirtual_mailbox_maps = texthash:"+dir+"/mailboxes\ntls_server_sni_maps = hash:"+dir+"/sni\n", 0o644)
 			lab.Write(t, dir, "master.cf", "smtp inet n - n - - smtpd -o smtpd_client_restrictions=check_client_access,texthash:"+dir+"/access\nsmtp unix - - n - - smtp\n", 0o644)
-			for name, text := range map[string]string{"policy": "", "policy.db": "", "openssl.cnf": "", "transport": "", "access": "", "ssl/cert.pem": leaf.Cert, "ssl/ca.pem": leaf.Cert} {
+			for name, text := range map[string]string{"policy": "", "policy.db": "", "openssl.cnf": "", "transport": "", "mailboxes": "", "access": "", "ssl/cert.pem": leaf.Cert, "ssl/ca.pem": leaf.Cert} {
 				lab.Write(t, dir, name, text, 0o644)
 			}
-			lab.Write(t, dir, "ssl/key.pem", leaf.Key, 0o600)
+			for name, text := range map[string]string{"ssl/key.pem": leaf.Key, "sni": "", "sni.db": ""} {
+				lab.Write(t, dir, name, text, 0o600)
+			}
 			if err := os.Symlink("cert.pem", filepath.Join(dir, "ssl/link.pem")); err != nil {
 				t.Fatal(err)
 			}
@@ -181,7 +186,7 @@ func usual(t *testing.T) *host.Fake {
 // TestUsualPermissions: what Debian and certbot set up has nothing to be told, and a
 // change to it has.
 func TestUsualPermissions(t *testing.T) {
-	const key = "/etc/ssl/private/ssl-cert-snakeoil.key"
+	const key, archive, live = "/etc/ssl/private/ssl-cert-snakeoil.key", "/etc/letsencrypt/archive", "/etc/letsencrypt/live/mx/privkey.pem"
 	for _, x := range []struct {
 		name  string
 		spoil func(t *testing.T, m *host.Fake)
@@ -210,13 +215,79 @@ func TestUsualPermissions(t *testing.T) {
 			scene{owners: map[string][2]int{key: {0, 34}}}.protect(t, m.Root)
 		}, ""},
 		{"an access control list names www-data", func(t *testing.T, m *host.Fake) {
-			// user::rw- user:www-data:r-- group::--- mask::r-- other::--- (linux/posix_acl_xattr.h)
-			list := "\x02\x00\x00\x00" + "\x01\x00\x06\x00\xff\xff\xff\xff" + "\x02\x00\x04\x00\x21\x00\x00\x00" + "\x04\x00\x00\x00\xff\xff\xff\xff" + "\x10\x00\x04\x00\xff\xff\xff\xff" + "\x20\x00\x00\x00\xff\xff\xff\xff"
 			scene{modes: map[string]os.FileMode{"/etc/ssl/private": 0o711}}.protect(t, m.Root)
-			if err := unix.Setxattr(filepath.Join(m.Root, key), "system.posix_acl_access", []byte(list), 0); err != nil {
+			grant(t, m, key, 6, host.Grant{ID: wwwData, Perm: 4})
+		}, "PS-CRT-023: www-data can read the private key in " + key},
+		{"access control lists let www-data through a folder", func(t *testing.T, m *host.Fake) {
+			grant(t, m, archive, 7, host.Grant{ID: wwwData, Perm: 5})
+			grant(t, m, archive+"/mx/privkey1.pem", 6, host.Grant{ID: wwwData, Perm: 4})
+		}, "PS-CRT-023: www-data can read the private key in " + live},
+		{"access control lists let a group through a folder", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/group", "ssl-cert:x:33:postgres\n", 0o644)
+			scene{modes: map[string]os.FileMode{key: 0o600}}.protect(t, m.Root)
+			grant(t, m, archive, 7, host.Grant{Group: true, ID: wwwData, Perm: 1})
+			grant(t, m, archive+"/mx/privkey1.pem", 6, host.Grant{Group: true, ID: wwwData, Perm: 4})
+		}, "PS-CRT-023: members of the group ssl-cert (postgres) can read the private key in " + live},
+		{"access control lists for different accounts", func(t *testing.T, m *host.Fake) {
+			grant(t, m, archive, 7, host.Grant{ID: wwwData, Perm: 5})
+			grant(t, m, archive+"/mx/privkey1.pem", 6, host.Grant{ID: wwwData + 1, Perm: 4})
+		}, ""},
+		{"an access control list lets www-data to an open key", func(t *testing.T, m *host.Fake) {
+			scene{modes: map[string]os.FileMode{archive + "/mx/privkey1.pem": 0o644}}.protect(t, m.Root)
+			grant(t, m, archive, 7, host.Grant{ID: wwwData, Perm: 5})
+		}, "PS-CRT-023: www-data can read the private key in " + live},
+		{"an access control list lets www-data write main.cf", func(t *testing.T, m *host.Fake) {
+			grant(t, m, "/srv/postfix/main.cf", 6, host.Grant{ID: wwwData, Perm: 6})
+		}, "PS-CFG-019: /srv/postfix/main.cf is writable by www-data; it leads to /etc/postfix/main.cf"},
+		{"postfix owns a table that proxymap opens", func(t *testing.T, m *host.Fake) {
+			uid := postfixUID(t)
+			lab.Write(t, m.Root, "/etc/mail/users", "", 0o600)
+			add(t, m, "main.cf", "virtual_alias_maps = texthash:/etc/mail/users\nvirtual_mailbox_maps = proxy:texthash:/etc/mail/users\n")
+			scene{owners: map[string][2]int{"/etc/mail": {uid, uid}, "/etc/mail/users": {uid, uid}}}.protect(t, m.Root)
+		}, ""},
+		{"postfix owns a session cache elsewhere", func(t *testing.T, m *host.Fake) {
+			uid := postfixUID(t)
+			lab.Write(t, m.Root, "/var/cache/tls/smtp.db", "", 0o600)
+			add(t, m, "main.cf", "lmtp_tls_session_cache_database = btree:/var/cache/tls/smtp\n")
+			scene{owners: map[string][2]int{"/var/cache/tls": {uid, uid}, "/var/cache/tls/smtp.db": {uid, uid}}}.protect(t, m.Root)
+		}, ""},
+		{"a session cache in a folder of a stranger", func(t *testing.T, m *host.Fake) {
+			add(t, m, "main.cf", "lmtp_tls_session_cache_database = btree:/var/cache/tls/smtp\n")
+			if err := os.MkdirAll(filepath.Join(m.Root, "/var/cache/tls"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-		}, "PS-CRT-023: www-data can read the private key in " + key},
+			scene{owners: map[string][2]int{"/var/cache/tls": {wwwData, wwwData}}}.protect(t, m.Root)
+		}, "PS-CFG-021: /var/cache/tls is owned by www-data: use a path in $data_directory; it leads to /var/cache/tls/smtp"},
+		{"the group of postfix writes to its folder", func(t *testing.T, m *host.Fake) {
+			uid := postfixUID(t)
+			lab.Write(t, m.Root, "/etc/passwd", "root:x:0:0::/root:/bin/sh\npostfix:x:"+strconv.Itoa(uid)+":120::/:/bin/false\n", 0o644)
+			scene{owners: map[string][2]int{"/var/lib/postfix": {uid, 120}}, modes: map[string]os.FileMode{"/var/lib/postfix": 0o770 | os.ModeSetgid}}.protect(t, m.Root)
+		}, ""},
+		{"networks in a file for all to write", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/nets", "", 0o644)
+			add(t, m, "main.cf", "mynetworks = 127.0.0.0/8, !/etc/nets\n")
+			scene{modes: map[string]os.FileMode{"/etc/nets": 0o646}}.protect(t, m.Root)
+		}, "PS-CFG-021: /etc/nets is writable by every user"},
+		{"a program of master.cf for all to write", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/opt/lists/run", "", 0o755)
+			add(t, m, "master.cf", "lists unix - n n - - pipe\n  flags=R user=nobody argv=/opt/lists/run ${sender}\n")
+			scene{modes: map[string]os.FileMode{"/opt/lists/run": 0o777}}.protect(t, m.Root)
+		}, "PS-CFG-019: /opt/lists/run is writable by every user"},
+		{"a program of the account as which it runs", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/opt/lists/run", "", 0o755)
+			add(t, m, "master.cf", "lists unix - n n - - pipe\n  flags=R user=www-data:nogroup argv=/opt/lists/run ${sender}\n")
+			scene{owners: map[string][2]int{"/opt/lists/run": {wwwData, wwwData}}}.protect(t, m.Root)
+		}, ""},
+		{"DH parameters of a stranger", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/dh.pem", "", 0o644)
+			add(t, m, "main.cf", "smtpd_tls_dh1024_param_file = /etc/dh.pem\nsmtpd_tls_dh512_param_file = auto\n")
+			scene{owners: map[string][2]int{"/etc/dh.pem": {wwwData, wwwData}}}.protect(t, m.Root)
+		}, "PS-CRT-022: /etc/dh.pem is owned by www-data"},
+		{"a trust anchor of a stranger", func(t *testing.T, m *host.Fake) {
+			lab.Write(t, m.Root, "/etc/anchor.pem", "", 0o644)
+			add(t, m, "main.cf", "smtp_tls_trust_anchor_file = /etc/anchor.pem\n")
+			scene{owners: map[string][2]int{"/etc/anchor.pem": {wwwData, wwwData}}}.protect(t, m.Root)
+		}, "PS-CRT-022: /etc/anchor.pem is owned by www-data"},
 		{"the group of root has members", func(t *testing.T, m *host.Fake) {
 			lab.Write(t, m.Root, "/etc/group", "root:x:0:root\nssl-cert:x:33:\n", 0o644)
 			lab.Write(t, m.Root, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nsync:x:5:0::/sbin:/bin/sync\n", 0o644)
@@ -253,6 +324,59 @@ func TestUsualPermissions(t *testing.T) {
 				t.Errorf("%q, want %q", got, x.want)
 			}
 		})
+	}
+}
+
+// TestRemedyOfCache: Postfix gets back the cache that it writes as mail_owner.
+func TestRemedyOfCache(t *testing.T) {
+	m := usual(t)
+	open(t, filepath.Dir(m.Root))
+	lab.Write(t, m.Root, "/etc/cache.db", "", 0o600)
+	add(t, m, "main.cf", "lmtp_tls_session_cache_database = btree:/etc/cache\n")
+	scene{owners: map[string][2]int{"/etc/cache.db": {wwwData, wwwData}}}.protect(t, m.Root)
+	f, err := detect.Look(context.Background(), host.ReadOnly{Reader: m}, "/etc/postfix", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "chown -h postfix /etc/cache.db"
+	if found := onPermissions(f); len(found) != 1 || len(found[0].Hits) != 1 || found[0].Hits[0].Remedy != want {
+		t.Errorf("%+v, want %s", found, want)
+	}
+}
+
+// add appends text to a file of the configuration.
+func add(t *testing.T, m *host.Fake, file, text string) {
+	t.Helper()
+	lab.Write(t, m.Root, "/srv/postfix/"+file, readFile(t, m, "/srv/postfix/"+file)+text, 0o644)
+}
+
+// grant gives a file an access control list of one entry beside those of its owner, its
+// group and everyone (linux/posix_acl_xattr.h).
+func grant(t *testing.T, m *host.Fake, path string, owner uint16, g host.Grant) {
+	t.Helper()
+	st, err := m.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := binary.LittleEndian.AppendUint32(nil, 2)
+	entry := func(tag, perm uint16, id uint32) {
+		list = binary.LittleEndian.AppendUint16(list, tag)
+		list = binary.LittleEndian.AppendUint16(list, perm)
+		list = binary.LittleEndian.AppendUint32(list, id)
+	}
+	const none = ^uint32(0)
+	entry(0x01, owner, none)
+	if !g.Group {
+		entry(0x02, uint16(g.Perm), uint32(g.ID))
+	}
+	entry(0x04, 0, none)
+	if g.Group {
+		entry(0x08, uint16(g.Perm), uint32(g.ID))
+	}
+	entry(0x10, uint16(g.Perm), none)
+	entry(0x20, uint16(st.Mode.Perm()&0o7), none)
+	if err := unix.Setxattr(filepath.Join(m.Root, path), "system.posix_acl_access", list, 0); err != nil {
+		t.Fatal(err)
 	}
 }
 

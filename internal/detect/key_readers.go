@@ -24,47 +24,31 @@ func (f *Facts) keyReaders(m host.Reader, path string) ([]Weakness, error) {
 	if err != nil {
 		return nil, err
 	}
-	// One must be a member of all these groups to read it.
-	var gates []int
-	closed := false
-	gate := func(gid int) {
-		if !slices.Contains(gates, gid) {
-			gates = append(gates, gid)
-		}
+	// Each folder on the way lets every user pass, or only those that one of its grants
+	// names. A key that is not for every user is like one more such folder.
+	var gates [][]host.Grant
+	everyone := key.Mode.Perm()&0o004 != 0
+	remedy := []string{"chmod", "o-r", path}
+	if !everyone {
+		remedy = []string{"chmod", "g-r", path} // of an access control list it is the mask (acl(5))
+		gates = append(gates, allowing(key, 0o4))
 	}
 	for dir := filepath.Dir(resolved); ; dir = filepath.Dir(dir) {
 		st, err := m.Stat(dir)
 		if err != nil {
 			return nil, err
 		}
-		switch perm := st.Mode.Perm(); {
-		case perm&0o001 != 0:
-		case perm&0o010 != 0:
-			gate(st.GID)
-		default:
-			closed = true
+		if st.Mode.Perm()&0o001 == 0 {
+			gates = append(gates, allowing(st, 0o1))
 		}
 		if dir == filepath.Dir(dir) {
 			break
 		}
 	}
-	everyone := key.Mode.Perm()&0o004 != 0
-	remedy := []string{"chmod", "o-r", path}
-	var readers []string
-	switch {
-	case everyone && !closed && len(gates) == 0:
+	if len(gates) == 0 {
 		return []Weakness{{EveryoneReads, path, "every user can read the private key in " + path, remedy}}, nil
-	case closed:
-	case everyone:
-		readers = f.inAll(m, gates)
-	default:
-		remedy = []string{"chmod", "g-r", path} // of an access control list it is the mask (acl(5))
-		for _, g := range key.Grants {
-			if g.Perm&0o004 != 0 {
-				readers = append(readers, f.through(m, g, gates)...)
-			}
-		}
 	}
+	readers := f.throughAll(m, gates)
 	switch {
 	case len(readers) > 0:
 		return []Weakness{{GroupReads, path, strings.Join(readers, " and ") + " can read the private key in " + path, remedy}}, nil
@@ -74,52 +58,74 @@ func (f *Facts) keyReaders(m host.Reader, path string) ([]Weakness, error) {
 	return nil, nil
 }
 
-// through is whom a grant allows something behind folders that are open to the members
-// of these groups alone.
-func (f *Facts) through(m host.Reader, g host.Grant, gates []int) []string {
-	if g.Group {
-		if !slices.Contains(gates, g.ID) {
-			gates = append(slices.Clone(gates), g.ID)
-		}
-		return f.inAll(m, gates)
-	}
-	name := host.UserName(g.ID)
-	if f.trusted(host.Account{Name: name, UID: g.ID}) {
-		return nil
-	}
-	for _, gid := range gates {
-		if in := host.GroupByID(m, gid); in.Known && !slices.ContainsFunc(in.Members, func(a host.Account) bool { return a.Name == name }) {
-			return nil
+// allowing are the grants of a file or folder that include a permission.
+func allowing(st host.Info, perm fs.FileMode) (out []host.Grant) {
+	for _, g := range st.Grants {
+		if g.Perm&perm != 0 {
+			out = append(out, host.Grant{Group: g.Group, ID: g.ID})
 		}
 	}
-	return []string{name}
+	return out
 }
 
-// inAll are the accounts that are members of each of these groups, in words; none if
-// there is none.
-func (f *Facts) inAll(m host.Reader, gids []int) []string {
-	var names, members []string
-	known := false
-	for _, gid := range gids {
-		g := host.GroupByID(m, gid)
-		names = append(names, g.Name)
-		if !g.Known {
-			continue
+// throughAll are the accounts, in words, that one grant of each of the gates allows.
+func (f *Facts) throughAll(m host.Reader, gates [][]host.Grant) (out []string) {
+	ways := [][]host.Grant{nil}
+	for _, gate := range gates {
+		var next [][]host.Grant
+		for _, way := range ways {
+			if slices.ContainsFunc(gate, func(g host.Grant) bool { return slices.Contains(way, g) }) {
+				next = append(next, way)
+				continue
+			}
+			for _, g := range gate {
+				if longer := append(slices.Clone(way), g); f.inAll(m, longer) != "" {
+					next = append(next, longer)
+				}
+			}
 		}
-		in := f.strangers(g)
+		ways = next
+	}
+	for _, way := range ways {
+		if text := f.inAll(m, way); !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// inAll are the accounts, in words, that all of these grants are for; empty if there is
+// none.
+func (f *Facts) inAll(m host.Reader, grants []host.Grant) string {
+	var groups, members []string
+	account, known := "", false
+	for _, g := range grants {
+		var in []string
+		if g.Group {
+			group := host.GroupByID(m, g.ID)
+			groups = append(groups, group.Name)
+			if !group.Known {
+				continue
+			}
+			in = f.strangers(group)
+		} else if account = host.UserName(g.ID); !f.trusted(host.Account{Name: account, UID: g.ID}) {
+			in = []string{account}
+		}
 		if known {
 			in = slices.DeleteFunc(in, func(a string) bool { return !slices.Contains(members, a) })
 		}
 		members, known = in, true
 	}
-	text := "members of the group " + strings.Join(names, " and of ")
+	text := "members of the group " + strings.Join(groups, " and of ")
 	switch {
 	case !known:
-		return []string{text}
-	case len(members) > 0:
-		return []string{text + " (" + strings.Join(members, ", ") + ")"}
+		return text
+	case len(members) == 0:
+		return ""
+	case account != "":
+		return account
 	}
-	return nil
+	return text + " (" + strings.Join(members, ", ") + ")"
 }
 
 // strangers are the members of a group that may not read what Postfix does.

@@ -33,12 +33,12 @@ const (
 	HoldsConfiguration Holding = "configuration"
 	HoldsKey           Holding = "key"
 	HoldsCertificates  Holding = "certificates"
-	HoldsTLSTable      Holding = "TLS lookup table" // TLS depends on it
+	HoldsRoutingTable  Holding = "lookup table for TLS or routing"
 	HoldsTable         Holding = "lookup table"
 )
 
 // Holdings are all of them in order.
-var Holdings = []Holding{HoldsConfiguration, HoldsKey, HoldsCertificates, HoldsTLSTable, HoldsTable}
+var Holdings = []Holding{HoldsConfiguration, HoldsKey, HoldsCertificates, HoldsRoutingTable, HoldsTable}
 
 // Weakness is one way in which an account other than root can change what a path
 // leads to, or read a private key.
@@ -59,16 +59,37 @@ type WeaknessKind string
 const (
 	StrangerOwns  WeaknessKind = "owned by another account"
 	EveryoneWrite WeaknessKind = "writable by every user"
+	AccountWrites WeaknessKind = "writable by another account" // named in an access control list
 	GroupWrites   WeaknessKind = "writable by a group"
 	EveryoneReads WeaknessKind = "readable by every user"
 	GroupReads    WeaknessKind = "readable by a group"
 	Sheltered     WeaknessKind = "kept from every user by a folder alone"
 )
 
+// dependency is a file on which this server depends.
+type dependency struct {
+	path string
+	held Holding
+	at   postfix.Origin
+	// user is the account as which a program runs; it may own the program.
+	user string
+	// ours says that Postfix opens the table as mail_owner, which may own it.
+	ours bool
+	// cache says that Postfix makes the table itself, as mail_owner.
+	cache bool
+	// source is the table of which postmap makes this one that holds keys.
+	source string
+}
+
 // AccessTo looks at who can change the file at a path and, if it holds a private
 // key, at who can read it.
 func (f *Facts) AccessTo(m host.Reader, path string, held Holding) Access {
-	a := Access{Path: path, Held: held}
+	return f.accessTo(m, dependency{path: path, held: held})
+}
+
+func (f *Facts) accessTo(m host.Reader, d dependency) Access {
+	path, held := d.path, d.held
+	a := Access{Path: path, Held: held, Origin: d.at}
 	exposures, err := m.Exposed(path)
 	a.Err = err
 	renewer := f.Renewer(path)
@@ -77,14 +98,20 @@ func (f *Facts) AccessTo(m host.Reader, path string, held Holding) Access {
 		conf = resolved
 	}
 	for _, e := range append(exposures, f.ownExposures(m, path)...) {
-		isTable := held == HoldsTable || held == HoldsTLSTable
-		if isTable && f.postfixOwns(m, e) {
+		isTable := held == HoldsTable || held == HoldsRoutingTable
+		if isTable && f.postfixOwns(m, e, d.ours) {
 			continue
+		}
+		if d.user != "" && e.Kind == host.OwnedByOther && host.UserName(e.UID) == d.user {
+			continue // it may run what it likes anyway
 		}
 		w := Weakness{Path: e.Path, Text: e.String(), Remedy: e.Remedy()}
 		switch e.Kind {
 		case host.GroupWritable:
 			w.Kind = GroupWrites
+			if slices.ContainsFunc(e.Writers, func(g host.Grant) bool { return !g.Group }) {
+				w.Kind = AccountWrites
+			}
 		case host.WorldWritable:
 			w.Kind = EveryoneWrite
 		default:
@@ -92,6 +119,10 @@ func (f *Facts) AccessTo(m host.Reader, path string, held Holding) Access {
 			switch {
 			case w.Remedy == nil && e.Path == conf: // nothing else is in it
 				w.Remedy = []string{"chown", "-h", "root", e.Path}
+			case w.Remedy != nil && d.cache:
+				w.Remedy = []string{"chown", "-h", f.mailOwner(), e.Path}
+			case w.Remedy == nil && e.Mode.IsDir() && d.cache && !f.inData(m, e.Path):
+				w.Text += ": use a path in $data_directory"
 			case w.Remedy == nil && e.Mode.IsDir():
 				w.Text += ": move the file to a directory that root owns"
 			}
@@ -103,9 +134,23 @@ func (f *Facts) AccessTo(m host.Reader, path string, held Holding) Access {
 	}
 	if held == HoldsKey {
 		read, err := f.keyReaders(m, path)
+		for i := range read {
+			if d.source != "" {
+				read[i].Remedy = closeTable(m, d)
+			}
+		}
 		a.Weaknesses, a.Err = append(a.Weaknesses, read...), errors.Join(a.Err, err)
 	}
 	return a
+}
+
+// closeTable is the command that takes a compiled table from all but its owner, and its
+// source too, if that is there: postmap(1) gives the one the mode of the other.
+func closeTable(m host.Reader, d dependency) []string {
+	if _, err := m.Stat(d.source); err != nil {
+		return []string{"chmod", "600", d.path}
+	}
+	return []string{"chmod", "600", d.source, d.path}
 }
 
 // ownExposures is how the user of this process, if that is not root, can change what a
@@ -168,14 +213,32 @@ func (f *Facts) CertificateAccess(m host.Reader, c Certificate) (out []Weakness)
 	return out
 }
 
-// postfixOwns reports whether Postfix is to own a path: its account keeps caches in
-// data_directory (postconf(5)).
-func (f *Facts) postfixOwns(m host.Reader, e host.Exposure) bool {
-	dir := f.Config.Text(nil, "data_directory")
-	if e.Kind != host.OwnedByOther || !filepath.IsAbs(dir) || host.UserName(e.UID) != f.mailOwner() {
+// postfixOwns reports whether Postfix is to own a path, or its group alone to write to
+// it: its account keeps caches in data_directory (postconf(5)). anywhere is whether it
+// may do so elsewhere too.
+func (f *Facts) postfixOwns(m host.Reader, e host.Exposure, anywhere bool) bool {
+	switch e.Kind {
+	case host.OwnedByOther:
+		if host.UserName(e.UID) != f.mailOwner() {
+			return false
+		}
+	case host.GroupWritable:
+		if slices.ContainsFunc(e.Writers, func(g host.Grant) bool { return f.inAll(m, []host.Grant{{Group: g.Group, ID: g.ID}}) != "" }) {
+			return false
+		}
+	default:
 		return false
 	}
-	inside := func(dir string) bool { return e.Path == dir || strings.HasPrefix(e.Path, dir+"/") }
+	return anywhere || f.inData(m, e.Path)
+}
+
+// inData reports whether a path is data_directory or in it.
+func (f *Facts) inData(m host.Reader, path string) bool {
+	dir := f.Config.Text(nil, "data_directory")
+	if !filepath.IsAbs(dir) {
+		return false
+	}
+	inside := func(dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 	resolved, err := m.Resolve(dir)
 	return inside(filepath.Clean(dir)) || err == nil && inside(resolved)
 }
@@ -190,23 +253,54 @@ func (f *Facts) mailOwner() string {
 // findAccess looks at the permissions of the two configuration files and of all files
 // that they name on which TLS or the routing of mail depends.
 func (f *Facts) findAccess(m host.Reader) {
-	f.addAccess(m, f.Config.MainPath(), HoldsConfiguration, postfix.Origin{})
-	f.addAccess(m, f.Config.MasterPath(), HoldsConfiguration, postfix.Origin{})
+	all := []dependency{{path: f.Config.MainPath(), held: HoldsConfiguration}, {path: f.Config.MasterPath(), held: HoldsConfiguration}}
 	for _, c := range f.Certificates {
 		if c.InUse() {
-			f.addAccess(m, c.Key, HoldsKey, c.Origin)
-			f.addAccess(m, c.Chain, HoldsCertificates, c.Origin)
+			all = append(all, dependency{path: c.Key, held: HoldsKey, at: c.Origin}, dependency{path: c.Chain, held: HoldsCertificates, at: c.Origin})
 		}
 	}
 	// local(8) and newaliases(1) use these tables, also where main.cf names none.
-	f.addNamed(m, nil, append(f.mainNames(), "alias_maps", "alias_database"))
+	all = append(all, f.dependencies(nil, append(f.mainNames(), "alias_maps", "alias_database"))...)
 	for _, s := range f.Config.Master.Services() {
 		var names []string
 		for _, o := range s.Options {
 			names = append(names, o.Name)
 		}
-		f.addNamed(m, &s, names)
+		all = append(append(all, programs(s)...), f.dependencies(&s, names)...)
 	}
+	ours := map[string]bool{} // if Postfix opens a file as mail_owner at one place, it must stay so
+	for i, d := range all {
+		if !filepath.IsAbs(d.path) { // daemons run in the queue directory
+			all[i].path = filepath.Join(f.Config.Text(nil, "queue_directory"), d.path)
+		}
+		ours[all[i].path] = ours[all[i].path] || d.ours
+	}
+	for _, d := range all {
+		d.ours = ours[d.path]
+		f.addAccess(m, d)
+	}
+}
+
+// programs are those that a service of master.cf runs as another account: pipe(8),
+// spawn(8).
+func programs(s mastercf.Service) []dependency {
+	if p := s.Program(); p != "pipe" && p != "spawn" {
+		return nil
+	}
+	d := dependency{held: HoldsConfiguration}
+	for _, arg := range s.Args {
+		if account, ok := strings.CutPrefix(arg, "user="); ok {
+			d.user, _, _ = strings.Cut(account, ":")
+		}
+		if path, ok := strings.CutPrefix(arg, "argv="); ok {
+			d.path = path
+			break // what follows are its arguments
+		}
+	}
+	if !filepath.IsAbs(d.path) { // it is looked for in PATH
+		return nil
+	}
+	return []dependency{d}
 }
 
 func (f *Facts) mainNames() (names []string) {
@@ -217,65 +311,95 @@ func (f *Facts) mainNames() (names []string) {
 }
 
 // tableName is a lookup table with an absolute path, wherever it stands in a value.
-var tableName = regexp.MustCompile(`\b([a-z]+):(/[^\s,{}]+)`)
+var tableName = regexp.MustCompile(`\b(proxy:)?([a-z]+):(/[^\s,{}]+)`)
 
-// addNamed looks at the lookup tables, the CA certificates and the configuration of
-// OpenSSL that parameters name. The latter can load a library into every daemon.
-func (f *Facts) addNamed(m host.Reader, s *mastercf.Service, names []string) {
+// caches are the parameters whose tables Postfix makes, as mail_owner.
+var caches = []string{"smtp_tls_session_cache_database", "smtpd_tls_session_cache_database", "lmtp_tls_session_cache_database", "postscreen_cache_map", "address_verify_map"}
+
+// matchLists are the parameters that can also name a file without a type: its lines are
+// more of the list. They decide which mail is accepted.
+var matchLists = []string{"mynetworks", "mydestination", "relay_domains", "virtual_mailbox_domains", "virtual_alias_domains"}
+
+// dependencies are the lookup tables, the CA certificates, the DH parameters and the
+// configuration of OpenSSL that parameters name. The last can load a library into every
+// daemon.
+func (f *Facts) dependencies(s *mastercf.Service, names []string) (out []dependency) {
 	for _, name := range names {
 		v := f.Config.Value(s, name)
 		if v.Err != nil {
 			continue
 		}
-		if strings.HasSuffix(name, "_tls_CAfile") || strings.HasSuffix(name, "_tls_CApath") {
+		switch {
+		case strings.HasSuffix(name, "_tls_CAfile"), strings.HasSuffix(name, "_tls_CApath"), strings.HasSuffix(name, "_tls_trust_anchor_file"):
 			for _, path := range list(v.Text) {
-				f.addAccess(m, path, HoldsCertificates, v.Origin)
+				out = append(out, dependency{path: path, held: HoldsCertificates, at: v.Origin})
 			}
 			continue
-		}
-		if name == "tls_config_file" {
+		case name == "smtpd_tls_dh1024_param_file", name == "smtpd_tls_dh512_param_file":
+			if filepath.IsAbs(v.Text) { // else "auto", or none
+				out = append(out, dependency{path: v.Text, held: HoldsCertificates, at: v.Origin})
+			}
+			continue
+		case name == "tls_config_file":
 			if filepath.IsAbs(v.Text) { // else the library's own, or none
-				f.addAccess(m, v.Text, HoldsConfiguration, v.Origin)
+				out = append(out, dependency{path: v.Text, held: HoldsConfiguration, at: v.Origin})
 			}
 			continue
 		}
-		held := HoldsTable
-		if f.aboutTLSTable(name) {
-			held = HoldsTLSTable
+		table := dependency{held: HoldsTable, at: v.Origin, cache: slices.Contains(caches, name)}
+		if aboutRouting(name) {
+			table.held = HoldsRoutingTable
+		}
+		if slices.Contains(matchLists, name) {
+			for _, word := range list(v.Text) {
+				if table.path = strings.TrimLeft(word, "!"); filepath.IsAbs(table.path) {
+					out = append(out, table)
+				}
+			}
 		}
 		for _, found := range tableName.FindAllStringSubmatch(v.Text, -1) {
-			kind, path := found[1], found[2]
+			proxied, kind, path := found[1] != "", found[2], found[3]
 			suffix, isFile := indexed[kind]
 			if !isFile {
 				continue
 			}
-			f.addAccess(m, path, held, v.Origin)
-			if suffix != "" {
-				f.addAccess(m, path+suffix, held, v.Origin)
+			table.path, table.ours = path, proxied || table.cache
+			out = append(out, table)
+			if suffix == "" {
+				continue
 			}
+			compiled := table
+			compiled.path += suffix
+			if name == "tls_server_sni_maps" { // postmap -F puts the keys themselves into it
+				compiled.held, compiled.source = HoldsKey, path
+			}
+			out = append(out, compiled)
 		}
 	}
+	return out
 }
 
-// aboutTLSTable reports whether TLS depends on the lookup table of a parameter.
-func (f *Facts) aboutTLSTable(name string) bool {
-	return strings.Contains(name, "tls_") || slices.ContainsFunc(tableParameters, func(p struct{ name, effect string }) bool { return p.name == name })
+// routing are the parameters, beside those about TLS, whose tables choose where mail
+// goes.
+var routing = []string{"transport_maps", "virtual_alias_maps", "canonical_maps", "sender_canonical_maps", "recipient_canonical_maps", "sender_bcc_maps", "recipient_bcc_maps"}
+
+// aboutRouting reports whether TLS, or where mail goes, depends on the lookup table of a
+// parameter.
+func aboutRouting(name string) bool {
+	return strings.Contains(name, "tls_") || strings.HasPrefix(name, "sender_dependent_") || slices.Contains(routing, name) ||
+		slices.ContainsFunc(tableParameters, func(p struct{ name, effect string }) bool { return p.name == name })
 }
 
 // addAccess adds a file once for each holding.
-func (f *Facts) addAccess(m host.Reader, path string, held Holding, at postfix.Origin) {
-	if !filepath.IsAbs(path) { // daemons run in the queue directory
-		path = filepath.Join(f.Config.Text(nil, "queue_directory"), path)
-	}
-	if !filepath.IsAbs(path) || slices.ContainsFunc(f.Access, func(a Access) bool { return a.Path == path && a.Held == held }) {
+func (f *Facts) addAccess(m host.Reader, d dependency) {
+	if !filepath.IsAbs(d.path) || slices.ContainsFunc(f.Access, func(a Access) bool { return a.Path == d.path && a.Held == d.held }) {
 		return
 	}
-	a := f.AccessTo(m, path, held)
-	a.Origin = at
+	a := f.accessTo(m, d)
 	if errors.Is(a.Err, fs.ErrPermission) {
-		f.unseen(path, fs.ErrPermission) // as for a key that cannot be read
+		f.unseen(d.path, fs.ErrPermission) // as for a key that cannot be read
 	} else if a.Err != nil {
-		f.unseen("the permissions of "+path, a.Err)
+		f.unseen("the permissions of "+d.path, a.Err)
 	}
 	f.Access = append(f.Access, a)
 }
