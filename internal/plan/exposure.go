@@ -91,12 +91,12 @@ func (b *builder) exposureRisk() {
 func (b *builder) keyNotes() {
 	for _, path := range b.taken() {
 		for _, w := range b.f.PEM[path].KeyReaders {
-			close := "run " + hint.ShellLine(w.Remedy)
+			remedy := "run " + hint.ShellLine(w.Remedy)
 			switch w.Kind {
 			case detect.EveryoneReads:
-				b.p.Notes = append(b.p.Notes, w.Text+": make a new key, since it may have been copied, and "+close)
+				b.p.Notes = append(b.p.Notes, w.Text+": make a new key, since it may have been copied, and "+remedy)
 			case detect.GroupReads:
-				b.p.Notes = append(b.p.Notes, w.Text+": if they should not, make a new key, since it may have been copied, and "+close)
+				b.p.Notes = append(b.p.Notes, w.Text+": if they should not, make a new key, since it may have been copied, and "+remedy)
 			}
 		}
 	}
