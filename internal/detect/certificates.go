@@ -136,6 +136,11 @@ func (f *Facts) readPEM(m host.Reader, path string) PEMFile {
 		p.Bundle = b.WithoutSecrets()
 	}
 	p.Err, p.Over = err, over(m, path)
+	p.Exposed, p.Unjudged = m.Exposed(path)
+	if len(p.Keys) > 0 {
+		p.KeyReaders, err = f.keyReaders(m, path)
+		p.Unjudged = errors.Join(p.Unjudged, err)
+	}
 	f.PEM[path] = p
 	return p
 }
@@ -252,9 +257,8 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 	}
 	base := Certificate{Origin: origin, Owner: owner, KeyMatch: Unknown, Chain: paths[len(paths)-1], Key: paths[0]}
 	for _, p := range paths {
-		by, err := m.Exposed(p)
-		base.Exposed = append(base.Exposed, by...)
-		base.Unjudged = errors.Join(base.Unjudged, err)
+		base.Exposed = append(base.Exposed, f.PEM[p].Exposed...)
+		base.Unjudged = errors.Join(base.Unjudged, f.PEM[p].Unjudged)
 	}
 	chains, unread, err := f.Chains(paths...)
 	for _, p := range unread {

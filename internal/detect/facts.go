@@ -225,6 +225,11 @@ type PEMFile struct {
 	// Over are the paths over which symbolic links lead to the file, the file
 	// itself last; none without a link.
 	Over []string
+	// Exposed is how other accounts can change the file, KeyReaders which of them can
+	// read a private key in it, and Unjudged why that is not known, or not all of it.
+	Exposed    []host.Exposure
+	KeyReaders []Weakness
+	Unjudged   error
 }
 
 // CABundle is a file of trusted CA certificates.

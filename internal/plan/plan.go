@@ -205,7 +205,7 @@ var RiskNames = []string{
 	RiskLowerInboundFloor, RiskDropTLS10, RiskTLS13Only, RiskRequireInbound, RiskLowerInbound,
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
-	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy,
+	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
 	RiskFailedRehearsal, RiskUnrehearsed,
 }
 
@@ -237,6 +237,7 @@ const (
 	RiskDropOldCiphers        = "drop-old-ciphers"
 	RiskRaiseOutboundFloor    = "raise-outbound-floor"
 	RiskStaleCopy             = "stale-copy"
+	RiskExposedCertificate    = "exposed-certificate"
 	// RiskFailedRehearsal is never in a plan: the rehearsal of one finds it.
 	RiskFailedRehearsal = "failed-rehearsal"
 	// RiskUnrehearsed is not in one either: the rehearsal, or half of it, could not

@@ -34,6 +34,7 @@ func (b *builder) risks() {
 		b.listenerRisks(b.f.Listener(b.f.Config, before), b.f.Listener(b.after, s))
 	}
 	b.certificateRisks()
+	b.exposureRisk()
 	b.sendingRisks()
 	b.handEdits()
 	for _, m := range b.f.Managers {
@@ -210,12 +211,7 @@ func (b *builder) isServing() bool { return shows(b.f, b.f.Config) }
 
 func (b *builder) servesAfter() bool { return shows(b.f, b.after) }
 
-func shows(f *detect.Facts, c postfix.Config) bool {
-	g := *f
-	g.Config = c
-	groups, _ := g.CertificateFiles(nil, "smtpd_tls_")
-	return len(groups) > 0
-}
+func shows(f *detect.Facts, c postfix.Config) bool { return len(named(f, c, "smtpd_tls_")) > 0 }
 
 func (b *builder) sendingRisks() {
 	level := func(c postfix.Config) string {
@@ -325,6 +321,7 @@ func (b *builder) notes() {
 			b.p.Notes = append(b.p.Notes, "the private key cannot be read by this user; that it belongs to the certificate is proved when root applies the plan")
 		}
 	}
+	b.keyNotes()
 	for _, m := range b.f.Managers {
 		if m.Name == "git" {
 			b.p.Notes = append(b.p.Notes, "the configuration is under git ("+m.Evidence+"): commit the change there")
