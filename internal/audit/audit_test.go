@@ -451,7 +451,7 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-019": {main: good, modes: map[string]os.FileMode{"/etc/postfix/main.cf": 0o666}},
 		"PS-CFG-020": {main: good, owners: map[string][2]int{"/etc/postfix": {0, wwwData}}, modes: map[string]os.FileMode{"/etc/postfix": 0o775}},
 		"PS-CFG-021": {main: good + "smtp_tls_policy_maps = texthash:/c/policy\n", modes: map[string]os.FileMode{"/c/policy": 0o666}},
-		"PS-CFG-022": {main: good + "transport_maps = texthash:/c/other\n", owners: map[string][2]int{"/c/other": {wwwData, 0}}},
+		"PS-CFG-022": {main: good + "virtual_mailbox_maps = texthash:/c/other\n", owners: map[string][2]int{"/c/other": {wwwData, 0}}},
 		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},
 		"PS-CRT-022": {main: good, owners: map[string][2]int{"/c/chain.pem": {wwwData, 0}}},
 		"PS-CRT-023": {main: good, owners: map[string][2]int{"/c/chain.pem": {0, wwwData}}, modes: map[string]os.FileMode{"/c/chain.pem": 0o640}},
