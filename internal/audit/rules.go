@@ -16,4 +16,5 @@ var Rules = []Rule{
 	pub005, pub006, pub007, pub008, pub009, pub010, pub011, pub012, cfg001, cfg002,
 	cfg003, cfg004, cfg005, cfg006, cfg007, cfg008, cfg009, cfg010, cfg011, cfg012,
 	cfg013, cfg014, cfg015, cfg016, cfg017, cfg018, cfg019, cfg020, cfg021, cfg022,
+	cfg032, cfg033,
 }
