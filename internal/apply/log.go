@@ -29,7 +29,11 @@ func (t *transaction) readLog(ctx context.Context, mark maillog.Mark) (read bool
 	const step = "read Postfix's log"
 	done := t.step(step)
 	if !mark.Readable() {
-		t.event(Event{Step: step, State: Noted, Text: "no log file that can be read"})
+		why := "no log file that can be read"
+		if t.o.Log.Path == "" && t.o.Log.Why != "" {
+			why = t.o.Log.Why
+		}
+		t.event(Event{Step: step, State: Noted, Text: why})
 		return false, nil
 	}
 	var lines []maillog.Line

@@ -1,6 +1,24 @@
 package apply
 
-import "testing"
+import (
+	"context"
+	"testing"
+
+	"postseal/internal/host"
+	"postseal/internal/maillog"
+)
+
+// TestNoLog: where there is no log to read, the run says where Postfix's log is.
+func TestNoLog(t *testing.T) {
+	for why, want := range map[string]string{"": "no log file that can be read", "it goes to /dev/stdout": "it goes to /dev/stdout"} {
+		var got []Event
+		tr := &transaction{m: host.Local{}, Receipt: &Receipt{}, o: Options{Log: maillog.Source{Why: why}, Events: func(e Event) { got = append(got, e) }}}
+		read, alarms := tr.readLog(context.Background(), tr.o.Log.Mark(tr.m))
+		if last := got[len(got)-1]; read || len(alarms) != 0 || last.State != Noted || last.Text != want {
+			t.Errorf("%q: %v %v %+v", why, read, alarms, got)
+		}
+	}
+}
 
 // TestIsBroken: what Postfix says of itself counts; what it quotes of a client
 // or a server does not, whatever that one wrote.

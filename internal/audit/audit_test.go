@@ -98,6 +98,8 @@ type scene struct {
 	// owners and modes are those of files, where they are others than usual.
 	owners map[string][2]int
 	modes  map[string]os.FileMode
+	// installed puts programs of Postfix on the machine.
+	installed bool
 	// seen is what the listener showed, and failed how far it came otherwise;
 	// trials are of a rehearsal.
 	seen    *probe.Enumeration
@@ -125,6 +127,9 @@ func (s scene) evidence(t *testing.T) *Evidence {
 	}
 	return e
 }
+
+// strayMaster has a listener that dies of what stands behind a blank.
+const strayMaster = "smtp inet n - n - - smtpd -o smtpd_tls_mandatory_protocols=!SSLv2, !SSLv3, !TLSv1\n" + sender
 
 // shown is a listener that took these suites with a version.
 func shown(version string, suites ...probe.Accepted) *probe.Enumeration {
@@ -162,6 +167,11 @@ func look(t *testing.T, s scene) *detect.Facts {
 		s.version = "3.10.13"
 	}
 	m := lab.Machine(t, s.version, files)
+	for _, name := range []string{"master", "smtpd", "smtp"} {
+		if s.installed {
+			lab.Write(t, m.Root, "/usr/lib/postfix/sbin/"+name, "", 0o755)
+		}
+	}
 	s.protect(t, m.Root)
 	f, err := detect.Look(context.Background(), host.ReadOnly{Reader: m}, "/etc/postfix", "", nil)
 	if err != nil {
@@ -452,6 +462,8 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-020": {main: good, owners: map[string][2]int{"/etc/postfix": {0, wwwData}}, modes: map[string]os.FileMode{"/etc/postfix": 0o775}},
 		"PS-CFG-021": {main: good + "smtp_tls_policy_maps = texthash:/c/policy\n", modes: map[string]os.FileMode{"/c/policy": 0o666}},
 		"PS-CFG-022": {main: good + "virtual_mailbox_maps = texthash:/c/other\n", owners: map[string][2]int{"/c/other": {wwwData, 0}}},
+		"PS-CFG-032": {main: good, master: strayMaster},
+		"PS-CFG-033": {main: good, master: both + "scan unix - - n - - smtppickup\n", installed: true},
 		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},
 		"PS-CRT-022": {main: good, owners: map[string][2]int{"/c/chain.pem": {wwwData, 0}}},
 		"PS-CRT-023": {main: good, owners: map[string][2]int{"/c/chain.pem": {0, wwwData}}, modes: map[string]os.FileMode{"/c/chain.pem": 0o640}},

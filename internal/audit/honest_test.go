@@ -32,6 +32,8 @@ var problemScenes = map[detect.ProblemKind]scene{
 	detect.NoDANE:    {main: without("smtp_tls_security_level = dane-only\n", "smtp_tls_security_level")},
 	detect.InClear:   {main: good, master: router + "submission inet n - n - - smtpd\n" + sender},
 	detect.BadFile:   {main: good + "smtp_tls_cert_file = /none.pem\n"},
+	detect.Stray:     {main: good, master: strayMaster},
+	detect.NoProgram: {main: good, master: router + sender + "scan unix - - n - - ../sbin\n", installed: true},
 }
 
 // How far a conversation came.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -313,6 +314,39 @@ func TestLog(t *testing.T) {
 		f := look(t, lab.Machine(t, "3.7.11", files))
 		if f.Log.Path != c.path || (c.path == "") != f.Log.Journal {
 			t.Errorf("%q %q: %+v", c.main, c.file, f.Log)
+		}
+	}
+}
+
+// TestLogNotOnDisk: a log that goes to a device or a pipe is not read from a file that
+// another program writes, nor from the journal.
+func TestLogNotOnDisk(t *testing.T) {
+	const foreign = "/var/log/mail.log"
+	for name, c := range map[string]struct {
+		main string
+		make func(root string) error
+	}{
+		"standard output":    {main: "maillog_file = /dev/stdout\n"},
+		"by its process":     {main: "maillog_file = /proc/self/fd/1\n"},
+		"a pipe":             {main: "maillog_file = /var/log/pipe\n", make: func(root string) error { return syscall.Mkfifo(root+"/var/log/pipe", 0o600) }},
+		"a link to a device": {main: "maillog_file = /var/log/out\n", make: func(root string) error { return os.Symlink("/dev/stdout", root+"/var/log/out") }},
+		"links to a pipe": {main: "maillog_file = /var/log/a\n", make: func(root string) error {
+			return errors.Join(os.Symlink("b", root+"/var/log/a"), os.Symlink("pipe", root+"/var/log/b"), syscall.Mkfifo(root+"/var/log/pipe", 0o600))
+		}},
+		"the file of syslog is a link": {make: func(root string) error {
+			return errors.Join(os.RemoveAll(root+"/run/log/journal"), os.Remove(root+foreign), os.Symlink("/dev/stdout", root+foreign))
+		}},
+	} {
+		m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + c.main, "master.cf": smtp, "/run/log/journal/x": "",
+			foreign: "Nov 30 09:00:00 mx postfix/smtp[1]: ABC: to=<a@example.net>, relay=mx.example.net[192.0.2.1]:25, status=sent (250 ok)\n"})
+		if c.make != nil {
+			if err := c.make(m.Root); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := look(t, m)
+		if f.Log.Path != "" || f.Log.Journal || !strings.Contains(f.Log.Why, "not on disk") || !strings.Contains(f.Log.Why, "docker logs NAME") || f.Wanted.Seen || f.MailLog().Mark(m).Readable() || f.MailLog().String() != f.Log.Why {
+			t.Errorf("%s: %+v, %+v", name, f.Log, f.Wanted)
 		}
 	}
 }

@@ -194,10 +194,12 @@ const (
 	NoDANE    ProblemKind = "no DANE"       // DANE is set, and no signed answer is asked for
 	InClear   ProblemKind = "in clear"      // passwords may go without TLS
 	BadFile   ProblemKind = "unusable file" // of a certificate or key
+	Stray     ProblemKind = "stray words"   // a program dies of arguments that were meant as a value
+	NoProgram ProblemKind = "no program"    // a service's command cannot be run
 )
 
 // ProblemKinds are all of them.
-var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile}
+var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile, Stray, NoProgram}
 
 // Unseen is something that could not be looked at.
 type Unseen struct {

@@ -27,15 +27,17 @@ func (f *Facts) findProblems(m host.Reader) {
 	f.badValues(nil)
 	for _, s := range f.Config.Master.Services() {
 		f.badOverrides(s)
+		f.strayWords(s)
 		f.badValues(&s)
 	}
+	f.programs(m)
 	f.contradictions()
 	f.missingFiles(m)
 	f.tables(m)
 }
 
 func (f *Facts) problem(k ProblemKind, parameter string, at postfix.Origin, text string) {
-	f.Problems = append(f.Problems, Problem{Kind: k, Parameter: parameter, Origin: at, Text: text, Fatal: k == Deadly})
+	f.Problems = append(f.Problems, Problem{Kind: k, Parameter: parameter, Origin: at, Text: text, Fatal: k == Deadly || k == Stray || k == NoProgram})
 }
 
 // assignment is what a line looks like that should be a setting of its own.

@@ -13,6 +13,8 @@ type Source struct {
 	// Path is a file. If it is empty and Journal is set, it is systemd's journal.
 	Path    string
 	Journal bool
+	// Why says how that is known, or, if neither is set, why there is nothing to read.
+	Why string
 	// Names are the values of syslog_name in main.cf and master.cf (postconf(5)); nil
 	// stands for DefaultNames. Accounts are the users as which Postfix runs, root and
 	// mail_owner; the journal is read for these only.
@@ -82,8 +84,11 @@ func (s Source) Since(ctx context.Context, m host.Reader, mark Mark) (lines []Li
 
 // String is where a person finds the log.
 func (s Source) String() string {
-	if s.Path != "" {
+	switch {
+	case s.Path != "":
 		return s.Path
+	case !s.Journal && s.Why != "":
+		return s.Why
 	}
 	return "journalctl SYSLOG_FACILITY=2"
 }

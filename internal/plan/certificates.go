@@ -183,7 +183,7 @@ func (b *builder) override(s mastercf.Service, name, value, why, source string) 
 	b.master = m
 	b.p.Changes = append(b.p.Changes, Change{
 		Parameter: name, Service: s.ID(), Before: b.f.Config.Value(&s, name).Raw, Present: had, After: value, Kept: true,
-		Why: why, Source: source, Line: old.Line,
+		Why: why + withStray(s, old), Source: source, Line: old.Line,
 	})
 	return nil
 }
@@ -200,7 +200,19 @@ func (b *builder) noOverride(s mastercf.Service, name, why, source string) error
 	}
 	b.master = m
 	b.p.Changes = append(b.p.Changes, Change{
-		Parameter: name, Service: s.ID(), Before: old.Value, Present: true, Why: why, Source: source, Line: old.Line,
+		Parameter: name, Service: s.ID(), Before: old.Value, Present: true, Why: why + withStray(s, old), Source: source, Line: old.Line,
 	})
 	return nil
+}
+
+// withStray says that stray words leave with an override; it is empty if there are none.
+func withStray(s mastercf.Service, o mastercf.Option) string {
+	if len(o.Stray) == 0 {
+		return ""
+	}
+	var words []string
+	for _, w := range o.Stray {
+		words = append(words, w.Text)
+	}
+	return fmt.Sprintf("; a blank ended its value, and %s dies of the words behind it: %.60q", s.Program(), strings.Join(words, " "))
 }

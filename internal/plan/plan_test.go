@@ -415,6 +415,34 @@ func TestServices(t *testing.T) {
 
 // TestChainFiles: key first, order mended, one file for each algorithm; what
 // an ACME client renews in place is not copied.
+// TestStrayWords: an override that the plan removes or changes takes the words with
+// it that a blank cut off, and what stood behind them is judged as it counts then.
+func TestStrayWords(t *testing.T) {
+	master := stockMaster + `submission inet n       -       y       -       -       smtpd
+  -o smtpd_tls_mandatory_protocols=!SSLv2, !SSLv3, !TLSv1
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_tls_security_level=may
+`
+	p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, ageing, master)))
+	text := after(p, plan.MasterCF)
+	for _, gone := range []string{"!SSLv3", "!TLSv1", "mandatory"} {
+		if strings.Contains(text, gone) {
+			t.Errorf("%s is still there:\n%s", gone, text)
+		}
+	}
+	if !strings.Contains(text, "  -o smtpd_sasl_auth_enable=yes\n") || !strings.Contains(text, "-o smtpd_tls_security_level=encrypt\n") {
+		t.Errorf("%s", text)
+	}
+	i := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Parameter == "smtpd_tls_mandatory_protocols" && c.Service != "" })
+	if i < 0 || !strings.Contains(p.Changes[i].Why, `smtpd dies of the words behind it: "!SSLv3, !TLSv1"`) {
+		t.Errorf("%+v", p.Changes)
+	}
+	j := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Parameter == "smtpd_tls_security_level" && c.Service != "" })
+	if j < 0 || p.Changes[j].Before != "may" || !p.Changes[j].Present {
+		t.Errorf("%+v", p.Changes)
+	}
+}
+
 func TestChainFiles(t *testing.T) {
 	files := tree(t, ageing, stockMaster)
 	live := "/etc/letsencrypt/live/mx.example.org/"

@@ -117,6 +117,9 @@ func (b *builder) noEvidence() string {
 	if b.f.Log.Path != "" {
 		return "; who that is: grep -E 'TLSv1(\\.1)? with cipher' " + b.f.Log.Path
 	}
+	if !b.f.Log.Journal {
+		return "; " + b.f.Log.Why
+	}
 	return "; the log tells who that is"
 }
 

@@ -32,8 +32,13 @@ func (b *builder) services() error {
 		if l.Kind == detect.Internal {
 			continue
 		}
-		err := errors.Join(b.followBlock(l), b.demandTLS(l), b.groups(l), b.signatures(l))
-		if err != nil {
+		if err := b.followBlock(l); err != nil {
+			return err
+		}
+		if now, ok := b.master.Find(s.Name, s.Type); ok && len(s.Stray) > 0 { // what stood behind them counts without them
+			l = b.f.Listener(b.after, now)
+		}
+		if err := errors.Join(b.demandTLS(l), b.groups(l), b.signatures(l)); err != nil {
 			return err
 		}
 	}
@@ -155,7 +160,7 @@ func (b *builder) open465() error {
 	}
 	lines := []string{strings.Join([]string{name, "inet", s.Private, s.Unprivileged, s.Chroot, s.Wakeup, s.MaxProc, s.Command}, " ")}
 	for _, o := range s.Options {
-		if o.Bad != "" || o.Name == "smtpd_tls_security_level" || o.Name == "smtpd_tls_wrappermode" {
+		if o.Bad != "" || len(o.Stray) > 0 || o.Name == "smtpd_tls_security_level" || o.Name == "smtpd_tls_wrappermode" {
 			continue
 		}
 		value := strings.ReplaceAll(o.Value, "submission", "submissions")

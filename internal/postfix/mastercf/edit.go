@@ -9,8 +9,8 @@ import (
 )
 
 // Set returns a file in which the service gives the parameter this value.
-// An override that is there is rewritten where it stands; a new one gets a
-// line of its own at the end of the service.
+// An override that is there is rewritten where it stands, with its stray words; a
+// new one gets a line of its own at the end of the service.
 func (f *File) Set(name, typ, parameter, value string) (*File, error) {
 	s, ok := f.Find(name, typ)
 	if !ok {
@@ -21,7 +21,11 @@ func (f *File) Set(name, typ, parameter, value string) (*File, error) {
 		return nil, err
 	}
 	if o, ok := s.Override(parameter); ok {
-		return f.rewrite(s, o.value, text), nil
+		f = f.rewrite(s, token{o.value.from, o.end()}, text)
+		if len(o.Stray) > 0 { // without them, later overrides count
+			return f.Set(name, typ, parameter, value)
+		}
+		return f, nil
 	}
 	if len(s.Args) > 0 {
 		return nil, fmt.Errorf("setting %s: service %s has arguments that are not options", parameter, s.ID())
@@ -29,7 +33,8 @@ func (f *File) Set(name, typ, parameter, value string) (*File, error) {
 	return f.insert(s.line.Last()+1, f.indent(s)+"-o "+text), nil
 }
 
-// Unset returns a file in which the service no longer overrides the parameter.
+// Unset returns a file in which the service no longer overrides the parameter. The
+// stray words of the override go too.
 func (f *File) Unset(name, typ, parameter string) (*File, error) {
 	for {
 		s, ok := f.Find(name, typ)
@@ -48,11 +53,19 @@ func (f *File) Unset(name, typ, parameter string) (*File, error) {
 		for from > start && strings.IndexByte(blanks, s.line.Text[from-1]) >= 0 {
 			from--
 		}
-		if from == start && !f.endsLine(s.line, o.value.to) {
+		if from == start && !f.endsLine(s.line, o.end()) {
 			from = o.flag.from // the indentation makes it a continuation line
 		}
-		f = f.rewrite(s, token{from, o.value.to}, "")
+		f = f.rewrite(s, token{from, o.end()}, "")
 	}
+}
+
+// end is where the override ends, its stray words included.
+func (o Option) end() int {
+	if n := len(o.Stray); n > 0 {
+		return o.Stray[n-1].at.to
+	}
+	return o.value.to
 }
 
 // Add returns a file with a new service after another, or at the end if there

@@ -8,6 +8,7 @@ package mastercf
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"postseal/internal/postfix/logical"
@@ -28,6 +29,9 @@ type Service struct {
 	Options []Option
 	// Args are the arguments that are not options.
 	Args []string
+	// Stray are those of them before the next word that looks like an option, if the
+	// program takes no arguments and dies of the first.
+	Stray []Word
 	// Line is the number of the physical line on which it starts, from 1.
 	Line int
 	// Bad says why Postfix refuses the entry, or is empty.
@@ -44,8 +48,20 @@ type Option struct {
 	// Bad says why the daemon dies at it ("-o name = value" is three words),
 	// or is empty.
 	Bad string
+	// Stray are the words behind it that were meant to be part of the value: a blank
+	// ends it, unless it is in braces.
+	Stray []Word
 
 	flag, value token // "-o" and what follows; the same token in "-oname=value"
+}
+
+// Word is a word of an entry.
+type Word struct {
+	Text string
+	// Line is the number of its physical line, from 1.
+	Line int
+
+	at token
 }
 
 // token is a word of a logical line: Text[from:to].
@@ -133,10 +149,37 @@ func (f *File) parseService(l logical.Line) Service {
 		opt.Name, opt.Value, opt.Bad = override(l.Text[opt.value.from:opt.value.to])
 		s.Options = append(s.Options, opt)
 	}
-	for ; i < len(words); i++ {
-		s.Args = append(s.Args, unbrace(l.Text[words[i].from:words[i].to]))
+	for _, w := range words[i:] {
+		s.Args = append(s.Args, unbrace(l.Text[w.from:w.to]))
+	}
+	if !slices.Contains(withoutArguments, s.Program()) {
+		return s
+	}
+	for _, w := range words[i:] {
+		text := l.Text[w.from:w.to]
+		if text[0] == '-' && len(text) > 1 {
+			break
+		}
+		s.Stray = append(s.Stray, Word{Text: text, Line: f.lineAt(l, w.from), at: w})
+	}
+	if n := len(s.Options); n > 0 && s.Options[n-1].value.to == words[i-1].to && !s.Glued() {
+		s.Options[n-1].Stray = s.Stray
 	}
 	return s
+}
+
+// withoutArguments are the programs that die of an argument that is no option
+// (trigger_server.c and the like: "unexpected command-line argument"). postscreen(8)
+// does not look at them.
+var withoutArguments = []string{
+	"anvil", "bounce", "cleanup", "discard", "dnsblog", "error", "flush", "lmtp", "local", "nqmgr", "oqmgr", "pickup", "postlogd", "proxymap",
+	"qmgr", "qmqpd", "scache", "showq", "smtp", "smtpd", "tlsmgr", "tlsproxy", "trivial-rewrite", "verify", "virtual",
+}
+
+// Glued reports whether the arguments of s look like the rest of another entry, whose
+// line is not ended before it.
+func (s Service) Glued() bool {
+	return len(s.Args) >= fields-1 && slices.Contains(types, s.Args[0])
 }
 
 // override reads "name=value" or "{ name = value }".
@@ -159,9 +202,7 @@ func unbrace(s string) string {
 
 // check looks at the fields as postconf and master do.
 func (s Service) check() string {
-	switch s.Type {
-	case "unix", "fifo", "inet", "pass", "unix-dgram":
-	default:
+	if !slices.Contains(types, s.Type) {
 		return fmt.Sprintf("invalid type field %q", s.Type)
 	}
 	for _, f := range [...]struct{ name, value string }{{"private", s.Private}, {"unprivileged", s.Unprivileged}, {"chroot", s.Chroot}} {
@@ -180,6 +221,9 @@ func (s Service) check() string {
 	}
 	return ""
 }
+
+// types are the types of services (master(5)).
+var types = []string{"unix", "fifo", "inet", "pass", "unix-dgram"}
 
 const blanks = " \t\r\n"
 
