@@ -365,6 +365,7 @@ func TestFinds(t *testing.T) {
 		"PS-RCV-045": {main: good, seen: &probe.Enumeration{Versions: []probe.Version{{Name: "TLS 1.2", Signatures: []string{"rsa_pkcs1_sha256", "rsa_pkcs1_sha1"}}}}},
 		"PS-RCV-046": {main: good, seen: &probe.Enumeration{Anew: new(true)}},
 		"PS-RCV-047": {main: good, seen: &probe.Enumeration{Versions: []probe.Version{{Name: "TLS 1.2"}}}},
+		"PS-RCV-052": {main: good + "smtpd_tls_ask_ccert = yes\nsmtpd_tls_CAfile = /c/few.pem\nsmtpd_relay_restrictions = permit_mynetworks, permit_tls_all_clientcerts, reject_unauth_destination\n", change: func(*detect.Facts) {}},
 		"PS-SUB-001": {main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
 		"PS-SUB-002": {main: without("", "smtpd_tls_auth_only"), master: "smtp inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n" + sender},
 		"PS-SUB-003": {main: good, master: users + sender},

@@ -1,20 +1,26 @@
 package audit
 
-import (
-	"slices"
-)
+import "postseal/internal/detect"
 
 var crt001 = Rule{
 	ID: "PS-CRT-001", Part: Certificates, Severity: Critical, Since: "1.0",
 	Title:  "no certificate is set",
-	Why:    "STARTTLS is offered and then refused with 454: senders fall back to clear text or fail.",
+	Why:    "STARTTLS is offered and then refused with 454: where TLS is required no mail comes in at all, elsewhere senders fall back to cleartext or fail.",
 	Level:  Must,
-	Source: "RFC 3207; seen: No server certs available",
-	Cure:   "--cert FILE, or postseal cert obtain",
-	Check: when(receives, func(f *Evidence) []Hit {
-		if len(f.ServerCertificates()) == 0 && slices.ContainsFunc(f.receivers(), tls) {
-			return []Hit{{Detail: "TLS is on, and there is no certificate"}}
+	Source: "RFC 3207; seen: No server certs available; 530 Must issue a STARTTLS command first",
+	Cure:   "--cert FILE, or postseal cert obtain, or postseal cert self-signed",
+	Check: listeners(func(e *Evidence, l detect.Listener) string {
+		if files, _ := e.CertificateFiles(&l.Service, "smtpd_tls_"); !tls(l) || len(files) > 0 {
+			return ""
 		}
-		return nil
-	}),
+		switch anonymous := e.Config.Text(&l.Service, "smtpd_tls_cert_file") == "none"; {
+		case l.Level == "encrypt" && anonymous:
+			return "requires TLS and has no certificate: every sender that does not accept anonymous TLS 1.2 is refused"
+		case l.Level == "encrypt":
+			return "requires TLS and has no certificate: every sender is refused"
+		case anonymous:
+			return "offers TLS and has no certificate: with senders that do not accept anonymous TLS 1.2 the handshake fails"
+		}
+		return "offers TLS and has no certificate: STARTTLS is refused with 454, and senders fall back to cleartext or fail"
+	}, detect.Relay, detect.Submission, detect.Submissions),
 }

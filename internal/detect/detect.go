@@ -76,6 +76,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	f.findManagers(m)
 	done(StepPostfix, f)
 	f.findBundle(m)
+	f.findClientCAs(m)
 	if err := f.findCertificates(ctx, m, certsDir); err != nil {
 		return nil, fmt.Errorf("looking for certificates: %w", err)
 	}

@@ -60,6 +60,9 @@ type Facts struct {
 	Bundle CABundle
 	// CAFiles holds other collections that were looked at, by path.
 	CAFiles map[string]CABundle
+	// AddedCAs are those that the administrator has added to the distribution's. They
+	// are only looked for if a service asks for client certificates.
+	AddedCAs []*x509.Certificate
 
 	// Policies are the entries of the policy tables for sending that could be
 	// read; PoliciesUnread says that there are others.
