@@ -37,11 +37,11 @@ func (s Webroot) install(l *lego.Client, p *presented) (func(), error) {
 		return nil, fmt.Errorf("checking who can change the webroot: %w", err)
 	}
 	if i := slices.IndexFunc(by, func(e host.Exposure) bool { return e.Mode&fs.ModeSymlink != 0 }); i >= 0 {
-		real, err := filepath.EvalSymlinks(s.Dir)
+		actual, err := filepath.EvalSymlinks(s.Dir)
 		if err != nil {
 			return nil, fmt.Errorf("checking the webroot: %w", err)
 		}
-		return nil, hint.Wrap(fmt.Errorf("checking the webroot: %w: %s", host.ErrStrangeLink, by[i]), "name the directory itself: "+hint.ShellLine([]string{"--webroot", real}))
+		return nil, hint.Wrap(fmt.Errorf("checking the webroot: %w: %s", host.ErrStrangeLink, by[i]), "name the directory itself: "+hint.ShellLine([]string{"--webroot", actual}))
 	}
 	p.provider = &webroot{dir: s.Dir}
 	return s.done, l.Challenge.SetHTTP01Provider(p)

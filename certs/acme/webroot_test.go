@@ -23,8 +23,8 @@ func TestWebrootLink(t *testing.T) {
 	p := pebble.New(t, pebble.Options{})
 	client, _ := registered(t, p)
 	dir := lab.Dir(t)
-	real, link := filepath.Join(dir, "releases"), filepath.Join(dir, "current")
-	if err := errors.Join(os.Mkdir(real, 0o755), os.Symlink("releases", link), os.Lchown(link, lab.WWWData, lab.WWWData)); err != nil {
+	actual, link := filepath.Join(dir, "releases"), filepath.Join(dir, "current")
+	if err := errors.Join(os.Mkdir(actual, 0o755), os.Symlink("releases", link), os.Lchown(link, lab.WWWData, lab.WWWData)); err != nil {
 		t.Fatal(err)
 	}
 	_, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t)}, acme.Webroot{Dir: link}, func(e acme.Event) {
@@ -32,7 +32,7 @@ func TestWebrootLink(t *testing.T) {
 			t.Error("it presents")
 		}
 	})
-	if !errors.Is(err, host.ErrStrangeLink) || !strings.HasSuffix(hint.Of(err), "--webroot "+real) {
+	if !errors.Is(err, host.ErrStrangeLink) || !strings.HasSuffix(hint.Of(err), "--webroot "+actual) {
 		t.Errorf("%v, %s", err, hint.Of(err))
 	}
 }
