@@ -29,7 +29,7 @@ func TestStateOfOthers(t *testing.T) {
 		loosen func(state string) error
 	}{
 		"owned by another account": {"chown -h root ", func(s string) error { return os.Chown(s, 33, 33) }},
-		"writable by all":          {"chmod o-w ", func(s string) error { return os.Chmod(s, 0o777) }},
+		"writable by all":          {"chmod go-w ", func(s string) error { return os.Chmod(s, 0o777) }},
 		"a file of another": {"chown -h root ", func(s string) error {
 			return errors.Join(os.Chown(filepath.Join(s, "journal.json"), 33, 33), os.Chown(filepath.Join(s, "receipts", id+".json"), 33, 33), os.Chown(filepath.Join(s, "unconfirmed.json"), 33, 33))
 		}},
