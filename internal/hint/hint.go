@@ -13,7 +13,7 @@ type hinted struct {
 	commands []string
 }
 
-func (h hinted) Unwrap() error { return h.error }
+func (h *hinted) Unwrap() error { return h.error }
 
 // Wrap adds a hint to err; a nil err stays nil, and no text, or the hint that err has
 // already, adds nothing.
@@ -21,14 +21,14 @@ func Wrap(err error, text string) error {
 	if err == nil || text == "" || text == Of(err) {
 		return err
 	}
-	return hinted{error: err, text: text}
+	return &hinted{error: err, text: text}
 }
 
 // Run adds a hint that ends with commands to run, given as words. Front ends print each
 // on a line that is not broken: pasted in two parts, a name of another account could be a
 // command.
 func Run(err error, text string, commands ...[]string) error {
-	h := hinted{error: err, text: text}
+	h := &hinted{error: err, text: text}
 	for _, words := range commands {
 		h.commands = append(h.commands, ShellLine(words))
 	}
@@ -36,7 +36,7 @@ func Run(err error, text string, commands ...[]string) error {
 }
 
 // New is an error with a hint.
-func New(message, text string) error { return hinted{error: errors.New(message), text: text} }
+func New(message, text string) error { return &hinted{error: errors.New(message), text: text} }
 
 // Of returns the outermost hint of err, with its commands, or "".
 func Of(err error) string {
@@ -50,7 +50,7 @@ func Of(err error) string {
 // Parts returns the outermost hint of err as its text and its commands, as ShellLine
 // writes them.
 func Parts(err error) (text string, commands []string) {
-	var h hinted
+	var h *hinted
 	if errors.As(err, &h) {
 		return h.text, h.commands
 	}
