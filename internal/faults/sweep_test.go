@@ -231,7 +231,7 @@ func (s sweep) judge(b *bed, t *testing.T, r struck, argv []string, n int) error
 	want := s.to
 	if b.exists(journal) {
 		code, out := b.do(b.apply...)
-		if code != 1 || !strings.Contains(out, "postseal undo") || s.how == kill && !strings.Contains(out, "is not at its end") {
+		if code != 1 || !strings.Contains(out, "postseal undo") || s.how == kill && !strings.Contains(out, "was interrupted") {
 			return fmt.Errorf("the next apply ends with %d and does not say what to type: %s", code, out)
 		}
 		way := undo
