@@ -357,8 +357,8 @@ mkdir -p -m 755 /srv/own /srv/conf /etc/cron.d /etc/sudoers.d; mkdir -m 700 /srv
 	}
 }
 
-// script runs postseal under a umask, and not for more than 30 s. Where it would not end
-// by itself, it is ended when it has said so.
+// script runs postseal under a umask, for at most 30 s. A run that does not end alone is
+// stopped once it has printed the text to wait for.
 const script = `umask "$1"; cd "$2"; until=$3; shift 3
 if [ -z "$until" ]; then exec timeout -s KILL 30 "$@"; fi
 out=$(mktemp); timeout -s KILL 30 "$@" >"$out" 2>&1 & p=$!
