@@ -553,7 +553,7 @@ func TestFilesOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := b.keeper.Obtain(context.Background(), l, lineage.Terms{Accept: true})
-	if !errors.Is(err, host.ErrExposed) || !strings.Contains(hint.Of(err), "chmod o-w "+l.CAFile) {
+	if !errors.Is(err, host.ErrExposed) || !strings.Contains(hint.Of(err), "chmod go-w "+l.CAFile) {
 		t.Errorf("%v, hint %q", err, hint.Of(err))
 	}
 }
