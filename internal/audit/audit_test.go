@@ -100,6 +100,8 @@ type scene struct {
 	modes  map[string]os.FileMode
 	// installed puts programs of Postfix on the machine.
 	installed bool
+	// dies is of which parameter the programs of Postfix die.
+	dies string
 	// seen is what the listener showed, and failed how far it came otherwise;
 	// trials are of a rehearsal.
 	seen    *probe.Enumeration
@@ -167,6 +169,9 @@ func look(t *testing.T, s scene) *detect.Facts {
 		s.version = "3.10.13"
 	}
 	m := lab.Machine(t, s.version, files)
+	if s.dies != "" {
+		m.Programs["postconf -c /etc/postfix -m"] = host.Output{Code: 1, Stderr: "postconf: fatal: file /etc/postfix/main.cf: parameter " + s.dies + "\n"}
+	}
 	for _, name := range []string{"master", "smtpd", "smtp"} {
 		if s.installed {
 			lab.Write(t, m.Root, "/usr/lib/postfix/sbin/"+name, "", 0o755)
@@ -464,6 +469,7 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-021": {main: good + "smtp_tls_policy_maps = texthash:/c/policy\n", modes: map[string]os.FileMode{"/c/policy": 0o666}},
 		"PS-CFG-022": {main: good + "virtual_mailbox_maps = texthash:/c/other\n", owners: map[string][2]int{"/c/other": {wwwData, 0}}},
 		"PS-CFG-032": {main: good, master: strayMaster},
+		"PS-CFG-040": {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
 		"PS-CFG-033": {main: good, master: both + "scan unix - - n - - smtppickup\n", installed: true},
 		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},
 		"PS-CRT-022": {main: good, owners: map[string][2]int{"/c/chain.pem": {wwwData, 0}}},

@@ -22,7 +22,7 @@ func (e *Evidence) cure(text string) string {
 		for _, command := range []string{"reload", "start", "status"} {
 			text = strings.ReplaceAll(text, "postfix "+command, hint.ShellLine([]string{"postfix", "-c", e.Config.Dir, command}))
 		}
-		text = strings.ReplaceAll(text, "postconf compat", hint.ShellLine([]string{"postconf", "-c", e.Config.Dir})+" compat")
+		text = strings.ReplaceAll(text, "postconf ", hint.ShellLine([]string{"postconf", "-c", e.Config.Dir})+" ")
 	}
 	return text
 }
