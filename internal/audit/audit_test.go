@@ -46,7 +46,7 @@ func TestRules(t *testing.T) {
 		if r.Title == "" || r.Why == "" || r.Source == "" || r.Cure == "" || r.Since == "" || r.Find == nil || !slices.Contains(Parts, r.Part) || r.Severity.String() == "" {
 			t.Errorf("%s lacks something", r.ID)
 		}
-		if r.Title != strings.ToLower(r.Title[:1])+r.Title[1:] && !strings.HasPrefix(r.Title, "TLS") && !strings.HasPrefix(r.Title, "DANE") && !strings.HasPrefix(r.Title, "CA ") && !strings.HasPrefix(r.Title, "STARTTLS") || strings.HasSuffix(r.Title, ".") {
+		if r.Title != strings.ToLower(r.Title[:1])+r.Title[1:] && !strings.HasPrefix(r.Title, "TLS") && !strings.HasPrefix(r.Title, "DANE") && !strings.HasPrefix(r.Title, "CA ") && !strings.HasPrefix(r.Title, "STARTTLS") && !strings.HasPrefix(r.Title, "Postfix") || strings.HasSuffix(r.Title, ".") {
 			t.Errorf("%s: %q", r.ID, r.Title)
 		}
 		if flag, ok := strings.CutPrefix(r.Cure, "--"); ok {
@@ -415,6 +415,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-035": {main: lvl("encrypt") + "relayhost = [relay.example.net]:465\n"},
 		"PS-SND-036": {main: lvl("encrypt") + "relayhost = [relay.example.net]:587\nsmtp_tls_wrappermode = yes\n"},
 		"PS-SND-037": {main: good + "smtp_tls_protocols = !SSLv2, !SSLv3, !TLSv1.1\n"},
+		"PS-SND-038": {main: good + "smtp_tls_policy_maps = static:encypt\n"},
 		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},
 		"PS-CRT-002": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)}},
 		"PS-CRT-003": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -80), NotAfter: lab.Noon.AddDate(0, 0, 9)}},

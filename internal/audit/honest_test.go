@@ -35,6 +35,7 @@ var problemScenes = map[detect.ProblemKind]scene{
 	detect.InClear:   {main: good, master: router + "submission inet n - n - - smtpd\n" + sender},
 	detect.BadFile:   {main: good + "smtp_tls_cert_file = /none.pem\n"},
 	detect.Stray:     {main: good, master: strayMaster},
+	detect.BadPolicy: {main: good + "smtp_tls_policy_maps = static:encypt\n"},
 	detect.NoStart:   {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
 	detect.NoProgram: {main: good, master: router + sender + "scan unix - - n - - ../sbin\n", installed: true},
 }

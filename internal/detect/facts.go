@@ -202,11 +202,12 @@ const (
 	BadFile   ProblemKind = "unusable file" // of a certificate or key
 	Stray     ProblemKind = "stray words"   // a program dies of arguments that were meant as a value
 	NoProgram ProblemKind = "no program"    // a service's command cannot be run
+	BadPolicy ProblemKind = "bad policy"    // an entry of a policy table that defers mail
 	NoStart   ProblemKind = "no start"      // every program of Postfix dies of main.cf
 )
 
 // ProblemKinds are all of them.
-var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile, Stray, NoProgram, NoStart}
+var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile, Stray, NoProgram, BadPolicy, NoStart}
 
 // Unseen is something that could not be looked at.
 type Unseen struct {

@@ -36,6 +36,11 @@ func (f *Facts) findProblems(m host.Reader) {
 	f.contradictions()
 	f.missingFiles(m)
 	f.tables(m)
+	for _, p := range f.Policies {
+		if p.Fault != "" {
+			f.problem(BadPolicy, "smtp_tls_policy_maps", p.At, fmt.Sprintf("%.100s: %s; mail there is deferred", p.Destination, p.Fault))
+		}
+	}
 }
 
 func (f *Facts) problem(k ProblemKind, parameter string, at postfix.Origin, text string) {
