@@ -151,6 +151,7 @@ func Audit(e *Evidence, suppressions ...Suppression) Card {
 			continue
 		}
 		f := Finding{Rule: r, Hits: r.Find(e)}
+		f.Cure = e.cure(r.Cure)
 		switch s := suppressed(r.ID, suppressions, e.Now); {
 		case len(f.Hits) == 0:
 			c.Passed = append(c.Passed, r)

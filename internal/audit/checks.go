@@ -311,38 +311,6 @@ func offers(member func(probe.Suite) bool, names ...string) Check {
 	}, detect.Relay)
 }
 
-// gap finds a version that is left out between two others in a list of
-// exclusions.
-func gap(list string) (below, above string, ok bool) {
-	if strings.Contains(list, "=") {
-		return "", "", false
-	}
-	out := map[postfix.Protocol]bool{}
-	for _, w := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(", :\t\r\n", r) }) {
-		name, not := strings.CutPrefix(w, "!")
-		if !not {
-			return "", "", false
-		}
-		for _, p := range postfix.Protocols {
-			if strings.EqualFold(name, string(p)) {
-				out[p] = true
-			}
-		}
-	}
-	var on []postfix.Protocol
-	last := -1
-	for i, p := range postfix.Protocols[2:] { // what OpenSSL of today has
-		if out[p] {
-			continue
-		}
-		if last >= 0 && i > last+1 {
-			return string(on[len(on)-1]), string(p), true
-		}
-		on, last = append(on, p), i
-	}
-	return "", "", false
-}
-
 // compatibility reads a compatibility_level as hundreds of the first number and
 // the second: 3.6 is 306.
 func compatibility(text string) (int, bool) {

@@ -13,5 +13,5 @@ var rcv006 = Rule{
 	Level:  Must,
 	Source: "RFC 9325 section 4.1: MUST NOT be negotiated unless nothing else is possible; NCSC-NL: insufficient",
 	Cure:   "--profile intermediate",
-	Check:  offers(func(s probe.Suite) bool { return strings.HasPrefix(s.Name, "TLS_RSA_") }, "kRSA"),
+	Check:  offers(func(s probe.Suite) bool { return strings.HasPrefix(s.Name, "TLS_RSA_") }, "kRSA", "RSA"),
 }

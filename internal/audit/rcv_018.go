@@ -11,7 +11,7 @@ var rcv018 = Rule{
 	Why:    "What is recorded today can be read when a large quantum computer exists. The library here could do better.",
 	Level:  May,
 	Source: "Postfix 3.11 RELEASE_NOTES; NCSC-NL: not judged yet",
-	Cure:   "--profile modern, or an update to Postfix 3.11",
+	Cure:   "--profile intermediate, or an update to Postfix 3.11",
 	Check: when(hybrids, func(f *Evidence) []Hit {
 		if groups := f.Config.Text(nil, "tls_eecdh_auto_curves"); groups != "" && !strings.Contains(groups, "MLKEM") && !strings.Contains(groups, "DEFAULT") {
 			return []Hit{{Detail: "tls_eecdh_auto_curves names no such group", At: f.Config.Value(nil, "tls_eecdh_auto_curves").Origin}}

@@ -42,6 +42,9 @@ func TestRole(t *testing.T) {
 	}{
 		{"router", named + "relay_domains = example.org, example.net\n", smtp, detect.Router, "it takes mail for example.org"},
 		{"router by tables", named + "virtual_mailbox_domains = hash:/etc/postfix/domains\ninet_interfaces = loopback-only\n", smtp, detect.Router, "tables"},
+		{"all domains but one, which is not its own", named + "relay_domains = !example.com, example.org\n", smtp, detect.Router, "it takes mail for example.org"},
+		{"a private network", named + "inet_interfaces = 127.0.0.1, 10.1.2.3\n", smtp, detect.Router, "a private network"},
+		{"one private address", named, "10.1.2.3:25 inet n - n - - smtpd\n", detect.Router, "a private network"},
 		{"open port", named, smtp, detect.Router, "open to other servers"},
 		{"null client", named + "inet_interfaces = loopback-only\n", smtp, detect.Sender, "this machine only"},
 		{"one address of loopback", named, "127.0.0.1:25 inet n - n - - smtpd\n", detect.Sender, "this machine only"},
@@ -699,6 +702,38 @@ func TestBlind(t *testing.T) {
 		}
 		if got := look(t, lab.Machine(t, "3.7.11", files)).Transports[0].Blind; got != x.want {
 			t.Errorf("%s: %v", x.name, got)
+		}
+	}
+}
+
+// TestWhomListenersServe: a port for other machines or behind a filter is none for users,
+// and postscreen offers AUTH where the smtpd behind it does.
+func TestWhomListenersServe(t *testing.T) {
+	const auth = "smtpd_sasl_auth_enable = yes\n"
+	for _, x := range []struct {
+		name, main, service string
+		kind                detect.Kind
+		auth                bool
+	}{
+		{"AUTH from main.cf", auth, "2525 inet n - n - - smtpd", detect.Submission, true},
+		{"for the own networks", auth, "590 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject", detect.Internal, true},
+		{"for the own networks, by relay restrictions", auth, "590 inet n - n - - smtpd -o { smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination, reject }", detect.Internal, true},
+		{"for the own networks and users", auth, "588 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,permit_sasl_authenticated,reject", detect.Submission, true},
+		{"for what a table permits", auth, "588 inet n - n - - smtpd -o { smtpd_client_restrictions = check_client_access hash:/t, reject }", detect.Submission, true},
+		{"submission is for users whatever it permits", "", "submission inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject", detect.Submission, false},
+		{"port 25 of a private relay", "", "25 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject", detect.Relay, false},
+		{"port 25 behind a proxy", auth, "10025 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy", detect.Relay, true},
+		{"users behind a proxy", auth, "10587 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy -o smtpd_client_restrictions=permit_sasl_authenticated,reject", detect.Submission, true},
+		{"users behind a proxy, by AUTH", "", "10587 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy -o smtpd_sasl_auth_enable=yes", detect.Submission, true},
+		{"back from a filter elsewhere", auth, "10.1.2.3:10025 inet n - n - - smtpd -o content_filter=", detect.Internal, true},
+		{"on to a filter", auth, "10.1.2.3:2525 inet n - n - - smtpd -o content_filter=scan:[10.1.2.4]:10024", detect.Submission, true},
+		{"postscreen, and AUTH behind it", auth, "25 inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd", detect.Relay, true},
+		{"postscreen, and no AUTH behind it", auth, "25 inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd -o smtpd_sasl_auth_enable=no", detect.Relay, false},
+		{"postscreen, and AUTH behind it alone", "", "25 inet n - n - 1 postscreen -o smtpd_service_name=mx\nmx pass - - n - - smtpd -o smtpd_sasl_auth_enable=yes", detect.Relay, true},
+	} {
+		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + x.main, "master.cf": x.service + "\n"}))
+		if l := f.Listeners[0]; l.Kind != x.kind || l.Auth != x.auth {
+			t.Errorf("%s: %s, AUTH %v", x.name, l.Kind, l.Auth)
 		}
 	}
 }

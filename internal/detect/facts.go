@@ -27,7 +27,8 @@ type Facts struct {
 	OpenSSL string
 	// Lifecycle is what is known of releases of Postfix and OpenSSL.
 	Lifecycle lifecycle.List
-	// MapTypes are the lookup table types that this build has (postconf -m).
+	// MapTypes are the lookup table types that this build has (postconf -m); nil if
+	// they are not known.
 	MapTypes []string
 	// Instances are all instances on the machine (postmulti -l).
 	Instances []Instance
@@ -87,6 +88,8 @@ type Facts struct {
 	Now  time.Time
 
 	memo *chainMemo
+	// died is of what the programs of Postfix die when they read main.cf, or empty.
+	died string
 }
 
 // Clone returns facts to which files can be added (Inspect) while the
@@ -199,10 +202,12 @@ const (
 	BadFile   ProblemKind = "unusable file" // of a certificate or key
 	Stray     ProblemKind = "stray words"   // a program dies of arguments that were meant as a value
 	NoProgram ProblemKind = "no program"    // a service's command cannot be run
+	BadPolicy ProblemKind = "bad policy"    // an entry of a policy table that defers mail
+	NoStart   ProblemKind = "no start"      // every program of Postfix dies of main.cf
 )
 
 // ProblemKinds are all of them.
-var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile, Stray, NoProgram}
+var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile, Stray, NoProgram, BadPolicy, NoStart}
 
 // Unseen is something that could not be looked at.
 type Unseen struct {
