@@ -430,6 +430,7 @@ func TestFinds(t *testing.T) {
 		"PS-PUB-001": {main: good, change: validates(detect.Yes)},
 		"PS-PUB-002": {main: good, change: func(f *detect.Facts) { well(f); f.Unproved = []string{"mx.example.org"} }},
 		"PS-PUB-003": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }},
+		"PS-PUB-031": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = webTLSA }},
 		"PS-PUB-004": {main: good, domain: promise("", domain.STS{})},
 		"PS-PUB-005": {main: good, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "the policy: 404"})},
 		"PS-PUB-006": {main: good, domain: promise("mx.example.net", follow(domain.Enforce, 604800))},
@@ -637,6 +638,9 @@ func TestAll(t *testing.T) {
 		}
 	}
 }
+
+// webTLSA is of a usage that senders of mail cannot use (RFC 7672, section 3.1.3).
+var webTLSA = map[string][]certs.TLSA{"mx.example.org": {{Usage: 1, Selector: 1, Matching: 1, Data: make([]byte, 32)}}}
 
 // wrongTLSA names a key that nobody has.
 var wrongTLSA = map[string][]certs.TLSA{"mx.example.org": {{Usage: 3, Selector: 1, Matching: 1, Data: make([]byte, 32)}}}

@@ -135,6 +135,8 @@ func TestHonest(t *testing.T) {
 		{"a policy that is tried", scene{main: good, master: router + sender, domain: untrusted(promise("mx.example.net", follow(domain.Testing, 604800)))}, "PUB-007", "PUB-006 PUB-009"},
 		{"a policy that nobody here can fetch", scene{main: good, master: router + sender, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "timeout", Unseen: true})}, "PUB-012", "PUB-004 PUB-005"},
 		{"of two certificates one has a record", scene{main: good, master: router + sender, domain: unnamed(promise("mx.example.org", domain.STS{}))}, "PUB-003", ""},
+		{"records that senders of mail cannot use", scene{main: good, master: router + sender, change: func(f *detect.Facts) { well(f); f.TLSA = webTLSA }}, "PUB-031", "PUB-003"},
+		{"a record of another key", scene{main: good, master: router + sender, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }}, "PUB-003", "PUB-031"},
 		{"old versions for users, seen", scene{main: good, master: "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n" + sender, seen: shown("TLS 1.1")}, "SUB-004", "RCV-003"},
 		{"a second certificate that this user may not read", scene{main: good, master: router + sender, change: func(f *detect.Facts) {
 			well(f)
