@@ -21,7 +21,7 @@ var crt003 = Rule{
 		const day = 24 * time.Hour
 		left, life := c.NotAfter.Sub(f.Now), c.NotAfter.Sub(c.NotBefore)
 		soon := life / 6
-		if life >= 500*day { // no CA issues these by itself again and again
+		if life >= 500*day { // these are renewed by hand
 			soon = 7 * day
 		}
 		if left >= soon {

@@ -85,6 +85,7 @@ func TestHonest(t *testing.T) {
 	mute.Refused = "TLS handshake: timeout"
 	lax := without("", "smtpd_tls_exclude_ciphers", "smtpd_tls_protocols")
 	encrypted := without("smtp_tls_security_level = encrypt\n", "smtp_tls_security_level")
+	dane := without("smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n", "smtp_tls_security_level")
 	const relay = "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"
 	for _, x := range []struct {
 		name string
@@ -143,6 +144,13 @@ func TestHonest(t *testing.T) {
 			f.Certificates = append(f.Certificates, detect.Certificate{Chain: "/c/secret.pem", Server: true, Err: fs.ErrPermission})
 		}, seen: &probe.Enumeration{Certificates: []probe.Leaf{{Fingerprint: strings.Repeat("0", 64)}}}}, "", "CRT-015"},
 		{"a floor for who will demand TLS, and nobody does yet", scene{main: good + "smtp_tls_mandatory_protocols = >=TLSv1.2\n", master: router + sender}, "", "SND-032"},
+		{"dane uses what is set for mandatory TLS", scene{main: dane + "smtp_tls_mandatory_protocols = >=TLSv1.2\n", master: router + sender}, "", "SND-032"},
+		{"dane uses what a service sets for mandatory TLS", scene{main: dane, master: router + "smtp unix - - n - - smtp -o smtp_tls_mandatory_protocols=>=TLSv1.2\n"}, "", "SND-032"},
+		{"dane uses what is set for opportunistic TLS", scene{main: dane + "smtp_tls_protocols = >=TLSv1\n", master: router + sender}, "", "SND-032"},
+		{"mandatory typo at dane", scene{main: dane + "smtp_tls_mandatory_protocols = >=TLS1.2\n", master: router + sender}, "SND-029", "CFG-013"},
+		{"mandatory typo at may", scene{main: good + "smtp_tls_mandatory_ciphers = strong\n", master: router + sender}, "CFG-013", "SND-029"},
+		{"opportunistic typo at dane", scene{main: dane + "smtp_tls_protocols = >=TLS1.2\n", master: router + sender}, "SND-029", "CFG-013"},
+		{"opportunistic typo at dane-only", scene{main: without("smtp_tls_security_level = dane-only\n", "smtp_tls_security_level") + "smtp_dns_support_level = dnssec\nsmtp_tls_protocols = >=TLS1.2\n", master: router + sender}, "CFG-013", "SND-029"},
 		{"obsolete, and so without effect", scene{main: good + "smtpd_use_tls = yes\n", master: router + sender}, "CFG-003", "CFG-005"},
 		{"the key of another", scene{main: without("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/other.pem\n", "smtpd_tls_chain_files"), master: router + sender}, "CRT-007", "CRT-008"},
 		{"no TLS for anybody is told once", scene{main: without("smtp_tls_security_level =\n", "smtp_tls_security_level"), master: router + sender + "relay unix - - n - - smtp\n"}, "SND-001", "SND-027"},
