@@ -138,6 +138,9 @@ func TestHonest(t *testing.T) {
 		{"of two certificates one has a record", scene{main: good, master: router + sender, domain: unnamed(promise("mx.example.org", domain.STS{}))}, "PUB-003", ""},
 		{"records that senders of mail cannot use", scene{main: good, master: router + sender, change: func(f *detect.Facts) { well(f); f.TLSA = webTLSA }}, "PUB-031", "PUB-003"},
 		{"a record of another key", scene{main: good, master: router + sender, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }}, "PUB-003", "PUB-031"},
+		{"users who log in inside TLS only", scene{main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender}, "SUB-031", "SUB-001 SUB-002"},
+		{"users who may log in without TLS", scene{main: without("", "smtpd_tls_auth_only"), master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender}, "SUB-001", "SUB-031"},
+		{"users who log in nowhere", scene{main: good, master: router + "submission inet n - n - - smtpd\n" + sender}, "SUB-001", "SUB-031"},
 		{"old versions for users, seen", scene{main: good, master: "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n" + sender, seen: shown("TLS 1.1")}, "SUB-004", "RCV-003"},
 		{"a second certificate that this user may not read", scene{main: good, master: router + sender, change: func(f *detect.Facts) {
 			well(f)

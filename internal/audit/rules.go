@@ -7,7 +7,7 @@ var Rules = []Rule{
 	rcv021, rcv022, rcv023, rcv024, rcv025, rcv026, rcv027, rcv028, rcv029, rcv030,
 	rcv031, rcv032, rcv033, rcv034, rcv035, rcv036, rcv037, rcv038, rcv039, rcv040,
 	rcv041, rcv042, rcv043, rcv044, rcv045, rcv046, rcv047, rcv052, sub001, sub002, sub003,
-	sub004, sub005, snd001, snd002, snd003, snd004, snd005, snd006, snd007, snd008,
+	sub004, sub005, sub031, snd001, snd002, snd003, snd004, snd005, snd006, snd007, snd008,
 	snd009, snd010, snd011, snd012, snd013, snd014, snd015, snd016, snd017, snd018,
 	snd019, snd020, snd021, snd022, snd023, snd024, snd025, snd026, snd027, snd028,
 	snd029, snd030, snd031, snd032, snd033, snd034, snd035, snd036, crt001, crt002, crt003, crt004,
