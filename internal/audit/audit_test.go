@@ -383,7 +383,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-009": {main: without("smtp_tls_CApath = /nonexistent\n", "smtp_tls_CAfile"), master: router + "smtp unix - - y - - smtp\n"},
 		"PS-SND-010": {main: good + "smtp_tls_protocols = >=TLSv1.2\n"},
 		"PS-SND-011": {main: good + "smtp_tls_exclude_ciphers = aNULL\n"},
-		"PS-SND-012": {main: good + "smtp_tls_chain_files = /c/chain.pem\n", change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9} }},
+		"PS-SND-012": {main: good + "smtp_tls_chain_files = /c/chain.pem\n", change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9, Told: 9} }},
 		"PS-SND-013": {main: good + "smtp_tls_chain_files = /c/chain.pem\n"},
 		"PS-SND-014": {main: without("", "smtp_tls_loglevel")},
 		"PS-SND-015": {main: lvl("encrypt") + "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"},

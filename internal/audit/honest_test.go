@@ -141,6 +141,7 @@ func TestHonest(t *testing.T) {
 		{"users who log in inside TLS only", scene{main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender}, "SUB-031", "SUB-001 SUB-002"},
 		{"users who may log in without TLS", scene{main: without("", "smtpd_tls_auth_only"), master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender}, "SUB-001", "SUB-031"},
 		{"users who log in nowhere", scene{main: good, master: router + "submission inet n - n - - smtpd\n" + sender}, "SUB-001", "SUB-031"},
+		{"a client certificate, and a log that cannot tell who asks for it", scene{main: good + "smtp_tls_chain_files = /c/chain.pem\n", master: router + sender, change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9} }}, "", "SND-012"},
 		{"old versions for users, seen", scene{main: good, master: "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n" + sender, seen: shown("TLS 1.1")}, "SUB-004", "RCV-003"},
 		{"a second certificate that this user may not read", scene{main: good, master: router + sender, change: func(f *detect.Facts) {
 			well(f)
