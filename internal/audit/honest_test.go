@@ -86,6 +86,7 @@ func TestHonest(t *testing.T) {
 	lax := without("", "smtpd_tls_exclude_ciphers", "smtpd_tls_protocols")
 	encrypted := without("smtp_tls_security_level = encrypt\n", "smtp_tls_security_level")
 	dane := without("smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n", "smtp_tls_security_level")
+	noGroups := without("", "tls_eecdh_auto_curves")
 	const relay = "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"
 	for _, x := range []struct {
 		name string
@@ -142,6 +143,12 @@ func TestHonest(t *testing.T) {
 		{"users who may log in without TLS", scene{main: without("", "smtpd_tls_auth_only"), master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender}, "SUB-001", "SUB-031"},
 		{"users who log in nowhere", scene{main: good, master: router + "submission inet n - n - - smtpd\n" + sender}, "SUB-001", "SUB-031"},
 		{"a client certificate, and a log that cannot tell who asks for it", scene{main: good + "smtp_tls_chain_files = /c/chain.pem\n", master: router + sender, change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9} }}, "", "SND-012"},
+		{"no post-quantum groups by default", scene{main: noGroups, master: router + sender}, "RCV-018", ""},
+		{"post-quantum groups for the service, as apply sets them", scene{main: noGroups, master: "smtp inet n - n - - smtpd -o {tls_eecdh_auto_curves=X25519MLKEM768 X25519 prime256v1 secp384r1}\n" + sender}, "", "RCV-018"},
+		{"post-quantum groups for one service of two", scene{main: noGroups, master: "smtp inet n - n - - smtpd -o {tls_eecdh_auto_curves=X25519MLKEM768 X25519}\n" + strings.TrimPrefix(users, router) + sender}, "RCV-018", ""},
+		{"post-quantum groups in main.cf, and not for the service", scene{main: good, master: "smtp inet n - n - - smtpd -o tls_eecdh_auto_curves=X25519\n" + sender}, "RCV-018", ""},
+		{"post-quantum groups, seen", scene{main: noGroups, master: router + sender, seen: &probe.Enumeration{Extended: true, Secure: true, Versions: []probe.Version{{Name: "TLS 1.3"}}, Groups: []string{"X25519MLKEM768"}}}, "", "RCV-018"},
+		{"post-quantum groups by default", scene{main: noGroups, master: router + sender, version: "3.11.7"}, "", "RCV-018"},
 		{"old versions for users, seen", scene{main: good, master: "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n" + sender, seen: shown("TLS 1.1")}, "SUB-004", "RCV-003"},
 		{"a second certificate that this user may not read", scene{main: good, master: router + sender, change: func(f *detect.Facts) {
 			well(f)
