@@ -216,6 +216,12 @@ func well(f *detect.Facts) {
 		f.Certificates[i].Owner = "certbot"
 	}
 	f.CAFiles = nil
+	f.Lifecycle.Branches = slices.Clone(f.Lifecycle.Branches)
+	for i, b := range f.Lifecycle.Branches {
+		if b.Branch == "3.10" {
+			f.Lifecycle.Branches[i].Newest = "3.10.13" // the release of most scenes
+		}
+	}
 }
 
 // without takes settings out of the good configuration, and with puts others in.
@@ -467,6 +473,7 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-022": {main: good + "virtual_mailbox_maps = texthash:/c/other\n", owners: map[string][2]int{"/c/other": {wwwData, 0}}},
 		"PS-CFG-032": {main: good, master: strayMaster},
 		"PS-CFG-033": {main: good, master: both + "scan unix - - n - - smtppickup\n", installed: true},
+		"PS-CFG-041": {main: good + "smtpd_proxy_filter = 127.0.0.1:10024\n"},
 		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},
 		"PS-CRT-022": {main: good, owners: map[string][2]int{"/c/chain.pem": {wwwData, 0}}},
 		"PS-CRT-023": {main: good, owners: map[string][2]int{"/c/chain.pem": {0, wwwData}}, modes: map[string]os.FileMode{"/c/chain.pem": 0o640}},

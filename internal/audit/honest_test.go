@@ -149,6 +149,9 @@ func TestHonest(t *testing.T) {
 		{"post-quantum groups in main.cf, and not for the service", scene{main: good, master: "smtp inet n - n - - smtpd -o tls_eecdh_auto_curves=X25519\n" + sender}, "RCV-018", ""},
 		{"post-quantum groups, seen", scene{main: noGroups, master: router + sender, seen: &probe.Enumeration{Extended: true, Secure: true, Versions: []probe.Version{{Name: "TLS 1.3"}}, Groups: []string{"X25519MLKEM768"}}}, "", "RCV-018"},
 		{"post-quantum groups by default", scene{main: noGroups, master: router + sender, version: "3.11.7"}, "", "RCV-018"},
+		{"a filter before the queue, in the release that mends it", scene{main: good + "smtpd_proxy_filter = 127.0.0.1:10024\n", master: router + sender, version: "3.11.7"}, "", "CFG-041"},
+		{"a filter before the queue, of a service", scene{main: good, master: "smtp inet n - n - - smtpd -o smtpd_proxy_filter=127.0.0.1:10024\n" + sender}, "CFG-041", ""},
+		{"no filter before the queue", scene{main: good, master: router + sender}, "", "CFG-041"},
 		{"old versions for users, seen", scene{main: good, master: "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n" + sender, seen: shown("TLS 1.1")}, "SUB-004", "RCV-003"},
 		{"a second certificate that this user may not read", scene{main: good, master: router + sender, change: func(f *detect.Facts) {
 			well(f)
