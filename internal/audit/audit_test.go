@@ -221,6 +221,12 @@ func well(f *detect.Facts) {
 		f.Certificates[i].Owner = "certbot"
 	}
 	f.CAFiles = nil
+	f.Lifecycle.Branches = slices.Clone(f.Lifecycle.Branches)
+	for i, b := range f.Lifecycle.Branches {
+		if b.Branch == "3.10" {
+			f.Lifecycle.Branches[i].Newest = "3.10.13" // the release of most scenes
+		}
+	}
 }
 
 // without takes settings out of the good configuration, and with puts others in.
@@ -373,7 +379,8 @@ func TestFinds(t *testing.T) {
 		"PS-RCV-052": {main: good + "smtpd_tls_ask_ccert = yes\nsmtpd_tls_CAfile = /c/few.pem\nsmtpd_relay_restrictions = permit_mynetworks, permit_tls_all_clientcerts, reject_unauth_destination\n", change: func(*detect.Facts) {}},
 		"PS-RCV-060": {main: good + "smtpd_client_restrictions = permit_mynetworks, reject_plaintext_session\n"},
 		"PS-RCV-061": {main: good, master: "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n" + sender},
-		"PS-SUB-001": {main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
+		"PS-SUB-031": {main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
+		"PS-SUB-001": {main: without("", "smtpd_tls_auth_only"), master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
 		"PS-SUB-002": {main: without("", "smtpd_tls_auth_only"), master: "smtp inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n" + sender},
 		"PS-SUB-003": {main: good, master: users + sender},
 		"PS-SUB-004": {main: without("smtpd_tls_mandatory_protocols = >=TLSv1\n", "smtpd_tls_mandatory_protocols"), master: users + sender},
@@ -389,7 +396,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-009": {main: without("smtp_tls_CApath = /nonexistent\n", "smtp_tls_CAfile"), master: router + "smtp unix - - y - - smtp\n"},
 		"PS-SND-010": {main: good + "smtp_tls_protocols = >=TLSv1.2\n"},
 		"PS-SND-011": {main: good + "smtp_tls_exclude_ciphers = aNULL, kRSA\n"},
-		"PS-SND-012": {main: good + "smtp_tls_chain_files = /c/chain.pem\n", change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9} }},
+		"PS-SND-012": {main: good + "smtp_tls_chain_files = /c/chain.pem\n", change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9, Told: 9} }},
 		"PS-SND-013": {main: good + "smtp_tls_chain_files = /c/chain.pem\n"},
 		"PS-SND-014": {main: without("", "smtp_tls_loglevel")},
 		"PS-SND-015": {main: lvl("encrypt") + "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"},
@@ -439,6 +446,7 @@ func TestFinds(t *testing.T) {
 		"PS-PUB-001": {main: good, change: validates(detect.Yes)},
 		"PS-PUB-002": {main: good, change: func(f *detect.Facts) { well(f); f.Unproved = []string{"mx.example.org"} }},
 		"PS-PUB-003": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }},
+		"PS-PUB-031": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = webTLSA }},
 		"PS-PUB-004": {main: good, domain: promise("", domain.STS{})},
 		"PS-PUB-005": {main: good, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "the policy: 404"})},
 		"PS-PUB-006": {main: good, domain: promise("mx.example.net", follow(domain.Enforce, 604800))},
@@ -475,6 +483,7 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-032": {main: good, master: strayMaster},
 		"PS-CFG-040": {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
 		"PS-CFG-033": {main: good, master: both + "scan unix - - n - - smtppickup\n", installed: true},
+		"PS-CFG-041": {main: good + "smtpd_proxy_filter = 127.0.0.1:10024\n"},
 		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},
 		"PS-CRT-022": {main: good, owners: map[string][2]int{"/c/chain.pem": {wwwData, 0}}},
 		"PS-CRT-023": {main: good, owners: map[string][2]int{"/c/chain.pem": {0, wwwData}}, modes: map[string]os.FileMode{"/c/chain.pem": 0o640}},
@@ -647,6 +656,9 @@ func TestAll(t *testing.T) {
 		}
 	}
 }
+
+// webTLSA is of a usage that senders of mail cannot use (RFC 7672, section 3.1.3).
+var webTLSA = map[string][]certs.TLSA{"mx.example.org": {{Usage: 1, Selector: 1, Matching: 1, Data: make([]byte, 32)}}}
 
 // wrongTLSA names a key that nobody has.
 var wrongTLSA = map[string][]certs.TLSA{"mx.example.org": {{Usage: 3, Selector: 1, Matching: 1, Data: make([]byte, 32)}}}

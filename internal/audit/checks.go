@@ -207,8 +207,8 @@ func problems(direction postfix.Direction, match func(*Evidence, detect.Problem)
 	})
 }
 
-// counts says whether a setting that is wrong counts for any service: those for
-// demanded TLS have no effect where TLS is offered, and the other way round.
+// counts reports whether a setting that is wrong has an effect on any service: those for
+// mandatory TLS have none where TLS is only offered, and the other way round.
 func counts(e *Evidence, p detect.Problem) bool {
 	name := strings.TrimLeft(p.Parameter, "smtpdl")
 	mandatory := strings.HasPrefix(name, "_tls_mandatory_")
@@ -219,7 +219,7 @@ func counts(e *Evidence, p detect.Problem) bool {
 		if p.Origin.Service != "" && p.Origin.Service != id {
 			return false
 		}
-		return level != "none" && (level != "may" && level != "dane") == mandatory
+		return used(mandatory, level)
 	}
 	if p.Direction() == postfix.Sending {
 		return mandatory && e.Config.Text(nil, "smtp_tls_policy_maps") != "" ||
