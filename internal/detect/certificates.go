@@ -54,9 +54,22 @@ func readCAs(m host.Reader, path string) CABundle {
 	b, err := certs.ReadCAs(path, data)
 	if err == nil && len(b.Certs) == 0 {
 		err = fmt.Errorf("reading %s: %w", path, certs.ErrNoCert)
+		if len(b.Skipped) > 0 {
+			err = fmt.Errorf("%w that can be read here (%s)", err, b.Skipped[0])
+		}
 	}
-	c.Certs, c.Err = b.Certs, err
+	c.Certs, c.Skipped, c.Err = b.Certs, b.Skipped, err
 	return c
+}
+
+// skippedCAs says which CA certificates in the files that were looked at could not be
+// read.
+func (f *Facts) skippedCAs() {
+	for _, path := range slices.Sorted(maps.Keys(f.CAFiles)) {
+		for _, why := range f.CAFiles[path].Skipped {
+			f.unseen("a CA certificate in "+path, errors.New(why+"; it is left out here, and OpenSSL may accept it"))
+		}
+	}
 }
 
 // Inspect looks at the files that answers name, so that their sense can be
@@ -169,6 +182,7 @@ func (f *Facts) findCertificates(ctx context.Context, m host.Reader, certsDir st
 		}
 	}
 	f.findOwners()
+	f.skippedCAs()
 	f.Sample = sample(m)
 	return nil
 }

@@ -241,7 +241,9 @@ type PEMFile struct {
 type CABundle struct {
 	Path  string
 	Certs []*x509.Certificate
-	Err   error
+	// Skipped says which certificates could not be read, and why.
+	Skipped []string
+	Err     error
 }
 
 // Certificate is a certificate in use, or one that could be.
