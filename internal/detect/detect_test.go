@@ -187,7 +187,7 @@ func TestCertificates(t *testing.T) {
 		for _, x := range []struct {
 			on   bool
 			name string
-		}{{c.Server, "server"}, {c.Client, "client"}, {c.Complete, "complete"}, {c.Owner != "", c.Owner}, {c.Service != "", c.Service}, {c.Err != nil, "broken"}} {
+		}{{c.Server, "server"}, {c.Client, "client"}, {c.Complete, "complete"}, {c.Owner != "", c.Owner}, {len(c.Services) > 0, strings.Join(c.Services, " ")}, {c.Err != nil, "broken"}} {
 			if x.on {
 				s += " " + x.name
 			}
