@@ -87,6 +87,7 @@ var fixture struct {
 	sync.Once
 	ca            *lab.CA
 	issued, other lab.Issued
+	expired       lab.Issued
 }
 
 // scene is a server for a test.
@@ -154,6 +155,7 @@ func look(t *testing.T, s scene) *detect.Facts {
 		fixture.ca = lab.NewCA(t)
 		fixture.issued = fixture.ca.Issue(t, lab.Leaf{RSA: true, RSABits: 3072, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)})
 		fixture.other = fixture.ca.Issue(t, lab.Leaf{RSA: true})
+		fixture.expired = fixture.ca.Issue(t, lab.Leaf{Names: []string{"shop.example.com"}, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)})
 	})
 	ca, issued := fixture.ca, fixture.issued
 	if s.leaf != nil {
@@ -162,6 +164,7 @@ func look(t *testing.T, s scene) *detect.Facts {
 	files := map[string]string{
 		"main.cf":   "compatibility_level = 3.6\nmyhostname = mx.example.org\nrelay_domains = example.org\n" + s.main,
 		"master.cf": s.master, "/c/chain.pem": issued.Key + issued.Cert + ca.IntermediatePEM, "/c/cert.pem": issued.Cert + ca.IntermediatePEM, "/c/key.pem": issued.Key,
+		"/c/alone.pem": issued.Cert, "/c/intermediate.pem": ca.IntermediatePEM, "/c/expired.pem": fixture.expired.Cert + ca.IntermediatePEM, "/c/expired.key": fixture.expired.Key,
 		"/c/other.pem": fixture.other.Key, "/c/leaf.pem": issued.Key + issued.Cert, "/c/few.pem": ca.RootPEM, "/c/mixed.pem": issued.Key + issued.Cert + ca.RootPEM + ca.IntermediatePEM,
 		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM, "/c/policy": "[relay.example.net]:587 secure\n", "/c/other": "example.com secure\n",
 	}
@@ -565,6 +568,9 @@ func TestBasis(t *testing.T) {
 	}
 	if g := part(scene{main: without("", "smtpd_tls_chain_files"), master: router + sender}, Certificates); g.Letter != "F" {
 		t.Errorf("%+v", g)
+	}
+	if g := part(scene{main: without("smtpd_tls_security_level = none\n", "smtpd_tls_chain_files", "smtpd_tls_security_level"), master: router + sender}, Certificates); g.Letter != Unjudged {
+		t.Errorf("no certificate, and no TLS that needs one: %+v", g)
 	}
 }
 
