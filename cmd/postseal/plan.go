@@ -55,7 +55,7 @@ func (a *app) makePlan() (*plan.Plan, *session.Session, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := s.Plan(s.Answers)
+	p, err := s.PlanGiven()
 	return p, s, err
 }
 

@@ -116,7 +116,7 @@ func (a *app) candidate(current bool) (rehearse.Candidate, error) {
 	if current {
 		return s.Candidate(nil, nil), nil
 	}
-	p, err := s.Plan(s.Answers)
+	p, err := s.PlanGiven()
 	if err != nil {
 		return rehearse.Candidate{}, hint.Wrap(err, "or try what is in force: postseal rehearse --current")
 	}

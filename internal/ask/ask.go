@@ -124,6 +124,8 @@ type Question[T any, F any] struct {
 	Sure func(F, *Answers) bool
 	// When says whether the question matters; nil is always.
 	When func(F, *Answers) bool
+	// Needs says what must hold for that, as in "has no effect without ...".
+	Needs string
 	// Check looks at the sense of an answer on this machine; nil is all right.
 	Check func(T, F, *Answers) error
 	// Files are files that must be looked at before Check.
@@ -143,6 +145,8 @@ type Item[F any] interface {
 	FreeText() (placeholder string, ok bool)
 	Repeats() bool
 	Relevant(F, *Answers) bool
+	// Condition says what must hold for the question to matter.
+	Condition() string
 	// Settled says that nobody need be asked, since the suggestion is proved.
 	Settled(F, *Answers) bool
 	// Set parses and records an answer. It is the only way in.
@@ -237,6 +241,9 @@ func (q *Question[T, F]) Repeats() bool { return q.Many }
 
 // Relevant implements Item.
 func (q *Question[T, F]) Relevant(f F, a *Answers) bool { return q.When == nil || q.When(f, a) }
+
+// Condition implements Item.
+func (q *Question[T, F]) Condition() string { return q.Needs }
 
 // Settled implements Item.
 func (q *Question[T, F]) Settled(f F, a *Answers) bool {
@@ -368,6 +375,12 @@ func (s Set[F]) Verify(f F, a *Answers) error {
 		all = append(all, q.Verify(f, a))
 	}
 	return errors.Join(all...)
+}
+
+// Idle are the questions that were answered by a flag and do not matter: the flag would
+// be ignored.
+func (s Set[F]) Idle(f F, a *Answers) Set[F] {
+	return slices.DeleteFunc(slices.Clone(s), func(q Item[F]) bool { return a.Source(q.Name()) != Flag || q.Relevant(f, a) })
 }
 
 // Reads are the files that Verify wants to have been looked at.

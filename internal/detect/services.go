@@ -114,6 +114,9 @@ func (f *Facts) Listener(c postfix.Config, s mastercf.Service) Listener {
 	return l
 }
 
+// OnPort25 reports whether other servers find the listener by themselves.
+func (l Listener) OnPort25() bool { return strings.HasSuffix(l.Addr, ":25") }
+
 // Behind is the smtpd that speaks with the clients of a listener in the end: the one
 // to which postscreen hands them on (postscreen(8), smtpd_service_name), or the
 // service itself. postscreen never offers AUTH.

@@ -15,6 +15,7 @@ var authTLSOnly = &ask.Question[bool, Facts]{
 	Why:     "Without this, a mail program that is set up wrongly sends its password for anyone on the way to read.",
 	Help:    `smtpd_tls_auth_only hides AUTH until TLS has started. RFC 8314 asks for it. A mail program without TLS can then no longer log in.`,
 	Choices: yesNo("AUTH is offered after STARTTLS only", "AUTH is offered in clear text too"),
+	Needs:   needsCertificate + ", and a service that offers AUTH",
 	When: func(f Facts, a *ask.Answers) bool {
 		return serves(f, a) && (role.Get(f, a) == detect.Mailserver || slices.ContainsFunc(f.Listeners, func(l detect.Listener) bool { return l.Auth }))
 	},

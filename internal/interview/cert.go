@@ -41,6 +41,7 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 	},
 	Format: func(v []string) []string { return v },
 	When:   receives,
+	Needs:  "a role that takes mail: --role router or mailserver",
 	Offer: func(f Facts, _ *ask.Answers) []ask.Choice[string] {
 		var out []ask.Choice[string]
 		for _, c := range f.Certificates {
@@ -78,6 +79,12 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 			return ask.Suggestion[[]string]{Why: why}
 		case best != "":
 			return suggest([]string{best}, ask.Detected, "it was found here and names this server")
+		case len(demanding(f)) > 0: // without TLS nobody could send there, or what is protected now would not be
+			why := strings.Join(demanding(f), ", ") + " demands TLS, and there is no certificate: nobody can send there"
+			if doubt != "" {
+				why += "; " + doubt
+			}
+			return ask.Suggestion[[]string]{Why: why + ". postseal cert self-signed makes one at once, postseal cert obtain orders one"}
 		case doubt != "":
 			return suggest(noCertificate, ask.Default, "%s; give one with --cert", doubt)
 		}
@@ -105,6 +112,16 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 		}
 		return strings.Join(out, ", ")
 	},
+}
+
+// demanding are the listeners that demand TLS.
+func demanding(f Facts) (out []string) {
+	for _, l := range f.Listeners {
+		if l.Level == "encrypt" {
+			out = append(out, l.Service.ID())
+		}
+	}
+	return out
 }
 
 // checkChains looks whether files make usable chains for a use. What this

@@ -131,6 +131,7 @@ var clientKey = &ask.Question[string, Facts]{
 	Parse: func(texts []string) (string, error) {
 		return texts[0], absolute(texts[0])
 	},
+	Needs: "a client certificate (--client-cert) whose key is in another file",
 	When: func(f Facts, a *ask.Answers) bool {
 		path := clientCert.Get(f, a).Path()
 		if path == "" {

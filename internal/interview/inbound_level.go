@@ -1,6 +1,8 @@
 package interview
 
 import (
+	"slices"
+
 	"postseal/internal/ask"
 	"postseal/internal/detect"
 )
@@ -18,7 +20,8 @@ demanded in any case.`,
 		{Value: "may", Name: "may", Help: "offered to everyone, demanded of no one"},
 		{Value: "encrypt", Name: "encrypt", Help: "demanded: mail in clear text is refused"},
 	},
-	When: serves,
+	When:  serves,
+	Needs: needsCertificate,
 	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[string] {
 		if presentInboundLevel(f) == "encrypt" {
 			return suggest("encrypt", ask.Detected, "it is demanded now, and nothing is loosened unasked")
@@ -28,7 +31,11 @@ demanded in any case.`,
 	Now: func(f Facts) string { return now(f, "smtpd_tls_security_level") },
 }
 
-// presentInboundLevel is what counts for services that do not override it.
+// presentInboundLevel is what counts on port 25: encrypt if main.cf or a service there
+// demands TLS.
 func presentInboundLevel(f Facts) string {
+	if slices.ContainsFunc(f.Receives(detect.Relay), func(l detect.Listener) bool { return l.OnPort25() && l.Level == "encrypt" }) {
+		return "encrypt"
+	}
 	return detect.ServerLevel(func(name string) string { return f.Config.Text(nil, name) })
 }

@@ -104,6 +104,9 @@ func serves(f Facts, a *ask.Answers) bool {
 	return receives(f, a) && !slices.Equal(cert.Get(f, a), noCertificate)
 }
 
+// needsCertificate is what serves asks for, in words.
+const needsCertificate = "a certificate that this server shows: --cert FILE, from postseal cert self-signed at once or from postseal cert obtain"
+
 // suggest is shorthand for what most questions return.
 func suggest[T any](v T, source ask.Source, format string, args ...any) ask.Suggestion[T] {
 	return ask.Suggestion[T]{Value: v, Why: fmt.Sprintf(format, args...), Source: source}

@@ -28,6 +28,7 @@ var key = &ask.Question[[]string, Facts]{
 		return texts, nil
 	},
 	Format: func(v []string) []string { return v },
+	Needs:  needsCertificate,
 	When: func(f Facts, a *ask.Answers) bool {
 		if !serves(f, a) {
 			return false

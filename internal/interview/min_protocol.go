@@ -22,7 +22,8 @@ floor is never below TLS 1.2 (RFC 8997).`,
 		{Value: postfix.TLSv11, Name: "TLSv1.1", Help: "in between; few have it and nothing newer"},
 		{Value: postfix.TLSv13, Name: "TLSv1.3", Help: "cuts off much of the world; closed groups only"},
 	},
-	When: serves,
+	When:  serves,
+	Needs: needsCertificate,
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[postfix.Protocol] {
 		floor, why, source := postfix.TLSv12, "RFC 8996 deprecates what is older, and nearly every sender of today can do it", ask.Default
 		if profile.Get(f, a) == Compatible {

@@ -11,6 +11,7 @@ var receivedHeader = &ask.Question[bool, Facts]{
 	Help:    `smtpd_tls_received_header. Only the line of your own server can be trusted; whoever sent the message can have written the others.`,
 	Choices: yesNo("version and suite are noted in each message", "nothing is noted"),
 	When:    serves,
+	Needs:   needsCertificate,
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[bool] {
 		switch {
 		case f.Config.Bool(nil, "smtpd_tls_received_header"):

@@ -32,7 +32,8 @@ being asked for, and a service that already demands TLS is not touched.`,
 		{Value: SubmissionAdd465, Name: "encrypt-and-465", Help: "and port 465 is opened beside 587"},
 		{Value: SubmissionKeep, Name: "keep", Help: "master.cf stays as it is"},
 	},
-	When: func(f Facts, a *ask.Answers) bool { return serves(f, a) && role.Get(f, a) == detect.Mailserver },
+	When:  func(f Facts, a *ask.Answers) bool { return serves(f, a) && role.Get(f, a) == detect.Mailserver },
+	Needs: needsCertificate + ", and --role mailserver",
 	Hide: func(v SubmissionChange, f Facts, _ *ask.Answers) string {
 		users := f.Receives(detect.Submission, detect.Submissions)
 		switch {

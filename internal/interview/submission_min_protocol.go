@@ -17,7 +17,8 @@ var submissionMinProtocol = &ask.Question[postfix.Protocol, Facts]{
 		{Value: postfix.TLSv12, Name: "TLSv1.2", Help: "every mail program since about 2014"},
 		{Value: postfix.TLSv13, Name: "TLSv1.3", Help: "only if all mail programs are known"},
 	},
-	When: func(f Facts, a *ask.Answers) bool { return serves(f, a) && role.Get(f, a) == detect.Mailserver },
+	When:  func(f Facts, a *ask.Answers) bool { return serves(f, a) && role.Get(f, a) == detect.Mailserver },
+	Needs: needsCertificate + ", and --role mailserver",
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[postfix.Protocol] {
 		if present, err := PresentFloor(f, "smtpd_tls_mandatory_protocols"); err == nil && postfix.TLSv12.Below(present) {
 			return suggest(present, ask.Detected, "it is the floor now, and nothing is loosened unasked")

@@ -33,7 +33,7 @@ func (b *builder) certificates() error {
 		}
 		b.set("smtpd_tls_chain_files", strings.Join(paths, ", "))
 		b.unset(server...)
-	case len(b.f.ServerCertificates()) > 0: // given up on purpose
+	case len(b.f.ServerCertificates()) > 0, strings.EqualFold(b.present("smtpd_tls_security_level"), "encrypt"): // given up on purpose
 		b.unset(server...)
 		b.unset("smtpd_tls_chain_files", "smtpd_tls_security_level")
 	}

@@ -55,6 +55,7 @@ func (b *builder) differ() {
 			d.add(l.ID(), RiskNoCertificate, "%s would demand TLS, and no handshake can come about there ("+l.Broken+"): all mail to it would be refused")
 		}
 	}
+	b.withoutTLS(was, is)
 	for _, r := range is.Routes {
 		i := slices.IndexFunc(was.Routes, func(o posture.Route) bool {
 			return o.Service.ID() == r.Service.ID() && o.Hop == r.Hop && o.Records == r.Records
@@ -76,6 +77,24 @@ func (b *builder) differ() {
 	}
 	if slices.ContainsFunc(d, func(x difference) bool { return x.risk == RiskDropTLS10 }) {
 		b.risk(RiskDropTLS10, "%s", b.evidence())
+	}
+}
+
+// withoutTLS names the listeners for others that will have no TLS since there is no
+// certificate: nothing changes for them, and it must not pass for hardened.
+func (b *builder) withoutTLS(was, is posture.Posture) {
+	if b.d.Role == detect.Sender || len(b.d.Cert) > 0 {
+		return
+	}
+	var open []string
+	for _, l := range is.Listeners {
+		worked := slices.ContainsFunc(was.Listeners, func(o posture.Listener) bool { return o.ID() == l.ID() && o.Works() })
+		if !worked && l.At.Kind != detect.Internal && l.TLS.Is != posture.Mandatory && !l.Works() && !l.Screen {
+			open = append(open, l.ID())
+		}
+	}
+	if len(open) > 0 {
+		b.risk(RiskNoInboundTLS, "%s would take all mail in clear text, since there is no certificate: postseal cert self-signed makes one at once, and postseal cert obtain orders one from a CA", strings.Join(open, ", "))
 	}
 }
 

@@ -206,7 +206,7 @@ var RiskNames = []string{
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
 	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor,
-	RiskNoCertificate, RiskRequireClientCertificate, RiskDropTLS13, RiskStopOutbound, RiskLowerOutboundFloor, RiskWiderTrust, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
+	RiskNoCertificate, RiskNoInboundTLS, RiskRequireClientCertificate, RiskDropTLS13, RiskStopOutbound, RiskLowerOutboundFloor, RiskWiderTrust, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
 	RiskFailedRehearsal, RiskUnrehearsed,
 }
 
@@ -239,6 +239,7 @@ const (
 	RiskRaiseOutboundFloor    = "raise-outbound-floor"
 	RiskStaleCopy             = "stale-copy"
 	RiskNoCertificate         = "no-certificate"
+	RiskNoInboundTLS          = "no-inbound-tls"
 	RiskDropTLS13             = "drop-tls13"
 	RiskStopOutbound          = "stop-outbound"
 	RiskLowerOutboundFloor    = "lower-outbound-floor"

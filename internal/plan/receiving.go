@@ -24,13 +24,13 @@ func (b *builder) receiving() {
 		return
 	}
 	v := b.f.Config.Version
-	b.set("smtpd_tls_security_level", b.d.InboundLevel)
+	b.set("smtpd_tls_security_level", b.mainLevel())
 	b.set("smtpd_tls_protocols", postfix.FormatFloor(b.d.MinProtocol, v))
 	users := b.d.Role == detect.Mailserver
 	switch {
 	case users:
 		b.set("smtpd_tls_mandatory_protocols", postfix.FormatFloor(b.d.SubmissionMinProtocol, v))
-	case b.d.InboundLevel == "encrypt":
+	case b.mainLevel() == "encrypt":
 		b.set("smtpd_tls_mandatory_protocols", postfix.FormatFloor(b.d.MinProtocol, v))
 	}
 	b.excludeCiphers(users)
@@ -46,6 +46,17 @@ func (b *builder) receiving() {
 		}
 	}
 	b.library()
+}
+
+// mainLevel is the level for main.cf. Where port 25 demands TLS by an override of its
+// own, that stays there: main.cf counts for other services too.
+func (b *builder) mainLevel() string {
+	main := detect.ServerLevel(func(name string) string { return b.f.Config.Text(nil, name) })
+	own := slices.ContainsFunc(b.f.Receives(detect.Relay), func(l detect.Listener) bool { return l.OnPort25() && l.Level == "encrypt" })
+	if b.d.InboundLevel == "encrypt" && main != "encrypt" && own {
+		return "may"
+	}
+	return b.d.InboundLevel
 }
 
 // excludeCiphers adds the exclusions of the profile to those that are there.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"postseal/internal/detect"
@@ -14,6 +15,9 @@ import (
 // services plans what must change in master.cf: where a service would defeat
 // the block, and what the role needs.
 func (b *builder) services() error {
+	if err := b.translate(); err != nil {
+		return err
+	}
 	if !b.inBlock("smtpd_tls_chain_files") {
 		return nil
 	}
@@ -29,6 +33,9 @@ func (b *builder) services() error {
 			continue
 		}
 		l := b.f.Listener(b.after, s)
+		if s.Type == "pass" { // it takes what the postscreen before it hands on
+			l.Kind = detect.Relay
+		}
 		if l.Kind == detect.Internal {
 			continue
 		}
@@ -45,12 +52,46 @@ func (b *builder) services() error {
 	return nil
 }
 
+// translate keeps what a service says about TLS by parameters that were replaced: a level
+// in main.cf, where there was none, would hide them (postconf(5), smtp_tls_security_level).
+func (b *builder) translate() error {
+	for _, s := range b.master.Services() {
+		name, old := "", []string(nil)
+		level := detect.ClientLevel
+		switch s.Program() {
+		case "smtp":
+			name, old = "smtp_tls_security_level", []string{"smtp_use_tls", "smtp_enforce_tls", "smtp_tls_enforce_peername"}
+		case "smtpd":
+			name, old, level = "smtpd_tls_security_level", []string{"smtpd_use_tls", "smtpd_enforce_tls"}, detect.ServerLevel
+		}
+		said := slices.DeleteFunc(old, func(n string) bool { _, ok := s.Override(n); return !ok })
+		if len(said) == 0 || b.f.Config.Text(&s, name) != "" || b.after.Text(&s, name) == "" {
+			continue
+		}
+		was := level(func(n string) string { return b.f.Config.Text(&s, n) })
+		err := b.override(s, name, was, "what "+strings.Join(said, " and ")+" of this service say now, which a level in main.cf would hide", "postconf(5) "+name)
+		for _, n := range said {
+			err = errors.Join(err, b.noOverride(s, n, "now in "+name, "postconf(5) "+n))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	b.after.Master = b.master
+	return nil
+}
+
 // followBlock removes overrides that are looser than the block.
 func (b *builder) followBlock(l detect.Listener) error {
 	s := l.Service
 	_, port := "", l.Addr[strings.LastIndexByte(l.Addr, ':')+1:]
 	if o, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && (port == "25" || s.Type == "pass") && strings.EqualFold(o.Value, "none") {
 		if err := b.noOverride(s, "smtpd_tls_security_level", "it turned TLS off on port 25, whatever main.cf says", "postconf(5) smtpd_tls_security_level"); err != nil {
+			return err
+		}
+	}
+	if o, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && l.OnPort25() && l.Level == "encrypt" && !l.Wrapper && b.d.InboundLevel == "may" {
+		if err := b.noOverride(s, "smtpd_tls_security_level", "it demanded TLS on port 25 ("+o.Value+"), whatever main.cf says", "RFC 3207, section 4"); err != nil {
 			return err
 		}
 	}

@@ -270,6 +270,20 @@ func (s *Session) Plan(a *ask.Answers) (*plan.Plan, error) {
 	return s.Preview(a)
 }
 
+// PlanGiven is Plan of the answers of this session for a command line: what a flag says
+// counts, or is refused.
+func (s *Session) PlanGiven() (*plan.Plan, error) {
+	p, err := s.Plan(s.Answers)
+	all := hint.All(err)
+	for _, q := range interview.All.Idle(s.Facts, s.Answers) {
+		all = append(all, hint.New(fmt.Sprintf("--%s has no effect here", q.Name()), "it takes "+q.Condition()+"; or leave it out"))
+	}
+	if err := errors.Join(all...); err != nil {
+		return nil, answersError{err}
+	}
+	return p, nil
+}
+
 // Keeper keeps the certificates of this server.
 func (s *Session) Keeper() *lineage.Keeper {
 	return &lineage.Keeper{Store: lineage.Store{M: s.Machine, StateDir: s.StateDir, CertsDir: s.CertsDir}, Facts: s.Facts, Log: s.Facts.MailLog(), Guard: s.Guard}

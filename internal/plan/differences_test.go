@@ -1,0 +1,116 @@
+package plan_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"postseal/internal/lab"
+	"postseal/internal/plan"
+	"postseal/internal/postfix/mastercf"
+)
+
+// TestPlaces: a risk names every listener and every route that it touches, with what
+// happens there, wherever the cause stands.
+func TestPlaces(t *testing.T) {
+	const certificate = "myhostname = mx.example.org\nrelay_domains = example.org\nsmtpd_tls_cert_file = /etc/ssl/mail/mx.pem\nsmtpd_tls_key_file = /etc/ssl/mail/mx.key\nsmtpd_tls_loglevel = 1\nsmtp_tls_loglevel = 1\n"
+	const may = certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = may\n"
+	const partner = "partner unix - - n - - smtp -o smtp_enforce_tls=yes\n"
+	for _, c := range []struct {
+		name, main, master string
+		answers            string
+		want               map[string][]string // risks, and what their texts hold
+	}{
+		{"every listener that loses TLS 1.0", may, stockMaster + "submission inet n - y - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n2525 inet n - n - - smtpd\n", "",
+			map[string][]string{"drop-tls10": {"smtp/inet, 2525/inet would no longer take TLS 1.0 and 1.1: a sender", "submission/inet would no longer take TLS 1.0 and 1.1: a mail program with nothing newer can no longer send"}, "drop-old-ciphers": {"smtp/inet, 2525/inet", "submission/inet"}}},
+		{"sending by $name", may + "smtp_tls_protocols = $smtpd_tls_protocols\n", stockMaster, "",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": {"smtp/unix, relay/unix would no longer offer TLS 1.0 and 1.1: to servers with nothing else mail goes without TLS"}}},
+		{"sending by $name of the exclusions", may + "smtp_tls_exclude_ciphers = $smtpd_tls_exclude_ciphers\n", stockMaster, "",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": {"smtp/inet", "smtp/unix, relay/unix would no longer offer the suites of kRSA, kDHE, SHA1"}, "raise-outbound-floor": nil}},
+		{"an obsolete override keeps what it says", certificate + "smtpd_tls_security_level = may\nsmtp_use_tls = yes\n", stockMaster + partner, "",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"no certificate where TLS is demanded", "myhostname = mx.example.org\nsmtp_tls_security_level = may\n", stockMaster + "submission inet n - y - - smtpd -o smtpd_tls_security_level=encrypt\n", "cert=none role=router",
+			map[string][]string{"no-certificate": {"submission/inet would demand TLS"}, "no-inbound-tls": {"smtp/inet"}}},
+		{"no certificate on a bare server", "myhostname = mx.example.org\nrelay_domains = example.org\n", stockMaster, "",
+			map[string][]string{"no-inbound-tls": {"smtp/inet would take all mail in clear text", "postseal cert self-signed"}}},
+		{"no RSA certificate, and none was shown", strings.Replace(may, "smtpd_tls_security_level = may", "smtpd_use_tls = no", 1), stockMaster, "cert=/etc/ssl/mail/ec.pem", nil},
+		{"a private CA, and all public ones", certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = secure\nsmtp_tls_CAfile = /etc/ssl/mail/own-ca.pem\n", stockMaster, "ca-file=/etc/ssl/certs/ca-certificates.crt",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "wider-trust": {"/etc/ssl/mail/own-ca.pem now, and would against /etc/ssl/certs/ca-certificates.crt"}}},
+	} {
+		files := tree(t, c.main, c.master)
+		files["/etc/ssl/mail/own-ca.pem"] = ca.IntermediatePEM
+		p, _ := build(t, lab.Machine(t, "3.7.11", files), strings.Fields(c.answers)...)
+		for _, r := range p.Risks {
+			texts, ok := c.want[r.Name]
+			if !ok {
+				t.Errorf("%s: %s is named: %s", c.name, r.Name, r.Text)
+			}
+			for _, text := range texts {
+				if !strings.Contains(r.Text, text) {
+					t.Errorf("%s: %s lacks %q: %s", c.name, r.Name, text, r.Text)
+				}
+			}
+		}
+		for name := range c.want {
+			if !slices.ContainsFunc(p.Risks, func(r plan.Risk) bool { return r.Name == name }) {
+				t.Errorf("%s: %s is not named: %+v", c.name, name, p.Risks)
+			}
+		}
+	}
+}
+
+// TestTranslate: what a service said by replaced parameters it says after the plan too,
+// though main.cf has a level then.
+func TestTranslate(t *testing.T) {
+	main := "myhostname = mx.example.org\nrelay_domains = example.org\nsmtpd_use_tls = yes\nsmtpd_tls_cert_file = /etc/ssl/mail/mx.pem\nsmtpd_tls_key_file = /etc/ssl/mail/mx.key\nsmtp_use_tls = yes\n"
+	master := stockMaster + "partner unix - - n - - smtp -o smtp_enforce_tls=yes\nloose unix - - n - - smtp -o smtp_enforce_tls=yes -o smtp_tls_enforce_peername=no\n" +
+		"clear unix - - n - - smtp -o smtp_use_tls=no\n2525 inet n - n - - smtpd -o smtpd_enforce_tls=yes\n"
+	p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, main, master)))
+	got := mastercf.Parse(after(p, plan.MasterCF))
+	for service, want := range map[string]string{"partner/unix": "verify", "loose/unix": "encrypt", "clear/unix": "none", "2525/inet": "encrypt"} {
+		name, typ, _ := strings.Cut(service, "/")
+		s, _ := got.Find(name, typ)
+		parameter := "smtp_tls_security_level"
+		if typ == "inet" {
+			parameter = "smtpd_tls_security_level"
+		}
+		if o, _ := s.Override(parameter); o.Value != want || slices.ContainsFunc(s.Options, func(o mastercf.Option) bool { return o.Name != parameter }) {
+			t.Errorf("%s: %+v", service, s.Options)
+		}
+	}
+}
+
+// TestDemandInMaster: TLS that port 25 demands by an override stays demanded, and leaves
+// where the answer says so; main.cf stays as it is for the other services.
+func TestDemandInMaster(t *testing.T) {
+	main := "myhostname = mx.example.org\nrelay_domains = example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = /etc/ssl/mail/mx.pem\nsmtpd_tls_key_file = /etc/ssl/mail/mx.key\n"
+	master := strings.Replace(stockMaster, "smtpd\n", "smtpd -o smtpd_tls_security_level=encrypt\n", 1) + "2525 inet n - n - - smtpd\n"
+	for answer, demanded := range map[string]bool{"": true, "inbound-level=may": false} {
+		p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, main, master)), strings.Fields(answer)...)
+		text := after(p, plan.MasterCF)
+		if text == "" {
+			text = master
+		}
+		if strings.Contains(text, "smtpd_tls_security_level=encrypt") != demanded || !strings.Contains(after(p, plan.MainCF), "smtpd_tls_security_level = may\n") {
+			t.Errorf("%q: %s", answer, text)
+		}
+		if named := slices.ContainsFunc(p.Risks, func(r plan.Risk) bool { return r.Name == plan.RiskLowerInbound }); named == demanded {
+			t.Errorf("%q: %+v", answer, p.Risks)
+		}
+	}
+}
+
+// TestScreened: what a postscreen hands mail to is no service for users, whatever main.cf
+// says about AUTH: senders without TLS go on being taken there.
+func TestScreened(t *testing.T) {
+	main := "myhostname = mx.example.org\nrelay_domains = example.org\nsmtpd_sasl_auth_enable = yes\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = /etc/ssl/mail/mx.pem\nsmtpd_tls_key_file = /etc/ssl/mail/mx.key\n"
+	master := "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\ntlsproxy unix - - n - 0 tlsproxy\nsmtp unix - - n - - smtp\nsubmission inet n - n - - smtpd -o smtpd_tls_security_level=may\n"
+	p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, main, master)), "role=mailserver")
+	got := mastercf.Parse(after(p, plan.MasterCF))
+	if s, _ := got.Find("smtpd", "pass"); len(s.Options) > 0 {
+		t.Errorf("%+v", s.Options)
+	}
+	if s, _ := got.Find("submission", "inet"); len(s.Options) != 1 || s.Options[0].Value != "encrypt" {
+		t.Errorf("%+v", s.Options)
+	}
+}
