@@ -183,22 +183,22 @@ type bed struct {
 
 // router is a bed whose apply changes main.cf.
 func router(t *testing.T) *bed {
-	return newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--accept-risk", "drop-tls10")
+	return newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--accept-risk", "drop-tls10,drop-old-ciphers,drop-old-ciphers")
 }
 
 // mailserver is a bed whose apply changes master.cf too.
 func mailserver(t *testing.T) *bed {
-	return newBed(t, masterCF+users, "apply", "--yes", "--no-rehearsal", "--submission", "encrypt-and-465", "--accept-risk", "drop-tls10,require-submission-tls")
+	return newBed(t, masterCF+users, "apply", "--yes", "--no-rehearsal", "--submission", "encrypt-and-465", "--accept-risk", "drop-tls10,drop-old-ciphers,require-submission-tls")
 }
 
 // netted is a bed whose apply would go back by itself.
 func netted(t *testing.T) *bed {
-	return newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--confirm-within", "1h", "--accept-risk", "drop-tls10")
+	return newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--confirm-within", "1h", "--accept-risk", "drop-tls10,drop-old-ciphers,drop-old-ciphers")
 }
 
 // rehearsed is a bed whose apply rehearses first, sending too.
 func rehearsed(t *testing.T) *bed {
-	return newBed(t, masterCF+"smtp unix - - n - - smtp\n", "apply", "--yes", "--accept-risk", "drop-tls10")
+	return newBed(t, masterCF+"smtp unix - - n - - smtp\n", "apply", "--yes", "--accept-risk", "drop-tls10,drop-old-ciphers,drop-old-ciphers")
 }
 
 func newBed(t *testing.T, master string, apply ...string) *bed {

@@ -117,7 +117,7 @@ func forged(y *yard, dir string) {
 	}
 }
 
-const filesRisks = "drop-tls10,drop-rsa,self-signed-certificate,incomplete-chain"
+const filesRisks = "drop-tls10,drop-old-ciphers,drop-rsa,self-signed-certificate,incomplete-chain"
 
 func link(to, at string) func(*yard) { return func(y *yard) { y.Link(to, at) } }
 func pipe(at string) func(*yard)     { return func(y *yard) { y.Pipe(at) } }
@@ -296,7 +296,7 @@ func (y *yard) visits() (out []visit) {
 	plain("", "line by line, with his programs in PATH", visit{plant: also(postconf, caddy), env: path, stdin: strings.Repeat("\n", 30)}, "--plain")
 
 	// With a Postfix that runs, and a mail log that he writes to.
-	const risks = "drop-tls10,incomplete-chain,drop-rsa,no-tls-log"
+	const risks = "drop-tls10,drop-old-ciphers,incomplete-chain,drop-rsa,no-tls-log"
 	order := []string{"--server", y.must(y.t, "cat", "/tmp/ca/url"), "--acme-ca-file", "/tmp/ca/ca.pem", "--key-type", "P256", "--accept-terms", "--challenge", "webroot", "--webroot", theirs, "--name", "mx.example.org"}
 	plain("apply", "forged lines in the log", visit{live: true, done: true}, "--yes", "--no-rehearsal", "--log-level", "0", "--accept-risk", risks)
 	plain("apply", "forged lines in the log, to be confirmed", visit{live: true, done: true}, "--yes", "--no-rehearsal", "--log-level", "0", "--confirm-within", "1h", "--accept-risk", risks)

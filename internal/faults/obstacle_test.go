@@ -89,7 +89,7 @@ func TestObstacles(t *testing.T) {
 
 // obstructed is a bed with a run that waits to be confirmed, which "waiting" keeps.
 func obstructed(t *testing.T) *bed {
-	b := newBed(t, masterCF+users, "apply", "--yes", "--no-rehearsal", "--confirm-within", "1h", "--submission", "encrypt-and-465", "--accept-risk", "drop-tls10,require-submission-tls")
+	b := newBed(t, masterCF+users, "apply", "--yes", "--no-rehearsal", "--confirm-within", "1h", "--submission", "encrypt-and-465", "--accept-risk", "drop-tls10,drop-old-ciphers,require-submission-tls")
 	b.changed(t)
 	due(t, b)
 	b.keep(t, "waiting")

@@ -73,7 +73,7 @@ var (
 
 // partner is a bed that sends with a certificate of its own, and has the next.
 func partner(t *testing.T) *bed {
-	b := newBed(t, masterCF+"smtp unix - - n - - smtp\n", "apply", "--yes", "--no-rehearsal", "--client-cert", nextClient.file, "--accept-risk", "drop-tls10")
+	b := newBed(t, masterCF+"smtp unix - - n - - smtp\n", "apply", "--yes", "--no-rehearsal", "--client-cert", nextClient.file, "--accept-risk", "drop-tls10,drop-old-ciphers,drop-old-ciphers")
 	b.must(t, program, "cert", "client", "new")
 	b.must(t, program, "cert", "client", "new")
 	return b.served(t)
@@ -81,7 +81,7 @@ func partner(t *testing.T) *bed {
 
 // selfSigned is a bed whose Postfix shows a certificate that no CA has signed.
 func selfSigned(t *testing.T) *bed {
-	b := newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--cert", firstSelf.file, "--accept-risk", "drop-tls10,drop-rsa,self-signed-certificate")
+	b := newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--cert", firstSelf.file, "--accept-risk", "drop-tls10,drop-old-ciphers,drop-rsa,self-signed-certificate")
 	b.must(t, firstSelf.argv...)
 	return b.served(t)
 }
@@ -98,7 +98,7 @@ func (b *bed) served(t *testing.T) *bed {
 
 // renewer is a bed with a CA, whose Postfix shows a certificate of it.
 func renewer(t *testing.T) *bed {
-	b := newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--cert", renewed.file, "--accept-risk", "drop-tls10,incomplete-chain,drop-rsa")
+	b := newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--cert", renewed.file, "--accept-risk", "drop-tls10,drop-old-ciphers,incomplete-chain,drop-rsa")
 	b.must(t, "mkdir", "/tmp/ca")
 	argv := b.Argv("env", "FAULTS_CA=/tmp/ca", "/usr/bin/striker")
 	ca := exec.Command(argv[0], argv[1:]...)

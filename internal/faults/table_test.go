@@ -66,7 +66,7 @@ const deafen = "kill $(cat /run/listener)"
 func withListener(master, main string) func(*testing.T) *bed {
 	return func(t *testing.T) *bed {
 		t.Helper()
-		b := newBed(t, master, "apply", "--yes", "--no-rehearsal", "--accept-risk", "drop-tls10")
+		b := newBed(t, master, "apply", "--yes", "--no-rehearsal", "--accept-risk", "drop-tls10,drop-old-ciphers,drop-old-ciphers")
 		if main != "" {
 			b.must(t, "postconf", "-e", main)
 		}
@@ -118,7 +118,7 @@ var troubles = []trouble{
 	{group: "listeners", name: "behind a proxy", bed: withListener(masterCF+"26 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy\n", ""), changed: true},
 	{group: "listeners", name: "postscreen", bed: withListener(strings.Replace(masterCF, "smtp      inet  n       -       n       -       -       smtpd\n", "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\ndnsblog unix - - n - 0 dnsblog\ntlsproxy unix - - n - 0 tlsproxy\n", 1), ""), changed: true},
 
-	{group: "certificate vanished", name: "between plan and apply", first: program + " plan --out /tmp/plan; rm /etc/ssl/mail/mx.key", run: program + " apply --plan /tmp/plan --yes --accept-risk drop-tls10",
+	{group: "certificate vanished", name: "between plan and apply", first: program + " plan --out /tmp/plan; rm /etc/ssl/mail/mx.key", run: program + " apply --plan /tmp/plan --yes --accept-risk drop-tls10,drop-old-ciphers",
 		code: 1, says: []string{"mx.key", "hint: "}, deaf: true, mend: "cp /keep/mx.key /etc/ssl/mail/"},
 	{group: "certificate vanished", name: "after it was read", on: map[string]string{"status": "rm -f /etc/ssl/mail/mx.key"}, changed: true, mend: "cp /keep/mx.key /etc/ssl/mail/"},
 	{group: "certificate vanished", name: "the new one, before the reload", on: map[string]string{"reload": "rm /run/on-reload /etc/postseal/certs/*/rsa.pem"}, code: 5, says: []string{"rolled back"}, slow: true},

@@ -24,7 +24,7 @@ func TestTimer(t *testing.T) {
 	if err != nil {
 		t.Skipf("systemd cannot be started in this container: %v", err)
 	}
-	b := newBedOn(t, m, masterCF, "apply", "--yes", "--no-rehearsal", "--confirm-within", "6s", "--accept-risk", "drop-tls10")
+	b := newBedOn(t, m, masterCF, "apply", "--yes", "--no-rehearsal", "--confirm-within", "6s", "--accept-risk", "drop-tls10,drop-old-ciphers,drop-old-ciphers")
 	b.must(t, b.apply...)
 	if waits := b.must(t, "cat", stateDir+"/unconfirmed.json"); !strings.Contains(waits, "systemd timer postseal-revert-") {
 		t.Fatalf("what takes it back is no timer: %s", waits)
