@@ -102,6 +102,8 @@ type scene struct {
 	installed bool
 	// dies is of which parameter the programs of Postfix die.
 	dies string
+	// silent says that no service with policies answers.
+	silent bool
 	// seen is what the listener showed, and failed how far it came otherwise;
 	// trials are of a rehearsal.
 	seen    *probe.Enumeration
@@ -171,6 +173,10 @@ func look(t *testing.T, s scene) *detect.Facts {
 	m := lab.Machine(t, s.version, files)
 	if s.dies != "" {
 		m.Programs["postconf -c /etc/postfix -m"] = host.Output{Code: 1, Stderr: "postconf: fatal: file /etc/postfix/main.cf: parameter " + s.dies + "\n"}
+	}
+	if s.silent {
+		table := "socketmap:inet:127.0.0.1:8461:postfix"
+		m.Programs["postmap -c /etc/postfix -q postseal.invalid "+table] = host.Output{Code: 1, Stderr: "postmap: warning: connect to 127.0.0.1:8461: Connection refused\npostmap: fatal: table " + table + ": query error: Connection refused\n"}
 	}
 	for _, name := range []string{"master", "smtpd", "smtp"} {
 		if s.installed {
@@ -416,6 +422,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-036": {main: lvl("encrypt") + "relayhost = [relay.example.net]:587\nsmtp_tls_wrappermode = yes\n"},
 		"PS-SND-037": {main: good + "smtp_tls_protocols = !SSLv2, !SSLv3, !TLSv1.1\n"},
 		"PS-SND-038": {main: good + "smtp_tls_policy_maps = static:encypt\n"},
+		"PS-SND-039": {main: good + "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8461:postfix\n", silent: true},
 		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},
 		"PS-CRT-002": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)}},
 		"PS-CRT-003": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -80), NotAfter: lab.Noon.AddDate(0, 0, 9)}},

@@ -36,6 +36,7 @@ var problemScenes = map[detect.ProblemKind]scene{
 	detect.BadFile:   {main: good + "smtp_tls_cert_file = /none.pem\n"},
 	detect.Stray:     {main: good, master: strayMaster},
 	detect.BadPolicy: {main: good + "smtp_tls_policy_maps = static:encypt\n"},
+	detect.NoAnswer:  {main: good + "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8461:postfix\n", silent: true},
 	detect.NoStart:   {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
 	detect.NoProgram: {main: good, master: router + sender + "scan unix - - n - - ../sbin\n", installed: true},
 }
