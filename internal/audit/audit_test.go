@@ -402,7 +402,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-016": {main: good + "smtp_tls_wrappermode = yes\n"},
 		"PS-SND-017": {main: good + "smtp_tls_policy_maps = hash:/etc/postfix/policy\n"},
 		"PS-SND-018": {main: good + "smtp_tls_per_site = hash:/etc/postfix/site\n"},
-		"PS-SND-019": {main: good + "smtp_tls_fingerprint_digest = md5\nsmtp_tls_policy_maps = hash:/etc/postfix/policy\n"},
+		"PS-SND-019": {main: good + "smtp_tls_fingerprint_digest = md5\nsmtp_tls_policy_maps = static:fingerprint\n"},
 		"PS-SND-020": {main: lvl("encrypt") + "content_filter = amavis:[127.0.0.1]:10024\n", master: both + "amavis unix - - n - - smtp\n"},
 		"PS-SND-021": {main: good + "smtp_cname_overrides_servername = yes\n"},
 		"PS-SND-022": {main: lvl("encrypt"), master: both + "relay unix - - n - - smtp -o smtp_tls_security_level=may\n"},

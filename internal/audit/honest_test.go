@@ -163,6 +163,9 @@ func TestHonest(t *testing.T) {
 		{"a private relay for machines with certificates", scene{main: without("inet_interfaces = 10.1.2.3\nrelay_domains =\nsmtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\n", "smtpd_tls_security_level"), master: router + sender}, "", "RCV-014"},
 		{"a private address that takes mail for a domain", scene{main: without("inet_interfaces = 10.1.2.3\nsmtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\n", "smtpd_tls_security_level"), master: router + sender}, "RCV-014", ""},
 		{"anonymous suites are excluded for sending", scene{main: good + "smtp_tls_exclude_ciphers = aNULL, eNULL, MD5\n", master: router + sender}, "", "SND-011"},
+		{"the default digest of old releases, and no fingerprints", scene{main: good + "smtp_tls_policy_maps = texthash:/c/policy\n", master: router + sender, version: "3.5.25"}, "", "SND-019"},
+		{"the default digest of old releases, and tables elsewhere", scene{main: good + "smtp_tls_policy_maps = ldap:x\n", master: router + sender, version: "3.5.25"}, "", "SND-019"},
+		{"MD5 by hand, and tables elsewhere", scene{main: good + "smtp_tls_policy_maps = ldap:x\nsmtp_tls_fingerprint_digest = md5\n", master: router + sender}, "SND-019", ""},
 		{"a web server has one for the same names", scene{main: good, master: router + sender, change: renewed(-1)}, "", "CRT-020"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
