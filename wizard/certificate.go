@@ -64,7 +64,7 @@ func (m *Model) certificateLines(width int) (out []string) {
 		}
 		out = append(out, m.renewalLines(q.options[q.cursor].Text, i, width)...)
 		out = append(out, "good for  "+use(i.ServerUse, "server")+"   "+use(i.ClientUse, "client"))
-		if evidence, refused := interview.ClientEvidence(m.session.Facts); !i.ClientUse && !refused && m.session.Facts.Wanted.Sent > 0 {
+		if evidence, refused := interview.ClientEvidence(m.session.Facts); !i.ClientUse && !refused && m.session.Facts.Wanted.Sent > 0 && len(m.session.Facts.ClientCertificates()) == 0 {
 			out = append(out, styled(t.quiet, wrap("client use is not needed: "+evidence, width))...)
 		}
 		for _, f := range i.Findings {

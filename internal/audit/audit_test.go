@@ -87,6 +87,7 @@ var fixture struct {
 	sync.Once
 	ca            *lab.CA
 	issued, other lab.Issued
+	expired       lab.Issued
 }
 
 // scene is a server for a test.
@@ -156,6 +157,7 @@ func look(t *testing.T, s scene) *detect.Facts {
 		fixture.ca = lab.NewCA(t)
 		fixture.issued = fixture.ca.Issue(t, lab.Leaf{RSA: true, RSABits: 3072, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)})
 		fixture.other = fixture.ca.Issue(t, lab.Leaf{RSA: true})
+		fixture.expired = fixture.ca.Issue(t, lab.Leaf{Names: []string{"shop.example.com"}, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)})
 	})
 	ca, issued := fixture.ca, fixture.issued
 	if s.leaf != nil {
@@ -164,6 +166,7 @@ func look(t *testing.T, s scene) *detect.Facts {
 	files := map[string]string{
 		"main.cf":   "compatibility_level = 3.6\nmyhostname = mx.example.org\nrelay_domains = example.org\n" + s.main,
 		"master.cf": s.master, "/c/chain.pem": issued.Key + issued.Cert + ca.IntermediatePEM, "/c/cert.pem": issued.Cert + ca.IntermediatePEM, "/c/key.pem": issued.Key,
+		"/c/alone.pem": issued.Cert, "/c/intermediate.pem": ca.IntermediatePEM, "/c/expired.pem": fixture.expired.Cert + ca.IntermediatePEM, "/c/expired.key": fixture.expired.Key,
 		"/c/other.pem": fixture.other.Key, "/c/leaf.pem": issued.Key + issued.Cert, "/c/few.pem": ca.RootPEM, "/c/mixed.pem": issued.Key + issued.Cert + ca.RootPEM + ca.IntermediatePEM,
 		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM, "/c/policy": "[relay.example.net]:587 secure\n", "/c/other": "example.com secure\n",
 	}
@@ -227,6 +230,12 @@ func well(f *detect.Facts) {
 		f.Certificates[i].Owner = "certbot"
 	}
 	f.CAFiles = nil
+	f.Lifecycle.Branches = slices.Clone(f.Lifecycle.Branches)
+	for i, b := range f.Lifecycle.Branches {
+		if b.Branch == "3.10" {
+			f.Lifecycle.Branches[i].Newest = "3.10.13" // the release of most scenes
+		}
+	}
 }
 
 // without takes settings out of the good configuration, and with puts others in.
@@ -379,7 +388,8 @@ func TestFinds(t *testing.T) {
 		"PS-RCV-052": {main: good + "smtpd_tls_ask_ccert = yes\nsmtpd_tls_CAfile = /c/few.pem\nsmtpd_relay_restrictions = permit_mynetworks, permit_tls_all_clientcerts, reject_unauth_destination\n", change: func(*detect.Facts) {}},
 		"PS-RCV-060": {main: good + "smtpd_client_restrictions = permit_mynetworks, reject_plaintext_session\n"},
 		"PS-RCV-061": {main: good, master: "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n" + sender},
-		"PS-SUB-001": {main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
+		"PS-SUB-031": {main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
+		"PS-SUB-001": {main: without("", "smtpd_tls_auth_only"), master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
 		"PS-SUB-002": {main: without("", "smtpd_tls_auth_only"), master: "smtp inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n" + sender},
 		"PS-SUB-003": {main: good, master: users + sender},
 		"PS-SUB-004": {main: without("smtpd_tls_mandatory_protocols = >=TLSv1\n", "smtpd_tls_mandatory_protocols"), master: users + sender},
@@ -395,7 +405,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-009": {main: without("smtp_tls_CApath = /nonexistent\n", "smtp_tls_CAfile"), master: router + "smtp unix - - y - - smtp\n"},
 		"PS-SND-010": {main: good + "smtp_tls_protocols = >=TLSv1.2\n"},
 		"PS-SND-011": {main: good + "smtp_tls_exclude_ciphers = aNULL, kRSA\n"},
-		"PS-SND-012": {main: good + "smtp_tls_chain_files = /c/chain.pem\n", change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9} }},
+		"PS-SND-012": {main: good + "smtp_tls_chain_files = /c/chain.pem\n", change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9, Told: 9} }},
 		"PS-SND-013": {main: good + "smtp_tls_chain_files = /c/chain.pem\n"},
 		"PS-SND-014": {main: without("", "smtp_tls_loglevel")},
 		"PS-SND-015": {main: lvl("encrypt") + "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"},
@@ -446,6 +456,7 @@ func TestFinds(t *testing.T) {
 		"PS-PUB-001": {main: good, change: validates(detect.Yes)},
 		"PS-PUB-002": {main: good, change: func(f *detect.Facts) { well(f); f.Unproved = []string{"mx.example.org"} }},
 		"PS-PUB-003": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }},
+		"PS-PUB-031": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = webTLSA }},
 		"PS-PUB-004": {main: good, domain: promise("", domain.STS{})},
 		"PS-PUB-005": {main: good, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "the policy: 404"})},
 		"PS-PUB-006": {main: good, domain: promise("mx.example.net", follow(domain.Enforce, 604800))},
@@ -482,6 +493,7 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-032": {main: good, master: strayMaster},
 		"PS-CFG-040": {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
 		"PS-CFG-033": {main: good, master: both + "scan unix - - n - - smtppickup\n", installed: true},
+		"PS-CFG-041": {main: good + "smtpd_proxy_filter = 127.0.0.1:10024\n"},
 		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},
 		"PS-CRT-022": {main: good, owners: map[string][2]int{"/c/chain.pem": {wwwData, 0}}},
 		"PS-CRT-023": {main: good, owners: map[string][2]int{"/c/chain.pem": {0, wwwData}}, modes: map[string]os.FileMode{"/c/chain.pem": 0o640}},
@@ -563,6 +575,9 @@ func TestBasis(t *testing.T) {
 	}
 	if g := part(scene{main: without("", "smtpd_tls_chain_files"), master: router + sender}, Certificates); g.Letter != "F" {
 		t.Errorf("%+v", g)
+	}
+	if g := part(scene{main: without("smtpd_tls_security_level = none\n", "smtpd_tls_chain_files", "smtpd_tls_security_level"), master: router + sender}, Certificates); g.Letter != Unjudged {
+		t.Errorf("no certificate, and no TLS that needs one: %+v", g)
 	}
 }
 
@@ -654,6 +669,9 @@ func TestAll(t *testing.T) {
 		}
 	}
 }
+
+// webTLSA is of a usage that senders of mail cannot use (RFC 7672, section 3.1.3).
+var webTLSA = map[string][]certs.TLSA{"mx.example.org": {{Usage: 1, Selector: 1, Matching: 1, Data: make([]byte, 32)}}}
 
 // wrongTLSA names a key that nobody has.
 var wrongTLSA = map[string][]certs.TLSA{"mx.example.org": {{Usage: 3, Selector: 1, Matching: 1, Data: make([]byte, 32)}}}

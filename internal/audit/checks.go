@@ -92,15 +92,15 @@ func trials(wrong func(t rehearse.Trial) bool) Check {
 
 // inspected finds what the inspection of a served chain says on a topic.
 func inspected(topic string, level certs.Level, about string) Check {
-	return when(func(e *Evidence) bool { return len(e.ServerCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
-		for _, c := range e.ServerCertificates() {
-			all, err := e.JudgeSeen(c.Chain, certs.Want{})
+	return when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, c := range e.ShownCertificates() {
+			all, err := e.JudgeUse(c, certs.Want{})
 			if err != nil {
 				continue // other rules say what cannot be read
 			}
 			for _, i := range all {
 				for _, f := range i.Findings {
-					if f.Topic == topic && f.Level == level && strings.Contains(f.Text, about) {
+					if i.Fingerprint == c.Fingerprint && f.Topic == topic && f.Level == level && strings.Contains(f.Text, about) {
 						out = append(out, Hit{Detail: c.Chain + ": " + f.Text, At: c.Origin})
 					}
 				}
@@ -164,8 +164,8 @@ func named(h detect.Hop) string {
 
 // served finds something wrong with the certificates that are shown.
 func served(wrong func(f *Evidence, c detect.Certificate) string) Check {
-	return when(func(e *Evidence) bool { return len(e.ServerCertificates()) > 0 }, func(f *Evidence) (out []Hit) {
-		for _, c := range f.ServerCertificates() {
+	return when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(f *Evidence) (out []Hit) {
+		for _, c := range f.ShownCertificates() {
 			if text := wrong(f, c); text != "" {
 				out = append(out, Hit{Detail: c.Chain + " " + text, At: c.Origin})
 			}
@@ -207,8 +207,8 @@ func problems(direction postfix.Direction, match func(*Evidence, detect.Problem)
 	})
 }
 
-// counts says whether a setting that is wrong counts for any service: those for
-// demanded TLS have no effect where TLS is offered, and the other way round.
+// counts reports whether a setting that is wrong has an effect on any service: those for
+// mandatory TLS have none where TLS is only offered, and the other way round.
 func counts(e *Evidence, p detect.Problem) bool {
 	name := strings.TrimLeft(p.Parameter, "smtpdl")
 	mandatory := strings.HasPrefix(name, "_tls_mandatory_")
@@ -219,7 +219,7 @@ func counts(e *Evidence, p detect.Problem) bool {
 		if p.Origin.Service != "" && p.Origin.Service != id {
 			return false
 		}
-		return level != "none" && (level != "may" && level != "dane") == mandatory
+		return used(mandatory, level)
 	}
 	if p.Direction() == postfix.Sending {
 		return mandatory && e.Config.Text(nil, "smtp_tls_policy_maps") != "" ||

@@ -9,8 +9,8 @@ import (
 
 var crt003 = Rule{
 	ID: "PS-CRT-003", Part: Certificates, Severity: Medium, Since: "1.0",
-	Title:  "the certificate runs out soon",
-	Why:    "If its renewal is stuck, senders that check it will fail.",
+	Title:  "the certificate expires soon",
+	Why:    "A certificate of this lifetime should have been renewed by now. Once it has expired, senders that verify it do not deliver.",
 	Level:  Should,
 	Source: "RFC 5280 section 4.1.2.5",
 	Cure:   "postseal cert renew",
@@ -18,10 +18,19 @@ var crt003 = Rule{
 		if c.NotAfter.IsZero() || f.Now.After(c.NotAfter) {
 			return ""
 		}
+		const day = 24 * time.Hour
 		left, life := c.NotAfter.Sub(f.Now), c.NotAfter.Sub(c.NotBefore)
-		if left < life/6 && life < 500*24*time.Hour || left < 7*24*time.Hour {
-			return fmt.Sprintf("ends %s, in %d days", c.NotAfter.UTC().Format(time.DateOnly), int(left.Hours()/24))
+		soon := life / 6
+		if life >= 500*day { // these are renewed by hand
+			soon = 7 * day
 		}
-		return ""
+		if left >= soon {
+			return ""
+		}
+		in := fmt.Sprintf("%d days", int(left/day))
+		if left < 2*day {
+			in = fmt.Sprintf("%d h", int(left.Hours()))
+		}
+		return fmt.Sprintf("expires on %s, in %s", c.NotAfter.UTC().Format(time.DateOnly), in)
 	}),
 }

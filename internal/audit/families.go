@@ -5,9 +5,15 @@ import (
 	"strings"
 )
 
-// demands says whether TLS is demanded at a level: then the settings named
-// *_mandatory_* count, and else the others.
+// demands reports whether TLS is required at a level, of every server that is sent to.
 func demands(level string) bool { return !slices.Contains([]string{"none", "may", "dane"}, level) }
+
+// used reports whether the settings named *_mandatory_*, or the others, have an effect at a
+// level. At dane both have: Postfix takes the former for servers with TLSA records, and the
+// latter for all others (postconf(5), smtp_tls_security_level).
+func used(mandatory bool, level string) bool {
+	return level == "dane" || level != "none" && demands(level) == mandatory
+}
 
 // wrongFamily is the parameter that counts in place of one that does not at a
 // level. What is excluded where TLS is offered is so where it is demanded, too.
@@ -21,9 +27,9 @@ func wrongFamily(name, side, level string) (counts string, ok bool) {
 		return "", false
 	}
 	switch {
-	case mandatory && !demands(level):
+	case mandatory && !used(true, level):
 		return side + "_tls_" + must, true
-	case !mandatory && demands(level) && must != "exclude_ciphers":
+	case !mandatory && !used(false, level) && must != "exclude_ciphers":
 		return side + "_tls_mandatory_" + must, true
 	}
 	return "", false

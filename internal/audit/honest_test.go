@@ -90,6 +90,8 @@ func TestHonest(t *testing.T) {
 	mute.Refused = "TLS handshake: timeout"
 	lax := without("", "smtpd_tls_exclude_ciphers", "smtpd_tls_protocols")
 	encrypted := without("smtp_tls_security_level = encrypt\n", "smtp_tls_security_level")
+	dane := without("smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n", "smtp_tls_security_level")
+	noGroups := without("", "tls_eecdh_auto_curves")
 	const relay = "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"
 	for _, x := range []struct {
 		name string
@@ -140,12 +142,34 @@ func TestHonest(t *testing.T) {
 		{"a policy that is tried", scene{main: good, master: router + sender, domain: untrusted(promise("mx.example.net", follow(domain.Testing, 604800)))}, "PUB-007", "PUB-006 PUB-009"},
 		{"a policy that nobody here can fetch", scene{main: good, master: router + sender, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "timeout", Unseen: true})}, "PUB-012", "PUB-004 PUB-005"},
 		{"of two certificates one has a record", scene{main: good, master: router + sender, domain: unnamed(promise("mx.example.org", domain.STS{}))}, "PUB-003", ""},
+		{"records that senders of mail cannot use", scene{main: good, master: router + sender, change: func(f *detect.Facts) { well(f); f.TLSA = webTLSA }}, "PUB-031", "PUB-003"},
+		{"a record of another key", scene{main: good, master: router + sender, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }}, "PUB-003", "PUB-031"},
+		{"users who log in inside TLS only", scene{main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender}, "SUB-031", "SUB-001 SUB-002"},
+		{"users who may log in without TLS", scene{main: without("", "smtpd_tls_auth_only"), master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender}, "SUB-001", "SUB-031"},
+		{"users who log in nowhere", scene{main: good, master: router + "submission inet n - n - - smtpd\n" + sender}, "SUB-001", "SUB-031"},
+		{"a client certificate, and a log that cannot tell who asks for it", scene{main: good + "smtp_tls_chain_files = /c/chain.pem\n", master: router + sender, change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9} }}, "", "SND-012"},
+		{"no post-quantum groups by default", scene{main: noGroups, master: router + sender}, "RCV-018", ""},
+		{"post-quantum groups for the service, as apply sets them", scene{main: noGroups, master: "smtp inet n - n - - smtpd -o {tls_eecdh_auto_curves=X25519MLKEM768 X25519 prime256v1 secp384r1}\n" + sender}, "", "RCV-018"},
+		{"post-quantum groups for one service of two", scene{main: noGroups, master: "smtp inet n - n - - smtpd -o {tls_eecdh_auto_curves=X25519MLKEM768 X25519}\n" + strings.TrimPrefix(users, router) + sender}, "RCV-018", ""},
+		{"post-quantum groups in main.cf, and not for the service", scene{main: good, master: "smtp inet n - n - - smtpd -o tls_eecdh_auto_curves=X25519\n" + sender}, "RCV-018", ""},
+		{"post-quantum groups, seen", scene{main: noGroups, master: router + sender, seen: &probe.Enumeration{Extended: true, Secure: true, Versions: []probe.Version{{Name: "TLS 1.3"}}, Groups: []string{"X25519MLKEM768"}}}, "", "RCV-018"},
+		{"post-quantum groups by default", scene{main: noGroups, master: router + sender, version: "3.11.7"}, "", "RCV-018"},
+		{"a filter before the queue, in the release that mends it", scene{main: good + "smtpd_proxy_filter = 127.0.0.1:10024\n", master: router + sender, version: "3.11.7"}, "", "CFG-041"},
+		{"a filter before the queue, of a service", scene{main: good, master: "smtp inet n - n - - smtpd -o smtpd_proxy_filter=127.0.0.1:10024\n" + sender}, "CFG-041", ""},
+		{"no filter before the queue", scene{main: good, master: router + sender}, "", "CFG-041"},
 		{"old versions for users, seen", scene{main: good, master: "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n" + sender, seen: shown("TLS 1.1")}, "SUB-004", "RCV-003"},
 		{"a second certificate that this user may not read", scene{main: good, master: router + sender, change: func(f *detect.Facts) {
 			well(f)
 			f.Certificates = append(f.Certificates, detect.Certificate{Chain: "/c/secret.pem", Server: true, Err: fs.ErrPermission})
 		}, seen: &probe.Enumeration{Certificates: []probe.Leaf{{Fingerprint: strings.Repeat("0", 64)}}}}, "", "CRT-015"},
 		{"a floor for who will demand TLS, and nobody does yet", scene{main: good + "smtp_tls_mandatory_protocols = >=TLSv1.2\n", master: router + sender}, "", "SND-032"},
+		{"dane uses what is set for mandatory TLS", scene{main: dane + "smtp_tls_mandatory_protocols = >=TLSv1.2\n", master: router + sender}, "", "SND-032"},
+		{"dane uses what a service sets for mandatory TLS", scene{main: dane, master: router + "smtp unix - - n - - smtp -o smtp_tls_mandatory_protocols=>=TLSv1.2\n"}, "", "SND-032"},
+		{"dane uses what is set for opportunistic TLS", scene{main: dane + "smtp_tls_protocols = >=TLSv1\n", master: router + sender}, "", "SND-032"},
+		{"mandatory typo at dane", scene{main: dane + "smtp_tls_mandatory_protocols = >=TLS1.2\n", master: router + sender}, "SND-029", "CFG-013"},
+		{"mandatory typo at may", scene{main: good + "smtp_tls_mandatory_ciphers = strong\n", master: router + sender}, "CFG-013", "SND-029"},
+		{"opportunistic typo at dane", scene{main: dane + "smtp_tls_protocols = >=TLS1.2\n", master: router + sender}, "SND-029", "CFG-013"},
+		{"opportunistic typo at dane-only", scene{main: without("smtp_tls_security_level = dane-only\n", "smtp_tls_security_level") + "smtp_dns_support_level = dnssec\nsmtp_tls_protocols = >=TLS1.2\n", master: router + sender}, "CFG-013", "SND-029"},
 		{"obsolete, and so without effect", scene{main: good + "smtpd_use_tls = yes\n", master: router + sender}, "CFG-003", "CFG-005"},
 		{"the key of another", scene{main: without("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/other.pem\n", "smtpd_tls_chain_files"), master: router + sender}, "CRT-007", "CRT-008"},
 		{"no TLS for anybody is told once", scene{main: without("smtp_tls_security_level =\n", "smtp_tls_security_level"), master: router + sender + "relay unix - - n - - smtp\n"}, "SND-001", "SND-027"},

@@ -54,12 +54,11 @@ func (e *Evidence) seen(l detect.Listener) *Live {
 
 // certificatesOf are those that a listener shows: its own, or those of main.cf.
 func (e *Evidence) certificatesOf(l detect.Listener) []detect.Certificate {
-	all := e.ServerCertificates()
-	own := slices.DeleteFunc(slices.Clone(all), func(c detect.Certificate) bool { return c.Service != l.Service.ID() })
+	own := slices.DeleteFunc(e.ShownCertificates(), func(c detect.Certificate) bool { return !slices.Contains(c.Services, l.Service.ID()) })
 	if len(own) > 0 {
 		return own
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(c detect.Certificate) bool { return c.Service != "" })
+	return e.ServerCertificates()
 }
 
 // privateRelay reports whether a listener is on private addresses of a server that

@@ -17,6 +17,9 @@ var pub003 = Rule{
 	Check: when(func(e *Evidence) bool { return len(e.TLSA)+len(unkept(e)) > 0 }, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, name := range slices.Sorted(maps.Keys(f.TLSA)) {
+			if !usable(f.TLSA[name]) {
+				continue // mail arrives: PS-PUB-031
+			}
 			matched, judged := false, false
 			for _, c := range f.ServerCertificates() {
 				chains, _, err := f.Chains(c.Chain)

@@ -11,7 +11,7 @@ var rcv006 = Rule{
 	Title:  "key exchange by RSA is offered",
 	Why:    "Who gets the private key later can read what was recorded earlier.",
 	Level:  Must,
-	Source: "RFC 9325 section 4.1: MUST NOT be negotiated unless nothing else is possible; NCSC-NL: insufficient",
+	Source: "RFC 10015: MUST NOT be used; RFC 9325 section 4.1: SHOULD NOT; NCSC-NL: insufficient",
 	Cure:   "--profile intermediate",
 	Check:  offers(func(s probe.Suite) bool { return strings.HasPrefix(s.Name, "TLS_RSA_") }, "kRSA", "RSA"),
 }

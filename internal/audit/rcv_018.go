@@ -2,7 +2,11 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"postseal/internal/detect"
+	"postseal/internal/postfix"
 )
 
 var rcv018 = Rule{
@@ -11,16 +15,31 @@ var rcv018 = Rule{
 	Why:    "What is recorded today can be read when a large quantum computer exists. The library here could do better.",
 	Level:  May,
 	Source: "Postfix 3.11 RELEASE_NOTES; NCSC-NL: not judged yet",
-	Cure:   "--profile intermediate, or an update to Postfix 3.11",
-	Check: when(hybrids, func(f *Evidence) []Hit {
-		if groups := f.Config.Text(nil, "tls_eecdh_auto_curves"); groups != "" && !strings.Contains(groups, "MLKEM") && !strings.Contains(groups, "DEFAULT") {
-			return []Hit{{Detail: "tls_eecdh_auto_curves names no such group", At: f.Config.Value(nil, "tls_eecdh_auto_curves").Origin}}
+	Cure:   "--profile intermediate on Postfix 3.10, or an update to Postfix 3.11",
+	Check: when(hybrids, func(e *Evidence) (out []Hit) {
+		const name = "tls_eecdh_auto_curves"
+		for _, l := range e.receivers() {
+			v := e.Config.Value(&l.Service, name)
+			if v.Text == "" || !tls(l) || slices.ContainsFunc([]string{"MLKEM", "DEFAULT"}, func(w string) bool { return strings.Contains(v.Text, w) }) || showsHybrid(e, l) {
+				continue
+			}
+			h := Hit{Detail: l.Service.ID() + ": " + name + " names no such group", At: v.Origin}
+			if _, own := l.Service.Override(name); v.Set && !own && e.Config.Version.AtLeast(postfix.V(3, 11, 0)) {
+				h.Remedy = "postconf -X " + name
+			}
+			out = append(out, h)
 		}
-		return nil
+		return out
 	}),
 }
 
-// hybrids says whether the library here has such groups: OpenSSL does since 3.5.
+// showsHybrid reports whether a listener was seen to accept such a group.
+func showsHybrid(e *Evidence, l detect.Listener) bool {
+	seen := e.seen(l)
+	return seen != nil && slices.ContainsFunc(seen.Seen.Groups, func(g string) bool { return strings.Contains(g, "MLKEM") })
+}
+
+// hybrids reports whether the library here has such groups: OpenSSL does since 3.5.
 func hybrids(e *Evidence) bool {
 	var major, minor int
 	_, err := fmt.Sscanf(e.OpenSSL, "OpenSSL %d.%d", &major, &minor)

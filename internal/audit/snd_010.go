@@ -6,11 +6,11 @@ import (
 )
 
 var snd010 = Rule{
-	ID: "PS-SND-010", Part: Sending, Severity: Medium, Since: "1.0",
-	Title:  "old versions of TLS are refused where clear text is not",
-	Why:    "A server that has TLS 1.0 alone gets its mail some minutes later, in clear text.",
-	Level:  Should,
-	Source: "RFC 9325 section 5.2; seen: deferred, then clear text",
+	ID: "PS-SND-010", Part: Sending, Severity: Low, Since: "1.0",
+	Title:  "old versions of TLS are refused where cleartext is not",
+	Why:    "A server that has nothing newer gets its mail some minutes later, in cleartext.",
+	Level:  May,
+	Source: "RFC 9325 section 5.2: may be too strict, against RFC 8996: MUST NOT; seen: deferred, then cleartext",
 	Cure:   "take smtp_tls_protocols out of main.cf",
 	Check: transports(func(f *Evidence, t detect.Transport) string {
 		if t.Level != "may" && t.Level != "dane" {

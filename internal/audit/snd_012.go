@@ -7,7 +7,9 @@ var snd012 = Rule{
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_cert_file: do not configure client certificates unless you must",
 	Cure:   "--client-cert none",
-	Check: when(func(e *Evidence) bool { return len(e.ClientCertificates()) > 0 }, func(f *Evidence) []Hit {
+	Check: when(func(e *Evidence) bool {
+		return len(e.ClientCertificates()) > 0 && e.Wanted.Told > 0 && e.Wanted.Untold == 0
+	}, func(f *Evidence) []Hit {
 		if !f.Wanted.Seen || len(f.Wanted.By) > 0 {
 			return nil
 		}

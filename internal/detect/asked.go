@@ -19,6 +19,11 @@ type Wanted struct {
 	Seen bool `json:"seen"`
 	Sent int  `json:"deliveries"`
 	Days int  `json:"days"`
+	// Told is how many handshakes would show that the peer asked for a certificate and
+	// got it: all of TLS 1.3, and all at smtp_tls_loglevel 2. Untold is how many would
+	// not: those of older versions, below that level.
+	Told   int `json:"told"`
+	Untold int `json:"untold"`
 	// By are the peers that wanted a certificate, those most often met first.
 	By []Wanting `json:"by"`
 }
@@ -42,6 +47,7 @@ var (
 	// certificateWords are how servers refuse for want of a certificate.
 	certificateWords = regexp.MustCompile(`(?i)(?:\b[45]\d\d\b.*(?:client certificate|certificate required|no certificate presented|certificate not trusted|valid certificate))`)
 	settingUp        = regexp.MustCompile(`^setting up TLS connection to (\S+)`)
+	established      = regexp.MustCompile(`^\w+ TLS connection established to (\S+): (\S+) with cipher (.*)`)
 	alert            = regexp.MustCompile(`(?i)alert certificate required|peer did not return a certificate`)
 )
 
@@ -66,7 +72,8 @@ func (f *Facts) findWanted(m host.Reader) {
 // counts, never words that a sender can put into a log.
 func WantedIn(lines []maillog.Line, now time.Time) Wanted {
 	w := Wanted{Seen: true}
-	to := map[int]string{} // the peer that a process is connecting to
+	to := map[int]string{}     // the peer that a process is connecting to
+	detailed := map[int]bool{} // its handshake is shown step by step
 	note := func(peer, words string, refused bool) {
 		if at := strings.IndexByte(peer, '['); at > 0 {
 			peer = peer[:at]
@@ -105,6 +112,22 @@ func WantedIn(lines []maillog.Line, now time.Time) Wanted {
 			}
 		case alert.MatchString(said) && to[process] != "":
 			note(to[process], said, true)
+		case strings.HasPrefix(said, "SSL_connect:before "):
+			detailed[process] = true
+		case established.MatchString(said):
+			e := established.FindStringSubmatch(said)
+			switch shown := strings.Contains(e[3], " client-signature "); {
+			case detailed[process]: // said before, if it asked
+				w.Told++
+			case e[2] == "TLSv1.3":
+				w.Told++
+				if shown {
+					note(e[1], "it asked for one in the handshake", false)
+				}
+			default:
+				w.Untold++
+			}
+			delete(detailed, process)
 		case strings.Contains(said, "read server certificate request") && strings.HasPrefix(said, "SSL_connect:") && to[process] != "":
 			note(to[process], "it asked for one in the handshake", false)
 		}

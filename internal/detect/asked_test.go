@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"crypto/x509"
 	mail "net/smtp"
 	"os"
 	"strings"
@@ -41,10 +42,41 @@ func TestWantedByPostfix(t *testing.T) {
 				text, _ = os.ReadFile(sender.LogPath())
 				w = detect.WantedIn(maillog.ParseAll(string(text), sender.Log().Names), time.Now())
 			}
-			if w.Sent == 0 || len(w.By) != 1 || w.By[0].Refused != c.refused || w.By[0].Peer != "127.0.0.1" {
+			if w.Sent == 0 || w.Told == 0 || len(w.By) != 1 || w.By[0].Refused != c.refused || w.By[0].Peer != "127.0.0.1" {
 				t.Errorf("%+v\n%s", w, text)
 			}
 		})
+	}
+}
+
+// TestWantedAndShown: where a real Postfix logs that a server required its certificate and
+// got it. In TLS 1.2, log level 1 shows nothing of that.
+func TestWantedAndShown(t *testing.T) {
+	lab.Need(t, "postfix")
+	lab.NeedRoot(t)
+	dir := lab.Dir(t)
+	ca := lab.NewCA(t)
+	leaf := ca.Issue(t, lab.Leaf{Names: []string{"localhost"}, Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}})
+	lab.Write(t, dir, "leaf.pem", leaf.Key+leaf.Cert+ca.IntermediatePEM, 0o600)
+	lab.Write(t, dir, "root.pem", ca.RootPEM, 0o644)
+	for _, x := range []struct {
+		level, excluded string
+		told            bool
+	}{{"1", "", true}, {"2", "", true}, {"1", "!TLSv1.3", false}, {"2", "!TLSv1.3", true}} {
+		receiver := lab.Postfix(t, "smtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\nsmtpd_tls_chain_files = "+dir+"/leaf.pem\nsmtpd_tls_CAfile = "+dir+"/root.pem\n", "%s inet n - n - - smtpd")
+		sender := lab.Sender(t, receiver.Addrs[0], "smtp_tls_security_level = encrypt\nsmtp_tls_chain_files = "+dir+"/leaf.pem\nsmtp_tls_mandatory_protocols = "+x.excluded+"\nsmtp_tls_loglevel = "+x.level+"\n")
+		if err := mail.SendMail(sender.Addrs[0], nil, "a@example.org", []string{"b@elsewhere.example"}, []byte("Subject: x\r\n\r\nx\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		var w detect.Wanted
+		var text []byte
+		for deadline := time.Now().Add(15 * time.Second); w.Sent == 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+			text, _ = os.ReadFile(sender.LogPath())
+			w = detect.WantedIn(maillog.ParseAll(string(text), sender.Log().Names), time.Now())
+		}
+		if w.Sent == 0 || (w.Told > 0) != x.told || (w.Untold > 0) == x.told || (len(w.By) == 1 && !w.By[0].Refused && w.By[0].Peer == "127.0.0.1") != x.told {
+			t.Errorf("level %s %s: %+v\n%s", x.level, x.excluded, w, text)
+		}
 	}
 }
 

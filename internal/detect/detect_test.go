@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	stdcmp "cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -189,7 +190,7 @@ func TestCertificates(t *testing.T) {
 		for _, x := range []struct {
 			on   bool
 			name string
-		}{{c.Server, "server"}, {c.Client, "client"}, {c.Complete, "complete"}, {c.Owner != "", c.Owner}, {c.Service != "", c.Service}, {c.Err != nil, "broken"}} {
+		}{{c.Server, "server"}, {c.Client, "client"}, {c.Complete, "complete"}, {c.Owner != "", c.Owner}, {len(c.Services) > 0, strings.Join(c.Services, " ")}, {c.Err != nil, "broken"}} {
 			if x.on {
 				s += " " + x.name
 			}
@@ -692,8 +693,9 @@ func TestHops(t *testing.T) {
 	}
 }
 
-// TestBlind: Debian copies the folder of CA certificates into the chroot when it
-// starts Postfix; elsewhere somebody must have done so.
+// TestBlind: Debian copies the folder of CA certificates into the chroot when systemd
+// starts Postfix; elsewhere somebody must have done so. Where Postfix runs, what is in
+// the chroot counts.
 func TestBlind(t *testing.T) {
 	for _, x := range []struct {
 		name, main string
@@ -704,11 +706,15 @@ func TestBlind(t *testing.T) {
 		{"in the chroot", "", []string{"/var/spool/postfix/etc/ssl/certs/0a1b2c3d.0"}, false},
 		{"outside alone", "", []string{"/etc/ssl/certs/0a1b2c3d.0", "/etc/ssl/certs/x.pem"}, true},
 		{"Debian", "", []string{"/etc/ssl/certs/x.pem", "/usr/lib/postfix/configure-instance.sh"}, false},
+		{"Debian, running with an empty chroot", "", []string{"/etc/ssl/certs/x.pem", "/usr/lib/postfix/configure-instance.sh", "/var/spool/postfix/pid/master.pid=  77\n", "/proc/77/stat=77 (master) S 1 " + strings.Repeat("1 ", 30)}, true},
+		{"Debian, running with a filled chroot", "", []string{"/var/spool/postfix/etc/ssl/certs/0a1b2c3d.0", "/usr/lib/postfix/configure-instance.sh", "/var/spool/postfix/pid/master.pid=77", "/proc/77/stat=77 (master) S 1 " + strings.Repeat("1 ", 30)}, false},
+		{"Debian, a stale pid file", "", []string{"/etc/ssl/certs/x.pem", "/usr/lib/postfix/configure-instance.sh", "/var/spool/postfix/pid/master.pid=77", "/proc/77/stat=77 (bash) S 1 " + strings.Repeat("1 ", 30)}, false},
 		{"a file too", "smtp_tls_CAfile = /c.pem\n", nil, false},
 	} {
 		files := map[string]string{"main.cf": named + "queue_directory = /var/spool/postfix\nsmtp_tls_CApath = /etc/ssl/certs\n" + x.main, "master.cf": "smtp unix - - y - - smtp\n"}
 		for _, f := range x.files {
-			files[f] = "x"
+			path, text, _ := strings.Cut(f, "=")
+			files[path] = stdcmp.Or(text, "x")
 		}
 		if got := look(t, lab.Machine(t, "3.7.11", files)).Transports[0].Blind; got != x.want {
 			t.Errorf("%s: %v", x.name, got)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postseal/certs"
+	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lifecycle"
 	"postseal/internal/postfix"
@@ -231,6 +232,9 @@ type PEMFile struct {
 	certs.Bundle
 	// Err is why it could not be read.
 	Err error
+	// Relative is the path by which the configuration names the file, if that is
+	// relative to queue_directory.
+	Relative string
 	// Digest is the SHA-256 of the file.
 	Digest string
 	// Over are the paths over which symbolic links lead to the file, the file
@@ -247,7 +251,9 @@ type PEMFile struct {
 type CABundle struct {
 	Path  string
 	Certs []*x509.Certificate
-	Err   error
+	// Skipped says which certificates could not be read, and why.
+	Skipped []string
+	Err     error
 }
 
 // Certificate is a certificate in use, or one that could be.
@@ -258,8 +264,9 @@ type Certificate struct {
 	// Server and Client say whether the configuration uses it in that role.
 	Server bool `json:"server"`
 	Client bool `json:"client"`
-	// Service is the master.cf service that has this certificate for itself.
-	Service string `json:"service,omitempty"`
+	// Services are the services in master.cf that name certificates of their own, and
+	// this one among them.
+	Services []string `json:"services,omitempty"`
 	// Owner is who renews it, such as "certbot", or empty. Source is the chain
 	// file that the owner renews, if Chain is another, which stays behind.
 	Owner  string `json:"owner,omitempty"`
@@ -267,6 +274,14 @@ type Certificate struct {
 	certs.Facts
 	// KeyMatch is Unknown if the key could not be read.
 	KeyMatch Tri `json:"key_match"`
+	// Refused is why Postfix does not load the files as the configuration names them,
+	// although they hold a good certificate; empty if it does.
+	Refused string `json:"refused,omitempty"`
+	// CompletedBy is the CA file from which Postfix sends the issuers that
+	// the file itself lacks, or empty.
+	CompletedBy string `json:"completed_by,omitempty"`
+	// caFile is the CA file that Postfix loads with it, or empty.
+	caFile string
 	// Trusted is true if a CA certificate that the distribution trusts, or that this
 	// server trusts when it sends, has issued it; Exposed is how other accounts can
 	// change its files, and Unjudged why that is not known, or not all of it.
@@ -324,5 +339,17 @@ func (c Certificate) unjudged() []string {
 	return []string{fmt.Sprintf("its permissions could not be checked: %v", c.Unjudged)}
 }
 
+// Fault is why it is unusable, on one line; empty if it is usable.
+func (c Certificate) Fault() string {
+	var texts []string
+	for _, err := range hint.All(c.Err) {
+		texts = append(texts, err.Error())
+	}
+	return strings.Join(texts, "; ")
+}
+
 // InUse reports whether the configuration names the certificate.
-func (c Certificate) InUse() bool { return c.Server || c.Client || c.Service != "" }
+func (c Certificate) InUse() bool { return c.Shown() || c.Client }
+
+// Shown reports whether a listener shows the certificate.
+func (c Certificate) Shown() bool { return c.Server || len(c.Services) > 0 }

@@ -307,7 +307,7 @@ func (f *Facts) missingFiles(m host.Reader) {
 			if !c.Server {
 				parameter = "smtp_tls_chain_files"
 			}
-			f.problem(BadFile, parameter, c.Origin, c.Err.Error())
+			f.problem(BadFile, parameter, c.Origin, c.Fault())
 		}
 	}
 }

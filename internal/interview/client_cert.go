@@ -34,9 +34,11 @@ var clientCert = &ask.Question[ClientCertificate, Facts]{
 	Title:   "Should this server show a certificate when it sends?",
 	Why:     "Nobody on the Internet asks for one to take your mail; one that does not suit a server that asks can stop delivery.",
 	Help: `postconf(5): "Do not configure client certificates unless you must present client TLS certificates to one
-or more servers." Public CAs stopped issuing certificates for client use in 2025 and 2026; a server that
-requires a trusted client certificate answers 421 to one that is for servers only. If a partner asks for
-one, a certificate made for that purpose, known to him by its fingerprint, is the lasting way.`,
+or more servers." Most public CAs stopped issuing certificates for client use in 2025 and 2026; DigiCert still does on
+request, until 2027-03-01. A server that requires a trusted client certificate answers 421 to one that is for servers
+only. If a partner asks for one, a certificate made for that purpose, which the partner knows by its fingerprint, lasts
+longest. Connectors of Exchange Online accept no such certificate: theirs must come from a public CA and name an
+accepted domain of the tenant.`,
 	Choices: []ask.Choice[ClientCertificate]{
 		{Value: ClientNone, Name: "none", Help: "what Postfix itself recommends"},
 		{Value: ClientKeep, Name: "keep", Help: "the one that is in use stays as it is"},
@@ -101,6 +103,8 @@ func ClientEvidence(f Facts) (text string, refused bool) {
 	switch {
 	case !w.Seen:
 		return "whether anyone does is not known: the log could not be read", false
+	case len(w.By) == 0 && (w.Told == 0 || w.Untold > 0) && len(f.ClientCertificates()) > 0:
+		return "whether anyone asks for it is not known: for TLS 1.2, the log shows that at smtp_tls_loglevel 2 only", false
 	case len(w.By) == 0 && w.Sent == 0:
 		return "the log tells of no delivery yet", false
 	case len(w.By) == 0:
@@ -110,7 +114,10 @@ func ClientEvidence(f Facts) (text string, refused bool) {
 	if x.Refused {
 		return fmt.Sprintf("%s %s refused mail for want of one (%d times)", span, x.Peer, x.Times), true
 	}
-	return fmt.Sprintf("%s %s asked for one, and took mail without (%d times)", span, x.Peer, x.Times), false
+	if len(f.ClientCertificates()) > 0 {
+		return fmt.Sprintf("%s %s asked for one (%d times)", span, x.Peer, x.Times), false
+	}
+	return fmt.Sprintf("%s %s asked for one, and accepted mail without (%d times)", span, x.Peer, x.Times), false
 }
 
 // clientKey names the key of the client certificate, if it is not in the file.

@@ -291,6 +291,28 @@ func TestDaneOnly(t *testing.T) {
 	}
 }
 
+// TestFamiliesAtDane: at dane, a real Postfix takes the settings for mandatory TLS for a
+// server with TLSA records, and the others for a server without any. The report card relies
+// on that.
+func TestFamiliesAtDane(t *testing.T) {
+	b := newBed(t)
+	for broken, held := range map[string]string{"smtp_tls_mandatory_protocols": "dane-right", "smtp_tls_protocols": "trusted"} {
+		c := b.candidate(t, "smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n"+broken+" = >=TLS1.2\n", sendingMaster)
+		c.Validates = true
+		r, err := rehearse.Send(context.Background(), c, []string{"dane"}, rehearse.Destination{}, rehearse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, at := r.Table()
+		for _, with := range []string{"dane-right", "trusted"} {
+			x := at[[2]string{with, "dane"}]
+			if (x.Outcome == rehearse.Held || x.Clear != "") != (with == held) {
+				t.Errorf("%s is broken, and to %s: %s", broken, with, x.Got)
+			}
+		}
+	}
+}
+
 // TestPort53Taken: a DNS server on all addresses that shares its port with nobody
 // does not keep anybody from rehearsing.
 func TestPort53Taken(t *testing.T) {

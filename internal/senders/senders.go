@@ -33,6 +33,9 @@ type Sender struct {
 	Shares []string `json:"shares"`
 	// LongestPrime is how many bits of a prime it can reckon with; 0: any.
 	LongestPrime int `json:"longest_prime,omitempty"`
+	// RefusesSHA1 says that it verifies no handshake signature with SHA-1. Those of TLS 1.0
+	// and 1.1 are such, so it has static RSA alone there.
+	RefusesSHA1 bool `json:"refuses_sha1,omitempty"`
 }
 
 //go:embed senders.json
@@ -87,6 +90,12 @@ func (s Sender) Meet(e *probe.Enumeration) Outcome {
 	if v.Name == "TLS 1.3" {
 		groups = e.Groups
 	}
+	// The prober asks a server without TLS 1.2 for no curves. It has those of the sender,
+	// as far as is known.
+	unasked := len(groups) == 0 && v.Name < "TLS 1.2" && slices.ContainsFunc(v.Suites, elliptic)
+	if unasked {
+		groups = s.Groups
+	}
 	group := s.group(v, groups)
 	a, ok := s.suite(v, e, group)
 	switch {
@@ -96,9 +105,11 @@ func (s Sender) Meet(e *probe.Enumeration) Outcome {
 		out.Fails = "no suite in common with " + v.Name
 	case s.LongestPrime > 0 && a.DHBits > s.LongestPrime:
 		out.Fails = "it cannot reckon with a prime of " + strconv.Itoa(a.DHBits) + " bits"
+	case s.RefusesSHA1 && v.Name < "TLS 1.2" && strings.Contains(a.Name, "DHE_"):
+		out.Fails = "it refuses the SHA-1 signature in the key exchange of " + v.Name
 	default:
 		out.Suite, out.DHBits = a.OpenSSL, a.DHBits
-		if v.Name == "TLS 1.3" || elliptic(a) {
+		if (v.Name == "TLS 1.3" || elliptic(a)) && !unasked {
 			out.Group = group
 		}
 	}

@@ -119,6 +119,9 @@ var clients = []client{
 func compare(t *testing.T, worked, said senders.Outcome, ok bool) {
 	t.Helper()
 	differs := func(a, b string) bool { return b != "" && !strings.EqualFold(a, b) }
+	if worked.Version == "TLS 1.1" {
+		said.Group = "" // not worked out
+	}
 	if ok != (worked.Fails == "") || ok && (differs(worked.Version, said.Version) || differs(worked.Suite, said.Suite) || said.Group != "" && differs(worked.Group, said.Group) || said.DHBits > 0 && worked.DHBits != said.DHBits) {
 		t.Errorf("%+v, and really %v %+v", worked, ok, said)
 	}
@@ -139,6 +142,8 @@ func TestMeet(t *testing.T) {
 		{"the server chooses among few", "smtpd_tls_protocols = TLSv1.2\ntls_preempt_cipherlist = yes\ntls_medium_cipherlist = ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA\n", rsa.Key + rsa.Cert},
 		{"the server chooses", "smtpd_tls_protocols = TLSv1.2\ntls_preempt_cipherlist = yes\n", rsa.Key + rsa.Cert},
 		{"one group", "tls_eecdh_auto_curves = secp384r1\n", rsa.Key + rsa.Cert},
+		{"TLS 1.1 alone", "smtpd_tls_protocols = TLSv1.1\nsmtpd_tls_exclude_ciphers = aNULL\n", rsa.Key + rsa.Cert},
+		{"TLS 1.1 alone, and no signed key exchange", "smtpd_tls_protocols = TLSv1.1\nsmtpd_tls_exclude_ciphers = aNULL, kECDHE, kDHE\n", rsa.Key + rsa.Cert},
 		{"nothing in common", "smtpd_tls_protocols = TLSv1.2\ntls_medium_cipherlist = CAMELLIA128-SHA\n", rsa.Key + rsa.Cert},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -160,6 +165,9 @@ func TestMeet(t *testing.T) {
 				if !c.isHere(t) {
 					continue // another release offers other things
 				}
+				if c.program == "gnutls-cli" && strings.Contains(x.main, "kECDHE, kDHE") {
+					continue // it refuses static RSA with a certificate for signatures only
+				}
 				cmd := exec.CommandContext(ctx, c.program)
 				for _, a := range c.args {
 					cmd.Args = append(cmd.Args, strings.NewReplacer("ADDR", s.Addrs[0], "HOST", host, "PORT", port).Replace(a))
@@ -171,8 +179,8 @@ func TestMeet(t *testing.T) {
 				said, ok := c.agreed(text.String())
 				compare(t, outcomes[c.sender], said, ok)
 			}
-			if !strings.HasPrefix(runtime.Version(), "go1.26") {
-				return
+			if !strings.HasPrefix(runtime.Version(), "go1.26") || strings.Contains(x.main, "TLSv1.1") {
+				return // the prober offers TLS 1.1, which the defaults of Go do not
 			}
 			r, err := probe.Handshake(ctx, probe.Target{Addr: s.Addrs[0]}, probe.Options{})
 			compare(t, outcomes["Go 1.26"], senders.Outcome{Version: r.Version, Group: strings.NewReplacer("CurveP", "secp", "256", "256r1", "384", "384r1").Replace(r.Group)}, err == nil)
