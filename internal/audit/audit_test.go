@@ -492,6 +492,7 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-022": {main: good + "virtual_mailbox_maps = texthash:/c/other\n", owners: map[string][2]int{"/c/other": {wwwData, 0}}},
 		"PS-CFG-032": {main: good, master: strayMaster},
 		"PS-CFG-040": {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
+		"PS-CFG-050": {main: good + "smtp_tls_CApath = /none\n"},
 		"PS-CFG-033": {main: good, master: both + "scan unix - - n - - smtppickup\n", installed: true},
 		"PS-CFG-041": {main: good + "smtpd_proxy_filter = 127.0.0.1:10024\n"},
 		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},

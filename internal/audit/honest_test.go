@@ -37,6 +37,7 @@ var problemScenes = map[detect.ProblemKind]scene{
 	detect.Stray:     {main: good, master: strayMaster},
 	detect.BadPolicy: {main: good + "smtp_tls_policy_maps = static:encypt\n"},
 	detect.NoAnswer:  {main: good + "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8461:postfix\n", silent: true},
+	detect.NoFolder:  {main: good + "smtp_tls_CApath = /none\n"},
 	detect.NoStart:   {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
 	detect.NoProgram: {main: good, master: router + sender + "scan unix - - n - - ../sbin\n", installed: true},
 }
@@ -190,6 +191,9 @@ func TestHonest(t *testing.T) {
 		{"the default digest of old releases, and no fingerprints", scene{main: good + "smtp_tls_policy_maps = texthash:/c/policy\n", master: router + sender, version: "3.5.25"}, "", "SND-019"},
 		{"the default digest of old releases, and tables elsewhere", scene{main: good + "smtp_tls_policy_maps = ldap:x\n", master: router + sender, version: "3.5.25"}, "", "SND-019"},
 		{"MD5 by hand, and tables elsewhere", scene{main: good + "smtp_tls_policy_maps = ldap:x\nsmtp_tls_fingerprint_digest = md5\n", master: router + sender}, "SND-019", ""},
+		{"a folder of CAs for clients that nobody asks", scene{main: good + "smtpd_tls_CApath = /none\n", master: router + sender}, "", "CFG-050"},
+		{"a folder of CAs for clients", scene{main: good + "smtpd_tls_CApath = /none\nsmtpd_tls_ask_ccert = yes\n", master: router + sender}, "CFG-050", ""},
+		{"a folder of CAs that is not in the chroot", scene{main: without("smtp_tls_CApath = /none\n", "smtp_tls_CAfile"), master: router + "smtp unix - - y - - smtp\n"}, "SND-009", "CFG-050"},
 		{"a web server has one for the same names", scene{main: good, master: router + sender, change: renewed(-1)}, "", "CRT-020"},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -17,5 +17,5 @@ var Rules = []Rule{
 	cfg003, cfg004, cfg005, cfg006, cfg007, cfg008, cfg009, cfg010, cfg011, cfg012,
 	cfg013, cfg014, cfg015, cfg016, cfg017, cfg018, cfg019, cfg020, cfg021, cfg022,
 	cfg023,
-	cfg032, cfg033, cfg040, cfg041,
+	cfg032, cfg033, cfg040, cfg041, cfg050,
 }
