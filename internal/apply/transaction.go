@@ -144,6 +144,9 @@ func (t *transaction) digest(path string) (string, error) { return digest(t.m, p
 // change, and holds it to the end, so that no edit comes between writing and
 // proving.
 func (t *transaction) lockEdits(ctx context.Context, p *plan.Plan) (func(), error) {
+	if err := notMounted(t.m, p.Files); err != nil {
+		return nil, err
+	}
 	var paths []string
 	for _, f := range p.Files {
 		if f.Kind == plan.MainCF || f.Kind == plan.MasterCF {

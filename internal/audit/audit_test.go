@@ -103,6 +103,8 @@ type scene struct {
 	installed bool
 	// dies is of which parameter the programs of Postfix die.
 	dies string
+	// silent says that no service with policies answers.
+	silent bool
 	// seen is what the listener showed, and failed how far it came otherwise;
 	// trials are of a rehearsal.
 	seen    *probe.Enumeration
@@ -174,6 +176,10 @@ func look(t *testing.T, s scene) *detect.Facts {
 	m := lab.Machine(t, s.version, files)
 	if s.dies != "" {
 		m.Programs["postconf -c /etc/postfix -m"] = host.Output{Code: 1, Stderr: "postconf: fatal: file /etc/postfix/main.cf: parameter " + s.dies + "\n"}
+	}
+	if s.silent {
+		table := "socketmap:inet:127.0.0.1:8461:postfix"
+		m.Programs["postmap -c /etc/postfix -q postseal.invalid "+table] = host.Output{Code: 1, Stderr: "postmap: warning: connect to 127.0.0.1:8461: Connection refused\npostmap: fatal: table " + table + ": query error: Connection refused\n"}
 	}
 	for _, name := range []string{"master", "smtpd", "smtp"} {
 		if s.installed {
@@ -406,7 +412,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-016": {main: good + "smtp_tls_wrappermode = yes\n"},
 		"PS-SND-017": {main: good + "smtp_tls_policy_maps = hash:/etc/postfix/policy\n"},
 		"PS-SND-018": {main: good + "smtp_tls_per_site = hash:/etc/postfix/site\n"},
-		"PS-SND-019": {main: good + "smtp_tls_fingerprint_digest = md5\nsmtp_tls_policy_maps = hash:/etc/postfix/policy\n"},
+		"PS-SND-019": {main: good + "smtp_tls_fingerprint_digest = md5\nsmtp_tls_policy_maps = static:fingerprint\n"},
 		"PS-SND-020": {main: lvl("encrypt") + "content_filter = amavis:[127.0.0.1]:10024\n", master: both + "amavis unix - - n - - smtp\n"},
 		"PS-SND-021": {main: good + "smtp_cname_overrides_servername = yes\n"},
 		"PS-SND-022": {main: lvl("encrypt"), master: both + "relay unix - - n - - smtp -o smtp_tls_security_level=may\n"},
@@ -426,6 +432,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-036": {main: lvl("encrypt") + "relayhost = [relay.example.net]:587\nsmtp_tls_wrappermode = yes\n"},
 		"PS-SND-037": {main: good + "smtp_tls_protocols = !SSLv2, !SSLv3, !TLSv1.1\n"},
 		"PS-SND-038": {main: good + "smtp_tls_policy_maps = static:encypt\n"},
+		"PS-SND-039": {main: good + "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8461:postfix\n", silent: true},
 		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},
 		"PS-CRT-002": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)}},
 		"PS-CRT-003": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -80), NotAfter: lab.Noon.AddDate(0, 0, 9)}},
@@ -485,6 +492,7 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-022": {main: good + "virtual_mailbox_maps = texthash:/c/other\n", owners: map[string][2]int{"/c/other": {wwwData, 0}}},
 		"PS-CFG-032": {main: good, master: strayMaster},
 		"PS-CFG-040": {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
+		"PS-CFG-050": {main: good + "smtp_tls_CApath = /none\n"},
 		"PS-CFG-033": {main: good, master: both + "scan unix - - n - - smtppickup\n", installed: true},
 		"PS-CFG-041": {main: good + "smtpd_proxy_filter = 127.0.0.1:10024\n"},
 		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},

@@ -36,6 +36,8 @@ var problemScenes = map[detect.ProblemKind]scene{
 	detect.BadFile:   {main: good + "smtp_tls_cert_file = /none.pem\n"},
 	detect.Stray:     {main: good, master: strayMaster},
 	detect.BadPolicy: {main: good + "smtp_tls_policy_maps = static:encypt\n"},
+	detect.NoAnswer:  {main: good + "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8461:postfix\n", silent: true},
+	detect.NoFolder:  {main: good + "smtp_tls_CApath = /none\n"},
 	detect.NoStart:   {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
 	detect.NoProgram: {main: good, master: router + sender + "scan unix - - n - - ../sbin\n", installed: true},
 }
@@ -186,6 +188,12 @@ func TestHonest(t *testing.T) {
 		{"a private relay for machines with certificates", scene{main: without("inet_interfaces = 10.1.2.3\nrelay_domains =\nsmtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\n", "smtpd_tls_security_level"), master: router + sender}, "", "RCV-014"},
 		{"a private address that takes mail for a domain", scene{main: without("inet_interfaces = 10.1.2.3\nsmtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\n", "smtpd_tls_security_level"), master: router + sender}, "RCV-014", ""},
 		{"anonymous suites are excluded for sending", scene{main: good + "smtp_tls_exclude_ciphers = aNULL, eNULL, MD5\n", master: router + sender}, "", "SND-011"},
+		{"the default digest of old releases, and no fingerprints", scene{main: good + "smtp_tls_policy_maps = texthash:/c/policy\n", master: router + sender, version: "3.5.25"}, "", "SND-019"},
+		{"the default digest of old releases, and tables elsewhere", scene{main: good + "smtp_tls_policy_maps = ldap:x\n", master: router + sender, version: "3.5.25"}, "", "SND-019"},
+		{"MD5 by hand, and tables elsewhere", scene{main: good + "smtp_tls_policy_maps = ldap:x\nsmtp_tls_fingerprint_digest = md5\n", master: router + sender}, "SND-019", ""},
+		{"a folder of CAs for clients that nobody asks", scene{main: good + "smtpd_tls_CApath = /none\n", master: router + sender}, "", "CFG-050"},
+		{"a folder of CAs for clients", scene{main: good + "smtpd_tls_CApath = /none\nsmtpd_tls_ask_ccert = yes\n", master: router + sender}, "CFG-050", ""},
+		{"a folder of CAs that is not in the chroot", scene{main: without("smtp_tls_CApath = /none\n", "smtp_tls_CAfile"), master: router + "smtp unix - - y - - smtp\n"}, "SND-009", "CFG-050"},
 		{"a web server has one for the same names", scene{main: good, master: router + sender, change: renewed(-1)}, "", "CRT-020"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -322,6 +330,32 @@ func TestCures(t *testing.T) {
 		e.Config.Dir = x.dir
 		if got := e.cure(x.text); !strings.HasPrefix(got, x.want) {
 			t.Errorf("%q, not %q", got, x.want)
+		}
+	}
+}
+
+// TestProxyInFront: where a proxy may do TLS for a listener, what is missing at the
+// listener says so.
+func TestProxyInFront(t *testing.T) {
+	bare := without("smtpd_tls_security_level = none\nsmtpd_sasl_auth_enable = yes\n", "smtpd_tls_security_level", "smtpd_tls_auth_only")
+	master := router + "submission inet n - n - - smtpd\n" + sender
+	for _, x := range []struct{ main, master, text string }{
+		{bare, master, ""},
+		{bare + "smtpd_authorized_xclient_hosts = 10.1.2.3\n", master, "smtpd_authorized_xclient_hosts (/etc/postfix/main.cf:"},
+		{bare + "smtpd_upstream_proxy_protocol = haproxy\n", master, "the proxy in front may do TLS"},
+		{bare + "smtpd_authorized_xclient_hosts = 10.1.2.3\n", "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n" + master[len(router):], "smtpd_authorized_xclient_hosts (/etc/postfix/main.cf:"},
+	} {
+		e := scene{main: x.main, master: x.master}.evidence(t)
+		for _, r := range []Rule{rcv001, sub001, sub002} {
+			hits := r.Find(e)
+			if len(hits) == 0 {
+				t.Errorf("%s finds nothing", r.ID)
+			}
+			for _, h := range hits {
+				if strings.Contains(h.Detail, "may do TLS") != (x.text != "") || !strings.Contains(h.Detail, x.text) || len(h.Detail) > 300 {
+					t.Errorf("%s: %q", r.ID, h.Detail)
+				}
+			}
 		}
 	}
 }

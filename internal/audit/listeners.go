@@ -61,6 +61,19 @@ func (e *Evidence) certificatesOf(l detect.Listener) []detect.Certificate {
 	return e.ServerCertificates()
 }
 
+// inFront says that a proxy in front of a listener may do TLS for it, which cannot be
+// seen here; empty if nothing tells of one.
+func (e *Evidence) inFront(l detect.Listener) string {
+	s := detect.Behind(e.Config, l.Service)
+	if v := e.Config.Value(&s, "smtpd_authorized_xclient_hosts"); v.Text != "" {
+		return fmt.Sprintf("; a proxy in front may do TLS, which is not seen from here: smtpd_authorized_xclient_hosts (%s) is %.60s", place(v), v.Text)
+	}
+	if l.Proxy {
+		return "; the proxy in front may do TLS, which is not seen from here"
+	}
+	return ""
+}
+
 // privateRelay reports whether a listener is on private addresses of a server that
 // takes mail for no domain: only known machines come there.
 func (e *Evidence) privateRelay(l detect.Listener) bool {

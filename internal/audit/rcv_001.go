@@ -11,7 +11,7 @@ var rcv001 = Rule{
 	Cure:   "--inbound-level may",
 	Check: listeners(func(e *Evidence, l detect.Listener) string {
 		if !tls(l) && e.Exchanger(l) {
-			return "has TLS level none"
+			return "has TLS level none" + e.inFront(l)
 		}
 		return ""
 	}, detect.Relay),

@@ -11,7 +11,7 @@ var sub001 = Rule{
 	Cure:   "--submission encrypt",
 	Check: listeners(func(f *Evidence, l detect.Listener) string {
 		if l.Level != "encrypt" && !passwordsInTLS(f, l) { // those are PS-SUB-031's
-			return "does not require TLS"
+			return "does not require TLS" + f.inFront(l)
 		}
 		return ""
 	}, detect.Submission, detect.Submissions),

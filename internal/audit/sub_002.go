@@ -11,7 +11,7 @@ var sub002 = Rule{
 	Cure:   "--auth-tls-only yes",
 	Check: listeners(func(f *Evidence, l detect.Listener) string {
 		if l.Auth && l.Level != "encrypt" && !f.authInTLS(l) {
-			return "offers AUTH without TLS"
+			return "offers AUTH without TLS" + f.inFront(l)
 		}
 		return ""
 	}, detect.Relay, detect.Submission, detect.Submissions),

@@ -81,6 +81,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 		return nil, fmt.Errorf("looking for certificates: %w", err)
 	}
 	f.findProblems(m)
+	f.askPolicyServices(ctx, m)
 	f.findAccess(m)
 	done(StepCertificates, f)
 

@@ -309,7 +309,7 @@ func TestLog(t *testing.T) {
 		{"maillog_file = /var/log/own.log\n", "", "/var/log/own.log"},
 		{"", "/var/log/mail.log", "/var/log/mail.log"},
 		{"", "/var/log/maillog", "/var/log/maillog"},
-		{"", "/run/log/journal/x", ""},
+		{"", "/run/log/journal/0123/system.journal", ""},
 	} {
 		files := map[string]string{"main.cf": named + c.main, "master.cf": smtp}
 		if c.file != "" {
@@ -318,6 +318,16 @@ func TestLog(t *testing.T) {
 		f := look(t, lab.Machine(t, "3.7.11", files))
 		if f.Log.Path != c.path || (c.path == "") != f.Log.Journal {
 			t.Errorf("%q %q: %+v", c.main, c.file, f.Log)
+		}
+	}
+}
+
+// TestNoJournal: a folder for a journal that holds none is no log.
+func TestNoJournal(t *testing.T) {
+	for _, file := range []string{"/var/log/journal/.keep", "/var/log/journal/0123/.keep"} {
+		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named, "master.cf": smtp, file: ""}))
+		if f.Log.Journal || f.Log.Path != "" || f.Log.Why == "" {
+			t.Errorf("%s: %+v", file, f.Log)
 		}
 	}
 }
@@ -341,7 +351,7 @@ func TestLogNotOnDisk(t *testing.T) {
 			return errors.Join(os.RemoveAll(root+"/run/log/journal"), os.Remove(root+foreign), os.Symlink("/dev/stdout", root+foreign))
 		}},
 	} {
-		m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + c.main, "master.cf": smtp, "/run/log/journal/x": "",
+		m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + c.main, "master.cf": smtp, "/run/log/journal/0123/system.journal": "",
 			foreign: "Nov 30 09:00:00 mx postfix/smtp[1]: ABC: to=<a@example.net>, relay=mx.example.net[192.0.2.1]:25, status=sent (250 ok)\n"})
 		if c.make != nil {
 			if err := c.make(m.Root); err != nil {

@@ -204,11 +204,13 @@ const (
 	Stray     ProblemKind = "stray words"   // a program dies of arguments that were meant as a value
 	NoProgram ProblemKind = "no program"    // a service's command cannot be run
 	BadPolicy ProblemKind = "bad policy"    // an entry of a policy table that defers mail
+	NoAnswer  ProblemKind = "no answer"     // a lookup table that is a service does not answer
+	NoFolder  ProblemKind = "no folder"     // a folder of CA certificates does not exist
 	NoStart   ProblemKind = "no start"      // every program of Postfix dies of main.cf
 )
 
 // ProblemKinds are all of them.
-var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile, Stray, NoProgram, BadPolicy, NoStart}
+var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile, Stray, NoProgram, BadPolicy, NoAnswer, NoFolder, NoStart}
 
 // Unseen is something that could not be looked at.
 type Unseen struct {

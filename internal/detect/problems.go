@@ -301,6 +301,7 @@ func (f *Facts) missingFiles(m host.Reader) {
 			f.problem(TLSOff, c.name, v.Origin, fmt.Sprintf("%s does not exist: TLS is off for %s", v.Text, c.effect))
 		}
 	}
+	f.missingFolders(m)
 	for _, c := range f.Certificates {
 		if c.Err != nil && (c.Server || c.Client) && !errors.Is(c.Err, fs.ErrPermission) {
 			parameter := "smtpd_tls_chain_files"
@@ -308,6 +309,31 @@ func (f *Facts) missingFiles(m host.Reader) {
 				parameter = "smtp_tls_chain_files"
 			}
 			f.problem(BadFile, parameter, c.Origin, c.Fault())
+		}
+	}
+}
+
+// missingFolders looks for folders of CA certificates that do not exist. Postfix does
+// not mind, and verifies nobody by them. One for receiving is only read where client
+// certificates are asked for; what is missing in a chroot alone is told of transports.
+func (f *Facts) missingFolders(m host.Reader) {
+	for _, c := range []struct {
+		name, effect string
+		reads        bool
+	}{
+		{"smtp_tls_CApath", "no server is verified by it", slices.ContainsFunc(f.Transports, func(t Transport) bool { return t.Level != "none" && !t.Blind })},
+		{"smtpd_tls_CApath", "no client is verified by it", slices.ContainsFunc(f.Listeners, func(l Listener) bool { return f.AsksCertificate(l.Service) })},
+	} {
+		v := f.Config.Value(nil, c.name)
+		if v.Text == "" || !filepath.IsAbs(v.Text) || !c.reads {
+			continue
+		}
+		jail := f.Config.Text(nil, "queue_directory")
+		if _, err := m.Stat(filepath.Join(jail, v.Text)); err == nil {
+			continue
+		}
+		if _, err := m.Stat(v.Text); errors.Is(err, fs.ErrNotExist) {
+			f.problem(NoFolder, c.name, v.Origin, v.Text+" does not exist: "+c.effect)
 		}
 	}
 }

@@ -27,7 +27,8 @@ func (f *Facts) findLog(m host.Reader) {
 		}
 	}
 	for _, p := range []string{"/var/log/journal", "/run/log/journal"} {
-		if _, err := m.Stat(p); err == nil {
+		// A folder without files of a journal is left over, or made for one that nobody keeps.
+		if files, err := m.Glob(filepath.Join(p, "*", "*.journal")); err == nil && len(files) > 0 {
 			f.Log = Log{Journal: true, Why: p}
 			return
 		}

@@ -1,10 +1,13 @@
 package rehearse
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"postseal/internal/hint"
 )
 
 // Port is a port of a loopback address that is ours until Close. Postfix listens
@@ -31,7 +34,12 @@ func reserve(at netip.Addr) (*Port, error) {
 	p := &Port{fd: fd}
 	if p.Addr, err = p.bind(at); err != nil {
 		p.Close()
-		return nil, fmt.Errorf("reserving a port: %w", err)
+		err = fmt.Errorf("reserving a port of %s: %w", at, err)
+		if errors.Is(err, unix.EADDRNOTAVAIL) {
+			err = hint.Wrap(err, "the private Postfix of a rehearsal needs IPv4 on the loopback interface: "+
+				hint.ShellLine([]string{"ip", "address", "add", at.String() + "/8", "dev", "lo"})+" adds it; or do without it: --no-rehearsal")
+		}
+		return nil, err
 	}
 	return p, nil
 }

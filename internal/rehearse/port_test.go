@@ -2,7 +2,11 @@ package rehearse
 
 import (
 	"net"
+	"net/netip"
+	"strings"
 	"testing"
+
+	"postseal/internal/hint"
 )
 
 // TestReserve: what is reserved is given to nobody else, and can be listened on.
@@ -35,5 +39,13 @@ func TestReserve(t *testing.T) {
 			t.Fatalf("nobody can listen on what is reserved: %v", err)
 		}
 		l.Close()
+	}
+}
+
+// TestNoLoopback: an address that this machine does not have, as IPv4 loopback on some,
+// is told with what to do.
+func TestNoLoopback(t *testing.T) {
+	if p, err := reserve(netip.MustParseAddr("192.0.2.77")); err == nil || !strings.Contains(err.Error(), "192.0.2.77") || !strings.Contains(hint.Of(err), "--no-rehearsal") {
+		t.Errorf("%v, %v; %s", p, err, hint.Of(err))
 	}
 }
