@@ -148,8 +148,8 @@ func TestCompletedFromElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The intermediate is added, the root is not: who trusts it has it.
-	if len(chains[0].Certs) != 2 || !chains[0].Reordered {
-		t.Errorf("%d certificates, reordered %v", len(chains[0].Certs), chains[0].Reordered)
+	if len(chains[0].Certs) != 2 || chains[0].Added != 1 || chains[0].Reordered {
+		t.Errorf("%d certificates, %d added, reordered %v", len(chains[0].Certs), chains[0].Added, chains[0].Reordered)
 	}
 	if !chains[0].Facts(more.Certs).Complete {
 		t.Error("complete up to a known root, and not said so")

@@ -27,6 +27,8 @@ type Chain struct {
 	// Reordered says that a file had them in another order, or had others
 	// between them.
 	Reordered bool
+	// Added is how many of them, the last ones, are not in the file itself.
+	Added int
 }
 
 // Chains sorts a bundle: one chain for each key, or, without any key, one for
@@ -37,6 +39,27 @@ type Chain struct {
 // of one algorithm, since Postfix loads only one of each (postconf(5),
 // smtpd_tls_chain_files).
 func (b Bundle) Chains(more []*x509.Certificate) ([]Chain, error) {
+	return b.chains(func(*x509.Certificate) []*x509.Certificate { return more })
+}
+
+// Sent are the chains as OpenSSL sends them: its CA certificates complete a leaf that
+// stands alone, and no other (SSL_CTX_add_extra_chain_cert(3)).
+func (b Bundle) Sent(cas []*x509.Certificate) ([]Chain, error) {
+	return b.chains(func(leaf *x509.Certificate) []*x509.Certificate {
+		if b.alone(leaf) {
+			return cas
+		}
+		return nil
+	})
+}
+
+// alone reports whether no other certificate follows the leaf before the next key.
+func (b Bundle) alone(leaf *x509.Certificate) bool {
+	i := slices.IndexFunc(b.entries, func(e entry) bool { return e.cert != nil && e.cert.Equal(leaf) })
+	return i < 0 || i+1 == len(b.entries) || b.entries[i+1].cert == nil
+}
+
+func (b Bundle) chains(more func(leaf *x509.Certificate) []*x509.Certificate) ([]Chain, error) {
 	if len(b.Certs) == 0 {
 		return nil, hint.Wrap(ErrNoCert, "the first certificate must be the server's own, then those of its issuers")
 	}
@@ -44,7 +67,7 @@ func (b Bundle) Chains(more []*x509.Certificate) ([]Chain, error) {
 	var s signatures
 	if len(b.Keys) == 0 {
 		for _, c := range b.leaves(&s) {
-			out = append(out, b.chain(&s, nil, c, more))
+			out = append(out, b.chain(&s, nil, c, more(c)))
 		}
 		return out, s.enough()
 	}
@@ -61,7 +84,7 @@ func (b Bundle) Chains(more []*x509.Certificate) ([]Chain, error) {
 			continue
 		}
 		kinds[kind] = fingerprint(leaf)
-		out = append(out, b.chain(&s, k.Private, leaf, more))
+		out = append(out, b.chain(&s, k.Private, leaf, more(leaf)))
 	}
 	return out, s.enough()
 }
@@ -102,9 +125,13 @@ func (b Bundle) chain(s *signatures, key crypto.Signer, leaf *x509.Certificate, 
 		if i < 0 {
 			break
 		}
-		c.Certs = append(c.Certs, more[i])
+		c.Certs, c.Added = append(c.Certs, more[i]), c.Added+1
 	}
-	c.Reordered = len(b.Certs) < len(c.Certs) || !slices.EqualFunc(b.Certs[:len(c.Certs)], c.Certs, (*x509.Certificate).Equal)
+	own, file := c.Certs[:len(c.Certs)-c.Added], b.Certs
+	if len(b.Keys) > 1 { // each has its chain
+		file = file[max(0, slices.IndexFunc(file, leaf.Equal)):]
+	}
+	c.Reordered = len(file) < len(own) || !slices.EqualFunc(file[:len(own)], own, (*x509.Certificate).Equal)
 	return c
 }
 

@@ -169,6 +169,8 @@ func (c Chain) judgeOrder(i *Inspection) {
 	case !i.Complete:
 		top := c.Certs[len(c.Certs)-1]
 		i.Add("chain", Bad, "its issuer is not in the file, and no CA that distributions trust (%s): an intermediate is missing, or it is a CA of your own", distinguished(top.Issuer.String()))
+	case c.Added > 0:
+		i.Add("chain", Note, "%d of its %d certificates are not in the file: they come from the CA certificates of the configuration", c.Added, i.Length)
 	case c.Reordered:
 		i.Add("chain", Note, "the file has its certificates in another order, or others between them")
 	default:

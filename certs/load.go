@@ -56,6 +56,21 @@ func (b Bundle) Refusal() string {
 	return ""
 }
 
+// PairRefusal says why Postfix would not load a certificate file and a key file that
+// two parameters name, such as smtpd_tls_cert_file and smtpd_tls_key_file; empty if it
+// would. In both files it skips what it does not look for.
+func PairRefusal(chain, key Bundle) string {
+	switch {
+	case len(chain.Certs) == 0:
+		return "no certificate"
+	case len(key.Keys) == 0:
+		return "no private key"
+	case !Same(key.Keys[0].Public, chain.Certs[0].PublicKey):
+		return "the first certificate in the file does not belong to the private key"
+	}
+	return ""
+}
+
 // refuse notes a reason for which Postfix does not load a file that we can read.
 func (b *Bundle) refuse(why string) {
 	if b.refused == "" {

@@ -169,3 +169,26 @@ func TestLoads(t *testing.T) {
 		t.Errorf("%d of %d load: the table says nothing", loaded, len(all))
 	}
 }
+
+// TestSkippedCA: a CA certificate that Go refuses and OpenSSL reads hides no other.
+func TestSkippedCA(t *testing.T) {
+	lab.Need(t, "openssl")
+	ca := lab.NewCA(t)
+	odd := ca.NegativeSerialPEM()
+	openssl := exec.CommandContext(t.Context(), "openssl", "x509", "-noout", "-serial")
+	openssl.Stdin = strings.NewReader(odd)
+	if out, err := openssl.CombinedOutput(); err != nil || !strings.Contains(string(out), "=-01") {
+		t.Fatalf("openssl: %v: %s", err, out)
+	}
+	b, err := certs.ReadCAs("ca.pem", []byte(ca.RootPEM+odd+ca.IntermediatePEM))
+	if err != nil || len(b.Certs) != 2 || len(b.Skipped) != 1 || !strings.HasPrefix(b.Skipped[0], "certificate 2: x509: negative serial number") {
+		t.Errorf("%d certificates, skipped %q: %v", len(b.Certs), b.Skipped, err)
+	}
+	if _, err := certs.Read("chain.pem", []byte(odd)); err == nil {
+		t.Error("a chain with such a certificate is read")
+	}
+	torn := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("torn")})) // OpenSSL then reads none
+	if _, err := certs.ReadCAs("ca.pem", []byte(ca.RootPEM+torn)); err == nil {
+		t.Error("a file that OpenSSL does not read is read")
+	}
+}

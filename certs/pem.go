@@ -26,12 +26,17 @@ type Bundle struct {
 	Certs []*x509.Certificate
 	// Mended says what was wrong with a file and could be put right.
 	Mended []string
+	// Skipped says which CA certificates could not be read, and why. OpenSSL may
+	// read them.
+	Skipped []string
 	// KeyFirst is true if a key stands before any certificate, as
 	// smtpd_tls_chain_files wants it.
 	KeyFirst bool
 
 	entries []entry
 	refused string
+	// lenient bundles leave out certificates that cannot be read.
+	lenient bool
 }
 
 // Key is a key and the file it came from.
@@ -67,16 +72,17 @@ var (
 // Go's PEM reader silently skips what it cannot read; OpenSSL does so in other
 // places. What either would lose is mended and reported, or an error.
 func Read(name string, data []byte) (Bundle, error) {
-	return read(name, data, MaxChain, "a file with a chain holds the server's own certificate and those of its issuers, and no collection of CA certificates")
+	return read(Bundle{}, name, data, MaxChain, "a file with a chain holds the server's own certificate and those of its issuers, and no collection of CA certificates")
 }
 
-// ReadCAs parses a PEM file of CA certificates: MaxCAs at most.
+// ReadCAs parses a PEM file of CA certificates: MaxCAs at most. Certificates that
+// Go refuses and OpenSSL may accept, such as one with a negative serial number, are
+// left out, and Skipped names them.
 func ReadCAs(name string, data []byte) (Bundle, error) {
-	return read(name, data, MaxCAs, "split the file and name the part with the CAs you need")
+	return read(Bundle{lenient: true}, name, data, MaxCAs, "split the file and name the part with the CAs you need")
 }
 
-func read(name string, data []byte, most int, next string) (Bundle, error) {
-	var b Bundle
+func read(b Bundle, name string, data []byte, most int, next string) (Bundle, error) {
 	if n := bytes.Count(data, []byte(begin)); n > most+MaxKeys {
 		return Bundle{}, fmt.Errorf("reading %s: %w", name, tooLarge(fmt.Sprintf("%d PEM blocks, at most %d are read", n, most+MaxKeys), next))
 	}
@@ -178,6 +184,10 @@ func (b *Bundle) block(name string, p *pem.Block) error {
 			b.refuse("a TRUSTED CERTIFICATE block")
 		}
 		c, err := Parse(der)
+		if err != nil && b.lenient && !errors.Is(err, ErrTooLarge) && signed(der) {
+			b.Skipped = append(b.Skipped, fmt.Sprintf("certificate %d: %v", len(b.Certs)+len(b.Skipped)+1, err))
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -201,6 +211,17 @@ func (b *Bundle) block(name string, p *pem.Block) error {
 		}
 	}
 	return nil
+}
+
+// signed reports whether der has the outer form of a certificate (RFC 5280, section
+// 4.1), whatever is in it.
+func signed(der []byte) bool {
+	var c struct {
+		TBS, Algorithm asn1.RawValue
+		Signature      asn1.BitString
+	}
+	rest, err := asn1.Unmarshal(der, &c)
+	return err == nil && len(rest) == 0
 }
 
 func encrypted(name string) error {

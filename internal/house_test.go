@@ -27,7 +27,7 @@ var floors = [][]string{
 	{"internal/domain", "internal/lifecycle", "internal/maillog"},
 	{"internal/detect", "internal/senders", "certs/acme"},
 	{"certs/acme/legodns"},
-	{"internal/interview", "internal/publish"},
+	{"internal/interview", "internal/publish", "internal/posture"},
 	{"internal/plan"},
 	{"internal/rehearse"},
 	{"internal/audit"},

@@ -55,8 +55,8 @@ func (a *app) certList() error {
 	broken := false
 	for _, c := range f.Certificates {
 		j := report.Judged{Where: c.Chain, Role: role(c)}
-		want.Client = sentOnly(c)
-		found, err := f.Judge(s.Machine, c.Chain, want)
+		want.Client, want.Names = sentOnly(c), f.NamesFor(c)
+		found, err := f.JudgeUse(c, want)
 		if err != nil {
 			j.Err, j.Unseen = err.Error(), errors.Is(err, fs.ErrPermission)
 		}
@@ -92,7 +92,7 @@ func (a *app) certList() error {
 // sentOnly says whether a certificate is only sent with, or, if it is not in use,
 // only good for that.
 func sentOnly(c detect.Certificate) bool {
-	return !c.Server && c.Service == "" && (c.Client || c.Err == nil && !c.ServerUse && c.ClientUse)
+	return !c.Shown() && (c.Client || c.Err == nil && !c.ServerUse && c.ClientUse)
 }
 
 // role says in words what a certificate is used for.
@@ -104,8 +104,8 @@ func role(c detect.Certificate) string {
 	if c.Client {
 		out = append(out, "shown when sending")
 	}
-	if c.Service != "" {
-		out = append(out, "of "+c.Service)
+	if len(c.Services) > 0 {
+		out = append(out, "of "+strings.Join(c.Services, " and "))
 	}
 	if len(out) == 0 {
 		out = append(out, "not in use")

@@ -30,7 +30,7 @@ func TestSentOnly(t *testing.T) {
 		"sent with":               {detect.Certificate{Facts: server, Client: true}, true},
 		"shown and sent with":     {detect.Certificate{Facts: server, Server: true, Client: true}, false},
 		"shown, and not good":     {detect.Certificate{Facts: client, Server: true}, false},
-		"shown by one, not good":  {detect.Certificate{Facts: client, Service: "submission/inet"}, false},
+		"shown by one, not good":  {detect.Certificate{Facts: client, Services: []string{"submission/inet"}}, false},
 		"not read":                {detect.Certificate{Err: errors.New("unreadable")}, false},
 		"not read, and sent with": {detect.Certificate{Err: errors.New("unreadable"), Client: true}, true},
 	} {

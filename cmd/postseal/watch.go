@@ -81,7 +81,7 @@ func exposed(o detect.Outdated) string {
 // unnameable is why Postfix would not read the newer files where a service names them,
 // or empty. For main.cf, apply judges that.
 func unnameable(o detect.Outdated) string {
-	if o.Shown.Service == "" {
+	if len(o.Shown.Services) == 0 {
 		return ""
 	}
 	if err := errors.Join(postfix.CheckPath(o.Renewed.Key), postfix.CheckPath(o.Renewed.Chain)); err != nil {

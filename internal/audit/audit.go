@@ -151,6 +151,7 @@ func Audit(e *Evidence, suppressions ...Suppression) Card {
 			continue
 		}
 		f := Finding{Rule: r, Hits: r.Find(e)}
+		f.Cure = e.cure(r.Cure)
 		switch s := suppressed(r.ID, suppressions, e.Now); {
 		case len(f.Hits) == 0:
 			c.Passed = append(c.Passed, r)
@@ -220,17 +221,17 @@ func (e *Evidence) idle(p Part) string {
 		return "no other machine connects to it"
 	case p == Sending && !sends(e):
 		return "no service sends mail to others"
-	case p == Certificates && len(e.ServerCertificates()) == 0:
+	case p == Certificates && len(e.ShownCertificates()) == 0:
 		return "no certificate is set for receiving"
 	}
 	return ""
 }
 
-// unjudged says whether there is nothing of a part to grade. What is found in files
+// unjudged reports whether there is nothing of a part to grade. What is found in files
 // all the same is told, and makes no grade of something that does not happen; no
-// certificate where others connect is a mistake of its own.
+// certificate where TLS is offered is a mistake of its own.
 func (e *Evidence) unjudged(p Part) bool {
-	return e.idle(p) != "" && (p != Certificates || !receives(e)) ||
+	return e.idle(p) != "" && (p != Certificates || len(crt001.Find(e)) == 0) ||
 		!slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) })
 }
 

@@ -46,7 +46,7 @@ func TestRules(t *testing.T) {
 		if r.Title == "" || r.Why == "" || r.Source == "" || r.Cure == "" || r.Since == "" || r.Find == nil || !slices.Contains(Parts, r.Part) || r.Severity.String() == "" {
 			t.Errorf("%s lacks something", r.ID)
 		}
-		if r.Title != strings.ToLower(r.Title[:1])+r.Title[1:] && !strings.HasPrefix(r.Title, "TLS") && !strings.HasPrefix(r.Title, "DANE") && !strings.HasPrefix(r.Title, "CA ") && !strings.HasPrefix(r.Title, "STARTTLS") || strings.HasSuffix(r.Title, ".") {
+		if r.Title != strings.ToLower(r.Title[:1])+r.Title[1:] && !strings.HasPrefix(r.Title, "TLS") && !strings.HasPrefix(r.Title, "DANE") && !strings.HasPrefix(r.Title, "CA ") && !strings.HasPrefix(r.Title, "STARTTLS") && !strings.HasPrefix(r.Title, "Postfix") || strings.HasSuffix(r.Title, ".") {
 			t.Errorf("%s: %q", r.ID, r.Title)
 		}
 		if flag, ok := strings.CutPrefix(r.Cure, "--"); ok {
@@ -87,6 +87,7 @@ var fixture struct {
 	sync.Once
 	ca            *lab.CA
 	issued, other lab.Issued
+	expired       lab.Issued
 }
 
 // scene is a server for a test.
@@ -100,6 +101,8 @@ type scene struct {
 	modes  map[string]os.FileMode
 	// installed puts programs of Postfix on the machine.
 	installed bool
+	// dies is of which parameter the programs of Postfix die.
+	dies string
 	// seen is what the listener showed, and failed how far it came otherwise;
 	// trials are of a rehearsal.
 	seen    *probe.Enumeration
@@ -152,6 +155,7 @@ func look(t *testing.T, s scene) *detect.Facts {
 		fixture.ca = lab.NewCA(t)
 		fixture.issued = fixture.ca.Issue(t, lab.Leaf{RSA: true, RSABits: 3072, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)})
 		fixture.other = fixture.ca.Issue(t, lab.Leaf{RSA: true})
+		fixture.expired = fixture.ca.Issue(t, lab.Leaf{Names: []string{"shop.example.com"}, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)})
 	})
 	ca, issued := fixture.ca, fixture.issued
 	if s.leaf != nil {
@@ -160,6 +164,7 @@ func look(t *testing.T, s scene) *detect.Facts {
 	files := map[string]string{
 		"main.cf":   "compatibility_level = 3.6\nmyhostname = mx.example.org\nrelay_domains = example.org\n" + s.main,
 		"master.cf": s.master, "/c/chain.pem": issued.Key + issued.Cert + ca.IntermediatePEM, "/c/cert.pem": issued.Cert + ca.IntermediatePEM, "/c/key.pem": issued.Key,
+		"/c/alone.pem": issued.Cert, "/c/intermediate.pem": ca.IntermediatePEM, "/c/expired.pem": fixture.expired.Cert + ca.IntermediatePEM, "/c/expired.key": fixture.expired.Key,
 		"/c/other.pem": fixture.other.Key, "/c/leaf.pem": issued.Key + issued.Cert, "/c/few.pem": ca.RootPEM, "/c/mixed.pem": issued.Key + issued.Cert + ca.RootPEM + ca.IntermediatePEM,
 		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM, "/c/policy": "[relay.example.net]:587 secure\n", "/c/other": "example.com secure\n",
 	}
@@ -167,6 +172,9 @@ func look(t *testing.T, s scene) *detect.Facts {
 		s.version = "3.10.13"
 	}
 	m := lab.Machine(t, s.version, files)
+	if s.dies != "" {
+		m.Programs["postconf -c /etc/postfix -m"] = host.Output{Code: 1, Stderr: "postconf: fatal: file /etc/postfix/main.cf: parameter " + s.dies + "\n"}
+	}
 	for _, name := range []string{"master", "smtpd", "smtp"} {
 		if s.installed {
 			lab.Write(t, m.Root, "/usr/lib/postfix/sbin/"+name, "", 0o755)
@@ -372,6 +380,8 @@ func TestFinds(t *testing.T) {
 		"PS-RCV-046": {main: good, seen: &probe.Enumeration{Anew: new(true)}},
 		"PS-RCV-047": {main: good, seen: &probe.Enumeration{Versions: []probe.Version{{Name: "TLS 1.2"}}}},
 		"PS-RCV-052": {main: good + "smtpd_tls_ask_ccert = yes\nsmtpd_tls_CAfile = /c/few.pem\nsmtpd_relay_restrictions = permit_mynetworks, permit_tls_all_clientcerts, reject_unauth_destination\n", change: func(*detect.Facts) {}},
+		"PS-RCV-060": {main: good + "smtpd_client_restrictions = permit_mynetworks, reject_plaintext_session\n"},
+		"PS-RCV-061": {main: good, master: "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n" + sender},
 		"PS-SUB-031": {main: good, master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
 		"PS-SUB-001": {main: without("", "smtpd_tls_auth_only"), master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
 		"PS-SUB-002": {main: without("", "smtpd_tls_auth_only"), master: "smtp inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n" + sender},
@@ -388,7 +398,7 @@ func TestFinds(t *testing.T) {
 		"PS-SND-008": {main: without("smtp_tls_CAfile = /c/few.pem\n", "smtp_tls_CAfile"), change: func(*detect.Facts) {}},
 		"PS-SND-009": {main: without("smtp_tls_CApath = /nonexistent\n", "smtp_tls_CAfile"), master: router + "smtp unix - - y - - smtp\n"},
 		"PS-SND-010": {main: good + "smtp_tls_protocols = >=TLSv1.2\n"},
-		"PS-SND-011": {main: good + "smtp_tls_exclude_ciphers = aNULL\n"},
+		"PS-SND-011": {main: good + "smtp_tls_exclude_ciphers = aNULL, kRSA\n"},
 		"PS-SND-012": {main: good + "smtp_tls_chain_files = /c/chain.pem\n", change: func(f *detect.Facts) { well(f); f.Wanted = detect.Wanted{Seen: true, Sent: 9, Told: 9} }},
 		"PS-SND-013": {main: good + "smtp_tls_chain_files = /c/chain.pem\n"},
 		"PS-SND-014": {main: without("", "smtp_tls_loglevel")},
@@ -414,6 +424,8 @@ func TestFinds(t *testing.T) {
 		"PS-SND-034": {main: good + "smtp_tls_cert_file = /nonexistent.pem\n"},
 		"PS-SND-035": {main: lvl("encrypt") + "relayhost = [relay.example.net]:465\n"},
 		"PS-SND-036": {main: lvl("encrypt") + "relayhost = [relay.example.net]:587\nsmtp_tls_wrappermode = yes\n"},
+		"PS-SND-037": {main: good + "smtp_tls_protocols = !SSLv2, !SSLv3, !TLSv1.1\n"},
+		"PS-SND-038": {main: good + "smtp_tls_policy_maps = static:encypt\n"},
 		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},
 		"PS-CRT-002": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -90), NotAfter: lab.Noon.AddDate(0, 0, -1)}},
 		"PS-CRT-003": {main: good, leaf: &lab.Leaf{RSA: true, NotBefore: lab.Noon.AddDate(0, 0, -80), NotAfter: lab.Noon.AddDate(0, 0, 9)}},
@@ -472,6 +484,7 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-021": {main: good + "smtp_tls_policy_maps = texthash:/c/policy\n", modes: map[string]os.FileMode{"/c/policy": 0o666}},
 		"PS-CFG-022": {main: good + "virtual_mailbox_maps = texthash:/c/other\n", owners: map[string][2]int{"/c/other": {wwwData, 0}}},
 		"PS-CFG-032": {main: good, master: strayMaster},
+		"PS-CFG-040": {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
 		"PS-CFG-033": {main: good, master: both + "scan unix - - n - - smtppickup\n", installed: true},
 		"PS-CFG-041": {main: good + "smtpd_proxy_filter = 127.0.0.1:10024\n"},
 		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},
@@ -555,6 +568,9 @@ func TestBasis(t *testing.T) {
 	}
 	if g := part(scene{main: without("", "smtpd_tls_chain_files"), master: router + sender}, Certificates); g.Letter != "F" {
 		t.Errorf("%+v", g)
+	}
+	if g := part(scene{main: without("smtpd_tls_security_level = none\n", "smtpd_tls_chain_files", "smtpd_tls_security_level"), master: router + sender}, Certificates); g.Letter != Unjudged {
+		t.Errorf("no certificate, and no TLS that needs one: %+v", g)
 	}
 }
 

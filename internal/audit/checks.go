@@ -92,15 +92,15 @@ func trials(wrong func(t rehearse.Trial) bool) Check {
 
 // inspected finds what the inspection of a served chain says on a topic.
 func inspected(topic string, level certs.Level, about string) Check {
-	return when(func(e *Evidence) bool { return len(e.ServerCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
-		for _, c := range e.ServerCertificates() {
-			all, err := e.JudgeSeen(c.Chain, certs.Want{})
+	return when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, c := range e.ShownCertificates() {
+			all, err := e.JudgeUse(c, certs.Want{})
 			if err != nil {
 				continue // other rules say what cannot be read
 			}
 			for _, i := range all {
 				for _, f := range i.Findings {
-					if f.Topic == topic && f.Level == level && strings.Contains(f.Text, about) {
+					if i.Fingerprint == c.Fingerprint && f.Topic == topic && f.Level == level && strings.Contains(f.Text, about) {
 						out = append(out, Hit{Detail: c.Chain + ": " + f.Text, At: c.Origin})
 					}
 				}
@@ -164,8 +164,8 @@ func named(h detect.Hop) string {
 
 // served finds something wrong with the certificates that are shown.
 func served(wrong func(f *Evidence, c detect.Certificate) string) Check {
-	return when(func(e *Evidence) bool { return len(e.ServerCertificates()) > 0 }, func(f *Evidence) (out []Hit) {
-		for _, c := range f.ServerCertificates() {
+	return when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(f *Evidence) (out []Hit) {
+		for _, c := range f.ShownCertificates() {
 			if text := wrong(f, c); text != "" {
 				out = append(out, Hit{Detail: c.Chain + " " + text, At: c.Origin})
 			}
@@ -309,38 +309,6 @@ func offers(member func(probe.Suite) bool, names ...string) Check {
 		}
 		return "does not exclude " + names[0]
 	}, detect.Relay)
-}
-
-// gap finds a version that is left out between two others in a list of
-// exclusions.
-func gap(list string) (below, above string, ok bool) {
-	if strings.Contains(list, "=") {
-		return "", "", false
-	}
-	out := map[postfix.Protocol]bool{}
-	for _, w := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(", :\t\r\n", r) }) {
-		name, not := strings.CutPrefix(w, "!")
-		if !not {
-			return "", "", false
-		}
-		for _, p := range postfix.Protocols {
-			if strings.EqualFold(name, string(p)) {
-				out[p] = true
-			}
-		}
-	}
-	var on []postfix.Protocol
-	last := -1
-	for i, p := range postfix.Protocols[2:] { // what OpenSSL of today has
-		if out[p] {
-			continue
-		}
-		if last >= 0 && i > last+1 {
-			return string(on[len(on)-1]), string(p), true
-		}
-		on, last = append(on, p), i
-	}
-	return "", "", false
 }
 
 // compatibility reads a compatibility_level as hundreds of the first number and

@@ -14,14 +14,14 @@ var crt005 = Rule{
 	Level:  Should,
 	Source: "RFC 8461 section 4.2; RFC 9525",
 	Cure:   "postseal cert obtain, which proposes all of them",
-	Check: when(func(e *Evidence) bool { return slices.ContainsFunc(e.ServerCertificates(), vouched) }, served(func(f *Evidence, c detect.Certificate) string {
+	Check: when(func(e *Evidence) bool { return slices.ContainsFunc(e.ShownCertificates(), vouched) }, served(func(f *Evidence, c detect.Certificate) string {
 		if !vouched(c) {
 			return ""
 		}
 		var missing []string
-		for _, n := range f.Needed {
-			if !slices.ContainsFunc(c.Names, func(have string) bool { return covers(have, n.Name) }) {
-				missing = append(missing, n.Name)
+		for _, n := range f.NamesFor(c) {
+			if !slices.ContainsFunc(c.Names, func(have string) bool { return covers(have, n) }) {
+				missing = append(missing, n)
 			}
 		}
 		if len(missing) > 0 {

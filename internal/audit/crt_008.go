@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"postseal/internal/detect"
+	"postseal/internal/hint"
 )
 
 var crt008 = Rule{
@@ -14,10 +15,17 @@ var crt008 = Rule{
 	Level:  Must,
 	Source: "seen: disabling TLS support",
 	Cure:   "postseal cert inspect shows what is wrong with the file",
-	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if c.Err != nil && c.KeyMatch != detect.No && !errors.Is(c.Err, fs.ErrPermission) { // PS-CRT-007 has the wrong key
-			return "cannot be used: " + c.Err.Error()
+	Check: when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, c := range e.ShownCertificates() {
+			switch {
+			case c.Refused != "":
+				out = append(out, Hit{Detail: c.Chain + " is not loaded: " + c.Refused, At: c.Origin})
+			case c.Err != nil && c.KeyMatch != detect.No && !errors.Is(c.Err, fs.ErrPermission): // PS-CRT-007 has the wrong key
+				for _, err := range hint.All(c.Err) {
+					out = append(out, Hit{Detail: err.Error(), At: c.Origin})
+				}
+			}
 		}
-		return ""
+		return out
 	}),
 }

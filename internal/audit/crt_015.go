@@ -15,10 +15,7 @@ var crt015 = Rule{
 	Cure:   "postfix reload; postseal watch finds it from a timer",
 	Check: live(func(e *Evidence, l Live) string {
 		var files []string
-		for _, c := range e.ServerCertificates() {
-			if c.Service != "" && c.Service != l.port() {
-				continue
-			}
+		for _, c := range e.certificatesOf(l.Listener) {
 			if c.Fingerprint == "" {
 				return "" // a file that cannot be read may be the one
 			}

@@ -12,7 +12,7 @@ var crt020 = Rule{
 	Level:  Must,
 	Source: "what was found on this machine",
 	Cure:   "postseal watch gives the command: postseal apply --cert with the newer file",
-	Check: when(func(e *Evidence) bool { return len(e.ServerCertificates())+len(e.ClientCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
+	Check: when(func(e *Evidence) bool { return len(e.ShownCertificates())+len(e.ClientCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, o := range e.Outdated() {
 			out = append(out, Hit{Detail: fmt.Sprintf("%s ends %s, and %s has one until %s", o.Shown.Chain, o.Shown.NotAfter.UTC().Format(time.DateOnly), o.Renewed.Chain, o.Renewed.NotAfter.UTC().Format(time.DateOnly)), At: o.Shown.Origin})
 		}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/textproto"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/domain"
+	"postseal/internal/lab"
 	"postseal/internal/probe"
 )
 
@@ -33,6 +35,8 @@ var problemScenes = map[detect.ProblemKind]scene{
 	detect.InClear:   {main: good, master: router + "submission inet n - n - - smtpd\n" + sender},
 	detect.BadFile:   {main: good + "smtp_tls_cert_file = /none.pem\n"},
 	detect.Stray:     {main: good, master: strayMaster},
+	detect.BadPolicy: {main: good + "smtp_tls_policy_maps = static:encypt\n"},
+	detect.NoStart:   {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
 	detect.NoProgram: {main: good, master: router + sender + "scan unix - - n - - ../sbin\n", installed: true},
 }
 
@@ -169,6 +173,19 @@ func TestHonest(t *testing.T) {
 		{"the key of another", scene{main: without("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/other.pem\n", "smtpd_tls_chain_files"), master: router + sender}, "CRT-007", "CRT-008"},
 		{"no TLS for anybody is told once", scene{main: without("smtp_tls_security_level =\n", "smtp_tls_security_level"), master: router + sender + "relay unix - - n - - smtp\n"}, "SND-001", "SND-027"},
 		{"no TLS for anybody is told once, and what is sent elsewhere is relayed", scene{main: without("smtp_tls_security_level =\n", "smtp_tls_security_level") + "default_transport = error:no\n", master: router + sender + "relay unix - - n - - smtp\n"}, "SND-001", "SND-027"},
+		{"RSA and SHA are names for kRSA and SHA1", scene{main: without("smtpd_tls_exclude_ciphers = aNULL, RSA, SHA, EDH\n", "smtpd_tls_exclude_ciphers"), master: router + sender}, "", "RCV-006 RCV-007 RCV-008 RCV-012"},
+		{"AUTH behind postscreen is switched off", scene{main: without("smtpd_sasl_auth_enable = yes\n", "smtpd_tls_auth_only"), master: "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd -o smtpd_sasl_auth_enable=no\ntlsproxy unix - - n - 0 tlsproxy\n" + users[len(router):] + sender}, "", "SUB-002 SUB-005"},
+		{"AUTH behind postscreen", scene{main: without("smtpd_sasl_auth_enable = yes\n", "smtpd_tls_auth_only"), master: "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\ntlsproxy unix - - n - 0 tlsproxy\n" + users[len(router):] + sender}, "SUB-002 SUB-005", ""},
+		{"AUTH behind postscreen, inside TLS there", scene{main: without("smtpd_sasl_auth_enable = yes\n", "smtpd_tls_auth_only"), master: "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd -o smtpd_tls_auth_only=yes\ntlsproxy unix - - n - 0 tlsproxy\n" + users[len(router):] + sender}, "SUB-005", "SUB-002"},
+		{"ports for the own networks", scene{main: good + "smtpd_sasl_auth_enable = yes\n", master: router + "590 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject -o smtpd_tls_auth_only=no\n10025 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy\n" + sender}, "", "SUB-001 SUB-002"},
+		{"a relay host on this machine", scene{main: without("smtp_tls_security_level =\nrelayhost = 127.0.0.1:1025\n", "smtp_tls_security_level", "smtp_tls_CAfile"), master: router + sender}, "", "SND-001 SND-005 SND-006"},
+		{"a relay host on this machine, and a table", scene{main: without("smtp_tls_security_level =\nrelayhost = 127.0.0.1:1025\ntransport_maps = mysql:/x\n", "smtp_tls_security_level"), master: router + sender}, "SND-001", ""},
+		{"DANE beside encrypt", scene{main: without("smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n", "smtp_tls_security_level"), master: router + sender + "bank unix - - n - - smtp -o smtp_tls_security_level=encrypt\n"}, "", "SND-022"},
+		{"encrypt beside DANE", scene{main: encrypted, master: router + sender + "out unix - - n - - smtp -o smtp_tls_security_level=dane -o smtp_dns_support_level=dnssec\n"}, "", "SND-022"},
+		{"encrypt beside secure", scene{main: without("smtp_tls_security_level = secure\n", "smtp_tls_security_level"), master: router + sender + "out unix - - n - - smtp -o smtp_tls_security_level=encrypt\n"}, "SND-022", ""},
+		{"a private relay for machines with certificates", scene{main: without("inet_interfaces = 10.1.2.3\nrelay_domains =\nsmtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\n", "smtpd_tls_security_level"), master: router + sender}, "", "RCV-014"},
+		{"a private address that takes mail for a domain", scene{main: without("inet_interfaces = 10.1.2.3\nsmtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\n", "smtpd_tls_security_level"), master: router + sender}, "RCV-014", ""},
+		{"anonymous suites are excluded for sending", scene{main: good + "smtp_tls_exclude_ciphers = aNULL, eNULL, MD5\n", master: router + sender}, "", "SND-011"},
 		{"a web server has one for the same names", scene{main: good, master: router + sender, change: renewed(-1)}, "", "CRT-020"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -228,6 +245,83 @@ func TestSurprises(t *testing.T) {
 			if !slices.ContainsFunc(Rules, func(r Rule) bool { return r.ID == "PS-"+id }) {
 				t.Errorf("%s: there is no %s", s.what, id)
 			}
+		}
+	}
+}
+
+// TestAliases: what is said to exclude suites does so in the OpenSSL that is installed.
+func TestAliases(t *testing.T) {
+	lab.Need(t, "openssl")
+	for _, x := range []struct {
+		member string // in the output of openssl ciphers -v
+		names  []string
+	}{
+		{"Kx=RSA ", []string{"kRSA", "RSA"}},
+		{"Mac=SHA1", []string{"SHA1", "SHA"}},
+		{"Kx=DH Au=RSA", []string{"kDHE", "DHE", "kEDH", "EDH"}},
+		{"Au=RSA", authentication["RSA"]},
+		{"Au=ECDSA", authentication["ECDSA"]},
+	} {
+		left := func(list string) bool {
+			out, err := exec.Command("openssl", "ciphers", "-v", list).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Contains(strings.Join(strings.Fields(string(out)), " "), x.member)
+		}
+		if !left("ALL") {
+			t.Errorf("%s: this OpenSSL has none", x.member)
+		}
+		for _, name := range x.names {
+			if left("ALL:!" + name) {
+				t.Errorf("!%s leaves %s", name, x.member)
+			}
+		}
+	}
+	for _, name := range []string{"RSA", "kRSA"} {
+		if out, err := exec.Command("openssl", "ciphers", "-v", "ALL:!"+name).Output(); err != nil || !strings.Contains(string(out), "Au=RSA") {
+			t.Errorf("!%s leaves no suite for an RSA certificate: %v", name, err)
+		}
+	}
+}
+
+// TestSentBy: what is wrong with a client certificate is told where it is set.
+func TestSentBy(t *testing.T) {
+	e := scene{main: good + "smtp_tls_chain_files = $smtpd_tls_chain_files\n", master: router + sender, change: func(f *detect.Facts) {
+		well(f)
+		for i := range f.Certificates {
+			f.Certificates[i].ClientUse, f.Certificates[i].Err = false, nil
+		}
+		f.Wanted = detect.Wanted{Seen: true, Sent: 9}
+	}}.evidence(t)
+	hits := slices.Concat(snd012.Find(e), snd013.Find(e))
+	e.Certificates[0].Err = errors.New("broken")
+	for _, h := range append(hits, snd034.Find(e)...) {
+		if line := e.Config.Value(nil, "smtp_tls_chain_files").Origin.Line; h.At.Line != line {
+			t.Errorf("%s: line %d, not %d", h.Detail, h.At.Line, line)
+		}
+	}
+	if len(hits) != 2 {
+		t.Errorf("%+v", hits)
+	}
+}
+
+// TestCures: a cure names the files and the instance of this server.
+func TestCures(t *testing.T) {
+	for _, x := range []struct {
+		text, bundle, dir, want string
+	}{
+		{snd006.Cure, usualBundle, "/etc/postfix", "--ca-file /etc/ssl/certs/ca-certificates.crt"},
+		{snd006.Cure, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/postfix", "--ca-file /etc/pki/tls/certs/ca-bundle.crt"},
+		{snd006.Cure, "", "/etc/postfix", "install the CA certificates"},
+		{cfg017.Cure, usualBundle, "/etc/postfix", "postfix reload"},
+		{cfg017.Cure, usualBundle, "/etc/postfix-out", "postfix -c /etc/postfix-out reload"},
+		{rcv033.Cure, usualBundle, "/etc/postfix-out", "postfix -c /etc/postfix-out status, and postfix -c /etc/postfix-out start"},
+	} {
+		e := &Evidence{Facts: &detect.Facts{Bundle: detect.CABundle{Path: x.bundle}}}
+		e.Config.Dir = x.dir
+		if got := e.cure(x.text); !strings.HasPrefix(got, x.want) {
+			t.Errorf("%q, not %q", got, x.want)
 		}
 	}
 }

@@ -25,6 +25,12 @@ func excludes(f *Evidence, l detect.Listener, class string) bool {
 	return slices.Contains(words, class)
 }
 
+// authInTLS reports whether a listener offers AUTH inside TLS only.
+func (e *Evidence) authInTLS(l detect.Listener) bool {
+	s := detect.Behind(e.Config, l.Service)
+	return e.Config.Bool(&s, "smtpd_tls_auth_only") || detect.ServerLevel(func(n string) string { return e.Config.Text(&s, n) }) == "encrypt"
+}
+
 // handwritten says whether the list of suites of a grade is set by hand: then
 // what is excluded does not tell what is offered.
 func handwritten(e *Evidence, l detect.Listener) bool {
@@ -48,12 +54,18 @@ func (e *Evidence) seen(l detect.Listener) *Live {
 
 // certificatesOf are those that a listener shows: its own, or those of main.cf.
 func (e *Evidence) certificatesOf(l detect.Listener) []detect.Certificate {
-	all := e.ServerCertificates()
-	own := slices.DeleteFunc(slices.Clone(all), func(c detect.Certificate) bool { return c.Service != l.Service.ID() })
+	own := slices.DeleteFunc(e.ShownCertificates(), func(c detect.Certificate) bool { return !slices.Contains(c.Services, l.Service.ID()) })
 	if len(own) > 0 {
 		return own
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(c detect.Certificate) bool { return c.Service != "" })
+	return e.ServerCertificates()
+}
+
+// privateRelay reports whether a listener is on private addresses of a server that
+// takes mail for no domain: only known machines come there.
+func (e *Evidence) privateRelay(l detect.Listener) bool {
+	domains, tables := e.Facts.Domains()
+	return detect.Private(e.Config, l.Service) && len(domains) == 0 && !tables
 }
 
 // floor is the oldest version that a listener accepts, or empty.

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"slices"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
@@ -18,10 +20,14 @@ var rcv012 = Rule{
 			return ""
 		}
 		for _, c := range all {
-			if c.Algorithm == "" || !excludes(e, l, "a"+c.Algorithm) && !excludes(e, l, c.Algorithm) {
+			if !slices.ContainsFunc(authentication[c.Algorithm], func(name string) bool { return excludes(e, l, name) }) {
 				return ""
 			}
 		}
 		return "excludes the suites of every certificate that it shows"
 	}, detect.Relay, detect.Submission, detect.Submissions),
 }
+
+// authentication are the names under which OpenSSL has all suites of TLS 1.2 for a kind
+// of key (ciphers(1)). RSA is none: it means the key exchange kRSA.
+var authentication = map[string][]string{"RSA": {"aRSA"}, "ECDSA": {"aECDSA", "ECDSA"}}

@@ -10,7 +10,7 @@ var rcv014 = Rule{
 	Source: "postconf(5), smtpd_tls_req_ccert",
 	Cure:   "take smtpd_tls_req_ccert out of main.cf",
 	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if l.Level == "encrypt" && f.Config.Bool(&l.Service, "smtpd_tls_req_ccert") {
+		if l.Level == "encrypt" && f.Config.Bool(&l.Service, "smtpd_tls_req_ccert") && !f.privateRelay(l) {
 			return "demands a client certificate"
 		}
 		return ""

@@ -1,19 +1,13 @@
 package audit
 
 var rcv035 = Rule{
-	ID: "PS-RCV-035", Part: Receiving, Severity: High, Since: "1.0",
-	Title:  "a hole in the list of versions",
-	Why:    "OpenSSL turns everything above a version that is left out off: the server speaks the oldest one alone.",
-	Level:  Must,
-	Source: "OpenSSL, SSL_CTX_set_options(3); seen: TLS 1.0 alone",
+	ID: "PS-RCV-035", Part: Receiving, Severity: Low, Since: "1.0",
+	Title:  "a version of TLS is left out between others",
+	Why:    "Senders whose newest version is the one left out get an older one. Others get the newest that both sides have.",
+	Level:  Should,
+	Source: "RFC 9325 section 3.1.1; seen on Postfix 3.7 with OpenSSL 3.0: clients of today get TLS 1.3",
 	Cure:   "--min-protocol TLSv1.2",
-	Check: when(receives, func(e *Evidence) (out []Hit) {
-		for _, name := range []string{"smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"} {
-			v := e.Config.Value(nil, name)
-			if below, above, ok := gap(v.Text); v.Set && ok {
-				out = append(out, Hit{Detail: name + " leaves out what is between " + below + " and " + above, At: v.Origin})
-			}
-		}
-		return out
+	Check: when(receives, func(e *Evidence) []Hit {
+		return holes(e, "smtpd_tls_protocols", "smtpd_tls_mandatory_protocols")
 	}),
 }

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"cmp"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -161,12 +160,8 @@ func (e *Evidence) openRelay(s mastercf.Service) (why string, at postfix.Origin)
 // to which postscreen hands clients on.
 func (e *Evidence) servers() (out []mastercf.Service) {
 	for _, l := range e.Receives(detect.Relay, detect.Submission, detect.Submissions) {
-		if !l.Screened {
-			out = append(out, l.Service)
-			continue
-		}
-		s, ok := e.Config.Master.Find(cmp.Or(e.Config.Text(&l.Service, "smtpd_service_name"), "smtpd"), "pass")
-		if ok && !slices.ContainsFunc(out, func(t mastercf.Service) bool { return t.ID() == s.ID() }) {
+		s := detect.Behind(e.Config, l.Service)
+		if s.Program() != "postscreen" && !slices.ContainsFunc(out, func(t mastercf.Service) bool { return t.ID() == s.ID() }) {
 			out = append(out, s)
 		}
 	}

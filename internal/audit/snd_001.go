@@ -9,8 +9,8 @@ var snd001 = Rule{
 	Level:  Must,
 	Source: "RFC 3207; postconf(5), smtp_tls_security_level",
 	Cure:   "--outbound-level may",
-	Check: transports(func(_ *Evidence, t detect.Transport) string {
-		if t.Level == "none" {
+	Check: transports(func(e *Evidence, t detect.Transport) string {
+		if t.Level == "none" && !e.toThisMachine(t) {
 			return "has TLS level none"
 		}
 		return ""

@@ -10,7 +10,7 @@ var snd005 = Rule{
 	Source: "RFC 7672; NCSC-NL: recommended",
 	Cure:   "--outbound-level dane",
 	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if t.Level == "may" && f.Resolver.Validates == detect.Yes {
+		if t.Level == "may" && !f.toThisMachine(t) && f.Resolver.Validates == detect.Yes {
 			return "has TLS level may"
 		}
 		return ""

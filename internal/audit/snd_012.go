@@ -13,6 +13,6 @@ var snd012 = Rule{
 		if !f.Wanted.Seen || len(f.Wanted.By) > 0 {
 			return nil
 		}
-		return []Hit{{Detail: f.ClientCertificates()[0].Chain + ": nobody asked for it in the log", At: f.ClientCertificates()[0].Origin}}
+		return []Hit{{Detail: f.ClientCertificates()[0].Chain + ": nobody asked for it in the log", At: f.sentBy()}}
 	}),
 }

@@ -11,7 +11,7 @@ var snd013 = Rule{
 		var out []Hit
 		for _, c := range f.ClientCertificates() {
 			if c.Err == nil && c.Algorithm != "" && !c.ClientUse {
-				out = append(out, Hit{Detail: c.Chain + " is for servers only", At: c.Origin})
+				out = append(out, Hit{Detail: c.Chain + " is for servers only", At: f.sentBy()})
 			}
 		}
 		return out

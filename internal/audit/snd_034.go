@@ -15,7 +15,7 @@ var snd034 = Rule{
 	Check: when(func(e *Evidence) bool { return len(e.ClientCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, c := range e.ClientCertificates() {
 			if c.Err != nil && !errors.Is(c.Err, fs.ErrPermission) {
-				out = append(out, Hit{Detail: c.Chain + " cannot be used: " + c.Err.Error(), At: c.Origin})
+				out = append(out, Hit{Detail: c.Chain + " cannot be used: " + c.Fault(), At: e.sentBy()})
 			}
 		}
 		return out

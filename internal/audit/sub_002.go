@@ -10,7 +10,7 @@ var sub002 = Rule{
 	Source: "RFC 4954 section 4; postconf(5), smtpd_tls_auth_only",
 	Cure:   "--auth-tls-only yes",
 	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if l.Auth && l.Level != "encrypt" && !f.Config.Bool(&l.Service, "smtpd_tls_auth_only") {
+		if l.Auth && l.Level != "encrypt" && !f.authInTLS(l) {
 			return "offers AUTH without TLS"
 		}
 		return ""

@@ -54,9 +54,22 @@ func readCAs(m host.Reader, path string) CABundle {
 	b, err := certs.ReadCAs(path, data)
 	if err == nil && len(b.Certs) == 0 {
 		err = fmt.Errorf("reading %s: %w", path, certs.ErrNoCert)
+		if len(b.Skipped) > 0 {
+			err = fmt.Errorf("%w that can be read here (%s)", err, b.Skipped[0])
+		}
 	}
-	c.Certs, c.Err = b.Certs, err
+	c.Certs, c.Skipped, c.Err = b.Certs, b.Skipped, err
 	return c
+}
+
+// skippedCAs says which CA certificates in the files that were looked at could not be
+// read.
+func (f *Facts) skippedCAs() {
+	for _, path := range slices.Sorted(maps.Keys(f.CAFiles)) {
+		for _, why := range f.CAFiles[path].Skipped {
+			f.unseen("a CA certificate in "+path, errors.New(why+"; it is left out here, and OpenSSL may accept it"))
+		}
+	}
 }
 
 // Inspect looks at the files that answers name, so that their sense can be
@@ -148,11 +161,6 @@ func (f *Facts) readPEM(m host.Reader, path string) PEMFile {
 // findCertificates lists what the configuration uses, then what lies where
 // certificates usually lie. It ends early only with ctx.
 func (f *Facts) findCertificates(ctx context.Context, m host.Reader, certsDir string) error {
-	for _, name := range []string{"smtpd_tls_CAfile", "smtp_tls_CAfile"} {
-		if p := f.Config.Text(nil, name); p != "" {
-			f.InspectCA(m, p)
-		}
-	}
 	f.inUse(m, nil, "smtpd_tls_", func(c *Certificate) { c.Server = true })
 	f.inUse(m, nil, "smtp_tls_", func(c *Certificate) { c.Client = true })
 	for _, l := range f.Listeners {
@@ -160,7 +168,7 @@ func (f *Facts) findCertificates(ctx context.Context, m host.Reader, certsDir st
 			return ctx.Err()
 		}
 		if f.OwnCertificate(l.Service) {
-			f.inUse(m, &l.Service, "smtpd_tls_", func(c *Certificate) { c.Service = l.Service.ID() })
+			f.inUse(m, &l.Service, "smtpd_tls_", func(c *Certificate) { c.Services = append(c.Services, l.Service.ID()) })
 		}
 	}
 	for _, p := range certs.Places(certsDir) {
@@ -169,6 +177,7 @@ func (f *Facts) findCertificates(ctx context.Context, m host.Reader, certsDir st
 		}
 	}
 	f.findOwners()
+	f.skippedCAs()
 	f.Sample = sample(m)
 	return nil
 }
@@ -201,17 +210,10 @@ func (f *Facts) OwnCertificate(s mastercf.Service) bool {
 // CertificateFiles are the files that hold the server certificates of a
 // service (nil: of all that do not name their own), keys among them.
 func (f *Facts) CertificateFiles(s *mastercf.Service, prefix string) (groups [][]string, origin postfix.Origin) {
-	// Daemons run in the queue directory, and so read relative paths.
-	absolute := func(path string) string {
-		if filepath.IsAbs(path) {
-			return path
-		}
-		return filepath.Join(f.Config.Text(nil, "queue_directory"), path)
-	}
 	if v := f.Config.Value(s, prefix+"chain_files"); v.Text != "" {
 		files := list(v.Text)
 		for i := range files {
-			files[i] = absolute(files[i])
+			files[i] = f.absolute(files[i])
 		}
 		return [][]string{files}, v.Origin
 	}
@@ -224,22 +226,67 @@ func (f *Facts) CertificateFiles(s *mastercf.Service, prefix string) (groups [][
 		if key == "" {
 			key = v.Text
 		}
-		groups = append(groups, []string{absolute(key), absolute(v.Text)})
+		groups = append(groups, []string{f.absolute(key), f.absolute(v.Text)})
 		origin = v.Origin
 	}
 	return groups, origin
 }
 
+// use is how the configuration uses the files of a certificate.
+type use struct {
+	origin postfix.Origin
+	// chainFiles says that a parameter such as smtpd_tls_chain_files names them, and no
+	// pair of parameters for key and certificate.
+	chainFiles bool
+	// caFile is the CA file that Postfix loads with them, or empty.
+	caFile string
+	mark   func(*Certificate)
+}
+
 // inUse reads the certificates that the configuration names.
 func (f *Facts) inUse(m host.Reader, s *mastercf.Service, prefix string, mark func(*Certificate)) {
 	groups, origin := f.CertificateFiles(s, prefix)
+	u := use{origin, f.Config.Text(s, prefix+"chain_files") != "", f.Config.Text(s, prefix+"CAfile"), mark}
+	if u.caFile != "" {
+		f.InspectCA(m, u.caFile)
+	}
+	f.readRelative(m, s, prefix)
 	for _, paths := range groups {
-		f.addCertificates(m, paths, origin, "", nil, mark)
+		f.addCertificates(m, paths, "", nil, &u)
 	}
 }
 
-// addCertificates makes one Certificate of each chain in the files, as long as b allows.
-func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Origin, owner string, b *budget, mark func(*Certificate)) {
+// readRelative reads the files that are named by a relative path, and notes that path.
+func (f *Facts) readRelative(m host.Reader, s *mastercf.Service, prefix string) {
+	names := []string{"chain_files"}
+	for _, p := range pairs {
+		names = append(names, p[0], p[1])
+	}
+	for _, name := range names {
+		for _, path := range list(f.Config.Text(s, prefix+name)) {
+			if filepath.IsAbs(path) || path == "none" {
+				continue
+			}
+			p := f.readPEM(m, f.absolute(path))
+			p.Relative = path
+			f.PEM[f.absolute(path)] = p
+		}
+	}
+}
+
+// absolute is where Postfix finds the file at a path: its daemons run in the queue
+// directory.
+func (f *Facts) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(f.Config.Text(nil, "queue_directory"), path)
+}
+
+// addCertificates makes one Certificate of each chain in the files, as long as b
+// allows. u is nil for files that the configuration does not use.
+func (f *Facts) addCertificates(m host.Reader, paths []string, owner string, b *budget, u *use) {
+	named := paths
 	paths = slices.Compact(slices.Clone(paths))
 	var all certs.Bundle
 	if b == nil {
@@ -255,17 +302,22 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 	if owner == "" {
 		owner = f.Renewer(paths[len(paths)-1])
 	}
-	base := Certificate{Origin: origin, Owner: owner, KeyMatch: Unknown, Chain: paths[len(paths)-1], Key: paths[0]}
+	base := Certificate{Owner: owner, KeyMatch: Unknown, Chain: paths[len(paths)-1], Key: paths[0]}
+	put, mark := f.Chains, func(*Certificate) {}
+	if u != nil {
+		base.Origin, base.caFile, base.Refused, mark = u.origin, u.caFile, f.refused(named, u.chainFiles), u.mark
+		put = func(paths ...string) ([]Chain, []string, error) { return f.sent(u.caFile, paths...) }
+	}
 	for _, p := range paths {
 		base.Exposed = append(base.Exposed, f.PEM[p].Exposed...)
 		base.Unjudged = errors.Join(base.Unjudged, f.PEM[p].Unjudged)
 	}
-	chains, unread, err := f.Chains(paths...)
+	chains, unread, err := put(paths...)
 	for _, p := range unread {
 		f.unseen(p, fs.ErrPermission)
 	}
 	if err != nil || len(chains) == 0 {
-		base.Err = err
+		base.Err, base.Refused = err, ""
 		if err == nil {
 			base.Err = fmt.Errorf("%s: %w", strings.Join(unread, ", "), fs.ErrPermission)
 		}
@@ -281,6 +333,9 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 		}
 		one := base
 		one.Facts, one.Trusted = c.Facts, f.trusts(c.Chain)
+		if c.Added > 0 && u != nil {
+			one.CompletedBy = u.caFile
+		}
 		for _, p := range paths {
 			if slices.ContainsFunc(f.PEM[p].Certs, c.Leaf().Equal) {
 				one.Chain = p
@@ -293,6 +348,22 @@ func (f *Facts) addCertificates(m host.Reader, paths []string, origin postfix.Or
 		}
 		f.keep(one, mark)
 	}
+}
+
+// refused is why Postfix does not load the files as they are named; empty if it does,
+// or if not all of them could be read.
+func (f *Facts) refused(paths []string, chainFiles bool) string {
+	var all certs.Bundle
+	for _, p := range paths {
+		if f.PEM[p].Err != nil {
+			return ""
+		}
+		all.Add(f.PEM[p].Bundle)
+	}
+	if chainFiles {
+		return all.Refusal()
+	}
+	return certs.PairRefusal(f.PEM[paths[len(paths)-1]].Bundle, f.PEM[paths[0]].Bundle)
 }
 
 // trusts reports whether a CA that the distribution trusts, or that this server trusts
@@ -316,10 +387,12 @@ func (f *Facts) trusts(c certs.Chain) bool {
 	return err == nil
 }
 
-// keep adds c, or marks the entry that is there for the same files.
+// keep adds c, or marks the entry that is there for the same files and, if the
+// configuration uses c, that Postfix loads in the same way.
 func (f *Facts) keep(c Certificate, mark func(*Certificate)) {
 	i := slices.IndexFunc(f.Certificates, func(d Certificate) bool {
-		return d.Chain == c.Chain && d.Key == c.Key && d.Fingerprint == c.Fingerprint
+		return d.Chain == c.Chain && d.Key == c.Key && d.Fingerprint == c.Fingerprint &&
+			(c.Origin == postfix.Origin{} || d.Refused == c.Refused && d.CompletedBy == c.CompletedBy)
 	})
 	if i < 0 {
 		f.Certificates = append(f.Certificates, c)
@@ -328,12 +401,30 @@ func (f *Facts) keep(c Certificate, mark func(*Certificate)) {
 	mark(&f.Certificates[i])
 }
 
-// ServerCertificates are those that the configuration serves.
+// ShownCertificates are those that listeners show: by main.cf, or as their own.
+func (f *Facts) ShownCertificates() []Certificate {
+	return slices.DeleteFunc(slices.Clone(f.Certificates), func(c Certificate) bool { return !c.Shown() })
+}
+
+// ServerCertificates are those that main.cf names for receiving.
 func (f *Facts) ServerCertificates() []Certificate {
 	return slices.DeleteFunc(slices.Clone(f.Certificates), func(c Certificate) bool { return !c.Server })
 }
 
-// ClientCertificates are those that the configuration sends with.
+// ClientCertificates are those that main.cf names for sending.
 func (f *Facts) ClientCertificates() []Certificate {
 	return slices.DeleteFunc(slices.Clone(f.Certificates), func(c Certificate) bool { return !c.Client })
+}
+
+// NamesFor are the names that a certificate should cover. Under which names clients
+// reach a service that has a certificate of its own is not known, unless other servers
+// deliver to it at any address of this machine.
+func (f *Facts) NamesFor(c Certificate) []string {
+	if c.Server || len(c.Services) == 0 || slices.ContainsFunc(f.Receives(Relay), func(l Listener) bool {
+		host, _ := endpoint(l.Service.Name)
+		return host == "" && slices.Contains(c.Services, l.Service.ID())
+	}) {
+		return f.NeededNames()
+	}
+	return nil
 }

@@ -26,11 +26,21 @@ type chainMemo struct {
 }
 
 // Chains puts together what the given files hold, which must have been
-// inspected. unread are the paths that this user may not read; if keys are
-// among them, the match is not proved.
+// inspected, and what the CA files of the configuration have to complete it. unread are
+// the paths that this user may not read; if keys are among them, the match is not proved.
 func (f *Facts) Chains(paths ...string) (chains []Chain, unread []string, err error) {
+	return f.chains("", func(b certs.Bundle) ([]certs.Chain, error) { return b.Chains(f.intermediates()) }, paths)
+}
+
+// sent is Chains for files that Postfix loads: it sends what they hold. caFile is the
+// CA file that it loads with them, or empty.
+func (f *Facts) sent(caFile string, paths ...string) (chains []Chain, unread []string, err error) {
+	return f.chains("sent\x00"+caFile+"\x00", func(b certs.Bundle) ([]certs.Chain, error) { return b.Sent(f.CAFiles[caFile].Certs) }, paths)
+}
+
+func (f *Facts) chains(content string, put func(certs.Bundle) ([]certs.Chain, error), paths []string) (chains []Chain, unread []string, err error) {
 	var all certs.Bundle
-	content := ""
+	var bad []error
 	for _, path := range paths {
 		p, ok := f.PEM[path]
 		switch {
@@ -38,17 +48,19 @@ func (f *Facts) Chains(paths ...string) (chains []Chain, unread []string, err er
 			return nil, nil, fmt.Errorf("%s was not looked at", path)
 		case errors.Is(p.Err, fs.ErrPermission) && !f.Root:
 			unread = append(unread, path)
+		case errors.Is(p.Err, fs.ErrNotExist) && p.Relative != "":
+			bad = append(bad, hint.New(fmt.Sprintf("%s does not exist: %s is relative to queue_directory", path, p.Relative), "use an absolute path, such as "+filepath.Join(f.Config.Dir, p.Relative)))
 		case errors.Is(p.Err, fs.ErrNotExist):
-			err = errors.Join(err, hint.New(path+" does not exist", hint.ShellLine([]string{"ls", "-l", filepath.Dir(path)})+" shows what is there"))
+			bad = append(bad, hint.New(path+" does not exist", hint.ShellLine([]string{"ls", "-l", filepath.Dir(path)})+" shows what is there"))
 		case p.Err != nil:
-			err = errors.Join(err, p.Err)
+			bad = append(bad, p.Err)
 		default:
 			all.Add(p.Bundle)
 			content += path + "\x00" + p.Digest + "\x00"
 		}
 	}
-	if err != nil {
-		return nil, unread, err
+	if len(bad) > 0 {
+		return nil, unread, errors.Join(bad...)
 	}
 	if len(all.Certs) == 0 && len(unread) > 0 {
 		return nil, unread, nil
@@ -58,7 +70,7 @@ func (f *Facts) Chains(paths ...string) (chains []Chain, unread []string, err er
 	if known, ok := f.memo.known[content]; ok {
 		return known, unread, nil
 	}
-	sorted, err := all.Chains(f.intermediates())
+	sorted, err := put(all)
 	if err != nil {
 		return nil, unread, err
 	}
@@ -69,8 +81,8 @@ func (f *Facts) Chains(paths ...string) (chains []Chain, unread []string, err er
 	return chains, unread, nil
 }
 
-// intermediates are certificates that may complete a chain: old settings send
-// them by smtpd_tls_CAfile instead of the certificate file.
+// intermediates are certificates that may complete a chain that is put into a file of
+// ours: old settings send them by smtpd_tls_CAfile instead of the certificate file.
 func (f *Facts) intermediates() []*x509.Certificate {
 	var out []*x509.Certificate
 	for _, name := range []string{"smtpd_tls_CAfile", "smtp_tls_CAfile"} {

@@ -67,7 +67,11 @@ func (f *Facts) inspectCAFolder(m host.Reader, path string) {
 	all := CABundle{Path: path, Err: err}
 	for _, name := range names {
 		if hashed.MatchString(name) {
-			all.Certs = append(all.Certs, readCAs(m, filepath.Join(path, name)).Certs...)
+			one := readCAs(m, filepath.Join(path, name))
+			all.Certs = append(all.Certs, one.Certs...)
+			for _, why := range one.Skipped {
+				all.Skipped = append(all.Skipped, name+": "+why)
+			}
 		}
 	}
 	f.CAFiles[path] = all

@@ -254,9 +254,22 @@ func (f *Facts) askPostconf(ctx context.Context, m host.Reader) error {
 	f.Config.Defaults["myhostname"], f.Config.Defaults["mydomain"] = host, domain
 	f.Hostname = host
 	f.OpenSSL = replies[2].text
-	f.MapTypes = strings.Fields(replies[3].text)
+	f.mapTypes(replies[3].text, replies[3].err)
 	f.findInstances(ctx, m)
 	return nil
+}
+
+// mapTypes takes the answer of postconf -m. That reads all parameters which every
+// program of Postfix checks first; where it dies, they all do.
+func (f *Facts) mapTypes(types string, err error) {
+	if err == nil {
+		f.MapTypes = strings.Fields(types)
+		return
+	}
+	if _, why, died := strings.Cut(err.Error(), "fatal: "); died {
+		f.died = why
+	}
+	f.unseen("the types of lookup tables that Postfix has", err)
 }
 
 // findInstances lists all instances (postmulti(1)); the output has the

@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	stdcmp "cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -42,6 +43,9 @@ func TestRole(t *testing.T) {
 	}{
 		{"router", named + "relay_domains = example.org, example.net\n", smtp, detect.Router, "it takes mail for example.org"},
 		{"router by tables", named + "virtual_mailbox_domains = hash:/etc/postfix/domains\ninet_interfaces = loopback-only\n", smtp, detect.Router, "tables"},
+		{"all domains but one, which is not its own", named + "relay_domains = !example.com, example.org\n", smtp, detect.Router, "it takes mail for example.org"},
+		{"a private network", named + "inet_interfaces = 127.0.0.1, 10.1.2.3\n", smtp, detect.Router, "a private network"},
+		{"one private address", named, "10.1.2.3:25 inet n - n - - smtpd\n", detect.Router, "a private network"},
 		{"open port", named, smtp, detect.Router, "open to other servers"},
 		{"null client", named + "inet_interfaces = loopback-only\n", smtp, detect.Sender, "this machine only"},
 		{"one address of loopback", named, "127.0.0.1:25 inet n - n - - smtpd\n", detect.Sender, "this machine only"},
@@ -186,7 +190,7 @@ func TestCertificates(t *testing.T) {
 		for _, x := range []struct {
 			on   bool
 			name string
-		}{{c.Server, "server"}, {c.Client, "client"}, {c.Complete, "complete"}, {c.Owner != "", c.Owner}, {c.Service != "", c.Service}, {c.Err != nil, "broken"}} {
+		}{{c.Server, "server"}, {c.Client, "client"}, {c.Complete, "complete"}, {c.Owner != "", c.Owner}, {len(c.Services) > 0, strings.Join(c.Services, " ")}, {c.Err != nil, "broken"}} {
 			if x.on {
 				s += " " + x.name
 			}
@@ -679,8 +683,9 @@ func TestHops(t *testing.T) {
 	}
 }
 
-// TestBlind: Debian copies the folder of CA certificates into the chroot when it
-// starts Postfix; elsewhere somebody must have done so.
+// TestBlind: Debian copies the folder of CA certificates into the chroot when systemd
+// starts Postfix; elsewhere somebody must have done so. Where Postfix runs, what is in
+// the chroot counts.
 func TestBlind(t *testing.T) {
 	for _, x := range []struct {
 		name, main string
@@ -691,14 +696,50 @@ func TestBlind(t *testing.T) {
 		{"in the chroot", "", []string{"/var/spool/postfix/etc/ssl/certs/0a1b2c3d.0"}, false},
 		{"outside alone", "", []string{"/etc/ssl/certs/0a1b2c3d.0", "/etc/ssl/certs/x.pem"}, true},
 		{"Debian", "", []string{"/etc/ssl/certs/x.pem", "/usr/lib/postfix/configure-instance.sh"}, false},
+		{"Debian, running with an empty chroot", "", []string{"/etc/ssl/certs/x.pem", "/usr/lib/postfix/configure-instance.sh", "/var/spool/postfix/pid/master.pid=  77\n", "/proc/77/stat=77 (master) S 1 " + strings.Repeat("1 ", 30)}, true},
+		{"Debian, running with a filled chroot", "", []string{"/var/spool/postfix/etc/ssl/certs/0a1b2c3d.0", "/usr/lib/postfix/configure-instance.sh", "/var/spool/postfix/pid/master.pid=77", "/proc/77/stat=77 (master) S 1 " + strings.Repeat("1 ", 30)}, false},
+		{"Debian, a stale pid file", "", []string{"/etc/ssl/certs/x.pem", "/usr/lib/postfix/configure-instance.sh", "/var/spool/postfix/pid/master.pid=77", "/proc/77/stat=77 (bash) S 1 " + strings.Repeat("1 ", 30)}, false},
 		{"a file too", "smtp_tls_CAfile = /c.pem\n", nil, false},
 	} {
 		files := map[string]string{"main.cf": named + "queue_directory = /var/spool/postfix\nsmtp_tls_CApath = /etc/ssl/certs\n" + x.main, "master.cf": "smtp unix - - y - - smtp\n"}
 		for _, f := range x.files {
-			files[f] = "x"
+			path, text, _ := strings.Cut(f, "=")
+			files[path] = stdcmp.Or(text, "x")
 		}
 		if got := look(t, lab.Machine(t, "3.7.11", files)).Transports[0].Blind; got != x.want {
 			t.Errorf("%s: %v", x.name, got)
+		}
+	}
+}
+
+// TestWhomListenersServe: a port for other machines or behind a filter is none for users,
+// and postscreen offers AUTH where the smtpd behind it does.
+func TestWhomListenersServe(t *testing.T) {
+	const auth = "smtpd_sasl_auth_enable = yes\n"
+	for _, x := range []struct {
+		name, main, service string
+		kind                detect.Kind
+		auth                bool
+	}{
+		{"AUTH from main.cf", auth, "2525 inet n - n - - smtpd", detect.Submission, true},
+		{"for the own networks", auth, "590 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject", detect.Internal, true},
+		{"for the own networks, by relay restrictions", auth, "590 inet n - n - - smtpd -o { smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination, reject }", detect.Internal, true},
+		{"for the own networks and users", auth, "588 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,permit_sasl_authenticated,reject", detect.Submission, true},
+		{"for what a table permits", auth, "588 inet n - n - - smtpd -o { smtpd_client_restrictions = check_client_access hash:/t, reject }", detect.Submission, true},
+		{"submission is for users whatever it permits", "", "submission inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject", detect.Submission, false},
+		{"port 25 of a private relay", "", "25 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject", detect.Relay, false},
+		{"port 25 behind a proxy", auth, "10025 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy", detect.Relay, true},
+		{"users behind a proxy", auth, "10587 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy -o smtpd_client_restrictions=permit_sasl_authenticated,reject", detect.Submission, true},
+		{"users behind a proxy, by AUTH", "", "10587 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy -o smtpd_sasl_auth_enable=yes", detect.Submission, true},
+		{"back from a filter elsewhere", auth, "10.1.2.3:10025 inet n - n - - smtpd -o content_filter=", detect.Internal, true},
+		{"on to a filter", auth, "10.1.2.3:2525 inet n - n - - smtpd -o content_filter=scan:[10.1.2.4]:10024", detect.Submission, true},
+		{"postscreen, and AUTH behind it", auth, "25 inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd", detect.Relay, true},
+		{"postscreen, and no AUTH behind it", auth, "25 inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd -o smtpd_sasl_auth_enable=no", detect.Relay, false},
+		{"postscreen, and AUTH behind it alone", "", "25 inet n - n - 1 postscreen -o smtpd_service_name=mx\nmx pass - - n - - smtpd -o smtpd_sasl_auth_enable=yes", detect.Relay, true},
+	} {
+		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + x.main, "master.cf": x.service + "\n"}))
+		if l := f.Listeners[0]; l.Kind != x.kind || l.Auth != x.auth {
+			t.Errorf("%s: %s, AUTH %v", x.name, l.Kind, l.Auth)
 		}
 	}
 }

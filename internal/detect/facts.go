@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postseal/certs"
+	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lifecycle"
 	"postseal/internal/postfix"
@@ -27,7 +28,8 @@ type Facts struct {
 	OpenSSL string
 	// Lifecycle is what is known of releases of Postfix and OpenSSL.
 	Lifecycle lifecycle.List
-	// MapTypes are the lookup table types that this build has (postconf -m).
+	// MapTypes are the lookup table types that this build has (postconf -m); nil if
+	// they are not known.
 	MapTypes []string
 	// Instances are all instances on the machine (postmulti -l).
 	Instances []Instance
@@ -87,6 +89,8 @@ type Facts struct {
 	Now  time.Time
 
 	memo *chainMemo
+	// died is of what the programs of Postfix die when they read main.cf, or empty.
+	died string
 }
 
 // Clone returns facts to which files can be added (Inspect) while the
@@ -199,10 +203,12 @@ const (
 	BadFile   ProblemKind = "unusable file" // of a certificate or key
 	Stray     ProblemKind = "stray words"   // a program dies of arguments that were meant as a value
 	NoProgram ProblemKind = "no program"    // a service's command cannot be run
+	BadPolicy ProblemKind = "bad policy"    // an entry of a policy table that defers mail
+	NoStart   ProblemKind = "no start"      // every program of Postfix dies of main.cf
 )
 
 // ProblemKinds are all of them.
-var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile, Stray, NoProgram}
+var ProblemKinds = []ProblemKind{Grammar, Swallowed, Obsolete, Unheard, Deadly, TLSOff, Comment, Ignored, NotHere, NoTable, NoCache, NoDANE, InClear, BadFile, Stray, NoProgram, BadPolicy, NoStart}
 
 // Unseen is something that could not be looked at.
 type Unseen struct {
@@ -225,6 +231,9 @@ type PEMFile struct {
 	certs.Bundle
 	// Err is why it could not be read.
 	Err error
+	// Relative is the path by which the configuration names the file, if that is
+	// relative to queue_directory.
+	Relative string
 	// Digest is the SHA-256 of the file.
 	Digest string
 	// Over are the paths over which symbolic links lead to the file, the file
@@ -241,7 +250,9 @@ type PEMFile struct {
 type CABundle struct {
 	Path  string
 	Certs []*x509.Certificate
-	Err   error
+	// Skipped says which certificates could not be read, and why.
+	Skipped []string
+	Err     error
 }
 
 // Certificate is a certificate in use, or one that could be.
@@ -252,8 +263,9 @@ type Certificate struct {
 	// Server and Client say whether the configuration uses it in that role.
 	Server bool `json:"server"`
 	Client bool `json:"client"`
-	// Service is the master.cf service that has this certificate for itself.
-	Service string `json:"service,omitempty"`
+	// Services are the services in master.cf that name certificates of their own, and
+	// this one among them.
+	Services []string `json:"services,omitempty"`
 	// Owner is who renews it, such as "certbot", or empty. Source is the chain
 	// file that the owner renews, if Chain is another, which stays behind.
 	Owner  string `json:"owner,omitempty"`
@@ -261,6 +273,14 @@ type Certificate struct {
 	certs.Facts
 	// KeyMatch is Unknown if the key could not be read.
 	KeyMatch Tri `json:"key_match"`
+	// Refused is why Postfix does not load the files as the configuration names them,
+	// although they hold a good certificate; empty if it does.
+	Refused string `json:"refused,omitempty"`
+	// CompletedBy is the CA file from which Postfix sends the issuers that
+	// the file itself lacks, or empty.
+	CompletedBy string `json:"completed_by,omitempty"`
+	// caFile is the CA file that Postfix loads with it, or empty.
+	caFile string
 	// Trusted is true if a CA certificate that the distribution trusts, or that this
 	// server trusts when it sends, has issued it; Exposed is how other accounts can
 	// change its files, and Unjudged why that is not known, or not all of it.
@@ -318,5 +338,17 @@ func (c Certificate) unjudged() []string {
 	return []string{fmt.Sprintf("its permissions could not be checked: %v", c.Unjudged)}
 }
 
+// Fault is why it is unusable, on one line; empty if it is usable.
+func (c Certificate) Fault() string {
+	var texts []string
+	for _, err := range hint.All(c.Err) {
+		texts = append(texts, err.Error())
+	}
+	return strings.Join(texts, "; ")
+}
+
 // InUse reports whether the configuration names the certificate.
-func (c Certificate) InUse() bool { return c.Server || c.Client || c.Service != "" }
+func (c Certificate) InUse() bool { return c.Shown() || c.Client }
+
+// Shown reports whether a listener shows the certificate.
+func (c Certificate) Shown() bool { return c.Server || len(c.Services) > 0 }

@@ -23,6 +23,9 @@ type Hop struct {
 	Level string
 }
 
+// Local reports whether a next hop is on this machine.
+func (h Hop) Local() bool { return h.Name != "" && loopback(h.Name) }
+
 // findHops gives every transport its next hops. The policies must be known.
 func (f *Facts) findHops(m host.Reader) {
 	type key struct{ transport, hop string }

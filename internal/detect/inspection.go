@@ -54,14 +54,33 @@ func (f *Facts) Judge(m host.Reader, path string, w certs.Want) ([]certs.Inspect
 
 // JudgeSeen is Judge for a file that was looked at before.
 func (f *Facts) JudgeSeen(path string, w certs.Want) ([]certs.Inspection, error) {
+	i := slices.IndexFunc(f.Certificates, func(c Certificate) bool { return c.Chain == path && c.InUse() })
+	if i < 0 {
+		return f.judge(path, f.Chains, "", w)
+	}
+	return f.JudgeUse(f.Certificates[i], w)
+}
+
+// JudgeUse is JudgeSeen for a certificate as the configuration uses it.
+func (f *Facts) JudgeUse(c Certificate, w certs.Want) ([]certs.Inspection, error) {
+	if !c.InUse() {
+		return f.judge(c.Chain, f.Chains, "", w)
+	}
+	sent := func(paths ...string) ([]Chain, []string, error) { return f.sent(c.caFile, paths...) }
+	return f.judge(c.Chain, sent, c.Refused, w)
+}
+
+// judge inspects the chains in a file as put puts them together. refused is why Postfix
+// does not load it, if that is known.
+func (f *Facts) judge(path string, put func(...string) ([]Chain, []string, error), refused string, w certs.Want) ([]certs.Inspection, error) {
 	paths := []string{path}
 	if key, own, ok := f.KeyFor(path); ok && !own {
 		paths = []string{key, path}
 	}
 	p := f.PEM[path]
-	chains, unread, err := f.Chains(paths...)
+	chains, unread, err := put(paths...)
 	if errors.Is(err, certs.ErrMismatch) && len(paths) == 2 {
-		chains, unread, err = f.Chains(path)
+		chains, unread, err = put(path)
 	}
 	switch {
 	case err != nil:
@@ -78,7 +97,9 @@ func (f *Facts) JudgeSeen(path string, w certs.Want) ([]certs.Inspection, error)
 		} else if len(unread) > 0 {
 			i.Add("key", certs.Unknown, "not compared, since it cannot be read: %s", strings.Join(unread, ", "))
 		}
-		if len(p.Keys) > 0 {
+		if refused != "" {
+			i.Add("loading", certs.Bad, "Postfix does not load it as it is named: %s", refused)
+		} else if len(p.Keys) > 0 {
 			switch why := p.Refusal(); {
 			case why == "":
 				i.Add("loading", certs.Good, "Postfix loads the file as smtpd_tls_chain_files")

@@ -12,7 +12,6 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/host"
-	"postseal/internal/postfix"
 )
 
 // What is done at most in each place where a program keeps certificates: other accounts
@@ -75,7 +74,7 @@ func (f *Facts) search(ctx context.Context, m host.Reader, p certs.Place) error 
 		}
 		if b.take(&b.found, 1, fmt.Sprintf("there are more than %d", maxFound)) &&
 			b.take(&b.bytes, f.toRead(m, key, chain), fmt.Sprintf("they have more than %d MiB", maxBytes>>20)) {
-			f.addCertificates(m, []string{key, chain}, postfix.Origin{}, p.Owner, b, func(*Certificate) {})
+			f.addCertificates(m, []string{key, chain}, p.Owner, b, nil)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"postseal/internal/host"
@@ -21,6 +22,7 @@ func (f *Facts) findProblems(m host.Reader) {
 	for _, p := range f.Config.Main.Problems() {
 		f.problem(Grammar, "", postfix.Origin{File: f.Config.MainPath(), Line: p.Line}, p.Text)
 	}
+	f.noStart()
 	f.swallowed()
 	f.obsolete()
 	f.unknown()
@@ -34,10 +36,37 @@ func (f *Facts) findProblems(m host.Reader) {
 	f.contradictions()
 	f.missingFiles(m)
 	f.tables(m)
+	for _, p := range f.Policies {
+		if p.Fault != "" {
+			f.problem(BadPolicy, "smtp_tls_policy_maps", p.At, fmt.Sprintf("%.100s: %s; mail there is deferred", p.Destination, p.Fault))
+		}
+	}
 }
 
 func (f *Facts) problem(k ProblemKind, parameter string, at postfix.Origin, text string) {
-	f.Problems = append(f.Problems, Problem{Kind: k, Parameter: parameter, Origin: at, Text: text, Fatal: k == Deadly || k == Stray || k == NoProgram})
+	f.Problems = append(f.Problems, Problem{Kind: k, Parameter: parameter, Origin: at, Text: text, Fatal: k == Deadly || k == Stray || k == NoProgram || k == NoStart})
+}
+
+// diedOf is how a fatal error of Postfix names the parameter that caused it.
+var diedOf = regexp.MustCompile(`parameter ([a-z0-9_]+)`)
+
+// noStart tells of what every program of Postfix dies, and where that is set: at the
+// parameter that it names, or at the value that it quotes.
+func (f *Facts) noStart() {
+	if f.died == "" {
+		return
+	}
+	var name string
+	if found := diedOf.FindStringSubmatch(f.died); found != nil {
+		name = found[1]
+	} else {
+		for _, e := range f.Config.Main.Entries() {
+			if text := f.Config.Text(nil, e.Name); text != "" && (strings.HasPrefix(f.died, text+":") || strings.Contains(f.died, strconv.Quote(text))) {
+				name = e.Name
+			}
+		}
+	}
+	f.problem(NoStart, name, f.Config.Value(nil, name).Origin, f.died)
 }
 
 // assignment is what a line looks like that should be a setting of its own.
@@ -278,7 +307,7 @@ func (f *Facts) missingFiles(m host.Reader) {
 			if !c.Server {
 				parameter = "smtp_tls_chain_files"
 			}
-			f.problem(BadFile, parameter, c.Origin, c.Err.Error())
+			f.problem(BadFile, parameter, c.Origin, c.Fault())
 		}
 	}
 }

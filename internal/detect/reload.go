@@ -16,9 +16,8 @@ func (f *Facts) findReload(m host.Reader) {
 	if st, err := m.Stat(f.Config.MainPath()); err == nil {
 		f.Edited = st.ModTime
 	}
-	text, err := m.ReadFile(filepath.Join(f.Config.Text(nil, "queue_directory"), "pid", "master.pid"))
-	master, bad := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || bad != nil {
+	master, ok := masterOf(m, f.Config.Text(nil, "queue_directory"))
+	if !ok {
 		return
 	}
 	boot := bootTime(m)
@@ -32,6 +31,25 @@ func (f *Facts) findReload(m host.Reader) {
 			return
 		}
 	}
+}
+
+// masterOf is the process number of the master that last worked in a queue directory,
+// if that is known: only root may read the file.
+func masterOf(m host.Reader, queue string) (pid int, ok bool) {
+	text, err := m.ReadFile(filepath.Join(queue, "pid", "master.pid"))
+	pid, bad := strconv.Atoi(strings.TrimSpace(string(text)))
+	return pid, err == nil && bad == nil
+}
+
+// Started reports whether Postfix is known to run in a queue directory. It then has in
+// its chroot what was copied there when it started, and nothing more.
+func Started(m host.Reader, queue string) bool {
+	pid, ok := masterOf(m, queue)
+	if !ok {
+		return false
+	}
+	name, _, _, ok := process(m, filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	return ok && name == "master"
 }
 
 // ticksPerSecond is what Linux counts the starts of processes in (proc(5)).

@@ -70,7 +70,7 @@ type Outdated struct {
 func (f *Facts) Outdated() []Outdated {
 	out := []Outdated{}
 	for _, c := range f.Certificates {
-		if c.Err != nil || !c.Server && !c.Client && c.Service == "" {
+		if c.Err != nil || !c.InUse() {
 			continue
 		}
 		for _, d := range f.sources(c) {
@@ -127,7 +127,7 @@ func (f *Facts) sources(c Certificate) []Certificate {
 // unknown CA's does not come after one that a trusted CA issued, nor if another account
 // can change it.
 func follows(c, d Certificate) bool {
-	sends := c.Client && !c.Server && c.Service == ""
+	sends := c.Client && !c.Shown()
 	known := d.Trusted || d.Ordered() || !c.Trusted && len(d.ExposedBy()) == 0
 	return known && c.Owner == "" && c.SelfSigned == d.SelfSigned && !d.NotAfter.Before(c.NotAfter) && (d.ClientUse || !sends) && sameNames(c.Names, d.Names)
 }

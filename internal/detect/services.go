@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"slices"
@@ -18,7 +19,7 @@ const (
 	Relay       Kind = "smtp"        // other servers deliver here: port 25
 	Submission  Kind = "submission"  // users send here with STARTTLS: port 587
 	Submissions Kind = "submissions" // users send here in TLS: port 465
-	Internal    Kind = "internal"    // this machine alone: a content filter, a web mailer
+	Internal    Kind = "internal"    // programs of this machine or of its networks: a content filter, a web mailer
 )
 
 // Listener is a service that other programs connect to.
@@ -102,14 +103,28 @@ func (f *Facts) Listener(c postfix.Config, s mastercf.Service) Listener {
 		}
 	}
 	l.Proxy = get(proxy) != ""
-	l.Auth = c.Bool(&s, "smtpd_sasl_auth_enable")
+	behind := Behind(c, s)
+	l.Auth = c.Bool(&behind, "smtpd_sasl_auth_enable")
 	host, port := endpoint(s.Name)
 	l.Addr = net.JoinHostPort(f.dialHost(c, host), port)
-	l.Kind = kind(s, l, host, port)
+	l.Kind = kind(c, l, host, port)
 	if l.Kind != Internal && !l.Proxy && inside(c, s) && !f.fronted(c) {
 		l.Kind = Internal
 	}
 	return l
+}
+
+// Behind is the smtpd that speaks with the clients of a listener in the end: the one
+// to which postscreen hands them on (postscreen(8), smtpd_service_name), or the
+// service itself. postscreen never offers AUTH.
+func Behind(c postfix.Config, s mastercf.Service) mastercf.Service {
+	if s.Program() != "postscreen" {
+		return s
+	}
+	if next, ok := c.Master.Find(cmp.Or(c.Text(&s, "smtpd_service_name"), "smtpd"), "pass"); ok {
+		return next
+	}
+	return s
 }
 
 // inside says whether a service listens on loopback addresses alone.
@@ -140,20 +155,54 @@ func (f *Facts) fronted(c postfix.Config) bool {
 	})
 }
 
-func kind(s mastercf.Service, l Listener, host, port string) Kind {
-	_, unfiltered := s.Override("content_filter")
-	_, overridden := s.Override("receive_override_options")
+func kind(c postfix.Config, l Listener, host, port string) Kind {
+	filter, unfiltered := l.Service.Override("content_filter")
+	_, overridden := l.Service.Override("receive_override_options")
 	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	local := host == "localhost" || err == nil && ip.IsLoopback()
 	switch {
 	case local && (unfiltered || overridden):
 		return Internal
+	case err == nil && ip.IsPrivate() && unfiltered && filter.Value == "": // from a filter on another machine
+		return Internal
 	case port == "465" || l.Wrapper:
 		return Submissions
-	case port == "587", l.Auth && port != "25":
+	case port == "587":
+		return Submission
+	case port != "25" && networksAlone(l.Service):
+		return Internal
+	case l.Auth && port != "25" && (!l.Proxy || forUsers(c, l)):
 		return Submission
 	}
 	return Relay
+}
+
+// clientLists are the restrictions by which a service of its own says whom it serves.
+var clientLists = []string{"smtpd_client_restrictions", "smtpd_relay_restrictions", "smtpd_recipient_restrictions"}
+
+// networksAlone reports whether a service turns away all clients outside of mynetworks,
+// logged in or not, by restrictions of its own.
+func networksAlone(s mastercf.Service) bool {
+	return slices.ContainsFunc(clientLists, func(name string) bool {
+		o, ok := s.Override(name)
+		words := list(strings.ToLower(o.Value))
+		return ok && len(words) > 1 && words[len(words)-1] == "reject" &&
+			!slices.ContainsFunc(words, func(w string) bool {
+				return w != "permit_mynetworks" && w != "permit_inet_interfaces" && !strings.HasPrefix(w, "reject")
+			})
+	})
+}
+
+// forUsers reports whether a service says itself that users log in there. Behind a proxy
+// one that only inherits SMTP AUTH from main.cf takes what comes to port 25.
+func forUsers(c postfix.Config, l Listener) bool {
+	if _, own := l.Service.Override("smtpd_sasl_auth_enable"); own || l.Level == "encrypt" {
+		return true
+	}
+	return slices.ContainsFunc(clientLists, func(name string) bool {
+		_, own := l.Service.Override(name)
+		return own && slices.Contains(list(c.Text(&l.Service, name)), "permit_sasl_authenticated")
+	})
 }
 
 // ports are the service names that a mail server uses; from 3.6 on Postfix
@@ -230,6 +279,7 @@ func (f *Facts) Domains() (domains []string, tables bool) {
 		}
 		for _, d := range list(v.Text) {
 			switch {
+			case strings.HasPrefix(d, "!"): // what match_list(3) leaves out
 			case strings.ContainsAny(d, ":/"):
 				tables = true
 			case strings.Contains(d, ".") && !slices.Contains(own, d) && !slices.Contains(domains, d):
@@ -260,7 +310,23 @@ func (f *Facts) guessRole() {
 		f.Role, f.RoleWhy = Router, "it takes mail for "+domains[0]
 	case tables:
 		f.Role, f.RoleWhy = Router, "it takes mail for the domains in its tables"
+	case !slices.ContainsFunc(f.Receives(Relay), func(l Listener) bool { return !Private(f.Config, l.Service) }):
+		f.Role, f.RoleWhy = Router, "port 25 is open to machines on a private network"
 	default:
 		f.Role, f.RoleWhy = Router, "port 25 is open to other servers"
 	}
+}
+
+// Private reports whether a service listens on private addresses alone, as far as it
+// names them (RFC 1918, RFC 4193). A router in front can forward mail to one.
+func Private(c postfix.Config, s mastercf.Service) bool {
+	host, _ := endpoint(s.Name)
+	if host == "" {
+		host = c.Text(&s, "inet_interfaces")
+	}
+	all := list(host)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(h string) bool {
+		ip, err := netip.ParseAddr(strings.Trim(h, "[]"))
+		return h != "loopback-only" && h != "localhost" && (err != nil || !ip.IsLoopback() && !ip.IsPrivate())
+	})
 }

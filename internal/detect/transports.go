@@ -58,18 +58,22 @@ func (f *Facts) findTransports(m host.Reader) {
 	}
 }
 
-// debianStart is what Debian runs before it starts Postfix: it copies the CA
-// folders into the chroot.
+// debianStart is what Debian's systemd unit runs before it starts Postfix: it copies
+// the CA folders into the chroot. "postfix start" by itself does not run it.
 const debianStart = "/usr/lib/postfix/configure-instance.sh"
 
-// jailed says whether a folder of CA certificates is in the chroot, or will be
-// when Postfix starts.
+// jailed reports whether a folder of CA certificates is in the chroot. Where Postfix
+// does not run, it is enough that Debian would copy it there at the start.
 func jailed(m host.Reader, jail, path string) bool {
+	inside := filepath.Join(jail, path)
 	if strings.HasPrefix(path, jail+"/") {
-		jail = ""
+		inside = path
 	}
-	if there, err := m.Glob(filepath.Join(jail, path, "*.[0-9]")); err == nil && len(there) > 0 {
+	if there, err := m.Glob(filepath.Join(inside, "*.[0-9]")); err == nil && len(there) > 0 {
 		return true
+	}
+	if Started(m, jail) {
+		return false
 	}
 	_, err := m.Stat(debianStart)
 	outside, _ := m.Glob(filepath.Join(path, "*.pem"))

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -59,6 +60,15 @@ func NewCA(t testing.TB) *CA {
 	ca.intermediate = sign(t, &intermediate, ca.root, ca.intermediateKey.Public(), ca.rootKey)
 	ca.RootPEM, ca.IntermediatePEM = certPEM(ca.root), certPEM(ca.intermediate)
 	return ca
+}
+
+// NegativeSerialPEM is the root with a negative serial number, as some old CAs have
+// it: Go refuses such a certificate, and OpenSSL reads it. Its signature is void.
+func (ca *CA) NegativeSerialPEM() string {
+	der := bytes.Clone(ca.root.Raw)
+	serial := bytes.Index(der, []byte{0x02, 0x01, 0x01}) // INTEGER 1
+	der[serial+2] = 0xff
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 // IntermediateKeyPEM is the key that it signs with, for a CA program.

@@ -139,7 +139,7 @@ func start(t testing.TB, s *Server, dir, main, master string) *Server {
 		t.Fatal(err)
 	}
 	s.Instance = i
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := i.Start(ctx, 10*time.Minute); err != nil {
 		t.Fatal(err)

@@ -130,7 +130,7 @@ func (b *builder) isWritten(path string, c certs.Chain) bool {
 func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain string, ok bool) {
 	for _, p := range paths {
 		f := b.f.PEM[p]
-		if len(f.Certs) > 0 && f.Certs[0].Equal(c.Leaf()) && len(f.Keys) == 0 && b.f.Renewer(p) != "" && !c.Reordered {
+		if len(f.Certs) > 0 && f.Certs[0].Equal(c.Leaf()) && len(f.Keys) == 0 && b.f.Renewer(p) != "" && !c.Reordered && c.Added == 0 {
 			chain = p
 		}
 		if len(f.Keys) == 1 && len(f.Certs) == 0 && certs.Same(f.Keys[0].Public, c.Leaf().PublicKey) {

@@ -205,7 +205,8 @@ var RiskNames = []string{
 	RiskLowerInboundFloor, RiskDropTLS10, RiskTLS13Only, RiskRequireInbound, RiskLowerInbound,
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
-	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
+	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor,
+	RiskNoCertificate, RiskRequireClientCertificate, RiskDropTLS13, RiskStopOutbound, RiskLowerOutboundFloor, RiskWiderTrust, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
 	RiskFailedRehearsal, RiskUnrehearsed,
 }
 
@@ -237,7 +238,14 @@ const (
 	RiskDropOldCiphers        = "drop-old-ciphers"
 	RiskRaiseOutboundFloor    = "raise-outbound-floor"
 	RiskStaleCopy             = "stale-copy"
-	RiskExposedCertificate    = "exposed-certificate"
+	RiskNoCertificate         = "no-certificate"
+	RiskDropTLS13             = "drop-tls13"
+	RiskStopOutbound          = "stop-outbound"
+	RiskLowerOutboundFloor    = "lower-outbound-floor"
+	RiskWiderTrust            = "wider-trust"
+	// RiskRequireClientCertificate is that of a listener.
+	RiskRequireClientCertificate = "require-client-certificate"
+	RiskExposedCertificate       = "exposed-certificate"
 	// RiskFailedRehearsal is never in a plan: the rehearsal of one finds it.
 	RiskFailedRehearsal = "failed-rehearsal"
 	// RiskUnrehearsed is not in one either: the rehearsal, or half of it, could not

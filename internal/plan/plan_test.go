@@ -210,11 +210,12 @@ func TestRisks(t *testing.T) {
 		want               string // the names of the risks
 	}{
 		{"all well", base, stockMaster, "", ""},
-		{"older TLS no longer", strings.ReplaceAll(base, "1.2", "1"), stockMaster, "", "drop-tls10"},
+		{"older TLS no longer", strings.ReplaceAll(strings.Replace(base, "kRSA, kDHE, SHA1", "aNULL", 1), "1.2", "1"), stockMaster, "", "drop-old-ciphers drop-tls10"},
+		{"older TLS no longer, for which there was no suite", strings.ReplaceAll(base, "1.2", "1"), stockMaster, "", ""},
 		{"older TLS again", base, stockMaster, "min-protocol=TLSv1", "allow-excluded-ciphers lower-inbound-floor"},
 		{"newest TLS alone", base, stockMaster, "min-protocol=TLSv1.3", "tls13-only"},
 		{"TLS demanded on port 25", base, stockMaster, "inbound-level=encrypt", "require-inbound-tls"},
-		{"and no longer", strings.Replace(base, "= may", "= encrypt", 1), stockMaster, "inbound-level=may", "drop-tls10 lower-inbound-level"},
+		{"and no longer", strings.Replace(base, "= may", "= encrypt", 1), stockMaster, "inbound-level=may", "lower-inbound-level"},
 		{"users without TLS", base, mailserverMaster, "min-protocol=TLSv1.2", "require-submission-tls"},
 		{"passwords in clear", base, mailserverMaster + "  -o smtpd_tls_auth_only=yes\n", "auth-tls-only=no submission=keep", ""},
 		{"passwords in clear", base + "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", stockMaster, "auth-tls-only=no", "password-in-clear"},

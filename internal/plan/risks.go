@@ -8,15 +8,19 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/detect"
-	"postseal/internal/postfix"
 	"postseal/internal/postfix/maincf"
 )
 
 // risk notes that something must be accepted by name. The text says what
-// happens to mail.
+// happens to mail; a name that is there gets one more.
 func (b *builder) risk(name, format string, args ...any) {
-	if !slices.ContainsFunc(b.p.Risks, func(r Risk) bool { return r.Name == name }) {
-		b.p.Risks = append(b.p.Risks, Risk{name, fmt.Sprintf(format, args...)})
+	text := fmt.Sprintf(format, args...)
+	i := slices.IndexFunc(b.p.Risks, func(r Risk) bool { return r.Name == name })
+	switch {
+	case i < 0:
+		b.p.Risks = append(b.p.Risks, Risk{name, text})
+	case !strings.Contains(b.p.Risks[i].Text, text):
+		b.p.Risks[i].Text += "; " + text
 	}
 }
 
@@ -26,13 +30,7 @@ func (b *builder) risks() {
 	if b.p.Empty() {
 		return
 	}
-	for _, s := range b.after.Master.Services() {
-		before, existed := b.f.Config.Master.Find(s.Name, s.Type)
-		if s.Type != "inet" || !existed || s.Program() != "smtpd" && s.Program() != "postscreen" {
-			continue
-		}
-		b.listenerRisks(b.f.Listener(b.f.Config, before), b.f.Listener(b.after, s))
-	}
+	b.differ()
 	b.certificateRisks()
 	b.exposureRisk()
 	b.sendingRisks()
@@ -44,83 +42,18 @@ func (b *builder) risks() {
 	}
 }
 
-// levels of a receiving service from loose to strict.
-var receiveLevels = []string{"none", "may", "encrypt"}
-
-func (b *builder) listenerRisks(was, is detect.Listener) {
-	id := was.Service.ID()
-	down := slices.Index(receiveLevels, is.Level) < slices.Index(receiveLevels, was.Level)
-	users := is.Kind == detect.Submission || is.Kind == detect.Submissions
-	switch {
-	case down:
-		b.risk(RiskLowerInbound, "%s has TLS level %s now and would have %s: mail that is protected now could come in clear text", id, was.Level, is.Level)
-	case is.Level == "encrypt" && was.Level != "encrypt" && users:
-		b.risk(RiskRequireSubmission, "%s would demand TLS: a user whose mail program is set to no encryption can no longer send", id)
-	case is.Level == "encrypt" && was.Level != "encrypt":
-		b.risk(RiskRequireInbound, "%s would refuse mail in clear text: what servers without TLS send goes back to its sender, and RFC 3207 forbids that on a public mail exchanger", id)
-	}
-	if is.Level == "none" || was.Level == "none" {
-		return
-	}
-	old, now := b.listenerFloor(b.f.Config, was), b.listenerFloor(b.after, is)
-	switch {
-	case old == "" || now == "":
-	case now.Below(old):
-		b.risk(RiskLowerInboundFloor, "%s takes %s and newer now, and would take %s too: older TLS can be broken", id, old, now)
-	case now == postfix.TLSv13 && old != now:
-		b.risk(RiskTLS13Only, "%s would take TLS 1.3 alone: whoever has nothing newer than TLS 1.2 falls back to clear text or fails", id)
-	case old.Below(postfix.TLSv12) && !now.Below(postfix.TLSv12):
-		b.risk(RiskDropTLS10, "%s would no longer take TLS 1.0 and 1.1: a sender with nothing newer falls back to clear text or its mail fails%s", id, b.noEvidence())
-	}
-	auth := func(c postfix.Config, l detect.Listener) bool {
-		return l.Auth && l.Level != "encrypt" && !c.Bool(&l.Service, "smtpd_tls_auth_only")
-	}
-	if auth(b.after, is) && !auth(b.f.Config, was) {
-		b.risk(RiskPasswordInClear, "%s would take passwords in clear text", id)
-	}
-	if is.Auth && is.Level != "encrypt" && b.after.Bool(&is.Service, "smtpd_tls_auth_only") && !b.f.Config.Bool(&was.Service, "smtpd_tls_auth_only") {
-		b.risk(RiskRequireAuthTLS, "%s would take passwords inside TLS alone: a user or program that logs in without it can no longer send", id)
-	}
-	if old != "" && !old.Below(postfix.TLSv12) { // else drop-tls10 says more
-		var lost []string
-		had := words(b.f.Config.Text(&was.Service, "smtpd_tls_exclude_ciphers"))
-		for _, w := range words(b.after.Text(&is.Service, "smtpd_tls_exclude_ciphers")) {
-			if slices.Contains([]string{"kRSA", "SHA1", "kDHE", "SHA256", "SHA384"}, w) && !slices.Contains(had, w) {
-				lost = append(lost, w)
-			}
-		}
-		if len(lost) > 0 {
-			b.risk(RiskDropOldCiphers, "%s would no longer take the suites of %s: a sender of TLS 1.2 with nothing better falls back to clear text or fails", id, strings.Join(lost, ", "))
-		}
-	}
-	gone := func(name string) (out []string) {
-		after := words(b.after.Text(&is.Service, name))
-		for _, w := range words(b.f.Config.Text(&was.Service, name)) {
-			if !slices.Contains(after, w) {
-				out = append(out, w)
-			}
-		}
-		return out
-	}
-	for _, name := range []string{"smtpd_tls_exclude_ciphers", "smtpd_tls_mandatory_exclude_ciphers"} {
-		if lost := gone(name); len(lost) > 0 {
-			b.risk(RiskAllowCiphers, "%s excludes %s now and would allow them again", name, strings.Join(lost, ", "))
-		}
-	}
-}
-
-// noEvidence says when the log cannot tell who would be hit.
-func (b *builder) noEvidence() string {
+// evidence says how to find who would be hit, or why that cannot be told.
+func (b *builder) evidence() string {
 	if b.f.Config.Text(nil, "smtpd_tls_loglevel") == "0" {
-		return "; who that is cannot be told, since nothing about TLS is logged now"
+		return "who that is cannot be told, since nothing about TLS is logged now"
 	}
 	if b.f.Log.Path != "" {
-		return "; who that is: grep -E 'TLSv1(\\.1)? with cipher' " + b.f.Log.Path
+		return "who that is: grep -E 'TLSv1(\\.1)? with cipher' " + b.f.Log.Path
 	}
 	if !b.f.Log.Journal {
-		return "; " + b.f.Log.Why
+		return b.f.Log.Why
 	}
-	return "; the log tells who that is"
+	return "the log tells who that is"
 }
 
 // certificateRisks looks at what will be shown, and at what is shown now.
@@ -140,16 +73,6 @@ func (b *builder) certificateRisks() {
 				b.daneRisk(c)
 			}
 		}
-	}
-	if len(will) == 0 {
-		if len(now) > 0 && len(shown) == 0 && b.d.Role != detect.Sender && b.isServing() && !b.servesAfter() {
-			b.risk(RiskDropCertificate, "no certificate would be shown any more: all mail comes in clear text")
-		}
-		return
-	}
-	rsa := func(c certs.Facts) bool { return c.Algorithm == "RSA" }
-	if slices.ContainsFunc(now, rsa) && !slices.ContainsFunc(will, rsa) {
-		b.risk(RiskDropRSA, "an RSA certificate is shown now and none would be: senders that know only RSA fall back to clear text or fail")
 	}
 	selfSigned := func(c certs.Facts) bool { return c.SelfSigned }
 	if slices.ContainsFunc(now, func(c certs.Facts) bool { return !c.SelfSigned }) && slices.ContainsFunc(will, selfSigned) {
@@ -209,36 +132,9 @@ func unchanged(c certs.Facts, now []certs.Facts) bool {
 	return slices.ContainsFunc(now, func(d certs.Facts) bool { return d.Fingerprint == c.Fingerprint && d.Complete == c.Complete })
 }
 
-// isServing and servesAfter tell whether a certificate is shown at all.
-func (b *builder) isServing() bool { return shows(b.f, b.f.Config) }
-
-func (b *builder) servesAfter() bool { return shows(b.f, b.after) }
-
-func shows(f *detect.Facts, c postfix.Config) bool { return len(named(f, c, "smtpd_tls_")) > 0 }
-
 func (b *builder) sendingRisks() {
-	level := func(c postfix.Config) string {
-		return detect.ClientLevel(func(name string) string { return c.Text(nil, name) })
-	}
-	was, is := level(b.f.Config), level(b.after)
-	switch {
-	case rank(is) < rank(was):
-		b.risk(RiskLowerOutbound, "mail goes out at level %s now and would at %s: what is held back now could go out unprotected", was, is)
-	case rank(is) >= rank("encrypt") && rank(was) < rank("encrypt") && !b.standsStill(was):
-		b.risk(RiskRequireOutbound, "level %s for every destination: mail to servers that cannot do that waits in the queue and goes back to its sender after days%s", is, b.localHops())
-	}
 	if b.d.CAFile == "" && b.after.Text(nil, "smtp_tls_CApath") == "" && !b.after.Bool(nil, "tls_append_default_CA") {
 		b.risk(RiskNoCAFile, "no CA would be trusted: every destination is Untrusted, and none can be held to its certificate")
-	}
-	if len(b.f.ClientCertificates()) > 0 && b.after.Text(nil, "smtp_tls_cert_file")+b.after.Text(nil, "smtp_tls_chain_files")+b.after.Text(nil, "smtp_tls_eccert_file") == "" {
-		b.risk(RiskDropClientCertificate, "this server would no longer show a certificate when it sends: a partner that requires one refuses its mail")
-	}
-	floor := func(c postfix.Config) postfix.Protocol {
-		p, _ := postfix.ParseFloor(c.Text(nil, "smtp_tls_mandatory_protocols"), c.Version) // unreadable is unknown
-		return p
-	}
-	if before, after := floor(b.f.Config), floor(b.after); min(rank(was), rank(is)) >= rank("encrypt") && before != "" && before.Below(after) {
-		b.risk(RiskRaiseOutboundFloor, "mail at level %s goes to servers with %s and newer now, and would only to those with %s: mail to older ones waits and goes back to its sender", was, before, after)
 	}
 	if b.inBlock("smtp_tls_chain_files") {
 		for _, t := range b.f.Transports {
@@ -252,13 +148,6 @@ func (b *builder) sendingRisks() {
 			b.risk(RiskNoTLSLog, "nothing about TLS would be logged any more: nobody can tell later who uses which")
 		}
 	}
-}
-
-// standsStill reports whether all mail is deferred at a level of main.cf, since
-// every service that follows it is in wrapper mode.
-func (b *builder) standsStill(level string) bool {
-	refused, rest := b.f.WrapperAt(level)
-	return len(refused) > 0 && len(rest) == 0
 }
 
 // localHops names transports to filters on this machine that do not say for

@@ -29,11 +29,21 @@ func (p Protocol) rank() int { return slices.Index(Protocols, p) }
 // Below says whether p is older than q.
 func (p Protocol) Below(q Protocol) bool { return p.rank() < q.rank() }
 
-// ParseFloor reads a protocol list (postconf(5), smtpd_tls_protocols) and
-// returns the oldest version that it leaves on. TLS 1.0 is the least that any
-// OpenSSL of today offers, so an older floor counts as that. It fails where
-// Postfix would switch TLS off.
+// ParseFloor returns the oldest version that a protocol list leaves on; it fails where
+// ParseProtocols does.
 func ParseFloor(list string, v Version) (Protocol, error) {
+	on, err := ParseProtocols(list, v)
+	if err != nil {
+		return "", err
+	}
+	return on[0], nil
+}
+
+// ParseProtocols reads a protocol list (postconf(5), smtpd_tls_protocols) and returns
+// the versions that it leaves on, oldest first. TLS 1.0 is the least that any OpenSSL
+// of today offers, so an older floor counts as that. It fails where Postfix would
+// switch TLS off.
+func ParseProtocols(list string, v Version) ([]Protocol, error) {
 	on := slices.Clone(Protocols[2:])
 	drop := func(gone func(Protocol) bool) { on = slices.DeleteFunc(on, gone) }
 	var include []Protocol
@@ -47,7 +57,7 @@ func ParseFloor(list string, v Version) (Protocol, error) {
 		}
 		p, ok := protocolNamed(name)
 		if !ok || (op == ">=" || op == "<=") && v.Known() && !v.AtLeast(V(3, 6, 0)) {
-			return "", fmt.Errorf("protocol list %.60q: Postfix %s does not know %q", list, v, word)
+			return nil, fmt.Errorf("protocol list %.60q: Postfix %s does not know %q", list, v, word)
 		}
 		switch op {
 		case ">=":
@@ -64,9 +74,9 @@ func ParseFloor(list string, v Version) (Protocol, error) {
 		drop(func(q Protocol) bool { return !slices.Contains(include, q) })
 	}
 	if len(on) == 0 {
-		return "", fmt.Errorf("protocol list %.60q leaves no protocol on", list)
+		return nil, fmt.Errorf("protocol list %.60q leaves no protocol on", list)
 	}
-	return on[0], nil
+	return on, nil
 }
 
 // protocolNamed finds a protocol by name, in any case, or by its number on

@@ -168,7 +168,7 @@ func (s Suite) In(class string) bool {
 	case "kRSA":
 		return strings.HasPrefix(s.Name, "TLS_RSA_")
 	case "kDHE":
-		return strings.HasPrefix(s.Name, "TLS_DHE_")
+		return strings.HasPrefix(s.Name, "TLS_DHE_") || strings.HasPrefix(s.Name, "TLS_DH_anon_")
 	case "SHA1", "SHA":
 		return strings.HasSuffix(s.Name, "_SHA")
 	case "SHA256", "SHA384": // of the MAC: GCM and ChaCha20 have none
@@ -187,6 +187,16 @@ func (s Suite) In(class string) bool {
 func Known(class string) bool {
 	return slices.ContainsFunc(suites, func(s Suite) bool { return s.In(class) })
 }
+
+// Strong are the suites of TLS 1.2 and older that OpenSSL calls HIGH, as it is built by
+// default: those without a certificate among them (openssl-ciphers(1)).
+func Strong() []Suite { return slices.Clone(strong) }
+
+var strong = slices.DeleteFunc(slices.Clone(suites), func(s Suite) bool {
+	weak := slices.ContainsFunc([]string{"_NULL_", "EXPORT", "_RC4_", "_RC2_", "_DES_", "_DES40_", "_3DES_", "_IDEA_", "_SEED_", "_DSS_", "_ECDH_ECDSA_", "_ECDH_RSA_"},
+		func(word string) bool { return strings.Contains(s.Name, word) })
+	return weak || s.modern()
+})
 
 // suiteByID finds a suite.
 var suiteByID = func() map[uint16]Suite {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"postseal/internal/detect"
 	"postseal/internal/host"
 	"postseal/internal/postfix/mastercf"
 )
@@ -30,7 +31,7 @@ func (c Candidate) trust(s mastercf.Service, jail, testCA string) (store []byte,
 	if path != "" {
 		seen := filepath.Join(jail, path)
 		more := folder(seen)
-		if len(more) == 0 && jail != "" && debian() {
+		if len(more) == 0 && jail != "" && debian() && !detect.Started(host.Local{}, jail) {
 			more = files(path, "*.pem") // as it is copied when Postfix starts
 		}
 		if len(more) == 0 {

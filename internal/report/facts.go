@@ -116,18 +116,18 @@ func listener(l detect.Listener) string {
 
 func certificates(f *detect.Facts) (out []Remark) {
 	for _, c := range f.Certificates {
-		if !c.Server && !c.Client && c.Service == "" {
+		if !c.InUse() {
 			continue
 		}
 		use := "certificate"
 		if c.Client && !c.Server {
 			use = "client certificate"
 		}
-		if c.Service != "" {
-			use = "certificate of " + c.Service
+		if len(c.Services) > 0 {
+			use = "certificate of " + strings.Join(c.Services, " and ")
 		}
 		if c.Err != nil {
-			out = append(out, Remark{signBad, use + ": " + c.Err.Error(), c.Origin.String()})
+			out = append(out, Remark{signBad, use + ": " + c.Fault(), c.Origin.String()})
 			continue
 		}
 		left := int(c.NotAfter.Sub(f.Now).Hours() / 24)
@@ -144,13 +144,16 @@ func certificates(f *detect.Facts) (out []Remark) {
 			issuer = "self-signed"
 		}
 		names := strings.Join(c.Names, ", ")
-		if !slices.ContainsFunc(f.Needed, func(n detect.Name) bool { return c.Covers(n.Name) }) {
+		if needed := f.NamesFor(c); len(needed) > 0 && !slices.ContainsFunc(needed, c.Covers) {
 			sign = signNote
 			names += ", not this server's name"
 		}
 		out = append(out, Remark{sign, fmt.Sprintf("%s %s %d for %s", use, c.Algorithm, c.Bits, names), life + ", " + issuer})
 		if !c.Complete {
 			out = append(out, Remark{signNote, "its chain lacks the certificate of the issuer", c.Chain})
+		}
+		if c.Refused != "" {
+			out = append(out, Remark{signBad, "Postfix does not load it: " + c.Refused, c.Origin.String()})
 		}
 		if c.KeyMatch != detect.Yes {
 			out = append(out, Remark{signNote, "its key was not compared: " + c.Key, "needs root"})

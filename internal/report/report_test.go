@@ -101,7 +101,7 @@ func TestHostile(t *testing.T) {
 	f.Listeners = append(f.Listeners, detect.Listener{Addr: bad, Level: bad})
 	f.Certificates = append(f.Certificates,
 		detect.Certificate{Server: true, Chain: bad, Key: bad, Facts: certs.Facts{Names: []string{bad}, Issuer: bad, Algorithm: bad}},
-		detect.Certificate{Service: bad, Err: errors.New(bad)})
+		detect.Certificate{Services: []string{bad}, Err: errors.New(bad)})
 	f.Bundle.Path, f.Resolver.Path, f.Resolver.Why, f.Log = bad, bad, bad, detect.Log{Path: bad, Why: bad}
 	f.Managers = []detect.Manager{{Name: bad, Evidence: bad}}
 	f.Problems = append(f.Problems, detect.Problem{Parameter: bad, Text: bad})

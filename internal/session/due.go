@@ -37,7 +37,7 @@ func (s *Session) Due() (out []string) {
 		out = append(out, fmt.Sprintf("%s stayed behind: %s is newer", o.Shown.Chain, o.Renewed.Chain))
 	}
 	for _, c := range f.Certificates {
-		if c.Err != nil || !c.Server && !c.Client && c.Service == "" || !s.Renewal(c).At.Before(f.Now) {
+		if c.Err != nil || !c.InUse() || !s.Renewal(c).At.Before(f.Now) {
 			continue
 		}
 		out = append(out, fmt.Sprintf("%s should be renewed: it ends on %s", c.Chain, c.NotAfter.UTC().Format(time.DateOnly)))

@@ -1,0 +1,291 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"postseal/certs"
+	"postseal/internal/detect"
+	"postseal/internal/postfix"
+	"postseal/internal/posture"
+	"postseal/internal/probe"
+)
+
+// difference is one way in which listeners or routes change, and all to which it happens.
+type difference struct {
+	risk string
+	// text says what happens, with %s for their names.
+	text   string
+	places []string
+}
+
+// differences are those between the posture before and after, in the order in which they
+// were found.
+type differences []difference
+
+func (d *differences) add(place, risk, text string) {
+	i := slices.IndexFunc(*d, func(x difference) bool { return x.risk == risk && x.text == text })
+	if i < 0 {
+		*d = append(*d, difference{risk: risk, text: text})
+		i = len(*d) - 1
+	}
+	if x := &(*d)[i]; !slices.Contains(x.places, place) {
+		x.places = append(x.places, place)
+	}
+}
+
+// differ makes a risk of each way in which a listener or a route becomes weaker, or in
+// which it shuts somebody out.
+func (b *builder) differ() {
+	fresh := map[string]certs.Facts{}
+	for path, s := range b.served {
+		if s.known {
+			fresh[path] = s.Facts
+		}
+	}
+	was, is := posture.Of(b.f, b.f.Config, nil), posture.Of(b.f, b.after, fresh)
+	var d differences
+	for _, l := range is.Listeners {
+		i := slices.IndexFunc(was.Listeners, func(o posture.Listener) bool { return o.ID() == l.ID() && o.Screen == l.Screen })
+		if i >= 0 {
+			d.listener(was.Listeners[i], l)
+		}
+		if l.TLS.Is == posture.Mandatory && l.Broken != "" {
+			d.add(l.ID(), RiskNoCertificate, "%s would demand TLS, and no handshake can come about there ("+l.Broken+"): all mail to it would be refused")
+		}
+	}
+	for _, r := range is.Routes {
+		i := slices.IndexFunc(was.Routes, func(o posture.Route) bool {
+			return o.Service.ID() == r.Service.ID() && o.Hop == r.Hop && o.Records == r.Records
+		})
+		if i < 0 { // dane comes: what held for all servers held for those with records, too
+			i = slices.IndexFunc(was.Routes, func(o posture.Route) bool { return o.Service.ID() == r.Service.ID() && o.Hop == r.Hop })
+		}
+		if i >= 0 {
+			d.route(was.Routes[i], r, b.localHops())
+		}
+	}
+	for _, r := range was.Routes { // dane goes
+		if i := slices.IndexFunc(is.Routes, func(o posture.Route) bool { return o.Service.ID() == r.Service.ID() && o.Hop == r.Hop }); r.Records && i >= 0 && !is.Routes[i].Records {
+			d.route(r, is.Routes[i], b.localHops())
+		}
+	}
+	for _, x := range d {
+		b.risk(x.risk, "%s", strings.Replace(x.text, "%s", strings.Join(x.places, ", "), 1))
+	}
+	if slices.ContainsFunc(d, func(x difference) bool { return x.risk == RiskDropTLS10 }) {
+		b.risk(RiskDropTLS10, "%s", b.evidence())
+	}
+}
+
+// shutOut says what becomes of a client that a listener no longer shakes hands with.
+func shutOut(l posture.Listener) string {
+	who := "a sender"
+	switch l.At.Kind {
+	case detect.Submission, detect.Submissions:
+		who = "a mail program"
+	case detect.Internal:
+		who = "a program or a machine"
+	}
+	if l.TLS.Is == posture.Mandatory {
+		return who + " with nothing %s can no longer send"
+	}
+	return who + " with nothing %s falls back to clear text or fails"
+}
+
+func (d *differences) listener(was, is posture.Listener) {
+	id := is.ID()
+	users := is.At.Kind == detect.Submission || is.At.Kind == detect.Submissions
+	switch {
+	case is.TLS.Is < was.TLS.Is && (was.Works() || was.TLS.Is == posture.Mandatory):
+		d.add(id, RiskLowerInbound, fmt.Sprintf("%%s has TLS level %s now and would have %s: mail that is protected now could come in clear text", was.TLS.Is, is.TLS.Is))
+	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory && users:
+		d.add(id, RiskRequireSubmission, "%s would demand TLS: a user whose mail program is set to no encryption can no longer send")
+	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory && is.At.Kind == detect.Internal:
+		d.add(id, RiskRequireInbound, "%s would refuse mail in clear text: programs and machines that send there without TLS can no longer do so")
+	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory:
+		d.add(id, RiskRequireInbound, "%s would refuse mail in clear text: what servers without TLS send goes back to its sender, and RFC 3207 forbids that on a public mail exchanger")
+	}
+	if is.Login.Is == posture.LoginInClear && was.Login.Is < posture.LoginInClear {
+		d.add(id, RiskPasswordInClear, "%s would take passwords in clear text")
+	}
+	if was.Login.Is == posture.LoginInClear && is.Login.Is == posture.LoginInTLS && is.TLS.Is != posture.Mandatory {
+		d.add(id, RiskRequireAuthTLS, "%s would take passwords inside TLS alone: a user or program that logs in without it can no longer send")
+	}
+	if was.ClientCertificate.Is != posture.Mandatory && is.ClientCertificate.Is == posture.Mandatory {
+		d.add(id, RiskRequireClientCertificate, "%s would take nobody without a client certificate")
+	}
+	if !was.Works() {
+		return
+	}
+	if !is.Works() {
+		if is.TLS.Is != posture.Mandatory {
+			d.add(id, RiskDropCertificate, "%s would show no certificate any more: all mail there comes in clear text")
+		}
+		return
+	}
+	end := shutOut(is)
+	lost, gained := versions(was.Versions.Is, is.Versions.Is)
+	d.lostVersions(id, lost, is.Versions.Is, end)
+	if len(gained) > 0 && gained[0].Below(postfix.TLSv12) {
+		d.add(id, RiskLowerInboundFloor, fmt.Sprintf("%%s takes %s now, and would take %s too: older TLS can be broken", named12(was.Versions.Is), named12(gained)))
+	}
+	if _, had := was.Serves["RSA"]; had && is.Serves != nil {
+		if _, has := is.Serves["RSA"]; !has {
+			d.add(id, RiskDropRSA, "%s shows an RSA certificate now and would show none: "+fmt.Sprintf(end, "but RSA"))
+		}
+	}
+	if !slices.Contains(was.Versions.Is, postfix.TLSv12) || !slices.Contains(is.Versions.Is, postfix.TLSv12) {
+		return
+	}
+	d.suites(id, "take", was.Suites, is.Suites, algorithms(was.Serves), algorithms(is.Serves), fmt.Sprintf(end, "better"))
+}
+
+// lostVersions names the versions that a listener no longer takes; end has %s for what
+// a client has nothing but.
+func (d *differences) lostVersions(id string, lost, left []postfix.Protocol, end string) {
+	old := slices.DeleteFunc(slices.Clone(lost), func(p postfix.Protocol) bool { return !p.Below(postfix.TLSv12) })
+	if len(old) > 0 {
+		d.add(id, RiskDropTLS10, fmt.Sprintf("%%s would no longer take %s: %s", named12(old), fmt.Sprintf(end, "newer")))
+	}
+	if slices.Contains(lost, postfix.TLSv12) {
+		d.add(id, RiskTLS13Only, fmt.Sprintf("%%s would take %s alone: %s", named12(left), fmt.Sprintf(end, "but TLS 1.2")))
+	}
+	if slices.Contains(lost, postfix.TLSv13) {
+		d.add(id, RiskDropTLS13, fmt.Sprintf("%%s would no longer take TLS 1.3: %s", fmt.Sprintf(end, "else")))
+	}
+}
+
+// versions compares two sets of protocol versions.
+func versions(was, is []postfix.Protocol) (lost, gained []postfix.Protocol) {
+	without := func(from, what []postfix.Protocol) []postfix.Protocol {
+		return slices.DeleteFunc(slices.Clone(from), func(p postfix.Protocol) bool { return slices.Contains(what, p) })
+	}
+	return without(was, is), without(is, was)
+}
+
+// named12 are versions as people write them: "TLS 1.0 and 1.1".
+func named12(all []postfix.Protocol) string {
+	numbers := map[postfix.Protocol]string{postfix.TLSv1: "1.0", postfix.TLSv11: "1.1", postfix.TLSv12: "1.2", postfix.TLSv13: "1.3"}
+	var out []string
+	for _, p := range all {
+		out = append(out, numbers[p])
+	}
+	if len(out) < 2 {
+		return "TLS " + strings.Join(out, "")
+	}
+	return "TLS " + strings.Join(out[:len(out)-1], ", ") + " and " + out[len(out)-1]
+}
+
+// counted are the classes of suites beside which some clients have nothing. None is known
+// that has CAMELLIA, ARIA or AESCCM8 alone.
+var counted = []string{"kRSA", "kDHE", "SHA1", "SHA256", "SHA384"}
+
+// suites names the classes that are no longer agreed on, and those that come back.
+func (d *differences) suites(id, verb string, was, is posture.Suites, before, after []string, end string) {
+	lost, back := classes(was, is, before, after)
+	if len(lost) > 0 {
+		d.add(id, RiskDropOldCiphers, fmt.Sprintf("%%s would no longer %s the suites of %s: %s", verb, strings.Join(lost, ", "), end))
+	}
+	if len(back) > 0 {
+		d.add(id, RiskAllowCiphers, fmt.Sprintf("%%s would %s the suites of %s again, which are excluded now", verb, strings.Join(back, ", ")))
+	}
+}
+
+// classes compares two lists of suites by what is left of them, or, where that is not
+// known, by the words that exclude.
+func classes(was, is posture.Suites, before, after []string) (lost, back []string) {
+	old, known := was.Left(before...)
+	left, knownToo := is.Left(after...)
+	if !known || !knownToo {
+		without := func(from, what []string) []string {
+			return slices.DeleteFunc(slices.Clone(from), func(w string) bool { return slices.Contains(what, w) })
+		}
+		lost = slices.DeleteFunc(without(is.Excluded, was.Excluded), func(w string) bool { return !slices.Contains(counted, w) })
+		return lost, without(was.Excluded, is.Excluded)
+	}
+	any := func(of []probe.Suite, class string) bool {
+		return slices.ContainsFunc(of, func(s probe.Suite) bool { return s.In(class) && (class == "aNULL" || !s.Anonymous()) })
+	}
+	for _, class := range counted {
+		if any(old, class) && !any(left, class) {
+			lost = append(lost, class)
+		}
+	}
+	// A certificate of another kind brings suites that nobody had excluded.
+	fresh, _ := was.Left(after...)
+	for _, class := range slices.Concat(counted, []string{"aNULL", "CAMELLIA", "ARIA", "AESCCM8"}) {
+		if !any(old, class) && !any(fresh, class) && any(left, class) {
+			back = append(back, class)
+		}
+	}
+	return lost, back
+}
+
+func algorithms(serves map[string]string) (out []string) {
+	for _, a := range []string{"RSA", "ECDSA", "Ed25519"} {
+		if _, ok := serves[a]; ok {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (d *differences) route(was, is posture.Route, alsoStops string) {
+	id := is.ID()
+	if was.Deferred != "" || was.Dead != "" { // whatever comes, more mail leaves than now
+		return
+	}
+	const waits = "waits in the queue and goes back to its sender after days"
+	if len(was.Shows) > 0 && len(is.Shows) == 0 && is.Level.Is != "none" {
+		d.add(id, RiskDropClientCertificate, "%s would no longer show a certificate when it sends: a partner that requires one refuses its mail")
+	}
+	from, to := levelOf(was), levelOf(is)
+	switch {
+	case is.Dead != "":
+		d.add(id, RiskStopOutbound, "%s would not run ("+is.Dead+"): its mail "+waits)
+		return
+	case is.Deferred != "":
+		d.add(id, RiskStopOutbound, "%s would hold back all its mail ("+is.Deferred+"): it "+waits)
+		return
+	case from == "" || to == "" || from == "none" && to == "may":
+		return
+	case posture.Demands(from) && !posture.Demands(to), posture.Authenticates(from) && !posture.Authenticates(to), from != "none" && to == "none":
+		d.add(id, RiskLowerOutbound, fmt.Sprintf("mail by %%s goes out at level %s now and would at %s: what is held back now could go out unprotected", from, to))
+		return
+	case posture.Demands(to) && !posture.Demands(from), posture.Authenticates(to) && !posture.Authenticates(from) && to != "dane":
+		d.add(id, RiskRequireOutbound, fmt.Sprintf("level %s for all mail by %%s: mail to servers that cannot do that %s%s", to, waits, alsoStops))
+		return
+	case from == "none":
+		return
+	}
+	end := "mail to servers with nothing else " + waits
+	if to == "may" {
+		end = "to servers with nothing else mail goes without TLS"
+	}
+	lost, gained := versions(was.Versions.Is, is.Versions.Is)
+	if len(lost) > 0 {
+		d.add(id, RiskRaiseOutboundFloor, fmt.Sprintf("%%s would no longer offer %s: %s", named12(lost), end))
+	}
+	if len(gained) > 0 && gained[0].Below(postfix.TLSv12) {
+		d.add(id, RiskLowerOutboundFloor, fmt.Sprintf("%%s offers %s now, and would offer %s too: older TLS can be broken", named12(was.Versions.Is), named12(gained)))
+	}
+	if slices.Contains(was.Versions.Is, postfix.TLSv12) && slices.Contains(is.Versions.Is, postfix.TLSv12) {
+		both := []string{"RSA", "ECDSA"}
+		d.suites(id, "offer", was.Suites, is.Suites, both, both, end)
+	}
+	wider := slices.DeleteFunc(slices.Clone(is.Trust), func(w string) bool { return slices.Contains(was.Trust, w) })
+	if (to == "verify" || to == "secure") && len(was.Trust) > 0 && len(wider) > 0 {
+		d.add(id, RiskWiderTrust, fmt.Sprintf("%%s checks servers against %s now, and would against %s: certificates of more CAs would pass", strings.Join(was.Trust, " and "), strings.Join(is.Trust, " and ")))
+	}
+}
+
+// levelOf is the level at which a route serves its mail: that of servers without TLSA
+// records is may, where dane is set.
+func levelOf(r posture.Route) string {
+	if r.Level.Is == "dane" && !r.Records {
+		return "may"
+	}
+	return r.Level.Is
+}

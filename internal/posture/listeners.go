@@ -1,0 +1,285 @@
+package posture
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"postseal/certs"
+	"postseal/internal/detect"
+	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
+)
+
+// Listener is what a client meets at one address. A postscreen is two: itself, for
+// those that it tests in a conversation, and the smtpd that it hands the others to.
+type Listener struct {
+	// At is the service that listens; its Kind says for whom.
+	At detect.Listener
+	// Service is the one that speaks with the client: At, or the smtpd behind it.
+	Service mastercf.Service
+	// Screen is true for the conversation of a postscreen.
+	Screen bool
+	// Dead is why the service ends before it greets; empty if it greets.
+	Dead string
+	// TLS is what it does about TLS, Implicit that TLS begins with the first byte.
+	TLS      Value[Duty]
+	Implicit bool
+	// Hidden is true if EHLO does not list the STARTTLS that the listener takes, so that
+	// hardly any client asks for it (postconf(5), smtpd_discard_ehlo_keywords).
+	Hidden bool
+	// Broken is why no handshake comes about though TLS is offered; empty if one can.
+	Broken string
+	// Versions are the protocol versions that it takes, oldest first.
+	Versions Value[[]postfix.Protocol]
+	// Suites are those of TLS 1.2 and older.
+	Suites Suites
+	// Serves maps "RSA", "ECDSA" or "Ed25519" to the SHA-256 of the leaf that it
+	// shows; nil if that is not known.
+	Serves map[string]string
+	// ClientCertificate is Never, Offered if one is asked for, or Mandatory.
+	ClientCertificate Value[Duty]
+	// Login is for whom it offers SMTP AUTH.
+	Login Value[Login]
+}
+
+// Login is when a listener takes passwords.
+type Login int
+
+// The answers, from strict to loose.
+const (
+	NoLogin Login = iota
+	LoginInTLS
+	LoginInClear
+)
+
+// ID names the listener: "submission/inet", or "smtpd/pass behind smtp/inet".
+func (l Listener) ID() string {
+	if l.Service.ID() == l.At.Service.ID() {
+		return l.Service.ID()
+	}
+	return l.Service.ID() + " behind " + l.At.Service.ID()
+}
+
+// Works reports whether a handshake can come about.
+func (l Listener) Works() bool {
+	return l.Dead == "" && l.Broken == "" && l.TLS.Is != Never
+}
+
+// Floor is the oldest version that it takes, or empty.
+func (l Listener) Floor() postfix.Protocol {
+	if len(l.Versions.Is) == 0 {
+		return ""
+	}
+	return l.Versions.Is[0]
+}
+
+// family names the parameters of a program that receives: smtpd and tlsproxy have the
+// same ones under different names (smtpd.c and tlsproxy.c, pre_jail_init).
+type family struct{ settings }
+
+func (p family) tls(name string) postfix.Value {
+	prefix := "smtpd_tls_"
+	if p.s.Program() == "tlsproxy" {
+		prefix = "tlsproxy_tls_"
+	}
+	return p.value(prefix + name)
+}
+
+// listener is what the smtpd s does for those who connect to at.
+func (m model) listener(at, s mastercf.Service) Listener {
+	p := family{settings{m.c, s}}
+	l := Listener{At: m.f.Listener(m.c, at), Service: s}
+	l.Dead = dead(s)
+	l.Implicit = p.yes("smtpd_tls_wrappermode")
+	var bad string
+	l.TLS, bad = level(p.settings, "smtpd_tls_security_level", "smtpd_use_tls", "smtpd_enforce_tls")
+	if l.Implicit { // the level is not even read then
+		l.TLS, bad = Value[Duty]{Mandatory, p.value("smtpd_tls_wrappermode").Origin}, ""
+	}
+	if l.Dead == "" {
+		l.Dead = bad
+	}
+	m.engine(&l, p)
+	if p.yes("smtpd_sasl_auth_enable") {
+		l.Login = Value[Login]{LoginInClear, p.value("smtpd_sasl_auth_enable").Origin}
+		switch only := p.value("smtpd_tls_auth_only"); {
+		case l.TLS.Is == Mandatory:
+			l.Login = Value[Login]{LoginInTLS, l.TLS.Origin}
+		case strings.EqualFold(only.Text, "yes"):
+			l.Login = Value[Login]{LoginInTLS, only.Origin}
+		}
+	}
+	l.Hidden = l.TLS.Is != Never && !l.Implicit && discards(p.text("smtpd_discard_ehlo_keywords"))
+	return l
+}
+
+// screen is what a postscreen does for those that it tests in a conversation of its
+// own. Its TLS is done by tlsproxy(8).
+func (m model) screen(s mastercf.Service) Listener {
+	p := settings{m.c, s}
+	l := Listener{At: m.f.Listener(m.c, s), Service: s, Screen: true, Dead: dead(s)}
+	var bad string
+	l.TLS, bad = level(p, "postscreen_tls_security_level", "postscreen_use_tls", "postscreen_enforce_tls")
+	if l.Dead == "" {
+		l.Dead = bad
+	}
+	l.Hidden = l.TLS.Is != Never && discards(p.text("postscreen_discard_ehlo_keywords"))
+	name := p.text("tlsproxy_service_name")
+	proxy, ok := m.c.Master.Find(name, "unix")
+	if !ok {
+		if l.TLS.Is != Never {
+			l.Broken = fmt.Sprintf("master.cf has no service %s/unix, which does the TLS of postscreen", name)
+		}
+		return l
+	}
+	q := family{settings{m.c, proxy}}
+	if duty, _ := level(q.settings, "tlsproxy_tls_security_level", "tlsproxy_use_tls", "tlsproxy_enforce_tls"); l.TLS.Is != Never && duty.Is == Never {
+		l.Broken = "tlsproxy has TLS switched off"
+	} else {
+		own := l.TLS
+		l.TLS = duty // tlsproxy goes by its own level
+		m.engine(&l, q)
+		l.TLS = own
+	}
+	return l
+}
+
+// dead is why a service ends before it answers; empty if nothing is known.
+func dead(s mastercf.Service) string {
+	if len(s.Stray) > 0 {
+		return fmt.Sprintf("the word %.60q stands where no argument is expected", s.Stray[0].Text)
+	}
+	for _, o := range s.Options {
+		if o.Bad != "" {
+			return o.Bad
+		}
+	}
+	return ""
+}
+
+// level is the duty that a level parameter gives, or, if that is empty, the two that
+// it replaced. Bad is why the service does not run with it.
+func level(p settings, name, use, enforce string) (duty Value[Duty], bad string) {
+	v := p.value(name)
+	duty.Origin = v.Origin
+	switch text := strings.ToLower(v.Text); text { // tls_level_lookup(3) folds case
+	case "none":
+		return duty, ""
+	case "may":
+		duty.Is = Offered
+	case "encrypt", "fingerprint", "verify", "secure": // "using encrypt", Postfix logs
+		duty.Is = Mandatory
+	case "":
+		switch {
+		case p.yes(enforce):
+			return Value[Duty]{Mandatory, p.value(enforce).Origin}, ""
+		case p.yes(use):
+			return Value[Duty]{Offered, p.value(use).Origin}, ""
+		}
+	default:
+		return duty, fmt.Sprintf("%s has no level %.60q", name, v.Text)
+	}
+	return duty, ""
+}
+
+// engine fills in what the TLS library is told.
+func (m model) engine(l *Listener, p family) {
+	if l.TLS.Is == Never {
+		return
+	}
+	must := ""
+	if l.TLS.Is == Mandatory {
+		must = "mandatory_"
+	}
+	ask, require := p.tls("ask_ccert"), p.tls("req_ccert")
+	switch {
+	case must != "" && strings.EqualFold(require.Text, "yes"):
+		l.ClientCertificate = Value[Duty]{Mandatory, require.Origin}
+	case strings.EqualFold(ask.Text, "yes"):
+		l.ClientCertificate = Value[Duty]{Offered, ask.Origin}
+	}
+	switch certificate := p.tls("cert_file").Text; {
+	case p.tls("chain_files").Text+p.tls("eccert_file").Text+p.tls("dcert_file").Text != "":
+	case strings.EqualFold(certificate, "none") && l.ClientCertificate.Is == Never:
+	case certificate == "" || strings.EqualFold(certificate, "none"):
+		l.Broken = "there is no certificate"
+	}
+	v := p.tls(must + "protocols")
+	versions, err := postfix.ParseProtocols(v.Text, m.c.Version)
+	if err != nil && l.Broken == "" {
+		l.Broken = err.Error()
+	}
+	if l.ClientCertificate.Is == Mandatory { // tls_server.c asks for security level 1
+		versions = m.firm(versions)
+	}
+	l.Suites = m.suites(p.settings, p.tls(must+"ciphers"))
+	l.Suites.exclude(p.tls("exclude_ciphers"))
+	if must != "" {
+		l.Suites.exclude(p.tls("mandatory_exclude_ciphers"))
+	}
+	if l.ClientCertificate.Is != Never {
+		l.Suites.Excluded = append(l.Suites.Excluded, "aNULL")
+	}
+	if l.Suites.Bad != "" && l.Broken == "" {
+		l.Broken = l.Suites.Bad
+	}
+	if l.Serves = m.serves(p); l.Serves != nil {
+		versions = l.Suites.bear(versions, slices.Collect(maps.Keys(l.Serves))...)
+	}
+	l.Versions = Value[[]postfix.Protocol]{versions, v.Origin}
+	if len(versions) == 0 && l.Broken == "" {
+		l.Broken = fmt.Sprintf("%q leaves no version of TLS for which there is a suite", v.Text)
+	}
+}
+
+// firm takes out the versions that OpenSSL 3 leaves off at its security level 1, which
+// Postfix asks for where it authenticates the peer: their handshakes are signed with SHA-1.
+func (m model) firm(versions []postfix.Protocol) []postfix.Protocol {
+	if !strings.HasPrefix(m.f.OpenSSL, "OpenSSL 3.") && !strings.HasPrefix(m.f.OpenSSL, "OpenSSL 4.") {
+		return versions
+	}
+	return slices.DeleteFunc(slices.Clone(versions), func(p postfix.Protocol) bool { return p.Below(postfix.TLSv12) })
+}
+
+// serves is what a service shows, by algorithm; nil if that is not known.
+func (m model) serves(p family) map[string]string {
+	at := *m.f
+	at.Config = m.c
+	prefix := "smtpd_tls_"
+	if p.s.Program() == "tlsproxy" {
+		prefix = "tlsproxy_tls_"
+	}
+	groups, _ := at.CertificateFiles(&p.s, prefix)
+	out := map[string]string{}
+	for _, g := range groups {
+		var others []string // a key may stand in one file and its chain in the next
+		for _, path := range slices.Compact(slices.Clone(g)) {
+			if c, ok := m.fresh[path]; ok {
+				out[c.Algorithm] = c.Fingerprint
+			} else {
+				others = append(others, path)
+			}
+		}
+		chains, _, err := m.f.Chains(others...)
+		if err != nil && !errors.Is(err, certs.ErrNoCert) { // keys alone show nothing
+			return nil
+		}
+		for _, c := range chains {
+			out[c.Facts.Algorithm] = c.Facts.Fingerprint
+		}
+	}
+	return out
+}
+
+// discards reports whether a list of EHLO keywords takes STARTTLS out.
+func discards(keywords string) bool {
+	return slices.ContainsFunc(list(keywords), func(w string) bool { return strings.EqualFold(w, "starttls") })
+}
+
+// list splits a value at commas and blanks.
+func list(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
+}

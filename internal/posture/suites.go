@@ -1,0 +1,115 @@
+package posture
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"postseal/internal/postfix"
+	"postseal/internal/probe"
+)
+
+// Suites is the list of suites of TLS 1.2 and older that Postfix hands to OpenSSL
+// (tls_set_ciphers in tls_misc.c).
+type Suites struct {
+	// Grade is such as "medium", in small letters, and set at Origin; List is the
+	// grade's list in the language of openssl-ciphers(1).
+	Grade  string
+	List   string
+	Origin postfix.Origin
+	// Excluded are the classes and names that are taken out.
+	Excluded []string
+	// Bad is why no handshake comes about with it, or empty.
+	Bad string
+}
+
+// suites is the list of a grade.
+func (m model) suites(p settings, grade postfix.Value) Suites {
+	out := Suites{Grade: strings.ToLower(grade.Text), Origin: grade.Origin}
+	switch out.Grade {
+	case "high", "medium", "null":
+	case "low", "export":
+		if m.c.Version.AtLeast(postfix.V(3, 8, 0)) { // tls_cipher_grade_table in tls_misc.c
+			out.Grade = "medium"
+		}
+	default:
+		out.Bad = fmt.Sprintf("there is no cipher grade %.60q", grade.Text)
+		return out
+	}
+	out.List = p.text("tls_" + out.Grade + "_cipherlist")
+	return out
+}
+
+func (s *Suites) exclude(v postfix.Value) {
+	for _, word := range strings.FieldsFunc(v.Text, func(r rune) bool { return strings.ContainsRune(", \t\r\n:", r) }) {
+		if strings.ContainsAny(word[:1], "!+-@") {
+			s.Bad = fmt.Sprintf("%.60q cannot be excluded", word)
+		}
+		s.Excluded = append(s.Excluded, word)
+	}
+}
+
+// Expression is the whole list, as OpenSSL gets it.
+func (s Suites) Expression() string {
+	out := s.List
+	for _, word := range s.Excluded {
+		out += ":!" + word
+	}
+	return out
+}
+
+// Left are the suites that the list leaves for certificates of some algorithms, and
+// whether that is known: lists that use more of OpenSSL's language than Postfix's own
+// are not worked out. Suites that no OpenSSL of today has are left out.
+func (s Suites) Left(algorithms ...string) (out []probe.Suite, known bool) {
+	excluded := slices.Clone(s.Excluded)
+	for word := range strings.SplitSeq(strings.TrimPrefix(s.List, "aNULL:-aNULL:"), ":") {
+		switch not, ok := strings.CutPrefix(word, "!"); {
+		case ok:
+			excluded = append(excluded, not)
+		case !slices.Contains([]string{"HIGH", "MEDIUM", "LOW", "EXPORT", "+RC4", "@STRENGTH"}, word):
+			return nil, false
+		}
+	}
+	for _, word := range excluded {
+		if !probe.Known(word) && !slices.Contains(gone, word) {
+			return nil, false
+		}
+	}
+	for _, suite := range probe.Strong() {
+		if !slices.ContainsFunc(excluded, suite.In) && (suite.Anonymous() || fits(suite, algorithms)) {
+			out = append(out, suite)
+		}
+	}
+	return out, true
+}
+
+// bear takes out the versions that no suite is left for: those before TLS 1.2 have only
+// suites with SHA-1. TLS 1.3 has suites of its own, and takes a certificate.
+func (s Suites) bear(versions []postfix.Protocol, algorithms ...string) []postfix.Protocol {
+	left, known := s.Left(algorithms...)
+	if !known {
+		return versions
+	}
+	old := slices.ContainsFunc(left, func(s probe.Suite) bool { return s.In("SHA1") })
+	return slices.DeleteFunc(slices.Clone(versions), func(p postfix.Protocol) bool {
+		if p == postfix.TLSv13 {
+			return len(algorithms) == 0
+		}
+		return len(left) == 0 || p.Below(postfix.TLSv12) && !old
+	})
+}
+
+// gone are classes of which OpenSSL has had nothing since 1.1.0, as it is built by
+// default (CHANGES.md).
+var gone = []string{"eNULL", "NULL", "EXPORT", "EXP", "LOW", "MEDIUM", "DES", "3DES", "RC4", "MD5", "RC2", "SEED", "IDEA", "PSK", "SRP", "DSS", "aDSS", "kDH", "aDH", "kECDH", "aECDH"}
+
+// fits reports whether a suite can be used with a certificate of one of the algorithms.
+func fits(s probe.Suite, algorithms []string) bool {
+	return slices.ContainsFunc(algorithms, func(a string) bool {
+		if a == "Ed25519" {
+			a = "ECDSA"
+		}
+		return strings.Contains(s.Name, "_"+a+"_")
+	})
+}
