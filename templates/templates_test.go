@@ -62,6 +62,16 @@ func TestEveryLineCanBeChosen(t *testing.T) {
 	}
 }
 
+// TestWhyRemoved: what says something is not said to be a default.
+func TestWhyRemoved(t *testing.T) {
+	usual := WhyRemoved("biff").Why
+	for _, name := range []string{"smtpd_tls_chain_files", "smtpd_tls_security_level", "smtp_tls_chain_files", "smtpd_tls_cert_file"} {
+		if r := WhyRemoved(name); r.Why == usual || r.Why == "" {
+			t.Errorf("%s: %s", name, r.Why)
+		}
+	}
+}
+
 func TestBlock(t *testing.T) {
 	if _, err := Block([]Setting{{"relayhost", "x"}}); err == nil {
 		t.Error("a line without a text")

@@ -1,11 +1,15 @@
 package audit
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/ecdsa"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
 
+	"postseal/certs"
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/probe"
@@ -89,7 +93,7 @@ func dutch(e *Evidence, l Live) []Opinion {
 		}
 	}
 	seen("versions", old, nil, "a sender without anything newer delivers in clear text instead (RFC 9325, section 5.2); others never choose these")
-	var bad, late, short []string
+	var bad, late, short, long []string
 	for version, s := range l.suites {
 		switch name := s.OpenSSL; {
 		case version == "TLS 1.3" || slices.Contains(bad, name) || slices.Contains(late, name):
@@ -100,10 +104,21 @@ func dutch(e *Evidence, l Live) []Opinion {
 		}
 		if size := fmt.Sprintf("%d bits", s.DHBits); s.DHBits > 0 && s.DHBits < 3072 && !s.Anonymous() && !slices.Contains(short, size) {
 			short = append(short, size)
+		} else if s.DHBits >= 3072 && !s.Anonymous() && !slices.Contains(long, size) {
+			long = append(long, size)
 		}
 	}
 	seen("suites", bad, late, "both sides choose the best they have in common: these are for senders with nothing better, which would deliver in clear text")
+	seen("cipher order", misordered(l), nil, "senders list the best first, and no known attack makes both sides choose worse; --profile modern leaves out the suites that are phased out")
 	seen("finite-field groups", short, nil, "both sides choose the best they have in common, which is an elliptic curve: such a group is for senders that have none")
+	if o := &out[len(out)-1]; o.Says == "passes" && len(long) > 0 {
+		o.Says, o.Why = "warns or fails: "+few(long), "a group of RFC 7919 is phased out, any other of this size fails; which one it is was not seen"
+	}
+	var compressed []string
+	if l.Seen.Compressed {
+		compressed = []string{"DEFLATE"}
+	}
+	seen("compression", compressed, nil, "")
 	var small, weak []string
 	for _, c := range e.certificatesOf(l.Listener) {
 		if text := shortKeys(e, c, 0, 2048); text != "" {
@@ -118,20 +133,87 @@ func dutch(e *Evidence, l Live) []Opinion {
 		}
 	}
 	add("keys of the chain", small, weak, "a wish for the long run; RSA 2048 is what nearly all CAs and senders use")
+	add("signatures of the chain", oldChain(e, l), nil, "")
 	out = append(out, hashes(l))
 	out = append(out, renegotiation(e, l)...)
 	if !l.Seen.Extended && takes(l, "TLS 1.2") {
 		add("extended master secret", []string{"not there"}, nil, "")
 	}
-	switch published := len(e.TLSA) > 0; {
-	case published:
-		out = append(out, Opinion{internetNL, "DANE", "passes, if the zone is signed", ""})
-	case e.Resolver.Validates == detect.Yes:
-		out = append(out, Opinion{internetNL, "DANE", "fails: no TLSA record", ""})
-	default:
-		out = append(out, Opinion{internetNL, "DANE", "not known here", "the resolver of this server does not validate"})
+	out = append(out, dane(e)...)
+	return append(out, Opinion{internetNL, "CAA", "not known here: CAA records are not looked up", ""})
+}
+
+// misordered names a suite that is phased out and that the server chooses though the client
+// has a better one: by its own order, or because the order of the client decides. As the
+// test does, it looks at the newest version below TLS 1.3, and not at insufficient suites.
+func misordered(l Live) []string {
+	var v *probe.Version
+	for i := range l.Seen.Versions {
+		if l.Seen.Versions[i].Name != "TLS 1.3" {
+			v = &l.Seen.Versions[i]
+		}
 	}
-	return out
+	if v == nil {
+		return nil
+	}
+	worse := ""
+	for _, s := range v.Suites {
+		switch {
+		case insufficient(s.Suite):
+		case phaseOut(s.Suite):
+			worse = cmp.Or(worse, s.OpenSSL)
+		case worse != "" && v.Chooses == "server":
+			return []string{worse + " before " + s.OpenSSL}
+		}
+	}
+	better := slices.ContainsFunc(v.Suites, func(s probe.Accepted) bool { return !insufficient(s.Suite) && !phaseOut(s.Suite) })
+	if worse != "" && better && v.Chooses == "client" {
+		return []string{worse + " if a client prefers it"}
+	}
+	return nil
+}
+
+// oldChain are certificates of a listener that are signed with SHA-1 or older. Roots are
+// not looked at.
+func oldChain(e *Evidence, l Live) (out []string) {
+	for _, c := range e.certificatesOf(l.Listener) {
+		for i, one := range e.PEM[c.Chain].Certs {
+			root := i > 0 && bytes.Equal(one.RawIssuer, one.RawSubject)
+			if slices.Contains([]x509.SignatureAlgorithm{x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1, x509.MD5WithRSA}, one.SignatureAlgorithm) && !root {
+				out = append(out, one.SignatureAlgorithm.String())
+			}
+		}
+	}
+	return slices.Compact(out)
+}
+
+// dane is what it says of the records, and of a second one beside the first, which it wants
+// for the time when the key changes.
+func dane(e *Evidence) []Opinion {
+	o := Opinion{Who: internetNL, What: "DANE"}
+	switch {
+	case len(e.TLSA) == 0 && e.Resolver.Validates == detect.Yes:
+		o.Says = "fails: no TLSA record"
+	case len(e.TLSA) == 0:
+		o.Says, o.Why = "not known here", "the resolver of this server does not validate"
+	case len(pub031.Find(e)) > 0:
+		o.Says = "fails: no record that mail can use"
+	case len(pub003.Find(e)) > 0:
+		o.Says = "fails: no record names the certificate"
+	default:
+		o.Says = "passes, if the zone is signed"
+	}
+	if !strings.HasPrefix(o.Says, "passes") {
+		return []Opinion{o}
+	}
+	second := Opinion{Who: internetNL, What: "DANE roll-over", Says: "passes"}
+	for _, records := range e.TLSA {
+		leaves := len(slices.DeleteFunc(slices.Clone(records), func(r certs.TLSA) bool { return r.Usage != 3 }))
+		if leaves == 0 || leaves == 1 && !slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Usage == 2 }) {
+			second.Says, second.Why = "informs: no second record", "a second record is published before the key changes: postseal cert rollover"
+		}
+	}
+	return []Opinion{o, second}
 }
 
 // hashes is what internet.nl says of the signatures under key exchanges, which
@@ -168,12 +250,12 @@ func renegotiation(e *Evidence, l Live) []Opinion {
 	version, known := strings.CutPrefix(e.OpenSSL, "OpenSSL ")
 	switch {
 	case l.Seen.Anew != nil && *l.Seen.Anew:
-		clients.Says = "fails: it is taken"
+		clients.Says, clients.Why = "informs: it is accepted", "up to ten in a connection are acceptable there, and more are no failure"
 	case l.Seen.Anew != nil || l.whole() && l.Seen.Versions[0].Name == "TLS 1.3":
 	case !known:
 		clients.Says, clients.Why = "not known here", "the library is not known"
 	case strings.HasPrefix(version, "1.") && !e.Config.Version.AtLeast(postfix.V(3, 8, 0)) && !strings.Contains(strings.ToUpper(e.Config.Text(nil, "tls_ssl_options")), "NO_RENEGOTIATION"):
-		clients.Says, clients.Why = "fails: OpenSSL before 3.0 takes it", "it costs the server some time; tls_ssl_options = NO_RENEGOTIATION ends it"
+		clients.Says, clients.Why = "informs: OpenSSL before 3.0 accepts it", "it costs the server some time; tls_ssl_options = NO_RENEGOTIATION ends it"
 	}
 	return []Opinion{secure, clients}
 }

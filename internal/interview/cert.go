@@ -28,7 +28,8 @@ var cert = &ask.Question[[]string, Facts]{
 puts the key first and the chain in order, as smtpd_tls_chain_files wants it, in a file of its own (mode 0600).
 Files that an ACME client renews in place (certbot, dehydrated) are named to Postfix directly instead: a copy
 would go stale at the next renewal. Two certificates, one RSA and one ECDSA, serve old and new senders alike:
-give --cert and --key twice. Most senders do not check names; those that use DANE or MTA-STS do.`,
+give --cert and --key twice. Most senders do not check names. Those that use MTA-STS do, and those that use DANE
+with a record of a CA (usage 2); with a record of the server's own key (usage 3), they do not (RFC 7672).`,
 	Many:        true,
 	Placeholder: "/path/to/fullchain.pem",
 	Parse: func(texts []string) ([]string, error) {

@@ -24,8 +24,10 @@ TLS 1.0 and 1.1 from other servers: RFC 8996 forbids them and internet.nl fails 
 authors of Postfix keep them, and RFC 9325 section 5.2 excuses opportunistic TLS, since the alternative is clear
 text.
 
-Suites without authentication: harmless to upstream, failed by internet.nl. Finite-field Diffie-Hellman
-and CBC suites: phased out by NCSC-NL in 2025, dropped by Mozilla in 2026, fine to upstream.
+Suites without authentication: harmless to upstream, failed by internet.nl. Finite-field Diffie-Hellman:
+forbidden in TLS 1.2 by RFC 10015 and dropped by Mozilla, both in 2026, fine to upstream. CBC suites: phased
+out by NCSC-NL in 2025, long gone from Mozilla's intermediate, fine to upstream. internet.nl fails the order
+of suites of a server that has them, so it fails intermediate there, and passes modern.
 
 Cipher lists:
 Mozilla rewrites them, upstream asks not to; postseal never writes one and excludes by class, for receiving
