@@ -44,7 +44,7 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 	Offer: func(f Facts, _ *ask.Answers) []ask.Choice[string] {
 		var out []ask.Choice[string]
 		for _, c := range f.Certificates {
-			if usable(c) && len(c.Services) == 0 && (!c.Client || c.Server) && (c.ServerUse || c.Err != nil) {
+			if usable(c) && len(c.Services)+len(c.SNI) == 0 && (!c.Client || c.Server) && (c.ServerUse || c.Err != nil) {
 				out = append(out, ask.Choice[string]{Value: c.Chain, Name: c.Chain, Help: describe(f, c)})
 			}
 		}
@@ -140,7 +140,7 @@ func usable(c detect.Certificate) bool { return c.Err == nil || errors.Is(c.Err,
 // is not proposed.
 func bestCandidate(f Facts) (path, doubt string) {
 	for _, c := range f.Certificates {
-		if c.Err != nil || len(c.Services) > 0 || c.KeyMatch != detect.Yes || f.Now.After(c.NotAfter) || f.Now.Before(c.NotBefore) || !c.ServerUse || !c.Covers(f.Hostname) {
+		if c.Err != nil || len(c.Services)+len(c.SNI) > 0 || c.KeyMatch != detect.Yes || f.Now.After(c.NotAfter) || f.Now.Before(c.NotBefore) || !c.ServerUse || !c.Covers(f.Hostname) {
 			continue
 		}
 		why := doubts(c)
