@@ -74,6 +74,8 @@ give --cert and --key twice. Most senders do not check names; those that use DAN
 			why := "the certificate in use is broken: " + problemOf(f)
 			if best != "" {
 				why += "; " + best + " lies here too, and names this server"
+			} else {
+				why += "; postseal cert self-signed makes one that lets mail come in encrypted meanwhile"
 			}
 			return ask.Suggestion[[]string]{Why: why}
 		case best != "":
