@@ -78,11 +78,11 @@ func (f *Facts) sniMap(ctx context.Context, m host.Reader, table string, at post
 	for _, n := range named {
 		keys = append(keys, n.key)
 	}
-	built, err := map[string]string(nil), error(nil)
+	var built map[string]string
 	if suffix != "" {
-		built, err = sniBuilt(ctx, m, f.Config.Dir, kind+":"+path, keys)
-		if err != nil {
-			f.unseen("the certificates in "+table, fmt.Errorf("%w; its files are judged instead", err))
+		var err error
+		if built, err = sniBuilt(ctx, m, f.Config.Dir, kind+":"+path, keys); err != nil {
+			f.unseen("certificates in "+table, fmt.Errorf("%w; its files are judged instead", err))
 		}
 	}
 	if textErr != nil && built == nil {
