@@ -107,6 +107,9 @@ func role(c detect.Certificate) string {
 	if len(c.Services) > 0 {
 		out = append(out, "of "+strings.Join(c.Services, " and "))
 	}
+	if len(c.SNI) > 0 {
+		out = append(out, "shown to clients that ask for "+strings.Join(c.SNI, ", "))
+	}
 	if len(out) == 0 {
 		out = append(out, "not in use")
 	}

@@ -37,12 +37,13 @@ changes nothing, and ends with 3 if something differs.
 			checks := plan.Present(s.Facts)
 			proofs := apply.Observe(a.Ctx, a.Machine, s.ConfigDir, checks)
 			outdated := s.Facts.Outdated()
-			wrong := len(outdated) > 0
+			stale := s.Facts.StaleMaps
+			wrong := len(outdated)+len(stale) > 0
 			for _, p := range proofs {
 				wrong = wrong || !p.OK
 			}
 			if a.JSON {
-				if err := a.Printer(a.Out).JSON(map[string]any{"listeners": proofs, "outdated": outdated}); err != nil {
+				if err := a.Printer(a.Out).JSON(map[string]any{"listeners": proofs, "outdated": outdated, "sni_maps": append([]detect.StaleMap{}, stale...)}); err != nil {
 					return err
 				}
 			} else {
@@ -56,12 +57,15 @@ changes nothing, and ends with 3 if something differs.
 						fmt.Fprintf(a.Out, "  Postfix cannot read it there: %s.\n", report.Clean(why))
 					}
 				}
+				for _, t := range stale {
+					fmt.Fprintf(a.Out, "✗ %s is older than its files: Postfix shows what it holds for %s.\n  Build it again: %s\n", report.Clean(t.Table), report.Clean(strings.Join(t.Keys, ", ")), hint.ShellLine(t.Remedy()))
+				}
 				switch {
 				case len(outdated) > 0:
 					for _, argv := range takeNewer(s, outdated) {
 						fmt.Fprintf(a.Out, "Take the newer one: %s\n", hint.ShellLine(argv))
 					}
-				case wrong:
+				case slices.ContainsFunc(proofs, func(p apply.Proof) bool { return !p.OK }):
 					fmt.Fprintf(a.Out, "If a file was renewed: %s\n", hint.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"}))
 				}
 			}

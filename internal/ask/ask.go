@@ -368,11 +368,14 @@ func (s Set[F]) Relevant(f F, a *Answers) Set[F] {
 	return slices.DeleteFunc(slices.Clone(s), func(q Item[F]) bool { return !q.Relevant(f, a) })
 }
 
-// Verify checks the sense of all answers and returns all errors at once.
+// Verify checks the sense of all answers and returns all errors at once. A question
+// without an answer is not looked at: that it is missing is an error of its own.
 func (s Set[F]) Verify(f F, a *Answers) error {
 	var all []error
 	for _, q := range s {
-		all = append(all, q.Verify(f, a))
+		if _, source := q.Value(f, a); source != Unset {
+			all = append(all, q.Verify(f, a))
+		}
 	}
 	return errors.Join(all...)
 }

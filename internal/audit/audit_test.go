@@ -497,6 +497,10 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-041": {main: good + "smtpd_proxy_filter = 127.0.0.1:10024\n"},
 		"PS-CRT-021": {main: good, modes: map[string]os.FileMode{"/c/chain.pem": 0o644}},
 		"PS-CRT-022": {main: good, owners: map[string][2]int{"/c/chain.pem": {wwwData, 0}}},
+		"PS-CRT-024": {main: good, change: func(f *detect.Facts) {
+			well(f)
+			f.StaleMaps = []detect.StaleMap{{Table: "hash:/etc/postfix/sni", Keys: []string{"mx.example.org"}}}
+		}},
 		"PS-CRT-023": {main: good, owners: map[string][2]int{"/c/chain.pem": {0, wwwData}}, modes: map[string]os.FileMode{"/c/chain.pem": 0o640}},
 		"PS-CFG-023": {main: good, change: func(f *detect.Facts) { well(f); f.Lifecycle.AsOf = f.Now.AddDate(-1, 0, -2).Format(time.DateOnly) }},
 		"PS-CFG-009": {main: good, version: "3.5.25"},

@@ -114,7 +114,7 @@ func (f *Facts) KeyFor(chain string) (path string, own, ok bool) {
 		return chain, true, true
 	}
 	for _, p := range slices.Sorted(maps.Keys(f.PEM)) {
-		if match(p) {
+		if f.PEM[p].Table == "" && match(p) {
 			return p, false, true
 		}
 	}
@@ -171,6 +171,7 @@ func (f *Facts) findCertificates(ctx context.Context, m host.Reader, certsDir st
 			f.inUse(m, &l.Service, "smtpd_tls_", func(c *Certificate) { c.Services = append(c.Services, l.Service.ID()) })
 		}
 	}
+	f.findSNI(ctx, m)
 	for _, p := range certs.Places(certsDir) {
 		if err := f.search(ctx, m, p); err != nil {
 			return err
@@ -416,10 +417,22 @@ func (f *Facts) ClientCertificates() []Certificate {
 	return slices.DeleteFunc(slices.Clone(f.Certificates), func(c Certificate) bool { return !c.Client })
 }
 
-// NamesFor are the names that a certificate should cover. Under which names clients
+// NamesFor are the names that a certificate should cover: those by which it is chosen,
+// and else those of this server. Under which names clients
 // reach a service that has a certificate of its own is not known, unless other servers
 // deliver to it at any address of this machine.
-func (f *Facts) NamesFor(c Certificate) []string {
+func (f *Facts) NamesFor(c Certificate) (names []string) {
+	for _, key := range c.SNI {
+		below := func(name string) bool { return strings.HasSuffix(strings.ToLower(name), key) }
+		if !strings.HasPrefix(key, ".") {
+			names = append(names, key)
+		} else if !slices.ContainsFunc(c.Names, below) {
+			names = append(names, "*"+key)
+		}
+	}
+	if len(c.SNI) > 0 {
+		return names
+	}
 	if c.Server || len(c.Services) == 0 || slices.ContainsFunc(f.Receives(Relay), func(l Listener) bool {
 		host, _ := endpoint(l.Service.Name)
 		return host == "" && slices.Contains(c.Services, l.Service.ID())

@@ -53,6 +53,8 @@ type Facts struct {
 	Doubtful map[string][]certs.TLSA
 
 	Certificates []Certificate
+	// StaleMaps are the tables of tls_server_sni_maps that are older than their files.
+	StaleMaps []StaleMap
 	// Sample is the fingerprint of the certificate that Debian makes for a server
 	// that has none (ssl-cert), wherever that was copied to; empty if there is none.
 	Sample string
@@ -236,6 +238,8 @@ type PEMFile struct {
 	// Relative is the path by which the configuration names the file, if that is
 	// relative to queue_directory.
 	Relative string
+	// Table is the lookup table of whose values this is one, if it is no file.
+	Table string
 	// Digest is the SHA-256 of the file.
 	Digest string
 	// Over are the paths over which symbolic links lead to the file, the file
@@ -268,6 +272,10 @@ type Certificate struct {
 	// Services are the services in master.cf that name certificates of their own, and
 	// this one among them.
 	Services []string `json:"services,omitempty"`
+	// SNI are the host names to which Table, a table of tls_server_sni_maps, assigns it.
+	// One with a dot in front stands for all names below it.
+	SNI   []string `json:"sni,omitempty"`
+	Table string   `json:"table,omitempty"`
 	// Owner is who renews it, such as "certbot", or empty. Source is the chain
 	// file that the owner renews, if Chain is another, which stays behind.
 	Owner  string `json:"owner,omitempty"`
@@ -353,4 +361,4 @@ func (c Certificate) Fault() string {
 func (c Certificate) InUse() bool { return c.Shown() || c.Client }
 
 // Shown reports whether a listener shows the certificate.
-func (c Certificate) Shown() bool { return c.Server || len(c.Services) > 0 }
+func (c Certificate) Shown() bool { return c.Server || len(c.Services)+len(c.SNI) > 0 }

@@ -203,7 +203,12 @@ func (f *Facts) byThisUser(m host.Reader, path string) (out []host.Exposure) {
 // CertificateAccess is how accounts that should not can change the files of a
 // certificate, or read its key: each way once.
 func (f *Facts) CertificateAccess(m host.Reader, c Certificate) (out []Weakness) {
-	for _, a := range []Access{f.AccessTo(m, c.Key, HoldsKey), f.AccessTo(m, c.Chain, HoldsCertificates)} {
+	held := []Access{f.AccessTo(m, c.Key, HoldsKey), f.AccessTo(m, c.Chain, HoldsCertificates)}
+	if c.Table != "" {
+		kind, path, _ := strings.Cut(strings.TrimPrefix(c.Table, "proxy:"), ":")
+		held = []Access{f.accessTo(m, dependency{path: path + indexed[kind], held: HoldsKey, source: path})}
+	}
+	for _, a := range held {
 		for _, w := range a.Weaknesses {
 			if !slices.ContainsFunc(out, func(o Weakness) bool { return o.Path == w.Path && o.Kind == w.Kind }) {
 				out = append(out, w)
@@ -255,7 +260,7 @@ func (f *Facts) mailOwner() string {
 func (f *Facts) findAccess(m host.Reader) {
 	all := []dependency{{path: f.Config.MainPath(), held: HoldsConfiguration}, {path: f.Config.MasterPath(), held: HoldsConfiguration}}
 	for _, c := range f.Certificates {
-		if c.InUse() {
+		if c.InUse() && c.Table == "" { // tables come with their setting
 			all = append(all, dependency{path: c.Key, held: HoldsKey, at: c.Origin}, dependency{path: c.Chain, held: HoldsCertificates, at: c.Origin})
 		}
 	}

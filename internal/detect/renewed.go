@@ -16,7 +16,7 @@ import (
 func (f *Facts) findOwners() {
 	for i := range f.Certificates {
 		c := &f.Certificates[i]
-		if c.Owner != "" {
+		if c.Owner != "" || c.Table != "" { // a table is never read in place: see StaleMaps
 			continue
 		}
 		if d, ok := f.RenewedAs(c.Facts, c.Chain); ok {
@@ -37,7 +37,7 @@ func (f *Facts) RenewedAs(c certs.Facts, path string) (Certificate, bool) {
 	stable := certs.Stable(file)
 	best, found := Certificate{}, false
 	for _, d := range f.Certificates {
-		if d.Owner == "" || d.Source != "" || f.Leads(path, d.Chain) || d.Err != nil || d.Algorithm != c.Algorithm || !f.hasKey(d) {
+		if d.Owner == "" || d.Source != "" || d.Table != "" || f.Leads(path, d.Chain) || d.Err != nil || d.Algorithm != c.Algorithm || !f.hasKey(d) {
 			continue
 		}
 		if d.Chain != stable && (c.PublicKey == "" || d.PublicKey != c.PublicKey) {
@@ -70,7 +70,7 @@ type Outdated struct {
 func (f *Facts) Outdated() []Outdated {
 	out := []Outdated{}
 	for _, c := range f.Certificates {
-		if c.Err != nil || !c.InUse() {
+		if c.Err != nil || !c.InUse() || c.Table != "" {
 			continue
 		}
 		for _, d := range f.sources(c) {
@@ -90,7 +90,7 @@ func (f *Facts) sources(c Certificate) []Certificate {
 	}
 	var out []Certificate
 	for _, d := range f.Certificates {
-		if d.Owner != "" && d.Source == "" && d.Err == nil && follows(c, d) {
+		if d.Owner != "" && d.Source == "" && d.Table == "" && d.Err == nil && follows(c, d) {
 			out = append(out, d)
 		}
 	}

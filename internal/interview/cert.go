@@ -46,7 +46,7 @@ with a record of a CA (usage 2); with a record of the server's own key (usage 3)
 	Offer: func(f Facts, _ *ask.Answers) []ask.Choice[string] {
 		var out []ask.Choice[string]
 		for _, c := range f.Certificates {
-			if usable(c) && len(c.Services) == 0 && (!c.Client || c.Server) && (c.ServerUse || c.Err != nil) {
+			if usable(c) && len(c.Services)+len(c.SNI) == 0 && (!c.Client || c.Server) && (c.ServerUse || c.Err != nil) {
 				out = append(out, ask.Choice[string]{Value: c.Chain, Name: c.Chain, Help: describe(f, c)})
 			}
 		}
@@ -76,6 +76,8 @@ with a record of a CA (usage 2); with a record of the server's own key (usage 3)
 			why := "the certificate in use is broken: " + problemOf(f)
 			if best != "" {
 				why += "; " + best + " lies here too, and names this server"
+			} else {
+				why += "; postseal cert self-signed makes one that lets mail come in encrypted meanwhile"
 			}
 			return ask.Suggestion[[]string]{Why: why}
 		case best != "":
@@ -158,7 +160,7 @@ func usable(c detect.Certificate) bool { return c.Err == nil || errors.Is(c.Err,
 // is not proposed.
 func bestCandidate(f Facts) (path, doubt string) {
 	for _, c := range f.Certificates {
-		if c.Err != nil || len(c.Services) > 0 || c.KeyMatch != detect.Yes || f.Now.After(c.NotAfter) || f.Now.Before(c.NotBefore) || !c.ServerUse || !c.Covers(f.Hostname) {
+		if c.Err != nil || len(c.Services)+len(c.SNI) > 0 || c.KeyMatch != detect.Yes || f.Now.After(c.NotAfter) || f.Now.Before(c.NotBefore) || !c.ServerUse || !c.Covers(f.Hostname) {
 			continue
 		}
 		why := doubts(c)

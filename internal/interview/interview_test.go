@@ -202,6 +202,33 @@ func TestBrokenCertificate(t *testing.T) {
 	}
 }
 
+// TestOneCauseOneError: a certificate in use that cannot be used is one error, and not
+// also a missing answer that makes no sense.
+func TestOneCauseOneError(t *testing.T) {
+	ca := lab.NewCA(t)
+	one, other := ca.Issue(t, lab.Leaf{RSA: true}), ca.Issue(t, lab.Leaf{RSA: true})
+	for name, main := range map[string]string{
+		"an encrypted key": "smtpd_tls_cert_file = /c/one.pem\nsmtpd_tls_key_file = /c/locked.key\n",
+		"another's key":    "smtpd_tls_cert_file = /c/one.pem\nsmtpd_tls_key_file = /c/other.key\n",
+		"no files":         "smtpd_tls_cert_file = /c/none.pem\nsmtpd_tls_key_file = /c/none.key\n",
+		"two RSA keys":     "smtpd_tls_chain_files = /c/one.key, /c/one.pem, /c/other.key, /c/other.pem\n",
+	} {
+		f, a := look(t, lab.Machine(t, "3.7.11", map[string]string{
+			"main.cf": "myhostname = mx.example.org\n" + main, "master.cf": "smtp inet n - n - - smtpd\n",
+			"/c/one.pem": one.Cert, "/c/one.key": one.Key, "/c/other.pem": other.Cert, "/c/other.key": other.Key,
+			"/c/locked.key":                      "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+			"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM,
+		})), &ask.Answers{}
+		missing := interview.Missing(interview.All, f, a)
+		if len(missing) != 1 || missing[0].Name() != "cert" {
+			t.Errorf("%s: %d answers are missing", name, len(missing))
+		}
+		if err := interview.All.Verify(f, a); err != nil {
+			t.Errorf("%s: and then: %v", name, err)
+		}
+	}
+}
+
 // TestProposedCertificate: a certificate that is only lying there is proposed if root
 // alone can change it and a CA that is trusted here has issued it, whatever the names of
 // its folders; others are offered, with what speaks against them.

@@ -62,6 +62,24 @@ func (b *builder) certificates() error {
 	return nil
 }
 
+// unreadChainRisk names that an RSA certificate may go where several certificates are
+// configured that cannot be read: of which algorithms they are is not known.
+func (b *builder) unreadChainRisk() {
+	groups, _ := b.f.CertificateFiles(nil, "smtpd_tls_")
+	several := len(groups) > 1 || len(groups) == 1 && len(groups[0]) > 2
+	unread := func(c detect.Certificate) bool { return c.Err != nil && c.Algorithm == "" }
+	if !several || !slices.ContainsFunc(b.f.ServerCertificates(), unread) {
+		return
+	}
+	for _, s := range b.served {
+		if s.Algorithm == "RSA" {
+			return
+		}
+	}
+	b.risk(RiskDropRSA, "the certificates that main.cf names now cannot be read (%s), and one of them may be RSA; none would be RSA: senders that support only RSA fall back to cleartext or fail",
+		strings.Join(slices.Compact(slices.Concat(groups...)), ", "))
+}
+
 // chainFiles returns what to write into a *_chain_files parameter: our own
 // key-first files, or, for a lineage that an ACME client renews in place, its
 // key and chain.

@@ -32,6 +32,9 @@ func (b *builder) risks() {
 	}
 	b.differ()
 	b.certificateRisks()
+	if b.d.Role != detect.Sender && len(b.d.Cert) > 0 {
+		b.unreadChainRisk()
+	}
 	b.exposureRisk()
 	b.sendingRisks()
 	b.handEdits()

@@ -126,6 +126,9 @@ func certificates(f *detect.Facts) (out []Remark) {
 		if len(c.Services) > 0 {
 			use = "certificate of " + strings.Join(c.Services, " and ")
 		}
+		if len(c.SNI) > 0 {
+			use = "certificate for " + strings.Join(c.SNI, ", ")
+		}
 		if c.Err != nil {
 			out = append(out, Remark{signBad, use + ": " + c.Fault(), c.Origin.String()})
 			continue
@@ -158,6 +161,9 @@ func certificates(f *detect.Facts) (out []Remark) {
 		if c.KeyMatch != detect.Yes {
 			out = append(out, Remark{signNote, "its key was not compared: " + c.Key, "needs root"})
 		}
+	}
+	for _, s := range f.StaleMaps {
+		out = append(out, Remark{signBad, s.Table + " is older than its files", hint.ShellLine(s.Remedy())})
 	}
 	if len(f.ServerCertificates()) == 0 && f.Role != detect.Sender {
 		out = append(out, Remark{signNote, "no certificate is set", "no TLS for those who deliver"})
