@@ -10,7 +10,7 @@ var Rules = []Rule{
 	sub004, sub005, sub031, snd001, snd002, snd003, snd004, snd005, snd006, snd007, snd008,
 	snd009, snd010, snd011, snd012, snd013, snd014, snd015, snd016, snd017, snd018,
 	snd019, snd020, snd021, snd022, snd023, snd024, snd025, snd026, snd027, snd028,
-	snd029, snd030, snd031, snd032, snd033, snd034, snd035, snd036, snd037, snd038, snd039, crt001, crt002, crt003, crt004,
+	snd029, snd030, snd031, snd032, snd033, snd034, snd035, snd036, snd037, snd038, snd039, snd040, crt001, crt002, crt003, crt004,
 	crt005, crt006, crt007, crt008, crt009, crt010, crt011, crt012, crt013, crt014,
 	crt015, crt016, crt017, crt018, crt019, crt020, crt021, crt022, crt023, crt024, pub001, pub002, pub003, pub004,
 	pub005, pub006, pub007, pub008, pub009, pub010, pub011, pub012, pub031, cfg001, cfg002,
