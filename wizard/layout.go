@@ -23,6 +23,8 @@ type page struct {
 	focus, top int
 	// keys are the keys that work here, "enter next", most wanted first.
 	keys []string
+	// question is asked below the lines, and stays there when they are scrolled.
+	question string
 }
 
 // frame puts header, body and keys together: exactly height lines of at most
@@ -31,7 +33,7 @@ func (t theme) frame(head []string, p page, width, height int) string {
 	if width < minWidth || height < minHeight {
 		return "The window is too small: it\nneeds 40 columns and 10 lines."
 	}
-	foot := t.keyLines(p.keys, width, height)
+	foot := t.foot(&p, width, height-len(head), height)
 	body, above, below := window(p, height-len(head)-len(foot))
 	lines := append(append([]string{}, head...), body...)
 	for len(lines) < height-len(foot) {
@@ -48,6 +50,20 @@ func (t theme) frame(head []string, p page, width, height int) string {
 		lines[i] = ansi.Truncate(l, width, signFolded)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// foot is what stands at the bottom of a page for which there is so much room below the
+// header: the keys, and a question for which there is no room below the lines.
+func (t theme) foot(p *page, width, room, height int) []string {
+	keys := t.keyLines(p.keys, width, height)
+	switch {
+	case p.question == "":
+	case len(p.lines)+2 <= room-len(keys):
+		p.lines = append(slices.Clone(p.lines), "", p.question)
+	default:
+		return append([]string{p.question}, keys...)
+	}
+	return keys
 }
 
 // window cuts the lines of a page down to room.

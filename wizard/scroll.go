@@ -17,7 +17,8 @@ func (m *Model) text(p page) page {
 
 // room is how many lines of a page fit.
 func (m *Model) room(p page) int {
-	return m.height - len(m.header()) - len(m.theme.keyLines(p.keys, m.width, m.height))
+	room := m.height - len(m.header())
+	return room - len(m.theme.foot(&p, m.width, room, m.height))
 }
 
 // scroll is a key on a page without a cursor.

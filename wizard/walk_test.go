@@ -195,13 +195,13 @@ func TestLate(t *testing.T) {
 			return planned{gen: gen, session: h.session, err: errors.New("late")}
 		}},
 		"a saved plan": {[]string{"enter", "enter", "a"}, false, func(_ *hand, gen int) tea.Msg { return savedPlan{gen, "late"} }},
-		"a trial": {[]string{"enter", "enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg {
+		"a trial": {[]string{"enter", "enter", "a", "enter", "y", "y", "y"}, true, func(_ *hand, gen int) tea.Msg {
 			return trialDone{gen, rehearse.Trial{Service: "late", Verdict: rehearse.Fine}}
 		}},
-		"a rehearsal":   {[]string{"enter", "enter", "a", "enter", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return rehearsed{gen, nil, errors.New("late")} }},
-		"a step":        {[]string{"enter", "enter", "a", "enter", "y", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
-		"a run":         {[]string{"enter", "enter", "a", "enter", "y", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return ran{gen: gen, err: errors.New("late")} }},
-		"a step, ended": {[]string{"enter", "enter", "a", "enter", "y", "y", "y"}, false, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
+		"a rehearsal":   {[]string{"enter", "enter", "a", "enter", "y", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return rehearsed{gen, nil, errors.New("late")} }},
+		"a step":        {[]string{"enter", "enter", "a", "enter", "y", "y", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
+		"a run":         {[]string{"enter", "enter", "a", "enter", "y", "y", "y", "y"}, true, func(_ *hand, gen int) tea.Msg { return ran{gen: gen, err: errors.New("late")} }},
+		"a step, ended": {[]string{"enter", "enter", "a", "enter", "y", "y", "y", "y"}, false, func(_ *hand, gen int) tea.Msg { return stepDone{gen, apply.Event{Step: "late"}} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, files(t))
@@ -249,7 +249,7 @@ func TestBackWhileWaiting(t *testing.T) {
 func TestAllSteps(t *testing.T) {
 	h := open(t, files(t))
 	h.begin()
-	h.press("a", "enter", "y", "y")
+	h.press("a", "enter", "y", "y", "y")
 	h.hold = true
 	h.press("y")
 	for _, cmd := range h.held {

@@ -15,8 +15,10 @@ import (
 // difference is one way in which listeners or routes change, and all to which it happens.
 type difference struct {
 	risk string
-	// text says what happens, with %s for their names.
-	text   string
+	// what happens, with %s for their names, and what that does to whom.
+	what string
+	ends []string
+
 	places []string
 }
 
@@ -24,15 +26,33 @@ type difference struct {
 // were found.
 type differences []difference
 
-func (d *differences) add(place, risk, text string) {
-	i := slices.IndexFunc(*d, func(x difference) bool { return x.risk == risk && x.text == text })
+func (d *differences) add(place, risk, what string, ends ...string) {
+	i := slices.IndexFunc(*d, func(x difference) bool { return x.risk == risk && x.what == what })
 	if i < 0 {
-		*d = append(*d, difference{risk: risk, text: text})
+		*d = append(*d, difference{risk: risk, what: what})
 		i = len(*d) - 1
 	}
-	if x := &(*d)[i]; !slices.Contains(x.places, place) {
-		x.places = append(x.places, place)
+	x := &(*d)[i]
+	x.places, x.ends = union(x.places, place), union(x.ends, ends...)
+}
+
+// union adds what is not there yet.
+func union(to []string, more ...string) []string {
+	for _, s := range more {
+		if !slices.Contains(to, s) {
+			to = append(to, s)
+		}
 	}
+	return to
+}
+
+// String is the whole in one sentence.
+func (x difference) String() string {
+	out := strings.Replace(x.what, "%s", strings.Join(x.places, ", "), 1)
+	if len(x.ends) > 0 {
+		out += ": " + strings.Join(x.ends, ", ")
+	}
+	return out
 }
 
 // differ makes a risk of each way in which a listener or a route becomes weaker, or in
@@ -73,7 +93,7 @@ func (b *builder) differ() {
 		}
 	}
 	for _, x := range d {
-		b.risk(x.risk, "%s", strings.Replace(x.text, "%s", strings.Join(x.places, ", "), 1))
+		b.risk(x.risk, "%s", x)
 	}
 	if slices.ContainsFunc(d, func(x difference) bool { return x.risk == RiskDropTLS10 }) {
 		b.risk(RiskDropTLS10, "%s", b.evidence())
@@ -152,7 +172,7 @@ func (d *differences) listener(was, is posture.Listener) {
 	}
 	if _, had := was.Serves["RSA"]; had && is.Serves != nil {
 		if _, has := is.Serves["RSA"]; !has {
-			d.add(id, RiskDropRSA, "%s shows an RSA certificate now and would show none: "+fmt.Sprintf(end, "but RSA"))
+			d.add(id, RiskDropRSA, "%s shows an RSA certificate now and would show none", fmt.Sprintf(end, "but RSA"))
 		}
 	}
 	if !slices.Contains(was.Versions.Is, postfix.TLSv12) || !slices.Contains(is.Versions.Is, postfix.TLSv12) {
@@ -166,13 +186,13 @@ func (d *differences) listener(was, is posture.Listener) {
 func (d *differences) lostVersions(id string, lost, left []postfix.Protocol, end string) {
 	old := slices.DeleteFunc(slices.Clone(lost), func(p postfix.Protocol) bool { return !p.Below(postfix.TLSv12) })
 	if len(old) > 0 {
-		d.add(id, RiskDropTLS10, fmt.Sprintf("%%s would no longer take %s: %s", named12(old), fmt.Sprintf(end, "newer")))
+		d.add(id, RiskDropTLS10, fmt.Sprintf("%%s would no longer take %s", named12(old)), fmt.Sprintf(end, "newer"))
 	}
 	if slices.Contains(lost, postfix.TLSv12) {
-		d.add(id, RiskTLS13Only, fmt.Sprintf("%%s would take %s alone: %s", named12(left), fmt.Sprintf(end, "but TLS 1.2")))
+		d.add(id, RiskTLS13Only, fmt.Sprintf("%%s would take %s alone", named12(left)), fmt.Sprintf(end, "but TLS 1.2"))
 	}
 	if slices.Contains(lost, postfix.TLSv13) {
-		d.add(id, RiskDropTLS13, fmt.Sprintf("%%s would no longer take TLS 1.3: %s", fmt.Sprintf(end, "else")))
+		d.add(id, RiskDropTLS13, "%s would no longer take TLS 1.3", fmt.Sprintf(end, "else"))
 	}
 }
 
@@ -205,7 +225,7 @@ var counted = []string{"kRSA", "kDHE", "SHA1", "SHA256", "SHA384"}
 func (d *differences) suites(id, verb string, was, is posture.Suites, before, after []string, end string) {
 	lost, back := classes(was, is, before, after)
 	if len(lost) > 0 {
-		d.add(id, RiskDropOldCiphers, fmt.Sprintf("%%s would no longer %s the suites of %s: %s", verb, strings.Join(lost, ", "), end))
+		d.add(id, RiskDropOldCiphers, fmt.Sprintf("%%s would no longer %s the suites of %s", verb, strings.Join(lost, ", ")), end)
 	}
 	if len(back) > 0 {
 		d.add(id, RiskAllowCiphers, fmt.Sprintf("%%s would %s the suites of %s again, which are excluded now", verb, strings.Join(back, ", ")))
@@ -285,7 +305,7 @@ func (d *differences) route(was, is posture.Route, alsoStops string) {
 	}
 	lost, gained := versions(was.Versions.Is, is.Versions.Is)
 	if len(lost) > 0 {
-		d.add(id, RiskRaiseOutboundFloor, fmt.Sprintf("%%s would no longer offer %s: %s", named12(lost), end))
+		d.add(id, RiskRaiseOutboundFloor, fmt.Sprintf("%%s would no longer offer %s", named12(lost)), end)
 	}
 	if len(gained) > 0 && gained[0].Below(postfix.TLSv12) {
 		d.add(id, RiskLowerOutboundFloor, fmt.Sprintf("%%s offers %s now, and would offer %s too: older TLS can be broken", named12(was.Versions.Is), named12(gained)))

@@ -22,7 +22,7 @@ func TestPlaces(t *testing.T) {
 		want               map[string][]string // risks, and what their texts hold
 	}{
 		{"every listener that loses TLS 1.0", may, stockMaster + "submission inet n - y - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n2525 inet n - n - - smtpd\n", "",
-			map[string][]string{"drop-tls10": {"smtp/inet, 2525/inet would no longer take TLS 1.0 and 1.1: a sender", "submission/inet would no longer take TLS 1.0 and 1.1: a mail program with nothing newer can no longer send"}, "drop-old-ciphers": {"smtp/inet, 2525/inet", "submission/inet"}}},
+			map[string][]string{"drop-tls10": {"smtp/inet, submission/inet, 2525/inet would no longer take TLS 1.0 and 1.1: a sender with nothing newer falls back to clear text or fails, a mail program with nothing newer can no longer send"}, "drop-old-ciphers": {"smtp/inet, submission/inet, 2525/inet"}}},
 		{"sending by $name", may + "smtp_tls_protocols = $smtpd_tls_protocols\n", stockMaster, "",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": {"smtp/unix, relay/unix would no longer offer TLS 1.0 and 1.1: to servers with nothing else mail goes without TLS"}}},
 		{"sending by $name of the exclusions", may + "smtp_tls_exclude_ciphers = $smtpd_tls_exclude_ciphers\n", stockMaster, "",
