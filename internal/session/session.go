@@ -274,6 +274,9 @@ func (s *Session) Plan(a *ask.Answers) (*plan.Plan, error) {
 // counts, or is refused.
 func (s *Session) PlanGiven() (*plan.Plan, error) {
 	p, err := s.Plan(s.Answers)
+	if err != nil && !errors.Is(err, ErrAnswers) {
+		return nil, err
+	}
 	all := hint.All(err)
 	for _, q := range interview.All.Idle(s.Facts, s.Answers) {
 		all = append(all, hint.New(fmt.Sprintf("--%s has no effect here", q.Name()), "it takes "+q.Condition()+"; or leave it out"))

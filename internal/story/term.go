@@ -133,18 +133,35 @@ func (t *Term) Raw() string {
 
 // See waits until the screen shows want and has been quiet for a moment.
 func (t *Term) See(want string, limit time.Duration) error {
+	if !t.until(limit, func(screen string) bool { return strings.Contains(screen, want) }) {
+		return fmt.Errorf("the screen never showed %q, but\n%s", want, t.Text())
+	}
+	return nil
+}
+
+// Gone waits until the screen does not show text and has been quiet for a moment.
+func (t *Term) Gone(text string, limit time.Duration) error {
+	if !t.until(limit, func(screen string) bool { return !strings.Contains(screen, text) }) {
+		return fmt.Errorf("%q stays on the screen\n%s", text, t.Text())
+	}
+	return nil
+}
+
+// until waits until the screen is quiet and as it should be, and reports whether it was
+// in time.
+func (t *Term) until(limit time.Duration, right func(screen string) bool) bool {
 	const settle = 40 * time.Millisecond
 	deadline := time.Now().Add(limit)
 	for time.Now().Before(deadline) {
 		t.mu.Lock()
 		quiet := time.Since(t.last) > settle
 		t.mu.Unlock()
-		if quiet && strings.Contains(t.Text(), want) {
-			return nil
+		if quiet && right(t.Text()) {
+			return true
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	return fmt.Errorf("the screen never showed %q, but\n%s", want, t.Text())
+	return false
 }
 
 // Wait waits until the program has ended by itself, and returns its exit code.
