@@ -42,6 +42,9 @@ back is a timer of systemd, or a process of its own: it does so even if this ter
 ends both; the run stays then until postseal confirm or undo, and history says so.
 
 What weakens the server or can stop mail has a name and must be accepted by it: --accept-risk NAME,...
+
+A listener that answered nobody before need not answer afterwards: the change stays, what was not proved is named, and
+apply ends with 3, unless that was accepted: --accept-risk unproved.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -169,10 +172,18 @@ func (a *app) applyPlan(s *session.Session, p *plan.Plan, o apply.Options, yes b
 		o.Events = a.Printer(a.Out).Step
 	}
 	r, err := apply.Run(a.Ctx, a.Machine, p, o)
-	if shown := a.showReceipt(s, r, err); shown != nil || a.JSON || r.ConfirmBy.IsZero() || !a.OnTerminal() {
-		return shown
+	if err := a.showReceipt(s, r, err); err != nil {
+		return err
 	}
-	return a.watchRun(s, r)
+	if !a.JSON && !r.ConfirmBy.IsZero() && a.OnTerminal() {
+		if err := a.watchRun(s, r); err != nil {
+			return err
+		}
+	}
+	if r.Unproved() != "" && !slices.Contains(o.Accept, plan.RiskUnproved) {
+		return cli.ErrFindings
+	}
+	return nil
 }
 
 // showReceipt prints what a run did. An error is still an error.

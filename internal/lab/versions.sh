@@ -5,7 +5,8 @@
 # own, unpack it there without running any package script, and run the demo in
 # a network and a process table of its own. The demo ends with 0 only if the
 # plan was applied, proved by handshakes, and a second run found nothing to do.
-# Then the matrix of TLS levels must be the one that is in the tests.
+# Then the matrix of TLS levels must be the one that is in the tests, and the posture
+# what this Postfix does (CONFIGURATIONS=3).
 # Needs root. Nothing is installed on this machine.
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -77,11 +78,17 @@ printf "smtp unix - - y - - smtp\n" >c/master.cf &&
 COLUMNS=200 postseal rehearse --current --matrix --assume-dnssec --config-dir /tmp/c --state-dir /tmp/s | sed -n "2,19p" |
 sed -e "s/ proof/ v/g; s/ TLS/ e/g; s/ clear/ c/g; s/ later/ f/g; s/ held/ h/g" -e "s/  */ /g; s/ $//"'
 
+# posture: what this Postfix does against what postseal says that it does, for so many
+# generated configurations.
+(cd "$here" && CGO_ENABLED=0 go test -c -o "$work/posture.test" ./internal/posture)
+posture='mount -t proc proc "$1/proc" && ip link set lo up && exec chroot "$1" /usr/bin/env -C /tmp CI=1 \
+	/usr/bin/posture.test -test.v -test.run "TestListeners$|TestScreens$|TestRoutes$" -configurations "$2"'
+
 for suite; do
 	state=$work/$suite.state root=$work/$suite
 	fetch "$suite"
 	unpack >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-	cp "$here/postseal" "$root/usr/bin/postseal"
+	cp "$here/postseal" "$work/posture.test" "$root/usr/bin/"
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	if timeout 120 unshare --net --mount --pid --fork --kill-child sh -c \
 		'mount -t proc proc "$1/proc" && ip link set lo up && exec chroot "$1" postseal demo' sh "$root" </dev/null >"$work/log" 2>&1; then
@@ -89,6 +96,9 @@ for suite; do
 			'mount -t proc proc "$1/proc" && ip link set lo up && hostname mx && exec chroot "$1" sh -c "$2"' sh "$root" "$matrix" >"$work/matrix"
 		sed -n 's/  */ /g; /^[a-z0-9-]* [cefhv] /p' "$here/internal/rehearse/testdata/truth.txt" | diff - "$work/matrix" ||
 			{ echo "FAIL  $suite  another matrix"; exit 1; }
+		timeout 1200 unshare --net --mount --pid --fork --kill-child sh -c "$posture" sh "$root" "${CONFIGURATIONS:-3}" >"$work/log" 2>&1 ||
+			{ cat "$work/log"; echo "FAIL  $suite  another posture"; exit 1; }
+		grep -o '[0-9]* [a-z]* of [0-9]* configurations of Postfix.*' "$work/log"
 		echo "ok    $suite  $(chroot "$root" postconf mail_version)"
 	else
 		cat "$work/log"

@@ -207,7 +207,7 @@ var RiskNames = []string{
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
 	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor,
 	RiskNoCertificate, RiskNoInboundTLS, RiskRequireClientCertificate, RiskDropTLS13, RiskStopOutbound, RiskLowerOutboundFloor, RiskWiderTrust, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
-	RiskFailedRehearsal, RiskUnrehearsed,
+	RiskFailedRehearsal, RiskUnrehearsed, RiskUnproved,
 }
 
 // The names of the risks.
@@ -252,4 +252,7 @@ const (
 	// RiskUnrehearsed is not in one either: the rehearsal, or half of it, could not
 	// be played.
 	RiskUnrehearsed = "unrehearsed"
+	// RiskUnproved is known only after a run: a listener, or a program, that could not be
+	// proved.
+	RiskUnproved = "unproved"
 )
