@@ -155,6 +155,7 @@ func (m model) terms(r Route, level string) Route {
 		r.Suites.Excluded = append(r.Suites.Excluded, "eNULL")
 	}
 	if r.Suites.Bad != "" {
+		versions = nil
 		r.Deferred = cmp.Or(r.Deferred, failing(level, r.Suites.Bad))
 	}
 	r.Versions = Value[[]postfix.Protocol]{r.Suites.bear(versions, "RSA", "ECDSA"), v.Origin}
