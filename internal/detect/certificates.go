@@ -163,12 +163,16 @@ func (f *Facts) readPEM(m host.Reader, path string) PEMFile {
 func (f *Facts) findCertificates(ctx context.Context, m host.Reader, certsDir string) error {
 	f.inUse(m, nil, "smtpd_tls_", func(c *Certificate) { c.Server = true })
 	f.inUse(m, nil, "smtp_tls_", func(c *Certificate) { c.Client = true })
-	for _, l := range f.Listeners {
+	for _, s := range f.Config.Master.Services() {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if f.OwnCertificate(l.Service) {
-			f.inUse(m, &l.Service, "smtpd_tls_", func(c *Certificate) { c.Services = append(c.Services, l.Service.ID()) })
+		mark := func(c *Certificate) { c.Services = append(c.Services, s.ID()) }
+		switch program := s.Program(); {
+		case program == "smtpd" && (s.Type == "inet" || s.Type == "pass") && f.OwnCertificate(s):
+			f.inUse(m, &s, "smtpd_tls_", mark)
+		case program == "tlsproxy" && f.ownProxyCertificate(s):
+			f.inUse(m, &s, "tlsproxy_tls_", mark)
 		}
 	}
 	f.findSNI(ctx, m)
@@ -197,6 +201,14 @@ func sample(m host.Reader) string {
 	}
 	sum := sha256.Sum256(b.Certs[0].Raw)
 	return hex.EncodeToString(sum[:])
+}
+
+// ownProxyCertificate reports whether a tlsproxy(8) shows other certificates than those
+// of main.cf to the clients that postscreen tests.
+func (f *Facts) ownProxyCertificate(s mastercf.Service) bool {
+	own, _ := f.CertificateFiles(&s, "tlsproxy_tls_")
+	main, _ := f.CertificateFiles(nil, "smtpd_tls_")
+	return !slices.EqualFunc(own, main, slices.Equal)
 }
 
 // OwnCertificate says whether a service names a server certificate itself.

@@ -375,7 +375,8 @@ for d in /etc/postseal /var/lib/postseal; do [ ! -e $d ] || cp -a $d /keep/`+nam
 func (b *bed) back(t *testing.T, name string) {
 	t.Helper()
 	b.must(t, "sh", "-c", `set -e
-pkill -f "[r]evert-unconfirmed" || true # of runs that are no more; each looks twice a second
+pkill -KILL -f "[r]evert-unconfirmed" || true # of runs that are no more; each looks twice a second
+for i in $(seq 100); do pgrep -f "[r]evert-unconfirmed" >/dev/null || break; sleep 0.05; done
 find /etc/postfix -maxdepth 1 -type f -delete; rm -rf /etc/postseal /var/lib/postseal; cp -a /keep/`+name+`/. /
 postfix status 2>/dev/null || postfix start
 postfix reload`)
