@@ -167,7 +167,7 @@ func (d *differences) listener(was, is posture.Listener) {
 	end := shutOut(is)
 	lost, gained := versions(was.Versions.Is, is.Versions.Is)
 	d.lostVersions(id, lost, is.Versions.Is, end)
-	if len(gained) > 0 && gained[0].Below(postfix.TLSv12) {
+	if len(gained) > 0 && gained[0].Below(was.Floor()) && gained[0].Below(postfix.TLSv12) {
 		d.add(id, RiskLowerInboundFloor, fmt.Sprintf("%%s takes %s now, and would take %s too: older TLS can be broken", named12(was.Versions.Is), named12(gained)))
 	}
 	if _, had := was.Serves["RSA"]; had && is.Serves != nil {
@@ -307,7 +307,7 @@ func (d *differences) route(was, is posture.Route, alsoStops string) {
 	if len(lost) > 0 {
 		d.add(id, RiskRaiseOutboundFloor, fmt.Sprintf("%%s would no longer offer %s", named12(lost)), end)
 	}
-	if len(gained) > 0 && gained[0].Below(postfix.TLSv12) {
+	if len(gained) > 0 && len(was.Versions.Is) > 0 && gained[0].Below(was.Versions.Is[0]) && gained[0].Below(postfix.TLSv12) {
 		d.add(id, RiskLowerOutboundFloor, fmt.Sprintf("%%s offers %s now, and would offer %s too: older TLS can be broken", named12(was.Versions.Is), named12(gained)))
 	}
 	if slices.Contains(was.Versions.Is, postfix.TLSv12) && slices.Contains(is.Versions.Is, postfix.TLSv12) {

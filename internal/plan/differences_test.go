@@ -114,3 +114,24 @@ func TestScreened(t *testing.T) {
 		t.Errorf("%+v", s.Options)
 	}
 }
+
+// TestGapIsClosed: a protocol list for sending that leaves a version out goes on to the
+// newest one, from the same oldest.
+func TestGapIsClosed(t *testing.T) {
+	main := "myhostname = mx.example.org\nrelay_domains = example.org\nsmtp_tls_security_level = may\nsmtp_tls_protocols = "
+	for list, want := range map[string]string{"!SSLv2, !SSLv3, !TLSv1.1": "", "!TLSv1, !TLSv1.2": "smtp_tls_protocols = >=TLSv1.1\n", ">=TLSv1.2": "smtp_tls_protocols = >=TLSv1.2\n"} {
+		p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, main+list+"\n", stockMaster)), "cert=/etc/ssl/mail/ec.pem")
+		got := ""
+		for line := range strings.Lines(after(p, plan.MainCF)) {
+			if strings.HasPrefix(line, "smtp_tls_protocols") {
+				got += line
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", list, got, want)
+		}
+		if slices.ContainsFunc(p.Risks, func(r plan.Risk) bool { return r.Name == plan.RiskLowerOutboundFloor }) {
+			t.Errorf("%s: %+v", list, p.Risks)
+		}
+	}
+}

@@ -128,7 +128,7 @@ func worse(f *detect.Facts, p *plan.Plan) map[string]string {
 		note(id, a.Login.Is != b.Login.Is && a.TLS.Is != posture.Mandatory && b.TLS.Is != posture.Mandatory, "when it takes passwords changes")
 		if a.Works() && b.Works() {
 			note(id, missing(a.Versions.Is, b.Versions.Is), "it loses a version")
-			note(id, missing(b.Versions.Is, a.Versions.Is) && b.Versions.Is[0].Below(postfix.TLSv12), "it takes an old version")
+			note(id, b.Floor().Below(a.Floor()) && b.Floor().Below(postfix.TLSv12), "it takes an old version")
 			note(id, strings.Join(a.Suites.Excluded, " ") != strings.Join(b.Suites.Excluded, " ") && counts(a, b), "its suites change")
 			note(id, a.Serves["RSA"] != "" && b.Serves["RSA"] == "", "it loses its RSA certificate")
 		}
@@ -139,7 +139,7 @@ func worse(f *detect.Facts, p *plan.Plan) map[string]string {
 		note(a.ID(), x != y && !(x == "none" && y == "may"), "its level changes")
 		if x == y && x != "none" {
 			note(a.ID(), missing(a.Versions.Is, b.Versions.Is), "it loses a version")
-			note(a.ID(), missing(b.Versions.Is, a.Versions.Is) && b.Versions.Is[0].Below(postfix.TLSv12), "it offers an old version")
+			note(a.ID(), len(a.Versions.Is) > 0 && len(b.Versions.Is) > 0 && b.Versions.Is[0].Below(a.Versions.Is[0]) && b.Versions.Is[0].Below(postfix.TLSv12), "it offers an old version")
 			note(a.ID(), strings.Join(a.Suites.Excluded, " ") != strings.Join(b.Suites.Excluded, " ") && counts2(a.Suites, b.Suites, a.Versions.Is, b.Versions.Is), "its suites change")
 		}
 	}

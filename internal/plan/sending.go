@@ -29,6 +29,10 @@ func (b *builder) sending() {
 	if strict {
 		b.set("smtp_tls_mandatory_protocols", postfix.FormatFloor(b.atLeastPresent(postfix.TLSv12, "smtp_tls_mandatory_protocols"), v))
 	}
+	b.closeGap("smtp_tls_protocols")
+	if !strict {
+		b.closeGap("smtp_tls_mandatory_protocols")
+	}
 	b.set("smtp_tls_loglevel", strconv.Itoa(b.d.LogLevel))
 	b.trust()
 	b.sessionCache()
@@ -37,6 +41,14 @@ func (b *builder) sending() {
 		b.set("tls_required_enable", "no")
 	}
 	b.requireTLS()
+}
+
+// closeGap lets a protocol list for sending go on to the newest version where it leaves
+// one out in between: nothing above that would be offered.
+func (b *builder) closeGap(name string) {
+	if on, err := postfix.ParseProtocols(b.present(name), b.f.Config.Version); err == nil && !postfix.Gapless(on) {
+		b.set(name, postfix.FormatFloor(on[0], b.f.Config.Version))
+	}
 }
 
 // inOwnBlock says whether the block of an earlier run sets the parameter.

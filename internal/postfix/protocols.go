@@ -79,6 +79,12 @@ func ParseProtocols(list string, v Version) ([]Protocol, error) {
 	return on, nil
 }
 
+// Gapless reports whether no version is left out between two of the list, which goes from
+// old to new. A client offers nothing above a gap (ssl_get_min_max_version in OpenSSL).
+func Gapless(on []Protocol) bool {
+	return len(on) == 0 || on[len(on)-1].rank()-on[0].rank() == len(on)-1
+}
+
 // protocolNamed finds a protocol by name, in any case, or by its number on
 // the wire in hexadecimal.
 func protocolNamed(name string) (Protocol, bool) {

@@ -227,10 +227,8 @@ func clientLevel(p settings) (level Value[string], bad string) {
 // lowest are the versions that a client offers of those that are on: OpenSSL offers one
 // range without a gap, and of several the oldest (ssl_get_min_max_version).
 func lowest(on []postfix.Protocol) []postfix.Protocol {
-	for i := 1; i < len(on); i++ {
-		if slices.Index(postfix.Protocols, on[i]) != slices.Index(postfix.Protocols, on[i-1])+1 {
-			return on[:i]
-		}
+	for !postfix.Gapless(on) {
+		on = on[:len(on)-1]
 	}
 	return on
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"postseal/internal/detect"
+	"postseal/internal/postfix"
 )
 
 // attempt is one try to deliver, as the log has it.
@@ -256,6 +257,11 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 		fail("a delivery to a server that does everything right")
 	case d.server.name == "trusted" && t.Outcome == InClear && level != "none":
 		fail("TLS with a server that does everything right")
+	case d.server.name == "tls13-only" && level != "none" && !authenticated && (!delivered || t.Outcome == InClear) && (!r.wrapper || !opportunistic(level)):
+		fail("TLS with a server that speaks TLS 1.3 alone")
+		if family := "smtp_tls_" + map[bool]string{true: "", false: "mandatory_"}[level == "may"] + "protocols"; !r.offers(family, postfix.TLSv13) {
+			t.Cause = r.side().because("TLS 1.3 is not offered", family)
+		}
 	case d.server.name == "sts-right" && t.Outcome != Verified && !r.trusting:
 		t.Verdict = Noted
 		t.Cause = &Cause{Text: "without the public CAs no policy of this kind lets mail through", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
@@ -265,6 +271,13 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 		t.Verdict = Noted
 		t.Cause = &Cause{Text: "whoever is on the way can have mail to any server without a TLSA record or a policy sent like this", Question: "outbound-level"}
 	}
+}
+
+// offers reports whether a protocol list of the service leaves a version on, and what
+// lies between the oldest and that one.
+func (r *run) offers(parameter string, p postfix.Protocol) bool {
+	on, err := postfix.ParseProtocols(r.candidate.Config.Text(&r.service, parameter), r.candidate.Config.Version)
+	return err != nil || slices.Contains(on, p) && postfix.Gapless(on)
 }
 
 // unlogged is why a message did not go as promised though Postfix finds nothing

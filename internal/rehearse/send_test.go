@@ -392,6 +392,30 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestGap: a client that leaves a version out between others speaks no newer one, and the
+// rehearsal says so.
+func TestGap(t *testing.T) {
+	b := newBed(t)
+	for _, x := range []struct{ main, parameter string }{
+		{"smtp_tls_security_level = may\nsmtp_tls_protocols = !SSLv2, !SSLv3, !TLSv1.1\n", "smtp_tls_protocols"},
+		{"smtp_tls_security_level = encrypt\nsmtp_tls_mandatory_protocols = !SSLv2, !SSLv3, !TLSv1.2\n", "smtp_tls_mandatory_protocols"},
+		{"smtp_tls_security_level = may\n", ""},
+	} {
+		r, err := rehearse.Send(context.Background(), b.candidate(t, x.main, sendingMaster), nil, rehearse.Destination{}, rehearse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(r.Trials, func(t rehearse.Trial) bool { return t.With == "tls13-only" })
+		got := r.Trials[i]
+		if failed := got.Verdict == rehearse.Failed; failed != (x.parameter != "") {
+			t.Fatalf("%s: %+v", x.main, got)
+		}
+		if x.parameter != "" && (got.Cause == nil || got.Cause.Parameter != x.parameter) {
+			t.Errorf("%s: %+v", x.main, got.Cause)
+		}
+	}
+}
+
 // TestMissing: half a rehearsal is not called a whole one.
 func TestMissing(t *testing.T) {
 	b := newBed(t)
