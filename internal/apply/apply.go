@@ -92,7 +92,8 @@ var (
 const lockTime = 20 * time.Second
 
 // Run applies the plan. An empty plan does nothing and returns no receipt.
-func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (*Receipt, error) {
+func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (_ *Receipt, err error) {
+	defer func() { err = Remedy(m, err) }()
 	if open := p.Unaccepted(o.Accept); len(open) > 0 {
 		var names []string
 		for _, r := range open {

@@ -313,7 +313,8 @@ func (t *transaction) trouble(ctx context.Context) string {
 // Confirm keeps the run that waits. What was confirmed is returned. It must be
 // that of configDir, and be run, unless these are empty. One that was interrupted
 // half way is not kept by that: it is proved first, or goes back.
-func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run string) (*Unconfirmed, error) {
+func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run string) (_ *Unconfirmed, err error) {
+	defer func() { err = Remedy(m, err) }()
 	s := store{m, stateDir}
 	release, err := lockSoon(ctx, m, filepath.Join(stateDir, "lock"))
 	if errors.Is(err, host.ErrLocked) {

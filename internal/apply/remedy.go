@@ -37,6 +37,9 @@ func remedy(m host.Reader, path string, err error) error {
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EROFS):
 		return hint.Wrap(err, "the file, or its file system, is mounted so that it cannot be replaced: "+hint.ShellLine([]string{"findmnt", "-T", path}))
 	case errors.Is(err, host.ErrNotRegular), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
+		if at := (*fs.PathError)(nil); errors.As(err, &at) { // a file beside it, under which it is written
+			path = at.Path
+		}
 		return hint.Wrap(err, hint.ShellLine([]string{"ls", "-ld", path})+" shows what is in the way; move it away, and run it again")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		dir := filepath.Dir(path)

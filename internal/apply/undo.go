@@ -16,7 +16,8 @@ import (
 // before, files that were new go. An empty run is the newest that is in force, or
 // the one that was interrupted; else it is that run, or an error: it may have gone
 // back by itself. An undo of it that was interrupted is brought to its end.
-func Undo(ctx context.Context, m host.Machine, configDir, run string, o Options) (*Receipt, error) {
+func Undo(ctx context.Context, m host.Machine, configDir, run string, o Options) (_ *Receipt, err error) {
+	defer func() { err = Remedy(m, err) }()
 	if run != "" {
 		if _, err := Record(m, o.StateDir, configDir, run); err != nil { // nothing is made where it is not
 			return nil, err
@@ -132,7 +133,8 @@ func notLast(m host.Reader, stateDir, configDir, run string, last *Receipt) erro
 
 // Finish brings an interrupted run to its end: what is not yet written is
 // written, and all is proved as it would have been.
-func Finish(ctx context.Context, m host.Machine, o Options) (*Receipt, error) {
+func Finish(ctx context.Context, m host.Machine, o Options) (_ *Receipt, err error) {
+	defer func() { err = Remedy(m, err) }()
 	pending, err := Pending(m, o.StateDir)
 	if err != nil {
 		return nil, err

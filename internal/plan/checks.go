@@ -6,7 +6,6 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/detect"
-	"postseal/internal/interview"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 )
@@ -101,6 +100,3 @@ func (b *builder) fromFacts(out map[string]string, paths []string) bool {
 	}
 	return true
 }
-
-// rank orders the outbound levels from loose to strict.
-func rank(level string) int { return slices.Index(interview.OutboundLevels, level) }

@@ -244,18 +244,18 @@ func classes(was, is posture.Suites, before, after []string) (lost, back []strin
 		lost = slices.DeleteFunc(without(is.Excluded, was.Excluded), func(w string) bool { return !slices.Contains(counted, w) })
 		return lost, without(was.Excluded, is.Excluded)
 	}
-	any := func(of []probe.Suite, class string) bool {
+	has := func(of []probe.Suite, class string) bool {
 		return slices.ContainsFunc(of, func(s probe.Suite) bool { return s.In(class) && (class == "aNULL" || !s.Anonymous()) })
 	}
 	for _, class := range counted {
-		if any(old, class) && !any(left, class) {
+		if has(old, class) && !has(left, class) {
 			lost = append(lost, class)
 		}
 	}
 	// A certificate of another kind brings suites that nobody had excluded.
 	fresh, _ := was.Left(after...)
 	for _, class := range slices.Concat(counted, []string{"aNULL", "CAMELLIA", "ARIA", "AESCCM8"}) {
-		if !any(old, class) && !any(fresh, class) && any(left, class) {
+		if !has(old, class) && !has(fresh, class) && has(left, class) {
 			back = append(back, class)
 		}
 	}

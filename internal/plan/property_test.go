@@ -136,7 +136,7 @@ func worse(f *detect.Facts, p *plan.Plan) map[string]string {
 	for i, a := range was.Routes {
 		b := is.Routes[i]
 		x, y := a.Level.Is, b.Level.Is
-		note(a.ID(), x != y && !(x == "none" && y == "may"), "its level changes")
+		note(a.ID(), x != y && (x != "none" || y != "may"), "its level changes")
 		if x == y && x != "none" {
 			note(a.ID(), missing(a.Versions.Is, b.Versions.Is), "it loses a version")
 			note(a.ID(), len(a.Versions.Is) > 0 && len(b.Versions.Is) > 0 && b.Versions.Is[0].Below(a.Versions.Is[0]) && b.Versions.Is[0].Below(postfix.TLSv12), "it offers an old version")

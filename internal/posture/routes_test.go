@@ -96,9 +96,9 @@ func fateOf(r posture.Route, name string, root string, leaves map[string]string)
 	if r.Implicit && name != "implicit" {
 		return fate{}
 	}
-	clear := fate{Sent: level == "none" || level == "may"}
+	plain := fate{Sent: level == "none" || level == "may"}
 	if level == "none" || name == "no-starttls" || name == "starttls-refused" {
-		return clear
+		return plain
 	}
 	has := map[string][]postfix.Protocol{"tls10-only": {postfix.TLSv1}, "tls13-only": {postfix.TLSv13}}[name]
 	if has == nil {
@@ -106,7 +106,7 @@ func fateOf(r posture.Route, name string, root string, leaves map[string]string)
 	}
 	has = slices.DeleteFunc(has, func(p postfix.Protocol) bool { return !slices.Contains(r.Versions.Is, p) })
 	if len(has) == 0 {
-		return clear
+		return plain
 	}
 	if level == "verify" || level == "secure" {
 		trusted := slices.Contains(r.Trust, root) && slices.Contains(r.Match.Is, partner)
