@@ -13,7 +13,7 @@ demo: build
 ## make test         install what the tests need, and run them all (as root: the stories need it)
 test:
 	@sh .ci/install $(TOOLS)
-	$(GO) test -timeout 20m $$($(GO) list ./... | grep -v internal/story)
+	$(GO) test -timeout 20m -parallel 3 $$($(GO) list ./... | grep -v internal/story)
 	$(GO) test -timeout 25m -parallel 4 ./internal/story # alone, since it mostly waits: for terminals and for a Postfix
 
 ## make build        ./postseal, and ./postseal-probe, which only looks from outside; each one file without libraries
