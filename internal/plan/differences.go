@@ -72,7 +72,7 @@ func (b *builder) differ() {
 			d.listener(was.Listeners[i], l)
 		}
 		if l.TLS.Is == posture.Mandatory && l.Broken != "" {
-			d.add(l.ID(), RiskNoCertificate, "%s would demand TLS, and no handshake can come about there ("+l.Broken+"): all mail to it would be refused")
+			d.add(l.ID(), RiskNoCertificate, "%s will require TLS, and no handshake can succeed there ("+l.Broken+"): all mail to it will be refused")
 		}
 	}
 	b.withoutTLS(was, is)
@@ -114,23 +114,23 @@ func (b *builder) withoutTLS(was, is posture.Posture) {
 		}
 	}
 	if len(open) > 0 {
-		b.risk(RiskNoInboundTLS, "%s would take all mail in clear text, since there is no certificate: postseal cert self-signed makes one at once, and postseal cert obtain orders one from a CA", strings.Join(open, ", "))
+		b.risk(RiskNoInboundTLS, "%s will accept all mail in cleartext, since there is no certificate: postseal cert self-signed creates one at once, and postseal cert obtain orders one from a CA", strings.Join(open, ", "))
 	}
 }
 
-// shutOut says what becomes of a client that a listener no longer shakes hands with.
+// shutOut says what happens to clients of a listener that lack what it asks for: %s.
 func shutOut(l posture.Listener) string {
-	who := "a sender"
+	clients := "senders"
 	switch l.At.Kind {
 	case detect.Submission, detect.Submissions:
-		who = "a mail program"
+		clients = "mail programs"
 	case detect.Internal:
-		who = "a program or a machine"
+		clients = "programs and devices"
 	}
 	if l.TLS.Is == posture.Mandatory {
-		return who + " with nothing %s can no longer send"
+		return clients + " without %s can no longer send"
 	}
-	return who + " with nothing %s falls back to clear text or fails"
+	return clients + " without %s fall back to cleartext or fail"
 }
 
 func (d *differences) listener(was, is posture.Listener) {
@@ -138,29 +138,29 @@ func (d *differences) listener(was, is posture.Listener) {
 	users := is.At.Kind == detect.Submission || is.At.Kind == detect.Submissions
 	switch {
 	case is.TLS.Is < was.TLS.Is && (was.Works() || was.TLS.Is == posture.Mandatory):
-		d.add(id, RiskLowerInbound, fmt.Sprintf("%%s has TLS level %s now and would have %s: mail that is protected now could come in clear text", was.TLS.Is, is.TLS.Is))
+		d.add(id, RiskLowerInbound, fmt.Sprintf("%%s uses TLS level %s now and will use %s: mail that is protected now can arrive in cleartext", was.TLS.Is, is.TLS.Is))
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory && users:
-		d.add(id, RiskRequireSubmission, "%s would demand TLS: a user whose mail program is set to no encryption can no longer send")
+		d.add(id, RiskRequireSubmission, "%s will require TLS: mail programs that are set to no encryption can no longer send")
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory && is.At.Kind == detect.Internal:
-		d.add(id, RiskRequireInbound, "%s would refuse mail in clear text: programs and machines that send there without TLS can no longer do so")
+		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: programs and devices that send there without TLS can no longer do so")
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory:
-		d.add(id, RiskRequireInbound, "%s would refuse mail in clear text: what servers without TLS send goes back to its sender, and RFC 3207 forbids that on a public mail exchanger")
+		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: mail from servers without TLS returns to its sender, and RFC 3207 forbids this on a public mail exchanger")
 	}
 	if is.Login.Is == posture.LoginInClear && was.Login.Is < posture.LoginInClear {
-		d.add(id, RiskPasswordInClear, "%s would take passwords in clear text")
+		d.add(id, RiskPasswordInClear, "%s will accept passwords in cleartext")
 	}
 	if was.Login.Is == posture.LoginInClear && is.Login.Is == posture.LoginInTLS && is.TLS.Is != posture.Mandatory {
-		d.add(id, RiskRequireAuthTLS, "%s would take passwords inside TLS alone: a user or program that logs in without it can no longer send")
+		d.add(id, RiskRequireAuthTLS, "%s will accept passwords only inside TLS: users and programs that log in without TLS can no longer send")
 	}
 	if was.ClientCertificate.Is != posture.Mandatory && is.ClientCertificate.Is == posture.Mandatory {
-		d.add(id, RiskRequireClientCertificate, "%s would take nobody without a client certificate")
+		d.add(id, RiskRequireClientCertificate, "%s will accept only clients that present a certificate")
 	}
 	if !was.Works() {
 		return
 	}
 	if !is.Works() {
 		if is.TLS.Is != posture.Mandatory {
-			d.add(id, RiskDropCertificate, "%s would show no certificate any more: all mail there comes in clear text")
+			d.add(id, RiskDropCertificate, "%s will no longer present a certificate: all mail arrives there in cleartext")
 		}
 		return
 	}
@@ -168,17 +168,17 @@ func (d *differences) listener(was, is posture.Listener) {
 	lost, gained := versions(was.Versions.Is, is.Versions.Is)
 	d.lostVersions(id, lost, is.Versions.Is, end)
 	if len(gained) > 0 && gained[0].Below(was.Floor()) && gained[0].Below(postfix.TLSv12) {
-		d.add(id, RiskLowerInboundFloor, fmt.Sprintf("%%s takes %s now, and would take %s too: older TLS can be broken", named12(was.Versions.Is), named12(gained)))
+		d.add(id, RiskLowerInboundFloor, fmt.Sprintf("%%s accepts %s now and will accept %s too: attackers can break older TLS", named12(was.Versions.Is), named12(gained)))
 	}
 	if _, had := was.Serves["RSA"]; had && is.Serves != nil {
 		if _, has := is.Serves["RSA"]; !has {
-			d.add(id, RiskDropRSA, "%s shows an RSA certificate now and would show none", fmt.Sprintf(end, "but RSA"))
+			d.add(id, RiskDropRSA, "%s presents an RSA certificate now and will present none", fmt.Sprintf(end, "support for ECDSA"))
 		}
 	}
 	if !slices.Contains(was.Versions.Is, postfix.TLSv12) || !slices.Contains(is.Versions.Is, postfix.TLSv12) {
 		return
 	}
-	d.suites(id, "take", was.Suites, is.Suites, algorithms(was.Serves), algorithms(is.Serves), fmt.Sprintf(end, "better"))
+	d.suites(id, "accept", was.Suites, is.Suites, algorithms(was.Serves), algorithms(is.Serves), fmt.Sprintf(end, "stronger suites"))
 }
 
 // lostVersions names the versions that a listener no longer takes; end has %s for what
@@ -186,13 +186,13 @@ func (d *differences) listener(was, is posture.Listener) {
 func (d *differences) lostVersions(id string, lost, left []postfix.Protocol, end string) {
 	old := slices.DeleteFunc(slices.Clone(lost), func(p postfix.Protocol) bool { return !p.Below(postfix.TLSv12) })
 	if len(old) > 0 {
-		d.add(id, RiskDropTLS10, fmt.Sprintf("%%s would no longer take %s", named12(old)), fmt.Sprintf(end, "newer"))
+		d.add(id, RiskDropTLS10, fmt.Sprintf("%%s will refuse %s", named12(old)), fmt.Sprintf(end, "TLS 1.2 or later"))
 	}
 	if slices.Contains(lost, postfix.TLSv12) {
-		d.add(id, RiskTLS13Only, fmt.Sprintf("%%s would take %s alone", named12(left)), fmt.Sprintf(end, "but TLS 1.2"))
+		d.add(id, RiskTLS13Only, fmt.Sprintf("%%s will accept only %s", named12(left)), fmt.Sprintf(end, named12(left)))
 	}
 	if slices.Contains(lost, postfix.TLSv13) {
-		d.add(id, RiskDropTLS13, "%s would no longer take TLS 1.3", fmt.Sprintf(end, "else"))
+		d.add(id, RiskDropTLS13, "%s will refuse TLS 1.3", fmt.Sprintf(end, "an older version"))
 	}
 }
 
@@ -225,10 +225,10 @@ var counted = []string{"kRSA", "kDHE", "SHA1", "SHA256", "SHA384"}
 func (d *differences) suites(id, verb string, was, is posture.Suites, before, after []string, end string) {
 	lost, back := classes(was, is, before, after)
 	if len(lost) > 0 {
-		d.add(id, RiskDropOldCiphers, fmt.Sprintf("%%s would no longer %s the suites of %s", verb, strings.Join(lost, ", ")), end)
+		d.add(id, RiskDropOldCiphers, fmt.Sprintf("%%s will no longer %s the cipher suites of %s", verb, strings.Join(lost, ", ")), end)
 	}
 	if len(back) > 0 {
-		d.add(id, RiskAllowCiphers, fmt.Sprintf("%%s would %s the suites of %s again, which are excluded now", verb, strings.Join(back, ", ")))
+		d.add(id, RiskAllowCiphers, fmt.Sprintf("%%s will %s the cipher suites of %s again, which are excluded now", verb, strings.Join(back, ", ")))
 	}
 }
 
@@ -276,39 +276,39 @@ func (d *differences) route(was, is posture.Route, alsoStops string) {
 	if was.Deferred != "" || was.Dead != "" { // whatever comes, more mail leaves than now
 		return
 	}
-	const waits = "waits in the queue and goes back to its sender after days"
+	const waits = "waits in the queue and returns to its sender after days"
 	if len(was.Shows) > 0 && len(is.Shows) == 0 && is.Level.Is != "none" {
-		d.add(id, RiskDropClientCertificate, "%s would no longer show a certificate when it sends: a partner that requires one refuses its mail")
+		d.add(id, RiskDropClientCertificate, "%s will no longer present a client certificate: partners that require one refuse its mail")
 	}
 	from, to := levelOf(was), levelOf(is)
 	switch {
 	case is.Dead != "":
-		d.add(id, RiskStopOutbound, "%s would not run ("+is.Dead+"): its mail "+waits)
+		d.add(id, RiskStopOutbound, "%s will not run ("+is.Dead+"): its mail "+waits)
 		return
 	case is.Deferred != "":
-		d.add(id, RiskStopOutbound, "%s would hold back all its mail ("+is.Deferred+"): it "+waits)
+		d.add(id, RiskStopOutbound, "%s will hold back all its mail ("+is.Deferred+"): it "+waits)
 		return
 	case from == "" || to == "" || from == "none" && to == "may":
 		return
 	case posture.Demands(from) && !posture.Demands(to), posture.Authenticates(from) && !posture.Authenticates(to), from != "none" && to == "none":
-		d.add(id, RiskLowerOutbound, fmt.Sprintf("mail by %%s goes out at level %s now and would at %s: what is held back now could go out unprotected", from, to))
+		d.add(id, RiskLowerOutbound, fmt.Sprintf("mail by %%s is sent at level %s now and will be sent at %s: mail that is held back now can leave unprotected", from, to))
 		return
 	case posture.Demands(to) && !posture.Demands(from), posture.Authenticates(to) && !posture.Authenticates(from) && to != "dane":
-		d.add(id, RiskRequireOutbound, fmt.Sprintf("level %s for all mail by %%s: mail to servers that cannot do that %s%s", to, waits, alsoStops))
+		d.add(id, RiskRequireOutbound, fmt.Sprintf("level %s for all mail by %%s: mail to servers that do not meet it %s%s", to, waits, alsoStops))
 		return
 	case from == "none":
 		return
 	}
-	end := "mail to servers with nothing else " + waits
+	end := "mail to servers that support nothing else " + waits
 	if to == "may" {
-		end = "to servers with nothing else mail goes without TLS"
+		end = "mail to servers that support nothing else leaves in cleartext"
 	}
 	lost, gained := versions(was.Versions.Is, is.Versions.Is)
 	if len(lost) > 0 {
-		d.add(id, RiskRaiseOutboundFloor, fmt.Sprintf("%%s would no longer offer %s", named12(lost)), end)
+		d.add(id, RiskRaiseOutboundFloor, fmt.Sprintf("%%s will no longer offer %s", named12(lost)), end)
 	}
 	if len(gained) > 0 && len(was.Versions.Is) > 0 && gained[0].Below(was.Versions.Is[0]) && gained[0].Below(postfix.TLSv12) {
-		d.add(id, RiskLowerOutboundFloor, fmt.Sprintf("%%s offers %s now, and would offer %s too: older TLS can be broken", named12(was.Versions.Is), named12(gained)))
+		d.add(id, RiskLowerOutboundFloor, fmt.Sprintf("%%s offers %s now and will offer %s too: attackers can break older TLS", named12(was.Versions.Is), named12(gained)))
 	}
 	if slices.Contains(was.Versions.Is, postfix.TLSv12) && slices.Contains(is.Versions.Is, postfix.TLSv12) {
 		both := []string{"RSA", "ECDSA"}
@@ -316,7 +316,7 @@ func (d *differences) route(was, is posture.Route, alsoStops string) {
 	}
 	wider := slices.DeleteFunc(slices.Clone(is.Trust), func(w string) bool { return slices.Contains(was.Trust, w) })
 	if (to == "verify" || to == "secure") && len(was.Trust) > 0 && len(wider) > 0 {
-		d.add(id, RiskWiderTrust, fmt.Sprintf("%%s checks servers against %s now, and would against %s: certificates of more CAs would pass", strings.Join(was.Trust, " and "), strings.Join(is.Trust, " and ")))
+		d.add(id, RiskWiderTrust, fmt.Sprintf("%%s checks servers against %s now and will check them against %s: certificates of more CAs pass", strings.Join(was.Trust, " and "), strings.Join(is.Trust, " and ")))
 	}
 }
 

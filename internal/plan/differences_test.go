@@ -22,20 +22,20 @@ func TestPlaces(t *testing.T) {
 		want               map[string][]string // risks, and what their texts hold
 	}{
 		{"every listener that loses TLS 1.0", may, stockMaster + "submission inet n - y - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n2525 inet n - n - - smtpd\n", "",
-			map[string][]string{"drop-tls10": {"smtp/inet, submission/inet, 2525/inet would no longer take TLS 1.0 and 1.1: a sender with nothing newer falls back to clear text or fails, a mail program with nothing newer can no longer send"}, "drop-old-ciphers": {"smtp/inet, submission/inet, 2525/inet"}}},
+			map[string][]string{"drop-tls10": {"smtp/inet, submission/inet, 2525/inet will refuse TLS 1.0 and 1.1: senders without TLS 1.2 or later fall back to cleartext or fail, mail programs without TLS 1.2 or later can no longer send"}, "drop-old-ciphers": {"smtp/inet, submission/inet, 2525/inet"}}},
 		{"sending by $name", may + "smtp_tls_protocols = $smtpd_tls_protocols\n", stockMaster, "",
-			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": {"smtp/unix, relay/unix would no longer offer TLS 1.0 and 1.1: to servers with nothing else mail goes without TLS"}}},
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": {"smtp/unix, relay/unix will no longer offer TLS 1.0 and 1.1: mail to servers that support nothing else leaves in cleartext"}}},
 		{"sending by $name of the exclusions", may + "smtp_tls_exclude_ciphers = $smtpd_tls_exclude_ciphers\n", stockMaster, "",
-			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": {"smtp/inet", "smtp/unix, relay/unix would no longer offer the suites of kRSA, kDHE, SHA1"}, "raise-outbound-floor": nil}},
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": {"smtp/inet", "smtp/unix, relay/unix will no longer offer the cipher suites of kRSA, kDHE, SHA1"}, "raise-outbound-floor": nil}},
 		{"an obsolete override keeps what it says", certificate + "smtpd_tls_security_level = may\nsmtp_use_tls = yes\n", stockMaster + partner, "",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
 		{"no certificate where TLS is demanded", "myhostname = mx.example.org\nsmtp_tls_security_level = may\n", stockMaster + "submission inet n - y - - smtpd -o smtpd_tls_security_level=encrypt\n", "cert=none role=router",
-			map[string][]string{"no-certificate": {"submission/inet would demand TLS"}, "no-inbound-tls": {"smtp/inet"}}},
+			map[string][]string{"no-certificate": {"submission/inet will require TLS"}, "no-inbound-tls": {"smtp/inet"}}},
 		{"no certificate on a bare server", "myhostname = mx.example.org\nrelay_domains = example.org\n", stockMaster, "",
-			map[string][]string{"no-inbound-tls": {"smtp/inet would take all mail in clear text", "postseal cert self-signed"}}},
+			map[string][]string{"no-inbound-tls": {"smtp/inet will accept all mail in cleartext", "postseal cert self-signed"}}},
 		{"no RSA certificate, and none was shown", strings.Replace(may, "smtpd_tls_security_level = may", "smtpd_use_tls = no", 1), stockMaster, "cert=/etc/ssl/mail/ec.pem", nil},
 		{"a private CA, and all public ones", certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = secure\nsmtp_tls_CAfile = /etc/ssl/mail/own-ca.pem\n", stockMaster, "ca-file=/etc/ssl/certs/ca-certificates.crt",
-			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "wider-trust": {"/etc/ssl/mail/own-ca.pem now, and would against /etc/ssl/certs/ca-certificates.crt"}}},
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "wider-trust": {"/etc/ssl/mail/own-ca.pem now and will check them against /etc/ssl/certs/ca-certificates.crt"}}},
 	} {
 		files := tree(t, c.main, c.master)
 		files["/etc/ssl/mail/own-ca.pem"] = ca.IntermediatePEM

@@ -48,15 +48,15 @@ func (b *builder) risks() {
 // evidence says how to find who would be hit, or why that cannot be told.
 func (b *builder) evidence() string {
 	if b.f.Config.Text(nil, "smtpd_tls_loglevel") == "0" {
-		return "who that is cannot be told, since nothing about TLS is logged now"
+		return "which ones cannot be told, since nothing about TLS is logged now"
 	}
 	if b.f.Log.Path != "" {
-		return "who that is: grep -E 'TLSv1(\\.1)? with cipher' " + b.f.Log.Path
+		return "to list them: grep -E 'TLSv1(\\.1)? with cipher' " + b.f.Log.Path
 	}
 	if !b.f.Log.Journal {
 		return b.f.Log.Why
 	}
-	return "the log tells who that is"
+	return "the log lists them"
 }
 
 // certificateRisks looks at what will be shown, and at what is shown now.
