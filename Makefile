@@ -60,7 +60,7 @@ fuzz:
 		done; \
 	done
 
-## make faults       kill, fail and fill the disc at every change of a run, and worse; takes half an hour (root)
+## make faults       kill, fail and fill the disc at every change of a run, and worse; takes hours (root)
 faults:
 	@sh .ci/install $(TOOLS)
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
