@@ -13,10 +13,10 @@ import (
 	"postseal/internal/postfix/mastercf"
 )
 
-// Listener is what a client meets at one address. A postscreen is two: itself, for
-// those that it tests in a conversation, and the smtpd that it hands the others to.
+// Listener describes what a client meets at one address. A postscreen makes two: its own
+// conversation with the clients that it tests, and the smtpd to which it hands the others.
 type Listener struct {
-	// At is the service that listens; its Kind says for whom.
+	// At is the service that listens; its Kind says which clients it is for.
 	At detect.Listener
 	// Service is the one that speaks with the client: At, or the smtpd behind it.
 	Service mastercf.Service
@@ -32,20 +32,20 @@ type Listener struct {
 	Hidden bool
 	// Broken is why no handshake comes about though TLS is offered; empty if one can.
 	Broken string
-	// Versions are the protocol versions that it takes, oldest first.
+	// Versions are the protocol versions that it accepts, oldest first.
 	Versions Value[[]postfix.Protocol]
 	// Suites are those of TLS 1.2 and older.
 	Suites Suites
 	// Serves maps "RSA", "ECDSA" or "Ed25519" to the SHA-256 of the leaf that it
-	// shows; nil if that is not known.
+	// presents; nil if that is not known.
 	Serves map[string]string
 	// ClientCertificate is Never, Offered if one is asked for, or Mandatory.
 	ClientCertificate Value[Duty]
-	// Login is for whom it offers SMTP AUTH.
+	// Login says whether it offers SMTP AUTH in TLS, in cleartext, or not at all.
 	Login Value[Login]
 }
 
-// Login is when a listener takes passwords.
+// Login says when a listener accepts passwords.
 type Login int
 
 // The answers, from strict to loose.
@@ -55,7 +55,7 @@ const (
 	LoginInClear
 )
 
-// ID names the listener: "submission/inet", or "smtpd/pass behind smtp/inet".
+// ID returns the name of the listener: "submission/inet", or "smtpd/pass behind smtp/inet".
 func (l Listener) ID() string {
 	if l.Service.ID() == l.At.Service.ID() {
 		return l.Service.ID()
@@ -68,7 +68,7 @@ func (l Listener) Works() bool {
 	return l.Dead == "" && l.Broken == "" && l.TLS.Is != Never
 }
 
-// Floor is the oldest version that it takes, or empty.
+// Floor returns the oldest version that it accepts, or "".
 func (l Listener) Floor() postfix.Protocol {
 	if len(l.Versions.Is) == 0 {
 		return ""

@@ -1,9 +1,8 @@
 // Package posture works out what mail really meets on a server: the TLS of every
 // listener that clients connect to, and of every route by which mail leaves.
 //
-// It is a pure function of the facts and of a configuration, the present one or one
-// that is only planned. It judges nothing: what to think of a posture, or of the
-// difference between two, is for audit and plan.
+// It is a pure function of the facts and of a configuration, the present one or a planned
+// one. It judges nothing: audit judges a posture, and plan the difference between two.
 package posture
 
 import (
@@ -41,8 +40,8 @@ const (
 // smtpd_tls_security_level).
 func (d Duty) String() string { return [...]string{"none", "may", "encrypt"}[d] }
 
-// Of is the posture of a configuration. New holds the certificates of the chain files
-// that are still to be written, by path; it may be nil.
+// Of works out the posture of a configuration. The map fresh holds the certificates of
+// chain files that are still to be written, by path; it may be nil.
 func Of(f *detect.Facts, c postfix.Config, fresh map[string]certs.Facts) Posture {
 	m := model{f: f, c: c, fresh: fresh}
 	var p Posture

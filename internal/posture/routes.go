@@ -44,7 +44,7 @@ type Route struct {
 	Shows []string
 }
 
-// ID names the route: "smtp/unix", or "relay/unix to [mx.example.org]:587".
+// ID returns the name of the route: "smtp/unix", or "relay/unix to [mx.example.org]:587".
 func (r Route) ID() string {
 	out := r.Service.ID()
 	if r.Hop != "" {
