@@ -89,7 +89,7 @@ var troubles = []trouble{
 	{group: "read-only mount", name: "/etc/postfix", first: readonly("/etc/postfix"), code: 1, says: []string{"read-only file system", "findmnt -T /etc/postfix"}, mend: "umount -l /etc/postfix"},
 	{group: "read-only mount", name: "the state", first: readonly(stateDir), code: 1, says: []string{"read-only file system", "findmnt -T " + stateDir}, mend: "umount -l " + stateDir},
 	{group: "read-only mount", name: "/etc/postseal", first: readonly(ownDir), code: 5, says: []string{"read-only file system", "findmnt -T " + ownDir}, mend: "umount -l " + ownDir},
-	{group: "read-only mount", name: "main.cf is a mount itself", first: "mount --bind /etc/postfix/main.cf /etc/postfix/main.cf", code: 5, says: []string{"busy", "findmnt -T /etc/postfix/main.cf"}, mend: "umount -l /etc/postfix/main.cf"},
+	{group: "read-only mount", name: "main.cf is a mount itself", first: "mount --bind /etc/postfix/main.cf /etc/postfix/main.cf", code: 1, says: []string{"mounted by itself", "findmnt -T /etc/postfix/main.cf"}, mend: "umount -l /etc/postfix/main.cf"},
 	{group: "read-only mount", name: "/etc/postfix, after the locks", on: map[string]string{"status": "rm /run/on-status; " + readonly("/etc/postfix")},
 		code: 5, says: []string{"read-only file system", "findmnt -T /etc/postfix"}, mend: "umount -l /etc/postfix"},
 	{group: "read-only mount", name: "/etc/postfix, and the reload fails", on: map[string]string{"reload": readonly("/etc/postfix") + "; exit 1"},
