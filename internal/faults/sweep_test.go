@@ -63,10 +63,10 @@ var (
 
 func sweeps() []sweep {
 	out := []sweep{
-		{group: "apply of main.cf", how: kill, bed: router, to: true},
+		{group: "apply of main.cf", how: kill, bed: router, to: true, slow: true},
 		{group: "apply of main.cf and master.cf", how: kill, bed: mailserver, to: true},
 		{group: "apply with a net under it", how: kill, bed: netted, to: true},
-		{group: "apply after a rehearsal", how: kill, bed: rehearsed, to: true, step: 7},
+		{group: "apply after a rehearsal", how: kill, bed: rehearsed, to: true, step: 7, slow: true},
 		{group: "undo", how: kill, bed: mailserver, set: applied, argv: undo, from: true},
 		{group: "recovery by undo", how: kill, bed: mailserver, set: cut, argv: undo, from: true},
 		{group: "recovery by --finish", how: kill, bed: mailserver, set: cut, argv: finish, from: true, to: true},
