@@ -83,7 +83,7 @@ neighbour:
 ## make bench        the figures of README
 bench:
 	@sh .ci/install postconf
-	$(GO) test -run '^$$' -bench . -benchmem ./internal/report ./internal/rehearse ./wizard ./internal/story
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/report ./internal/posture ./internal/rehearse ./wizard ./internal/story
 
 ## make bench-probe  postseal-probe against sslscan, nmap and testssl, side by side
 bench-probe:
