@@ -6,7 +6,7 @@
 # a network and a process table of its own. The demo ends with 0 only if the
 # plan was applied, proved by handshakes, and a second run found nothing to do.
 # Then the matrix of TLS levels must be the one that is in the tests, and the posture
-# what this Postfix does (CONFIGURATIONS=3, SEED=0).
+# what this Postfix does (CONFIGURATIONS=3, SEED=1).
 # Needs root. Nothing is installed on this machine.
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -96,7 +96,7 @@ for suite; do
 			'mount -t proc proc "$1/proc" && ip link set lo up && hostname mx && exec chroot "$1" sh -c "$2"' sh "$root" "$matrix" >"$work/matrix"
 		sed -n 's/  */ /g; /^[a-z0-9-]* [cefhv] /p' "$here/internal/rehearse/testdata/truth.txt" | diff - "$work/matrix" ||
 			{ echo "FAIL  $suite  another matrix"; exit 1; }
-		timeout 1200 unshare --net --mount --pid --fork --kill-child sh -c "$posture" sh "$root" "${CONFIGURATIONS:-3}" "${SEED:-0}" >"$work/log" 2>&1 ||
+		timeout 1200 unshare --net --mount --pid --fork --kill-child sh -c "$posture" sh "$root" "${CONFIGURATIONS:-3}" "${SEED:-1}" >"$work/log" 2>&1 ||
 			{ cat "$work/log"; echo "FAIL  $suite  another posture"; exit 1; }
 		grep -o '[0-9]* [a-z]* of [0-9]* configurations of Postfix.*' "$work/log"
 		echo "ok    $suite  $(chroot "$root" postconf mail_version)"

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -18,6 +19,8 @@ import (
 	"postseal/internal/posture"
 )
 
+var seed = flag.Uint64("seed", 1, "of the generated configurations; 0: another one each time")
+
 // ofPosture are the risks that are differences of posture: the others have other causes.
 var ofPosture = []string{
 	plan.RiskLowerInboundFloor, plan.RiskDropTLS10, plan.RiskTLS13Only, plan.RiskDropTLS13, plan.RiskRequireInbound, plan.RiskLowerInbound,
@@ -29,9 +32,11 @@ var ofPosture = []string{
 // TestEveryPlaceIsNamed: for generated configurations and answers, each listener and route
 // that becomes weaker, or shuts somebody out, is named by a risk, and no other is.
 func TestEveryPlaceIsNamed(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("-seed %d", *seed)
+	r := rand.New(rand.NewPCG(*seed, 1))
 	pick := func(odds float64, format string, values ...string) string {
 		if r.Float64() > odds {
 			return ""
