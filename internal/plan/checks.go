@@ -1,13 +1,11 @@
 package plan
 
 import (
-	"errors"
 	"slices"
 
-	"postseal/certs"
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
-	"postseal/internal/postfix/mastercf"
+	"postseal/internal/posture"
 )
 
 // checks lists what must be seen on each listener afterwards.
@@ -28,7 +26,7 @@ func (b *builder) checks() {
 		if c.Mode != GreetOnly {
 			c.Floor = string(b.listenerFloor(b.after, l))
 			c.Excludes = b.excludes(l)
-			c.Serves = b.serves(s)
+			c.Serves = posture.Serves(b.f, b.after, s, b.fresh())
 		}
 		b.p.Checks = append(b.p.Checks, c)
 	}
@@ -64,39 +62,4 @@ func (b *builder) excludes(l detect.Listener) (out []string) {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// serves is what a service will show, by algorithm; nil if a file is not known.
-func (b *builder) serves(s mastercf.Service) map[string]string {
-	out := map[string]string{}
-	config := *b.f
-	config.Config = b.after
-	groups, _ := config.CertificateFiles(&s, "smtpd_tls_")
-	for _, g := range groups {
-		var others []string // a key may stand in one file and its chain in the next
-		for _, path := range slices.Compact(g) {
-			if c, ok := b.served[path]; ok {
-				out[c.Algorithm] = c.Fingerprint
-			} else {
-				others = append(others, path)
-			}
-		}
-		if !b.fromFacts(out, others) {
-			return nil
-		}
-	}
-	return out
-}
-
-// fromFacts adds what the files at these paths hold now; false if that is not
-// known.
-func (b *builder) fromFacts(out map[string]string, paths []string) bool {
-	chains, _, err := b.f.Chains(paths...)
-	if err != nil && !errors.Is(err, certs.ErrNoCert) { // keys alone show nothing
-		return false
-	}
-	for _, c := range chains {
-		out[c.Facts.Algorithm] = c.Facts.Fingerprint
-	}
-	return true
 }

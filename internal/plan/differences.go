@@ -58,13 +58,7 @@ func (x difference) String() string {
 // differ makes a risk of each way in which a listener or a route becomes weaker, or in
 // which it shuts somebody out.
 func (b *builder) differ() {
-	fresh := map[string]certs.Facts{}
-	for path, s := range b.served {
-		if s.known {
-			fresh[path] = s.Facts
-		}
-	}
-	was, is := posture.Of(b.f, b.f.Config, nil), posture.Of(b.f, b.after, fresh)
+	was, is := posture.Of(b.f, b.f.Config, nil), posture.Of(b.f, b.after, b.fresh())
 	var d differences
 	for _, l := range is.Listeners {
 		i := slices.IndexFunc(was.Listeners, func(o posture.Listener) bool { return o.ID() == l.ID() && o.Screen == l.Screen })
@@ -98,6 +92,17 @@ func (b *builder) differ() {
 	if slices.ContainsFunc(d, func(x difference) bool { return x.risk == RiskDropTLS10 }) {
 		b.risk(RiskDropTLS10, "%s", b.evidence())
 	}
+}
+
+// fresh are the certificates of the chain files that the plan names, by path.
+func (b *builder) fresh() map[string]certs.Facts {
+	out := map[string]certs.Facts{}
+	for path, s := range b.served {
+		if s.known {
+			out[path] = s.Facts
+		}
+	}
+	return out
 }
 
 // withoutTLS names the listeners for others that will have no TLS since there is no
@@ -291,7 +296,7 @@ func (d *differences) route(was, is posture.Route, alsoStops string) {
 	case from == "" || to == "" || from == "none" && to == "may":
 		return
 	case posture.Demands(from) && !posture.Demands(to), posture.Authenticates(from) && !posture.Authenticates(to), from != "none" && to == "none":
-		d.add(id, RiskLowerOutbound, fmt.Sprintf("mail by %%s is sent at level %s now and will be sent at %s: mail that is held back now can leave unprotected", from, to))
+		d.add(id, RiskLowerOutbound, fmt.Sprintf("%%s sends at TLS level %s now and will send at %s: mail that is deferred now can leave unprotected", from, to))
 		return
 	case posture.Demands(to) && !posture.Demands(from), posture.Authenticates(to) && !posture.Authenticates(from) && to != "dane":
 		d.add(id, RiskRequireOutbound, fmt.Sprintf("level %s for all mail by %%s: mail to servers that do not meet it %s%s", to, waits, alsoStops))

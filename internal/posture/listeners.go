@@ -41,7 +41,7 @@ type Listener struct {
 	Serves map[string]string
 	// ClientCertificate is Never, Offered if one is asked for, or Mandatory.
 	ClientCertificate Value[Duty]
-	// Login says whether it offers SMTP AUTH in TLS, in cleartext, or not at all.
+	// Login says when it offers SMTP AUTH: never, only inside TLS, or also in cleartext.
 	Login Value[Login]
 }
 
@@ -226,7 +226,7 @@ func (m model) engine(l *Listener, p family) {
 	if l.Suites.Bad != "" && l.Broken == "" {
 		l.Broken = l.Suites.Bad
 	}
-	if l.Serves = m.serves(p); l.Serves != nil {
+	if l.Serves = Serves(m.f, m.c, p.s, m.fresh); l.Serves != nil {
 		versions = l.Suites.bear(versions, slices.Collect(maps.Keys(l.Serves))...)
 	}
 	l.Versions = Value[[]postfix.Protocol]{versions, v.Origin}
@@ -244,31 +244,32 @@ func (m model) firm(versions []postfix.Protocol) []postfix.Protocol {
 	return slices.DeleteFunc(slices.Clone(versions), func(p postfix.Protocol) bool { return p.Below(postfix.TLSv12) })
 }
 
-// serves is what a service shows, by algorithm; nil if that is not known.
-func (m model) serves(p family) map[string]string {
-	at := *m.f
-	at.Config = m.c
+// Serves returns what a service presents under a configuration: the SHA-256 of the leaf,
+// by "RSA", "ECDSA" or "Ed25519", or nil if that is not known. For fresh see Of.
+func Serves(f *detect.Facts, c postfix.Config, s mastercf.Service, fresh map[string]certs.Facts) map[string]string {
+	at := *f
+	at.Config = c
 	prefix := "smtpd_tls_"
-	if p.s.Program() == "tlsproxy" {
+	if s.Program() == "tlsproxy" {
 		prefix = "tlsproxy_tls_"
 	}
-	groups, _ := at.CertificateFiles(&p.s, prefix)
+	groups, _ := at.CertificateFiles(&s, prefix)
 	out := map[string]string{}
 	for _, g := range groups {
 		var others []string // a key may stand in one file and its chain in the next
 		for _, path := range slices.Compact(slices.Clone(g)) {
-			if c, ok := m.fresh[path]; ok {
-				out[c.Algorithm] = c.Fingerprint
+			if leaf, ok := fresh[path]; ok {
+				out[leaf.Algorithm] = leaf.Fingerprint
 			} else {
 				others = append(others, path)
 			}
 		}
-		chains, _, err := m.f.Chains(others...)
+		chains, _, err := f.Chains(others...)
 		if err != nil && !errors.Is(err, certs.ErrNoCert) { // keys alone show nothing
 			return nil
 		}
-		for _, c := range chains {
-			out[c.Facts.Algorithm] = c.Facts.Fingerprint
+		for _, chain := range chains {
+			out[chain.Facts.Algorithm] = chain.Facts.Fingerprint
 		}
 	}
 	return out

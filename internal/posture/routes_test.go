@@ -254,8 +254,8 @@ func submit(t *testing.T, addr string, to []string) {
 	}
 }
 
-// fates waits until each message has left, or was held back twice: what fails its
-// handshake at level may goes without TLS at the second try (smtp_proto.c). Mail by a
+// fates waits until each message is sent or has been deferred twice: at level may, Postfix
+// retries without TLS after a failed handshake (smtp_proto.c). Mail by a
 // service that does not run is not waited for: master(8) starts it again after a minute.
 func (s *sinks) fates(t *testing.T, postfix *lab.Server, to []string, dead map[string]bool) map[string]fate {
 	t.Helper()

@@ -147,8 +147,8 @@ func (t *Term) Gone(text string, limit time.Duration) error {
 	return nil
 }
 
-// until waits until the screen is quiet and as it should be, and reports whether it was
-// in time.
+// until waits for the screen to settle and right to accept it, and reports whether that
+// happened within the limit.
 func (t *Term) until(limit time.Duration, right func(screen string) bool) bool {
 	const settle = 40 * time.Millisecond
 	deadline := time.Now().Add(limit)
