@@ -3,6 +3,7 @@ package audit
 import (
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 var cfg041 = Rule{
@@ -12,7 +13,7 @@ var cfg041 = Rule{
 	Level:  Must,
 	Source: "announcement of Postfix 3.11.7, 2026-09-08",
 	Cure:   "update to Postfix 3.11.7, 3.10.14 or 3.9.15, or later",
-	Check: listeners(func(e *Evidence, l detect.Listener) string {
+	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
 		filter := e.Config.Text(&l.Service, "smtpd_proxy_filter")
 		if filter == "" || !smuggles(e.Config.Version) {
 			return ""

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/textproto"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,7 +13,6 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/domain"
-	"postseal/internal/lab"
 	"postseal/internal/probe"
 )
 
@@ -253,42 +251,6 @@ func TestSurprises(t *testing.T) {
 			if !slices.ContainsFunc(Rules, func(r Rule) bool { return r.ID == "PS-"+id }) {
 				t.Errorf("%s: there is no %s", s.what, id)
 			}
-		}
-	}
-}
-
-// TestAliases: what is said to exclude suites does so in the OpenSSL that is installed.
-func TestAliases(t *testing.T) {
-	lab.Need(t, "openssl")
-	for _, x := range []struct {
-		member string // in the output of openssl ciphers -v
-		names  []string
-	}{
-		{"Kx=RSA ", []string{"kRSA", "RSA"}},
-		{"Mac=SHA1", []string{"SHA1", "SHA"}},
-		{"Kx=DH Au=RSA", []string{"kDHE", "DHE", "kEDH", "EDH"}},
-		{"Au=RSA", authentication["RSA"]},
-		{"Au=ECDSA", authentication["ECDSA"]},
-	} {
-		left := func(list string) bool {
-			out, err := exec.Command("openssl", "ciphers", "-v", list).Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			return strings.Contains(strings.Join(strings.Fields(string(out)), " "), x.member)
-		}
-		if !left("ALL") {
-			t.Errorf("%s: this OpenSSL has none", x.member)
-		}
-		for _, name := range x.names {
-			if left("ALL:!" + name) {
-				t.Errorf("!%s leaves %s", name, x.member)
-			}
-		}
-	}
-	for _, name := range []string{"RSA", "kRSA"} {
-		if out, err := exec.Command("openssl", "ciphers", "-v", "ALL:!"+name).Output(); err != nil || !strings.Contains(string(out), "Au=RSA") {
-			t.Errorf("!%s leaves no suite for an RSA certificate: %v", name, err)
 		}
 	}
 }

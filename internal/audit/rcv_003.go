@@ -9,5 +9,5 @@ var rcv003 = Rule{
 	Level:  Should,
 	Source: "RFC 8996: MUST NOT be negotiated; RFC 9325 section 5.2 exempts opportunistic use",
 	Cure:   "--min-protocol TLSv1.2",
-	Check:  listeners(ancient, detect.Relay),
+	Check:  listeners(byVersions, ancient, detect.Relay),
 }

@@ -13,5 +13,5 @@ var rcv006 = Rule{
 	Level:  Must,
 	Source: "RFC 10015: MUST NOT be used; RFC 9325 section 4.1: SHOULD NOT; NCSC-NL: insufficient",
 	Cure:   "--profile intermediate",
-	Check:  offers(func(s probe.Suite) bool { return strings.HasPrefix(s.Name, "TLS_RSA_") }, "kRSA", "RSA"),
+	Check:  offers(func(s probe.Suite) bool { return strings.HasPrefix(s.Name, "TLS_RSA_") }, "kRSA"),
 }

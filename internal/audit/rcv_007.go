@@ -13,5 +13,5 @@ var rcv007 = Rule{
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: insufficient",
 	Cure:   "--profile intermediate",
-	Check:  offers(func(s probe.Suite) bool { return strings.HasSuffix(s.Name, "_SHA") }, "SHA1", "SHA"),
+	Check:  offers(func(s probe.Suite) bool { return strings.HasSuffix(s.Name, "_SHA") }, "SHA1"),
 }

@@ -15,5 +15,5 @@ var rcv008 = Rule{
 	Cure:   "--profile intermediate",
 	Check: offers(func(s probe.Suite) bool {
 		return strings.HasPrefix(s.Name, "TLS_DHE_") || strings.HasPrefix(s.Name, "TLS_DH_anon_")
-	}, "kDHE", "DHE", "kEDH", "EDH"),
+	}, "kDHE"),
 }

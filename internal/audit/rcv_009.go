@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"slices"
-
 	"postseal/internal/postfix"
 )
 
@@ -14,7 +12,7 @@ var rcv009 = Rule{
 	Source: "postconf(5), smtpd_tls_loglevel: 1 is recommended",
 	Cure:   "--log-level 1",
 	Check: parameter("smtpd_tls_loglevel", func(f *Evidence, v postfix.Value) string {
-		if v.Text == "0" && slices.ContainsFunc(f.Listeners, tls) {
+		if v.Text == "0" && f.servesTLS() {
 			return "is 0"
 		}
 		return ""

@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var rcv014 = Rule{
 	ID: "PS-RCV-014", Part: Receiving, Severity: Critical, Since: "1.0",
@@ -9,9 +12,9 @@ var rcv014 = Rule{
 	Level:  Must,
 	Source: "postconf(5), smtpd_tls_req_ccert",
 	Cure:   "take smtpd_tls_req_ccert out of main.cf",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if l.Level == "encrypt" && f.Config.Bool(&l.Service, "smtpd_tls_req_ccert") && !f.privateRelay(l) {
-			return "demands a client certificate"
+	Check: listeners(byClientCertificate, func(e *Evidence, l posture.Listener) string {
+		if l.ClientCertificate.Is == posture.Mandatory && !e.privateRelay(l.At) {
+			return "requires a client certificate"
 		}
 		return ""
 	}, detect.Relay),

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 var rcv018 = Rule{
@@ -20,10 +20,10 @@ var rcv018 = Rule{
 		const name = "tls_eecdh_auto_curves"
 		for _, l := range e.receivers() {
 			v := e.Config.Value(&l.Service, name)
-			if v.Text == "" || !tls(l) || slices.ContainsFunc([]string{"MLKEM", "DEFAULT"}, func(w string) bool { return strings.Contains(v.Text, w) }) || showsHybrid(e, l) {
+			if v.Text == "" || l.TLS.Is == posture.Never || slices.ContainsFunc([]string{"MLKEM", "DEFAULT"}, func(w string) bool { return strings.Contains(v.Text, w) }) || showsHybrid(e, l) {
 				continue
 			}
-			h := Hit{Detail: l.Service.ID() + ": " + name + " names no such group", At: v.Origin}
+			h := Hit{Detail: l.ID() + ": " + name + " names no such group", At: v.Origin}
 			if _, own := l.Service.Override(name); v.Set && !own && e.Config.Version.AtLeast(postfix.V(3, 11, 0)) {
 				h.Remedy = "postconf -X " + name
 			}
@@ -34,7 +34,7 @@ var rcv018 = Rule{
 }
 
 // showsHybrid reports whether a listener was seen to accept such a group.
-func showsHybrid(e *Evidence, l detect.Listener) bool {
+func showsHybrid(e *Evidence, l posture.Listener) bool {
 	seen := e.seen(l)
 	return seen != nil && slices.ContainsFunc(seen.Seen.Groups, func(g string) bool { return strings.Contains(g, "MLKEM") })
 }

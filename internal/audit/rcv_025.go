@@ -14,7 +14,7 @@ var rcv025 = Rule{
 	Source: "RFC 3207 section 4",
 	Cure:   "postseal rehearse --current says what is behind it",
 	Check: live(func(e *Evidence, l Live) string {
-		if tls(l.Listener) && errors.Is(l.Err, probe.ErrNotOffered) {
+		if l.Listener.Level != "none" && errors.Is(l.Err, probe.ErrNotOffered) {
 			return "does not list STARTTLS"
 		}
 		return ""

@@ -12,11 +12,12 @@ var rcv034 = Rule{
 	Check: when(receives, func(e *Evidence) (out []Hit) {
 		var levels []string
 		for _, l := range e.receivers() {
-			levels = append(levels, l.Level)
+			level := l.TLS.Is.String()
+			levels = append(levels, level)
 			for _, o := range l.Service.Options {
-				if family, ok := wrongFamily(o.Name, "smtpd", l.Level); ok {
+				if family, ok := wrongFamily(o.Name, "smtpd", level); ok {
 					if _, both := l.Service.Override(family); !both {
-						out = append(out, Hit{Detail: l.Service.ID() + " sets " + o.Name + " at TLS level " + l.Level + ": " + family + " counts", At: postfix.Origin{File: e.Config.MasterPath(), Line: o.Line, Service: l.Service.ID()}})
+						out = append(out, Hit{Detail: l.Service.ID() + " sets " + o.Name + " at TLS level " + level + ": " + family + " counts", At: postfix.Origin{File: e.Config.MasterPath(), Line: o.Line, Service: l.Service.ID()}})
 					}
 				}
 			}

@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var rcv043 = Rule{
 	ID: "PS-RCV-043", Part: Receiving, Severity: Low, Since: "1.0",
@@ -9,8 +12,8 @@ var rcv043 = Rule{
 	Level:  Should,
 	Source: "RFC 3207",
 	Cure:   "-o smtpd_tls_security_level=may for that service, in master.cf",
-	Check: listeners(func(e *Evidence, l detect.Listener) string {
-		if !tls(l) && !e.Exchanger(l) {
+	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
+		if l.TLS.Is == posture.Never && !e.Exchanger(l.At) {
 			return "has TLS level none"
 		}
 		return ""

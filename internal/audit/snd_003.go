@@ -1,9 +1,8 @@
 package audit
 
 import (
-	"slices"
-
 	"postseal/internal/detect"
+	"postseal/internal/posture"
 )
 
 var snd003 = Rule{
@@ -13,9 +12,9 @@ var snd003 = Rule{
 	Level:  Should,
 	Source: "TLS_README, verify and secure: for known destinations",
 	Cure:   "--outbound-level dane",
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if slices.Contains([]string{"verify", "secure", "fingerprint", "dane-only"}, t.Level) && f.Config.Text(&t.Service, "relayhost") == "" {
-			return "has TLS level " + t.Level
+	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
+		if proves(r.Level.Is) && r.Hop == "" {
+			return "has TLS level " + r.Level.Is
 		}
 		return ""
 	}, detect.Default),

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"postseal/internal/detect"
+	"postseal/internal/posture"
 )
 
 var snd011 = Rule{
@@ -13,11 +14,11 @@ var snd011 = Rule{
 	Level:  Should,
 	Source: "RFC 9325 section 5.2; TLS_README",
 	Cure:   "take smtp_tls_exclude_ciphers out of main.cf",
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if t.Level != "may" && t.Level != "dane" {
+	Check: routes(ofSuites, func(e *Evidence, r posture.Route) string {
+		if r.Level.Is != "may" && r.Level.Is != "dane" {
 			return ""
 		}
-		words := slices.DeleteFunc(list(f.Config.Text(&t.Service, "smtp_tls_exclude_ciphers")), func(w string) bool { return slices.Contains(unmissed, w) })
+		words := slices.DeleteFunc(slices.Clone(r.Suites.Excluded), func(w string) bool { return slices.Contains(unmissed, w) })
 		if len(words) == 0 {
 			return ""
 		}

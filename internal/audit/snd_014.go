@@ -3,8 +3,8 @@ package audit
 import (
 	"slices"
 
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 var snd014 = Rule{
@@ -15,7 +15,7 @@ var snd014 = Rule{
 	Source: "postconf(5), smtp_tls_loglevel: 1 is recommended",
 	Cure:   "--log-level 1",
 	Check: parameter("smtp_tls_loglevel", func(f *Evidence, v postfix.Value) string {
-		if v.Text == "0" && slices.ContainsFunc(f.Transports, func(t detect.Transport) bool { return t.Level != "none" }) {
+		if v.Text == "0" && slices.ContainsFunc(f.Posture().Routes, func(r posture.Route) bool { return r.Level.Is != "none" }) {
 			return "is 0"
 		}
 		return ""

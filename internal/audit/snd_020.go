@@ -23,7 +23,7 @@ var snd020 = Rule{
 		if filter := e.Config.Value(nil, "content_filter"); filter.Text != "" {
 			transport, hop, _ := strings.Cut(filter.Text, ":")
 			for _, t := range e.Senders(detect.Default) {
-				if t.Service.Name == transport && demands(t.Level) && e.PolicyFor(hop) == "" {
+				if t.Service.Name == transport && demands(t.Level) && e.PolicyFor(hop) == nil {
 					out = append(out, Hit{Detail: "content_filter goes through " + t.Service.ID() + " at TLS level " + t.Level, At: filter.Origin})
 				}
 			}

@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var sub001 = Rule{
 	ID: "PS-SUB-001", Part: Receiving, Severity: Critical, Since: "1.0",
@@ -9,9 +12,9 @@ var sub001 = Rule{
 	Level:  Must,
 	Source: "RFC 8314 section 3: TLS MUST be used by users",
 	Cure:   "--submission encrypt",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if l.Level != "encrypt" && !passwordsInTLS(f, l) { // those are PS-SUB-031's
-			return "does not require TLS" + f.inFront(l)
+	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
+		if l.TLS.Is != posture.Mandatory && !passwordsInTLS(l) { // those are PS-SUB-031's
+			return "does not require TLS" + e.inFront(l)
 		}
 		return ""
 	}, detect.Submission, detect.Submissions),

@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var sub002 = Rule{
 	ID: "PS-SUB-002", Part: Receiving, Severity: Critical, Since: "1.0",
@@ -9,9 +12,9 @@ var sub002 = Rule{
 	Level:  Must,
 	Source: "RFC 4954 section 4; postconf(5), smtpd_tls_auth_only",
 	Cure:   "--auth-tls-only yes",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if l.Auth && l.Level != "encrypt" && !f.authInTLS(l) {
-			return "offers AUTH without TLS" + f.inFront(l)
+	Check: listeners(byLogin, func(e *Evidence, l posture.Listener) string {
+		if l.Login.Is == posture.LoginInClear {
+			return "offers AUTH without TLS" + e.inFront(l)
 		}
 		return ""
 	}, detect.Relay, detect.Submission, detect.Submissions),

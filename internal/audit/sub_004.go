@@ -9,5 +9,5 @@ var sub004 = Rule{
 	Level:  Must,
 	Source: "RFC 8997: TLS 1.2 MUST be the least for users",
 	Cure:   "--submission-min-protocol TLSv1.2",
-	Check:  listeners(ancient, detect.Submission, detect.Submissions),
+	Check:  listeners(byVersions, ancient, detect.Submission, detect.Submissions),
 }
