@@ -9,6 +9,7 @@ import (
 	"postseal/certs"
 	"postseal/internal/detect"
 	"postseal/internal/postfix/maincf"
+	"postseal/internal/posture"
 )
 
 // risk notes that something must be accepted by name. The text says what
@@ -26,11 +27,11 @@ func (b *builder) risk(name, format string, args ...any) {
 
 // risks compares the server as it is with the server as it will be. A plan
 // that changes nothing risks nothing.
-func (b *builder) risks() {
+func (b *builder) risks(after posture.Posture) {
 	if b.p.Empty() {
 		return
 	}
-	b.differ()
+	b.differ(after)
 	b.certificateRisks()
 	if b.d.Role != detect.Sender && len(b.d.Cert) > 0 {
 		b.unreadChainRisk()
