@@ -12,7 +12,7 @@ var cfg041 = Rule{
 	Why:    "A fault of this release lets a sender hide a second message in one that the filter sees, unless the distribution has fixed it under this number. From Postfix 3.11.0 on, requiretls_esmtp_header = yes, its default, opens a second way.",
 	Level:  Must,
 	Source: "announcement of Postfix 3.11.7, 2026-09-08",
-	Cure:   "update to Postfix 3.11.7, 3.10.14 or 3.9.15, or later",
+	Cure:   outside("update to Postfix 3.11.7, 3.10.14 or 3.9.15, or later"),
 	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
 		filter := e.Config.Text(&l.Service, "smtpd_proxy_filter")
 		if filter == "" || !smuggles(e.Config.Version) {

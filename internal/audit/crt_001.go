@@ -11,7 +11,7 @@ var crt001 = Rule{
 	Why:    "STARTTLS is offered and then refused with 454: where TLS is required no mail comes in at all, elsewhere senders fall back to cleartext or fail.",
 	Level:  Must,
 	Source: "RFC 3207; seen: No server certs available; 530 Must issue a STARTTLS command first",
-	Cure:   "--cert FILE, or postseal cert obtain, or postseal cert self-signed",
+	Cure:   order("--cert FILE, or postseal cert obtain, or postseal cert self-signed"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
 		if files, _ := e.CertificateFiles(&l.Service, "smtpd_tls_"); l.Screen || l.TLS.Is == posture.Never || len(files) > 0 {
 			return ""

@@ -279,7 +279,8 @@ func TestSentBy(t *testing.T) {
 // TestCures: a cure names the files and the instance of this server.
 func TestCures(t *testing.T) {
 	for _, x := range []struct {
-		text, bundle, dir, want string
+		cure              Cure
+		bundle, dir, want string
 	}{
 		{snd006.Cure, usualBundle, "/etc/postfix", "--ca-file /etc/ssl/certs/ca-certificates.crt"},
 		{snd006.Cure, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/postfix", "--ca-file /etc/pki/tls/certs/ca-bundle.crt"},
@@ -290,7 +291,7 @@ func TestCures(t *testing.T) {
 	} {
 		e := &Evidence{Facts: &detect.Facts{Bundle: detect.CABundle{Path: x.bundle}}}
 		e.Config.Dir = x.dir
-		if got := e.cure(x.text); !strings.HasPrefix(got, x.want) {
+		if got := e.here(x.cure).Text; !strings.HasPrefix(got, x.want) {
 			t.Errorf("%q, not %q", got, x.want)
 		}
 	}

@@ -11,7 +11,7 @@ var rcv001 = Rule{
 	Why:    "Every server delivers in clear text: whoever is on the way can read the mail.",
 	Level:  Must,
 	Source: "RFC 3207; NCSC-NL: STARTTLS must be offered",
-	Cure:   "--inbound-level may",
+	Cure:   answer("inbound-level", "may"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
 		if l.TLS.Is == posture.Never && e.Exchanger(l.At) {
 			return "has TLS level none" + e.inFront(l)

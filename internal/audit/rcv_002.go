@@ -11,7 +11,7 @@ var rcv002 = Rule{
 	Why:    "Servers without TLS cannot deliver: their mail goes back to the sender.",
 	Level:  Must,
 	Source: "RFC 3207 section 4: a public mail exchanger MUST NOT demand it",
-	Cure:   "--inbound-level may",
+	Cure:   answer("inbound-level", "may"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
 		if l.TLS.Is == posture.Mandatory && e.Exchanger(l.At) && e.Role != detect.Sender {
 			return "requires TLS of every client"

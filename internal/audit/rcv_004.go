@@ -12,7 +12,7 @@ var rcv004 = Rule{
 	Why:    "Senders with nothing newer than TLS 1.2 fall back to clear text or fail.",
 	Level:  Must,
 	Source: "RFC 9325 section 3.1.1: TLS 1.2 MUST be supported",
-	Cure:   "--min-protocol TLSv1.2",
+	Cure:   answer("min-protocol", "TLSv1.2"),
 	Check: listeners(byVersions, func(e *Evidence, l posture.Listener) string {
 		switch seen := e.seen(l); {
 		case seen == nil:

@@ -12,7 +12,7 @@ var rcv010 = Rule{
 	Why:    "Whoever looks at a message cannot see whether it came in TLS.",
 	Level:  May,
 	Source: "postconf(5), smtpd_tls_received_header",
-	Cure:   "--received-header yes",
+	Cure:   answer("received-header", "yes"),
 	Check: parameter("smtpd_tls_received_header", func(f *Evidence, v postfix.Value) string {
 		if !strings.EqualFold(v.Text, "yes") && f.servesTLS() {
 			return "is not yes"

@@ -16,7 +16,7 @@ var rcv012 = Rule{
 	Why:    "Only TLS 1.3, whose suites go with every certificate, is left: senders with TLS 1.2 fall back to clear text or fail.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_exclude_ciphers",
-	Cure:   "--profile intermediate",
+	Cure:   answer("profile", "intermediate"),
 	Check: listeners(bySuites, func(e *Evidence, l posture.Listener) string {
 		seen := e.seen(l)
 		if l.TLS.Is == posture.Never || !slices.Contains(l.Permitted, postfix.TLSv12) || len(l.Serves) == 0 || seen != nil && takes(*seen, "TLS 1.2") {

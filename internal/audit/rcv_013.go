@@ -11,7 +11,7 @@ var rcv013 = Rule{
 	Why:    "A few senders fail when they are asked, and hardly one has a certificate to show.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_ask_ccert: SHOULD NOT without need",
-	Cure:   "take smtpd_tls_ask_ccert out of main.cf",
+	Cure:   drop("smtpd_tls_ask_ccert"),
 	Check: listeners(byClientCertificate, func(e *Evidence, l posture.Listener) string {
 		if l.ClientCertificate.Is == posture.Offered {
 			return "asks for a client certificate"

@@ -11,7 +11,7 @@ var rcv014 = Rule{
 	Why:    "Nearly no server has a client certificate: mail from the others is refused.",
 	Level:  Must,
 	Source: "postconf(5), smtpd_tls_req_ccert",
-	Cure:   "take smtpd_tls_req_ccert out of main.cf",
+	Cure:   drop("smtpd_tls_req_ccert"),
 	Check: listeners(byClientCertificate, func(e *Evidence, l posture.Listener) string {
 		if l.ClientCertificate.Is == posture.Mandatory && !e.privateRelay(l.At) {
 			return "requires a client certificate"

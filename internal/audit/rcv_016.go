@@ -12,7 +12,7 @@ var rcv016 = Rule{
 	Why:    "Suites that can be broken may be chosen.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_ciphers: medium or stronger; 3.8 and later take low and export for medium",
-	Cure:   "take smtpd_tls_ciphers or smtpd_tls_mandatory_ciphers out where it is set",
+	Cure:   outside("take smtpd_tls_ciphers or smtpd_tls_mandatory_ciphers out where it is set"),
 	Check: listeners(bySuites, func(_ *Evidence, l posture.Listener) string {
 		if slices.Contains([]string{"low", "export", "null"}, l.Suites.Grade) && l.Works() {
 			return "uses the grade " + l.Suites.Grade

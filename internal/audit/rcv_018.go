@@ -15,7 +15,7 @@ var rcv018 = Rule{
 	Why:    "What is recorded today can be read when a large quantum computer exists. The library here could do better.",
 	Level:  May,
 	Source: "Postfix 3.11 RELEASE_NOTES; NCSC-NL: not judged yet",
-	Cure:   "--profile intermediate on Postfix 3.10, or an update to Postfix 3.11",
+	Cure:   drop("tls_eecdh_auto_curves").then(answer("profile", "intermediate")).or(" on Postfix 3.10, or update to Postfix 3.11"),
 	Check: when(hybrids, func(e *Evidence) (out []Hit) {
 		const name = "tls_eecdh_auto_curves"
 		for _, l := range e.receivers() {

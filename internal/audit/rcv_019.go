@@ -11,7 +11,7 @@ var rcv019 = Rule{
 	Why:    "Nobody can use TLS, whatever else is set.",
 	Level:  Must,
 	Source: "postconf(5), smtpd_discard_ehlo_keywords",
-	Cure:   "take starttls out of smtpd_discard_ehlo_keywords",
+	Cure:   outside("take starttls out of smtpd_discard_ehlo_keywords"),
 	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
 		if l.Hidden {
 			return "takes STARTTLS out of what it offers"

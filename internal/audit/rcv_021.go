@@ -12,7 +12,7 @@ var rcv021 = Rule{
 	Why:    "Some clients are served with TLS and some without, depending on which of the two answers.",
 	Level:  Should,
 	Source: "POSTSCREEN_README, TLS",
-	Cure:   "take postscreen_tls_security_level out of main.cf, and a level of its own from the smtpd behind it",
+	Cure:   drop("postscreen_tls_security_level").or(", and a level of its own from the smtpd behind it"),
 	Check: when(func(e *Evidence) bool {
 		return slices.ContainsFunc(e.Listeners, func(l detect.Listener) bool { return l.Screened })
 	}, func(e *Evidence) (out []Hit) {

@@ -13,7 +13,7 @@ var rcv023 = Rule{
 	Why:    "What is read in main.cf is not what counts there.",
 	Level:  May,
 	Source: "master(5), -o",
-	Cure:   "look at the service in master.cf",
+	Cure:   outside("look at the service in master.cf"),
 	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
 		for _, name := range overrides(e, l.Service) {
 			if loosens(e, l, name) {

@@ -8,7 +8,7 @@ var rcv034 = Rule{
 	Why:    "The settings named *_mandatory_* count where TLS is demanded, the others where it is offered: what was set here has no effect.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_protocols and smtpd_tls_mandatory_protocols",
-	Cure:   "--min-protocol TLSv1.2, which sets both",
+	Cure:   answer("min-protocol", "TLSv1.2", ", which sets both"),
 	Check: when(receives, func(e *Evidence) (out []Hit) {
 		var levels []string
 		for _, l := range e.receivers() {

@@ -11,7 +11,7 @@ var rcv042 = Rule{
 	Why:    "Postfix before 3.12 takes a certificate without clientAuth, as all public CAs issue now, for untrusted: where one is required, such a client is turned away.",
 	Level:  May,
 	Source: "postconf(5), tls_trust_server_ccerts; seen: 421 at smtpd_tls_req_ccert",
-	Cure:   "relay_clientcerts with fingerprints, or, if no public CA is trusted there, tls_trust_server_ccerts = yes from 3.12 on",
+	Cure:   outside("relay_clientcerts with fingerprints, or, if no public CA is trusted there, tls_trust_server_ccerts = yes from 3.12 on"),
 	Check: listeners(byClientCertificate, func(e *Evidence, l posture.Listener) string {
 		if l.ClientCertificate.Is == posture.Never || e.Config.Bool(&l.Service, "tls_trust_server_ccerts") {
 			return ""

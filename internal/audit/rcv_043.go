@@ -11,7 +11,7 @@ var rcv043 = Rule{
 	Why:    "What is delivered there comes in clear text.",
 	Level:  Should,
 	Source: "RFC 3207",
-	Cure:   "-o smtpd_tls_security_level=may for that service, in master.cf",
+	Cure:   override("smtpd_tls_security_level", "may"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
 		if l.TLS.Is == posture.Never && !e.Exchanger(l.At) {
 			return "has TLS level none"

@@ -11,7 +11,7 @@ var rcv044 = Rule{
 	Why:    "Whoever changes main.cf does not change them.",
 	Level:  May,
 	Source: "master(5), -o",
-	Cure:   "look at the service in master.cf",
+	Cure:   outside("look at the service in master.cf"),
 	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
 		var names []string
 		for _, o := range overrides(e, l.Service) {

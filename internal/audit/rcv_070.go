@@ -11,7 +11,7 @@ var rcv070 = Rule{
 	Why:    "STARTTLS is offered and every handshake fails: where TLS is required no mail comes in, elsewhere senders fall back to cleartext or fail.",
 	Level:  Must,
 	Source: "postconf(5), smtpd_tls_protocols and smtpd_tls_exclude_ciphers; seen on Postfix 3.7: no shared cipher",
-	Cure:   "--profile intermediate",
+	Cure:   answer("profile", "intermediate"),
 	Check: listeners(byVersions, func(e *Evidence, l posture.Listener) string {
 		seen := e.seen(l)
 		if len(l.Permitted) == 0 || len(l.Versions.Is) > 0 || len(l.Serves) == 0 || seen != nil {

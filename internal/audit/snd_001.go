@@ -11,7 +11,7 @@ var snd001 = Rule{
 	Why:    "All mail leaves in clear text: whoever is on the way can read it.",
 	Level:  Must,
 	Source: "RFC 3207; postconf(5), smtp_tls_security_level",
-	Cure:   "--outbound-level may",
+	Cure:   answer("outbound-level", "may"),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is == "none" && forAll(r) && e.outside(r) {
 			return "has TLS level none"

@@ -11,7 +11,7 @@ var snd002 = Rule{
 	Why:    "Mail to servers without TLS is held back, and returned after days.",
 	Level:  Should,
 	Source: "TLS_README: not for the Internet at large",
-	Cure:   "--outbound-level may",
+	Cure:   answer("outbound-level", "may"),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is == "encrypt" && r.Hop == "" {
 			return "requires TLS of every server"

@@ -11,7 +11,7 @@ var snd003 = Rule{
 	Why:    "Most mail servers cannot: mail to them is held back, and returned after days.",
 	Level:  Should,
 	Source: "TLS_README, verify and secure: for known destinations",
-	Cure:   "--outbound-level dane",
+	Cure:   answer("outbound-level", "dane"),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if proves(r.Level.Is) && r.Hop == "" {
 			return "has TLS level " + r.Level.Is

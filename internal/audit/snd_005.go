@@ -11,7 +11,7 @@ var snd005 = Rule{
 	Why:    "The resolver validates: who publishes TLSA records would be protected, and nobody else would notice.",
 	Level:  May,
 	Source: "RFC 7672; NCSC-NL: recommended",
-	Cure:   "--outbound-level dane",
+	Cure:   answer("outbound-level", "dane"),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is == "may" && r.Policy == nil && e.outside(r) && e.Resolver.Validates == detect.Yes {
 			return "has TLS level may"

@@ -11,7 +11,7 @@ var snd006 = Rule{
 	Why:    "Every server is Untrusted in the log, and no policy can ask for proof.",
 	Level:  Should,
 	Source: "TLS_README, client-side CA",
-	Cure:   "--ca-file /etc/ssl/certs/ca-certificates.crt",
+	Cure:   answer("ca-file", "/etc/ssl/certs/ca-certificates.crt"),
 	Check: routes(ofRoute, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is != "none" && r.Level.Is != "" && e.outside(r) && len(r.Trust) == 0 {
 			return "trusts no CA"

@@ -12,7 +12,7 @@ var snd010 = Rule{
 	Why:    "A server that has nothing newer gets its mail some minutes later, in cleartext.",
 	Level:  May,
 	Source: "RFC 9325 section 5.2: may be too strict, against RFC 8996: MUST NOT; seen: deferred, then cleartext",
-	Cure:   "take smtp_tls_protocols out of main.cf",
+	Cure:   drop("smtp_tls_protocols"),
 	Check: routes(ofVersion, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is != "may" && r.Level.Is != "dane" || len(r.Versions.Is) == 0 || r.Floor().Below(postfix.TLSv12) {
 			return ""

@@ -13,7 +13,7 @@ var snd011 = Rule{
 	Why:    "A server that has nothing else gets its mail some minutes later, in clear text.",
 	Level:  Should,
 	Source: "RFC 9325 section 5.2; TLS_README",
-	Cure:   "take smtp_tls_exclude_ciphers out of main.cf",
+	Cure:   drop("smtp_tls_exclude_ciphers"),
 	Check: routes(ofSuites, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is != "may" && r.Level.Is != "dane" {
 			return ""

@@ -11,7 +11,7 @@ var snd015 = Rule{
 	Why:    "Whoever stands in for the relay gets the password, and all mail.",
 	Level:  Must,
 	Source: "RFC 4954 section 4; postconf(5), smtp_sasl_auth_enable",
-	Cure:   "smtp_tls_policy_maps with secure for the relay",
+	Cure:   outside("smtp_tls_policy_maps with secure for the relay"),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if r.Hop == "" || r.Level.Is == "" || !e.Config.Bool(&r.Service, "smtp_sasl_auth_enable") || proves(r.Level.Is) {
 			return ""

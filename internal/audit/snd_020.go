@@ -13,7 +13,7 @@ var snd020 = Rule{
 	Why:    "The global level counts for it too; most have no TLS, and mail to them is held back.",
 	Level:  Should,
 	Source: "TLS_README, global settings",
-	Cure:   "-o smtp_tls_security_level=none for that service, in master.cf",
+	Cure:   override("smtp_tls_security_level", "none"),
 	Check: when(sends, func(e *Evidence) (out []Hit) {
 		for _, t := range e.Senders(detect.Inside) {
 			if demands(t.Level) {

@@ -11,7 +11,7 @@ var snd070 = Rule{
 	Why:    "Every handshake fails. Where TLS is required mail waits and is returned after days; at level may it is deferred, and later leaves in cleartext.",
 	Level:  Must,
 	Source: "postconf(5), smtp_tls_protocols and smtp_tls_exclude_ciphers; seen on Postfix 3.7: deferred",
-	Cure:   "take smtp_tls_protocols, smtp_tls_mandatory_protocols and smtp_tls_exclude_ciphers out of main.cf",
+	Cure:   drop("smtp_tls_protocols", "smtp_tls_mandatory_protocols", "smtp_tls_exclude_ciphers"),
 	Check: routes(ofVersion, func(_ *Evidence, r posture.Route) string {
 		if r.Level.Is == "none" || r.Level.Is == "" || len(r.Permitted) == 0 || len(r.Versions.Is) > 0 {
 			return ""

@@ -11,7 +11,7 @@ var sub002 = Rule{
 	Why:    "Whoever is on the way can read them, and send as that user.",
 	Level:  Must,
 	Source: "RFC 4954 section 4; postconf(5), smtpd_tls_auth_only",
-	Cure:   "--auth-tls-only yes",
+	Cure:   answer("auth-tls-only", "yes"),
 	Check: listeners(byLogin, func(e *Evidence, l posture.Listener) string {
 		if l.Login.Is == posture.LoginInClear {
 			return "offers AUTH without TLS" + e.inFront(l)

@@ -11,7 +11,7 @@ var sub005 = Rule{
 	Why:    "Guessers of passwords come there; users have ports of their own.",
 	Level:  Should,
 	Source: "RFC 8314 section 3.3",
-	Cure:   "set smtpd_sasl_auth_enable for submission alone, in master.cf",
+	Cure:   outside("set smtpd_sasl_auth_enable for submission alone, in master.cf"),
 	Check: listeners(byLogin, func(e *Evidence, l posture.Listener) string {
 		if l.Login.Is != posture.NoLogin && len(e.Receives(detect.Submission, detect.Submissions)) > 0 {
 			return "offers AUTH"

@@ -11,7 +11,7 @@ var sub031 = Rule{
 	Why:    "Passwords pass inside TLS only (smtpd_tls_auth_only). Mail of clients that send without one, such as those in mynetworks, can pass in cleartext.",
 	Level:  Should,
 	Source: "RFC 8314 section 4",
-	Cure:   "--submission encrypt",
+	Cure:   answer("submission", "encrypt"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
 		if passwordsInTLS(l) {
 			return "offers TLS and does not require it"
