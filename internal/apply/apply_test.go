@@ -81,7 +81,6 @@ func (b *bed) plan(t *testing.T, flags ...string) (*session.Session, *plan.Plan)
 
 func options(s *session.Session, p *plan.Plan) apply.Options {
 	o := s.ApplyOptions()
-	o.ProveTime = 6 * time.Second
 	for _, r := range p.Risks {
 		o.Accept = append(o.Accept, r.Name)
 	}

@@ -42,7 +42,7 @@ func dies(t *testing.T, do func()) {
 
 // state is the state folder of a bed, with nothing else.
 func (b *bed) state() apply.Options {
-	return apply.Options{StateDir: b.settings.StateDir, Log: b.Log(), ProveTime: 3 * time.Second}
+	return apply.Options{StateDir: b.settings.StateDir, Log: b.Log()}
 }
 
 // earlier is a run that stays, under the one that waits.
