@@ -145,12 +145,15 @@ var troubles = []trouble{
 	{group: "two at once", name: "apply and postconf -e", run: "(for i in 1 2 3 4 5 6 7 8 9 10; do postconf -e relay_domains=example.org,n$i.example.org || exit 1; done) & e=$!; $APPLY; c=$?; wait $e || exit 9; postconf -h relay_domains; case $c in 0|1|5) ;; *) exit 8;; esac; postconf -h relay_domains | grep -q n10 || exit 7; [ $c != 0 ] || $UNDO || true; postconf -h relay_domains | grep -q n10 || exit 6; echo c=$c; cp -a /keep/fresh/etc/postfix/main.cf /etc/postfix/; rm -rf /etc/postseal /var/lib/postseal; postfix reload"},
 }
 
+func (x trouble) unit() string { return x.group + ": " + x.name }
+
 func TestTroubles(t *testing.T) {
 	for _, x := range troubles {
-		t.Run(strings.ReplaceAll(x.group+": "+x.name, " ", "_"), func(t *testing.T) {
+		t.Run(strings.ReplaceAll(x.unit(), " ", "_"), func(t *testing.T) {
 			if x.slow && !*all {
 				t.Skip("a time limit has to pass: make faults")
 			}
+			skipOthers(t, x.unit())
 			t.Parallel()
 			if x.bed == nil {
 				x.bed = router
@@ -239,6 +242,7 @@ func (x trouble) inject(t *testing.T, b *bed) error {
 func TestClock(t *testing.T) {
 	for how, year := range map[blow]int{back: time.Now().Year() - 10, on: time.Now().Year() + 10} {
 		t.Run(string(how), func(t *testing.T) {
+			skipOthers(t, "clock "+string(how))
 			t.Parallel()
 			b := router(t)
 			b.changed(t)

@@ -16,6 +16,7 @@ import (
 // TestTimer: under a real systemd, one of its timers takes the run back, though
 // everything of ours was killed; confirmed, the timer goes.
 func TestTimer(t *testing.T) {
+	skipOthers(t, "timer")
 	lab.NeedRoot(t)
 	lab.Need(t, "postfix", "unshare", "nsenter", "ip")
 	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
