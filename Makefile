@@ -60,11 +60,20 @@ fuzz:
 		done; \
 	done
 
-## make faults       kill, fail and fill the disc at every change of a run, and worse; takes hours (root)
+## make faults       kill, fail and fill the disc at every change of a run, and worse (root); takes hours, or PART=3/24
+PARTS ?= 24
+PART ?= $(shell seq -f '%g/$(PARTS)' $(PARTS))
 faults:
 	@sh .ci/install $(TOOLS)
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
-	$(GO) test -c -o $$dir/faults.test ./internal/faults && cd internal/faults && $$dir/faults.test -test.timeout 90m -all
+	$(GO) test -c -o $$dir/faults.test ./internal/faults && cd internal/faults || exit 1; code=0; \
+	for part in $(PART); do \
+		echo "part $$part, $$(date +%T)"; \
+		{ $$dir/faults.test -test.timeout 60m -test.parallel 3 -all -part $$part 2>&1; echo $$? >$$dir/code; } | tee -a $$dir/out; \
+		[ "$$(cat $$dir/code)" = 0 ] || code=1; \
+	done; \
+	awk '/^all .* faults injected/ { n++; i += $$2; s += $$5; l += $$7 } END { print n + 0 " parts: " i + 0 " faults injected, " s + 0 " survived, " l + 0 " lost" }' $$dir/out; \
+	exit $$code
 
 ## make posture      what listeners and routes of generated configurations do, against a real Postfix (root; N=60, SEED=...)
 N ?= 60
