@@ -45,6 +45,9 @@ type Host struct {
 	TTL    time.Duration
 	// Addresses are where the server is.
 	Addresses []string
+	// Answered is true where nothing was found by a resolver that does not validate:
+	// the state is Unknown, since another one might find records.
+	Answered bool
 }
 
 // Resolve finds the records of a server for a port.
@@ -77,6 +80,15 @@ func Resolve(ctx context.Context, r resolve.Resolver, name, port string) Host {
 	if a, ok := r.Ask(ctx, owner(port, name), resolve.TLSA).(resolve.Records); ok {
 		h.State, h.Why = Insecure, "the addresses of "+name+" are not signed"
 		h.take(a, name)
+	}
+	return h
+}
+
+// Doubted is what is known if the resolver is not known to validate: nothing, beside
+// what it says there is.
+func (h Host) Doubted(validates bool, why string) Host {
+	if !validates && h.State != Unknown {
+		h.Answered, h.State, h.Why = h.State == None, Unknown, why
 	}
 	return h
 }

@@ -63,6 +63,8 @@ type Unknown struct {
 	Reason Reason
 	// Text says what happened, and with which server.
 	Text string
+	// Code is the response code, if there was an answer: "SERVFAIL", "REFUSED".
+	Code string
 }
 
 func (Records) answer() {}
@@ -97,7 +99,7 @@ type Resolver struct {
 // Ask asks for the records of one name and type. As the C library does, it goes on
 // to the next server if one has no usable answer.
 func (r Resolver) Ask(ctx context.Context, name string, kind uint16) Answer {
-	var first Answer = Unknown{NoServer, "no DNS resolver is known"}
+	var first Answer = Unknown{Reason: NoServer, Text: "no DNS resolver is known"}
 	for i, server := range r.Servers {
 		a, _ := r.one(ctx, server, name, kind)
 		if _, unknown := a.(Unknown); !unknown {
@@ -119,11 +121,11 @@ func (r Resolver) one(ctx context.Context, server, name string, kind uint16) (a 
 	switch {
 	case err == nil:
 	case errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded):
-		return Unknown{Timeout, what + ": no answer in time"}, false
+		return Unknown{Reason: Timeout, Text: what + ": no answer in time"}, false
 	case errors.As(err, &unreadable):
-		return Unknown{Malformed, err.Error()}, false
+		return Unknown{Reason: Malformed, Text: err.Error()}, false
 	default:
-		return Unknown{Unreached, err.Error()}, false
+		return Unknown{Reason: Unreached, Text: err.Error()}, false
 	}
 	owner := strings.ToLower(strings.TrimSuffix(name, "."))
 	if got.Alias != "" {
@@ -131,9 +133,9 @@ func (r Resolver) one(ctx context.Context, server, name string, kind uint16) (a 
 	}
 	switch {
 	case got.RCode == "SERVFAIL":
-		return Unknown{ServFail, what + ": SERVFAIL"}, false
+		return Unknown{ServFail, what + ": SERVFAIL", got.RCode}, false
 	case got.RCode != "NOERROR" && got.RCode != "NXDOMAIN":
-		return Unknown{Refused, what + ": " + got.RCode}, false
+		return Unknown{Refused, what + ": " + got.RCode, got.RCode}, false
 	case len(got.Records) == 0:
 		return Absent{got.AD, got.RCode == "NXDOMAIN", owner}, got.Authoritative
 	}
@@ -149,8 +151,18 @@ func (r Resolver) Validates(ctx context.Context) bool {
 		return false
 	}
 	a, _ := r.one(ctx, r.Servers[0], ".", NS)
-	root, ok := a.(Records)
-	return ok && root.Secure
+	return Secure(a)
+}
+
+// Secure reports whether the server that was asked says that it validated an answer.
+func Secure(a Answer) bool {
+	switch a := a.(type) {
+	case Records:
+		return a.Secure
+	case Absent:
+		return a.Secure
+	}
+	return false
 }
 
 // IsName reports whether a text can be a domain name.

@@ -64,12 +64,12 @@ func (r Resolver) Everywhere(ctx context.Context, name string, kind uint16) View
 		break
 	}
 	if v.Zone == "" {
-		v.Unknown = &Unknown{NotChecked, "the zone of " + name + " was not found"}
+		v.Unknown = &Unknown{Reason: NotChecked, Text: "the zone of " + name + " was not found"}
 		return v
 	}
 	ns, ok := r.Ask(ctx, v.Zone, NS).(Records)
 	if !ok {
-		v.Unknown = &Unknown{NoServer, "the name servers of " + v.Zone + " could not be looked up"}
+		v.Unknown = &Unknown{Reason: NoServer, Text: "the name servers of " + v.Zone + " could not be looked up"}
 		return v
 	}
 	v.Servers = make([]Server, min(len(ns.Values), maxServers))
@@ -84,14 +84,14 @@ func (r Resolver) Everywhere(ctx context.Context, name string, kind uint16) View
 
 // ask asks a server at each of its addresses until one has a usable answer.
 func (s *Server) ask(ctx context.Context, r Resolver, zone, name string, kind uint16) {
-	s.Answer = Unknown{Unreached, s.Name + " has no address"}
+	s.Answer = Unknown{Reason: Unreached, Text: s.Name + " has no address"}
 	for _, family := range []uint16{A, AAAA} {
 		found, _ := r.Ask(ctx, s.Name, family).(Records)
 		for _, addr := range found.Values {
 			at := net.JoinHostPort(addr, "53")
 			a, authoritative := r.one(ctx, at, name, kind)
 			if _, unknown := a.(Unknown); !unknown && !authoritative {
-				a = Unknown{Lame, s.Name + " does not serve " + zone}
+				a = Unknown{Reason: Lame, Text: s.Name + " does not serve " + zone}
 			}
 			if u, unknown := a.(Unknown); unknown {
 				if was, isUnknown := s.Answer.(Unknown); isUnknown && (was.Reason == Unreached || u.Reason != Unreached) {
