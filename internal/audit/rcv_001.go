@@ -10,7 +10,7 @@ var rcv001 = Rule{
 	Source: "RFC 3207; NCSC-NL: STARTTLS must be offered",
 	Cure:   "--inbound-level may",
 	Check: listeners(func(e *Evidence, l detect.Listener) string {
-		if !tls(l) && e.Exchanger(l) {
+		if !tls(l) && e.Exchanger(l) && e.InFront() == "" {
 			return "has TLS level none" + e.inFront(l)
 		}
 		return ""

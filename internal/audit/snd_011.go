@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"postseal/internal/detect"
+	"postseal/internal/probe"
 )
 
 var snd011 = Rule{
@@ -17,7 +18,7 @@ var snd011 = Rule{
 		if t.Level != "may" && t.Level != "dane" {
 			return ""
 		}
-		words := slices.DeleteFunc(list(f.Config.Text(&t.Service, "smtp_tls_exclude_ciphers")), func(w string) bool { return slices.Contains(unmissed, w) })
+		words := slices.DeleteFunc(list(f.Config.Text(&t.Service, "smtp_tls_exclude_ciphers")), missesNothing)
 		if len(words) == 0 {
 			return ""
 		}
@@ -25,6 +26,12 @@ var snd011 = Rule{
 	}, detect.Default),
 }
 
-// unmissed are classes of suites that no server has alone: all have others beside them,
-// or OpenSSL 1.1.1 and later has none of them (ciphers(1)).
-var unmissed = []string{"aNULL", "eNULL", "NULL", "ADH", "AECDH", "EXPORT", "EXP", "LOW", "MD5", "PSK", "SRP", "SSLv2"}
+// missesNothing reports whether no server is lost without a class of suites: all have
+// others beside them, or OpenSSL 1.1.1 and later has none of them (ciphers(1)).
+func missesNothing(class string) bool {
+	return slices.Contains(unmissed, class) || probe.Known(class) &&
+		!slices.ContainsFunc(probe.Strong(), func(s probe.Suite) bool { return s.In(class) && !s.Anonymous() })
+}
+
+// unmissed are such classes of which probe knows no suite.
+var unmissed = []string{"eNULL", "NULL", "EXPORT", "EXP", "LOW", "DES", "RC2", "IDEA", "MD5", "PSK", "SRP", "DSS", "aDSS", "SSLv2"}

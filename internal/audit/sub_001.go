@@ -10,7 +10,7 @@ var sub001 = Rule{
 	Source: "RFC 8314 section 3: TLS MUST be used by users",
 	Cure:   "--submission encrypt",
 	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if l.Level != "encrypt" && !passwordsInTLS(f, l) { // those are PS-SUB-031's
+		if l.Level != "encrypt" && !passwordsInTLS(f, l) && f.InFront() == "" { // those are PS-SUB-031's
 			return "does not require TLS" + f.inFront(l)
 		}
 		return ""

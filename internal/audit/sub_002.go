@@ -10,7 +10,7 @@ var sub002 = Rule{
 	Source: "RFC 4954 section 4; postconf(5), smtpd_tls_auth_only",
 	Cure:   "--auth-tls-only yes",
 	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if l.Auth && l.Level != "encrypt" && !f.authInTLS(l) {
+		if l.Auth && l.Level != "encrypt" && !f.authInTLS(l) && f.InFront() == "" {
 			return "offers AUTH without TLS" + f.inFront(l)
 		}
 		return ""

@@ -108,7 +108,7 @@ func (b *builder) fresh() map[string]certs.Facts {
 // withoutTLS names the listeners for others that will have no TLS since there is no
 // certificate: nothing changes for them, and it must not pass for hardened.
 func (b *builder) withoutTLS(was, is posture.Posture) {
-	if b.d.Role == detect.Sender || len(b.d.Cert) > 0 {
+	if b.d.Role == detect.Sender || len(b.d.Cert) > 0 || b.f.InFront() != "" {
 		return
 	}
 	var open []string
@@ -223,8 +223,11 @@ func named12(all []postfix.Protocol) string {
 }
 
 // counted are the classes of suites beside which some clients have nothing. None is known
-// that has CAMELLIA, ARIA or AESCCM8 alone.
-var counted = []string{"kRSA", "kDHE", "SHA1", "SHA256", "SHA384"}
+// that has those of rare alone.
+var (
+	counted = []string{"kRSA", "kDHE", "SHA1", "SHA256", "SHA384"}
+	rare    = []string{"CAMELLIA", "ARIA", "AESCCM8"}
+)
 
 // suites names the classes that are no longer agreed on, and those that come back.
 func (d *differences) suites(id, verb string, was, is posture.Suites, before, after []string, end string) {
@@ -252,14 +255,15 @@ func classes(was, is posture.Suites, before, after []string) (lost, back []strin
 	has := func(of []probe.Suite, class string) bool {
 		return slices.ContainsFunc(of, func(s probe.Suite) bool { return s.In(class) && (class == "aNULL" || !s.Anonymous()) })
 	}
+	met := slices.DeleteFunc(slices.Clone(old), func(s probe.Suite) bool { return slices.ContainsFunc(rare, s.In) })
 	for _, class := range counted {
-		if has(old, class) && !has(left, class) {
+		if has(met, class) && !has(left, class) {
 			lost = append(lost, class)
 		}
 	}
 	// A certificate of another kind brings suites that nobody had excluded.
 	fresh, _ := was.Left(after...)
-	for _, class := range slices.Concat(counted, []string{"aNULL", "CAMELLIA", "ARIA", "AESCCM8"}) {
+	for _, class := range slices.Concat(counted, []string{"aNULL"}, rare) {
 		if !has(old, class) && !has(fresh, class) && has(left, class) {
 			back = append(back, class)
 		}

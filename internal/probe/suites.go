@@ -158,17 +158,44 @@ func (s Suite) modern() bool { return s.ID>>8 == 0x13 }
 // Anonymous says whether it goes without a certificate.
 func (s Suite) Anonymous() bool { return strings.Contains(s.Name, "_anon_") }
 
-// In says whether a suite of TLS 1.2 is in a class of openssl-ciphers(1); of
-// those, Postfix's lists of exclusions name hardly any but these.
+// In says whether a suite of TLS 1.2 is in a class of openssl-ciphers(1), in all of
+// several that have + between them, or is that suite.
 func (s Suite) In(class string) bool {
 	has := func(text string) bool { return strings.Contains(s.Name, text) }
+	if first, rest, several := strings.Cut(class, "+"); several {
+		return first != "" && s.In(first) && s.In(rest)
+	}
 	switch class {
 	case "aNULL":
 		return s.Anonymous()
-	case "kRSA":
+	case "ADH":
+		return strings.HasPrefix(s.Name, "TLS_DH_anon_")
+	case "AECDH":
+		return strings.HasPrefix(s.Name, "TLS_ECDH_anon_")
+	case "kRSA", "RSA":
 		return strings.HasPrefix(s.Name, "TLS_RSA_")
-	case "kDHE":
+	case "aRSA":
+		return has("_RSA_WITH_")
+	case "aECDSA", "ECDSA":
+		return has("_ECDSA_WITH_")
+	case "kDHE", "kEDH":
 		return strings.HasPrefix(s.Name, "TLS_DHE_") || strings.HasPrefix(s.Name, "TLS_DH_anon_")
+	case "DHE", "EDH":
+		return strings.HasPrefix(s.Name, "TLS_DHE_")
+	case "kECDHE", "kEECDH":
+		return strings.HasPrefix(s.Name, "TLS_ECDHE_") || strings.HasPrefix(s.Name, "TLS_ECDH_anon_")
+	case "ECDHE", "EECDH":
+		return strings.HasPrefix(s.Name, "TLS_ECDHE_")
+	case "AES":
+		return has("_AES_")
+	case "AES128", "AES256", "CAMELLIA128", "CAMELLIA256", "ARIA128", "ARIA256":
+		return has("_" + class[:len(class)-3] + "_" + class[len(class)-3:] + "_")
+	case "AESGCM":
+		return has("_AES_") && has("_GCM_")
+	case "AESCCM":
+		return has("_CCM")
+	case "CHACHA20":
+		return has("_CHACHA20_")
 	case "SHA1", "SHA":
 		return strings.HasSuffix(s.Name, "_SHA")
 	case "SHA256", "SHA384": // of the MAC: GCM and ChaCha20 have none
@@ -180,7 +207,7 @@ func (s Suite) In(class string) bool {
 	case "AESCCM8":
 		return strings.HasSuffix(s.Name, "_CCM_8")
 	}
-	return false
+	return class == s.OpenSSL || class == s.Name
 }
 
 // Known says whether it is known which suites are in a class.
