@@ -3,6 +3,7 @@ package certs
 import (
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Place is where some program keeps certificates.
@@ -56,6 +57,7 @@ func Places(ours string) []Place {
 		{"lego", "/etc/lego/certificates/*.crt", dotKey},
 		{"lego", "/var/lib/lego/certificates/*.crt", dotKey},
 		{"Caddy", "/var/lib/caddy/.local/share/caddy/certificates/*/*/*.crt", dotKey},
+		{"acmetool", "/var/lib/acme/live/*/fullchain", beside("privkey")},
 		{"step", "/etc/step/certs/*.crt", dotKey},
 		{"step", "/root/.step/certs/*.crt", dotKey},
 		{"", "/etc/postfix/cert-*.pem", postfixTLS},
@@ -63,6 +65,10 @@ func Places(ours string) []Place {
 		{"", "/etc/ssl/certs/ssl-cert-snakeoil.pem", func(string) string { return "/etc/ssl/private/ssl-cert-snakeoil.key" }},
 	}
 }
+
+// LongLived is how long a certificate lives at least that a person may renew: one that
+// lives for less is renewed by a program.
+const LongLived = 120 * 24 * time.Hour
 
 // Renewer tells from a path which program renews a certificate there, if any.
 func Renewer(path string) string {

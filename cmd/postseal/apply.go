@@ -21,7 +21,8 @@ import (
 func (a *app) applyCmd() *cobra.Command {
 	var flags answerFlags
 	var o struct {
-		plan, accept           string
+		plan                   string
+		accept                 []string
 		yes, filesOnly, finish bool
 		unrehearsed            bool
 		within                 time.Duration
@@ -55,7 +56,7 @@ apply ends with 3, unless that was accepted: --accept-risk unproved.
 				}
 				return a.finishRun()
 			}
-			accept, err := riskNames(o.accept)
+			accept, err := riskNames(strings.Join(o.accept, ","))
 			if err != nil {
 				return err
 			}
@@ -90,7 +91,7 @@ apply ends with 3, unless that was accepted: --accept-risk unproved.
 	flags.add(cmd, interview.All)
 	f := cmd.Flags()
 	f.StringVar(&o.plan, "plan", "", "carry out the plan saved in this `file`")
-	f.StringVar(&o.accept, "accept-risk", "", "accept these `names`, separated by commas")
+	f.StringSliceVar(&o.accept, "accept-risk", nil, "accept these `names`, separated by commas")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 	f.BoolVar(&o.filesOnly, "files-only", false, "write the files and nothing else: for images and chroots")
 	f.BoolVar(&o.unrehearsed, "no-rehearsal", false, "do not try it on a private Postfix first")

@@ -219,6 +219,8 @@ func (e *Evidence) idle(p Part) string {
 	switch {
 	case p == Receiving && !receives(e):
 		return "no other machine connects to it"
+	case p == Receiving && e.InFront() != "":
+		return "the proxy of " + e.InFront() + " ends TLS in front of Postfix; postseal probe HOST:25 judges it"
 	case p == Sending && !sends(e):
 		return "no service sends mail to others"
 	case p == Certificates && len(e.ShownCertificates()) == 0:

@@ -11,7 +11,7 @@ var cfg007 = Rule{
 		var out []Hit
 		for _, m := range f.Managers {
 			if m.Overwrites {
-				out = append(out, Hit{Detail: m.Name + ": " + m.Evidence})
+				out = append(out, Hit{Detail: m.Name + " (" + m.Evidence + "): for a change that lasts, " + m.Advice()})
 			}
 		}
 		return out

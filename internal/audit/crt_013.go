@@ -2,8 +2,8 @@ package audit
 
 import (
 	"fmt"
-	"time"
 
+	"postseal/certs"
 	"postseal/internal/detect"
 )
 
@@ -15,7 +15,7 @@ var crt013 = Rule{
 	Source: "the incidents of many",
 	Cure:   order("postseal cert obtain, and its timer"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if c.Owner == "" && !c.SelfSigned && c.Err == nil && c.Algorithm != "" && c.NotAfter.Sub(c.NotBefore) < 120*24*time.Hour {
+		if c.Owner == "" && !c.SelfSigned && c.Err == nil && c.Algorithm != "" && c.NotAfter.Sub(c.NotBefore) < certs.LongLived {
 			return "lives " + fmt.Sprint(int(c.NotAfter.Sub(c.NotBefore).Hours()/24)) + " days, and no ACME client is seen to renew it"
 		}
 		return ""

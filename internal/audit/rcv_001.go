@@ -13,7 +13,7 @@ var rcv001 = Rule{
 	Source: "RFC 3207; NCSC-NL: STARTTLS must be offered",
 	Cure:   answer("inbound-level", "may"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
-		if l.TLS.Is == posture.Never && e.Exchanger(l.At) {
+		if l.TLS.Is == posture.Never && e.Exchanger(l.At) && e.InFront() == "" {
 			return "has TLS level none" + e.inFront(l)
 		}
 		return ""

@@ -5,6 +5,7 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/posture"
+	"postseal/internal/probe"
 )
 
 var snd011 = Rule{
@@ -18,7 +19,7 @@ var snd011 = Rule{
 		if r.Level.Is != "may" && r.Level.Is != "dane" {
 			return ""
 		}
-		words := slices.DeleteFunc(slices.Clone(r.Suites.Excluded), func(w string) bool { return slices.Contains(unmissed, w) })
+		words := slices.DeleteFunc(slices.Clone(r.Suites.Excluded), missesNothing)
 		if len(words) == 0 {
 			return ""
 		}
@@ -26,6 +27,12 @@ var snd011 = Rule{
 	}, detect.Default),
 }
 
-// unmissed are classes of suites that no server has alone: all have others beside them,
-// or OpenSSL 1.1.1 and later has none of them (ciphers(1)).
-var unmissed = []string{"aNULL", "eNULL", "NULL", "ADH", "AECDH", "EXPORT", "EXP", "LOW", "MD5", "PSK", "SRP", "SSLv2"}
+// missesNothing reports whether no server is lost without a class of suites: all have
+// others beside them, or OpenSSL 1.1.1 and later has none of them (ciphers(1)).
+func missesNothing(class string) bool {
+	return slices.Contains(unmissed, class) || probe.Known(class) &&
+		!slices.ContainsFunc(probe.Strong(), func(s probe.Suite) bool { return s.In(class) && !s.Anonymous() })
+}
+
+// unmissed are such classes of which probe knows no suite.
+var unmissed = []string{"eNULL", "NULL", "EXPORT", "EXP", "LOW", "DES", "RC2", "IDEA", "MD5", "PSK", "SRP", "DSS", "aDSS", "SSLv2"}

@@ -6,15 +6,15 @@ import (
 )
 
 var snd026 = Rule{
-	ID: "PS-SND-026", Part: Sending, Severity: High, Since: "1.0",
+	ID: "PS-SND-026", Part: Sending, Severity: Low, Since: "1.0",
 	Title:  "the own certificate is set as the CA file",
-	Why:    "Then this server trusts itself and nobody else: every other one is Untrusted, and policies that verify hold mail back.",
+	Why:    "This server then trusts itself and no CA: every destination is logged as Untrusted, and policies that verify hold mail back.",
 	Level:  Should,
 	Source: "TLS_README, client-side CA; seen in widely used set-up scripts",
 	Cure:   answer("ca-file", "/etc/ssl/certs/ca-certificates.crt"),
 	Check: when(sends, func(e *Evidence) []Hit {
 		v := e.Config.Value(nil, "smtp_tls_CAfile")
-		if v.Text == "" {
+		if v.Text == "" || e.Config.Text(nil, "smtp_tls_CApath") != "" || e.Config.Bool(nil, "tls_append_default_CA") {
 			return nil
 		}
 		for _, c := range e.Certificates {

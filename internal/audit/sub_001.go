@@ -13,7 +13,7 @@ var sub001 = Rule{
 	Source: "RFC 8314 section 3: TLS MUST be used by users",
 	Cure:   answer("submission", "encrypt"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
-		if l.TLS.Is != posture.Mandatory && !passwordsInTLS(l) { // those are PS-SUB-031's
+		if l.TLS.Is != posture.Mandatory && !passwordsInTLS(l) && e.InFront() == "" { // those are PS-SUB-031's
 			return "does not require TLS" + e.inFront(l)
 		}
 		return ""

@@ -13,7 +13,7 @@ var sub002 = Rule{
 	Source: "RFC 4954 section 4; postconf(5), smtpd_tls_auth_only",
 	Cure:   answer("auth-tls-only", "yes"),
 	Check: listeners(byLogin, func(e *Evidence, l posture.Listener) string {
-		if l.Login.Is == posture.LoginInClear {
+		if l.Login.Is == posture.LoginInClear && e.InFront() == "" {
 			return "offers AUTH without TLS" + e.inFront(l)
 		}
 		return ""

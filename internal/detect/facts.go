@@ -175,8 +175,21 @@ type Log struct {
 type Manager struct {
 	Name     string `json:"name"`
 	Evidence string `json:"evidence"`
-	// Overwrites is true if it would undo our change at its next run.
-	Overwrites bool `json:"overwrites"`
+	// Overwrites is true if it would undo our change at its next run. Instead says where
+	// it takes changes that last, as "in extra.cf"; empty if that is not known.
+	Overwrites bool   `json:"overwrites"`
+	Instead    string `json:"instead,omitempty"`
+
+	renews string // see product
+	front  bool
+}
+
+// Advice says where to make a change so that it lasts.
+func (m Manager) Advice() string {
+	if m.Instead == "" {
+		return "make it there instead"
+	}
+	return "make it " + m.Instead
 }
 
 // Problem is a setting that does not do what it seems to.

@@ -58,6 +58,11 @@ func (f *Facts) Renewer(path string) string {
 		if who := certs.Renewer(p); who != "" {
 			return who
 		}
+		for _, m := range f.Managers {
+			if m.renews != "" && strings.HasPrefix(p, m.renews) {
+				return m.Name
+			}
+		}
 	}
 	return ""
 }

@@ -1,10 +1,14 @@
 package interview
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
 	"postseal/internal/ask"
+	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/postfix"
 )
@@ -46,6 +50,8 @@ everything in clear text, without a warning.`,
 		present := f.Config.Text(nil, "smtp_tls_CAfile")
 		b, seen := f.CAFiles[present]
 		switch {
+		case present != "" && f.Bundle.Err == nil && holdsOwn(f, present):
+			return suggest(f.Bundle.Path, ask.Detected, "the file in use holds the certificate of this server; this is the distribution's")
 		case present != "" && seen && b.Err == nil && isCA(f, present):
 			return suggest(present, ask.Detected, "it is in use now")
 		case f.Bundle.Err == nil && present != "":
@@ -70,6 +76,17 @@ everything in clear text, without a warning.`,
 		return nil
 	},
 	Now: func(f Facts) string { return now(f, "smtp_tls_CAfile") },
+}
+
+// holdsOwn reports whether a file holds a certificate that this server shows: it is a
+// chain then, and no collection of CA certificates.
+func holdsOwn(f Facts, path string) bool {
+	return slices.ContainsFunc(f.CAFiles[path].Certs, func(c *x509.Certificate) bool {
+		sum := sha256.Sum256(c.Raw)
+		return !c.IsCA && slices.ContainsFunc(f.Certificates, func(own detect.Certificate) bool {
+			return own.InUse() && own.Fingerprint == hex.EncodeToString(sum[:])
+		})
+	})
 }
 
 // isCA says whether a file holds at least one certificate that can sign others.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -143,12 +144,12 @@ func (b *builder) isWritten(path string, c certs.Chain) bool {
 		slices.EqualFunc(p.Certs, c.Certs, (*x509.Certificate).Equal)
 }
 
-// renewedInPlace finds the key and chain files of a chain that another client
+// renewedInPlace finds the key and chain files of a chain that somebody else
 // renews, if Postfix can read them as they are.
 func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain string, ok bool) {
 	for _, p := range paths {
 		f := b.f.PEM[p]
-		if len(f.Certs) > 0 && f.Certs[0].Equal(c.Leaf()) && len(f.Keys) == 0 && b.f.Renewer(p) != "" && !c.Reordered && c.Added == 0 {
+		if len(f.Certs) > 0 && f.Certs[0].Equal(c.Leaf()) && len(f.Keys) == 0 && b.renewedAt(p, c) && !c.Reordered && c.Added == 0 {
 			chain = p
 		}
 		if len(f.Keys) == 1 && len(f.Certs) == 0 && certs.Same(f.Keys[0].Public, c.Leaf().PublicKey) {
@@ -156,6 +157,25 @@ func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain stri
 		}
 	}
 	return key, chain, key != "" && chain != "" && postfix.CheckPath(key) == nil && postfix.CheckPath(chain) == nil
+}
+
+// renewedAt reports whether the chain in a file is renewed there, so that a copy of it
+// would go stale: by a client that is known to, or by one that is not seen. The latter is so
+// where Postfix reads a certificate of a CA that does not live long, and where main.cf names
+// chain files already, which were put in this order for Postfix.
+func (b *builder) renewedAt(path string, c certs.Chain) bool {
+	if b.f.Renewer(path) != "" {
+		return true
+	}
+	leaf := c.Leaf()
+	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
+		return false
+	}
+	if slices.Contains(words(b.present("smtpd_tls_chain_files")), path) {
+		return true
+	}
+	groups, _ := b.f.CertificateFiles(nil, "smtpd_tls_")
+	return leaf.NotAfter.Sub(leaf.NotBefore) < certs.LongLived && slices.Contains(slices.Concat(groups...), path)
 }
 
 // ownCertificates moves the certificates of services that name their own to

@@ -108,7 +108,7 @@ func (b *builder) fresh() map[string]certs.Facts {
 // withoutTLS names the listeners for others that will have no TLS since there is no
 // certificate: nothing changes for them, and it must not pass for hardened.
 func (b *builder) withoutTLS(was, is posture.Posture) {
-	if b.d.Role == detect.Sender || len(b.d.Cert) > 0 {
+	if b.d.Role == detect.Sender || len(b.d.Cert) > 0 || b.f.InFront() != "" {
 		return
 	}
 	var open []string

@@ -41,7 +41,7 @@ func (b *builder) risks(after posture.Posture) {
 	b.handEdits()
 	for _, m := range b.f.Managers {
 		if m.Overwrites {
-			b.risk(RiskManagedElsewhere, "%s writes this configuration too (%s) and may undo the change at its next run: make it there instead", m.Name, m.Evidence)
+			b.risk(RiskManagedElsewhere, "%s writes this configuration too (%s) and may undo the change at its next run: %s", m.Name, m.Evidence, m.Advice())
 		}
 	}
 }

@@ -69,29 +69,51 @@ func (s Suites) Expression() string {
 }
 
 // Left are the suites that the list leaves for certificates of some algorithms, and
-// whether that is known: lists that use more of OpenSSL's language than Postfix's own
-// are not worked out. Suites that no OpenSSL of today has are left out.
+// whether that is known: of OpenSSL's language some words are not. Suites that no OpenSSL of
+// today has are left out.
 func (s Suites) Left(algorithms ...string) (out []probe.Suite, known bool) {
-	excluded := slices.Clone(s.Excluded)
-	for word := range strings.SplitSeq(strings.TrimPrefix(s.List, "aNULL:-aNULL:"), ":") {
-		switch not, ok := strings.CutPrefix(word, "!"); {
-		case ok:
-			excluded = append(excluded, not)
-		case !slices.Contains([]string{"HIGH", "MEDIUM", "LOW", "EXPORT", "+RC4", "@STRENGTH"}, word):
+	on, killed := map[uint16]bool{}, map[uint16]bool{}
+	words := strings.Split(s.List, ":")
+	for _, word := range s.Excluded {
+		words = append(words, "!"+word)
+	}
+	for _, word := range words {
+		class := strings.TrimLeft(word, "!-+")
+		switch {
+		case class == "" || strings.HasPrefix(class, "@") || strings.HasPrefix(word, "+"): // the order of suites
+			continue
+		case !slices.Contains(all, class) && !understood(class):
 			return nil, false
 		}
-	}
-	for _, word := range excluded {
-		if !probe.Known(word) && !slices.Contains(gone, word) {
-			return nil, false
+		for _, suite := range probe.Strong() {
+			if !slices.Contains(all, class) && !suite.In(class) {
+				continue
+			}
+			on[suite.ID] = word == class && !killed[suite.ID]
+			killed[suite.ID] = killed[suite.ID] || strings.HasPrefix(word, "!")
 		}
 	}
 	for _, suite := range probe.Strong() {
-		if !slices.ContainsFunc(excluded, suite.In) && (suite.Anonymous() || fits(suite, algorithms)) {
+		if on[suite.ID] && (suite.Anonymous() || fits(suite, algorithms)) {
 			out = append(out, suite)
 		}
 	}
 	return out, true
+}
+
+// all are words for all suites that OpenSSL still has: HIGH, since none of the others are
+// left, and what stands for everything with a cipher.
+var all = []string{"HIGH", "ALL"}
+
+// understood reports whether it is known which suites a word stands for. One with a hyphen
+// is the name of a suite, and OpenSSL passes over those that it has not.
+func understood(word string) bool {
+	for part := range strings.SplitSeq(word, "+") {
+		if !probe.Known(part) && !slices.Contains(gone, part) && !strings.Contains(part, "-") {
+			return false
+		}
+	}
+	return true
 }
 
 // bear takes out the versions that no suite is left for: those before TLS 1.2 have only

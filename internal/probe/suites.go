@@ -159,11 +159,14 @@ func (s Suite) modern() bool { return s.ID>>8 == 0x13 }
 // Anonymous says whether it goes without a certificate.
 func (s Suite) Anonymous() bool { return strings.Contains(s.Name, "_anon_") }
 
-// In reports whether a suite of TLS 1.2 or older is in a class of openssl-ciphers(1), or
-// has that name there.
+// In reports whether a suite of TLS 1.2 or older is in a class of openssl-ciphers(1), in all of several that
+// have + between them, or has that name.
 func (s Suite) In(class string) bool {
-	if class == s.OpenSSL {
+	if class == s.OpenSSL || class == s.Name {
 		return true
+	}
+	if first, rest, several := strings.Cut(class, "+"); several {
+		return s.In(first) && s.In(rest)
 	}
 	in, ok := classes[class]
 	if !ok {
