@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl gnutls-cli pkill unbound unbound-control systemd-analyze journalctl
 
-.PHONY: help build install uninstall demo test faults neighbour posture check alldns fuzz bench bench-probe probe-oracles screenshots step-ca versions clean
+.PHONY: help build install uninstall demo test faults neighbour posture dane check alldns fuzz bench bench-probe probe-oracles screenshots step-ca versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -60,11 +60,25 @@ fuzz:
 		done; \
 	done
 
-## make faults       kill, fail and fill the disc at every change of a run, and worse; takes hours (root)
+## make faults       kill, fail and fill the disc at every change of a run, and worse (root); takes hours, or PART=3/24
+PARTS ?= 24
+PART ?= $(shell seq -f '%g/$(PARTS)' $(PARTS))
 faults:
 	@sh .ci/install $(TOOLS)
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
-	$(GO) test -c -o $$dir/faults.test ./internal/faults && cd internal/faults && $$dir/faults.test -test.timeout 90m -all
+	$(GO) test -c -o $$dir/faults.test ./internal/faults && cd internal/faults || exit 1; code=0; \
+	for part in $(PART); do \
+		echo "part $$part, $$(date +%T)"; \
+		{ $$dir/faults.test -test.timeout 60m -test.parallel 3 -all -part $$part 2>&1; echo $$? >$$dir/code; } | tee -a $$dir/out; \
+		[ "$$(cat $$dir/code)" = 0 ] || code=1; \
+	done; \
+	awk '/^all .* faults injected/ { n++; i += $$2; s += $$5; l += $$7 } END { print n + 0 " parts: " i + 0 " faults injected, " s + 0 " survived, " l + 0 " lost" }' $$dir/out; \
+	exit $$code
+
+## make dane         verdicts on generated zones and chains, against a real posttls-finger (root; N=400, SEED=...)
+dane:
+	@sh .ci/install postconf unbound unbound-control ip
+	$(GO) test -count=1 -timeout 60m -v -run 'TestPostfix$$' ./internal/dane -cases $(if $(filter file,$(origin N)),400,$(N)) -seed $(SEED)
 
 ## make posture      what listeners and routes of generated configurations do, against a real Postfix (root; N=60, SEED=...)
 N ?= 60

@@ -196,10 +196,10 @@ func TestFacts(t *testing.T) {
 }
 
 func TestCovers(t *testing.T) {
-	f := certs.Facts{Names: []string{"MX.example.org", "*.mail.example.org"}}
+	f := certs.Facts{Names: []string{"MX.example.org", "*.mail.example.org", "*.test"}}
 	for name, want := range map[string]bool{
 		"mx.example.org": true, "mx.example.org.": true, "a.mail.example.org": true,
-		"mail.example.org": false, "a.b.mail.example.org": false, "example.org": false, "": false,
+		"mail.example.org": false, "a.b.mail.example.org": false, "a.test": false, "example.org": false, "": false,
 	} {
 		if f.Covers(name) != want {
 			t.Errorf("%q: %v", name, !want)

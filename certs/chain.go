@@ -237,7 +237,8 @@ func (f Facts) Covers(name string) bool {
 			return true
 		}
 		if rest, ok := strings.CutPrefix(n, "*."); ok {
-			if _, parent, dot := strings.Cut(name, "."); dot && parent == rest {
+			// OpenSSL takes none for a whole top-level domain.
+			if _, parent, dot := strings.Cut(name, "."); dot && parent == rest && strings.Contains(rest, ".") {
 				return true
 			}
 		}

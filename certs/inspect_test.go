@@ -122,7 +122,7 @@ func TestTLSA(t *testing.T) {
 		want                      bool
 	}{
 		{3, 1, 1, 0, true}, {3, 0, 2, 0, true}, {3, 1, 0, 0, true}, {2, 1, 1, 1, true}, {2, 0, 2, 1, true},
-		{3, 1, 1, 1, false}, {1, 1, 1, 0, false}, {3, 2, 1, 0, false},
+		{3, 1, 1, 1, false}, {2, 1, 1, 0, false}, {2, 0, 0, 0, false}, {1, 1, 1, 0, false}, {3, 2, 1, 0, false},
 	} {
 		text := tlsaText(chain[c.of], c.usage, c.selector, c.matching)
 		r, err := certs.ParseTLSA(text)

@@ -97,6 +97,22 @@ func ParseKey(der []byte) (crypto.Signer, error) {
 	return nil, errors.New("the private key cannot be read: its kind is unknown or it is damaged")
 }
 
+// ParsePublicKey reads a public key, as a TLSA record can hold one. It is the only
+// way in for one from outside.
+func ParsePublicKey(der []byte) (any, error) {
+	if len(der) > maxKey {
+		return nil, tooLarge(fmt.Sprintf("a public key of %d bytes, at most %d are read", len(der), maxKey), "publish 3 1 1")
+	}
+	key, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return nil, err
+	}
+	if k, ok := key.(*rsa.PublicKey); ok && k.N.BitLen() > MaxRSA {
+		return nil, hugeRSA(k.N.BitLen())
+	}
+	return key, nil
+}
+
 // keyFits looks at the size of a private key before its numbers are checked,
 // which takes the longer the larger they are.
 func keyFits(der []byte) error {

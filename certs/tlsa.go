@@ -2,12 +2,18 @@ package certs
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 )
 
 // TLSA is a record of RFC 6698.
@@ -47,37 +53,227 @@ func (r TLSA) String() string {
 	return fmt.Sprintf("%d %d %d %s", r.Usage, r.Selector, r.Matching, hex.EncodeToString(r.Data))
 }
 
-// Usable says whether a mail server looks at the record: usages 2 and 3 alone
-// count for SMTP (RFC 7672, section 3.1.3).
+// Usable reports whether a sending server can authenticate with the record: only
+// usages 2 and 3 count for SMTP (RFC 7672, section 3.1.3), and the data must be
+// what the selector and the matching type promise (SSL_dane_tlsa_add(3)).
 func (r TLSA) Usable() bool {
-	return (r.Usage == 2 || r.Usage == 3) && r.Selector <= 1 && r.Matching <= 2
+	if r.Usage != 2 && r.Usage != 3 || r.Selector > 1 {
+		return false
+	}
+	switch r.Matching {
+	case 0:
+		if r.Selector == 0 {
+			_, err := Parse(r.Data)
+			return err == nil
+		}
+		_, err := ParsePublicKey(r.Data)
+		return err == nil
+	case 1:
+		return len(r.Data) == sha256.Size
+	case 2:
+		return len(r.Data) == sha512.Size
+	}
+	return false
 }
 
-// Matches says whether a chain, leaf first, is what the record names.
+// is reports whether the record is about this certificate.
+func (r TLSA) is(c *x509.Certificate) bool {
+	data := c.Raw
+	if r.Selector == 1 {
+		data = c.RawSubjectPublicKeyInfo
+	}
+	switch r.Matching {
+	case 1:
+		sum := sha256.Sum256(data)
+		data = sum[:]
+	case 2:
+		sum := sha512.Sum512(data)
+		data = sum[:]
+	}
+	return bytes.Equal(data, r.Data)
+}
+
+// Matches reports whether the record, by itself, is about a chain, leaf first:
+// usage 3 about the leaf, and usage 2 about a certificate behind it. Whether
+// senders authenticate the server with a set of records is for JudgeTLSA to say.
 func (r TLSA) Matches(chain []*x509.Certificate) bool {
 	if !r.Usable() || len(chain) == 0 {
 		return false
 	}
-	candidates := chain[:1]
-	if r.Usage == 2 {
-		candidates = chain
+	if r.Usage == 3 {
+		return r.is(chain[0])
 	}
-	for _, c := range candidates {
-		data := c.Raw
-		if r.Selector == 1 {
-			data = c.RawSubjectPublicKeyInfo
-		}
-		switch r.Matching {
-		case 1:
-			sum := sha256.Sum256(data)
-			data = sum[:]
-		case 2:
-			sum := sha512.Sum512(data)
-			data = sum[:]
-		}
-		if bytes.Equal(data, r.Data) {
-			return true
+	return slices.ContainsFunc(chain[1:], r.is)
+}
+
+// DANEOutcome is what a sending server at Postfix's level dane makes of a chain.
+type DANEOutcome string
+
+// The outcomes.
+const (
+	// Authenticated: a record authenticates the server.
+	Authenticated DANEOutcome = "authenticated"
+	// NotUsable: no record of the set can be used; mail arrives over TLS without
+	// authentication (RFC 7672, section 2.2).
+	NotUsable DANEOutcome = "no usable record"
+	// NotNamed: no record is about the chain; mail does not arrive.
+	NotNamed DANEOutcome = "no match"
+	// WrongName: a record of usage 2 is about an issuer, but the certificate has
+	// none of the names; mail does not arrive.
+	WrongName DANEOutcome = "wrong name"
+	// NotValid: a record of usage 2 is about an issuer, but the chain is expired, not
+	// yet valid, or not for servers; mail does not arrive.
+	NotValid DANEOutcome = "chain not valid"
+)
+
+// DANEVerdict is a judgement of a chain by a set of TLSA records.
+type DANEVerdict struct {
+	Outcome DANEOutcome `json:"outcome"`
+	// By is the record that decided, if one did.
+	By *TLSA `json:"-"`
+	// Why is what is wrong, in words; empty if nothing is.
+	Why string `json:"why,omitempty"`
+}
+
+// Delivers reports whether senders that use DANE deliver.
+func (v DANEVerdict) Delivers() bool { return v.Outcome == Authenticated || v.Outcome == NotUsable }
+
+// JudgeTLSA judges a chain, leaf first, by all the records of a name, as Postfix with
+// OpenSSL does (RFC 7671, section 5). The certificate must have one of the names in
+// hosts where a record of usage 2 decides: the TLSA base domain, and the domain that
+// the mail is for. Without any, names are not checked.
+func JudgeTLSA(set []TLSA, chain []*x509.Certificate, hosts []string, now time.Time) DANEVerdict {
+	usable := strongest(set)
+	switch {
+	case len(usable) == 0:
+		return DANEVerdict{Outcome: NotUsable, Why: "no record can be used for mail"}
+	case len(chain) == 0:
+		return DANEVerdict{Outcome: NotNamed, Why: "no certificate can be read"}
+	}
+	for i, r := range usable { // checks neither name nor validity (RFC 7671, section 5.1)
+		if r.Usage == 3 && r.is(chain[0]) {
+			return DANEVerdict{Outcome: Authenticated, By: &usable[i]}
 		}
 	}
-	return false
+	failed := DANEVerdict{Outcome: NotNamed, Why: "no record is about this certificate or an issuer behind it"}
+	if new(signatures).selfSigned(chain[0]) {
+		return failed // it is its own root: there is no issuer behind it
+	}
+	for i, r := range usable {
+		if r.Usage != 2 {
+			continue
+		}
+		switch err := anchored(r, usable, chain, now); {
+		case errors.Is(err, errNotAnchored):
+			continue
+		case len(hosts) > 0 && !slices.ContainsFunc(hosts, Facts{Names: names(chain[0])}.Covers):
+			failed = DANEVerdict{Outcome: WrongName, By: &usable[i], Why: "the certificate has none of the names " + strings.Join(hosts, ", ") + ", and records of usage 2 need one"}
+		case err != nil:
+			failed = DANEVerdict{Outcome: NotValid, By: &usable[i], Why: err.Error()}
+		default:
+			return DANEVerdict{Outcome: Authenticated, By: &usable[i]}
+		}
+	}
+	return failed
+}
+
+// strongest are the usable records that count: of those of one usage and selector
+// with digests, the ones with the strongest digest alone (RFC 7671, section 9).
+func strongest(set []TLSA) (out []TLSA) {
+	for _, r := range set {
+		stronger := func(s TLSA) bool {
+			return s.Usage == r.Usage && s.Selector == r.Selector && s.Matching > r.Matching && s.Usable()
+		}
+		if r.Usable() && (r.Matching == 0 || !slices.ContainsFunc(set, stronger)) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// errNotAnchored is that a chain does not end at the trust anchor of a record.
+var errNotAnchored = errors.New("the chain does not lead to a certificate that the record is about")
+
+// anchored checks that a chain leads to the trust anchor of a record of usage 2 and
+// is valid. Certificates that other records hold help to build it.
+func anchored(r TLSA, all []TLSA, chain []*x509.Certificate, now time.Time) error {
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	found := false
+	behind := slices.Clone(chain[1:])
+	for _, s := range all {
+		if s.Usage == 2 && s.Selector == 0 && s.Matching == 0 {
+			if c, err := Parse(s.Data); err == nil {
+				behind = append(behind, c)
+			}
+		}
+	}
+	for _, c := range behind {
+		if r.is(c) && !bytes.Equal(c.Raw, chain[0].Raw) {
+			roots.AddCert(anchor(c))
+			found = true
+		}
+		between.AddCert(c)
+	}
+	if !found && r.Selector == 1 && r.Matching == 0 {
+		found = bareKey(r, chain, roots)
+	}
+	if !found {
+		return errNotAnchored
+	}
+	o := x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	_, err := chain[0].Verify(o)
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &unknown):
+		return errNotAnchored
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Errorf("a certificate of the chain (%s) is valid from %s to %s", invalid.Cert.Subject.CommonName, invalid.Cert.NotBefore.Format(time.DateOnly), invalid.Cert.NotAfter.Format(time.DateOnly))
+	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
+		return errors.New("the certificate is not for servers (extended key usage)")
+	case err != nil:
+		return fmt.Errorf("the chain is not valid: %w", err)
+	}
+	return nil
+}
+
+// anchor is a certificate as OpenSSL takes one for a trust anchor: of one that another
+// has issued, nobody asks whether it is expired.
+func anchor(c *x509.Certificate) *x509.Certificate {
+	if bytes.Equal(c.RawSubject, c.RawIssuer) {
+		return c
+	}
+	out := *c
+	out.NotBefore, out.NotAfter = time.Time{}, c.NotAfter.AddDate(100, 0, 0)
+	return &out
+}
+
+// bareKey adds a root with the public key that a record holds, under the name of
+// each issuer in the chain: such a key may have signed any of them.
+func bareKey(r TLSA, chain []*x509.Certificate, roots *x509.CertPool) bool {
+	key, err := ParsePublicKey(r.Data)
+	if err != nil {
+		return false
+	}
+	for i, c := range chain {
+		// A pool looks for a root by its name, and tells roots apart by their bytes.
+		roots.AddCert(&x509.Certificate{
+			Raw: append([]byte{byte(i)}, r.Data...), RawSubject: c.RawIssuer, Version: 3, IsCA: true, BasicConstraintsValid: true, MaxPathLen: -1,
+			PublicKey: key, PublicKeyAlgorithm: keyAlgorithm(key), NotAfter: c.NotAfter.AddDate(100, 0, 0),
+		})
+	}
+	return true
+}
+
+// keyAlgorithm is that of a public key, as crypto/x509 calls it.
+func keyAlgorithm(key any) x509.PublicKeyAlgorithm {
+	switch key.(type) {
+	case *rsa.PublicKey:
+		return x509.RSA
+	case *ecdsa.PublicKey:
+		return x509.ECDSA
+	case ed25519.PublicKey:
+		return x509.Ed25519
+	}
+	return x509.UnknownPublicKeyAlgorithm
 }

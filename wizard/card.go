@@ -117,7 +117,7 @@ func (m *Model) findingKey(k tea.KeyMsg) tea.Cmd {
 	c := &m.card
 	switch k.String() {
 	case "e", "enter":
-		if key := cureQuestion(*c.finding()); key != "" {
+		if key := c.finding().Cure.Question; key != "" {
 			return m.openQuestion(key)
 		}
 		c.opened = false
@@ -132,19 +132,6 @@ func (m *Model) findingKey(k tea.KeyMsg) tea.Cmd {
 		scrolled(&c.top, k, len(p.lines), m.room(p))
 	}
 	return nil
-}
-
-// cureQuestion is the question that cures a finding, or empty. A certificate can be
-// ordered where one is chosen.
-func cureQuestion(f audit.Finding) string {
-	flag, ok := strings.CutPrefix(f.Cure, "--")
-	if !ok {
-		if strings.Contains(f.Cure, "postseal cert obtain") {
-			return certKey
-		}
-		return ""
-	}
-	return strings.TrimRight(strings.Fields(flag)[0], ",:;")
 }
 
 // openQuestion opens one question out of the list of all answers, or that list.
@@ -305,11 +292,11 @@ func (m *Model) findingPage() page {
 	section("What was seen", seen...)
 	section("Who says so", string(f.Level)+": "+f.Source)
 	keys := []string{"tab next", "← back", "q quit"}
-	if key := cureQuestion(*f); key != "" {
-		section("What cures it", "The question "+key+", or: "+f.Cure)
+	if key := f.Cure.Question; key != "" {
+		section("What cures it", "The question "+key+", or: "+f.Cure.Text)
 		keys = append([]string{"enter open the question"}, keys...)
 	} else {
-		section("What cures it", f.Cure)
+		section("What cures it", f.Cure.Text)
 	}
 	p := page{lines: lines, top: c.top, keys: keys}
 	if len(p.lines) > m.room(p) {

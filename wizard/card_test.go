@@ -59,23 +59,3 @@ func TestCardColumns(t *testing.T) {
 		}
 	}
 }
-
-// TestCureQuestion: a finding that a question cures leads to that question: all
-// certificates are chosen, and ordered, in one.
-func TestCureQuestion(t *testing.T) {
-	for cure, want := range map[string]string{
-		"--min-protocol TLSv1.2":                          "min-protocol",
-		"--cert FILE, or postseal cert obtain":            "cert",
-		"postseal cert obtain --key-type P256,RSA2048":    "cert",
-		"postseal cert renew, or postseal cert obtain":    "cert",
-		"take smtpd_tls_ask_ccert out of main.cf":         "",
-		"postseal cert client new":                        "",
-		"postseal cert inspect shows what is wrong":       "",
-		"-o smtp_tls_security_level=none in master.cf":    "",
-		"smtp_dns_support_level, or --outbound-level may": "",
-	} {
-		if got := cureQuestion(audit.Finding{Rule: audit.Rule{Cure: cure}}); got != want {
-			t.Errorf("%s: %q, not %q", cure, got, want)
-		}
-	}
-}

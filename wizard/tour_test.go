@@ -160,9 +160,9 @@ func tourCard(h *hand, show func(*hand, string)) {
 	show(h, "card while it is looked")
 	h.card = ready
 	bad := audit.Finding{Rule: audit.Rule{}, Hits: []audit.Hit{{Detail: hostile}, {Detail: "two"}}}
-	bad.ID, bad.Title, bad.Part, bad.Severity, bad.Why, bad.Level, bad.Source, bad.Cure = "PS-RCV-001", "a title that is as long as they come, and goes on behind the edge of the window", audit.Receiving, audit.Critical, strings.Repeat("why ", 60), audit.Must, "RFC 3207", "--inbound-level may"
+	bad.ID, bad.Title, bad.Part, bad.Severity, bad.Why, bad.Level, bad.Source, bad.Cure.Question, bad.Cure.Text = "PS-RCV-001", "a title that is as long as they come, and goes on behind the edge of the window", audit.Receiving, audit.Critical, strings.Repeat("why ", 60), audit.Must, "RFC 3207", "inbound-level", "--inbound-level may"
 	other := bad
-	other.Severity, other.Cure, other.Part = audit.Note, "postfix reload", audit.Sending
+	other.Severity, other.Cure.Text, other.Part = audit.Note, "postfix reload", audit.Sending
 	c := &h.card
 	c.card = audit.Card{Findings: []audit.Finding{bad, other}, Suppressed: []audit.Finding{other}, Grades: []audit.Grade{
 		{Part: audit.Receiving, Letter: "F", Basis: hostile}, {Part: audit.Sending, Letter: "A", Points: 100, Basis: "x", Suppressed: 1}, {Part: audit.Publishing, Letter: audit.Unjudged, Basis: hostile}, {Part: audit.Certificates, Letter: "B", Points: 80, Basis: "x"}}}

@@ -119,6 +119,9 @@ func (r *Run) probe(o probing, hosts []string) error {
 			x := &d.MX[i]
 			t := o.at(x.Name, o.port) // whatever DNS says, nobody typed it
 			t.mx, t.Dial = x, x.Dial(r.Machine)
+			if o.sni == "" && x.DANE.Base != "" {
+				t.ServerName = x.DANE.Base // as senders with DANE do (RFC 7672, section 8.1)
+			}
 			if len(x.Addresses) > 0 {
 				t.host = x.Addresses[0] // several names may be one machine
 			}

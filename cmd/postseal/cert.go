@@ -11,6 +11,7 @@ import (
 
 	"postseal/certs"
 	"postseal/cmd/cli"
+	"postseal/internal/dane"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/probe"
@@ -203,8 +204,13 @@ func (a *app) want(f *detect.Facts, names []string) certs.Want {
 	w := certs.Want{Names: names, Roots: f.Roots(), Now: f.Now}
 	if len(names) == 0 {
 		w.Names, w.TLSA = f.NeededNames(), f.TLSA
-	} else if f.Resolver.Validates == detect.Yes {
-		w.TLSA, _ = detect.Published(a.Ctx, a.Machine, f.Resolver.Servers[0], w.Names)
+	} else {
+		w.TLSA = map[string][]certs.TLSA{}
+		for _, h := range detect.Published(a.Ctx, a.Machine, f.Resolver, w.Names) {
+			if h.State == dane.Secure {
+				w.TLSA[h.Base] = h.Set
+			}
+		}
 	}
 	return w
 }

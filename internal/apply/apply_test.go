@@ -79,9 +79,10 @@ func (b *bed) plan(t *testing.T, flags ...string) (*session.Session, *plan.Plan)
 	return s, p
 }
 
+// options are those of an apply that is not rehearsed.
 func options(s *session.Session, p *plan.Plan) apply.Options {
 	o := s.ApplyOptions()
-	o.ProveTime = 6 * time.Second
+	o.Rehearse = nil // which takes longer than all else
 	for _, r := range p.Risks {
 		o.Accept = append(o.Accept, r.Name)
 	}
@@ -117,6 +118,7 @@ func TestApplyAndUndo(t *testing.T) {
 	s, p := b.plan(t, "cert="+b.dir+"/ssl/ec.pem", "cert="+b.dir+"/ssl/mx.pem", "key="+b.dir+"/ssl/mx.key")
 	var steps []string
 	o := options(s, p)
+	o.Rehearse = s.Rehearse(nil)
 	o.Events = func(e apply.Event) {
 		if e.State != apply.Running {
 			steps = append(steps, e.Step)
@@ -226,6 +228,7 @@ func TestRollBack(t *testing.T) {
 			p.Block = nil // the copy that postconf reads differs from the block now
 			o := options(s, p)
 			o.ProveTime = 3 * time.Second
+			o.Rehearse = s.Rehearse(nil)
 			if _, err := apply.Run(context.Background(), host.Local{}, p, o); !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), plan.RiskFailedRehearsal) {
 				t.Errorf("rehearsed: %v", err)
 			}

@@ -42,7 +42,7 @@ func dies(t *testing.T, do func()) {
 
 // state is the state folder of a bed, with nothing else.
 func (b *bed) state() apply.Options {
-	return apply.Options{StateDir: b.settings.StateDir, Log: b.Log(), ProveTime: 3 * time.Second}
+	return apply.Options{StateDir: b.settings.StateDir, Log: b.Log()}
 }
 
 // earlier is a run that stays, under the one that waits.
@@ -95,6 +95,38 @@ func (b *bed) alterNet(t *testing.T, from, to string) {
 		t.Fatalf("it does not have %q: %s", from, text)
 	}
 	lab.Write(t, b.settings.StateDir, "unconfirmed.json", strings.Replace(string(text), from, to, 1), 0o600)
+}
+
+// TestBackupsGone: where the backups are gone, an undo changes nothing, and says what
+// to type; once they are restored, it succeeds.
+func TestBackupsGone(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	r := b.earlier(t)
+	after, backups := b.read(t, "main.cf"), filepath.Join(b.settings.StateDir, "backups")
+	for _, lost := range []string{backups, filepath.Join(backups, r.ID)} {
+		if err := os.Rename(lost, lost+".away"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := apply.Undo(context.Background(), host.Local{}, b.Config(), "", b.state())
+		way := hint.Of(err)
+		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(way, "restore "+filepath.Join(backups, r.ID)+" ") || !strings.Contains(way, "postseal undo --run "+r.ID) || !strings.Contains(way, "postfix -c "+b.Config()+" reload") {
+			t.Errorf("without %s: %v, hint: %s", lost, err, way)
+		}
+		if b.read(t, "main.cf") != after {
+			t.Error("main.cf was changed")
+		}
+		if err := os.Rename(lost+".away", lost); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), "", b.state()); err != nil {
+		t.Fatal(err)
+	}
+	if b.read(t, "main.cf") != before {
+		t.Error("undo left something")
+	}
 }
 
 // TestUndoOfOne: who wants a run taken back that has gone back already does not

@@ -344,7 +344,9 @@ func TestOldProcess(t *testing.T) {
 				m.times.Store(0)
 			}
 		}
-		o.ProveTime = 2 * time.Second
+		if want != nil {
+			o.ProveTime = 2 * time.Second
+		}
 		if _, err := apply.Run(context.Background(), m, p, o); !errors.Is(err, want) || want == nil && err != nil {
 			t.Errorf("%d times: %v", times, err)
 		}

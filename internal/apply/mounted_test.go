@@ -38,6 +38,7 @@ func TestMountedFile(t *testing.T) {
 	t.Cleanup(unmount)
 	var steps []string
 	o := options(s, p)
+	o.Rehearse = s.Rehearse(nil)
 	o.Events = func(e apply.Event) { steps = append(steps, e.Step) }
 	_, err := apply.Run(context.Background(), host.Local{}, p, o)
 	if err == nil || !strings.Contains(err.Error(), "mounted by itself") || !strings.Contains(hint.Of(err), "--config-dir") {

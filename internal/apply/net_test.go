@@ -85,13 +85,12 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Fatalf("it never came about that %s", what)
 }
 
-// TestUnconfirmed: without a word the bytes come back, and the old certificate
-// with them, and nobody of us has done it.
-func TestUnconfirmed(t *testing.T) {
+// TestWaiting: while a run waits to be confirmed, it says so, and bars another.
+func TestWaiting(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
-	r := b.applied(t, 3*time.Second)
+	r := b.applied(t, time.Hour)
 	if b.read(t, "main.cf") == before {
 		t.Fatal("nothing was written")
 	}
@@ -114,11 +113,20 @@ func TestUnconfirmed(t *testing.T) {
 	} else if where := " --config-dir " + b.Config() + " --state-dir " + b.settings.StateDir; hint.Of(err) != "postseal confirm --run "+r.ID+where+" keeps it, postseal undo --run "+r.ID+where+" puts it back" {
 		t.Errorf("what to type acts on another Postfix: %s", hint.Of(err))
 	}
+}
+
+// TestUnconfirmed: without a word the bytes come back, and the old certificate
+// with them, and nobody of us has done it.
+func TestUnconfirmed(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	before := b.read(t, "main.cf")
+	r := b.applied(t, time.Second) // which may be up before the run has ended
 	eventually(t, "it went back", func() bool {
 		u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
 		return err == nil && u == nil && b.read(t, "main.cf") == before
 	})
-	all, err = apply.Standing(host.Local{}, b.settings.StateDir, "")
+	all, err := apply.Standing(host.Local{}, b.settings.StateDir, "")
 	if err != nil || len(all) != 2 || all[0].Undoes != r.ID || all[0].Phase != apply.Kept || !strings.HasPrefix(all[0].Why, "nobody confirmed it by ") {
 		t.Errorf("%v %+v", err, all)
 	}
@@ -130,19 +138,35 @@ func TestUnconfirmed(t *testing.T) {
 	}
 }
 
+// reverts reports whether a process waits to take back a run on this bed.
+func (b *bed) reverts(t *testing.T) bool {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(paths, func(path string) bool {
+		line, err := os.ReadFile(path) // of a process that may have ended meanwhile
+		return err == nil && strings.Contains(string(line), "\x00revert\x00"+b.Config()+"\x00")
+	})
+}
+
 // TestConfirmed: a run that is confirmed stays, and so does one that was undone
 // by hand before.
 func TestConfirmed(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	before := b.read(t, "main.cf")
-	r := b.applied(t, 3*time.Second)
+	r := b.applied(t, time.Hour)
 	after := b.read(t, "main.cf")
 	u, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", "")
 	if err != nil || u.Run != r.ID {
 		t.Fatalf("%v %+v", err, u)
 	}
-	time.Sleep(time.Until(u.By) + time.Second)
+	eventually(t, "what was to take it back has ended", func() bool { return !b.reverts(t) })
+	if done, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, apply.Options{StateDir: b.settings.StateDir}); err != nil || done != nil {
+		t.Errorf("when its time is up: %v %+v", err, done)
+	}
 	if b.read(t, "main.cf") != after {
 		t.Error("it went back all the same")
 	}
@@ -213,6 +237,23 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
+// queued is a machine on which what finds a lock held says so, and does not try
+// again before it is let.
+type queued struct {
+	host.Machine
+	found chan<- struct{}
+	let   <-chan struct{}
+}
+
+func (q queued) Lock(path string) (func() error, error) {
+	release, err := q.Machine.Lock(path)
+	if errors.Is(err, host.ErrLocked) {
+		q.found <- struct{}{}
+		<-q.let
+	}
+	return release, err
+}
+
 // TestConfirmedMeanwhile: who confirms while the revert waits for its turn has
 // confirmed, and a certificate is not renewed on top of a run that may go back.
 func TestConfirmedMeanwhile(t *testing.T) {
@@ -227,18 +268,19 @@ func TestConfirmedMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reverted := make(chan error, 1)
+	reverted, found, let := make(chan error, 1), make(chan struct{}, 1), make(chan struct{})
 	go func() {
-		_, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, apply.Options{StateDir: state})
+		_, err := apply.Revert(context.Background(), queued{host.Local{}, found, let}, b.Config(), r.ID, 0, apply.Options{StateDir: state})
 		reverted <- err
 	}()
-	time.Sleep(300 * time.Millisecond)
+	<-found
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := apply.Confirm(context.Background(), host.Local{}, state, "", ""); err != nil {
 		t.Fatal(err)
 	}
+	close(let)
 	if err := <-reverted; err != nil {
 		t.Error(err)
 	}
@@ -369,12 +411,13 @@ func TestEdited(t *testing.T) {
 		edit  []string // for sed -i, on main.cf
 		keeps string   // a line that has to be in main.cf afterwards
 		aside bool
+		fails bool // with the edit, it cannot be proved
 	}{
 		"another line":      {edit: []string{"$a smtpd_banner = here"}, keeps: "smtpd_banner = here"},
 		"above the block":   {edit: []string{"1i smtpd_banner = here"}, keeps: "smtpd_banner = here"},
 		"in the block":      {edit: []string{"s/^smtpd_tls_loglevel.*/smtpd_tls_loglevel = 3/"}, aside: true},
 		"the block and all": {edit: []string{"s/^smtpd_tls_loglevel.*/smtpd_tls_loglevel = 3/", "$a smtpd_banner = here"}, keeps: "smtpd_banner = here", aside: true},
-		"what stops TLS":    {edit: []string{"$a smtpd_tls_security_level = none"}, aside: true},
+		"what stops TLS":    {edit: []string{"$a smtpd_tls_security_level = none"}, aside: true, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -389,7 +432,11 @@ func TestEdited(t *testing.T) {
 				t.Fatalf("%v %s", err, out)
 			}
 			edited := b.read(t, "main.cf")
-			if _, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, apply.Options{StateDir: b.settings.StateDir, ProveTime: 3 * time.Second}); err != nil {
+			o := apply.Options{StateDir: b.settings.StateDir}
+			if x.fails {
+				o.ProveTime = 3 * time.Second
+			}
+			if _, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, 0, o); err != nil {
 				t.Fatal(err)
 			}
 			rest := b.read(t, "main.cf")
@@ -513,6 +560,7 @@ func TestRevertFails(t *testing.T) {
 // TestStateGone: while the state is away, or another stands in its place, nothing
 // can be put back, which is logged; the revert waits for it, also past the time.
 func TestStateGone(t *testing.T) {
+	t.Cleanup(apply.Pauses(slices.Repeat([]time.Duration{100 * time.Millisecond}, 600)...))
 	for name, another := range map[string]string{"gone": "", "another": `{"run":"0001-x","config_dir":"/nonexistent"}`} {
 		t.Run(name, func(t *testing.T) { stateGone(t, another) })
 	}
@@ -523,7 +571,7 @@ func TestStateGone(t *testing.T) {
 func stateGone(t *testing.T, another string) {
 	b := newBed(t)
 	before := b.read(t, "main.cf")
-	b.applied(t, 3*time.Second)
+	r := b.applied(t, time.Hour)
 	after, away := b.read(t, "main.cf"), b.settings.StateDir+".away"
 	if err := os.Rename(b.settings.StateDir, away); err != nil {
 		t.Fatal(err)
@@ -537,6 +585,11 @@ func stateGone(t *testing.T, another string) {
 			t.Fatal(err)
 		}
 	}
+	reverted := make(chan error, 1)
+	go func() {
+		_, err := apply.Revert(context.Background(), host.Local{}, b.Config(), r.ID, time.Second, apply.Options{StateDir: b.settings.StateDir})
+		reverted <- err
+	}()
 	eventually(t, "the mail log has it, then and when the time is up", func() bool {
 		log, err := os.ReadFile(b.LogPath())
 		return err == nil && strings.Contains(string(log), "waits to be confirmed, and cannot be put back as long as this holds") && strings.Contains(string(log), "was not confirmed in time, and cannot be put back")
@@ -547,11 +600,15 @@ func stateGone(t *testing.T, another string) {
 	if err := errors.Join(os.RemoveAll(b.settings.StateDir), os.Rename(away, b.settings.StateDir)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it went back", func() bool { return b.read(t, "main.cf") == before })
-	eventually(t, "nothing waits", func() bool {
-		u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
-		return err == nil && u == nil
-	})
+	if err := <-reverted; err != nil {
+		t.Error(err)
+	}
+	if b.read(t, "main.cf") != before {
+		t.Error("it did not go back")
+	}
+	if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); u != nil || err != nil {
+		t.Errorf("it waits on: %+v %v", u, err)
+	}
 }
 
 // TestInstanceGone: where the configuration is gone too, nobody waits for an hour

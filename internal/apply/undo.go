@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"postseal/internal/hint"
@@ -281,7 +282,7 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 		}
 		if !e.New {
 			if old, err = t.store.read(t.store.old(last.ID, i)); err != nil {
-				return done(err)
+				return done(t.store.withoutBackup(last, e.Path, err))
 			}
 		}
 		if now == e.After {
@@ -312,6 +313,16 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 		t.add(Entry{Path: e.Path, Kind: e.Kind, Before: now, After: plan.Digest(without), New: now == "", Mode: e.Mode}, content, without)
 	}
 	return done(nil)
+}
+
+// withoutBackup adds what to do where the backup of a file is gone.
+func (s store) withoutBackup(last *Receipt, path string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return hint.Wrap(fmt.Errorf("reading the backup of %s: %w", path, err),
+		"restore "+s.backups(last.ID)+" from a backup of this machine, then: "+undoing(s.dir, last.ConfigDir, last.ID)+
+			"; without one, edit "+path+" by hand, then: "+hint.ShellLine([]string{"postfix", "-c", last.ConfigDir, "reload"}))
 }
 
 // editLocked are the files among the entries that Postfix's tools edit too.

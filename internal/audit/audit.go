@@ -59,8 +59,8 @@ type Rule struct {
 	// Level is how strong the demand is, and Source who makes it.
 	Level  Level
 	Source string
-	// Cure is an answer as a flag, or a command.
-	Cure string
+	// Cure is what ends it.
+	Cure Cure
 	// Since is the version of postseal that brought the rule.
 	Since string
 	Check
@@ -151,7 +151,7 @@ func Audit(e *Evidence, suppressions ...Suppression) Card {
 			continue
 		}
 		f := Finding{Rule: r, Hits: r.Find(e)}
-		f.Cure = e.cure(r.Cure)
+		f.Cure = e.here(r.Cure)
 		switch s := suppressed(r.ID, suppressions, e.Now); {
 		case len(f.Hits) == 0:
 			c.Passed = append(c.Passed, r)

@@ -7,6 +7,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -43,19 +44,18 @@ func TestRules(t *testing.T) {
 			t.Errorf("%s: twice, or no ID", r.ID)
 		}
 		seen[r.ID] = true
-		if r.Title == "" || r.Why == "" || r.Source == "" || r.Cure == "" || r.Since == "" || r.Find == nil || !slices.Contains(Parts, r.Part) || r.Severity.String() == "" {
+		if r.Title == "" || r.Why == "" || r.Source == "" || r.Cure.Text == "" || r.Since == "" || r.Find == nil || !slices.Contains(Parts, r.Part) || r.Severity.String() == "" {
 			t.Errorf("%s lacks something", r.ID)
 		}
 		if r.Title != strings.ToLower(r.Title[:1])+r.Title[1:] && !strings.HasPrefix(r.Title, "TLS") && !strings.HasPrefix(r.Title, "DANE") && !strings.HasPrefix(r.Title, "CA ") && !strings.HasPrefix(r.Title, "STARTTLS") && !strings.HasPrefix(r.Title, "Postfix") || strings.HasSuffix(r.Title, ".") {
 			t.Errorf("%s: %q", r.ID, r.Title)
 		}
-		if flag, ok := strings.CutPrefix(r.Cure, "--"); ok {
-			name := strings.TrimRight(strings.Fields(flag)[0], ",:")
-			if _, ok := interview.All.Lookup(name); !ok {
-				t.Errorf("%s: --%s is no question", r.ID, name)
+		if q := r.Cure.Question; q != "" {
+			if _, ok := interview.All.Lookup(q); !ok {
+				t.Errorf("%s: --%s is no question", r.ID, q)
 			}
 		}
-		for _, flag := range regexp.MustCompile(`--([a-z-]+)(?: ([^ ,:]+))?`).FindAllStringSubmatch(r.Cure, -1) {
+		for _, flag := range regexp.MustCompile(`--([a-z-]+)(?: ([^ ,:]+))?`).FindAllStringSubmatch(r.Cure.Text, -1) {
 			if _, answer := interview.All.Lookup(flag[1]); (answer || flag[1] == "name") && flag[2] == "" {
 				t.Errorf("%s: nobody can type %q: it lacks a value", r.ID, r.Cure)
 			}
@@ -76,7 +76,7 @@ func TestRules(t *testing.T) {
 func TestLeast(t *testing.T) {
 	e := scene{main: without("smtpd_tls_exclude_ciphers = aNULL, kRSA, kDHE, SHA1, CAMELLIA, ARIA, AESCCM8\n", "smtpd_tls_exclude_ciphers"), master: router + sender}.evidence(t)
 	for _, r := range []Rule{rcv005, rcv006, rcv007, rcv008} {
-		if hits := r.Find(e); len(hits) != 0 || r.Cure != "--profile intermediate" {
+		if hits := r.Find(e); len(hits) != 0 || r.Cure.Text != "--profile intermediate" {
 			t.Errorf("%s: %v, and its cure is %s", r.ID, hits, r.Cure)
 		}
 	}
@@ -114,6 +114,8 @@ type scene struct {
 	trials  []rehearse.Trial
 	// domain is what a domain of this server publishes.
 	domain *domain.Domain
+	// files stand in place of others, by path.
+	files map[string]string
 }
 
 // evidence is what there is of a scene.
@@ -153,6 +155,13 @@ const (
 
 func look(t *testing.T, s scene) *detect.Facts {
 	t.Helper()
+	f, _ := s.machine(t)
+	return f
+}
+
+// machine is the server of a scene, looked at.
+func (s scene) machine(t *testing.T) (*detect.Facts, *host.Fake) {
+	t.Helper()
 	fixture.Do(func() { // a key of this size takes its time
 		fixture.ca = lab.NewCA(t)
 		fixture.issued = fixture.ca.Issue(t, lab.Leaf{RSA: true, RSABits: 3072, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)})
@@ -170,6 +179,7 @@ func look(t *testing.T, s scene) *detect.Facts {
 		"/c/other.pem": fixture.other.Key, "/c/leaf.pem": issued.Key + issued.Cert, "/c/few.pem": ca.RootPEM, "/c/mixed.pem": issued.Key + issued.Cert + ca.RootPEM + ca.IntermediatePEM,
 		"/etc/ssl/certs/ca-certificates.crt": ca.RootPEM, "/c/policy": "[relay.example.net]:587 secure\n", "/c/other": "example.com secure\n",
 	}
+	maps.Copy(files, s.files)
 	if s.version == "" {
 		s.version = "3.10.13"
 	}
@@ -195,7 +205,7 @@ func look(t *testing.T, s scene) *detect.Facts {
 	if s.change != nil {
 		s.change(f)
 	}
-	return f
+	return f, m
 }
 
 // protect gives files below root the owners and modes of the scene.
@@ -320,8 +330,8 @@ func TestPromises(t *testing.T) {
 	}
 }
 
-// TestFinds: each rule finds what it is for, on a server that is otherwise well.
-func TestFinds(t *testing.T) {
+// scenes are servers that are otherwise well, one for each rule to find what it is for.
+func scenes() map[string]scene {
 	cert := func(change func(*detect.Certificate)) func(*detect.Facts) {
 		return func(f *detect.Facts) {
 			well(f)
@@ -337,10 +347,10 @@ func TestFinds(t *testing.T) {
 		return without("\nsmtp_tls_security_level = "+level+"\n", "smtp_tls_security_level")
 	}
 	both := router + sender
-	scenes := map[string]scene{
+	all := map[string]scene{
 		"PS-RCV-001": {main: without("smtpd_tls_security_level = none\n", "smtpd_tls_security_level")},
 		"PS-RCV-002": {main: without("smtpd_tls_security_level = encrypt\n", "smtpd_tls_security_level")},
-		"PS-RCV-003": {main: without("smtpd_tls_protocols = >=TLSv1\n", "smtpd_tls_protocols")},
+		"PS-RCV-003": {main: without("smtpd_tls_protocols = >=TLSv1\nsmtpd_tls_exclude_ciphers = aNULL\n", "smtpd_tls_protocols", "smtpd_tls_exclude_ciphers")},
 		"PS-RCV-004": {main: without("smtpd_tls_protocols = >=TLSv1.3\n", "smtpd_tls_protocols")},
 		"PS-RCV-005": {main: without("smtpd_tls_exclude_ciphers = kRSA\n", "smtpd_tls_exclude_ciphers")},
 		"PS-RCV-006": {main: without("smtpd_tls_exclude_ciphers = aNULL\n", "smtpd_tls_exclude_ciphers")},
@@ -353,7 +363,7 @@ func TestFinds(t *testing.T) {
 		"PS-RCV-013": {main: good + "smtpd_tls_ask_ccert = yes\n"},
 		"PS-RCV-014": {main: without("smtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\n", "smtpd_tls_security_level")},
 		"PS-RCV-015": {main: good + "smtpd_tls_CAfile = /c/few.pem\n"},
-		"PS-RCV-016": {main: good + "smtpd_tls_ciphers = export\n"},
+		"PS-RCV-016": {version: "3.7.11", main: good + "smtpd_tls_ciphers = export\n"},
 		"PS-RCV-017": {main: good + "tls_medium_cipherlist = HIGH\n"},
 		"PS-RCV-018": {main: without("tls_eecdh_auto_curves = X25519 prime256v1\n", "tls_eecdh_auto_curves")},
 		"PS-RCV-019": {main: good + "smtpd_discard_ehlo_keywords = chunking, STARTTLS\n"},
@@ -392,7 +402,9 @@ func TestFinds(t *testing.T) {
 		"PS-SUB-001": {main: without("", "smtpd_tls_auth_only"), master: strings.ReplaceAll(users, " -o smtpd_tls_security_level=encrypt", "") + sender},
 		"PS-SUB-002": {main: without("", "smtpd_tls_auth_only"), master: "smtp inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n" + sender},
 		"PS-SUB-003": {main: good, master: users + sender},
-		"PS-SUB-004": {main: without("smtpd_tls_mandatory_protocols = >=TLSv1\n", "smtpd_tls_mandatory_protocols"), master: users + sender},
+		"PS-RCV-070": {main: without("smtpd_tls_protocols = TLSv1\n", "smtpd_tls_protocols")},
+		"PS-SND-070": {main: good + "smtp_tls_protocols = TLSv1\nsmtp_tls_exclude_ciphers = SHA1\n"},
+		"PS-SUB-004": {main: without("smtpd_tls_mandatory_protocols = >=TLSv1\nsmtpd_tls_exclude_ciphers = aNULL\n", "smtpd_tls_mandatory_protocols", "smtpd_tls_exclude_ciphers"), master: users + sender},
 		"PS-SUB-005": {main: good + "smtpd_sasl_auth_enable = yes\n", master: users + sender},
 		"PS-SND-001": {main: lvl("none")},
 		"PS-SND-002": {main: lvl("encrypt")},
@@ -506,17 +518,26 @@ func TestFinds(t *testing.T) {
 		"PS-CFG-023": {main: good, change: func(f *detect.Facts) { well(f); f.Lifecycle.AsOf = f.Now.AddDate(-1, 0, -2).Format(time.DateOnly) }},
 		"PS-CFG-009": {main: good, version: "3.5.25"},
 	}
+	for id, s := range all {
+		if s.master == "" {
+			s.master = both
+		}
+		if s.change == nil {
+			s.change = well
+		}
+		all[id] = s
+	}
+	return all
+}
+
+// TestFinds: each rule finds what it is for.
+func TestFinds(t *testing.T) {
+	scenes := scenes()
 	for _, r := range Rules {
 		t.Run(r.ID, func(t *testing.T) {
 			s, ok := scenes[r.ID]
 			if !ok {
 				t.Fatal("nobody has seen this rule find anything")
-			}
-			if s.master == "" {
-				s.master = both
-			}
-			if s.change == nil {
-				s.change = well
 			}
 			e := s.evidence(t)
 			if !r.Applies(e) {

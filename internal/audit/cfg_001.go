@@ -11,6 +11,6 @@ var cfg001 = Rule{
 	Why:    "No mail passes through that service.",
 	Level:  Must,
 	Source: "postconf(5), master(5)",
-	Cure:   "take it back, or correct it",
+	Cure:   outside("take it back, or correct it"),
 	Check:  problems(postfix.Receiving, notSide, detect.Deadly),
 }

@@ -11,6 +11,6 @@ var cfg002 = Rule{
 	Why:    "STARTTLS is offered and then refused, or the line is dropped: senders fall back to clear text or fail.",
 	Level:  Must,
 	Source: "seen: disabling TLS support",
-	Cure:   "correct the value",
+	Cure:   outside("correct the value"),
 	Check:  problems(postfix.Receiving, counts, detect.TLSOff),
 }

@@ -8,6 +8,6 @@ var cfg003 = Rule{
 	Why:    "They do nothing, or not what they seem to; whoever reads them is misled.",
 	Level:  Should,
 	Source: "postconf(5)",
-	Cure:   "postseal apply takes them out",
+	Cure:   suggested("postseal apply takes them out"),
 	Check:  problems("", nil, detect.Obsolete),
 }

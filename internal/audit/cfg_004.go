@@ -8,6 +8,6 @@ var cfg004 = Rule{
 	Why:    "Often they are misspelt: what they should do is not done.",
 	Level:  Should,
 	Source: "postconf(5)",
-	Cure:   "correct the name",
+	Cure:   outside("correct the name"),
 	Check:  problems("", nil, detect.Unheard),
 }

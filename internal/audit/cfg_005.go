@@ -12,7 +12,7 @@ var cfg005 = Rule{
 	Why:    "Whoever reads or changes them is misled.",
 	Level:  May,
 	Source: "postconf(5)",
-	Cure:   "take them out; postseal apply does so for certificate files",
+	Cure:   outside("take them out; postseal apply does so for certificate files"),
 	Check: problems("", func(e *Evidence, p detect.Problem) bool {
 		return !slices.ContainsFunc(e.Problems, func(o detect.Problem) bool {
 			return o.Kind == detect.Obsolete && o.Parameter == p.Parameter && o.Origin == p.Origin // PS-CFG-003 has it

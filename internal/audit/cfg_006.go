@@ -8,6 +8,6 @@ var cfg006 = Rule{
 	Why:    "Sessions are not resumed, and warnings fill the log.",
 	Level:  May,
 	Source: "DATABASE_README",
-	Cure:   "take the session cache out: tickets do the same",
+	Cure:   outside("take the session cache out: tickets do the same"),
 	Check:  problems("", nil, detect.NoCache),
 }

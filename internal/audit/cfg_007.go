@@ -6,7 +6,7 @@ var cfg007 = Rule{
 	Why:    "It may undo what is changed here.",
 	Level:  May,
 	Source: "what was found on this machine",
-	Cure:   "make the change there",
+	Cure:   outside("make the change there"),
 	Check: when(always, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, m := range f.Managers {

@@ -12,7 +12,7 @@ var cfg008 = Rule{
 	Why:    "Its project fixes no faults in it any more; the distribution may still do so.",
 	Level:  Should,
 	Source: "postfix.org announcements: the four newest branches are supported",
-	Cure:   "update the distribution",
+	Cure:   outside("update the distribution"),
 	Check: when(always, func(e *Evidence) []Hit {
 		return unsupported(e, lifecycle.Postfix, e.Config.Version.String(), "Postfix "+e.Config.Version.String())
 	}),

@@ -12,7 +12,7 @@ var cfg009 = Rule{
 	Why:    "Its project fixes no faults in it any more; the distribution may still do so.",
 	Level:  Should,
 	Source: "openssl-library.org, release strategy",
-	Cure:   "update the distribution, or see until when it maintains this release",
+	Cure:   outside("update the distribution, or see until when it maintains this release"),
 	Check: when(always, func(e *Evidence) []Hit {
 		words := strings.Fields(e.OpenSSL) // "OpenSSL 3.0.19 27 Jan 2026"
 		if len(words) < 2 || words[0] != lifecycle.OpenSSL {

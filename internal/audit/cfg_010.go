@@ -12,7 +12,7 @@ var cfg010 = Rule{
 	Why:    "Below 3.6 fingerprints are MD5, below 1 services run in a chroot unless they say otherwise: files for TLS must be there too.",
 	Level:  May,
 	Source: "COMPATIBILITY_README",
-	Cure:   "read COMPATIBILITY_README; then postconf compatibility_level=3.6",
+	Cure:   outside("read COMPATIBILITY_README; then postconf compatibility_level=3.6"),
 	Check: when(always, func(e *Evidence) []Hit {
 		v := e.Config.Value(nil, "compatibility_level")
 		if level, ok := compatibility(v.Text); ok && level < 306 && e.Config.Version.Known() && e.Config.Version.AtLeast(postfix.V(3, 6, 0)) {

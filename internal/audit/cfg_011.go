@@ -11,7 +11,7 @@ var cfg011 = Rule{
 	Why:    "Fixes of this branch are missing, unless the distribution has added them.",
 	Level:  Should,
 	Source: "postfix.org announcements",
-	Cure:   "apt-get upgrade, or what your distribution has",
+	Cure:   outside("apt-get upgrade, or what your distribution has"),
 	Check: when(always, func(e *Evidence) []Hit {
 		v := e.Config.Version
 		b, known := e.Lifecycle.Find(lifecycle.Postfix, v.String())

@@ -12,7 +12,7 @@ var cfg012 = Rule{
 	Why:    "postconf -e of this release glues the next parameter that it adds to the last line: both are lost. postseal does not.",
 	Level:  Should,
 	Source: "seen: up to Postfix 3.7.14, 3.8.9, 3.9.3 and 3.10.1",
-	Cure:   "add a line end; apply does, if it changes main.cf",
+	Cure:   outside("add a line end; apply does, if it changes main.cf"),
 	Check: when(always, func(e *Evidence) []Hit {
 		text := e.Config.Main.String()
 		if text == "" || strings.HasSuffix(text, "\n") || !e.Config.Version.Known() {

@@ -8,7 +8,7 @@ var cfg013 = Rule{
 	Why:    "main.cf has comments on lines of their own only: what stands after # is part of the value, which then says something else.",
 	Level:  Must,
 	Source: "postconf(5), the general format of main.cf",
-	Cure:   "put the comment on a line of its own",
+	Cure:   outside("put the comment on a line of its own"),
 	Check: when(always, func(e *Evidence) []Hit {
 		idle := func(e *Evidence, p detect.Problem) bool { return !counts(e, p) }
 		return append(problems("", nil, detect.Comment).Find(e), problems("", idle, detect.TLSOff).Find(e)...)

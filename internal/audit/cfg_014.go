@@ -8,6 +8,6 @@ var cfg014 = Rule{
 	Why:    "An indented line continues the setting before it, also after comments and blank lines: what it should set is not set, and what it continues says something else.",
 	Level:  Must,
 	Source: "postconf(5), the general format of main.cf",
-	Cure:   "take the blanks at the start of the line out",
+	Cure:   outside("take the blanks at the start of the line out"),
 	Check:  problems("", nil, detect.Swallowed),
 }

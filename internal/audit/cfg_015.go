@@ -8,6 +8,6 @@ var cfg015 = Rule{
 	Why:    "A later line takes the place of an earlier one, or a line is skipped: whoever reads the file is misled.",
 	Level:  Should,
 	Source: "postconf(5), the general format of main.cf",
-	Cure:   "take out the lines that do not count",
+	Cure:   outside("take out the lines that do not count"),
 	Check:  problems("", nil, detect.Grammar),
 }

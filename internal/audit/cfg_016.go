@@ -8,6 +8,6 @@ var cfg016 = Rule{
 	Why:    "It has no effect: one program keeps the caches of all services, and reads main.cf.",
 	Level:  May,
 	Source: "tlsmgr(8)",
-	Cure:   "take the -o out of master.cf",
+	Cure:   outside("take the -o out of master.cf"),
 	Check:  problems("", nil, detect.NotHere),
 }

@@ -8,6 +8,6 @@ var cfg018 = Rule{
 	Why:    "What goes through lmtp or tlsproxy is held back.",
 	Level:  Must,
 	Source: "postconf(5), master(5)",
-	Cure:   "take it back, or correct it",
+	Cure:   outside("take it back, or correct it"),
 	Check:  problems("", func(e *Evidence, p detect.Problem) bool { return !notSide(e, p) }, detect.Deadly),
 }

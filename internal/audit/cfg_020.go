@@ -8,6 +8,6 @@ var cfg020 = Rule{
 	Why:    "Every member can read all mail, send it elsewhere, and run programs as other users: master.cf names the programs and the users, and tls_config_file can name libraries to load.",
 	Level:  Must,
 	Source: "master(5), pipe(8): privileges come from these files; postfix set-permissions",
-	Cure:   "run the command given for each place, as root",
+	Cure:   outside("run the command given for each place, as root"),
 	Check:  access([]detect.WeaknessKind{detect.GroupWrites}, detect.HoldsConfiguration),
 }

@@ -8,6 +8,6 @@ var cfg022 = Rule{
 	Why:    "It decides which recipients exist or which mail is accepted. That is intended for tables that a program such as Mailman writes.",
 	Level:  Should,
 	Source: "local practice: programs that manage lists and mailboxes own their tables",
-	Cure:   "run the command given for each place, as root; suppress the finding if that account is to write the table",
+	Cure:   outside("run the command given for each place, as root; suppress the finding if that account is to write the table"),
 	Check:  access([]detect.WeaknessKind{detect.StrangerOwns, detect.AccountWrites, detect.GroupWrites}, detect.HoldsTable),
 }

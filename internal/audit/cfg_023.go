@@ -8,7 +8,7 @@ var cfg023 = Rule{
 	Why:    "By now branches have ended and newer releases exist of which it knows nothing.",
 	Level:  Should,
 	Source: "postseal version --facts",
-	Cure:   "update postseal, or put newer data into " + lifecycle.Path,
+	Cure:   outside("update postseal, or put newer data into " + lifecycle.Path),
 	Check: when(always, func(e *Evidence) []Hit {
 		if e.Lifecycle.Stale(e.Now) {
 			return []Hit{{Detail: "it is as of " + e.Lifecycle.AsOf}}

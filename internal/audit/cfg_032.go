@@ -8,6 +8,6 @@ var cfg032 = Rule{
 	Why:    "A blank ends the value of -o name=value, and the program dies of the words behind it (\"unexpected command-line argument\"): the service greets no client and delivers no mail.",
 	Level:  Must,
 	Source: "master(5), -o { name = value }; seen on Postfix 3.7",
-	Cure:   "put the value in braces, or write it without blanks, in master.cf",
+	Cure:   outside("put the value in braces, or write it without blanks, in master.cf"),
 	Check:  problems("", nil, detect.Stray),
 }

@@ -3,6 +3,7 @@ package audit
 import (
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 var cfg041 = Rule{
@@ -11,8 +12,8 @@ var cfg041 = Rule{
 	Why:    "A fault of this release lets a sender hide a second message in one that the filter sees, unless the distribution has fixed it under this number. From Postfix 3.11.0 on, requiretls_esmtp_header = yes, its default, opens a second way.",
 	Level:  Must,
 	Source: "announcement of Postfix 3.11.7, 2026-09-08",
-	Cure:   "update to Postfix 3.11.7, 3.10.14 or 3.9.15, or later",
-	Check: listeners(func(e *Evidence, l detect.Listener) string {
+	Cure:   outside("update to Postfix 3.11.7, 3.10.14 or 3.9.15, or later"),
+	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
 		filter := e.Config.Text(&l.Service, "smtpd_proxy_filter")
 		if filter == "" || !smuggles(e.Config.Version) {
 			return ""

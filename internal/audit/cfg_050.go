@@ -8,6 +8,6 @@ var cfg050 = Rule{
 	Why:    "Postfix does not warn, and trusts no CA in its place: every server is logged as Untrusted, and mail is deferred where a level or a policy verifies servers. Client certificates are not trusted either.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_CApath; seen on Postfix 3.7: Untrusted, and at level secure deferred",
-	Cure:   "name the CA certificates of the distribution in smtp_tls_CAfile, or correct the path",
+	Cure:   outside("name the CA certificates of the distribution in smtp_tls_CAfile, or correct the path"),
 	Check:  problems("", nil, detect.NoFolder),
 }

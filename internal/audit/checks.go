@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"postseal/internal/domain"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
+	"postseal/internal/posture"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
 )
@@ -28,7 +30,9 @@ func when(applies func(*Evidence) bool, find func(*Evidence) []Hit) Check {
 func always(*Evidence) bool { return true }
 
 // receives says whether others connect to this server.
-func receives(e *Evidence) bool { return len(e.receivers()) > 0 }
+func receives(e *Evidence) bool {
+	return len(e.Receives(detect.Relay, detect.Submission, detect.Submissions)) > 0
+}
 
 // sends says whether this server connects to others.
 func sends(e *Evidence) bool { return len(e.Transports) > 0 }
@@ -110,17 +114,60 @@ func inspected(topic string, level certs.Level, about string) Check {
 	})
 }
 
-// listeners finds something wrong with listeners of some kinds.
-func listeners(wrong func(f *Evidence, l detect.Listener) string, kinds ...detect.Kind) Check {
-	return when(func(e *Evidence) bool { return len(e.Receives(kinds...)) > 0 }, func(f *Evidence) (out []Hit) {
-		for _, l := range f.Receives(kinds...) {
-			if text := wrong(f, l); text != "" {
-				out = append(out, Hit{Detail: l.Service.ID() + " " + text, At: postfix.Origin{File: f.Config.MasterPath(), Line: l.Service.Line}})
+// cause says where the setting stands of which a finding about a listener comes.
+type cause func(posture.Listener) postfix.Origin
+
+func byService(posture.Listener) postfix.Origin             { return postfix.Origin{} }
+func byLevel(l posture.Listener) postfix.Origin             { return l.TLS.Origin }
+func byVersions(l posture.Listener) postfix.Origin          { return l.Versions.Origin }
+func bySuites(l posture.Listener) postfix.Origin            { return l.Suites.Origin }
+func byClientCertificate(l posture.Listener) postfix.Origin { return l.ClientCertificate.Origin }
+func byLogin(l posture.Listener) postfix.Origin             { return l.Login.Origin }
+
+// listeners finds something wrong with listeners of some kinds. Where the cause is not
+// set in a file, the line of the service stands for it.
+func listeners(at cause, wrong func(e *Evidence, l posture.Listener) string, kinds ...detect.Kind) Check {
+	return when(func(e *Evidence) bool { return len(e.Receives(kinds...)) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, l := range e.Posture().Listeners {
+			if l.Dead != "" || !slices.Contains(kinds, l.At.Kind) {
+				continue // other rules say that it does not run
+			}
+			if text := wrong(e, l); text != "" {
+				out = append(out, Hit{Detail: l.ID() + " " + text, At: e.place(at(l), l.Service)})
 			}
 		}
 		return out
 	})
 }
+
+// place is an origin in a file, or else the line of a service.
+func (e *Evidence) place(at postfix.Origin, s mastercf.Service) postfix.Origin {
+	if at.File == "" {
+		return postfix.Origin{File: e.Config.MasterPath(), Line: s.Line}
+	}
+	return at
+}
+
+// routes finds something wrong with ways by which mail leaves, of services of some uses,
+// and where its cause is set. At level dane it looks at the servers without TLSA records.
+func routes(at func(posture.Route) postfix.Origin, wrong func(e *Evidence, r posture.Route) string, uses ...detect.Use) Check {
+	return when(func(e *Evidence) bool { return len(e.Senders(uses...)) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, r := range e.Posture().Routes {
+			if r.Dead != "" || r.Records || !slices.Contains(uses, r.Use) {
+				continue
+			}
+			if text := wrong(e, r); text != "" {
+				out = append(out, Hit{Detail: r.ID() + " " + text, At: e.place(at(r), r.Service)})
+			}
+		}
+		return out
+	})
+}
+
+func ofRoute(posture.Route) postfix.Origin     { return postfix.Origin{} }
+func ofLevel(r posture.Route) postfix.Origin   { return r.Level.Origin }
+func ofVersion(r posture.Route) postfix.Origin { return r.Versions.Origin }
+func ofSuites(r posture.Route) postfix.Origin  { return r.Suites.Origin }
 
 // transports finds something wrong with services that send, of some uses.
 func transports(wrong func(f *Evidence, t detect.Transport) string, uses ...detect.Use) Check {
@@ -225,7 +272,7 @@ func counts(e *Evidence, p detect.Problem) bool {
 		return mandatory && e.Config.Text(nil, "smtp_tls_policy_maps") != "" ||
 			slices.ContainsFunc(e.Transports, func(t detect.Transport) bool { return applies(t.Service.ID(), t.Level) })
 	}
-	return slices.ContainsFunc(e.Listeners, func(l detect.Listener) bool { return applies(l.Service.ID(), l.Level) })
+	return slices.ContainsFunc(e.Posture().Listeners, func(l posture.Listener) bool { return applies(l.Service.ID(), l.TLS.Is.String()) })
 }
 
 // proves says whether a server must prove who it is at a level.
@@ -287,9 +334,10 @@ func list(value string) []string {
 }
 
 // offers finds listeners for other servers that offer suites of a class: by what
-// was seen, and else by what is not excluded under its names in OpenSSL.
-func offers(member func(probe.Suite) bool, names ...string) Check {
-	return listeners(func(e *Evidence, l detect.Listener) string {
+// was seen, and else by the suites that the configuration leaves. The class is its name
+// in OpenSSL.
+func offers(member func(probe.Suite) bool, class string) Check {
+	return listeners(bySuites, func(e *Evidence, l posture.Listener) string {
 		if seen := e.seen(l); seen != nil {
 			var taken []string
 			for _, s := range seen.suites {
@@ -298,16 +346,18 @@ func offers(member func(probe.Suite) bool, names ...string) Check {
 				}
 			}
 			if len(taken) > 0 {
-				return "takes " + few(taken)
+				return "accepts " + few(taken)
 			}
 			if seen.whole() {
 				return ""
 			}
 		}
-		if !tls(l) || handwritten(e, l) || slices.ContainsFunc(names, func(n string) bool { return excludes(e, l, n) }) {
+		old := slices.ContainsFunc(l.Versions.Is, func(p postfix.Protocol) bool { return p.Below(postfix.TLSv13) })
+		left, known := l.Suites.Left(slices.Collect(maps.Keys(l.Serves))...)
+		if !l.Works() || !old || !known || !slices.ContainsFunc(left, member) {
 			return ""
 		}
-		return "does not exclude " + names[0]
+		return "does not exclude " + class
 	}, detect.Relay)
 }
 

@@ -13,7 +13,7 @@ var crt003 = Rule{
 	Why:    "A certificate of this lifetime should have been renewed by now. Once it has expired, senders that verify it do not deliver.",
 	Level:  Should,
 	Source: "RFC 5280 section 4.1.2.5",
-	Cure:   "postseal cert renew",
+	Cure:   outside("postseal cert renew"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.NotAfter.IsZero() || f.Now.After(c.NotAfter) {
 			return ""

@@ -8,7 +8,7 @@ var crt004 = Rule{
 	Why:    "Who checks it does not find the way to the root, and does not trust it.",
 	Level:  Must,
 	Source: "RFC 8446 section 4.4.2, now RFC 9846; RFC 5246 section 7.4.2",
-	Cure:   "put the whole chain into the file: fullchain.pem",
+	Cure:   outside("put the whole chain into the file: fullchain.pem"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Err == nil && c.Algorithm != "" && !c.Complete && !c.SelfSigned && fetchable(f, c) && !sentLonger(f, c) {
 			return "lacks an issuer between leaf and root"

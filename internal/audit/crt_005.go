@@ -13,7 +13,7 @@ var crt005 = Rule{
 	Why:    "Senders that check names (MTA-STS, secure) hold mail back.",
 	Level:  Should,
 	Source: "RFC 8461 section 4.2; RFC 9525",
-	Cure:   "postseal cert obtain, which proposes all of them",
+	Cure:   order("postseal cert obtain, which proposes all of them"),
 	Check: when(func(e *Evidence) bool { return slices.ContainsFunc(e.ShownCertificates(), vouched) }, served(func(f *Evidence, c detect.Certificate) string {
 		if !vouched(c) {
 			return ""

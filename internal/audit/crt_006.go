@@ -8,7 +8,7 @@ var crt006 = Rule{
 	Why:    "Fine for most senders and for DANE; senders with MTA-STS or secure hold mail back.",
 	Level:  Should,
 	Source: "RFC 8461 section 4.2",
-	Cure:   "postseal cert obtain",
+	Cure:   order("postseal cert obtain"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Err == nil && c.SelfSigned {
 			return "is signed by itself"

@@ -8,7 +8,7 @@ var crt007 = Rule{
 	Why:    "STARTTLS is refused with 454: senders fall back to clear text or fail.",
 	Level:  Must,
 	Source: "seen: does not match; disabling TLS support",
-	Cure:   "--key FILE, the key that was made for this certificate",
+	Cure:   answer("key", "FILE", ", the key that was made for this certificate"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.KeyMatch == detect.No {
 			return "and " + c.Key + " do not belong together"

@@ -14,7 +14,7 @@ var crt008 = Rule{
 	Why:    "STARTTLS is refused with 454, or only anonymous suites are left.",
 	Level:  Must,
 	Source: "seen: disabling TLS support",
-	Cure:   "postseal cert inspect shows what is wrong with the file",
+	Cure:   outside("postseal cert inspect shows what is wrong with the file"),
 	Check: when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, c := range e.ShownCertificates() {
 			switch {

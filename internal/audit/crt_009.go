@@ -10,7 +10,7 @@ var crt009 = Rule{
 	Why:    "It can be broken with some effort.",
 	Level:  Must,
 	Source: "RFC 9325 section 4.5: at least 2048 bits",
-	Cure:   "postseal cert obtain --key-type P256,RSA3072",
+	Cure:   order("postseal cert obtain --key-type P256,RSA3072"),
 	Check: served(func(e *Evidence, c detect.Certificate) string {
 		return shortKeys(e, c, 0, 2048)
 	}),

@@ -10,7 +10,7 @@ var crt010 = Rule{
 	Why:    "Enough for years; some authorities already ask for more.",
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: phase out; BSI TR-02102-2: 3000 bits or more",
-	Cure:   "postseal cert obtain --key-type P256,RSA3072",
+	Cure:   order("postseal cert obtain --key-type P256,RSA3072"),
 	Check: served(func(e *Evidence, c detect.Certificate) string {
 		return shortKeys(e, c, 2048, 3072)
 	}),

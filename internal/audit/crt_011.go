@@ -8,7 +8,7 @@ var crt011 = Rule{
 	Why:    "Who checks it refuses it.",
 	Level:  Must,
 	Source: "RFC 5280 section 4.2.1.12: serverAuth",
-	Cure:   "postseal cert obtain",
+	Cure:   order("postseal cert obtain"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Err == nil && c.Algorithm != "" && !c.ServerUse {
 			return "is not good as a server certificate"

@@ -8,7 +8,7 @@ var crt012 = Rule{
 	Why:    "It says nothing about this server, and many have its kind.",
 	Level:  May,
 	Source: "Debian, ssl-cert",
-	Cure:   "postseal cert obtain",
+	Cure:   order("postseal cert obtain"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if f.Sample != "" && c.Fingerprint == f.Sample {
 			return "is the snakeoil certificate" // or a copy of it

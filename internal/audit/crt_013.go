@@ -13,7 +13,7 @@ var crt013 = Rule{
 	Why:    "It runs out, and then senders that check it fail.",
 	Level:  May,
 	Source: "the incidents of many",
-	Cure:   "postseal cert obtain, and its timer",
+	Cure:   order("postseal cert obtain, and its timer"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Owner == "" && !c.SelfSigned && c.Err == nil && c.Algorithm != "" && c.NotAfter.Sub(c.NotBefore) < certs.LongLived {
 			return "lives " + fmt.Sprint(int(c.NotAfter.Sub(c.NotBefore).Hours()/24)) + " days, and no ACME client is seen to renew it"

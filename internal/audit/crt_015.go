@@ -12,7 +12,7 @@ var crt015 = Rule{
 	Why:    "It was renewed, and Postfix still shows the old one until it is reloaded: when that one runs out, those who check hold mail back.",
 	Level:  Must,
 	Source: "what a handshake found",
-	Cure:   "postfix reload; postseal watch finds it from a timer",
+	Cure:   outside("postfix reload; postseal watch finds it from a timer"),
 	Check: live(func(e *Evidence, l Live) string {
 		var files []string
 		for _, c := range e.certificatesOf(l.Listener) {

@@ -8,6 +8,6 @@ var crt016 = Rule{
 	Why:    "It says must-staple; peers that insist on it refuse the certificate.",
 	Level:  Should,
 	Source: "RFC 7633",
-	Cure:   "postseal cert obtain, which does not ask for it",
+	Cure:   order("postseal cert obtain, which does not ask for it"),
 	Check:  inspected("must-staple", certs.Bad, ""),
 }

@@ -8,6 +8,6 @@ var crt017 = Rule{
 	Why:    "Such signatures can be forged, and those who check refuse them.",
 	Level:  Must,
 	Source: "RFC 9155; NCSC-NL 2025-05: insufficient",
-	Cure:   "postseal cert obtain",
+	Cure:   order("postseal cert obtain"),
 	Check:  inspected("strength", certs.Bad, "is signed with"),
 }

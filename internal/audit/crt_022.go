@@ -12,6 +12,6 @@ var crt022 = Rule{
 	Why:    "Such an account chooses the key that this server shows, or the CAs that it trusts when it sends; a file that does not load ends TLS.",
 	Level:  Must,
 	Source: "postconf(5), smtpd_tls_key_file: read-only access for root, and no access for anyone else",
-	Cure:   "run the command given for each place, as root; where a program renews its own files, have the program install a copy that root owns",
+	Cure:   outside("run the command given for each place, as root; where a program renews its own files, have the program install a copy that root owns"),
 	Check:  access(slices.Concat(theirs, []detect.WeaknessKind{detect.GroupWrites}), detect.HoldsKey, detect.HoldsCertificates),
 }

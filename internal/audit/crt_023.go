@@ -8,6 +8,6 @@ var crt023 = Rule{
 	Why:    "Each account that can read the key can pose as this server. A group such as ssl-cert is usual for programs that share a key.",
 	Level:  May,
 	Source: "postconf(5), smtpd_tls_key_file; Debian's ssl-cert package",
-	Cure:   "run the command given for each key, as root, unless those accounts need it",
+	Cure:   outside("run the command given for each key, as root, unless those accounts need it"),
 	Check:  access([]detect.WeaknessKind{detect.GroupReads, detect.Sheltered}, detect.HoldsKey),
 }

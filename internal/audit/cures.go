@@ -8,30 +8,96 @@ import (
 	"postseal/internal/hint"
 )
 
+// Cure is what ends a finding.
+type Cure struct {
+	// Text says it to a person: an answer as a flag, a command, or what to do.
+	Text string
+	// Question is the key of the question that cures it, or empty, and Answer the value.
+	Question, Answer string
+	// Suggested is true if a plan of suggested answers cures it.
+	Suggested bool
+	// Drop are parameters to take out of main.cf, and Set is one to set there; with
+	// InService, it is set for the service that was found.
+	Drop      []string
+	Set       Setting
+	InService bool
+}
+
+// Setting is a parameter with a value.
+type Setting struct{ Name, Value string }
+
+// String returns the text.
+func (c Cure) String() string { return c.Text }
+
+// answer is a cure by one answer. More goes on after it.
+func answer(question, value string, more ...string) Cure {
+	return Cure{Text: "--" + question + " " + value + strings.Join(more, ""), Question: question, Answer: value}
+}
+
+// order is a cure by a certificate that is obtained or chosen.
+func order(text string) Cure { return Cure{Text: text, Question: "cert"} }
+
+// suggested is a cure by a plan of suggested answers.
+func suggested(text string) Cure { return Cure{Text: text, Suggested: true} }
+
+// drop is a cure by removal of parameters from main.cf.
+func drop(names ...string) Cure {
+	last := len(names) - 1
+	text := names[last]
+	if last > 0 {
+		text = strings.Join(names[:last], ", ") + " and " + text
+	}
+	return Cure{Text: "remove " + text + " from main.cf", Drop: names}
+}
+
+// set is a cure by a parameter in main.cf. More goes on after it.
+func set(name, value string, more ...string) Cure {
+	return Cure{Text: "set " + name + " = " + value + strings.Join(more, ""), Set: Setting{name, value}}
+}
+
+// override is a cure by a parameter of the service that was found.
+func override(name, value string) Cure {
+	return Cure{Text: "-o " + name + "=" + value + " for that service, in master.cf", Set: Setting{name, value}, InService: true}
+}
+
+// outside is a cure that postseal does not do by itself.
+func outside(text string) Cure { return Cure{Text: text} }
+
+// then goes on with an answer.
+func (c Cure) then(next Cure) Cure {
+	c.Text, c.Question, c.Answer = c.Text+"; then "+next.Text, next.Question, next.Answer
+	return c
+}
+
+// or goes on with another way.
+func (c Cure) or(text string) Cure {
+	c.Text += text
+	return c
+}
+
 // usualBundle is the file of CA certificates that the cures name, on Debian and others.
 const usualBundle = "/etc/ssl/certs/ca-certificates.crt"
 
 // needCertificate are the questions that have no effect on a server without a certificate.
-var needCertificate = []string{"--inbound-level", "--min-protocol", "--submission", "--auth-tls-only"}
+var needCertificate = []string{"inbound-level", "min-protocol", "submission", "auth-tls-only"}
 
-// cure is the cure of a rule in the words of this server: with its CA certificates, and
-// with its instance of Postfix. Without a certificate that is what has to come first.
-func (e *Evidence) cure(text string) string {
+// here is a cure for this server: with its CA certificates, and with its instance of
+// Postfix. Without a certificate that is what has to come first.
+func (e *Evidence) here(c Cure) Cure {
 	certified := slices.ContainsFunc(e.Certificates, func(c detect.Certificate) bool { return c.Server || len(c.Services) > 0 })
-	if !certified && slices.ContainsFunc(needCertificate, func(flag string) bool { return strings.HasPrefix(text, flag) }) {
+	switch {
+	case !certified && slices.Contains(needCertificate, c.Question):
 		return crt001.Cure
-	}
-	if strings.Contains(text, "--ca-file "+usualBundle) && e.Bundle.Path != usualBundle {
-		if e.Bundle.Path == "" {
-			return "install the CA certificates of the distribution, mostly the package ca-certificates; then run postseal again"
-		}
-		text = strings.ReplaceAll(text, usualBundle, e.Bundle.Path)
+	case c.Answer == usualBundle && e.Bundle.Path == "":
+		return outside("install the CA certificates of the distribution, mostly the package ca-certificates; then run postseal again")
+	case c.Answer == usualBundle:
+		c.Answer, c.Text = e.Bundle.Path, strings.ReplaceAll(c.Text, usualBundle, e.Bundle.Path)
 	}
 	if e.Config.Dir != "/etc/postfix" && e.Config.Dir != "" {
 		for _, command := range []string{"reload", "start", "status"} {
-			text = strings.ReplaceAll(text, "postfix "+command, hint.ShellLine([]string{"postfix", "-c", e.Config.Dir, command}))
+			c.Text = strings.ReplaceAll(c.Text, "postfix "+command, hint.ShellLine([]string{"postfix", "-c", e.Config.Dir, command}))
 		}
-		text = strings.ReplaceAll(text, "postconf ", hint.ShellLine([]string{"postconf", "-c", e.Config.Dir})+" ")
+		c.Text = strings.ReplaceAll(c.Text, "postconf ", hint.ShellLine([]string{"postconf", "-c", e.Config.Dir})+" ")
 	}
-	return text
+	return c
 }

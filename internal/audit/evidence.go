@@ -9,6 +9,7 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/domain"
+	"postseal/internal/posture"
 	"postseal/internal/probe"
 	"postseal/internal/rehearse"
 )
@@ -29,6 +30,17 @@ type Evidence struct {
 	// and NotSent says why.
 	Sent    *rehearse.Report
 	NotSent string
+
+	posture *posture.Posture
+}
+
+// Posture returns what mail meets on this server as it is configured now.
+func (e *Evidence) Posture() posture.Posture {
+	if e.posture == nil {
+		p := posture.Of(e.Facts, e.Config, nil)
+		e.posture = &p
+	}
+	return *e.posture
 }
 
 // Live is what one listener showed.

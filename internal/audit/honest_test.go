@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/textproto"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,7 +13,6 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/domain"
-	"postseal/internal/lab"
 	"postseal/internal/probe"
 )
 
@@ -257,42 +255,6 @@ func TestSurprises(t *testing.T) {
 	}
 }
 
-// TestAliases: what is said to exclude suites does so in the OpenSSL that is installed.
-func TestAliases(t *testing.T) {
-	lab.Need(t, "openssl")
-	for _, x := range []struct {
-		member string // in the output of openssl ciphers -v
-		names  []string
-	}{
-		{"Kx=RSA ", []string{"kRSA", "RSA"}},
-		{"Mac=SHA1", []string{"SHA1", "SHA"}},
-		{"Kx=DH Au=RSA", []string{"kDHE", "DHE", "kEDH", "EDH"}},
-		{"Au=RSA", authentication["RSA"]},
-		{"Au=ECDSA", authentication["ECDSA"]},
-	} {
-		left := func(list string) bool {
-			out, err := exec.Command("openssl", "ciphers", "-v", list).Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			return strings.Contains(strings.Join(strings.Fields(string(out)), " "), x.member)
-		}
-		if !left("ALL") {
-			t.Errorf("%s: this OpenSSL has none", x.member)
-		}
-		for _, name := range x.names {
-			if left("ALL:!" + name) {
-				t.Errorf("!%s leaves %s", name, x.member)
-			}
-		}
-	}
-	for _, name := range []string{"RSA", "kRSA"} {
-		if out, err := exec.Command("openssl", "ciphers", "-v", "ALL:!"+name).Output(); err != nil || !strings.Contains(string(out), "Au=RSA") {
-			t.Errorf("!%s leaves no suite for an RSA certificate: %v", name, err)
-		}
-	}
-}
-
 // TestSentBy: what is wrong with a client certificate is told where it is set.
 func TestSentBy(t *testing.T) {
 	e := scene{main: good + "smtp_tls_chain_files = $smtpd_tls_chain_files\n", master: router + sender, change: func(f *detect.Facts) {
@@ -317,7 +279,8 @@ func TestSentBy(t *testing.T) {
 // TestCures: a cure names the files and the instance of this server.
 func TestCures(t *testing.T) {
 	for _, x := range []struct {
-		text, bundle, dir, want string
+		cure              Cure
+		bundle, dir, want string
 	}{
 		{snd006.Cure, usualBundle, "/etc/postfix", "--ca-file /etc/ssl/certs/ca-certificates.crt"},
 		{snd006.Cure, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/postfix", "--ca-file /etc/pki/tls/certs/ca-bundle.crt"},
@@ -328,7 +291,7 @@ func TestCures(t *testing.T) {
 	} {
 		e := &Evidence{Facts: &detect.Facts{Bundle: detect.CABundle{Path: x.bundle}}}
 		e.Config.Dir = x.dir
-		if got := e.cure(x.text); !strings.HasPrefix(got, x.want) {
+		if got := e.here(x.cure).Text; !strings.HasPrefix(got, x.want) {
 			t.Errorf("%q, not %q", got, x.want)
 		}
 	}

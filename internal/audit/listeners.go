@@ -7,44 +7,28 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
 	"postseal/internal/probe"
 )
 
-// receivers are the listeners that others connect to.
-func (e *Evidence) receivers() []detect.Listener {
-	return e.Receives(detect.Relay, detect.Submission, detect.Submissions)
+// receivers are the listeners that others connect to, behind postscreen too.
+func (e *Evidence) receivers() []posture.Listener {
+	return slices.DeleteFunc(slices.Clone(e.Posture().Listeners), func(l posture.Listener) bool {
+		return l.At.Kind == detect.Internal || l.Screen || l.Dead != ""
+	})
 }
 
-// excludes says whether a listener leaves a class of suites out (postconf(5),
-// smtpd_tls_exclude_ciphers).
-func excludes(f *Evidence, l detect.Listener, class string) bool {
-	words := list(f.Config.Text(&l.Service, "smtpd_tls_exclude_ciphers"))
-	if l.Level == "encrypt" {
-		words = append(words, list(f.Config.Text(&l.Service, "smtpd_tls_mandatory_exclude_ciphers"))...)
-	}
-	return slices.Contains(words, class)
+// servesTLS reports whether any listener does TLS.
+func (e *Evidence) servesTLS() bool {
+	return slices.ContainsFunc(e.Posture().Listeners, func(l posture.Listener) bool { return l.TLS.Is != posture.Never })
 }
 
-// authInTLS reports whether a listener offers AUTH inside TLS only.
-func (e *Evidence) authInTLS(l detect.Listener) bool {
-	s := detect.Behind(e.Config, l.Service)
-	return e.Config.Bool(&s, "smtpd_tls_auth_only") || detect.ServerLevel(func(n string) string { return e.Config.Text(&s, n) }) == "encrypt"
-}
-
-// handwritten says whether the list of suites of a grade is set by hand: then
-// what is excluded does not tell what is offered.
-func handwritten(e *Evidence, l detect.Listener) bool {
-	name := "smtpd_tls_ciphers"
-	if l.Level == "encrypt" {
-		name = "smtpd_tls_mandatory_ciphers"
-	}
-	return e.Config.Value(&l.Service, "tls_"+strings.ToLower(e.Config.Text(&l.Service, name))+"_cipherlist").Set
-}
-
-// seen is what a listener showed, or nil if nobody saw any of its TLS.
-func (e *Evidence) seen(l detect.Listener) *Live {
+// seen is what a listener showed, or nil if nobody saw any of its TLS. A client on this
+// machine is usually exempt from the tests of postscreen (postscreen_access_list), so
+// that it sees the smtpd behind it.
+func (e *Evidence) seen(l posture.Listener) *Live {
 	i := slices.IndexFunc(e.Live, func(v Live) bool {
-		return v.Listener.Service.ID() == l.Service.ID() && v.Seen != nil && len(v.Seen.Versions) > 0
+		return !l.Screen && v.Listener.Service.ID() == l.At.Service.ID() && v.Seen != nil && len(v.Seen.Versions) > 0
 	})
 	if i < 0 {
 		return nil
@@ -63,12 +47,11 @@ func (e *Evidence) certificatesOf(l detect.Listener) []detect.Certificate {
 
 // inFront says that a proxy in front of a listener may do TLS for it, which cannot be
 // seen here; empty if nothing tells of one.
-func (e *Evidence) inFront(l detect.Listener) string {
-	s := detect.Behind(e.Config, l.Service)
-	if v := e.Config.Value(&s, "smtpd_authorized_xclient_hosts"); v.Text != "" {
+func (e *Evidence) inFront(l posture.Listener) string {
+	if v := e.Config.Value(&l.Service, "smtpd_authorized_xclient_hosts"); v.Text != "" {
 		return fmt.Sprintf("; a proxy in front may do TLS, which is not seen from here: smtpd_authorized_xclient_hosts (%s) is %.60s", place(v), v.Text)
 	}
-	if l.Proxy {
+	if l.At.Proxy {
 		return "; the proxy in front may do TLS, which is not seen from here"
 	}
 	return ""
@@ -81,21 +64,8 @@ func (e *Evidence) privateRelay(l detect.Listener) bool {
 	return detect.Private(e.Config, l.Service) && len(domains) == 0 && !tables
 }
 
-// floor is the oldest version that a listener accepts, or empty.
-func floor(f *Evidence, l detect.Listener) postfix.Protocol {
-	name := "smtpd_tls_protocols"
-	if l.Level == "encrypt" {
-		name = "smtpd_tls_mandatory_protocols"
-	}
-	p, err := postfix.ParseFloor(f.Config.Text(&l.Service, name), f.Config.Version)
-	if err != nil {
-		return ""
-	}
-	return p
-}
-
 // ancient finds TLS 1.0 and 1.1: by what was seen, and else by the floor.
-func ancient(e *Evidence, l detect.Listener) string {
+func ancient(e *Evidence, l posture.Listener) string {
 	if seen := e.seen(l); seen != nil {
 		var old []string
 		for _, v := range []string{"TLS 1.0", "TLS 1.1"} {
@@ -104,14 +74,14 @@ func ancient(e *Evidence, l detect.Listener) string {
 			}
 		}
 		if len(old) > 0 {
-			return "takes " + strings.Join(old, " and ")
+			return "accepts " + strings.Join(old, " and ")
 		}
 		if seen.whole() {
 			return ""
 		}
 	}
-	if p := floor(e, l); tls(l) && p != "" && p.Below(postfix.TLSv12) {
-		return "takes " + string(p) + " and newer"
+	if p := l.Floor(); l.Works() && p != "" && p.Below(postfix.TLSv12) {
+		return "accepts " + string(p) + " and newer"
 	}
 	return ""
 }
@@ -122,9 +92,6 @@ func (e *Evidence) Exchanger(l detect.Listener) bool {
 	at := func(l detect.Listener) bool { return strings.HasSuffix(l.Addr, ":25") || l.Proxy }
 	return at(l) || !slices.ContainsFunc(e.Receives(detect.Relay), at)
 }
-
-// tls says whether a listener does TLS at all.
-func tls(l detect.Listener) bool { return l.Level != "none" }
 
 // covers says whether a name in a certificate is good for a host: the same, or
 // one label behind a star (RFC 9525, section 6.3).
@@ -146,6 +113,15 @@ func takes(l Live, version string) bool {
 // section 4.1).
 func broken(s probe.Suite) bool {
 	return slices.ContainsFunc([]string{"_NULL_", "EXPORT", "_RC4_", "_RC2_", "_DES_", "_DES40_", "_3DES_"}, func(word string) bool { return strings.Contains(s.Name, word) })
+}
+
+// versions lists versions of TLS.
+func versions(all []postfix.Protocol) string {
+	var names []string
+	for _, p := range all {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ", ")
 }
 
 // few lists some names, and says how many there are.

@@ -12,7 +12,7 @@ var pub001 = Rule{
 	Why:    "Senders with DANE have nothing to hold on to: who is on the way can take TLS out.",
 	Level:  Should,
 	Source: "RFC 7672; NCSC-NL: DANE must be published",
-	Cure:   "postseal publish",
+	Cure:   outside("postseal publish"),
 	Check: when(func(e *Evidence) bool { return receives(e) && e.Resolver.Validates == detect.Yes }, func(f *Evidence) []Hit {
 		if f.Role == detect.Sender || len(f.Needed) == 0 {
 			return nil

@@ -6,7 +6,7 @@ var pub002 = Rule{
 	Why:    "Nobody believes them: DANE protects nothing.",
 	Level:  Must,
 	Source: "RFC 6698 section 4: DNSSEC MUST be used",
-	Cure:   "sign the zone",
+	Cure:   outside("sign the zone"),
 	Check: when(func(e *Evidence) bool { return len(e.Unproved)+len(e.TLSA) > 0 }, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, n := range f.Unproved {

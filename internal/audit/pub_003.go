@@ -13,7 +13,7 @@ var pub003 = Rule{
 	Why:    "Senders with DANE that are shown it do not deliver.",
 	Level:  Must,
 	Source: "RFC 7672 section 2.2",
-	Cure:   "postseal publish",
+	Cure:   outside("postseal publish"),
 	Check: when(func(e *Evidence) bool { return len(e.TLSA)+len(unkept(e)) > 0 }, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, name := range slices.Sorted(maps.Keys(f.TLSA)) {

@@ -8,7 +8,7 @@ var pub004 = Rule{
 	Why:    "Large senders that do not look at DANE deliver in clear to whoever is on the way and takes TLS out.",
 	Level:  May,
 	Source: "RFC 8461",
-	Cure:   "publish a TXT record _mta-sts.DOMAIN and the policy at https://mta-sts.DOMAIN/.well-known/mta-sts.txt, with mode: testing first",
+	Cure:   outside("publish a TXT record _mta-sts.DOMAIN and the policy at https://mta-sts.DOMAIN/.well-known/mta-sts.txt, with mode: testing first"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.STS.Record == "" && d.STS.Problem == "" {
 			return "none for " + d.Name

@@ -8,7 +8,7 @@ var pub005 = Rule{
 	Why:    "Senders go on as if there were none, and some as the last one said.",
 	Level:  Must,
 	Source: "RFC 8461 sections 3.1 to 3.3",
-	Cure:   "put the record and the policy right: postseal probe --mx DOMAIN tells when they are",
+	Cure:   outside("put the record and the policy right: postseal probe --mx DOMAIN tells when they are"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.STS.Problem != "" && !d.STS.Unseen {
 			return d.Name + ": " + d.STS.Problem

@@ -12,7 +12,7 @@ var pub006 = Rule{
 	Why:    "Senders with MTA-STS do not deliver to that server; if it is the only one, they do not deliver.",
 	Level:  Must,
 	Source: "RFC 8461 section 4.1",
-	Cure:   "add an mx: line for it, and change the id in the TXT record",
+	Cure:   outside("add an mx: line for it, and change the id in the TXT record"),
 	Check: domains(func(d *domain.Domain) string {
 		var missing []string
 		for _, x := range d.MX {

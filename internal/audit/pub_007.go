@@ -8,7 +8,7 @@ var pub007 = Rule{
 	Why:    "Senders report failures, or not even that, and deliver in clear all the same.",
 	Level:  Should,
 	Source: "RFC 8461 section 5: testing is for the time before enforce",
-	Cure:   "when the reports show no failures, set mode: enforce and change the id in the TXT record",
+	Cure:   outside("when the reports show no failures, set mode: enforce and change the id in the TXT record"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.STS.Policy == nil || d.STS.Policy.Mode == domain.Enforce {
 			return ""

@@ -8,7 +8,7 @@ var pub009 = Rule{
 	Why:    "Senders with MTA-STS want a certificate of a public CA for the name in the MX record: without it they do not deliver.",
 	Level:  Must,
 	Source: "RFC 8461 section 4.2",
-	Cure:   "postseal cert obtain, or set mode: testing until there is one",
+	Cure:   order("postseal cert obtain, or set mode: testing until there is one"),
 	Check: domains(func(d *domain.Domain) string {
 		for _, x := range d.MX {
 			if d.STS.Policy != nil && d.STS.Policy.Mode == domain.Enforce && x.Trusted != nil && !*x.Trusted {

@@ -8,7 +8,7 @@ var pub010 = Rule{
 	Why:    "That senders cannot deliver with TLS is known first from those whose mail is late.",
 	Level:  May,
 	Source: "RFC 8460 section 3; RFC 8461 section 3.2 wants it while testing",
-	Cure:   "publish a TXT record _smtp._tls.DOMAIN: v=TLSRPTv1; rua=mailto:ADDRESS",
+	Cure:   outside("publish a TXT record _smtp._tls.DOMAIN: v=TLSRPTv1; rua=mailto:ADDRESS"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.Reports.Record == "" && d.Reports.Problem == "" {
 			return "none for " + d.Name

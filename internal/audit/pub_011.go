@@ -8,7 +8,7 @@ var pub011 = Rule{
 	Why:    "Nobody reports.",
 	Level:  Must,
 	Source: "RFC 8460 section 3",
-	Cure:   "one TXT record _smtp._tls.DOMAIN: v=TLSRPTv1; rua=mailto:ADDRESS",
+	Cure:   outside("one TXT record _smtp._tls.DOMAIN: v=TLSRPTv1; rua=mailto:ADDRESS"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.Reports.Problem != "" {
 			return d.Name + ": " + d.Reports.Problem

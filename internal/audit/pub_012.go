@@ -8,7 +8,7 @@ var pub012 = Rule{
 	Why:    "Nothing answered. If it is so for others too, they go on as if there were no policy.",
 	Level:  May,
 	Source: "RFC 8461 section 3.3",
-	Cure:   "postseal probe --mx DOMAIN on a machine that may connect to the web",
+	Cure:   outside("postseal probe --mx DOMAIN on a machine that may connect to the web"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.STS.Unseen {
 			return d.Name + ": " + d.STS.Problem

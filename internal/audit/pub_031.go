@@ -14,7 +14,7 @@ var pub031 = Rule{
 	Why:    "Senders with DANE require TLS because of such records, and do not authenticate the server: an attacker on the network path can play it.",
 	Level:  Should,
 	Source: "RFC 7672 sections 2.2 and 3.1.3; seen on Postfix 3.7",
-	Cure:   "postseal publish",
+	Cure:   outside("postseal publish"),
 	Check: when(func(e *Evidence) bool { return len(e.TLSA) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, name := range slices.Sorted(maps.Keys(e.TLSA)) {
 			if records := e.TLSA[name]; len(records) > 0 && !usable(records) {

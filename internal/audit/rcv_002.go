@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var rcv002 = Rule{
 	ID: "PS-RCV-002", Part: Receiving, Severity: High, Since: "1.0",
@@ -8,10 +11,10 @@ var rcv002 = Rule{
 	Why:    "Servers without TLS cannot deliver: their mail goes back to the sender.",
 	Level:  Must,
 	Source: "RFC 3207 section 4: a public mail exchanger MUST NOT demand it",
-	Cure:   "--inbound-level may",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if l.Level == "encrypt" && f.Exchanger(l) && f.Role != detect.Sender {
-			return "demands TLS of everyone"
+	Cure:   answer("inbound-level", "may"),
+	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
+		if l.TLS.Is == posture.Mandatory && e.Exchanger(l.At) && e.Role != detect.Sender {
+			return "requires TLS of every client"
 		}
 		return ""
 	}, detect.Relay),

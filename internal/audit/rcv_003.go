@@ -8,6 +8,6 @@ var rcv003 = Rule{
 	Why:    "These versions can be broken; who has newer ones uses those, but testers fail the server for it.",
 	Level:  Should,
 	Source: "RFC 8996: MUST NOT be negotiated; RFC 9325 section 5.2 exempts opportunistic use",
-	Cure:   "--min-protocol TLSv1.2",
-	Check:  listeners(ancient, detect.Relay),
+	Cure:   answer("min-protocol", "TLSv1.2"),
+	Check:  listeners(byVersions, ancient, detect.Relay),
 }

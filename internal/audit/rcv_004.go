@@ -3,6 +3,7 @@ package audit
 import (
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 var rcv004 = Rule{
@@ -11,18 +12,18 @@ var rcv004 = Rule{
 	Why:    "Senders with nothing newer than TLS 1.2 fall back to clear text or fail.",
 	Level:  Must,
 	Source: "RFC 9325 section 3.1.1: TLS 1.2 MUST be supported",
-	Cure:   "--min-protocol TLSv1.2",
-	Check: listeners(func(e *Evidence, l detect.Listener) string {
+	Cure:   answer("min-protocol", "TLSv1.2"),
+	Check: listeners(byVersions, func(e *Evidence, l posture.Listener) string {
 		switch seen := e.seen(l); {
 		case seen == nil:
 		case takes(*seen, "TLS 1.2"):
 			return ""
 		case seen.whole() && takes(*seen, "TLS 1.3") && len(seen.Seen.Versions) == 1:
-			return "takes TLS 1.3 alone"
+			return "accepts TLS 1.3 alone"
 		case seen.whole():
 			return ""
 		}
-		if tls(l) && floor(e, l) == postfix.TLSv13 {
+		if l.Works() && len(l.Permitted) == 1 && l.Floor() == postfix.TLSv13 {
 			return "refuses TLS 1.2"
 		}
 		return ""

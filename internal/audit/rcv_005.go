@@ -8,6 +8,6 @@ var rcv005 = Rule{
 	Why:    "Harmless between mail servers that do not check certificates anyway, but testers fail the server for it.",
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: insufficient; Postfix TLS_README: harmless",
-	Cure:   "--profile intermediate",
+	Cure:   answer("profile", "intermediate"),
 	Check:  offers(func(s probe.Suite) bool { return s.Anonymous() }, "aNULL"),
 }

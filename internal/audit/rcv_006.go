@@ -12,6 +12,6 @@ var rcv006 = Rule{
 	Why:    "Who gets the private key later can read what was recorded earlier.",
 	Level:  Must,
 	Source: "RFC 10015: MUST NOT be used; RFC 9325 section 4.1: SHOULD NOT; NCSC-NL: insufficient",
-	Cure:   "--profile intermediate",
-	Check:  offers(func(s probe.Suite) bool { return strings.HasPrefix(s.Name, "TLS_RSA_") }, "kRSA", "RSA"),
+	Cure:   answer("profile", "intermediate"),
+	Check:  offers(func(s probe.Suite) bool { return strings.HasPrefix(s.Name, "TLS_RSA_") }, "kRSA"),
 }

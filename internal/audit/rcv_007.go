@@ -12,6 +12,6 @@ var rcv007 = Rule{
 	Why:    "They are only chosen by senders of before 2010, but testers fail the server for it.",
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: insufficient",
-	Cure:   "--profile intermediate",
-	Check:  offers(func(s probe.Suite) bool { return strings.HasSuffix(s.Name, "_SHA") }, "SHA1", "SHA"),
+	Cure:   answer("profile", "intermediate"),
+	Check:  offers(func(s probe.Suite) bool { return strings.HasSuffix(s.Name, "_SHA") }, "SHA1"),
 }

@@ -12,8 +12,8 @@ var rcv008 = Rule{
 	Why:    "It is slow, and its groups are often too small; senders have better.",
 	Level:  Must,
 	Source: "RFC 10015: MUST NOT be used; NCSC-NL 2025-05: phase out",
-	Cure:   "--profile intermediate",
+	Cure:   answer("profile", "intermediate"),
 	Check: offers(func(s probe.Suite) bool {
 		return strings.HasPrefix(s.Name, "TLS_DHE_") || strings.HasPrefix(s.Name, "TLS_DH_anon_")
-	}, "kDHE", "DHE", "kEDH", "EDH"),
+	}, "kDHE"),
 }

@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"slices"
-
 	"postseal/internal/postfix"
 )
 
@@ -12,9 +10,9 @@ var rcv009 = Rule{
 	Why:    "Nobody can tell who uses what, whose handshakes fail, and who would be cut off by a stricter setting.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_loglevel: 1 is recommended",
-	Cure:   "--log-level 1",
+	Cure:   answer("log-level", "1"),
 	Check: parameter("smtpd_tls_loglevel", func(f *Evidence, v postfix.Value) string {
-		if v.Text == "0" && slices.ContainsFunc(f.Listeners, tls) {
+		if v.Text == "0" && f.servesTLS() {
 			return "is 0"
 		}
 		return ""

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"slices"
 	"strings"
 
 	"postseal/internal/postfix"
@@ -13,9 +12,9 @@ var rcv010 = Rule{
 	Why:    "Whoever looks at a message cannot see whether it came in TLS.",
 	Level:  May,
 	Source: "postconf(5), smtpd_tls_received_header",
-	Cure:   "--received-header yes",
+	Cure:   answer("received-header", "yes"),
 	Check: parameter("smtpd_tls_received_header", func(f *Evidence, v postfix.Value) string {
-		if !strings.EqualFold(v.Text, "yes") && slices.ContainsFunc(f.Listeners, tls) {
+		if !strings.EqualFold(v.Text, "yes") && f.servesTLS() {
 			return "is not yes"
 		}
 		return ""

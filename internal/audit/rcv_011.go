@@ -8,7 +8,7 @@ var rcv011 = Rule{
 	Why:    "Some old senders take RSA only: they fall back to clear text or fail.",
 	Level:  May,
 	Source: "Postfix TLS_README, server-side certificates",
-	Cure:   "postseal cert obtain --key-type P256,RSA2048",
+	Cure:   order("postseal cert obtain --key-type P256,RSA2048"),
 	Check: when(receives, func(f *Evidence) []Hit {
 		kinds := map[string]bool{}
 		for _, c := range f.ServerCertificates() {

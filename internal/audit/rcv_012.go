@@ -1,10 +1,13 @@
 package audit
 
 import (
+	"maps"
 	"slices"
 
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
+	"postseal/internal/probe"
 )
 
 var rcv012 = Rule{
@@ -13,21 +16,15 @@ var rcv012 = Rule{
 	Why:    "Only TLS 1.3, whose suites go with every certificate, is left: senders with TLS 1.2 fall back to clear text or fail.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_exclude_ciphers",
-	Cure:   "--profile intermediate",
-	Check: listeners(func(e *Evidence, l detect.Listener) string {
-		all := e.certificatesOf(l)
-		if seen := e.seen(l); !tls(l) || floor(e, l) == postfix.TLSv13 || len(all) == 0 || seen != nil && takes(*seen, "TLS 1.2") {
+	Cure:   answer("profile", "intermediate"),
+	Check: listeners(bySuites, func(e *Evidence, l posture.Listener) string {
+		seen := e.seen(l)
+		if l.TLS.Is == posture.Never || !slices.Contains(l.Permitted, postfix.TLSv12) || len(l.Serves) == 0 || seen != nil && takes(*seen, "TLS 1.2") {
 			return ""
 		}
-		for _, c := range all {
-			if !slices.ContainsFunc(authentication[c.Algorithm], func(name string) bool { return excludes(e, l, name) }) {
-				return ""
-			}
+		if left, known := l.Suites.Left(slices.Collect(maps.Keys(l.Serves))...); known && !slices.ContainsFunc(left, func(s probe.Suite) bool { return !s.Anonymous() }) {
+			return "excludes the suites of every certificate that it shows"
 		}
-		return "excludes the suites of every certificate that it shows"
+		return ""
 	}, detect.Relay, detect.Submission, detect.Submissions),
 }
-
-// authentication are the names under which OpenSSL has all suites of TLS 1.2 for a kind
-// of key (ciphers(1)). RSA is none: it means the key exchange kRSA.
-var authentication = map[string][]string{"RSA": {"aRSA"}, "ECDSA": {"aECDSA", "ECDSA"}}

@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var rcv013 = Rule{
 	ID: "PS-RCV-013", Part: Receiving, Severity: Low, Since: "1.0",
@@ -8,9 +11,9 @@ var rcv013 = Rule{
 	Why:    "A few senders fail when they are asked, and hardly one has a certificate to show.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_ask_ccert: SHOULD NOT without need",
-	Cure:   "take smtpd_tls_ask_ccert out of main.cf",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if tls(l) && f.Config.Bool(&l.Service, "smtpd_tls_ask_ccert") {
+	Cure:   drop("smtpd_tls_ask_ccert"),
+	Check: listeners(byClientCertificate, func(e *Evidence, l posture.Listener) string {
+		if l.ClientCertificate.Is == posture.Offered {
 			return "asks for a client certificate"
 		}
 		return ""

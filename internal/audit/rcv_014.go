@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var rcv014 = Rule{
 	ID: "PS-RCV-014", Part: Receiving, Severity: Critical, Since: "1.0",
@@ -8,10 +11,10 @@ var rcv014 = Rule{
 	Why:    "Nearly no server has a client certificate: mail from the others is refused.",
 	Level:  Must,
 	Source: "postconf(5), smtpd_tls_req_ccert",
-	Cure:   "take smtpd_tls_req_ccert out of main.cf",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if l.Level == "encrypt" && f.Config.Bool(&l.Service, "smtpd_tls_req_ccert") && !f.privateRelay(l) {
-			return "demands a client certificate"
+	Cure:   drop("smtpd_tls_req_ccert"),
+	Check: listeners(byClientCertificate, func(e *Evidence, l posture.Listener) string {
+		if l.ClientCertificate.Is == posture.Mandatory && !e.privateRelay(l.At) {
+			return "requires a client certificate"
 		}
 		return ""
 	}, detect.Relay),

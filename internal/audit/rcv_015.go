@@ -15,7 +15,7 @@ var rcv015 = Rule{
 	Why:    "No client certificate is requested, and no chain needs an issuer from the file; but if the file is ever missing, TLS is off.",
 	Level:  May,
 	Source: "TLS_README, server-side CA; seen: a missing smtpd_tls_CAfile ends server TLS",
-	Cure:   "remove smtpd_tls_CAfile from main.cf",
+	Cure:   outside("remove smtpd_tls_CAfile from main.cf"),
 	Check: parameter("smtpd_tls_CAfile", func(f *Evidence, v postfix.Value) string {
 		if v.Text == "" || f.Config.Bool(nil, "smtpd_tls_ask_ccert") || f.Config.Bool(nil, "smtpd_tls_req_ccert") {
 			return ""

@@ -1,10 +1,9 @@
 package audit
 
 import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
 	"slices"
-	"strings"
-
-	"postseal/internal/postfix"
 )
 
 var rcv016 = Rule{
@@ -12,12 +11,12 @@ var rcv016 = Rule{
 	Title:  "a weak grade of suites is set",
 	Why:    "Suites that can be broken may be chosen.",
 	Level:  Should,
-	Source: "postconf(5), smtpd_tls_ciphers: medium or stronger",
-	Cure:   "take smtpd_tls_ciphers out of main.cf",
-	Check: parameter("smtpd_tls_ciphers", func(f *Evidence, v postfix.Value) string {
-		if slices.Contains([]string{"low", "export", "null"}, strings.ToLower(v.Text)) {
-			return "is " + strings.ToLower(v.Text)
+	Source: "postconf(5), smtpd_tls_ciphers: medium or stronger; 3.8 and later take low and export for medium",
+	Cure:   outside("take smtpd_tls_ciphers or smtpd_tls_mandatory_ciphers out where it is set"),
+	Check: listeners(bySuites, func(_ *Evidence, l posture.Listener) string {
+		if slices.Contains([]string{"low", "export", "null"}, l.Suites.Grade) && l.Works() {
+			return "uses the grade " + l.Suites.Grade
 		}
 		return ""
-	}),
+	}, detect.Relay, detect.Submission, detect.Submissions),
 }

@@ -6,7 +6,7 @@ var rcv017 = Rule{
 	Why:    "It counts for sending too, and grows old: Postfix and OpenSSL keep theirs up to date.",
 	Level:  Should,
 	Source: "postconf(5), tls_medium_cipherlist: you are strongly encouraged not to change it",
-	Cure:   "take tls_medium_cipherlist and tls_high_cipherlist out of main.cf",
+	Cure:   drop("tls_medium_cipherlist", "tls_high_cipherlist"),
 	Check: when(always, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, name := range []string{"tls_high_cipherlist", "tls_medium_cipherlist", "tls_low_cipherlist", "tls_export_cipherlist", "tls_null_cipherlist"} {

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 var rcv018 = Rule{
@@ -15,15 +15,15 @@ var rcv018 = Rule{
 	Why:    "What is recorded today can be read when a large quantum computer exists. The library here could do better.",
 	Level:  May,
 	Source: "Postfix 3.11 RELEASE_NOTES; NCSC-NL: not judged yet",
-	Cure:   "--profile intermediate on Postfix 3.10, or an update to Postfix 3.11",
+	Cure:   drop("tls_eecdh_auto_curves").then(answer("profile", "intermediate")).or(" on Postfix 3.10, or update to Postfix 3.11"),
 	Check: when(hybrids, func(e *Evidence) (out []Hit) {
 		const name = "tls_eecdh_auto_curves"
 		for _, l := range e.receivers() {
 			v := e.Config.Value(&l.Service, name)
-			if v.Text == "" || !tls(l) || slices.ContainsFunc([]string{"MLKEM", "DEFAULT"}, func(w string) bool { return strings.Contains(v.Text, w) }) || showsHybrid(e, l) {
+			if v.Text == "" || l.TLS.Is == posture.Never || slices.ContainsFunc([]string{"MLKEM", "DEFAULT"}, func(w string) bool { return strings.Contains(v.Text, w) }) || showsHybrid(e, l) {
 				continue
 			}
-			h := Hit{Detail: l.Service.ID() + ": " + name + " names no such group", At: v.Origin}
+			h := Hit{Detail: l.ID() + ": " + name + " names no such group", At: v.Origin}
 			if _, own := l.Service.Override(name); v.Set && !own && e.Config.Version.AtLeast(postfix.V(3, 11, 0)) {
 				h.Remedy = "postconf -X " + name
 			}
@@ -34,7 +34,7 @@ var rcv018 = Rule{
 }
 
 // showsHybrid reports whether a listener was seen to accept such a group.
-func showsHybrid(e *Evidence, l detect.Listener) bool {
+func showsHybrid(e *Evidence, l posture.Listener) bool {
 	seen := e.seen(l)
 	return seen != nil && slices.ContainsFunc(seen.Seen.Groups, func(g string) bool { return strings.Contains(g, "MLKEM") })
 }

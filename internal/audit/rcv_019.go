@@ -1,10 +1,8 @@
 package audit
 
 import (
-	"slices"
-	"strings"
-
 	"postseal/internal/detect"
+	"postseal/internal/posture"
 )
 
 var rcv019 = Rule{
@@ -13,9 +11,9 @@ var rcv019 = Rule{
 	Why:    "Nobody can use TLS, whatever else is set.",
 	Level:  Must,
 	Source: "postconf(5), smtpd_discard_ehlo_keywords",
-	Cure:   "take starttls out of smtpd_discard_ehlo_keywords",
-	Check: listeners(func(f *Evidence, l detect.Listener) string {
-		if slices.ContainsFunc(list(f.Config.Text(&l.Service, "smtpd_discard_ehlo_keywords")), func(w string) bool { return strings.EqualFold(w, "starttls") }) {
+	Cure:   outside("take starttls out of smtpd_discard_ehlo_keywords"),
+	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
+		if l.Hidden {
 			return "takes STARTTLS out of what it offers"
 		}
 		return ""

@@ -12,7 +12,7 @@ var rcv020 = Rule{
 	Why:    "With the suites of today the client knows best what is fast for it.",
 	Level:  May,
 	Source: "Postfix TLS_README: risky; Mozilla intermediate: off",
-	Cure:   "take tls_preempt_cipherlist out of main.cf",
+	Cure:   drop("tls_preempt_cipherlist"),
 	Check: parameter("tls_preempt_cipherlist", func(f *Evidence, v postfix.Value) string {
 		if strings.EqualFold(v.Text, "yes") {
 			return "is yes"

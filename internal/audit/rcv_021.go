@@ -2,7 +2,6 @@ package audit
 
 import (
 	"slices"
-	"strings"
 
 	"postseal/internal/detect"
 )
@@ -13,17 +12,19 @@ var rcv021 = Rule{
 	Why:    "Some clients are served with TLS and some without, depending on which of the two answers.",
 	Level:  Should,
 	Source: "POSTSCREEN_README, TLS",
-	Cure:   "take postscreen_tls_security_level out of main.cf",
+	Cure:   drop("postscreen_tls_security_level").or(", and a level of its own from the smtpd behind it"),
 	Check: when(func(e *Evidence) bool {
 		return slices.ContainsFunc(e.Listeners, func(l detect.Listener) bool { return l.Screened })
-	}, func(f *Evidence) []Hit {
-		v := f.Config.Value(nil, "postscreen_tls_security_level")
-		if !v.Set || v.Text == "" {
-			return nil
+	}, func(e *Evidence) (out []Hit) {
+		all := e.Posture().Listeners
+		for i, behind := range all {
+			if i == 0 || behind.Screen || !all[i-1].Screen || all[i-1].At.Service.ID() != behind.At.Service.ID() {
+				continue
+			}
+			if screen := all[i-1]; screen.TLS.Is != behind.TLS.Is {
+				out = append(out, Hit{Detail: screen.ID() + " has TLS level " + screen.TLS.Is.String() + ", " + behind.ID() + " has " + behind.TLS.Is.String(), At: e.place(screen.TLS.Origin, screen.Service)})
+			}
 		}
-		if behind := f.Config.Text(nil, "smtpd_tls_security_level"); !strings.EqualFold(behind, v.Text) {
-			return []Hit{{Detail: "postscreen_tls_security_level is " + v.Text + ", smtpd_tls_security_level " + behind, At: v.Origin}}
-		}
-		return nil
+		return out
 	}),
 }

@@ -10,7 +10,7 @@ var rcv022 = Rule{
 	Why:    "Busy servers fall back to clear text when they reach it.",
 	Level:  May,
 	Source: "postconf(5), smtpd_client_new_tls_session_rate_limit",
-	Cure:   "take smtpd_client_new_tls_session_rate_limit out of main.cf",
+	Cure:   drop("smtpd_client_new_tls_session_rate_limit"),
 	Check: parameter("smtpd_client_new_tls_session_rate_limit", func(f *Evidence, v postfix.Value) string {
 		if v.Set && v.Text != "0" {
 			return "is " + v.Text

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"postseal/internal/detect"
+	"postseal/internal/posture"
 )
 
 var rcv023 = Rule{
@@ -12,11 +13,12 @@ var rcv023 = Rule{
 	Why:    "What is read in main.cf is not what counts there.",
 	Level:  May,
 	Source: "master(5), -o",
-	Cure:   "look at the service in master.cf",
-	Check: listeners(func(e *Evidence, l detect.Listener) string {
-		for _, name := range overrides(e, l) {
+	Cure:   outside("look at the service in master.cf"),
+	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
+		for _, name := range overrides(e, l.Service) {
 			if loosens(e, l, name) {
-				return fmt.Sprintf("overrides %s with %q", name, e.Config.Text(&l.Service, name))
+				v := e.Config.Value(&l.Service, name)
+				return fmt.Sprintf("overrides %s with %q", name, v.Text)
 			}
 		}
 		return ""

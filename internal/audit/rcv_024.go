@@ -12,7 +12,7 @@ var rcv024 = Rule{
 	Why:    "Senders that try TLS are turned away: some deliver in clear text, others never.",
 	Level:  Must,
 	Source: "RFC 3207 section 4",
-	Cure:   "postseal rehearse --current says what is behind it",
+	Cure:   outside("postseal rehearse --current says what is behind it"),
 	Check: live(func(e *Evidence, l Live) string {
 		var at *probe.Error
 		switch {

@@ -8,6 +8,6 @@ var rcv026 = Rule{
 	Why:    "Whoever is on the way can put commands before the first one that is encrypted, and so read mail or passwords.",
 	Level:  Must,
 	Source: "RFC 3207 section 6; CVE-2011-0411",
-	Cure:   "update Postfix, or what stands before it",
+	Cure:   outside("update Postfix, or what stands before it"),
 	Check:  asked(func(e *probe.Enumeration) *bool { return e.Injected }, "obeyed what came with STARTTLS"),
 }

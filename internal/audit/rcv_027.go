@@ -11,7 +11,7 @@ var rcv027 = Rule{
 	Why:    "NULL, EXPORT, RC4, DES and 3DES can be read by who wants to; a sender that has nothing else is better off with them than in clear text, all others are at risk.",
 	Level:  Must,
 	Source: "RFC 9325 section 4.1; RFC 7465",
-	Cure:   "--profile intermediate",
+	Cure:   answer("profile", "intermediate"),
 	Check: live(func(e *Evidence, l Live) string {
 		var names []string
 		for _, s := range l.suites {

@@ -8,7 +8,7 @@ var rcv028 = Rule{
 	Why:    "A key exchange over fewer than 2048 bits can be broken by a large organisation, and many who do not know the group refuse it.",
 	Level:  Must,
 	Source: "RFC 9325 section 4.5; NCSC-NL 2025-05: insufficient",
-	Cure:   "take smtpd_tls_dh1024_param_file out of main.cf",
+	Cure:   drop("smtpd_tls_dh1024_param_file"),
 	Check: live(func(e *Evidence, l Live) string {
 		least := 0
 		for _, s := range l.suites {

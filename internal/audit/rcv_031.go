@@ -8,7 +8,7 @@ var rcv031 = Rule{
 	Why:    "Whoever gets the key later can read all mail that was recorded before.",
 	Level:  Must,
 	Source: "RFC 9325 section 4.1",
-	Cure:   "take tls_eecdh_auto_curves and the lists of suites out of main.cf",
+	Cure:   outside("take tls_eecdh_auto_curves and the lists of suites out of main.cf"),
 	Check: live(func(e *Evidence, l Live) string {
 		if !l.whole() || len(l.Seen.Versions) == 0 {
 			return ""

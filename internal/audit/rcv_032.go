@@ -6,7 +6,7 @@ var rcv032 = Rule{
 	Why:    "What is encrypted can be read byte by byte (POODLE), and everybody has had TLS for twenty years.",
 	Level:  Must,
 	Source: "RFC 7568",
-	Cure:   "--min-protocol TLSv1.2",
+	Cure:   answer("min-protocol", "TLSv1.2"),
 	Check: live(func(e *Evidence, l Live) string {
 		if takes(l, "SSL 3.0") {
 			return "agrees to it"

@@ -13,7 +13,7 @@ var rcv033 = Rule{
 	Why:    "What was not seen is judged by the configuration alone. If nobody can connect and Postfix should run, no mail comes in there.",
 	Level:  May,
 	Source: "what a connection found",
-	Cure:   "postfix status, and postfix start if it should run; else look again when the server is less busy",
+	Cure:   outside("postfix status, and postfix start if it should run; else look again when the server is less busy"),
 	Check: live(func(e *Evidence, l Live) string {
 		var at *probe.Error
 		switch known := errors.As(l.Err, &at); {

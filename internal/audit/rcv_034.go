@@ -8,15 +8,16 @@ var rcv034 = Rule{
 	Why:    "The settings named *_mandatory_* count where TLS is demanded, the others where it is offered: what was set here has no effect.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_protocols and smtpd_tls_mandatory_protocols",
-	Cure:   "--min-protocol TLSv1.2, which sets both",
+	Cure:   answer("min-protocol", "TLSv1.2", ", which sets both"),
 	Check: when(receives, func(e *Evidence) (out []Hit) {
 		var levels []string
 		for _, l := range e.receivers() {
-			levels = append(levels, l.Level)
+			level := l.TLS.Is.String()
+			levels = append(levels, level)
 			for _, o := range l.Service.Options {
-				if family, ok := wrongFamily(o.Name, "smtpd", l.Level); ok {
+				if family, ok := wrongFamily(o.Name, "smtpd", level); ok {
 					if _, both := l.Service.Override(family); !both {
-						out = append(out, Hit{Detail: l.Service.ID() + " sets " + o.Name + " at TLS level " + l.Level + ": " + family + " counts", At: postfix.Origin{File: e.Config.MasterPath(), Line: o.Line, Service: l.Service.ID()}})
+						out = append(out, Hit{Detail: l.Service.ID() + " sets " + o.Name + " at TLS level " + level + ": " + family + " counts", At: postfix.Origin{File: e.Config.MasterPath(), Line: o.Line, Service: l.Service.ID()}})
 					}
 				}
 			}

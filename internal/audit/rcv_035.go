@@ -6,7 +6,7 @@ var rcv035 = Rule{
 	Why:    "Senders whose newest version is the one left out get an older one. Others get the newest that both sides have.",
 	Level:  Should,
 	Source: "RFC 9325 section 3.1.1; seen on Postfix 3.7 with OpenSSL 3.0: clients of today get TLS 1.3",
-	Cure:   "--min-protocol TLSv1.2",
+	Cure:   answer("min-protocol", "TLSv1.2"),
 	Check: when(receives, func(e *Evidence) []Hit {
 		return holes(e, "smtpd_tls_protocols", "smtpd_tls_mandatory_protocols")
 	}),

@@ -6,7 +6,7 @@ var rcv036 = Rule{
 	Why:    "Mail waits at the senders, and goes back after days: the service behind that port dies, or hangs.",
 	Level:  Must,
 	Source: "RFC 5321 section 3.1: the server greets first",
-	Cure:   "the log says why: postfix/smtpd ... fatal",
+	Cure:   outside("the log says why: postfix/smtpd ... fatal"),
 	Check: live(func(e *Evidence, l Live) string {
 		if mute(l) {
 			return "was connected to, and said nothing"

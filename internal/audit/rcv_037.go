@@ -6,7 +6,7 @@ var rcv037 = Rule{
 	Why:    "Postfix runs, and nobody can connect there: mail that should come in that way does not.",
 	Level:  Must,
 	Source: "master(5)",
-	Cure:   "postfix reload, and then the log of postfix/master",
+	Cure:   outside("postfix reload, and then the log of postfix/master"),
 	Check: live(func(e *Evidence, l Live) string {
 		if closed(l) && e.running() {
 			return "refuses connections, while Postfix runs"

@@ -11,6 +11,6 @@ var rcv039 = Rule{
 	Why:    "What depends on it is put off or left out: clients that it should let in do not come through.",
 	Level:  Must,
 	Source: "postconf(5), relay_clientcerts",
-	Cure:   "postmap the table, or take it out of main.cf",
+	Cure:   outside("postmap the table, or take it out of main.cf"),
 	Check:  problems(postfix.Receiving, func(_ *Evidence, p detect.Problem) bool { return p.Parameter != "tls_server_sni_maps" }, detect.NoTable),
 }

@@ -13,7 +13,7 @@ var rcv040 = Rule{
 	Why:    "Senders that name the host they want, as nearly all of the large ones do, fall back to clear text or fail; those that do not are served.",
 	Level:  Must,
 	Source: "RFC 6066 section 3; postconf(5), tls_server_sni_maps",
-	Cure:   "postmap -F the tables of tls_server_sni_maps; the log names the entry",
+	Cure:   outside("postmap -F the tables of tls_server_sni_maps; the log names the entry"),
 	Check: live(func(_ *Evidence, l Live) string {
 		if l.Seen == nil || len(l.Seen.Versions) == 0 {
 			return "" // nobody gets TLS

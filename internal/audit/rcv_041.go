@@ -14,7 +14,7 @@ var rcv041 = Rule{
 	Why:    "Senders that check names (MTA-STS, secure) name the host they want: they hold mail back.",
 	Level:  Should,
 	Source: "RFC 8461 section 4.2; RFC 6066 section 3",
-	Cure:   "correct the entry in tls_server_sni_maps, and postmap -F it",
+	Cure:   outside("correct the entry in tls_server_sni_maps, and postmap -F it"),
 	Check: live(func(_ *Evidence, l Live) string {
 		if l.Seen == nil {
 			return ""

@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var rcv042 = Rule{
 	ID: "PS-RCV-042", Part: Receiving, Severity: Low, Since: "1.0",
@@ -8,9 +11,9 @@ var rcv042 = Rule{
 	Why:    "Postfix before 3.12 takes a certificate without clientAuth, as all public CAs issue now, for untrusted: where one is required, such a client is turned away.",
 	Level:  May,
 	Source: "postconf(5), tls_trust_server_ccerts; seen: 421 at smtpd_tls_req_ccert",
-	Cure:   "relay_clientcerts with fingerprints, or, if no public CA is trusted there, tls_trust_server_ccerts = yes from 3.12 on",
-	Check: listeners(func(e *Evidence, l detect.Listener) string {
-		if !e.AsksCertificate(l.Service) || e.Config.Bool(&l.Service, "tls_trust_server_ccerts") {
+	Cure:   outside("relay_clientcerts with fingerprints, or, if no public CA is trusted there, tls_trust_server_ccerts = yes from 3.12 on"),
+	Check: listeners(byClientCertificate, func(e *Evidence, l posture.Listener) string {
+		if l.ClientCertificate.Is == posture.Never || e.Config.Bool(&l.Service, "tls_trust_server_ccerts") {
 			return ""
 		}
 		if e.Config.Text(&l.Service, "relay_clientcerts") != "" {

@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var rcv043 = Rule{
 	ID: "PS-RCV-043", Part: Receiving, Severity: Low, Since: "1.0",
@@ -8,9 +11,9 @@ var rcv043 = Rule{
 	Why:    "What is delivered there comes in clear text.",
 	Level:  Should,
 	Source: "RFC 3207",
-	Cure:   "-o smtpd_tls_security_level=may for that service, in master.cf",
-	Check: listeners(func(e *Evidence, l detect.Listener) string {
-		if !tls(l) && !e.Exchanger(l) {
+	Cure:   override("smtpd_tls_security_level", "may"),
+	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
+		if l.TLS.Is == posture.Never && !e.Exchanger(l.At) {
 			return "has TLS level none"
 		}
 		return ""

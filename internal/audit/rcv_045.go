@@ -13,7 +13,7 @@ var rcv045 = Rule{
 	Why:    "Both sides sign with the best they have in common, so only senders of before 2010 get it; but testers fail the server for it.",
 	Level:  Must,
 	Source: "RFC 9155 section 4; NCSC-NL 2025-05: insufficient",
-	Cure:   "--profile modern, which sets tls_config_file for smtpd",
+	Cure:   answer("profile", "modern", ", which sets tls_config_file for smtpd"),
 	Check: live(func(_ *Evidence, l Live) string {
 		if names := oldSignatures(l); len(names) > 0 {
 			return "signs TLS 1.2 with " + few(names)

@@ -8,6 +8,6 @@ var rcv046 = Rule{
 	Why:    "Each time costs the server much and the client little: few clients can keep it busy.",
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: off, or limited; postconf(5), tls_ssl_options",
-	Cure:   "tls_ssl_options = NO_RENEGOTIATION, or an update to Postfix 3.8, which never takes it",
+	Cure:   set("tls_ssl_options", "NO_RENEGOTIATION", ", or an update to Postfix 3.8, which never takes it"),
 	Check:  asked(func(e *probe.Enumeration) *bool { return e.Anew }, "takes a second hello"),
 }

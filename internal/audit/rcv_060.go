@@ -14,7 +14,7 @@ var rcv060 = Rule{
 	Why:    "Servers without TLS cannot deliver: Postfix answers 450, and their mail goes back to the sender after days.",
 	Level:  Must,
 	Source: "RFC 3207 section 4: a public mail exchanger MUST NOT demand it; postconf(5), reject_plaintext_session",
-	Cure:   "take reject_plaintext_session out of the restrictions for port 25",
+	Cure:   outside("take reject_plaintext_session out of the restrictions for port 25"),
 	Check: when(func(e *Evidence) bool { return len(e.Receives(detect.Relay)) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, l := range e.Receives(detect.Relay) {
 			if !e.Exchanger(l) || e.Role == detect.Sender || e.privateRelay(l) {

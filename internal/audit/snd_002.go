@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var snd002 = Rule{
 	ID: "PS-SND-002", Part: Sending, Severity: High, Since: "1.0",
@@ -8,10 +11,10 @@ var snd002 = Rule{
 	Why:    "Mail to servers without TLS is held back, and returned after days.",
 	Level:  Should,
 	Source: "TLS_README: not for the Internet at large",
-	Cure:   "--outbound-level may",
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if t.Level == "encrypt" && f.Config.Text(&t.Service, "relayhost") == "" {
-			return "demands TLS of every server"
+	Cure:   answer("outbound-level", "may"),
+	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
+		if r.Level.Is == "encrypt" && r.Hop == "" {
+			return "requires TLS of every server"
 		}
 		return ""
 	}, detect.Default),

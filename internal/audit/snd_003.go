@@ -1,9 +1,8 @@
 package audit
 
 import (
-	"slices"
-
 	"postseal/internal/detect"
+	"postseal/internal/posture"
 )
 
 var snd003 = Rule{
@@ -12,10 +11,10 @@ var snd003 = Rule{
 	Why:    "Most mail servers cannot: mail to them is held back, and returned after days.",
 	Level:  Should,
 	Source: "TLS_README, verify and secure: for known destinations",
-	Cure:   "--outbound-level dane",
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if slices.Contains([]string{"verify", "secure", "fingerprint", "dane-only"}, t.Level) && f.Config.Text(&t.Service, "relayhost") == "" {
-			return "has TLS level " + t.Level
+	Cure:   answer("outbound-level", "dane"),
+	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
+		if proves(r.Level.Is) && r.Hop == "" {
+			return "has TLS level " + r.Level.Is
 		}
 		return ""
 	}, detect.Default),

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"postseal/internal/detect"
+	"postseal/internal/posture"
 )
 
 var snd004 = Rule{
@@ -12,10 +13,10 @@ var snd004 = Rule{
 	Why:    "It protects no more than may does, and nothing says so but one warning in the log.",
 	Level:  Must,
 	Source: "RFC 7672 section 2.1; seen: dane acts as may",
-	Cure:   "a validating resolver on this machine, such as unbound",
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if strings.HasPrefix(t.Level, "dane") && strings.EqualFold(f.Config.Text(&t.Service, "smtp_dns_support_level"), "dnssec") && f.Resolver.Validates == detect.No {
-			return "has TLS level " + t.Level + "; " + f.Resolver.Why
+	Cure:   outside("a validating resolver on this machine, such as unbound"),
+	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
+		if strings.HasPrefix(r.Level.Is, "dane") && strings.EqualFold(e.Config.Text(&r.Service, "smtp_dns_support_level"), "dnssec") && e.Resolver.Validates == detect.No {
+			return "has TLS level " + r.Level.Is + "; " + e.Resolver.Why
 		}
 		return ""
 	}, detect.Default, detect.Some),

@@ -1,6 +1,9 @@
 package audit
 
-import "postseal/internal/detect"
+import (
+	"postseal/internal/detect"
+	"postseal/internal/posture"
+)
 
 var snd006 = Rule{
 	ID: "PS-SND-006", Part: Sending, Severity: Low, Since: "1.0",
@@ -8,9 +11,9 @@ var snd006 = Rule{
 	Why:    "Every server is Untrusted in the log, and no policy can ask for proof.",
 	Level:  Should,
 	Source: "TLS_README, client-side CA",
-	Cure:   "--ca-file /etc/ssl/certs/ca-certificates.crt",
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if t.Level != "none" && !f.toThisMachine(t) && f.trustsNoCA(t) {
+	Cure:   answer("ca-file", "/etc/ssl/certs/ca-certificates.crt"),
+	Check: routes(ofRoute, func(e *Evidence, r posture.Route) string {
+		if r.Level.Is != "none" && r.Level.Is != "" && e.outside(r) && len(r.Trust) == 0 {
 			return "trusts no CA"
 		}
 		return ""

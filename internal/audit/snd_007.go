@@ -13,6 +13,6 @@ var snd007 = Rule{
 	Why:    "TLS is off: at level may all mail leaves in clear text, and only an information line in the log says so.",
 	Level:  Must,
 	Source: "seen: cannot load Certification Authority data",
-	Cure:   "--ca-file /etc/ssl/certs/ca-certificates.crt",
+	Cure:   answer("ca-file", "/etc/ssl/certs/ca-certificates.crt"),
 	Check:  problems(postfix.Sending, func(_ *Evidence, p detect.Problem) bool { return strings.HasSuffix(p.Parameter, "_CAfile") }, detect.TLSOff),
 }

@@ -8,7 +8,7 @@ var snd009 = Rule{
 	Why:    "It runs in a chroot and reads the folder there: every server is Untrusted.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_CApath",
-	Cure:   "--ca-file /etc/ssl/certs/ca-certificates.crt",
+	Cure:   answer("ca-file", "/etc/ssl/certs/ca-certificates.crt"),
 	Check: transports(func(f *Evidence, t detect.Transport) string {
 		if t.Blind {
 			return "runs in a chroot, and " + f.Config.Text(&t.Service, "smtp_tls_CApath") + " is not there"

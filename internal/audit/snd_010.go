@@ -3,6 +3,7 @@ package audit
 import (
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 var snd010 = Rule{
@@ -11,15 +12,11 @@ var snd010 = Rule{
 	Why:    "A server that has nothing newer gets its mail some minutes later, in cleartext.",
 	Level:  May,
 	Source: "RFC 9325 section 5.2: may be too strict, against RFC 8996: MUST NOT; seen: deferred, then cleartext",
-	Cure:   "take smtp_tls_protocols out of main.cf",
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if t.Level != "may" && t.Level != "dane" {
+	Cure:   drop("smtp_tls_protocols"),
+	Check: routes(ofVersion, func(e *Evidence, r posture.Route) string {
+		if r.Level.Is != "may" && r.Level.Is != "dane" || len(r.Versions.Is) == 0 || r.Floor().Below(postfix.TLSv12) {
 			return ""
 		}
-		p, err := postfix.ParseFloor(f.Config.Text(&t.Service, "smtp_tls_protocols"), f.Config.Version)
-		if err == nil && !p.Below(postfix.TLSv12) {
-			return "refuses what is older than " + string(p)
-		}
-		return ""
+		return "refuses what is older than " + string(r.Floor())
 	}, detect.Default),
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"postseal/internal/detect"
+	"postseal/internal/posture"
 	"postseal/internal/probe"
 )
 
@@ -13,12 +14,12 @@ var snd011 = Rule{
 	Why:    "A server that has nothing else gets its mail some minutes later, in clear text.",
 	Level:  Should,
 	Source: "RFC 9325 section 5.2; TLS_README",
-	Cure:   "take smtp_tls_exclude_ciphers out of main.cf",
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		if t.Level != "may" && t.Level != "dane" {
+	Cure:   drop("smtp_tls_exclude_ciphers"),
+	Check: routes(ofSuites, func(e *Evidence, r posture.Route) string {
+		if r.Level.Is != "may" && r.Level.Is != "dane" {
 			return ""
 		}
-		words := slices.DeleteFunc(list(f.Config.Text(&t.Service, "smtp_tls_exclude_ciphers")), missesNothing)
+		words := slices.DeleteFunc(slices.Clone(r.Suites.Excluded), missesNothing)
 		if len(words) == 0 {
 			return ""
 		}

@@ -6,7 +6,7 @@ var snd012 = Rule{
 	Why:    "It does no good, and a few servers fail at it.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_cert_file: do not configure client certificates unless you must",
-	Cure:   "--client-cert none",
+	Cure:   answer("client-cert", "none"),
 	Check: when(func(e *Evidence) bool {
 		return len(e.ClientCertificates()) > 0 && e.Wanted.Told > 0 && e.Wanted.Untold == 0
 	}, func(f *Evidence) []Hit {

@@ -6,7 +6,7 @@ var snd013 = Rule{
 	Why:    "Servers that check it refuse it, or log it as untrusted.",
 	Level:  Should,
 	Source: "RFC 5280 section 4.2.1.12: clientAuth",
-	Cure:   "postseal cert client new",
+	Cure:   outside("postseal cert client new"),
 	Check: when(func(e *Evidence) bool { return len(e.ClientCertificates()) > 0 }, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, c := range f.ClientCertificates() {

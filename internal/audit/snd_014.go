@@ -3,8 +3,8 @@ package audit
 import (
 	"slices"
 
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 var snd014 = Rule{
@@ -13,9 +13,9 @@ var snd014 = Rule{
 	Why:    "Nobody can tell whose mail leaves encrypted, and whose does not.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_loglevel: 1 is recommended",
-	Cure:   "--log-level 1",
+	Cure:   answer("log-level", "1"),
 	Check: parameter("smtp_tls_loglevel", func(f *Evidence, v postfix.Value) string {
-		if v.Text == "0" && slices.ContainsFunc(f.Transports, func(t detect.Transport) bool { return t.Level != "none" }) {
+		if v.Text == "0" && slices.ContainsFunc(f.Posture().Routes, func(r posture.Route) bool { return r.Level.Is != "none" }) {
 			return "is 0"
 		}
 		return ""

@@ -1,29 +1,21 @@
 package audit
 
 import (
-	"cmp"
-
 	"postseal/internal/detect"
+	"postseal/internal/posture"
 )
 
 var snd015 = Rule{
 	ID: "PS-SND-015", Part: Sending, Severity: High, Since: "1.0",
 	Title:  "a password goes to a relay that need not prove who it is",
-	Why:    "Who stands in for the relay gets the password, and all mail.",
+	Why:    "Whoever stands in for the relay gets the password, and all mail.",
 	Level:  Must,
 	Source: "RFC 4954 section 4; postconf(5), smtp_sasl_auth_enable",
-	Cure:   "smtp_tls_policy_maps with secure for the relay",
-	Check: transports(func(e *Evidence, t detect.Transport) string {
-		relay := e.Config.Text(&t.Service, "relayhost")
-		if relay == "" || !e.Config.Bool(&t.Service, "smtp_sasl_auth_enable") || proves(t.Level) {
+	Cure:   outside("smtp_tls_policy_maps with secure for the relay"),
+	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
+		if r.Hop == "" || r.Level.Is == "" || !e.Config.Bool(&r.Service, "smtp_sasl_auth_enable") || proves(r.Level.Is) {
 			return ""
 		}
-		if e.Config.Text(&t.Service, "smtp_tls_policy_maps") != "" {
-			level := e.PolicyFor(relay)
-			if proves(level) || level == "" && e.PoliciesUnread {
-				return ""
-			}
-		}
-		return "logs in at " + relay + " at TLS level " + cmp.Or(e.PolicyFor(relay), t.Level)
+		return "logs in at TLS level " + r.Level.Is
 	}, detect.Default),
 }

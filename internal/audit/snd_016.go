@@ -8,7 +8,7 @@ var snd016 = Rule{
 	Why:    "All mail is held back: the wrapper mode needs encrypt or more.",
 	Level:  Must,
 	Source: "postconf(5), smtp_tls_wrappermode; seen: all deferred",
-	Cure:   "set smtp_tls_security_level = encrypt for that service",
+	Cure:   override("smtp_tls_security_level", "encrypt"),
 	Check: transports(func(e *Evidence, t detect.Transport) string {
 		if !t.Wrapper {
 			return ""

@@ -10,7 +10,7 @@ var snd018 = Rule{
 	Why:    "It knows no verify, secure or dane.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_per_site: obsolete since 2.3",
-	Cure:   "move the entries to smtp_tls_policy_maps",
+	Cure:   outside("move the entries to smtp_tls_policy_maps"),
 	Check: parameter("smtp_tls_per_site", func(f *Evidence, v postfix.Value) string {
 		if v.Text != "" {
 			return "is set"

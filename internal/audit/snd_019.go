@@ -14,7 +14,7 @@ var snd019 = Rule{
 	Why:    "A certificate with the same MD5 can be made.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_fingerprint_digest",
-	Cure:   "smtp_tls_fingerprint_digest = sha256, and new fingerprints in the tables",
+	Cure:   set("smtp_tls_fingerprint_digest", "sha256", ", and new fingerprints in the tables"),
 	Check: parameter("smtp_tls_fingerprint_digest", func(f *Evidence, v postfix.Value) string {
 		if strings.EqualFold(v.Text, "md5") && f.comparesFingerprints(v.Set) {
 			return "is md5"

@@ -13,7 +13,7 @@ var snd020 = Rule{
 	Why:    "The global level counts for it too; most have no TLS, and mail to them is held back.",
 	Level:  Should,
 	Source: "TLS_README, global settings",
-	Cure:   "-o smtp_tls_security_level=none for that service, in master.cf",
+	Cure:   override("smtp_tls_security_level", "none"),
 	Check: when(sends, func(e *Evidence) (out []Hit) {
 		for _, t := range e.Senders(detect.Inside) {
 			if demands(t.Level) {
@@ -23,7 +23,7 @@ var snd020 = Rule{
 		if filter := e.Config.Value(nil, "content_filter"); filter.Text != "" {
 			transport, hop, _ := strings.Cut(filter.Text, ":")
 			for _, t := range e.Senders(detect.Default) {
-				if t.Service.Name == transport && demands(t.Level) && e.PolicyFor(hop) == "" {
+				if t.Service.Name == transport && demands(t.Level) && e.PolicyFor(hop) == nil {
 					out = append(out, Hit{Detail: "content_filter goes through " + t.Service.ID() + " at TLS level " + t.Level, At: filter.Origin})
 				}
 			}

@@ -12,7 +12,7 @@ var snd021 = Rule{
 	Why:    "Who can forge DNS chooses the name that is compared.",
 	Level:  May,
 	Source: "postconf(5), smtp_cname_overrides_servername: deprecated since 3.11",
-	Cure:   "take smtp_cname_overrides_servername out of main.cf",
+	Cure:   drop("smtp_cname_overrides_servername"),
 	Check: parameter("smtp_cname_overrides_servername", func(f *Evidence, v postfix.Value) string {
 		if strings.EqualFold(v.Text, "yes") {
 			return "is yes"

@@ -12,7 +12,7 @@ var snd022 = Rule{
 	Why:    "Mail that takes it is less protected than main.cf says.",
 	Level:  May,
 	Source: "master(5), -o",
-	Cure:   "look at the service in master.cf",
+	Cure:   outside("look at the service in master.cf"),
 	Check: transports(func(f *Evidence, t detect.Transport) string {
 		main := detect.ClientLevel(func(n string) string { return f.Config.Text(nil, n) })
 		o, ok := t.Service.Override("smtp_tls_security_level")

@@ -12,7 +12,7 @@ var snd024 = Rule{
 	Why:    "At level may nothing tells a server without TLS from one whose offer was taken out on the way. For destinations that publish TLSA records DANE tells; for others a policy can.",
 	Level:  May,
 	Source: "RFC 7435; seen: STARTTLS taken out, then clear text",
-	Cure:   "--outbound-level dane, or smtp_tls_policy_maps for those who matter",
+	Cure:   answer("outbound-level", "dane", ", or smtp_tls_policy_maps for those who matter"),
 	Check: when(encrypts, trials(func(t rehearse.Trial) bool {
 		return t.Verdict == rehearse.Noted && (t.Outcome == rehearse.InClear || t.Clear != "")
 	}).Find),

@@ -8,7 +8,7 @@ var snd025 = Rule{
 	Why:    "The public CAs are not trusted for sending: verify and secure hold mail back, for everyone.",
 	Level:  Should,
 	Source: "seen: secure match= to a server with a public certificate",
-	Cure:   "--ca-file /etc/ssl/certs/ca-certificates.crt",
+	Cure:   answer("ca-file", "/etc/ssl/certs/ca-certificates.crt"),
 	Check: trials(func(t rehearse.Trial) bool {
 		return t.Verdict == rehearse.Noted && t.Cause != nil && t.Cause.Parameter == "smtp_tls_CAfile"
 	}),

@@ -11,7 +11,7 @@ var snd026 = Rule{
 	Why:    "This server then trusts itself and no CA: every destination is logged as Untrusted, and policies that verify hold mail back.",
 	Level:  Should,
 	Source: "TLS_README, client-side CA; seen in widely used set-up scripts",
-	Cure:   "--ca-file /etc/ssl/certs/ca-certificates.crt",
+	Cure:   answer("ca-file", "/etc/ssl/certs/ca-certificates.crt"),
 	Check: when(sends, func(e *Evidence) []Hit {
 		v := e.Config.Value(nil, "smtp_tls_CAfile")
 		if v.Text == "" || e.Config.Text(nil, "smtp_tls_CApath") != "" || e.Config.Bool(nil, "tls_append_default_CA") {

@@ -13,7 +13,7 @@ var snd027 = Rule{
 	Why:    "A transport beside the usual one has no TLS: what a table sends through it leaves in clear text.",
 	Level:  Should,
 	Source: "RFC 3207; master(5), -o",
-	Cure:   "look at the service in master.cf",
+	Cure:   outside("look at the service in master.cf"),
 	Check: transports(func(e *Evidence, t detect.Transport) string {
 		if t.Level != "none" || !levelOfItsOwn(t) && slices.ContainsFunc(e.Senders(detect.Default), func(d detect.Transport) bool {
 			return d.Level == "none" && !levelOfItsOwn(d)

@@ -11,6 +11,6 @@ var snd028 = Rule{
 	Why:    "No mail leaves through it.",
 	Level:  Must,
 	Source: "postconf(5), master(5)",
-	Cure:   "take it back, or correct it",
+	Cure:   outside("take it back, or correct it"),
 	Check:  problems(postfix.Sending, notSide, detect.Deadly),
 }

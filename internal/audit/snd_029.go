@@ -13,7 +13,7 @@ var snd029 = Rule{
 	Why:    "Mail is held back, or leaves in clear text: no handshake comes about.",
 	Level:  Must,
 	Source: "seen: aborting TLS session",
-	Cure:   "correct the value",
+	Cure:   outside("correct the value"),
 	Check: problems(postfix.Sending, func(e *Evidence, p detect.Problem) bool {
 		return counts(e, p) && !strings.HasSuffix(p.Parameter, "_CAfile")
 	}, detect.TLSOff),

@@ -11,6 +11,6 @@ var snd030 = Rule{
 	Why:    "All mail is held back: 4.7.5, TLS policy lookup error.",
 	Level:  Must,
 	Source: "postconf(5), smtp_tls_policy_maps; seen: all deferred",
-	Cure:   "postmap the table, or take it out of main.cf",
+	Cure:   outside("postmap the table, or take it out of main.cf"),
 	Check:  problems(postfix.Sending, nil, detect.NoTable),
 }

@@ -11,6 +11,6 @@ var snd031 = Rule{
 	Why:    "dane protects no more than may does, and dane-only holds all mail back.",
 	Level:  Must,
 	Source: "postconf(5), smtp_dns_support_level; seen: dane acts as may",
-	Cure:   "smtp_dns_support_level = dnssec, or --outbound-level may",
+	Cure:   set("smtp_dns_support_level", "dnssec", ", or --outbound-level may"),
 	Check:  problems(postfix.Sending, nil, detect.NoDANE),
 }

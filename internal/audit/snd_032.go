@@ -11,7 +11,7 @@ var snd032 = Rule{
 	Why:    "The settings named *_mandatory_* count where TLS is demanded, the others where it is tried: what was set here has no effect.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_protocols and smtp_tls_mandatory_protocols",
-	Cure:   "take what has no effect out, or set the other one",
+	Cure:   outside("take what has no effect out, or set the other one"),
 	Check: when(sends, func(e *Evidence) (out []Hit) {
 		var levels []string
 		for _, t := range e.Senders(detect.Default, detect.Some) {

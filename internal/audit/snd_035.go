@@ -8,7 +8,7 @@ var snd035 = Rule{
 	Why:    "All mail to that server is deferred: it waits for a TLS handshake, and Postfix waits for its greeting.",
 	Level:  Must,
 	Source: "RFC 8314 section 3.3; postconf(5), smtp_tls_wrappermode; seen: all deferred",
-	Cure:   "set smtp_tls_wrappermode = yes and TLS level encrypt for that service, or send to port 587",
+	Cure:   override("smtp_tls_wrappermode", "yes").or(" and TLS level encrypt there; or send to port 587"),
 	Check: hops("without smtp_tls_wrappermode", func(t detect.Transport, h detect.Hop) bool {
 		return h.Port == "465" && !t.Wrapper
 	}),

@@ -8,7 +8,7 @@ var snd036 = Rule{
 	Why:    "All mail to that server is deferred: it sends its greeting in cleartext where Postfix expects a TLS handshake.",
 	Level:  Must,
 	Source: "RFC 8314 section 3.3; postconf(5), smtp_tls_wrappermode; seen: all deferred",
-	Cure:   "set smtp_tls_wrappermode = no for that service, or send to port 465",
+	Cure:   override("smtp_tls_wrappermode", "no").or(", or send to port 465"),
 	Check: hops("with smtp_tls_wrappermode", func(t detect.Transport, h detect.Hop) bool {
 		return (h.Port == "25" || h.Port == "587") && t.Wrapper
 	}),

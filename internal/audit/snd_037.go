@@ -12,7 +12,7 @@ var snd037 = Rule{
 	Why:    "OpenSSL as a client speaks no version above one that is left out: no handshake comes about with servers that require TLS 1.2. At level may mail to them is deferred and later leaves in cleartext; where TLS is required it stays here.",
 	Level:  Must,
 	Source: "SSL_CTX_set_options(3), SSL_OP_NO_TLSv1_2 and others; seen on Postfix 3.7 with OpenSSL 3.0",
-	Cure:   "take smtp_tls_protocols and smtp_tls_mandatory_protocols out of main.cf, or write >=TLSv1 and >=TLSv1.2; before Postfix 3.6 exclude the oldest versions without a gap",
+	Cure:   drop("smtp_tls_protocols", "smtp_tls_mandatory_protocols").or(", or write >=TLSv1 and >=TLSv1.2; before Postfix 3.6 exclude the oldest versions without a gap"),
 	Check: when(sends, func(e *Evidence) (out []Hit) {
 		for _, t := range e.Senders(detect.Default, detect.Some) {
 			names := []string{"smtp_tls_protocols", "smtp_tls_mandatory_protocols"}

@@ -11,6 +11,6 @@ var snd039 = Rule{
 	Why:    "As long as that is so, all mail is deferred: 4.7.5, client TLS configuration problem.",
 	Level:  Must,
 	Source: "socketmap_table(5), tcp_table(5); seen on Postfix 3.7: all mail deferred",
-	Cure:   "start the service and look at its log, or take it out of smtp_tls_policy_maps",
+	Cure:   outside("start the service and look at its log, or take it out of smtp_tls_policy_maps"),
 	Check:  problems(postfix.Sending, nil, detect.NoAnswer),
 }

@@ -8,6 +8,6 @@ var snd040 = Rule{
 	Why:    "Every service that sends dies at its start, of what PS-CFG-040 names: no mail leaves.",
 	Level:  Must,
 	Source: "postconf -m; seen on Postfix 3.7: fatal at every start",
-	Cure:   "correct the setting, or create the file or account that it names",
+	Cure:   outside("correct the setting, or create the file or account that it names"),
 	Check:  when(sends, problems("", nil, detect.NoStart).Find),
 }

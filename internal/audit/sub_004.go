@@ -8,6 +8,6 @@ var sub004 = Rule{
 	Why:    "These versions can be broken, and no mail program of today needs them.",
 	Level:  Must,
 	Source: "RFC 8997: TLS 1.2 MUST be the least for users",
-	Cure:   "--submission-min-protocol TLSv1.2",
-	Check:  listeners(ancient, detect.Submission, detect.Submissions),
+	Cure:   answer("submission-min-protocol", "TLSv1.2"),
+	Check:  listeners(byVersions, ancient, detect.Submission, detect.Submissions),
 }

@@ -5,6 +5,7 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 // toThisMachine reports whether all mail of a transport goes to a program on this
@@ -19,10 +20,20 @@ func (e *Evidence) toThisMachine(t detect.Transport) bool {
 	return len(t.Hops) > 0 && !slices.ContainsFunc(t.Hops, func(h detect.Hop) bool { return !h.Local() })
 }
 
-// trustsNoCA reports whether a transport can verify no certificate that a CA issued.
-func (e *Evidence) trustsNoCA(t detect.Transport) bool {
-	get := func(name string) string { return e.Config.Text(&t.Service, name) }
-	return get("smtp_tls_CAfile") == "" && get("smtp_tls_CApath") == "" && !e.Config.Bool(&t.Service, "tls_append_default_CA")
+// forAll reports whether all mail of a service takes a route, and not that to some
+// destinations alone.
+func forAll(r posture.Route) bool {
+	return slices.Contains([]string{"", "relayhost", "default_transport", "relay_transport"}, r.From)
+}
+
+// outside reports whether mail leaves this machine by a route. Where all next hops that
+// are known are here, a table may name others.
+func (e *Evidence) outside(r posture.Route) bool {
+	if !r.Local() {
+		return true
+	}
+	i := slices.IndexFunc(e.Transports, func(t detect.Transport) bool { return t.Service.ID() == r.Service.ID() })
+	return i >= 0 && !slices.ContainsFunc(e.Transports[i].Hops, func(h detect.Hop) bool { return !h.Local() }) && !e.toThisMachine(e.Transports[i])
 }
 
 // sentBy is where the client certificates are set: one that is shown to clients too has

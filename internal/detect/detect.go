@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -97,15 +96,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	wg.Wait()
 	f.Resolver, f.Needed = resolver, append(f.Needed, names...)
 	done(StepResolver, f)
-	if len(f.Resolver.Servers) > 0 {
-		signed, unproved := Published(ctx, m, f.Resolver.Servers[0], f.NeededNames())
-		if f.Resolver.Validates == Yes {
-			f.TLSA, f.Unproved = signed, slices.Sorted(maps.Keys(unproved))
-		} else { // one that sets AD without being believed is not believed here either
-			maps.Copy(unproved, signed)
-			f.Doubtful = unproved
-		}
-	}
+	f.publish(Published(ctx, m, f.Resolver, f.NeededNames()))
 	done(StepNames, f)
 	return f, nil
 }

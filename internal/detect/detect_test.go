@@ -655,7 +655,11 @@ func TestPolicy(t *testing.T) {
 	f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "smtp_tls_policy_maps = hash:/etc/postfix/p, ldap:x\n", "master.cf": smtp,
 		"/etc/postfix/p": "# x\n[Relay.example.net]:587 secure match=a\n.example.com encrypt\nexample.net may\n"}))
 	for hop, want := range map[string]string{"[relay.example.net]:587": "secure", "[relay.example.net]": "", "mail.example.com": "encrypt", "example.com": "", "example.net": "may"} {
-		if got := f.PolicyFor(hop); got != want {
+		got := ""
+		if p := f.PolicyFor(hop); p != nil {
+			got = p.Level
+		}
+		if got != want {
 			t.Errorf("%s: %q", hop, got)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postseal/certs"
+	"postseal/internal/dane"
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/lifecycle"
@@ -44,13 +45,18 @@ type Facts struct {
 	// cover, the most important first.
 	Hostname string
 	Needed   []Name
-	// TLSA are the signed records published for those names, port 25;
-	// Unproved are names with records that nobody vouched for. Doubtful are the
-	// records of those names where the resolver does not validate: whether they
-	// count cannot be told here, and other servers can.
-	TLSA     map[string][]certs.TLSA
-	Unproved []string
-	Doubtful map[string][]certs.TLSA
+	// DANE is what is published for those names, port 25. What a resolver that does
+	// not validate says of them is Unknown.
+	DANE []dane.Host
+	// TLSA are the records that senders hold this server to, by the names at which
+	// they find them (the TLSA base domains); Unproved are names with records that are
+	// not signed. Doubtful are the records of names where the resolver does not
+	// validate: whether they count cannot be told here, and other servers can. Unseen is
+	// why nothing is known of a name.
+	TLSA       map[string][]certs.TLSA
+	Unproved   []string
+	Doubtful   map[string][]certs.TLSA
+	Unanswered map[string]string
 
 	Certificates []Certificate
 	// StaleMaps are the tables of tls_server_sni_maps that are older than their files.

@@ -173,11 +173,13 @@ func (f *Facts) levelTo(t Transport, hop string) string {
 	default:
 		return "" // only the tables of main.cf were read
 	}
-	level := f.PolicyFor(hop)
-	if level == "" && !f.PoliciesUnread {
-		return t.Level
+	switch p := f.PolicyFor(hop); {
+	case p != nil:
+		return p.Level
+	case f.PoliciesUnread:
+		return ""
 	}
-	return level
+	return t.Level
 }
 
 // WrapperNeedsMore reports whether a transport in wrapper mode defers mail at a

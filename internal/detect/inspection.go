@@ -9,40 +9,50 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/miekg/dns"
-
 	"postseal/certs"
+	"postseal/internal/dane"
 	"postseal/internal/host"
 	"postseal/internal/postfix/mastercf"
 )
 
-// Published looks up the TLSA records of host names for port 25, those that
-// the server says are signed, and those that nobody vouched for: they do not
-// count (RFC 7672, section 2.2), if the server would know.
-func Published(ctx context.Context, m host.Reader, server string, names []string) (signed, unproved map[string][]certs.TLSA) {
-	answers := make([]host.Answer, len(names))
+// Published finds the TLSA records of mail servers for port 25, as senders do. What a
+// resolver says that is not known to validate is not known either, whatever it says.
+func Published(ctx context.Context, m host.Reader, r Resolver, names []string) []dane.Host {
+	out := make([]dane.Host, len(names))
 	var wg sync.WaitGroup
 	for i, n := range names {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			answers[i], _ = m.LookUp(ctx, server, "_25._tcp."+n, dns.TypeTLSA) // no answer: nothing is known
-		}()
+		wg.Go(func() { out[i] = dane.Resolve(ctx, r.Ask(m), n, "25").Doubted(r.Validates == Yes, r.Why) })
 	}
 	wg.Wait()
-	signed, unproved = map[string][]certs.TLSA{}, map[string][]certs.TLSA{}
-	for i, n := range names {
-		records := signed
-		if !answers[i].AD {
-			records = unproved
-		}
-		for _, text := range answers[i].Records {
-			if r, err := certs.ParseTLSA(text); err == nil {
-				records[n] = append(records[n], r)
-			}
+	return out
+}
+
+// publish notes what is published for this server.
+func (f *Facts) publish(all []dane.Host) {
+	f.DANE, f.TLSA, f.Doubtful, f.Unanswered = all, map[string][]certs.TLSA{}, map[string][]certs.TLSA{}, map[string]string{}
+	for _, h := range all {
+		switch {
+		case h.State == dane.Secure:
+			f.TLSA[h.Base] = h.Set
+		case h.State == dane.Insecure:
+			f.Unproved = append(f.Unproved, h.Name)
+		case h.State == dane.Unknown && len(h.Values) > 0:
+			f.Doubtful[h.Base] = h.Set
+		case h.State == dane.Unknown && !h.Answered:
+			f.Unanswered[h.Name] = h.Why
 		}
 	}
-	return signed, unproved
+	slices.Sort(f.Unproved)
+}
+
+// MailNames are the names of which a certificate must have one where a TLSA record of
+// usage 2 decides: the one under which the records are found, or the domain that the
+// mail is for. A server for several domains needs the first for all of them.
+func (f *Facts) MailNames(base string) []string {
+	if domains, _ := f.Domains(); len(domains) == 1 {
+		return []string{base, domains[0]}
+	}
+	return []string{base}
 }
 
 // Judge inspects what lies in a file, with its key if that is found, against

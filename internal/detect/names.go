@@ -6,9 +6,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/miekg/dns"
-
 	"postseal/internal/host"
+	"postseal/internal/resolve"
 )
 
 // maxDomains is for how many domains the MX records are asked.
@@ -31,11 +30,8 @@ func (f *Facts) mxNames(ctx context.Context, m host.Reader) []Name {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			a, err := m.LookUp(ctx, f.Resolver.Servers[0], d, dns.TypeMX)
-			if err != nil {
-				return
-			}
-			for _, r := range a.Records {
+			a, _ := f.Resolver.Ask(m).Ask(ctx, d, resolve.MX).(resolve.Records)
+			for _, r := range a.Values {
 				if _, target, ok := strings.Cut(r, " "); ok {
 					found[i] = append(found[i], strings.ToLower(strings.TrimSuffix(target, ".")))
 				}
@@ -83,9 +79,9 @@ func (f *Facts) LeadsHere(ctx context.Context, m host.Reader, name string) Tri {
 
 // addresses are those that a name leads to; none if they are not known.
 func (f *Facts) addresses(ctx context.Context, m host.Reader, name string) (out []string) {
-	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		if a, err := m.LookUp(ctx, f.Resolver.Servers[0], name, kind); err == nil {
-			out = append(out, a.Records...)
+	for _, kind := range []uint16{resolve.A, resolve.AAAA} {
+		if a, ok := f.Resolver.Ask(m).Ask(ctx, name, kind).(resolve.Records); ok {
+			out = append(out, a.Values...)
 		}
 	}
 	return out

@@ -15,6 +15,13 @@ type Policy struct {
 	// Destination is a next hop or a domain as the table has it, Level the TLS
 	// level, both in small letters.
 	Destination, Level string
+	// Protocols, Ciphers and Exclude take the place of the parameters for this
+	// destination; nil where the entry does not name them.
+	Protocols, Ciphers, Exclude *string
+	// Match are names, or fingerprints at that level, TrustAnchors files.
+	Match, TrustAnchors []string
+	// ServerName is the name in the ClientHello (SNI), empty for the usual one.
+	ServerName string
 	// Fault is why mail there is deferred: Postfix does not understand the entry.
 	Fault string
 	At    postfix.Origin
@@ -53,8 +60,9 @@ func (f *Facts) findPolicies(m host.Reader) {
 }
 
 func (f *Facts) addPolicy(destination, text string, at postfix.Origin) {
-	level, fault := policy(text, f.Config)
-	f.Policies = append(f.Policies, Policy{strings.ToLower(destination), level, fault, at})
+	p := policy(text, f.Config)
+	p.Destination, p.At = strings.ToLower(destination), at
+	f.Policies = append(f.Policies, p)
 }
 
 // clientLevels are the TLS levels of a client, in the order of protection.
@@ -63,38 +71,68 @@ var clientLevels = []string{"none", "may", "encrypt", "fingerprint", "dane", "da
 // policy reads an entry as Postfix does (smtp_tls_policy.c): words between blanks and
 // commas, of which the first is a level and the others are attributes, each without
 // blanks in it. What it does not understand defers all mail there, and so does a value
-// of which TLS dies at the start of the session; fault says so.
-func policy(text string, c postfix.Config) (level, fault string) {
+// of which TLS dies at the start of the session; Fault says so.
+func policy(text string, c postfix.Config) (p Policy) {
 	words := list(text)
 	if len(words) == 0 {
-		return "", "it is empty"
+		p.Fault = "it is empty"
+		return p
 	}
-	level = strings.ToLower(words[0])
-	if !slices.Contains(clientLevels, level) {
-		return level, fmt.Sprintf("%.60q is no TLS level", words[0])
+	p.Level = strings.ToLower(words[0])
+	if !slices.Contains(clientLevels, p.Level) {
+		p.Fault = fmt.Sprintf("%.60q is no TLS level", words[0])
 	}
-	if level == "none" {
-		return level, "" // the rest is ignored, with a warning
+	if p.Level == "none" || p.Fault != "" {
+		return p // the rest is ignored, with a warning
 	}
-	seen := map[string]bool{}
 	for _, word := range words[1:] {
 		name, value, ok := strings.Cut(word, "=")
 		name = strings.ToLower(name)
-		switch {
-		case !ok || name == "":
-			return level, fmt.Sprintf("%.60q is no attribute: write name=value without blanks, and colons between values", word)
-		case seen[name] && name != "match" && name != "tafile" && name != "connection_reuse":
-			return level, name + " is there twice"
+		if !ok || name == "" {
+			p.Fault = fmt.Sprintf("%.60q is no attribute: write name=value without blanks, and colons between values", word)
+		} else if p.Fault = attribute(name, value, p.Level, c); p.Fault == "" && !p.take(name, value) {
+			p.Fault = name + " is there twice"
 		}
-		if fault := attribute(name, value, level, c); fault != "" {
-			return level, fault
+		if p.Fault != "" {
+			return p
 		}
-		seen[name] = true
 	}
-	if level == "fingerprint" && !seen["match"] && c.Text(nil, "smtp_tls_fingerprint_cert_match") == "" {
-		return level, "fingerprint has no match= to compare with"
+	if p.Level == "fingerprint" && len(p.Match) == 0 && c.Text(nil, "smtp_tls_fingerprint_cert_match") == "" {
+		p.Fault = "fingerprint has no match= to compare with"
 	}
-	return level, ""
+	return p
+}
+
+// take notes an attribute that Postfix understands, and reports whether it may stand
+// there: some may be there once only.
+func (p *Policy) take(name, value string) bool {
+	one := map[string]**string{"protocols": &p.Protocols, "ciphers": &p.Ciphers, "exclude": &p.Exclude}
+	switch at := one[name]; {
+	case at != nil && *at != nil:
+		return false
+	case at != nil:
+		*at = &value
+	case name == "match" && p.Level == "fingerprint":
+		p.Match = append(p.Match, strings.Split(value, "|")...)
+	case name == "match":
+		p.Match = append(p.Match, strings.Split(value, ":")...)
+	case name == "tafile":
+		p.TrustAnchors = append(p.TrustAnchors, value)
+	case name == "servername":
+		if p.ServerName != "" {
+			return false
+		}
+		p.ServerName = value
+	}
+	return true
+}
+
+// laterAttributes are those that not every release knows (tls_policy_lookup_one in
+// smtp_tls_policy.c): an older one defers all mail to a destination whose entry has one.
+var laterAttributes = map[string]postfix.Version{
+	"enable_rpk": postfix.V(3, 9, 0), "policy_ttl": postfix.V(3, 10, 0), "policy_type": postfix.V(3, 10, 0),
+	"policy_domain": postfix.V(3, 10, 0), "policy_string": postfix.V(3, 10, 0), "mx_host_pattern": postfix.V(3, 10, 0),
+	"policy_failure": postfix.V(3, 10, 0),
 }
 
 // attribute says what is wrong with an attribute of a policy, or is empty.
@@ -102,8 +140,11 @@ func attribute(name, value, level string, c postfix.Config) string {
 	if value == "" && name != "protocols" && name != "exclude" {
 		return fmt.Sprintf("%.60s has no value", name)
 	}
+	if since, later := laterAttributes[name]; later && !c.Version.AtLeast(since) {
+		return fmt.Sprintf("%s is an attribute only from Postfix %s on", name, since)
+	}
 	switch name {
-	case "exclude", "servername", "enable_rpk":
+	case "exclude", "servername", "policy_ttl", "policy_type", "policy_domain", "policy_string", "mx_host_pattern", "policy_failure":
 	case "protocols":
 		if _, err := postfix.ParseFloor(value, c.Version); err != nil {
 			return fmt.Sprintf("protocols=%.60s is no list of versions", value)
@@ -112,9 +153,9 @@ func attribute(name, value, level string, c postfix.Config) string {
 		if !slices.Contains([]string{"high", "medium", "low", "export", "null"}, strings.ToLower(value)) {
 			return fmt.Sprintf("ciphers=%.60s is no grade", value)
 		}
-	case "connection_reuse":
+	case "connection_reuse", "enable_rpk":
 		if !strings.EqualFold(value, "yes") && !strings.EqualFold(value, "no") {
-			return fmt.Sprintf("connection_reuse=%.60s is neither yes nor no", value)
+			return fmt.Sprintf("%s=%.60s is neither yes nor no", name, value)
 		}
 	case "match":
 		if !slices.Contains([]string{"fingerprint", "verify", "secure"}, level) {
@@ -130,26 +171,26 @@ func attribute(name, value, level string, c postfix.Config) string {
 	return ""
 }
 
-// PolicyFor is the level of a next hop in the tables, or empty: a next hop with
+// PolicyFor is the entry for a next hop in the tables, or nil: a next hop with
 // brackets or a port is looked up as it is, a domain also by its parents
 // (postconf(5), smtp_tls_policy_maps).
-func (f *Facts) PolicyFor(hop string) string {
-	find := func(key string) string {
-		for _, p := range f.Policies {
+func (f *Facts) PolicyFor(hop string) *Policy {
+	find := func(key string) *Policy {
+		for i, p := range f.Policies {
 			if p.Destination == key || p.Destination == "*" {
-				return p.Level
+				return &f.Policies[i]
 			}
 		}
-		return ""
+		return nil
 	}
 	key := strings.ToLower(hop)
-	if level := find(key); level != "" || strings.ContainsAny(key, "[:") {
-		return level
+	if p := find(key); p != nil || strings.ContainsAny(key, "[:") {
+		return p
 	}
 	for _, parent, ok := strings.Cut(key, "."); ok; _, parent, ok = strings.Cut(parent, ".") {
-		if level := find("." + parent); level != "" {
-			return level
+		if p := find("." + parent); p != nil {
+			return p
 		}
 	}
-	return ""
+	return nil
 }

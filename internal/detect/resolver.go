@@ -12,9 +12,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/miekg/dns"
-
 	"postseal/internal/host"
+	"postseal/internal/resolve"
 )
 
 // findResolver finds out whom Postfix asks: in a chroot the copy there counts.
@@ -65,27 +64,28 @@ func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 	if len(r.Servers) == 0 {
 		return r
 	}
-	answers := make([]host.Answer, len(r.Servers))
-	errs := make([]error, len(r.Servers))
+	answers := make([]resolve.Answer, len(r.Servers))
 	var wg sync.WaitGroup
 	for i, s := range r.Servers {
-		wg.Add(1)
-		go func() { defer wg.Done(); answers[i], errs[i] = m.LookUp(ctx, s, ".", dns.TypeNS) }()
+		wg.Go(func() {
+			answers[i] = resolve.Resolver{Machine: m, Servers: []string{s}}.Ask(ctx, ".", resolve.NS)
+		})
 	}
 	wg.Wait()
 	r.Validates, r.Why = Yes, "your resolver "+hostOf(r.Servers[0])+" validates DNSSEC"
 	for i, s := range r.Servers {
+		unknown, isUnknown := answers[i].(resolve.Unknown)
 		ip, err := netip.ParseAddr(hostOf(s))
 		switch {
-		case errs[i] != nil:
+		case isUnknown && unknown.Code != "":
+			r.Validates, r.Why = Unknown, fmt.Sprintf("DNS resolver %s answers %s for the root zone", hostOf(s), unknown.Code)
+		case isUnknown:
 			r.Validates, r.Why = Unknown, "DNS resolver "+hostOf(s)+" does not answer"
-		case answers[i].RCode != "NOERROR":
-			r.Validates, r.Why = Unknown, fmt.Sprintf("DNS resolver %s answers %s for the root zone", hostOf(s), answers[i].RCode)
-		case !answers[i].AD:
+		case !resolve.Secure(answers[i]):
 			r.Validates, r.Why = No, "DNS resolver "+hostOf(s)+" does not validate DNSSEC"
 		case ip == netip.AddrFrom4([4]byte{127, 0, 0, 11}):
 			r.Validates, r.Why = Unknown, "127.0.0.11 forwards to the resolver of Docker's network, and whether that one is on this machine is not seen from here"
-		case err != nil || !ip.IsLoopback():
+		case err != nil || !ip.IsLoopback() && !slices.Contains(addresses(), ip.WithZone("")):
 			r.Validates, r.Why = No, "DNS resolver "+hostOf(s)+" validates DNSSEC, but its answers cross the network unprotected"
 		default:
 			continue
@@ -93,6 +93,22 @@ func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 		return r
 	}
 	return r
+}
+
+// Ask is a way to ask the resolver.
+func (r Resolver) Ask(m host.Reader) resolve.Resolver {
+	return resolve.Resolver{Machine: m, Servers: r.Servers}
+}
+
+// addresses are those of this machine.
+func addresses() (out []netip.Addr) {
+	all, _ := net.InterfaceAddrs()
+	for _, a := range all {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			out = append(out, p.Addr())
+		}
+	}
+	return out
 }
 
 func hostOf(server string) string {

@@ -14,12 +14,13 @@ func (d *Domain) Broken() (out []string) {
 	}
 	for _, x := range d.MX {
 		switch {
-		case x.DANE.State == Failed:
+		case d.Blind && x.DANE.State == Unknown: // nobody's promise is broken
+		case x.DANE.State == Unknown:
 			say("%s: DNS: %s: senders with DANE wait", x.Name, x.DANE.Why)
 		case x.DANE.State == Insecure:
-			say("%s: DANE: %s: senders do not look at them", x.Name, x.DANE.Why)
+			say("%s: DANE: %s: senders do not look at the records", x.Name, x.DANE.Why)
 		case x.DANE.Kept != nil && !*x.DANE.Kept:
-			say("%s: DANE: no usable TLSA record names a certificate that it shows: senders with DANE do not deliver", x.Name)
+			say("%s: DANE: %s: senders with DANE do not deliver", x.Name, x.DANE.Problem)
 		}
 		if d.STS.Policy == nil || d.STS.Policy.Mode == Off {
 			continue

@@ -18,10 +18,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"postseal/certs"
+	"postseal/internal/dane"
 	"postseal/internal/host"
+	"postseal/internal/resolve"
 )
 
 // Domain is what is published for a domain.
@@ -33,9 +33,12 @@ type Domain struct {
 	// Silent says that it takes no mail at all (RFC 7505), Missing that DNS has no
 	// such name, and Implied that it has no MX record, so that the name itself counts
 	// (RFC 5321, section 5.1).
-	Silent  bool    `json:"null_mx"`
-	Missing bool    `json:"no_such_name"`
-	Implied bool    `json:"implied_mx"`
+	Silent  bool `json:"null_mx"`
+	Missing bool `json:"no_such_name"`
+	Implied bool `json:"implied_mx"`
+	// Blind says that the resolver does not validate, so that nothing can be said of
+	// DANE here.
+	Blind   bool    `json:"not_validated,omitempty"`
 	STS     STS     `json:"mta_sts"`
 	Reports Reports `json:"tlsrpt"`
 }
@@ -52,36 +55,43 @@ type MX struct {
 	// why not; nil until they were seen, or if this machine knows no CAs.
 	Trusted   *bool  `json:"certificate_valid"`
 	Untrusted string `json:"certificate_problem,omitempty"`
+
+	published dane.Host
+	names     []string // of the destination: certificates may have one of them instead
 }
 
 // State is how much a DNS answer is worth (RFC 7672, section 2.1).
-type State string
+type State = dane.State
 
 // The states.
 const (
-	Secure   State = "secure"   // the resolver says that it validated it
-	Insecure State = "insecure" // there are records, and nobody vouches for them
-	None     State = "none"     // there are no records
-	Failed   State = "failed"   // no answer: bogus, or a name server that is broken; senders wait
+	Secure   = dane.Secure
+	Insecure = dane.Insecure
+	None     = dane.None
+	Unknown  = dane.Unknown
 )
 
 // DANE is what TLSA records promise for one server.
 type DANE struct {
-	State   State    `json:"state"`
-	Why     string   `json:"why,omitempty"`
+	State State  `json:"state"`
+	Why   string `json:"why,omitempty"`
+	// Base is the name at which senders find the records; where the server's own name
+	// is an alias, it may be another.
+	Base    string   `json:"base,omitempty"`
 	Records []Record `json:"records"`
-	// Kept says whether every certificate that was seen is named by a record;
-	// nil until they were seen, or if there is nothing to keep.
-	Kept *bool `json:"kept"`
+	// Kept says whether senders with DANE accept every certificate that was seen; nil
+	// until they were seen, or if there is nothing to keep. Problem says why not.
+	Kept    *bool  `json:"kept"`
+	Problem string `json:"problem,omitempty"`
 }
 
 // Record is a TLSA record.
 type Record struct {
 	Text string `json:"record"`
-	// Usable says whether mail servers look at it: usages 2 and 3 (RFC 7672,
-	// section 3.1.3).
+	// Usable says whether mail servers can authenticate with it (certs.TLSA.Usable).
 	Usable bool `json:"usable"`
-	// Matches says whether it names a certificate that was seen.
+	// Matches says whether it is about a certificate that was seen. That it is so does
+	// not make the certificate acceptable: see Kept.
 	Matches bool `json:"matches"`
 
 	tlsa certs.TLSA
@@ -106,24 +116,28 @@ type Options struct {
 // Look asks what is published for a domain.
 func Look(ctx context.Context, m host.Reader, name string, o Options) (*Domain, error) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if _, ok := dns.IsDomainName(name); !ok || name == "" || strings.ContainsAny(name, " /:@") {
+	if !resolve.IsName(name) || strings.ContainsAny(name, " /:@") {
 		return nil, fmt.Errorf("%q is no domain", name)
 	}
 	d := &Domain{Name: name, MX: []MX{}}
-	a, err := ask(ctx, m, o.Resolver, name, dns.TypeMX)
-	if err != nil {
-		return nil, err
-	}
-	d.Signed, d.Missing = a.AD, a.RCode == "NXDOMAIN"
-	for _, r := range a.Records {
-		preference, target, _ := strings.Cut(r, " ")
-		target = strings.ToLower(strings.TrimSuffix(target, "."))
-		if target == "" {
-			d.Silent = true
-			continue
+	var names []string
+	switch a := o.resolver(m).Ask(ctx, name, resolve.MX).(type) {
+	case resolve.Unknown:
+		return nil, a
+	case resolve.Absent:
+		d.Signed, d.Missing = a.Secure, a.NoName
+	case resolve.Records:
+		d.Signed, names = a.Secure, []string{name, a.Owner}
+		for _, r := range a.Values {
+			preference, target, _ := strings.Cut(r, " ")
+			target = strings.ToLower(strings.TrimSuffix(target, "."))
+			if target == "" {
+				d.Silent = true
+				continue
+			}
+			n, _ := strconv.Atoi(preference)
+			d.MX = append(d.MX, MX{Name: target, Preference: n})
 		}
-		n, _ := strconv.Atoi(preference)
-		d.MX = append(d.MX, MX{Name: target, Preference: n})
 	}
 	if len(d.MX) == 0 && !d.Silent {
 		d.Implied = true
@@ -135,11 +149,12 @@ func Look(ctx context.Context, m host.Reader, name string, o Options) (*Domain, 
 	d.MX = d.MX[:min(len(d.MX), maxMX)]
 	var wg sync.WaitGroup
 	for i := range d.MX {
-		wg.Go(func() { d.MX[i].look(ctx, m, o, d.Signed) })
+		wg.Go(func() { d.MX[i].look(ctx, m, o, names) })
 	}
 	wg.Go(func() { d.STS = LookSTS(ctx, m, name, o) })
 	wg.Go(func() { d.Reports = LookReports(ctx, m, name, o.Resolver) })
 	wg.Wait()
+	d.doubt(ctx, m, o)
 	for i, x := range d.MX {
 		if d.STS.Policy != nil {
 			named := d.STS.Policy.Names(x.Name)
@@ -149,59 +164,42 @@ func Look(ctx context.Context, m host.Reader, name string, o Options) (*Domain, 
 	return d, context.Cause(ctx)
 }
 
-// ask asks one question. That there is no such name is an answer; anything else
-// that is no answer is an error.
-func ask(ctx context.Context, m host.Reader, resolver, name string, kind uint16) (host.Answer, error) {
-	a, err := m.LookUp(ctx, resolver, name, kind)
-	if err == nil && a.RCode != "NOERROR" && a.RCode != "NXDOMAIN" {
-		err = fmt.Errorf("asking %s for %s %s: %s", resolver, name, dns.TypeToString[kind], a.RCode)
-	}
-	return a, err
+// resolver asks the one server that the options name.
+func (o Options) resolver(m host.Reader) resolve.Resolver {
+	return resolve.Resolver{Machine: m, Servers: []string{o.Resolver}}
 }
 
-// look asks for addresses and TLSA records. signed says whether the MX record
-// is vouched for: without that DANE does not begin (RFC 7672, section 2.2.1).
-func (x *MX) look(ctx context.Context, m host.Reader, o Options, signed bool) {
-	x.Addresses, x.DANE = []string{}, DANE{State: None, Records: []Record{}}
-	vouched := signed
-	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		a, err := ask(ctx, m, o.Resolver, x.Name, kind)
-		if err != nil {
-			x.DANE.State, x.DANE.Why = Failed, err.Error()
-			continue
-		}
-		if len(a.Records) > 0 && !a.AD {
-			vouched = false
-		}
-		x.Addresses = append(x.Addresses, a.Records...)
+// look asks for addresses and TLSA records.
+func (x *MX) look(ctx context.Context, m host.Reader, o Options, names []string) {
+	h := dane.Resolve(ctx, o.resolver(m), x.Name, cmp.Or(o.Port, "25"))
+	x.published, x.names = h, names
+	x.Addresses = h.Addresses[:min(len(h.Addresses), maxAddresses)]
+	x.DANE = DANE{State: h.State, Why: h.Why, Records: []Record{}}
+	if h.Base != x.Name {
+		x.DANE.Base = h.Base
 	}
-	x.Addresses = x.Addresses[:min(len(x.Addresses), maxAddresses)]
-	port := o.Port
-	if port == "" {
-		port = "25"
-	}
-	a, err := ask(ctx, m, o.Resolver, "_"+port+"._tcp."+x.Name, dns.TypeTLSA)
-	if err != nil {
-		x.DANE.State, x.DANE.Why = Failed, err.Error()
-		return
-	}
-	for _, text := range a.Records[:min(len(a.Records), 50)] {
+	for _, text := range h.Values[:min(len(h.Values), 50)] {
 		r := Record{Text: text}
 		if tlsa, err := certs.ParseTLSA(text); err == nil {
 			r.Text, r.Usable, r.tlsa = tlsa.String(), tlsa.Usable(), tlsa
 		}
 		x.DANE.Records = append(x.DANE.Records, r)
 	}
-	// Resolvers answer in another order each time.
 	slices.SortFunc(x.DANE.Records, func(a, b Record) int { return strings.Compare(b.Text, a.Text) })
-	switch {
-	case len(x.DANE.Records) == 0 || x.DANE.State == Failed:
-	case a.AD && vouched:
-		x.DANE.State = Secure
-	default:
-		x.DANE.State, x.DANE.Why = Insecure, "the TLSA records are not vouched for"
-		if a.AD {
-			x.DANE.Why = "the records that lead to this server are not vouched for"
+}
+
+// doubt takes back that records are not signed, if the resolver has validated nothing
+// at all: another one may find that they are.
+func (d *Domain) doubt(ctx context.Context, m host.Reader, o Options) {
+	unsigned := func(x MX) bool { return x.DANE.State == Insecure }
+	secure := func(x MX) bool { return x.DANE.State == Secure }
+	if d.Signed || slices.ContainsFunc(d.MX, secure) || !slices.ContainsFunc(d.MX, unsigned) || o.resolver(m).Validates(ctx) {
+		return
+	}
+	for i := range d.MX {
+		if x := &d.MX[i]; unsigned(*x) {
+			x.DANE.State, x.DANE.Why = Unknown, "the resolver "+o.Resolver+" does not validate DNSSEC: whether the records are signed cannot be seen"
+			x.published.State, x.published.Why, d.Blind = Unknown, x.DANE.Why, true
 		}
 	}
 }
@@ -228,15 +226,14 @@ func (x *MX) Judge(ctx context.Context, chains [][][]byte, o Options, now time.T
 				break // what stands behind it is not the server's own
 			}
 		}
-		named := false
 		for i := range x.DANE.Records {
 			r := &x.DANE.Records[i]
 			usable = usable || r.Usable
-			if r.tlsa.Matches(chain) {
-				r.Matches, named = true, true
-			}
+			r.Matches = r.Matches || r.tlsa.Matches(chain)
 		}
-		kept = kept && named
+		if v, detail := x.published.Judge(chain, x.names, now); v == dane.Refused {
+			kept, x.DANE.Problem = false, detail.Why
+		}
 		if roots == nil || ctx.Err() != nil {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,7 +89,9 @@ func TestLook(t *testing.T) {
 		STS:     domain.STS{Record: "v=STSv1; id=20270101;", ID: "20270101", Policy: &domain.Policy{Mode: "enforce", MaxAge: 604800, MX: []string{"*.look.test"}}},
 		Reports: domain.Reports{Record: "v=TLSRPTv1; rua=mailto:tls@look.test,https://r.look.test/x", To: []string{"mailto:tls@look.test", "https://r.look.test/x"}},
 	}
-	private := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".tlsa" }, cmp.Ignore())
+	private := cmp.FilterPath(func(p cmp.Path) bool {
+		return slices.Contains([]string{".tlsa", ".published", ".names"}, p.Last().String())
+	}, cmp.Ignore())
 	if diff := cmp.Diff(want, d, private); diff != "" {
 		t.Fatalf("(-want +got)\n%s", diff)
 	}
@@ -166,6 +169,74 @@ func TestLook(t *testing.T) {
 	}
 	if d, err := domain.Look(context.Background(), host.Local{}, "a b", o); err == nil {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestNames: senders look where an MX target leads first, and then at its own name,
+// whether the MX record is signed or not; an issuer's record needs a name as well;
+// and what a resolver does not validate is no fault of the domain.
+func TestNames(t *testing.T) {
+	ca := lab.NewCA(t)
+	good, other, named := ca.Issue(t, lab.Leaf{Names: []string{"x.test"}}), ca.Issue(t, lab.Leaf{}), ca.Issue(t, lab.Leaf{Names: []string{"srv.test"}})
+	z := lab.NewZone(t, "test.")
+	z.Unsigned("plain.test.")
+	right, wrong := certs.NewTLSA(good.Leaf).String(), certs.NewTLSA(other.Leaf).String()
+	inter, err := x509.ParseCertificate(der(t, ca.IntermediatePEM))
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := certs.NewTLSA(inter)
+	issuer.Usage = 2
+	z.Set("d.test. 300 IN MX 10 mx.test.", "d.plain.test. 300 IN MX 10 mx.test.", "mx.test. 300 IN CNAME srv.test.", "srv.test. 300 IN A 127.0.0.1")
+	judge := func(name string, leaf lab.Issued) domain.MX {
+		t.Helper()
+		o := domain.Options{Resolver: z.Resolver, Roots: roots(t, ca)}
+		d, err := domain.Look(context.Background(), host.Local{}, name, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.MX[0].Judge(context.Background(), [][][]byte{{leaf.Leaf.Raw, inter.Raw}}, o, time.Now())
+		return d.MX[0]
+	}
+	kept := func(x domain.MX) string {
+		if x.DANE.Kept == nil {
+			return string(x.DANE.State)
+		}
+		return fmt.Sprint(*x.DANE.Kept)
+	}
+	for _, c := range []struct {
+		srv, mx, name string
+		leaf          lab.Issued
+		want          string
+	}{
+		{wrong, right, "d.test", good, "false"},
+		{right, "", "d.test", good, "true"},
+		{"", right, "d.test", good, "true"},
+		{right, "", "d.plain.test", good, "true"},
+		{wrong, "", "d.plain.test", good, "false"},
+		{issuer.String(), "", "d.test", good, "false"},
+		{issuer.String(), "", "d.test", named, "true"},
+		{"", "", "d.test", good, "none"},
+		{"3 1 1 00", "", "d.test", good, "secure"},
+	} {
+		for name, text := range map[string]string{"_25._tcp.srv.test": c.srv, "_25._tcp.mx.test": c.mx} {
+			z.Remove(name, dns.TypeTLSA)
+			if text != "" {
+				z.Set(name + ". 300 IN TLSA " + text)
+			}
+		}
+		if x := judge(c.name, c.leaf); kept(x) != c.want {
+			t.Errorf("%+v: %s, want %s: %+v", c, kept(x), c.want, x.DANE)
+		}
+	}
+	blind := &host.Fake{DNS: map[string]host.Answer{
+		"d.test MX": {RCode: "NOERROR", Records: []string{"10 mx.test."}}, "mx.test A": {RCode: "NOERROR", Records: []string{"127.0.0.1"}}, "mx.test AAAA": {RCode: "NOERROR"},
+		"_25._tcp.mx.test TLSA": {RCode: "NOERROR", Records: []string{right}}, ". NS": {RCode: "NOERROR", Records: []string{"a.root-servers.net."}},
+		"_mta-sts.d.test TXT": {RCode: "NOERROR"}, "_smtp._tls.d.test TXT": {RCode: "NOERROR"},
+	}}
+	d, err := domain.Look(context.Background(), blind, "d.test", domain.Options{Resolver: "192.0.2.1:53"})
+	if err != nil || !d.Blind || d.MX[0].DANE.State != domain.Unknown || len(d.Broken()) != 0 {
+		t.Errorf("%+v, %v: %q", d, err, d.Broken())
 	}
 }
 

@@ -14,9 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"postseal/internal/host"
+	"postseal/internal/resolve"
 )
 
 // STS is what a domain publishes by MTA-STS (RFC 8461).
@@ -89,16 +88,23 @@ func LookSTS(ctx context.Context, m host.Reader, name string, o Options) (s STS)
 // the web at all.
 func silent(err error) bool {
 	var at *net.OpError
+	var unknown resolve.Unknown
+	if errors.As(err, &unknown) {
+		return unknown.Reason == resolve.Timeout || unknown.Reason == resolve.Unreached
+	}
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &at) && (at.Timeout() || at.Op == "dial" && !errors.Is(err, syscall.ECONNREFUSED))
 }
 
 // record asks for the one TXT record that begins with a version.
 func record(ctx context.Context, m host.Reader, resolver, name, version string) (text string, several bool, err error) {
-	a, err := ask(ctx, m, resolver, name, dns.TypeTXT)
-	if err != nil {
-		return "", false, err
+	var values []string
+	switch a := (Options{Resolver: resolver}).resolver(m).Ask(ctx, name, resolve.TXT).(type) {
+	case resolve.Unknown:
+		return "", false, a
+	case resolve.Records:
+		values = a.Values
 	}
-	for _, r := range a.Records {
+	for _, r := range values {
 		r = unquote(r)
 		if first, _, _ := strings.Cut(r, ";"); strings.TrimSpace(first) != version {
 			continue
@@ -169,12 +175,13 @@ func fetch(ctx context.Context, m host.Reader, server string, o Options) (string
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	there := MX{Name: server}
-	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		a, err := ask(ctx, m, o.Resolver, server, kind)
-		if err != nil {
-			return "", err
+	for _, kind := range []uint16{resolve.A, resolve.AAAA} {
+		switch a := o.resolver(m).Ask(ctx, server, kind).(type) {
+		case resolve.Unknown:
+			return "", a
+		case resolve.Records:
+			there.Addresses = append(there.Addresses, a.Values[:min(len(a.Values), maxAddresses)]...)
 		}
-		there.Addresses = append(there.Addresses, a.Records[:min(len(a.Records), maxAddresses)]...)
 	}
 	t := &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {

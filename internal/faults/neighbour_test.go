@@ -44,6 +44,8 @@ const (
 // umasks are those of the callers of postseal.
 var umasks = []int{0, 0o022, 0o027, 0o077}
 
+func umaskUnit(umask int) string { return fmt.Sprintf("neighbour, umask %03o", umask) }
+
 // visit is one run of postseal where the neighbour has been.
 type visit struct {
 	name string
@@ -491,6 +493,10 @@ func control(r rune) bool {
 // umasks of callers.
 func TestNeighbour(t *testing.T) {
 	lab.Need(t, "timeout", "sed")
+	wanted := slices.DeleteFunc(slices.Clone(umasks), func(umask int) bool { return !mine(umaskUnit(umask)) })
+	if len(wanted) == 0 {
+		t.Skip("in another part")
+	}
 	b := renewer(t)
 	y := &yard{bed: b, Neighbour: lab.NewNeighbour(t, strings.TrimSuffix(b.Path("/"), "/")), t: t, findings: map[string][]string{}}
 	y.config = lab.NewNeighbour(t, strings.TrimSuffix(b.Path("/"), "/"))
@@ -520,7 +526,7 @@ func TestNeighbour(t *testing.T) {
 	}
 	met := map[string]bool{}
 	for i, v := range visits {
-		for j, umask := range umasks {
+		for j, umask := range wanted {
 			// The slice is the first case of each verb and each tenth, under one umask.
 			if *all || j == i%len(umasks) && (!met[v.verb] || i%10 == 0) {
 				y.judge(v, umask)

@@ -54,6 +54,9 @@ var places = []string{
 
 const reverting = "reverter"
 
+// runs are those that meet an obstacle, as blocked has them.
+var runs = []string{"apply", "undo", "confirm", reverting, "audit"}
+
 // blocked are the runs that meet it. All but apply find a run that waits to be
 // confirmed.
 func (b *bed) blocked() map[string][]string {
@@ -69,10 +72,11 @@ func TestObstacles(t *testing.T) {
 			if i > 0 && !*all {
 				t.Skip("make faults")
 			}
+			skipOthers(t, "obstacles at "+place)
 			t.Parallel()
 			b := obstructed(t)
 			for _, o := range obstacles {
-				for _, run := range []string{"apply", "undo", "confirm", reverting, "audit"} {
+				for _, run := range runs {
 					if !*all && (o.name != "FIFO" || run != "apply" && run != reverting) {
 						continue
 					}

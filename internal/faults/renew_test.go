@@ -122,6 +122,7 @@ func renewer(t *testing.T) *bed {
 // writing and proving, after which the next ones must not take the certificate for
 // somebody else's.
 func TestRenewalCut(t *testing.T) {
+	skipOthers(t, "renewal cut")
 	t.Parallel()
 	b := renewer(t)
 	for _, finishing := range []int{0, 1} {

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -109,78 +110,105 @@ func sweeps() []sweep {
 	return out
 }
 
-// slice is how many changes lie between two strikes without -all, by blow.
-const slice = 199
+// chunk is how many strikes of a sweep a machine gets with -all; the last one gets
+// what is left.
+const chunk = 25
 
+// strikes is about how many there are with -all.
+func (s sweep) strikes() int { return (cmp.Or(s.size, 140) + max(1, s.step) - 1) / max(1, s.step) }
+
+func (s sweep) chunks() int { return max(1, s.strikes()/chunk) }
+
+// never is more changes than any run makes.
+const never = 2000
+
+func (s sweep) name() string {
+	if s.step > 1 {
+		return fmt.Sprintf("%s at one change in %d of: %s", s.how, s.step, s.group)
+	}
+	return fmt.Sprintf("%s at each change of: %s", s.how, s.group)
+}
+
+func (s sweep) unit(c int) string { return fmt.Sprintf("%s, %d of %d", s.name(), c+1, s.chunks()) }
+
+// TestSweep strikes at all changes with -all, and else at one of each sweep.
 func TestSweep(t *testing.T) {
 	for i, s := range sweeps() {
-		step := max(1, s.step)
-		name := fmt.Sprintf("%s at each change of: %s", s.how, s.group)
-		if step > 1 {
-			name = fmt.Sprintf("%s at one change in %d of: %s", s.how, step, s.group)
+		if !*all {
+			t.Run(strings.ReplaceAll(s.name(), " ", "_"), func(t *testing.T) {
+				if s.slow {
+					t.Skip("make faults")
+				}
+				t.Parallel()
+				n := 1 + (20+i*37)%cmp.Or(s.size, 140) // elsewhere in each sweep
+				s.run(t, n, n+1, 1)
+			})
+			continue
 		}
-		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-			if s.slow && !*all {
-				t.Skip("make faults")
-			}
-			t.Parallel()
-			b := s.bed(t)
-			if s.cert == nil {
-				b.changed(t)
-			}
-			if s.set != nil {
-				s.set(t, b)
-			}
-			b.keep(t, "start")
-			argv := s.argv
-			switch {
-			case argv != nil:
-			case b.argv != nil:
-				argv = b.argv
-			default:
-				argv = b.apply
-			}
-			// A slice starts elsewhere in each sweep.
-			n := 1 + i%step
-			if !*all {
-				size := s.size
-				if size == 0 {
-					size = 140
+		step := max(1, s.step)
+		for c := range s.chunks() {
+			t.Run(strings.ReplaceAll(s.unit(c), " ", "_"), func(t *testing.T) {
+				skipOthers(t, s.unit(c))
+				t.Parallel()
+				first, end := 1+i%step, never
+				if c < s.chunks()-1 {
+					end = first + (c+1)*chunk*step
 				}
-				n, step = 1+(20+i*37)%size, slice
+				s.run(t, first+c*chunk*step, end, step)
+			})
+		}
+	}
+}
+
+// run strikes at each change from n to before end that a step leads to.
+func (s sweep) run(t *testing.T, n, end, step int) {
+	t.Helper()
+	b := s.bed(t)
+	if s.cert == nil {
+		b.changed(t)
+	}
+	if s.set != nil {
+		s.set(t, b)
+	}
+	b.keep(t, "start")
+	argv := s.argv
+	switch {
+	case argv != nil:
+	case b.argv != nil:
+		argv = b.argv
+	default:
+		argv = b.apply
+	}
+	for ; n < end; n += step {
+		b.back(t, "start")
+		old := s.cert.read(b)
+		from := ""
+		if s.hook != "" {
+			b.on(t, "reload", s.hook)
+			from = failedFile
+		}
+		r := b.strikeFrom(from, s.how, n, argv...)
+		if r.hit == "" {
+			if r.code != s.code || s.cert != nil && bytes.Equal(s.cert.read(b).text, old.text) {
+				t.Errorf("without a fault it ended with %d: %s", r.code, r.out)
 			}
-			for ; ; n += step {
-				if n > 2000 {
-					t.Fatal("the run never ends")
-				}
-				b.back(t, "start")
-				old := s.cert.read(b)
-				from := ""
-				if s.hook != "" {
-					b.on(t, "reload", s.hook)
-					from = failedFile
-				}
-				r := b.strikeFrom(from, s.how, n, argv...)
-				if r.hit == "" {
-					if r.code != s.code || s.cert != nil && bytes.Equal(s.cert.read(b).text, old.text) {
-						t.Errorf("without a fault it ended with %d: %s", r.code, r.out)
-					}
-					break
-				}
-				err := b.exposed()
-				switch {
-				case err != nil:
-				case s.cert != nil:
-					err = s.cert.judge(b, t, r, old, n)
-				default:
-					err = s.judge(b, t, r, argv, n)
-				}
-				tally.add(name, err == nil)
-				if err != nil {
-					t.Errorf("%s %d (%s), exit code %d: %v\n%s", s.how, n, r.hit, r.code, err, indent(r.out))
-				}
-			}
-		})
+			return
+		}
+		err := b.exposed()
+		switch {
+		case err != nil:
+		case s.cert != nil:
+			err = s.cert.judge(b, t, r, old, n)
+		default:
+			err = s.judge(b, t, r, argv, n)
+		}
+		tally.add(s.name(), err == nil)
+		if err != nil {
+			t.Errorf("%s %d (%s), exit code %d: %v\n%s", s.how, n, r.hit, r.code, err, indent(r.out))
+		}
+	}
+	if end == never {
+		t.Fatal("the run never ends")
 	}
 }
 

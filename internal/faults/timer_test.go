@@ -4,6 +4,7 @@ package faults
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 // TestTimer: under a real systemd, one of its timers takes the run back, though
 // everything of ours was killed; confirmed, the timer goes.
 func TestTimer(t *testing.T) {
+	skipOthers(t, "timer")
 	lab.NeedRoot(t)
 	lab.Need(t, "postfix", "unshare", "nsenter", "ip")
 	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
@@ -24,8 +26,9 @@ func TestTimer(t *testing.T) {
 	if err != nil {
 		t.Skipf("systemd cannot be started in this container: %v", err)
 	}
-	b := newBedOn(t, m, masterCF, "apply", "--yes", "--no-rehearsal", "--confirm-within", "6s", "--accept-risk", "drop-tls10,drop-old-ciphers,drop-old-ciphers")
-	b.must(t, b.apply...)
+	b := newBedOn(t, m, masterCF, "apply", "--yes", "--no-rehearsal", "--accept-risk", "drop-tls10,drop-old-ciphers,drop-old-ciphers")
+	within := func(time string) { b.must(t, append(slices.Clone(b.apply), "--confirm-within", time)...) }
+	within("1h")
 	if waits := b.must(t, "cat", stateDir+"/unconfirmed.json"); !strings.Contains(waits, "systemd timer postseal-revert-") {
 		t.Fatalf("what takes it back is no timer: %s", waits)
 	}
@@ -35,6 +38,12 @@ func TestTimer(t *testing.T) {
 	if b.files(t) == b.before {
 		t.Fatal("nothing was written")
 	}
+	b.must(t, program, "confirm")
+	if timers := b.must(t, "systemctl", "list-timers", "--all"); strings.Contains(timers, "postseal-revert") {
+		t.Errorf("the timer runs on: %s", timers)
+	}
+	b.must(t, undo...)
+	within("5s")
 	for deadline := time.Now().Add(30 * time.Second); b.exists(stateDir + "/unconfirmed.json"); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the timer did not fire: %s", b.must(t, "systemctl", "list-timers", "--all"))
@@ -45,10 +54,5 @@ func TestTimer(t *testing.T) {
 	}
 	if err := b.mail(); err != nil {
 		t.Error(err)
-	}
-	b.must(t, b.apply...)
-	b.must(t, program, "confirm")
-	if timers := b.must(t, "systemctl", "list-timers", "--all"); strings.Contains(timers, "postseal-revert") {
-		t.Errorf("the timer runs on: %s", timers)
 	}
 }

@@ -294,7 +294,7 @@ func (Local) LookUp(ctx context.Context, server, name string, qtype uint16) (Ans
 	if err != nil {
 		return Answer{}, fmt.Errorf("asking %s for %s %s: %w", server, name, typeName(qtype), err)
 	}
-	a := Answer{RCode: dns.RcodeToString[r.Rcode], AD: r.AuthenticatedData}
+	a := Answer{RCode: dns.RcodeToString[r.Rcode], AD: r.AuthenticatedData, Authoritative: r.Authoritative}
 	for _, rr := range r.Answer {
 		if rr.Header().Rrtype == qtype {
 			a.Records = append(a.Records, strings.TrimPrefix(rr.String(), rr.Header().String()))

@@ -123,6 +123,8 @@ type Answer struct {
 	RCode string
 	// AD says that the server says that it validated the answer (RFC 4035).
 	AD bool
+	// Authoritative says that the server serves the zone itself (AA, RFC 1035).
+	Authoritative bool
 	// Records are the answers of the type asked for, in presentation form
 	// without owner, class and TTL.
 	Records []string

@@ -11,6 +11,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -121,9 +123,9 @@ func newKey(t testing.TB, l Leaf) crypto.Signer {
 	var err error
 	switch {
 	case l.RSABits > 0:
-		key, err = rsa.GenerateKey(rand.Reader, l.RSABits)
+		key, err = rsaKeys.next(t.Name(), l.RSABits)
 	case l.RSA:
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
+		key, err = rsaKeys.next(t.Name(), 2048)
 	default:
 		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	}
@@ -131,6 +133,42 @@ func newKey(t testing.TB, l Leaf) crypto.Signer {
 		t.Fatal(err)
 	}
 	return key
+}
+
+// keyRing holds RSA keys, which take long to make. A test gets no key twice; another
+// test gets the same keys.
+type keyRing struct {
+	mu    sync.Mutex
+	keys  map[int][]*rsa.PrivateKey // by length
+	given map[string]int            // how many a test has been given
+}
+
+var rsaKeys = keyRing{keys: map[int][]*rsa.PrivateKey{}, given: map[string]int{}}
+
+func (r *keyRing) next(test string, bits int) (*rsa.PrivateKey, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for name := test; ; {
+		if given, ok := r.given[name]; ok { // a subtest gets none that was given around it
+			n = given
+			break
+		}
+		i := strings.LastIndexByte(name, '/')
+		if i < 0 {
+			break
+		}
+		name = name[:i]
+	}
+	r.given[test] = n + 1
+	for len(r.keys[bits]) <= n {
+		key, err := rsa.GenerateKey(rand.Reader, bits)
+		if err != nil {
+			return nil, err
+		}
+		r.keys[bits] = append(r.keys[bits], key)
+	}
+	return r.keys[bits][n], nil
 }
 
 func sign(t testing.TB, c, parent *x509.Certificate, pub crypto.PublicKey, signer crypto.Signer) *x509.Certificate {

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"postseal/internal/detect"
+	"postseal/internal/host"
 	"postseal/internal/maillog"
 	"postseal/internal/rehearse"
 )
@@ -151,11 +153,21 @@ func start(t testing.TB, s *Server, dir, main, master string) *Server {
 		}
 	}
 	// The master listens before it has locked its pid file.
-	for exec.CommandContext(ctx, "postfix", "-c", i.Config(), "status").Run() != nil {
+	for !detect.Started(host.Local{}, filepath.Join(dir, "queue")) {
 		if ctx.Err() != nil {
 			t.Fatal("the private Postfix listens, but says that it does not run")
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+	// postlogd runs from the first line on, and has read main.cf before a test spoils it.
+	if out, err := exec.CommandContext(ctx, "postlog", "-c", i.Config(), "-p", "info", "starting the Postfix mail system").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for log := []byte(nil); !strings.Contains(string(log), "starting the Postfix mail system"); log, _ = os.ReadFile(i.LogPath()) {
+		if ctx.Err() != nil {
+			t.Fatal("the private Postfix does not log")
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	return s
 }

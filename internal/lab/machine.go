@@ -28,6 +28,9 @@ var Noon = time.Now().Truncate(24 * time.Hour).Add(-12 * time.Hour)
 func Machine(t testing.TB, version string, files map[string]string) *host.Fake {
 	t.Helper()
 	f := &host.Fake{Root: t.TempDir(), Clock: Noon, Programs: map[string]host.Output{}, DNS: map[string]host.Answer{}}
+	f.DNS["mx.example.org A"] = host.Answer{RCode: "NOERROR", AD: true, Records: []string{"192.0.2.25"}}
+	f.DNS["mx.example.org AAAA"] = host.Answer{RCode: "NOERROR", AD: true}
+	f.DNS["_25._tcp.mx.example.org TLSA"] = host.Answer{RCode: "NXDOMAIN", AD: true}
 	for name, text := range files {
 		if name == "main.cf" || name == "master.cf" {
 			name = "/etc/postfix/" + name

@@ -32,13 +32,22 @@ type Zone struct {
 	mu     sync.Mutex
 	rr     map[string]map[uint16][]dns.RR
 	broken bool
+	fixed  bool            // where the resolver is
+	spoilt map[string]bool // "name type" whose signatures, or denials, are wrong
+	plain  []string        // delegations that are not signed
 }
 
 // NewZone serves a zone, "test." say, until the test ends.
 func NewZone(t testing.TB, name string) *Zone {
 	t.Helper()
+	return NewZoneAt(t, name, "")
+}
+
+// NewZoneAt is NewZone with the resolver at a certain address and port.
+func NewZoneAt(t testing.TB, name, resolver string) *Zone {
+	t.Helper()
 	Need(t, "unbound", "unbound-control")
-	z := &Zone{name: dns.Fqdn(name), rr: map[string]map[uint16][]dns.RR{}}
+	z := &Zone{Resolver: resolver, fixed: resolver != "", name: dns.Fqdn(name), rr: map[string]map[uint16][]dns.RR{}, spoilt: map[string]bool{}}
 	z.key = &dns.DNSKEY{Hdr: dns.RR_Header{Name: z.name, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 300}, Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
 	private, err := z.key.Generate(256)
 	if err != nil {
@@ -93,6 +102,9 @@ func (z *Zone) start(t testing.TB, port int) error {
 	own, err := freePort()
 	if err != nil {
 		return err
+	}
+	if _, chosen, _ := net.SplitHostPort(z.Resolver); z.fixed {
+		own = chosen
 	}
 	z.Resolver = net.JoinHostPort("127.0.0.1", own)
 	z.config = filepath.Join(dir, "unbound.conf")
@@ -213,6 +225,22 @@ func (z *Zone) Break(broken bool) {
 	z.flush()
 }
 
+// Spoil makes the signatures of the records of one name and type wrong, or of the
+// denial if there are none. What the resolver knows by then it does not forget.
+func (z *Zone) Spoil(name string, kind uint16) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.spoilt[dns.Fqdn(strings.ToLower(name))+dns.TypeToString[kind]] = true
+}
+
+// Unsigned makes all that is under a name a zone of its own that is not signed.
+func (z *Zone) Unsigned(name string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.plain = append(z.plain, dns.Fqdn(name))
+	z.flush()
+}
+
 func (z *Zone) flush() {
 	if z.config == "" {
 		return
@@ -232,14 +260,26 @@ func (z *Zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	m.Authoritative = true
 	m.SetEdns0(1232, true)
 	name, kind := strings.ToLower(q.Question[0].Name), q.Question[0].Qtype
+	spoilt := z.spoilt[name+dns.TypeToString[kind]]
 	set := z.rr[name][kind]
 	if len(set) == 0 {
 		set = z.rr[name][dns.TypeCNAME]
 	}
-	if len(set) > 0 {
-		m.Answer = append(append(m.Answer, set...), z.sign(set))
+	cut := slices.Contains(z.plain, name) && kind == dns.TypeDS // its parent answers that
+	plain := !cut && slices.ContainsFunc(z.plain, func(p string) bool { return dns.IsSubDomain(p, name) })
+	if plain {
+		m.Answer = append(m.Answer, set...)
+		if len(set) == 0 {
+			soa, _ := dns.NewRR(z.plain[0] + " 300 IN SOA ns." + z.name + " hostmaster." + z.name + " 1 7200 900 1209600 300")
+			m.Ns = append(m.Ns, soa)
+		}
+	} else if len(set) > 0 {
+		m.Answer = append(append(m.Answer, set...), z.spoil(z.sign(set), spoilt))
 	} else {
 		types := []uint16{dns.TypeRRSIG, dns.TypeNSEC}
+		if cut {
+			types = append(types, dns.TypeNS)
+		}
 		for t, set := range z.rr[name] {
 			if len(set) > 0 {
 				types = append(types, t)
@@ -248,9 +288,17 @@ func (z *Zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 		slices.Sort(types)
 		nsec := &dns.NSEC{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeNSEC, Class: dns.ClassINET, Ttl: 300}, NextDomain: "\\000." + name, TypeBitMap: types}
 		soa := z.rr[z.name][dns.TypeSOA]
-		m.Ns = append(append(m.Ns, soa...), z.sign(soa), nsec, z.sign([]dns.RR{nsec}))
+		m.Ns = append(append(m.Ns, soa...), z.sign(soa), nsec, z.spoil(z.sign([]dns.RR{nsec}), spoilt))
 	}
 	_ = w.WriteMsg(m)
+}
+
+// spoil makes a signature wrong.
+func (z *Zone) spoil(rr dns.RR, wrong bool) dns.RR {
+	if s, ok := rr.(*dns.RRSIG); ok && wrong {
+		s.Signature = "AAAA" + s.Signature[4:]
+	}
+	return rr
 }
 
 func (z *Zone) sign(set []dns.RR) dns.RR {
@@ -263,8 +311,5 @@ func (z *Zone) sign(set []dns.RR) dns.RR {
 	if err := s.Sign(z.signer, set); err != nil {
 		panic(err)
 	}
-	if z.broken {
-		s.Signature = "AAAA" + s.Signature[4:]
-	}
-	return s
+	return z.spoil(s, z.broken)
 }

@@ -48,7 +48,7 @@ func newBed(t *testing.T) *bed {
 	first := lab.NewCA(t).Issue(t, lab.Leaf{Names: []string{"mx.test"}})
 	lab.Write(t, dir, "first.pem", first.Key+first.Cert, 0o600)
 	b.Server = lab.Postfix(t, "\nmyhostname = mx.test\nrelay_domains = example.test\nsmtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+dir+"/first.pem\nservice_throttle_time = 2s\n", "%s inet n - n - - smtpd")
-	b.keeper = &lineage.Keeper{Store: lineage.Store{M: host.Local{}, StateDir: filepath.Join(dir, "state"), CertsDir: filepath.Join(dir, "certs")}, Poll: time.Second, ProveTime: 10 * time.Second}
+	b.keeper = &lineage.Keeper{Store: lineage.Store{M: host.Local{}, StateDir: filepath.Join(dir, "state"), CertsDir: filepath.Join(dir, "certs")}, Poll: time.Second}
 	b.look(t)
 	return b
 }

@@ -16,6 +16,7 @@ import (
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/maincf"
 	"postseal/internal/postfix/mastercf"
+	"postseal/internal/posture"
 	"postseal/templates"
 )
 
@@ -75,8 +76,9 @@ func Build(f *detect.Facts, a *ask.Answers, o Options) (*Plan, error) {
 		return nil, err
 	}
 	b.masterCF()
-	b.checks()
-	b.risks()
+	after := posture.Of(b.f, b.after, b.fresh())
+	b.checks(after)
+	b.risks(after)
 	b.notes()
 	return b.p, b.answers(a)
 }

@@ -57,8 +57,8 @@ func (x difference) String() string {
 
 // differ makes a risk of each way in which a listener or a route becomes weaker, or in
 // which it shuts somebody out.
-func (b *builder) differ() {
-	was, is := posture.Of(b.f, b.f.Config, nil), posture.Of(b.f, b.after, b.fresh())
+func (b *builder) differ(is posture.Posture) {
+	was := posture.Of(b.f, b.f.Config, nil)
 	var d differences
 	for _, l := range is.Listeners {
 		i := slices.IndexFunc(was.Listeners, func(o posture.Listener) bool { return o.ID() == l.ID() && o.Screen == l.Screen })
@@ -223,12 +223,11 @@ func named12(all []postfix.Protocol) string {
 	return "TLS " + strings.Join(out[:len(out)-1], ", ") + " and " + out[len(out)-1]
 }
 
-// counted are the classes of suites beside which some clients have nothing. None is known
-// that has those of rare alone.
-var (
-	counted = []string{"kRSA", "kDHE", "SHA1", "SHA256", "SHA384"}
-	rare    = []string{"CAMELLIA", "ARIA", "AESCCM8"}
-)
+// counted are the classes of suites beside which some clients have nothing.
+var counted = []string{"kRSA", "kDHE", "SHA1", "SHA256", "SHA384"}
+
+// neverAlone are classes that no client is known to have alone.
+var neverAlone = []string{"CAMELLIA", "ARIA", "AESCCM8"}
 
 // suites names the classes that are no longer agreed on, and those that come back.
 func (d *differences) suites(id, verb string, lost, back []string, end string) {
@@ -255,15 +254,15 @@ func classes(was, is posture.Suites, before, after []string) (lost, back []strin
 	has := func(of []probe.Suite, class string) bool {
 		return slices.ContainsFunc(of, func(s probe.Suite) bool { return s.In(class) && (class == "aNULL" || !s.Anonymous()) })
 	}
-	met := slices.DeleteFunc(slices.Clone(old), func(s probe.Suite) bool { return slices.ContainsFunc(rare, s.In) })
+	needed := slices.DeleteFunc(slices.Clone(old), func(s probe.Suite) bool { return slices.ContainsFunc(neverAlone, s.In) })
 	for _, class := range counted {
-		if has(met, class) && !has(left, class) {
+		if has(needed, class) && !has(left, class) {
 			lost = append(lost, class)
 		}
 	}
 	// A certificate of another kind brings suites that nobody had excluded.
 	fresh, _ := was.Left(after...)
-	for _, class := range slices.Concat(counted, []string{"aNULL"}, rare) {
+	for _, class := range slices.Concat(counted, []string{"aNULL"}, neverAlone) {
 		if !has(old, class) && !has(fresh, class) && has(left, class) {
 			back = append(back, class)
 		}
@@ -282,14 +281,17 @@ func algorithms(serves map[string]string) (out []string) {
 
 func (d *differences) route(was, is posture.Route, alsoStops string) {
 	id := is.ID()
+	from, to := levelOf(was), levelOf(is)
 	if was.Deferred != "" || was.Dead != "" { // whatever comes, more mail leaves than now
+		if lower(from, to) && was.Dead == "" {
+			d.add(id, RiskLowerOutbound, lowered(from, to))
+		}
 		return
 	}
 	const waits = "waits in the queue and returns to its sender after days"
 	if len(was.Shows) > 0 && len(is.Shows) == 0 && is.Level.Is != "none" {
 		d.add(id, RiskDropClientCertificate, "%s will no longer present a client certificate: partners that require one refuse its mail")
 	}
-	from, to := levelOf(was), levelOf(is)
 	switch {
 	case is.Dead != "":
 		d.add(id, RiskStopOutbound, "%s will not run ("+is.Dead+"): its mail "+waits)
@@ -299,8 +301,8 @@ func (d *differences) route(was, is posture.Route, alsoStops string) {
 		return
 	case from == "" || to == "" || from == "none" && to == "may":
 		return
-	case posture.Demands(from) && !posture.Demands(to), posture.Authenticates(from) && !posture.Authenticates(to), from != "none" && to == "none":
-		d.add(id, RiskLowerOutbound, fmt.Sprintf("%%s sends at TLS level %s now and will send at %s: mail that is deferred now can leave unprotected", from, to))
+	case lower(from, to):
+		d.add(id, RiskLowerOutbound, lowered(from, to))
 		return
 	case posture.Demands(to) && !posture.Demands(from), posture.Authenticates(to) && !posture.Authenticates(from) && to != "dane":
 		d.add(id, RiskRequireOutbound, fmt.Sprintf("level %s for all mail by %%s: mail to servers that do not meet it %s%s", to, waits, alsoStops))
@@ -331,6 +333,21 @@ func (d *differences) route(was, is posture.Route, alsoStops string) {
 	if (to == "verify" || to == "secure") && len(was.Trust) > 0 && len(wider) > 0 {
 		d.add(id, RiskWiderTrust, fmt.Sprintf("%%s checks servers against %s now and will check them against %s: certificates of more CAs pass", strings.Join(was.Trust, " and "), strings.Join(is.Trust, " and ")))
 	}
+}
+
+// lower reports whether a level protects mail less than the one before.
+func lower(from, to string) bool {
+	switch {
+	case from == "" || to == "":
+		return false
+	case posture.Demands(from) && !posture.Demands(to), posture.Authenticates(from) && !posture.Authenticates(to):
+		return true
+	}
+	return from != "none" && to == "none"
+}
+
+func lowered(from, to string) string {
+	return fmt.Sprintf("%%s sends at TLS level %s now and will send at %s: mail that is deferred now can leave unprotected", from, to)
 }
 
 // levelOf is the level at which a route serves its mail: that of servers without TLSA

@@ -8,6 +8,7 @@ import (
 	"postseal/certs"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
+	"postseal/internal/posture"
 )
 
 // Install plans to put a new chain file in the place of one: staged holds key
@@ -40,7 +41,7 @@ func Install(f *detect.Facts, staged, target string) (*Plan, error) {
 		}
 	}
 	if Uses(f, target) {
-		b.checks()
+		b.checks(posture.Of(b.f, b.after, b.fresh()))
 	}
 	return b.p, nil
 }
@@ -48,7 +49,7 @@ func Install(f *detect.Facts, staged, target string) (*Plan, error) {
 // Present are the checks of the configuration as it is.
 func Present(f *detect.Facts) []Check {
 	b := &builder{f: f, master: f.Config.Master, after: f.Config, served: map[string]served{}, p: &Plan{}}
-	b.checks()
+	b.checks(posture.Of(b.f, b.after, b.fresh()))
 	return b.p.Checks
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/interview"
 	"postseal/internal/postfix"
+	"postseal/internal/posture"
+	"postseal/internal/probe"
 )
 
 // What is excluded, by class: the cipher grade stays Postfix's own. Both sets
@@ -69,7 +72,7 @@ func (b *builder) excludeCiphers(users bool) {
 		want = excludeModern
 	case interview.Compatible:
 		if users {
-			b.set("smtpd_tls_mandatory_exclude_ciphers", b.withPresent("smtpd_tls_mandatory_exclude_ciphers", excludeAnonymous))
+			b.set("smtpd_tls_mandatory_exclude_ciphers", b.usable("smtpd_tls_mandatory_exclude_ciphers", excludeAnonymous))
 		}
 		return
 	}
@@ -78,7 +81,28 @@ func (b *builder) excludeCiphers(users bool) {
 		// know nothing but RSA key exchange.
 		want = excludeAnonymous
 	}
-	b.set("smtpd_tls_exclude_ciphers", b.withPresent("smtpd_tls_exclude_ciphers", want))
+	b.set("smtpd_tls_exclude_ciphers", b.usable("smtpd_tls_exclude_ciphers", want))
+}
+
+// usable adds what main.cf excludes beside the words that profiles use, but for what
+// leaves no suite of TLS 1.2 for a certificate that will be presented: ECDSA, say.
+func (b *builder) usable(name string, want []string) string {
+	all := words(b.withPresent(name, want))
+	fresh := b.fresh()
+	for _, path := range slices.Sorted(maps.Keys(fresh)) {
+		c := fresh[path]
+		suites := func(excluded []string) bool {
+			left, known := posture.Suites{List: "HIGH", Excluded: excluded}.Left(c.Algorithm)
+			return !known || slices.ContainsFunc(left, func(s probe.Suite) bool { return !s.Anonymous() })
+		}
+		for i := len(all) - 1; i >= len(want) && !suites(all); i-- {
+			if rest := slices.Delete(slices.Clone(all), i, i+1); suites(rest) || !suites(append(slices.Clone(want), all[i])) {
+				b.p.Notes = append(b.p.Notes, "smtpd_tls_exclude_ciphers no longer names "+all[i]+": it leaves no suite of TLS 1.2 for the "+c.Algorithm+" certificate")
+				all = rest
+			}
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // withPresent adds what main.cf has in that list beside the words that
@@ -95,7 +119,7 @@ func (b *builder) withPresent(name string, want []string) string {
 
 // words splits a list in a value.
 func words(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
+	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n:", r) })
 }
 
 // library plans what the TLS library does for both directions.

@@ -9,6 +9,7 @@ import (
 	"postseal/certs"
 	"postseal/internal/detect"
 	"postseal/internal/postfix/maincf"
+	"postseal/internal/posture"
 )
 
 // risk notes that something must be accepted by name. The text says what
@@ -26,11 +27,11 @@ func (b *builder) risk(name, format string, args ...any) {
 
 // risks compares the server as it is with the server as it will be. A plan
 // that changes nothing risks nothing.
-func (b *builder) risks() {
+func (b *builder) risks(after posture.Posture) {
 	if b.p.Empty() {
 		return
 	}
-	b.differ()
+	b.differ(after)
 	b.certificateRisks()
 	if b.d.Role != detect.Sender && len(b.d.Cert) > 0 {
 		b.unreadChainRisk()
@@ -111,22 +112,24 @@ func (b *builder) staleRisk(c certs.Facts, from []string) {
 	}
 }
 
-// daneRisk looks whether a new chain is what signed TLSA records name.
+// daneRisk looks whether senders with DANE accept a new chain.
 func (b *builder) daneRisk(c served) {
-	unnamed := func(published map[string][]certs.TLSA) (out []string) {
+	refused := func(published map[string][]certs.TLSA) (out []string) {
 		for _, name := range slices.Sorted(maps.Keys(published)) {
-			records := published[name]
-			if slices.ContainsFunc(records, certs.TLSA.Usable) && !slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Matches(c.chain) }) {
+			if len(published[name]) > 0 && !certs.JudgeTLSA(published[name], c.chain, b.f.MailNames(name), b.f.Now).Delivers() {
 				out = append(out, name)
 			}
 		}
 		return out
 	}
-	if names := unnamed(b.f.TLSA); len(names) > 0 {
-		b.risk(RiskBreakDANE, "no TLSA record of %s names the new %s certificate: senders with DANE would not deliver. Publish its record first, and wait: 3 1 1 %s", strings.Join(names, ", "), c.Algorithm, c.PublicKey)
+	if names := refused(b.f.TLSA); len(names) > 0 {
+		b.risk(RiskBreakDANE, "no TLSA record of %s authenticates the new %s certificate: senders with DANE would not deliver. Publish its record first, and wait: 3 1 1 %s", strings.Join(names, ", "), c.Algorithm, c.PublicKey)
 	}
-	if names := unnamed(b.f.Doubtful); len(names) > 0 {
-		b.risk(RiskUnprovedDANE, "no TLSA record of %s names the new %s certificate. If the zone is signed, which cannot be told here, senders with DANE would not deliver. Its record: 3 1 1 %s", strings.Join(names, ", "), c.Algorithm, c.PublicKey)
+	if names := refused(b.f.Doubtful); len(names) > 0 {
+		b.risk(RiskUnprovedDANE, "no TLSA record of %s authenticates the new %s certificate. If the zone is signed, which cannot be told here, senders with DANE would not deliver. Its record: 3 1 1 %s", strings.Join(names, ", "), c.Algorithm, c.PublicKey)
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.f.Unanswered)) {
+		b.risk(RiskUnprovedDANE, "whether %s has TLSA records is not known (%s). If it has, and none authenticates the new %s certificate, senders with DANE would not deliver. Its record: 3 1 1 %s", name, b.f.Unanswered[name], c.Algorithm, c.PublicKey)
 	}
 }
 

@@ -1,6 +1,7 @@
 package posture
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,8 +33,10 @@ type Listener struct {
 	Hidden bool
 	// Broken is why no handshake comes about though TLS is offered; empty if one can.
 	Broken string
-	// Versions are the protocol versions that it accepts, oldest first.
-	Versions Value[[]postfix.Protocol]
+	// Versions are the protocol versions that it accepts, oldest first; Permitted are
+	// those that are switched on, whether a suite is left for them or not.
+	Versions  Value[[]postfix.Protocol]
+	Permitted []postfix.Protocol
 	// Suites are those of TLS 1.2 and older.
 	Suites Suites
 	// Serves maps "RSA", "ECDSA" or "Ed25519" to the SHA-256 of the leaf that it
@@ -127,7 +130,7 @@ func (m model) screen(s mastercf.Service) Listener {
 		l.Dead = bad
 	}
 	l.Hidden = l.TLS.Is != Never && discards(p.text("postscreen_discard_ehlo_keywords"))
-	name := p.text("tlsproxy_service_name")
+	name := cmp.Or(p.text("tlsproxy_service_name"), "tlsproxy")
 	proxy, ok := m.c.Master.Find(name, "unix")
 	if !ok {
 		if l.TLS.Is != Never {
@@ -215,6 +218,7 @@ func (m model) engine(l *Listener, p family) {
 	if l.ClientCertificate.Is == Mandatory { // tls_server.c asks for security level 1
 		versions = m.firm(versions)
 	}
+	l.Permitted = versions
 	l.Suites = m.suites(p.settings, p.tls(must+"ciphers"))
 	l.Suites.exclude(p.tls("exclude_ciphers"))
 	if must != "" {

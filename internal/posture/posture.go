@@ -6,6 +6,7 @@
 package posture
 
 import (
+	"cmp"
 	"strings"
 
 	"postseal/certs"
@@ -54,7 +55,7 @@ func Of(f *detect.Facts, c postfix.Config, fresh map[string]certs.Facts) Posture
 			p.Listeners = append(p.Listeners, m.listener(s, s))
 		case s.Type == "inet" && program == "postscreen":
 			p.Listeners = append(p.Listeners, m.screen(s))
-			if behind, ok := c.Master.Find(c.Text(&s, "smtpd_service_name"), "pass"); ok {
+			if behind, ok := c.Master.Find(cmp.Or(c.Text(&s, "smtpd_service_name"), "smtpd"), "pass"); ok {
 				p.Listeners = append(p.Listeners, m.listener(s, behind))
 			}
 		}

@@ -19,26 +19,30 @@ type Route struct {
 	// Hop is the next hop as it is written, Port its port; both are empty for the
 	// servers of whatever domain the mail is for.
 	Hop, Port string
+	// From is the parameter that names the next hop.
+	From string
 	// Records is true for the servers with TLSA records, at level dane.
 	Records bool
 	// Dead is why the service does not run; empty if it does.
 	Dead string
 	// Level is the TLS level (postconf(5), smtp_tls_security_level), empty if a table
-	// decides that cannot be read. Policy is true if an entry of a table gives it.
+	// decides that cannot be read. Policy is the entry of a table that gives it, or nil.
 	Level  Value[string]
-	Policy bool
+	Policy *detect.Policy
 	// Implicit means that TLS begins with the first byte.
 	Implicit bool
 	// Deferred is why no mail leaves by it; empty if mail can.
 	Deferred string
-	// Versions are the protocol versions that it offers, oldest first.
-	Versions Value[[]postfix.Protocol]
-	Suites   Suites
+	// Versions are the protocol versions that it offers, oldest first; Permitted are
+	// those that are switched on, whether a suite is left for them or not.
+	Versions  Value[[]postfix.Protocol]
+	Permitted []postfix.Protocol
+	Suites    Suites
 	// Trust are the files and folders of the CAs that are trusted, and whether those of
 	// the TLS library are, too.
 	Trust []string
-	// Match are the names or fingerprints that a certificate is compared with, if the
-	// level authenticates: those of main.cf, where no policy has its own.
+	// Match are the names or fingerprints that a certificate is compared with, at the
+	// levels verify, secure and fingerprint.
 	Match Value[[]string]
 	// Shows are the files of the client certificate.
 	Shows []string
@@ -55,6 +59,17 @@ func (r Route) ID() string {
 	}
 	return out
 }
+
+// Floor returns the oldest version that it offers, or "".
+func (r Route) Floor() postfix.Protocol {
+	if len(r.Versions.Is) == 0 {
+		return ""
+	}
+	return r.Versions.Is[0]
+}
+
+// Local reports whether the next hop is on this machine.
+func (r Route) Local() bool { return detect.Hop{Name: r.Hop}.Local() }
 
 // levels are those of a client, from loose to strict. Each one is held against servers
 // against which the one before it is not, but for the two of DANE: they ask DNS and no CA.
@@ -102,16 +117,19 @@ func (m model) asksDANE(s mastercf.Service) bool {
 // route is one with its level.
 func (m model) route(t detect.Transport, s mastercf.Service, h detect.Hop) Route {
 	p := settings{m.c, s}
-	r := Route{Service: s, Use: t.Use, Hop: h.Name, Port: h.Port, Dead: dead(s), Implicit: p.yes("smtp_tls_wrappermode")}
+	r := Route{Service: s, Use: t.Use, Hop: h.Name, Port: h.Port, From: h.From, Dead: dead(s), Implicit: p.yes("smtp_tls_wrappermode")}
 	var bad string
 	r.Level, bad = clientLevel(p)
 	r.Dead = cmp.Or(r.Dead, bad)
 	if own := p.text("smtp_tls_policy_maps"); own != "" {
-		switch level := m.f.PolicyFor(h.Name); {
-		case own != m.c.Text(nil, "smtp_tls_policy_maps"), level == "" && m.f.PoliciesUnread:
+		switch entry := m.f.PolicyFor(h.Name); {
+		case own != m.c.Text(nil, "smtp_tls_policy_maps"), entry == nil && m.f.PoliciesUnread:
 			r.Level = Value[string]{Origin: p.value("smtp_tls_policy_maps").Origin}
-		case level != "":
-			r.Level, r.Policy = Value[string]{level, p.value("smtp_tls_policy_maps").Origin}, true
+		case entry != nil:
+			r.Level, r.Policy = Value[string]{entry.Level, entry.At}, entry
+			if entry.Fault != "" {
+				r.Deferred = "the entry of the policy table is not understood: " + entry.Fault
+			}
 		}
 	}
 	return r
@@ -134,7 +152,14 @@ func (m model) terms(r Route, level string) Route {
 	if level == "may" {
 		must = ""
 	}
-	v := p.value("smtp_tls_" + must + "protocols")
+	entry := cmp.Or(r.Policy, &detect.Policy{At: r.Level.Origin})
+	own := func(attribute *string, parameter string) postfix.Value {
+		if attribute != nil {
+			return postfix.Value{Text: *attribute, Origin: entry.At}
+		}
+		return p.value(parameter)
+	}
+	v := own(entry.Protocols, "smtp_tls_"+must+"protocols")
 	versions, err := postfix.ParseProtocols(v.Text, m.c.Version)
 	if err != nil {
 		r.Deferred = cmp.Or(r.Deferred, failing(level, err.Error()))
@@ -143,34 +168,30 @@ func (m model) terms(r Route, level string) Route {
 	if Authenticates(level) {
 		versions = m.firm(versions)
 	}
-	r.Suites = m.suites(p, p.value("smtp_tls_"+must+"ciphers"))
-	r.Suites.exclude(p.value("smtp_tls_exclude_ciphers"))
-	switch {
-	case must == "":
-	case Authenticates(level):
-		r.Suites.exclude(p.value("smtp_tls_mandatory_exclude_ciphers"))
-		r.Suites.Excluded = append(r.Suites.Excluded, "aNULL")
-	default:
-		r.Suites.exclude(p.value("smtp_tls_mandatory_exclude_ciphers"))
-		r.Suites.Excluded = append(r.Suites.Excluded, "eNULL")
+	r.Permitted = versions
+	r.Suites = m.suites(p, own(entry.Ciphers, "smtp_tls_"+must+"ciphers"))
+	if r.Suites.exclude(own(entry.Exclude, "smtp_tls_exclude_ciphers")); must != "" {
+		if entry.Exclude == nil {
+			r.Suites.exclude(p.value("smtp_tls_mandatory_exclude_ciphers"))
+		}
+		r.Suites.Excluded = append(r.Suites.Excluded, map[bool]string{true: "aNULL", false: "eNULL"}[Authenticates(level)])
 	}
 	if r.Suites.Bad != "" {
 		versions = nil
 		r.Deferred = cmp.Or(r.Deferred, failing(level, r.Suites.Bad))
 	}
 	r.Versions = Value[[]postfix.Protocol]{r.Suites.bear(versions, "RSA", "ECDSA"), v.Origin}
+	if len(r.Versions.Is) == 0 {
+		r.Deferred = cmp.Or(r.Deferred, failing(level, "no version of TLS is left for which there is a suite"))
+	}
 	r.Match = match(p, level)
-	if level == "fingerprint" && !r.Policy && len(r.Match.Is) == 0 {
+	if len(entry.Match) > 0 {
+		r.Match = Value[[]string]{entry.Match, entry.At}
+	}
+	if level == "fingerprint" && len(r.Match.Is) == 0 {
 		r.Deferred = cmp.Or(r.Deferred, "there is no fingerprint to compare with")
 	}
-	for _, name := range []string{"smtp_tls_CAfile", "smtp_tls_CApath"} {
-		if v := p.text(name); v != "" {
-			r.Trust = append(r.Trust, v)
-		}
-	}
-	if p.yes("tls_append_default_CA") {
-		r.Trust = append(r.Trust, "those of the TLS library")
-	}
+	r.Trust = trust(p, entry)
 	at := *m.f
 	at.Config = m.c
 	groups, _ := at.CertificateFiles(&r.Service, "smtp_tls_")
@@ -178,7 +199,27 @@ func (m model) terms(r Route, level string) Route {
 	return r
 }
 
-// match is what a level compares certificates with, as main.cf has it.
+// trust are the files and folders by which a certificate is verified. Trust anchors of
+// one's own take the place of all others (postconf(5), smtp_tls_trust_anchor_file).
+func trust(p settings, entry *detect.Policy) (out []string) {
+	if len(entry.TrustAnchors) > 0 {
+		return entry.TrustAnchors
+	}
+	if anchors := list(p.text("smtp_tls_trust_anchor_file")); len(anchors) > 0 {
+		return anchors
+	}
+	for _, name := range []string{"smtp_tls_CAfile", "smtp_tls_CApath"} {
+		if v := p.text(name); v != "" {
+			out = append(out, v)
+		}
+	}
+	if p.yes("tls_append_default_CA") {
+		out = append(out, "those of the TLS library")
+	}
+	return out
+}
+
+// match is what a level compares certificates with where no policy says it.
 func match(p settings, level string) Value[[]string] {
 	parameter, ok := map[string]string{
 		"verify": "smtp_tls_verify_cert_match", "secure": "smtp_tls_secure_cert_match", "fingerprint": "smtp_tls_fingerprint_cert_match",

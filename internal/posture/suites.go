@@ -1,6 +1,7 @@
 package posture
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,8 +37,17 @@ func (m model) suites(p settings, grade postfix.Value) Suites {
 		out.Bad = fmt.Sprintf("there is no cipher grade %.60q", grade.Text)
 		return out
 	}
-	out.List = p.text("tls_" + out.Grade + "_cipherlist")
+	out.List = cmp.Or(p.text("tls_"+out.Grade+"_cipherlist"), builtIn[out.Grade])
 	return out
+}
+
+// builtIn are the lists of the grades where postconf could not be asked for them. Later
+// releases exclude more classes, of which the OpenSSL of today has no suites
+// (DEF_TLS_HIGH_CLIST and others in mail_params.h).
+var builtIn = map[string]string{
+	"high": "aNULL:-aNULL:HIGH:@STRENGTH", "medium": "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH",
+	"low": "aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH", "export": "aNULL:-aNULL:HIGH:MEDIUM:LOW:EXPORT:+RC4:@STRENGTH",
+	"null": "eNULL:!aNULL",
 }
 
 func (s *Suites) exclude(v postfix.Value) {
@@ -124,7 +134,7 @@ func (s Suites) bear(versions []postfix.Protocol, algorithms ...string) []postfi
 
 // gone are classes of which OpenSSL has had nothing since 1.1.0, as it is built by
 // default (CHANGES.md).
-var gone = []string{"eNULL", "NULL", "EXPORT", "EXP", "LOW", "MEDIUM", "DES", "3DES", "RC4", "MD5", "RC2", "SEED", "IDEA", "PSK", "SRP", "DSS", "aDSS", "kDH", "aDH", "kECDH", "aECDH"}
+var gone = []string{"eNULL", "NULL", "EXPORT", "EXP", "LOW", "MEDIUM", "DES", "3DES", "RC4", "RC5", "MD5", "RC2", "SEED", "IDEA", "PSK", "kPSK", "aPSK", "kRSAPSK", "kDHEPSK", "kECDHEPSK", "SRP", "kSRP", "aSRP", "DSS", "aDSS", "kDH", "aDH", "kDHr", "kDHd", "kECDH", "aECDH", "kECDHr", "kECDHe", "KRB5", "kGOST", "aGOST"}
 
 // fits reports whether a suite can be used with a certificate of one of the algorithms.
 func fits(s probe.Suite, algorithms []string) bool {

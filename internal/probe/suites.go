@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -158,62 +159,69 @@ func (s Suite) modern() bool { return s.ID>>8 == 0x13 }
 // Anonymous says whether it goes without a certificate.
 func (s Suite) Anonymous() bool { return strings.Contains(s.Name, "_anon_") }
 
-// In says whether a suite of TLS 1.2 is in a class of openssl-ciphers(1), in all of
-// several that have + between them, or is that suite.
+// In reports whether a suite of TLS 1.2 or older is in a class of openssl-ciphers(1), in all of several that
+// have + between them, or has that name.
 func (s Suite) In(class string) bool {
-	has := func(text string) bool { return strings.Contains(s.Name, text) }
+	if class == s.OpenSSL || class == s.Name {
+		return true
+	}
 	if first, rest, several := strings.Cut(class, "+"); several {
-		return first != "" && s.In(first) && s.In(rest)
+		return s.In(first) && s.In(rest)
 	}
-	switch class {
-	case "aNULL":
-		return s.Anonymous()
-	case "ADH":
-		return strings.HasPrefix(s.Name, "TLS_DH_anon_")
-	case "AECDH":
-		return strings.HasPrefix(s.Name, "TLS_ECDH_anon_")
-	case "kRSA", "RSA":
-		return strings.HasPrefix(s.Name, "TLS_RSA_")
-	case "aRSA":
-		return has("_RSA_WITH_")
-	case "aECDSA", "ECDSA":
-		return has("_ECDSA_WITH_")
-	case "kDHE", "kEDH":
-		return strings.HasPrefix(s.Name, "TLS_DHE_") || strings.HasPrefix(s.Name, "TLS_DH_anon_")
-	case "DHE", "EDH":
-		return strings.HasPrefix(s.Name, "TLS_DHE_")
-	case "kECDHE", "kEECDH":
-		return strings.HasPrefix(s.Name, "TLS_ECDHE_") || strings.HasPrefix(s.Name, "TLS_ECDH_anon_")
-	case "ECDHE", "EECDH":
-		return strings.HasPrefix(s.Name, "TLS_ECDHE_")
-	case "AES":
-		return has("_AES_")
-	case "AES128", "AES256", "CAMELLIA128", "CAMELLIA256", "ARIA128", "ARIA256":
-		return has("_" + class[:len(class)-3] + "_" + class[len(class)-3:] + "_")
-	case "AESGCM":
-		return has("_AES_") && has("_GCM_")
-	case "AESCCM":
-		return has("_CCM")
-	case "CHACHA20":
-		return has("_CHACHA20_")
-	case "SHA1", "SHA":
-		return strings.HasSuffix(s.Name, "_SHA")
-	case "SHA256", "SHA384": // of the MAC: GCM and ChaCha20 have none
-		return strings.HasSuffix(s.Name, "_CBC_"+class)
-	case "CAMELLIA", "ARIA", "SEED", "RC4":
-		return has("_" + class + "_")
-	case "3DES":
-		return has("_3DES_")
-	case "AESCCM8":
-		return strings.HasSuffix(s.Name, "_CCM_8")
+	in, ok := classes[class]
+	if !ok {
+		return false
 	}
-	return class == s.OpenSSL || class == s.Name
+	exchange, cipher, _ := strings.Cut(strings.TrimPrefix(s.Name, "TLS_"), "_WITH_")
+	return in(exchange, "_"+cipher)
 }
 
-// Known says whether it is known which suites are in a class.
-func Known(class string) bool {
-	return slices.ContainsFunc(suites, func(s Suite) bool { return s.In(class) })
+// classes are the aliases of ssl_ciph.c, as tests of the names that IANA registers: what
+// stands before and after "_WITH_".
+var classes = map[string]func(exchange, cipher string) bool{
+	"aNULL": byExchange("DH_anon", "ECDH_anon"), "ADH": byExchange("DH_anon"), "AECDH": byExchange("ECDH_anon"),
+	"kRSA": byExchange("RSA"), "RSA": byExchange("RSA"),
+	"aRSA":   byExchange("RSA", "DHE_RSA", "ECDHE_RSA"),
+	"aECDSA": byExchange("ECDHE_ECDSA"), "ECDSA": byExchange("ECDHE_ECDSA"),
+	"aDSS": byExchange("DHE_DSS"), "DSS": byExchange("DHE_DSS"),
+	"kDHE": byExchange("DHE_RSA", "DHE_DSS", "DH_anon"), "kEDH": byExchange("DHE_RSA", "DHE_DSS", "DH_anon"), "DH": byExchange("DHE_RSA", "DHE_DSS", "DH_anon"),
+	"DHE": byExchange("DHE_RSA", "DHE_DSS"), "EDH": byExchange("DHE_RSA", "DHE_DSS"),
+	"kECDHE": byExchange("ECDHE_RSA", "ECDHE_ECDSA", "ECDH_anon"), "kEECDH": byExchange("ECDHE_RSA", "ECDHE_ECDSA", "ECDH_anon"), "ECDH": byExchange("ECDHE_RSA", "ECDHE_ECDSA", "ECDH_anon"),
+	"ECDHE": byExchange("ECDHE_RSA", "ECDHE_ECDSA"), "EECDH": byExchange("ECDHE_RSA", "ECDHE_ECDSA"),
+	"AES": byCipher("_AES_"), "AES128": byCipher("_AES_128_"), "AES256": byCipher("_AES_256_"),
+	"AESGCM": byCipher("_AES_128_GCM_", "_AES_256_GCM_"), "AESCCM": byCipher("_CCM"), "AESCCM8": byCipher("_CCM_8"),
+	"CHACHA20": byCipher("_CHACHA20_"),
+	"CAMELLIA": byCipher("_CAMELLIA_"), "CAMELLIA128": byCipher("_CAMELLIA_128_"), "CAMELLIA256": byCipher("_CAMELLIA_256_"),
+	"ARIA": byCipher("_ARIA_"), "ARIA128": byCipher("_ARIA_128_"), "ARIA256": byCipher("_ARIA_256_"), "ARIAGCM": byCipher("_ARIA_"),
+	"SEED": byCipher("_SEED_"), "RC4": byCipher("_RC4_"), "3DES": byCipher("_3DES_"), "IDEA": byCipher("_IDEA_"), "eNULL": byCipher("_NULL_"), "NULL": byCipher("_NULL_"),
+	"SHA1": byMAC("_SHA"), "SHA": byMAC("_SHA"), "MD5": byMAC("_MD5"),
+	"SHA256": byMAC("_CBC_SHA256", "_NULL_SHA256"), "SHA384": byMAC("_CBC_SHA384"), // GCM and ChaCha20 have no MAC
 }
+
+func byExchange(names ...string) func(string, string) bool {
+	return func(exchange, _ string) bool { return slices.Contains(names, exchange) }
+}
+
+func byCipher(parts ...string) func(string, string) bool {
+	return func(_, cipher string) bool {
+		return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(cipher, p) })
+	}
+}
+
+func byMAC(ends ...string) func(string, string) bool {
+	return func(_, cipher string) bool {
+		return slices.ContainsFunc(ends, func(e string) bool { return strings.HasSuffix(cipher, e) })
+	}
+}
+
+// Known reports whether it is known which suites are in a class, or have a name.
+func Known(class string) bool {
+	_, ok := classes[class]
+	return ok || slices.ContainsFunc(suites, func(s Suite) bool { return s.OpenSSL == class })
+}
+
+// Classes returns the names of the classes that In knows, in no order.
+func Classes() []string { return slices.Collect(maps.Keys(classes)) }
 
 // Strong are the suites of TLS 1.2 and older that OpenSSL calls HIGH, as it is built by
 // default: those without a certificate among them (openssl-ciphers(1)).

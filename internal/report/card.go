@@ -120,7 +120,7 @@ func (p Printer) Finding(f audit.Finding) {
 	}
 	p.indented("  ", 2, f.Why)
 	p.indented(p.paint(quiet, fmt.Sprintf("  %-6s ", f.Level)), 9, f.Source)
-	p.indented(p.paint(quiet, "  cure   "), 9, f.Cure)
+	p.indented(p.paint(quiet, "  cure   "), 9, f.Cure.Text)
 }
 
 // maxHits is how many places are listed for one finding.

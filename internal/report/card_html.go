@@ -103,7 +103,7 @@ func CardHTML(w io.Writer, e *audit.Evidence, c audit.Card) error {
 }
 
 func onPage(f audit.Finding) pageFinding {
-	out := pageFinding{ID: f.ID, Title: f.Title, Severity: f.Severity.String(), Why: f.Why, Level: string(f.Level), Source: f.Source, Cure: f.Cure, Cost: int(f.Severity), Open: f.Severity >= audit.High}
+	out := pageFinding{ID: f.ID, Title: f.Title, Severity: f.Severity.String(), Why: f.Why, Level: string(f.Level), Source: f.Source, Cure: f.Cure.Text, Cost: int(f.Severity), Open: f.Severity >= audit.High}
 	for _, h := range f.Hits {
 		out.Hits = append(out.Hits, pageHit{oneLine(HitText(h)), oneLine(h.Remedy)})
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"postseal/internal/audit"
@@ -164,7 +163,7 @@ func card(c audit.Card) cardJSON {
 }
 
 func finding(f audit.Finding) findingJSON {
-	j := findingJSON{ID: f.ID, Title: f.Title, Part: f.Part, Severity: f.Severity.String(), Points: int(f.Severity), Why: f.Why, Level: f.Level, Source: f.Source, Cure: strings.TrimSpace(f.Cure), Since: f.Since, Hits: []hitJSON{}}
+	j := findingJSON{ID: f.ID, Title: f.Title, Part: f.Part, Severity: f.Severity.String(), Points: int(f.Severity), Why: f.Why, Level: f.Level, Source: f.Source, Cure: f.Cure.Text, Since: f.Since, Hits: []hitJSON{}}
 	for _, h := range f.Hits {
 		j.Hits = append(j.Hits, hitJSON{h.Detail, h.At, h.Remedy})
 	}

@@ -54,8 +54,14 @@ func (p Printer) Domain(d *domain.Domain) {
 }
 
 func dane(d domain.DANE) string {
+	state := string(d.State)
+	if d.State == domain.Unknown {
+		state += ", " + d.Why
+	} else if d.Base != "" {
+		state += ", at " + d.Base
+	}
 	if len(d.Records) == 0 {
-		return string(d.State)
+		return state
 	}
 	var list []string
 	for _, r := range d.Records {
@@ -68,5 +74,5 @@ func dane(d domain.DANE) string {
 		}
 		list = append(list, text)
 	}
-	return string(d.State) + ": " + strings.Join(list, ", ")
+	return state + ": " + strings.Join(list, ", ")
 }

@@ -1,0 +1,41 @@
+package plan_test
+
+import (
+	"strings"
+	"testing"
+
+	"postseal/internal/lab"
+	"postseal/internal/plan"
+)
+
+// TestUsable: what main.cf excludes by hand stays, but for what leaves the certificate
+// no suite of TLS 1.2.
+func TestUsable(t *testing.T) {
+	for _, x := range []struct{ cert, excluded, want, gone string }{
+		{"mx.pem", "ECDSA", "ECDSA", ""},
+		{"ec.pem", "ECDSA", "", "ECDSA"},
+		{"ec.pem", "RC4, aECDSA:ECDSA", "RC4", "aECDSA ECDSA"},
+		{"mx.pem", "aRSA", "", "aRSA"},
+		{"mx.pem", "AESGCM, CHACHA20, AES256", "AESGCM, CHACHA20, AES256", ""},
+	} {
+		main := "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_exclude_ciphers = " + x.excluded + "\n"
+		answers := []string{"cert=/etc/ssl/mail/" + x.cert}
+		if x.cert == "mx.pem" {
+			answers = append(answers, "key=/etc/ssl/mail/mx.key")
+		}
+		p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, main, "smtp inet n - n - - smtpd\n")), answers...)
+		want := "smtpd_tls_exclude_ciphers = aNULL, kRSA, kDHE, SHA1, CAMELLIA, ARIA, AESCCM8"
+		if x.want != "" {
+			want += ", " + x.want
+		}
+		if !strings.Contains(after(p, plan.MainCF), want+"\n") {
+			t.Errorf("%s, %s: no %q in\n%s", x.cert, x.excluded, want, after(p, plan.MainCF))
+		}
+		notes := strings.Join(p.Notes, "\n")
+		for _, word := range strings.Fields(x.gone) {
+			if !strings.Contains(notes, "no longer names "+word+":") {
+				t.Errorf("%s, %s: no note on %s: %s", x.cert, x.excluded, word, notes)
+			}
+		}
+	}
+}
