@@ -44,7 +44,7 @@ var floors = [][]string{
 	// Tests and pictures stand beside the house.
 	{"internal/lab", "internal/lab/pebble"},
 	{"internal/story"},
-	{"internal/faults"},
+	{"internal/faults", "internal/setups"},
 }
 
 // only says who alone may link a library, directly or not, and why.

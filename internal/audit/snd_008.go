@@ -13,7 +13,7 @@ var snd008 = Rule{
 	Cure:   answer("ca-file", "/etc/ssl/certs/ca-certificates.crt"),
 	Check: when(sends, func(f *Evidence) []Hit {
 		path := f.Config.Text(nil, "smtp_tls_CAfile")
-		if b, ok := f.CAFiles[path]; ok && path != "" && b.Err == nil && len(b.Certs) < 20 && len(snd026.Find(f)) == 0 {
+		if b, ok := f.CAFiles[path]; ok && path != "" && b.Err == nil && len(b.Certs) < 20 && f.Config.Text(nil, "smtp_tls_CApath") == "" && !f.Config.Bool(nil, "tls_append_default_CA") && len(snd026.Find(f)) == 0 {
 			return []Hit{{Detail: fmt.Sprintf("%s holds %d certificates", path, len(b.Certs)), At: f.Config.Value(nil, "smtp_tls_CAfile").Origin}}
 		}
 		return nil

@@ -286,14 +286,22 @@ func TestManagers(t *testing.T) {
 		{"Puppet", "# This file is managed by Puppet.\n", "", "Puppet", true},
 		{"YunoHost", "", "/etc/yunohost/installed", "YunoHost", true},
 		{"iRedMail", "# iRedMail\n", "", "iRedMail", true},
+		{"iRedMail, whose installer writes once", "", "/etc/iredmail-release", "", false},
+		{"mailcow", "# Please create a file \"extra.cf\" for persistent overrides\n", "", "mailcow", true},
+		{"Mailu", "# Podop configuration\n", "", "Mailu", true},
+		{"chatmail", "", "/etc/chatmail-version", "chatmail", true},
+		{"SUSE", "", "/etc/sysconfig/mail", "config.postfix", true},
 		{"certbot", "smtpd_tls_cert_file = /etc/letsencrypt/live/mx/fullchain.pem\n", "", "certbot", false},
 		{"git", "", "/etc/.git/HEAD", "git", false},
 	} {
 		files := map[string]string{"main.cf": c.main + named, "master.cf": smtp}
 		if c.file != "" {
-			files[c.file] = ""
+			files[c.file] = "MAIL_CREATE_CONFIG=\"yes\"\n"
 		}
 		f := look(t, lab.Machine(t, "3.7.11", files))
+		if c.want == "" && len(f.Managers) == 0 {
+			continue
+		}
 		if len(f.Managers) != 1 || f.Managers[0].Name != c.want || f.Managers[0].Overwrites != c.overwrites {
 			t.Errorf("%s: %+v", c.name, f.Managers)
 		}

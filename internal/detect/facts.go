@@ -180,8 +180,8 @@ type Manager struct {
 	Overwrites bool   `json:"overwrites"`
 	Instead    string `json:"instead,omitempty"`
 
-	renews string // see product
-	front  bool
+	renews, inside string // see product
+	front          bool
 }
 
 // Advice says where to make a change so that it lasts.

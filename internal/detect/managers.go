@@ -20,6 +20,8 @@ type product struct {
 	instead string
 	// renews is the folder in which it renews certificates, or empty.
 	renews string
+	// inside is a listener, by its name in master.cf, that only its own programs reach.
+	inside string
 	// front is true if a proxy of it ends TLS before mail reaches Postfix.
 	front bool
 }
@@ -34,13 +36,13 @@ var products = []product{
 	{name: "Chef", mark: "managed by chef"},
 	{name: "Salt", mark: "managed by salt"},
 	{name: "CFEngine", mark: "managed by cfengine"},
-	{name: "YunoHost", mark: "yunohost", place: "/etc/yunohost/installed", instead: "by a hook in /etc/yunohost/hooks.d/conf_regen", renews: "/etc/yunohost/certs/"},
+	{name: "YunoHost", mark: "yunohost", place: "/etc/yunohost/installed", instead: "in a hook in /etc/yunohost/hooks.d/conf_regen", renews: "/etc/yunohost/certs/"},
 	{name: "iRedMail", mark: "iredmail", place: "/opt/iredmail", instead: "in /opt/iredmail/custom/postfix"},
 	{name: "Mail-in-a-Box", mark: "mail-in-a-box", place: "/etc/mailinabox.conf", renews: "/home/user-data/ssl/"},
 	{name: "Mail-in-a-Box", mark: "mailinabox", renews: "/home/user-data/ssl/"},
 	{name: "ISPConfig", mark: "ispconfig", place: "/usr/local/ispconfig"},
 	{name: "docker-mailserver", mark: "docker-mailserver", instead: "in postfix-main.cf and postfix-master.cf in the folder of its configuration"},
-	{name: "mailcow", mark: `create a file "extra.cf"`, instead: "in data/conf/postfix/extra.cf", renews: "/etc/ssl/mail/"},
+	{name: "mailcow", mark: `create a file "extra.cf"`, instead: "in data/conf/postfix/extra.cf", renews: "/etc/ssl/mail/", inside: "588"},
 	{name: "Mailu", mark: "podop configuration", instead: "in overrides/postfix/postfix.cf", front: true},
 	{name: "chatmail", place: "/etc/chatmail-version", instead: "in the template from which cmdeploy makes main.cf"},
 	{name: "Zimbra", below: "/opt/zimbra/", instead: "with zmprov, from which zmconfigd makes main.cf every two minutes"},
@@ -83,7 +85,7 @@ func (f *Facts) findManagers(m host.Reader) {
 		default:
 			continue
 		}
-		add(Manager{Name: p.name, Evidence: evidence, Overwrites: true, Instead: p.instead, renews: p.renews, front: p.front})
+		add(Manager{Name: p.name, Evidence: evidence, Overwrites: true, Instead: p.instead, renews: p.renews, inside: p.inside, front: p.front})
 	}
 	if f.Config.Dir == "/etc/postfix" {
 		if text, err := m.ReadFile(suseSwitch); err == nil && suseWrites.Match(text) {

@@ -108,7 +108,8 @@ func (f *Facts) Listener(c postfix.Config, s mastercf.Service) Listener {
 	host, port := endpoint(s.Name)
 	l.Addr = net.JoinHostPort(f.dialHost(c, host), port)
 	l.Kind = kind(c, l, host, port)
-	if l.Kind != Internal && !l.Proxy && inside(c, s) && !f.fronted(c) {
+	own := slices.ContainsFunc(f.Managers, func(m Manager) bool { return m.inside != "" && m.inside == s.Name })
+	if l.Kind != Internal && (own || !l.Proxy && inside(c, s) && !f.fronted(c)) {
 		l.Kind = Internal
 	}
 	return l

@@ -239,7 +239,26 @@ func (b *builder) changes(block maincf.Block, had bool) {
 // change adds a change of main.cf with its reason.
 func (b *builder) change(c Change) {
 	c.Why, c.Source = why(c.Parameter, c.After, c.Kept)
+	if level, off := b.switchedOn(c); off {
+		c.Why = "it switches TLS off now; " + level + ", which replaces it, switches TLS on"
+	}
 	b.p.Changes = append(b.p.Changes, c)
+}
+
+// switchedOn reports whether a line that goes keeps TLS off now, by a parameter that was
+// replaced, and TLS is on without it; level is the parameter that takes its place.
+func (b *builder) switchedOn(c Change) (level string, on bool) {
+	get := func(f postfix.Config) func(string) string {
+		return func(name string) string { return f.Text(nil, name) }
+	}
+	switch {
+	case c.Kept || !strings.EqualFold(c.Before, "no"):
+	case c.Parameter == "smtpd_use_tls" || c.Parameter == "smtpd_enforce_tls":
+		return "smtpd_tls_security_level", detect.ServerLevel(get(b.f.Config)) == "none" && detect.ServerLevel(get(b.after)) != "none"
+	case c.Parameter == "smtp_use_tls" || c.Parameter == "smtp_enforce_tls":
+		return "smtp_tls_security_level", detect.ClientLevel(get(b.f.Config)) == "none" && detect.ClientLevel(get(b.after)) != "none"
+	}
+	return "", false
 }
 
 // why is the reason for a line that comes or goes.

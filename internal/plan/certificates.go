@@ -11,6 +11,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/detect"
+	"postseal/internal/hint"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 )
@@ -216,7 +217,7 @@ func (b *builder) override(s mastercf.Service, name, value, why, source string) 
 	}
 	m, err := b.master.Set(s.Name, s.Type, name, value)
 	if err != nil {
-		return err
+		return b.strayError(err, s)
 	}
 	b.master = m
 	b.p.Changes = append(b.p.Changes, Change{
@@ -224,6 +225,16 @@ func (b *builder) override(s mastercf.Service, name, value, why, source string) 
 		Why: why + withStray(s, old), Source: source, Line: old.Line,
 	})
 	return nil
+}
+
+// strayError says which words of a service keep it from being changed, and what to write.
+func (b *builder) strayError(err error, s mastercf.Service) error {
+	for _, p := range b.f.Problems {
+		if p.Kind == detect.Stray && p.Origin.Service == s.ID() {
+			return hint.Wrap(fmt.Errorf("%s, line %d: %s", p.Origin.File, p.Origin.Line, p.Text), "correct that line, and run postseal again")
+		}
+	}
+	return err
 }
 
 // noOverride lets a service follow main.cf again.

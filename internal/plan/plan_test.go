@@ -18,6 +18,7 @@ import (
 	"postseal/certs"
 	"postseal/internal/ask"
 	"postseal/internal/detect"
+	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
@@ -568,5 +569,28 @@ func TestBuildIsAFunction(t *testing.T) {
 		if d := cmp.Diff(first, again); d != "" {
 			t.Fatal(d)
 		}
+	}
+}
+
+// TestSwitchedOn: a line that keeps TLS off does not leave as one that was replaced alone.
+func TestSwitchedOn(t *testing.T) {
+	files := tree(t, strings.NewReplacer("smtpd_use_tls = yes", "smtpd_use_tls = no", "smtp_use_tls = yes", "smtp_use_tls = no").Replace(ageing), stockMaster)
+	p, _ := build(t, lab.Machine(t, "3.7.11", files))
+	for name, level := range map[string]string{"smtpd_use_tls": "smtpd_tls_security_level", "smtp_use_tls": "smtp_tls_security_level"} {
+		i := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Parameter == name })
+		if i < 0 || !strings.Contains(p.Changes[i].Why, level+", which replaces it, switches TLS on") {
+			t.Errorf("%s: %+v", name, p.Changes)
+		}
+	}
+}
+
+// TestUnchangeable: where a service cannot be changed for words that are no options, the
+// error names the line and the words, and says what to write.
+func TestUnchangeable(t *testing.T) {
+	files := tree(t, ageing, stockMaster+"submission inet n - n - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_recipient_restrictions=permit_sasl_authenticated, reject\n")
+	f, a := look(t, lab.Machine(t, "3.7.11", files))
+	_, err := plan.Build(f, a, options)
+	if err == nil || !strings.Contains(err.Error(), `/etc/postfix/master.cf, line `) || !strings.Contains(err.Error(), `"reject" behind -o smtpd_recipient_restrictions`) || hint.Of(err) == "" {
+		t.Errorf("%v (%s)", err, hint.Of(err))
 	}
 }
