@@ -458,6 +458,11 @@ func TestFinds(t *testing.T) {
 		"PS-PUB-002": {main: good, change: func(f *detect.Facts) { well(f); f.Unproved = []string{"mx.example.org"} }},
 		"PS-PUB-003": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }},
 		"PS-PUB-031": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = webTLSA }},
+		"PS-PUB-032": {main: good, change: func(f *detect.Facts) {
+			well(f)
+			r := certs.TLSA{Usage: 3, Matching: 0, Data: f.PEM["/c/chain.pem"].Certs[0].Raw}
+			f.TLSA = map[string][]certs.TLSA{"mx.example.org": {r}}
+		}},
 		"PS-PUB-004": {main: good, domain: promise("", domain.STS{})},
 		"PS-PUB-005": {main: good, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "the policy: 404"})},
 		"PS-PUB-006": {main: good, domain: promise("mx.example.net", follow(domain.Enforce, 604800))},
