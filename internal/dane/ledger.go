@@ -115,8 +115,9 @@ func (l Ledger) Note(h Host, now time.Time) {
 		l[h.Owner] = p
 	}
 	p.Sets = slices.DeleteFunc(p.Sets, func(c Cached) bool { return !c.Current && c.Until.Before(now) })
-	if len(p.Sets) <= 1 && p.Before.Before(now) {
-		p.Hold = 0 // what is published now is all that there is to keep
+	settled := func(values []string) bool { return len(p.Sets) == 1 && slices.Equal(p.Sets[0].Values, values) }
+	if p.Before.Before(now) && !slices.ContainsFunc(slices.Collect(maps.Values(h.sets())), func(v []string) bool { return !settled(v) }) {
+		p.Hold = 0 // what is published now is all that can be met
 	}
 	p.Hold = max(p.Hold, h.Hold())
 	for i := range p.Sets {

@@ -52,6 +52,11 @@ func TestFirstWithForeignRecord(t *testing.T) {
 		t.Fatalf("%v, %v", info, err)
 	}
 	d.Set(owner+". 3600 IN TLSA "+certs.NewTLSA(old).String(), owner+". 3600 IN TLSA "+own)
+	// A moment ago senders could still get the other record alone.
+	if err := d.keeper.Obtain(context.Background(), d.l, lineage.Terms{Accept: true}); !errors.Is(err, lineage.ErrRefused) || !strings.Contains(err.Error(), "is safe from ") {
+		t.Fatal(err)
+	}
+	d.clock.ahead = 4 * time.Hour // twice the TTL, or it and the time that a server may be behind
 	d.obtain(t, d.l)
 	if got := certs.NewTLSA(chain(t, d.keeper.Path(d.l, "ecdsa")).Leaf()).String(); got != own {
 		t.Errorf("%s is in place, and %s was asked for", got, own)
