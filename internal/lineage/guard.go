@@ -68,6 +68,9 @@ func (k *Keeper) published(ctx context.Context, l *Lineage, target string) []dan
 func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides func(dane.Host) bool) error {
 	now, shown := k.M.Now(), k.Facts.ServedChains()
 	ledger := k.Seen(hosts)
+	if k.Facts.Resolver.Validates == detect.Yes { // what was accepted while it did not is settled now
+		l.Accepted = slices.DeleteFunc(l.Accepted, func(r string) bool { return r == RiskUnprovedDANE })
+	}
 	for _, h := range hosts {
 		names := k.Facts.MailNames(h.Base)
 		if !decides(h) {
@@ -76,7 +79,7 @@ func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides fu
 		switch {
 		case h.State == dane.Unknown && len(h.Values) > 0:
 			err := plan.RefuseTLSA(c, map[string][]certs.TLSA{h.Base: h.Set}, k.Facts)
-			if err != nil && !slices.Contains(l.Accepted, RiskUnprovedDANE) {
+			if err != nil && !l.accepts(RiskUnprovedDANE) {
 				return hint.Wrap(fmt.Errorf("%w; whether the zone is signed cannot be told here (%s): %w: %s", err, k.Facts.Resolver.Why, apply.ErrRisk, RiskUnprovedDANE),
 					hint.Of(err)+"; only if the zone is not signed, give postseal cert obtain, renew or self-signed --accept-risk "+RiskUnprovedDANE)
 			}

@@ -220,7 +220,7 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 		i := l.Issued[Algorithm(kind)]
 		switch {
 		case i == nil:
-			all = append(all, hint.New(fmt.Sprintf("%s (%s) was never got", l.Name, Algorithm(kind)), renewing(l)+" gets it"))
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) has not been obtained yet", l.Name, Algorithm(kind)), renewing(l)+" obtains it"))
 		case early:
 		case i.Next == nil:
 			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "a renewal makes one: "+renewing(l, "--force")))
