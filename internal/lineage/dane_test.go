@@ -135,10 +135,13 @@ func TestNoValidation(t *testing.T) {
 	if err := l.Accept([]string{"break-dane"}); err == nil {
 		t.Error("any risk can be accepted")
 	}
-	if err := l.Accept([]string{lineage.RiskUnprovedDANE}); err != nil {
-		t.Fatal(err)
+	if err := l.Accept([]string{lineage.RiskUnprovedDANE}); err != nil || len(l.Accepted) != 0 {
+		t.Fatalf("%v: %q is kept before it was needed", err, l.Accepted)
 	}
 	b.obtain(t, l)
+	if len(l.Accepted) != 1 {
+		t.Errorf("%q", l.Accepted)
+	}
 	b.serve(t, b.keeper.Path(l, "ecdsa"))
 	b.keeper.Facts.Resolver.Validates, b.keeper.Facts.Resolver.Why = detect.No, "it does not validate DNSSEC"
 	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{only(t, b)}, true) { // as the timer has it

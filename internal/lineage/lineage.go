@@ -216,4 +216,6 @@ func nextKey(k publish.Key) *NextKey {
 type Replaced struct {
 	Digest string    `json:"digest"`
 	Gone   time.Time `json:"gone"`
+	// Compromised is true if the key was in wrong hands.
+	Compromised bool `json:"compromised,omitempty"`
 }

@@ -113,7 +113,7 @@ func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error)
 	hosts := detect.Published(ctx, k.M, k.Facts.Resolver, k.names(ctx, l, k.shows(k.Files(l)...)))
 	in := publish.Input{Now: k.M.Now(), Owners: k.owners(hosts), Keys: k.keys(l)}
 	for i, key := range in.Keys {
-		if key.Role == publish.Next {
+		if key.Role == publish.Next && !key.First {
 			in.Keys[i] = key.Observed(in.Owners, in.Now)
 			l.Issued[key.Algorithm].Next = nextKey(in.Keys[i])
 		}
@@ -141,10 +141,21 @@ func (k *Keeper) keys(l *Lineage) (out []publish.Key) {
 			out = append(out, publish.Key{Algorithm: algorithm, Role: publish.Current, Digest: chain.Facts(nil).PublicKey, Chain: chain.Certs})
 		}
 		for _, o := range i.Old {
-			out = append(out, publish.Key{Algorithm: algorithm, Role: publish.Old, Digest: o.Digest, Gone: o.Gone})
+			out = append(out, publish.Key{Algorithm: algorithm, Role: publish.Old, Digest: o.Digest, Gone: o.Gone, Compromised: o.Compromised})
 		}
 		if i.Next != nil {
 			out = append(out, i.Next.key(algorithm))
+		}
+	}
+	// The key of a first certificate that was refused waits for its record.
+	for _, kind := range l.KeyTypes {
+		if l.Issued[Algorithm(kind)] != nil {
+			continue
+		}
+		if key, err := k.readNext(k.nextPath(l, Algorithm(kind))); err == nil && acme.KeyType(key) == kind {
+			if digest, err := digestOf(key); err == nil {
+				out = append(out, publish.Key{Algorithm: Algorithm(kind), Role: publish.Next, Digest: digest, First: true})
+			}
 		}
 	}
 	return out

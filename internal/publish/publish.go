@@ -47,8 +47,12 @@ type Key struct {
 	Seen  time.Time
 	Empty bool
 	Hold  time.Duration
-	// Gone is, of an old one, when it was replaced.
-	Gone time.Time
+	// First is true for a next key that is the first of its kind: it waits for its record
+	// alone, and the next order takes it.
+	First bool
+	// Gone is, of an old one, when it was replaced; Compromised that it is in wrong hands.
+	Gone        time.Time
+	Compromised bool
 }
 
 // Successor is the key that comes next once this one, which did, is served.
@@ -249,13 +253,16 @@ func Steps(in Input) []Step {
 			case k.Role == Current && !o.served(func(r []certs.TLSA) bool { return k.lasting(o, r) }):
 				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key that is served (" + k.Algorithm + ")"})
 			case k.Role == Next && !o.served(func(r []certs.TLSA) bool { return k.named(o, r) }):
+				if k.First && !published(in.Owners) {
+					continue // nothing keeps the order from it
+				}
 				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key that comes next (" + k.Algorithm + "): published before it is needed"})
 			}
 		}
 		remove = append(remove, removals(in, o)...)
 	}
 	for _, k := range in.Keys {
-		if k.Other || k.Role != Next || !published(in.Owners) {
+		if k.Other || k.First || k.Role != Next || !published(in.Owners) {
 			continue
 		}
 		if at, why, err := Allowed(in, k.Algorithm); err == nil && !at.IsZero() {
@@ -266,22 +273,23 @@ func Steps(in Input) []Step {
 }
 
 // removals are the records of an owner that name keys which were replaced.
-// While a key that is served is not named, none goes. A record that names no
+// While a key that is served is not named, none goes but that of a compromised key: who
+// has that can play the server as long as its record is there. A record that names no
 // key known here stays: another server may answer under the same name, and
 // Findings tells of it.
 func removals(in Input, o Owner) (out []Step) {
-	for _, k := range in.Keys {
-		if k.Role == Current && !k.Other && !k.named(o, o.Records) {
-			return nil
-		}
-	}
+	missing := slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && !k.Other && !k.named(o, o.Records) })
 	for _, r := range o.Records {
 		record := []certs.TLSA{r}
 		if slices.ContainsFunc(in.Keys, func(k Key) bool { return (k.Other || k.Role != Old) && k.named(o, record) }) {
 			continue
 		}
 		i := slices.IndexFunc(in.Keys, func(k Key) bool { return !k.Other && k.Role == Old && k.named(o, record) })
-		if i < 0 {
+		if i < 0 || missing && !in.Keys[i].Compromised {
+			continue
+		}
+		if in.Keys[i].Compromised {
+			out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: in.Keys[i].Gone, Due: true, Why: "the key is in wrong hands, and whoever has it can play this server as long as the record is there"})
 			continue
 		}
 		at := in.Keys[i].Gone.Add(2 * o.TTL)
