@@ -119,7 +119,7 @@ func (a *app) printPublished(list []published, root bool) {
 			fmt.Fprint(a.Out, stepText(s))
 		}
 		if len(p.Steps)+len(p.Findings) == 0 {
-			fmt.Fprintln(a.Out, "  ✓ what is published is right, and nothing is to be done")
+			fmt.Fprintln(a.Out, "  ✓ what is published is right: nothing to do")
 		}
 	}
 	if !root {
@@ -174,6 +174,9 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 		if name != lineage.RiskDANEGap {
 			return cli.Misuse(hint.New(fmt.Sprintf("%.40q is no risk of a roll-over", name), "the only one is "+lineage.RiskDANEGap))
 		}
+	}
+	if wait <= 0 {
+		return cli.Misuse(hint.New("--wait must be more than 0", "write 12h; what caches may still have is waited for in any case"))
 	}
 	k, release, err := a.keep("rollover")
 	if err != nil {

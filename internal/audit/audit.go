@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
 
@@ -233,7 +232,7 @@ func (e *Evidence) idle(p Part) string {
 // all the same is told, and makes no grade of something that does not happen; no
 // certificate where TLS is offered is a mistake of its own.
 func (e *Evidence) unjudged(p Part) bool {
-	return e.idle(p) != "" && (p != Certificates || len(crt001.Find(e)) == 0) ||
+	return p == Publishing && e.blind() != "" || e.idle(p) != "" && (p != Certificates || len(crt001.Find(e)) == 0) ||
 		!slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) })
 }
 
@@ -264,8 +263,8 @@ func (e *Evidence) basis(p Part) string {
 		return fmt.Sprintf("%s and %d rehearsed messages", configuration, len(e.Sent.Trials))
 	case p == Sending:
 		return configuration + " alone: " + e.NotSent
-	case p == Publishing && e.Resolver.Validates != detect.Yes && len(e.TLSA)+len(e.Unproved) == 0:
-		return byNothing + cmp.Or(e.Resolver.Why, "no resolver here validates DNSSEC")
+	case p == Publishing && e.blind() != "":
+		return byNothing + e.blind()
 	case p == Publishing:
 		return "DNS"
 	case slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil }):

@@ -466,10 +466,15 @@ func scenes() map[string]scene {
 		"PS-CRT-016": {main: good, leaf: &lab.Leaf{RSA: true, Extension: stapled, NotBefore: lab.Noon.AddDate(0, 0, -10), NotAfter: lab.Noon.AddDate(0, 0, 80)}},
 		"PS-CRT-017": {main: good, change: func(f *detect.Facts) { well(f); f.PEM["/c/chain.pem"].Certs[0].SignatureAlgorithm = x509.SHA1WithRSA }},
 		"PS-CRT-018": {main: without("smtpd_tls_chain_files = /c/mixed.pem\n", "smtpd_tls_chain_files")},
-		"PS-PUB-001": {main: good, change: validates(detect.Yes)},
+		"PS-PUB-001": {main: good, change: func(f *detect.Facts) { validates(detect.Yes)(f); f.DANE, f.Unanswered = nil, nil }},
 		"PS-PUB-002": {main: good, change: func(f *detect.Facts) { well(f); f.Unproved = []string{"mx.example.org"} }},
 		"PS-PUB-003": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = wrongTLSA }},
 		"PS-PUB-031": {main: good, change: func(f *detect.Facts) { well(f); f.TLSA = webTLSA }},
+		"PS-PUB-032": {main: good, change: func(f *detect.Facts) {
+			well(f)
+			r := certs.TLSA{Usage: 3, Matching: 0, Data: f.PEM["/c/chain.pem"].Certs[0].Raw}
+			f.TLSA = map[string][]certs.TLSA{"mx.example.org": {r}}
+		}},
 		"PS-PUB-004": {main: good, domain: promise("", domain.STS{})},
 		"PS-PUB-005": {main: good, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "the policy: 404"})},
 		"PS-PUB-006": {main: good, domain: promise("mx.example.net", follow(domain.Enforce, 604800))},

@@ -139,7 +139,7 @@ func dutch(e *Evidence, l Live) []Opinion {
 	if !l.Seen.Extended && takes(l, "TLS 1.2") {
 		add("extended master secret", []string{"not there"}, nil, "")
 	}
-	out = append(out, dane(e)...)
+	out = append(out, daneOpinions(e)...)
 	return append(out, Opinion{internetNL, "CAA", "not known here: CAA records are not looked up", ""})
 }
 
@@ -187,11 +187,13 @@ func oldChain(e *Evidence, l Live) (out []string) {
 	return slices.Compact(out)
 }
 
-// dane is what it says of the records, and of a second one beside the first, which it wants
+// daneOpinions are what it says of the records, and of a second one beside the first, which it wants
 // for the time when the key changes.
-func dane(e *Evidence) []Opinion {
+func daneOpinions(e *Evidence) []Opinion {
 	o := Opinion{Who: internetNL, What: "DANE"}
 	switch {
+	case len(e.TLSA) == 0 && e.Resolver.Validates == detect.Yes && len(e.Unanswered) > 0:
+		o.Says, o.Why = "not known here", "what is published could not be looked up"
 	case len(e.TLSA) == 0 && e.Resolver.Validates == detect.Yes:
 		o.Says = "fails: no TLSA record"
 	case len(e.TLSA) == 0:

@@ -3,6 +3,7 @@ package audit
 import (
 	"slices"
 
+	"postseal/internal/dane"
 	"postseal/internal/detect"
 )
 
@@ -13,14 +14,18 @@ var pub001 = Rule{
 	Level:  Should,
 	Source: "RFC 7672; NCSC-NL: DANE must be published",
 	Cure:   outside("postseal publish"),
-	Check: when(func(e *Evidence) bool { return receives(e) && e.Resolver.Validates == detect.Yes }, func(f *Evidence) []Hit {
+	Check: when(func(e *Evidence) bool { return receives(e) && e.Resolver.Validates == detect.Yes }, func(f *Evidence) (hits []Hit) {
 		if f.Role == detect.Sender || len(f.Needed) == 0 {
 			return nil
 		}
-		for _, n := range f.Needed {
-			if len(f.TLSA[n.Name]) > 0 || slices.Contains(f.Unproved, n.Name) {
-				return nil
+		for _, d := range f.Domains {
+			for _, name := range bare(d) {
+				hits = append(hits, Hit{Detail: "none for " + name + ", while another server of " + d.Name + " has some"})
 			}
+		}
+		known := slices.ContainsFunc(f.DANE, func(h dane.Host) bool { return h.State != dane.None && !h.Answered })
+		if known || len(f.TLSA)+len(f.Unproved)+len(hits) > 0 {
+			return hits
 		}
 		return []Hit{{Detail: "none for " + f.Needed[0].Name}}
 	}),

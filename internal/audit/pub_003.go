@@ -14,7 +14,7 @@ var pub003 = Rule{
 	Level:  Must,
 	Source: "RFC 7672 section 2.2",
 	Cure:   outside("postseal publish"),
-	Check: when(func(e *Evidence) bool { return len(e.TLSA)+len(unkept(e)) > 0 }, func(f *Evidence) []Hit {
+	Check: when(func(e *Evidence) bool { return len(e.TLSA)+len(unkept(e))+len(refusedAt(e)) > 0 }, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, name := range slices.Sorted(maps.Keys(f.TLSA)) {
 			if !usable(f.TLSA[name]) {
@@ -28,7 +28,7 @@ var pub003 = Rule{
 				}
 				for _, chain := range chains {
 					judged = true
-					for _, finding := range chain.Inspect(certs.Want{TLSA: map[string][]certs.TLSA{name: f.TLSA[name]}}).Findings {
+					for _, finding := range chain.Inspect(certs.Want{TLSA: map[string][]certs.TLSA{name: f.TLSA[name]}, MailNames: map[string][]string{name: f.MailNames(name)}, Now: f.Now}).Findings {
 						matched = matched || finding.Topic == "TLSA" && finding.Level == certs.Good
 					}
 				}
@@ -36,6 +36,9 @@ var pub003 = Rule{
 			if judged && !matched {
 				out = append(out, Hit{Detail: "of the records of " + name})
 			}
+		}
+		for _, detail := range refusedAt(f) {
+			out = append(out, Hit{Detail: detail})
 		}
 		for _, name := range unkept(f) { // of two certificates one may be named
 			if hit := (Hit{Detail: "of the records of " + name}); !slices.Contains(out, hit) {

@@ -5,7 +5,7 @@ import "postseal/internal/domain"
 var pub005 = Rule{
 	ID: "PS-PUB-005", Part: Publishing, Severity: Medium, Since: "1.0",
 	Title:  "the policy of MTA-STS cannot be followed",
-	Why:    "Senders go on as if there were none, and some as the last one said.",
+	Why:    "Senders deliver without a policy, or by the last one they were able to fetch.",
 	Level:  Must,
 	Source: "RFC 8461 sections 3.1 to 3.3",
 	Cure:   outside("put the record and the policy right: postseal probe --mx DOMAIN tells when they are"),

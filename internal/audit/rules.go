@@ -13,7 +13,7 @@ var Rules = []Rule{
 	snd029, snd030, snd031, snd032, snd033, snd034, snd035, snd036, snd037, snd038, snd039, snd040, snd070, crt001, crt002, crt003, crt004,
 	crt005, crt006, crt007, crt008, crt009, crt010, crt011, crt012, crt013, crt014,
 	crt015, crt016, crt017, crt018, crt019, crt020, crt021, crt022, crt023, crt024, pub001, pub002, pub003, pub004,
-	pub005, pub006, pub007, pub008, pub009, pub010, pub011, pub012, pub031, cfg001, cfg002,
+	pub005, pub006, pub007, pub008, pub009, pub010, pub011, pub012, pub031, pub032, cfg001, cfg002,
 	cfg003, cfg004, cfg005, cfg006, cfg007, cfg008, cfg009, cfg010, cfg011, cfg012,
 	cfg013, cfg014, cfg015, cfg016, cfg017, cfg018, cfg019, cfg020, cfg021, cfg022,
 	cfg023,

@@ -45,6 +45,12 @@ type Host struct {
 	TTL    time.Duration
 	// Addresses are where the server is.
 	Addresses []string
+	// Signed is true if the addresses are validated, so that senders look for records.
+	Signed bool
+	// Places are what the name servers say, once Everywhere has asked them; Refresh is
+	// how long one of them may be behind.
+	Places  []Place
+	Refresh time.Duration
 	// Answered is true where nothing was found by a resolver that does not validate:
 	// the state is Unknown, since another one might find records.
 	Answered bool
@@ -59,7 +65,7 @@ func Resolve(ctx context.Context, r resolve.Resolver, name, port string) Host {
 		return h.unknown(*unknown)
 	}
 	// Where an alias leads counts first, if all the way there is signed.
-	if secure {
+	if h.Signed = secure; secure {
 		if done := h.ask(ctx, r, port, target); done || target == name {
 			return h
 		}
@@ -71,7 +77,7 @@ func Resolve(ctx context.Context, r resolve.Resolver, name, port string) Host {
 			secure = a.Secure
 		}
 	}
-	if secure {
+	if h.Signed = secure; secure {
 		h.ask(ctx, r, port, name)
 		return h
 	}

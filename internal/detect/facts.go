@@ -48,6 +48,8 @@ type Facts struct {
 	// DANE is what is published for those names, port 25. What a resolver that does
 	// not validate says of them is Unknown.
 	DANE []dane.Host
+	// Cached is what senders may still have of earlier records.
+	Cached dane.Ledger
 	// TLSA are the records that senders hold this server to, by the names at which
 	// they find them (the TLSA base domains); Unproved are names with records that are
 	// not signed. Doubtful are the records of names where the resolver does not

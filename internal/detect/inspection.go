@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,7 +22,9 @@ func Published(ctx context.Context, m host.Reader, r Resolver, names []string) [
 	out := make([]dane.Host, len(names))
 	var wg sync.WaitGroup
 	for i, n := range names {
-		wg.Go(func() { out[i] = dane.Resolve(ctx, r.Ask(m), n, "25").Doubted(r.Validates == Yes, r.Why) })
+		wg.Go(func() {
+			out[i] = dane.Resolve(ctx, r.Ask(m), n, "25").Everywhere(ctx, r.Ask(m)).Doubted(r.Validates == Yes, r.Why)
+		})
 	}
 	wg.Wait()
 	return out
@@ -53,6 +56,20 @@ func (f *Facts) MailNames(base string) []string {
 		return []string{base, domains[0]}
 	}
 	return []string{base}
+}
+
+// ServedChains are the chains that listeners show now.
+func (f *Facts) ServedChains() (out [][]*x509.Certificate) {
+	for _, c := range f.ServerCertificates() {
+		if c.Err != nil {
+			continue
+		}
+		found, _, _ := f.Chains(c.Chain)
+		for _, one := range found {
+			out = append(out, one.Certs)
+		}
+	}
+	return out
 }
 
 // Judge inspects what lies in a file, with its key if that is found, against

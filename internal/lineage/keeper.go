@@ -210,7 +210,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		now.Next, now.Old = i.Next, slices.Clone(i.Old)
 	}
 	if next != nil && old.Key != nil {
-		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now()})
+		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now(), Compromised: k.early})
 	}
 	if i != nil {
 		k.announce(l, name, now)

@@ -62,10 +62,14 @@ func Uses(f *detect.Facts, path string) bool {
 	})
 }
 
-// RefuseTLSA is an error if TLSA records are published for a name, and the new
-// chain matches none of them: senders with DANE would no longer deliver.
-func RefuseTLSA(c certs.Chain, published map[string][]certs.TLSA) error {
-	for _, finding := range c.Inspect(certs.Want{TLSA: published}).Findings {
+// RefuseTLSA is an error if TLSA records are published under a name, and none
+// authenticates the new chain: senders with DANE would no longer deliver.
+func RefuseTLSA(c certs.Chain, published map[string][]certs.TLSA, f *detect.Facts) error {
+	names := map[string][]string{}
+	for base := range published {
+		names[base] = f.MailNames(base)
+	}
+	for _, finding := range c.Inspect(certs.Want{TLSA: published, MailNames: names, Now: f.Now}).Findings {
 		if finding.Topic == "TLSA" && finding.Level == certs.Bad {
 			return hint.New("the new certificate "+finding.Text, "publish that record first and wait until the old answers have expired, or keep the key")
 		}

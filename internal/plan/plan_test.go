@@ -306,6 +306,49 @@ func TestBreakDANE(t *testing.T) {
 	}
 }
 
+// TestDANEUnknown: what could not be looked up is not absent, records where an alias
+// leads count, and an issuer's record needs a name.
+func TestDANEUnknown(t *testing.T) {
+	_ = tree(t, ageing, stockMaster) // makes the certificates
+	present, coming := certs.NewTLSA(issued["rsa"].Leaf).String(), certs.NewTLSA(issued["ec"].Leaf).String()
+	const tlsa = "_25._tcp.mx.example.org TLSA"
+	for name, c := range map[string]struct {
+		dns  map[string]host.Answer
+		want string
+		says string
+	}{
+		"SERVFAIL":      {map[string]host.Answer{tlsa: {RCode: "SERVFAIL"}}, plan.RiskUnprovedDANE, "SERVFAIL"},
+		"not reached":   {map[string]host.Answer{tlsa: {RCode: "REFUSED"}}, plan.RiskUnprovedDANE, "REFUSED"},
+		"proved absent": {map[string]host.Answer{tlsa: {RCode: "NXDOMAIN", AD: true}}, "", ""},
+		"at the alias": {map[string]host.Answer{
+			"mx.example.org A":              {RCode: "NOERROR", AD: true, Alias: "srv.example.org", Records: []string{"192.0.2.25"}},
+			"_25._tcp.srv.example.org TLSA": {RCode: "NOERROR", AD: true, Records: []string{present}},
+			tlsa:                            {RCode: "NOERROR", AD: true, Records: []string{coming}},
+		}, plan.RiskBreakDANE, "srv.example.org"},
+		"of no use":     {map[string]host.Answer{tlsa: {RCode: "NOERROR", AD: true, Records: []string{"3 1 1 00", "1" + coming[1:]}}}, "", ""},
+		"of the issuer": {map[string]host.Answer{tlsa: {RCode: "NOERROR", AD: true, Records: []string{"2" + coming[1:]}}}, plan.RiskBreakDANE, "no TLSA record"},
+	} {
+		m := lab.Machine(t, "3.7.11", tree(t, ageing, stockMaster))
+		m.DNS[". NS"] = host.Answer{RCode: "NOERROR", AD: true, Records: []string{"a."}}
+		for q, a := range c.dns {
+			m.DNS[q] = a
+		}
+		p, _ := build(t, m, "cert=/etc/ssl/mail/ec.pem")
+		got := ""
+		for _, r := range p.Risks {
+			if r.Name == plan.RiskBreakDANE || r.Name == plan.RiskUnprovedDANE || r.Name == plan.RiskDANEGap {
+				got += r.Name
+				if !strings.Contains(r.Text, c.says) {
+					t.Errorf("%s: %s", name, r.Text)
+				}
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q: %+v", name, got, p.Risks)
+		}
+	}
+}
+
 // TestHandEdits: a line that someone wrote into the block, and that would go,
 // is named.
 func TestHandEdits(t *testing.T) {

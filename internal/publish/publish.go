@@ -47,8 +47,12 @@ type Key struct {
 	Seen  time.Time
 	Empty bool
 	Hold  time.Duration
-	// Gone is, of an old one, when it was replaced.
-	Gone time.Time
+	// First is true for a next key that is the first of its kind: it waits for its record
+	// alone, and the next order takes it.
+	First bool
+	// Gone is, of an old one, when it was replaced; Compromised that it is in wrong hands.
+	Gone        time.Time
+	Compromised bool
 }
 
 // Successor is the key that comes next once this one, which did, is served.
@@ -63,9 +67,9 @@ func (k Key) Successor(digest string) Key {
 func (k Key) Observed(owners []Owner, now time.Time) Key {
 	lacking, unknown, empty := false, false, !published(owners)
 	for _, o := range owners {
-		unknown = unknown || o.State == Unproved
+		unknown = unknown || o.State == Unproved || len(o.silent()) > 0
 		// An owner with nothing lacks it too, while others have something.
-		lacking = lacking || o.State == Signed && !empty && !k.named(o.Records)
+		lacking = lacking || o.State == Signed && !empty && len(o.lagging(k)) > 0
 		if o.State == Signed && len(o.Records) > 0 {
 			k.Hold = max(k.Hold, o.hold()) // also with it: there may have been one without, between two looks
 		}
@@ -85,13 +89,16 @@ func (k Key) Record() string { return "3 1 1 " + k.Digest }
 
 // lasting says whether one of the records names the key also after a renewal,
 // and not the certificate of today.
-func (k Key) lasting(records []certs.TLSA) bool {
-	return slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Selector == 1 && k.named([]certs.TLSA{r}) })
+func (k Key) lasting(o Owner, records []certs.TLSA) bool {
+	return slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Selector == 1 && k.named(o, []certs.TLSA{r}) })
 }
 
-// named says whether one of the records is about the key.
-func (k Key) named(records []certs.TLSA) bool {
-	return slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.String() == k.Record() || k.Chain != nil && r.Matches(k.Chain) })
+// named says whether senders accept the key by one of the records of an owner.
+func (k Key) named(o Owner, records []certs.TLSA) bool {
+	if slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.String() == k.Record() }) {
+		return true
+	}
+	return k.Chain != nil && certs.JudgeTLSA(records, k.Chain, o.Hosts, o.Now).Outcome == certs.Authenticated
 }
 
 // State is how much an answer about an owner is worth.
@@ -110,9 +117,71 @@ type Owner struct {
 	Name    string
 	State   State
 	Records []certs.TLSA
+	// Hosts are the names of which a certificate must have one where a record of usage 2
+	// decides; without any, names do not count. Why is what is not known.
+	Hosts []string
+	Why   string
+	// Now is when chains are judged.
+	Now time.Time
+	// Servers are the authoritative name servers, if they could be asked.
+	Servers []Server
 	// TTL is how long an answer about it may be kept; Refresh how long a
 	// secondary server of the zone may be behind (RFC 1035, section 3.3.13).
 	TTL, Refresh time.Duration
+}
+
+// Server is one authoritative name server, and what it has.
+type Server struct {
+	Name    string
+	Records []certs.TLSA
+	// Unknown is why that is not known; empty if it is.
+	Unknown string
+}
+
+// lagging are the servers, or else the resolver, that do not name a key while the
+// owner has records.
+func (o Owner) lagging(k Key) (out []string) {
+	for _, s := range o.Servers {
+		if s.Unknown == "" && !k.named(o, s.Records) {
+			out = append(out, s.Name)
+		}
+	}
+	if len(out) == 0 && !k.named(o, o.Records) {
+		out = append(out, "the resolver")
+	}
+	return out
+}
+
+// laggingAt is an owner that lacks a key, and where; empty if it has it.
+func (k Key) laggingAt(o Owner) string {
+	where := o.lagging(k)
+	switch {
+	case len(where) == 0:
+		return ""
+	case len(o.Servers) == 0:
+		return o.Name
+	}
+	return o.Name + " at " + strings.Join(where, ", ")
+}
+
+// served reports whether every server names a key, whatever the resolver remembers.
+func (o Owner) served(named func([]certs.TLSA) bool) bool {
+	for _, s := range o.Servers {
+		if s.Unknown != "" || !named(s.Records) {
+			return false
+		}
+	}
+	return len(o.Servers) > 0 || named(o.Records)
+}
+
+// silent are the servers of which it is not known what they have.
+func (o Owner) silent() (out []string) {
+	for _, s := range o.Servers {
+		if s.Unknown != "" {
+			out = append(out, s.Name)
+		}
+	}
+	return out
 }
 
 // hold is how long after a change the answer from before may still be met.
@@ -181,16 +250,19 @@ func Steps(in Input) []Step {
 		for _, k := range in.Keys {
 			switch {
 			case k.Other:
-			case k.Role == Current && !k.lasting(o.Records):
+			case k.Role == Current && !o.served(func(r []certs.TLSA) bool { return k.lasting(o, r) }):
 				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key that is served (" + k.Algorithm + ")"})
-			case k.Role == Next && !k.named(o.Records):
+			case k.Role == Next && !o.served(func(r []certs.TLSA) bool { return k.named(o, r) }):
+				if k.First && !published(in.Owners) {
+					continue // nothing keeps the order from it
+				}
 				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key that comes next (" + k.Algorithm + "): published before it is needed"})
 			}
 		}
 		remove = append(remove, removals(in, o)...)
 	}
 	for _, k := range in.Keys {
-		if k.Other || k.Role != Next || !published(in.Owners) {
+		if k.Other || k.First || k.Role != Next || !published(in.Owners) {
 			continue
 		}
 		if at, why, err := Allowed(in, k.Algorithm); err == nil && !at.IsZero() {
@@ -201,22 +273,23 @@ func Steps(in Input) []Step {
 }
 
 // removals are the records of an owner that name keys which were replaced.
-// While a key that is served is not named, none goes. A record that names no
+// While a key that is served is not named, none goes but that of a compromised key: who
+// has that can play the server as long as its record is there. A record that names no
 // key known here stays: another server may answer under the same name, and
 // Findings tells of it.
 func removals(in Input, o Owner) (out []Step) {
-	for _, k := range in.Keys {
-		if k.Role == Current && !k.Other && !k.named(o.Records) {
-			return nil
-		}
-	}
+	missing := slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && !k.Other && !k.named(o, o.Records) })
 	for _, r := range o.Records {
 		record := []certs.TLSA{r}
-		if slices.ContainsFunc(in.Keys, func(k Key) bool { return (k.Other || k.Role != Old) && k.named(record) }) {
+		if slices.ContainsFunc(in.Keys, func(k Key) bool { return (k.Other || k.Role != Old) && k.named(o, record) }) {
 			continue
 		}
-		i := slices.IndexFunc(in.Keys, func(k Key) bool { return !k.Other && k.Role == Old && k.named(record) })
-		if i < 0 {
+		i := slices.IndexFunc(in.Keys, func(k Key) bool { return !k.Other && k.Role == Old && k.named(o, record) })
+		if i < 0 || missing && !in.Keys[i].Compromised {
+			continue
+		}
+		if in.Keys[i].Compromised {
+			out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: in.Keys[i].Gone, Due: true, Why: "the key is in wrong hands, and whoever has it can play this server as long as the record is there"})
 			continue
 		}
 		at := in.Keys[i].Gone.Add(2 * o.TTL)
@@ -245,9 +318,9 @@ func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
 	for _, o := range in.Owners {
 		switch {
 		case o.State == Unproved:
-			return at, "", fmt.Errorf("whether %s has TLSA records could not be verified", o.Name)
-		case o.State == Signed && !next.named(o.Records):
-			missing = append(missing, o.Name) // also where nothing is published: what comes there later starts the clock anew
+			return at, "", fmt.Errorf("whether %s has TLSA records could not be verified%s", o.Name, because(o.Why))
+		case o.State == Signed && next.laggingAt(o) != "":
+			missing = append(missing, next.laggingAt(o)) // also where nothing is published: what comes there later starts the clock anew
 		}
 	}
 	switch {
@@ -267,6 +340,14 @@ func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
 		wait, why = next.Hold, fmt.Sprintf("answers from before that may be met for %s", next.Hold)
 	}
 	return next.Seen.Add(wait), fmt.Sprintf("the next key was first seen everywhere at %s UTC, and %s", stamp(next.Seen), why), nil
+}
+
+// because is a reason in brackets.
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " (" + why + ")"
 }
 
 // stamp is a time to the second: what is waited for is exact.
@@ -320,14 +401,22 @@ func Findings(in Input) (out []Finding) {
 		say := func(text, hint string) { out = append(out, Finding{o.Name, text, hint}) }
 		switch o.State {
 		case Unproved:
-			say("it could not be verified whether records are published", "does the resolver answer, and validate DNSSEC?")
+			say("it could not be verified whether records are published"+because(o.Why), "does the resolver answer, and validate DNSSEC?")
 			continue
 		case Unsigned:
 			unsigned++
 			if len(o.Records) > 0 {
-				say("its records are not signed: no sender looks at them", "sign the zone (DNSSEC), or remove them")
+				say("its records are not signed: senders do not look at them", "sign the zone (DNSSEC), or remove them")
 			}
 			continue
+		}
+		for _, s := range o.Servers {
+			switch {
+			case s.Unknown != "":
+				say("its name server "+s.Name+" did not tell what it has: "+s.Unknown, "mend that server, or take it out of the zone: what senders get from it is not known")
+			case !same(s.Records, o.Servers[0].Records):
+				say("its name servers do not have the same records: "+s.Name+" differs from "+o.Servers[0].Name, "wait until it has received the zone; if it does not, look at the zone transfer")
+			}
 		}
 		served := 0
 		for _, r := range o.Records {
@@ -341,16 +430,20 @@ func Findings(in Input) (out []Finding) {
 			}
 			record := []certs.TLSA{r}
 			switch {
-			case slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.named(record) }):
+			case slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.named(o, record) }):
 				served++
 			case r.Usage == 2 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.Chain == nil }):
 				say(fmt.Sprintf("%s names a CA that is not in the chain that is served", short(r)), "CAs change their intermediates without warning: use 3 1 1")
-			case r.Usage == 3 && r.Selector == 1 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.named(record) }):
+			case r.Usage == 3 && r.Selector == 1 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.named(o, record) }):
 				say(fmt.Sprintf("%s names no key that is known here", short(r)), "if no other server answers under this name, remove it")
 			}
 		}
 		if len(o.Records) > 0 && served == 0 {
-			say("none of its records names a key that is served: senders with DANE do not deliver", "add the record of the key that is served now")
+			if slices.ContainsFunc(o.Records, certs.TLSA.Usable) {
+				say("none of its records names a key that is served: senders with DANE do not deliver", "add the record of the key that is served now")
+			} else {
+				say("none of its records can be used for mail: senders with DANE encrypt and do not authenticate", "add the record of the key that is served now")
+			}
 		}
 		if len(o.Records) > tooMany {
 			say(fmt.Sprintf("it has %d records; some senders give up at more than %d", len(o.Records), tooMany), "remove those that are not needed")
@@ -360,6 +453,14 @@ func Findings(in Input) (out []Finding) {
 		out = append(out, Finding{Text: "no name is signed (DNSSEC): TLSA records would do nothing, and none are proposed", Hint: "sign the zone first, at whoever keeps it"})
 	}
 	return out
+}
+
+// same reports whether two servers have the same records.
+func same(a, b []certs.TLSA) bool {
+	in := func(r certs.TLSA, all []certs.TLSA) bool {
+		return slices.ContainsFunc(all, func(s certs.TLSA) bool { return s.String() == r.String() })
+	}
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(r certs.TLSA) bool { return !in(r, b) })
 }
 
 // short is a record with the beginning of its data.

@@ -1,0 +1,170 @@
+package dane
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"postseal/certs"
+	"postseal/internal/resolve"
+)
+
+// Place is what one authoritative name server of the zone says.
+type Place struct {
+	Server string
+	Set    []certs.TLSA
+	Values []string
+	// Unknown is why it is not known what the server has; empty if it is.
+	Unknown string
+}
+
+// Everywhere asks all authoritative name servers for the records, past every cache. If
+// none of them can be reached at all, as behind a firewall, Places stays empty, and what
+// the resolver says is all there is.
+func (h Host) Everywhere(ctx context.Context, r resolve.Resolver) Host {
+	if h.State != Secure && !(h.State == None && h.Signed) {
+		return h
+	}
+	v := r.Everywhere(ctx, h.Owner, resolve.TLSA)
+	h.Refresh = v.Refresh
+	if v.Unknown != nil || !v.Reached() {
+		return h
+	}
+	for _, s := range v.Servers {
+		p := Place{Server: s.Name}
+		switch a := s.Answer.(type) {
+		case resolve.Unknown:
+			p.Unknown = a.Text
+		case resolve.Records:
+			p.Values, p.Set, h.TTL = a.Values, Parse(a.Values), max(h.TTL, a.TTL)
+		}
+		h.Places = append(h.Places, p)
+	}
+	return h
+}
+
+// AtResolver is the place of what the resolver of this machine says.
+const AtResolver = "the resolver"
+
+// sets are all the sets of records that senders may be given now, by who gives them; a
+// server that did not answer may give another.
+func (h Host) sets() map[string][]string {
+	out := map[string][]string{AtResolver: h.Values}
+	for _, p := range h.Places {
+		if p.Unknown == "" {
+			out[p.Server] = p.Values
+		}
+	}
+	return out
+}
+
+// Refusals are the places that give senders records with which they refuse a chain.
+func (h Host) Refusals(chain []*x509.Certificate, names []string, now time.Time) (out []string) {
+	sets := h.sets()
+	for _, place := range slices.Sorted(maps.Keys(sets)) {
+		if refuses(sets[place], chain, append(slices.Clone(names), h.Base), now) {
+			out = append(out, place)
+		}
+	}
+	return out
+}
+
+func refuses(values []string, chain []*x509.Certificate, names []string, now time.Time) bool {
+	return len(values) > 0 && !certs.JudgeTLSA(Parse(values), chain, names, now).Delivers()
+}
+
+// Hold is how long after a change the answer from before may still be met: in caches,
+// and while a secondary server is behind.
+func (h Host) Hold() time.Duration { return max(2*h.TTL, h.Refresh+h.TTL) }
+
+// Ledger remembers the sets of records that senders may still have in a cache, by the
+// name that the records belong to. Only sets that were seen are known.
+type Ledger map[string]*Page
+
+// Page is about one name.
+type Page struct {
+	// Hold is the longest that a set which may still be met is kept.
+	Hold time.Duration `json:"hold"`
+	// Sets are those that were seen, and Before is for how long one that nobody saw, from
+	// before the first look, may still be met.
+	Sets   []Cached  `json:"sets"`
+	Before time.Time `json:"before"`
+}
+
+// Cached is a set of records and until when it may be met.
+type Cached struct {
+	Values  []string  `json:"records"`
+	Until   time.Time `json:"until"`
+	Current bool      `json:"current"`
+}
+
+// Note adds what was seen of a host. What is not known changes nothing.
+func (l Ledger) Note(h Host, now time.Time) {
+	if h.State != Secure && h.State != None {
+		return
+	}
+	p := l[h.Owner]
+	if p == nil {
+		if h.State == None {
+			return // nothing was ever published, as far as is known: nothing can be cached
+		}
+		p = &Page{Before: now.Add(h.Hold())}
+		l[h.Owner] = p
+	}
+	p.Sets = slices.DeleteFunc(p.Sets, func(c Cached) bool { return !c.Current && c.Until.Before(now) })
+	settled := func(values []string) bool { return len(p.Sets) == 1 && slices.Equal(p.Sets[0].Values, values) }
+	if p.Before.Before(now) && !slices.ContainsFunc(slices.Collect(maps.Values(h.sets())), func(v []string) bool { return !settled(v) }) {
+		p.Hold = 0 // what is published now is all that can be met
+	}
+	p.Hold = max(p.Hold, h.Hold())
+	for i := range p.Sets {
+		if p.Sets[i].Current { // it was there until a moment ago, as far as is known
+			p.Sets[i].Current, p.Sets[i].Until = false, now.Add(p.Hold)
+		}
+	}
+	for _, values := range h.sets() {
+		if i := slices.IndexFunc(p.Sets, func(c Cached) bool { return slices.Equal(c.Values, values) }); i >= 0 {
+			p.Sets[i].Current = true
+		} else {
+			p.Sets = append(p.Sets, Cached{Values: slices.Clone(values), Current: true})
+		}
+	}
+}
+
+// Safe says from when on no sender has records any more with which it refuses a chain;
+// zero if that is so already. Served are the chains that are shown now: a set from before
+// the first look is taken to accept those alone. Sets that are published now do not
+// count: see Refusals.
+func (l Ledger) Safe(h Host, chain []*x509.Certificate, served [][]*x509.Certificate, names []string, now time.Time) (at time.Time, why string) {
+	p := l[h.Owner]
+	if p == nil {
+		return at, ""
+	}
+	names = append(slices.Clone(names), h.Base)
+	for _, c := range p.Sets {
+		if !c.Current && c.Until.After(now) && c.Until.After(at) && refuses(c.Values, chain, names, now) {
+			at, why = c.Until, fmt.Sprintf("records of %s that do not authenticate it may be in caches until then (kept for up to %s)", h.Owner, p.Hold)
+		}
+	}
+	if p.Before.After(now) && p.Before.After(at) && h.State == Secure && !h.Accepted(chain, served, names, now) {
+		at, why = p.Before, fmt.Sprintf("since when %s has these records is not known, and answers from before may be kept for up to %s", h.Owner, p.Hold)
+	}
+	return at, why
+}
+
+// Accepted reports whether a record that authenticates a chain that is shown now is one
+// that authenticates this one as well.
+func (h Host) Accepted(chain []*x509.Certificate, served [][]*x509.Certificate, names []string, now time.Time) bool {
+	for _, r := range h.Set {
+		accepts := func(c []*x509.Certificate) bool {
+			return certs.JudgeTLSA([]certs.TLSA{r}, c, names, now).Outcome == certs.Authenticated
+		}
+		if accepts(chain) && slices.ContainsFunc(served, accepts) {
+			return true
+		}
+	}
+	return false
+}
