@@ -1,4 +1,4 @@
-// Package audit judges a server by rules, one file each, and grades it: what is
+// Package audit judges a server by rules, one file for each topic, and grades it: what is
 // wrong or could be better, what that does to mail, by whose word, and what
 // cures it.
 //
@@ -232,7 +232,7 @@ func (e *Evidence) idle(p Part) string {
 // all the same is told, and makes no grade of something that does not happen; no
 // certificate where TLS is offered is a mistake of its own.
 func (e *Evidence) unjudged(p Part) bool {
-	return p == Publishing && e.blind() != "" || e.idle(p) != "" && (p != Certificates || len(crt001.Find(e)) == 0) ||
+	return p == Publishing && e.blind() != "" || e.idle(p) != "" && (p != Certificates || len(noCertificate.Find(e)) == 0) ||
 		!slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) })
 }
 

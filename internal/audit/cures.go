@@ -87,7 +87,7 @@ func (e *Evidence) here(c Cure) Cure {
 	certified := slices.ContainsFunc(e.Certificates, func(c detect.Certificate) bool { return c.Server || len(c.Services) > 0 })
 	switch {
 	case !certified && slices.Contains(needCertificate, c.Question):
-		return crt001.Cure
+		return noCertificate.Cure
 	case c.Answer == usualBundle && e.Bundle.Path == "":
 		return outside("install the CA certificates of the distribution, mostly the package ca-certificates; then run postseal again")
 	case c.Answer == usualBundle:

@@ -67,7 +67,7 @@ func TestProblems(t *testing.T) {
 		}
 		p := e.Problems[i]
 		met := slices.ContainsFunc(Audit(e).Findings, func(f Finding) bool {
-			return slices.ContainsFunc(f.Hits, func(h Hit) bool { return strings.Contains(h.Detail, p.Text) }) || kind == detect.InClear && f.ID == sub001.ID
+			return slices.ContainsFunc(f.Hits, func(h Hit) bool { return strings.Contains(h.Detail, p.Text) }) || kind == detect.InClear && f.ID == submissionInClear.ID
 		})
 		if !met {
 			t.Errorf("%s: no rule takes %+v", kind, p)
@@ -236,7 +236,7 @@ var surprises = []struct {
 	{"one line of exclusions is what NCSC-NL asks for", "RCV-005 RCV-006 RCV-007 RCV-008"},
 	{"testers ask for more since spring 2026", "RCV-003 RCV-028 RCV-029 CRT-010 CRT-017"},
 	{"certificates for servers only are not trusted from clients", "SND-013 RCV-042"},
-	{"no post-quantum key exchange though the library has it", "RCV-018"},
+	{"No post-quantum key exchange is offered though the library has it", "RCV-018"},
 	{"main.cf counts before the reload", "CFG-017"},
 	{"comments do not end a continuation", "CFG-014 CFG-013"},
 	{"old releases say nothing without a terminal", ""},
@@ -264,9 +264,9 @@ func TestSentBy(t *testing.T) {
 		}
 		f.Wanted = detect.Wanted{Seen: true, Sent: 9}
 	}}.evidence(t)
-	hits := slices.Concat(snd012.Find(e), snd013.Find(e))
+	hits := slices.Concat(needlessClientCertificate.Find(e), serverCertificateAsClient.Find(e))
 	e.Certificates[0].Err = errors.New("broken")
-	for _, h := range append(hits, snd034.Find(e)...) {
+	for _, h := range append(hits, brokenClientCertificate.Find(e)...) {
 		if line := e.Config.Value(nil, "smtp_tls_chain_files").Origin.Line; h.At.Line != line {
 			t.Errorf("%s: line %d, not %d", h.Detail, h.At.Line, line)
 		}
@@ -282,12 +282,12 @@ func TestCures(t *testing.T) {
 		cure              Cure
 		bundle, dir, want string
 	}{
-		{snd006.Cure, usualBundle, "/etc/postfix", "--ca-file /etc/ssl/certs/ca-certificates.crt"},
-		{snd006.Cure, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/postfix", "--ca-file /etc/pki/tls/certs/ca-bundle.crt"},
-		{snd006.Cure, "", "/etc/postfix", "install the CA certificates"},
-		{cfg017.Cure, usualBundle, "/etc/postfix", "postfix reload"},
-		{cfg017.Cure, usualBundle, "/etc/postfix-out", "postfix -c /etc/postfix-out reload"},
-		{rcv033.Cure, usualBundle, "/etc/postfix-out", "postfix -c /etc/postfix-out status, and postfix -c /etc/postfix-out start"},
+		{noTrustAnchors.Cure, usualBundle, "/etc/postfix", "--ca-file /etc/ssl/certs/ca-certificates.crt"},
+		{noTrustAnchors.Cure, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/postfix", "--ca-file /etc/pki/tls/certs/ca-bundle.crt"},
+		{noTrustAnchors.Cure, "", "/etc/postfix", "install the CA certificates"},
+		{notReloaded.Cure, usualBundle, "/etc/postfix", "postfix reload"},
+		{notReloaded.Cure, usualBundle, "/etc/postfix-out", "postfix -c /etc/postfix-out reload"},
+		{notSeen.Cure, usualBundle, "/etc/postfix-out", "postfix -c /etc/postfix-out status, and postfix -c /etc/postfix-out start"},
 	} {
 		e := &Evidence{Facts: &detect.Facts{Bundle: detect.CABundle{Path: x.bundle}}}
 		e.Config.Dir = x.dir
@@ -309,7 +309,7 @@ func TestProxyInFront(t *testing.T) {
 		{bare + "smtpd_authorized_xclient_hosts = 10.1.2.3\n", "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n" + master[len(router):], "smtpd_authorized_xclient_hosts (/etc/postfix/main.cf:"},
 	} {
 		e := scene{main: x.main, master: x.master}.evidence(t)
-		for _, r := range []Rule{rcv001, sub001, sub002} {
+		for _, r := range []Rule{noInboundTLS, submissionInClear, passwordsInClear} {
 			hits := r.Find(e)
 			if len(hits) == 0 {
 				t.Errorf("%s finds nothing", r.ID)

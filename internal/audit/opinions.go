@@ -198,9 +198,9 @@ func daneOpinions(e *Evidence) []Opinion {
 		o.Says = "fails: no TLSA record"
 	case len(e.TLSA) == 0:
 		o.Says, o.Why = "not known here", "the resolver of this server does not validate"
-	case len(pub031.Find(e)) > 0:
+	case len(unusableTLSA.Find(e)) > 0:
 		o.Says = "fails: no record that mail can use"
-	case len(pub003.Find(e)) > 0:
+	case len(mismatchedTLSA.Find(e)) > 0:
 		o.Says = "fails: no record names the certificate"
 	default:
 		o.Says = "passes, if the zone is signed"
