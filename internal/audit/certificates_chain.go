@@ -16,7 +16,7 @@ var incompleteChain = Rule{
 	Why:    "Verifying senders find no path to a root and do not trust it.",
 	Level:  Must,
 	Source: "RFC 8446 section 4.4.2, now RFC 9846; RFC 5246 section 7.4.2",
-	Cure:   outside("put the whole chain into the file: fullchain.pem"),
+	Cure:   outside("put the whole chain into the file (fullchain.pem)"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Err == nil && c.Algorithm != "" && !c.Complete && !c.SelfSigned && fetchable(f, c) && !sentLonger(f, c) {
 			return "lacks an issuer between leaf and root"
@@ -50,7 +50,7 @@ var selfSigned = Rule{
 	Cure:   order("postseal cert obtain"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Err == nil && c.SelfSigned {
-			return "is signed by itself"
+			return "is self-signed"
 		}
 		return ""
 	}),

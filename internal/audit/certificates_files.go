@@ -47,10 +47,10 @@ var foreignKey = Rule{
 	Why:    "STARTTLS is refused with 454: senders fall back to cleartext or fail.",
 	Level:  Must,
 	Source: "seen: does not match; disabling TLS support",
-	Cure:   answer("key", "FILE", ", the key that was made for this certificate"),
+	Cure:   answer("key", "FILE", ", with the key of this certificate"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.KeyMatch == detect.No {
-			return "and " + c.Key + " do not belong together"
+			return "and " + c.Key + " do not match"
 		}
 		return ""
 	}),
@@ -62,7 +62,7 @@ var notLoaded = Rule{
 	Why:    "STARTTLS is refused with 454, or only anonymous cipher suites are left.",
 	Level:  Must,
 	Source: "seen: disabling TLS support",
-	Cure:   outside("postseal cert inspect shows what is wrong with the file"),
+	Cure:   outside("find the cause with postseal cert inspect FILE, or start over with postseal cert self-signed"),
 	Check: when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, c := range e.ShownCertificates() {
 			switch {
@@ -84,7 +84,7 @@ var separateFiles = Rule{
 	Why:    "A renewal that is interrupted between the two leaves a pair that does not match: TLS is then off.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_chain_files: preferred since 3.4",
-	Cure:   answer("cert", "FILE", ": postseal puts key and chain into one file"),
+	Cure:   answer("cert", "FILE", "; postseal puts key and chain into one file"),
 	Check: parameter("smtpd_tls_cert_file", func(f *Evidence, v postfix.Value) string {
 		if v.Text != "" && v.Text != "none" && f.Config.Text(nil, "smtpd_tls_key_file") != v.Text && f.Config.Text(nil, "smtpd_tls_chain_files") == "" {
 			return "and smtpd_tls_key_file are two files"
@@ -99,7 +99,7 @@ var otherServed = Rule{
 	Why:    "It was renewed, and Postfix presents the old one until it is reloaded: once that one expires, verifying senders do not deliver.",
 	Level:  Must,
 	Source: "what a handshake found",
-	Cure:   outside("postfix reload; postseal watch finds it from a timer"),
+	Cure:   outside("postfix reload; run postseal watch from a timer to detect this"),
 	Check: live(func(e *Evidence, l Live) string {
 		var files []string
 		for _, c := range e.certificatesOf(l.Listener) {
@@ -113,7 +113,7 @@ var otherServed = Rule{
 		}
 		for _, leaf := range l.Seen.Certificates {
 			if !slices.Contains(files, leaf.Fingerprint) {
-				return fmt.Sprintf("shows one until %s that is in none of the files (SHA-256 %.16s…)", leaf.NotAfter.UTC().Format(time.DateOnly), leaf.Fingerprint)
+				return fmt.Sprintf("presents one until %s that is in none of the files (SHA-256 %.16s…)", leaf.NotAfter.UTC().Format(time.DateOnly), leaf.Fingerprint)
 			}
 		}
 		return ""
@@ -126,7 +126,7 @@ var staleCopy = Rule{
 	Why:    "It was renewed, and Postfix reads a copy of the old one: when that expires, verifying senders defer their mail or fail.",
 	Level:  Must,
 	Source: "what was found on this machine",
-	Cure:   outside("postseal watch gives the command: postseal apply --cert with the newer file"),
+	Cure:   outside("postseal apply --cert with the newer file; postseal watch prints the command"),
 	Check: when(func(e *Evidence) bool { return len(e.ShownCertificates())+len(e.ClientCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, o := range e.Outdated() {
 			out = append(out, Hit{Detail: fmt.Sprintf("%s ends %s, and %s has one until %s", o.Shown.Chain, o.Shown.NotAfter.UTC().Format(time.DateOnly), o.Renewed.Chain, o.Renewed.NotAfter.UTC().Format(time.DateOnly)), At: o.Shown.Origin})
@@ -141,7 +141,7 @@ var staleSNIMap = Rule{
 	Why:    "postmap copies certificates into the table, and Postfix presents the copies: after a renewal the old certificate is presented until it expires, and then verifying senders do not deliver.",
 	Level:  Must,
 	Source: "postconf(5), tls_server_sni_maps; postmap(1), -F",
-	Cure:   outside("run the command given for each table, and have the program that renews the certificates run it too"),
+	Cure:   outside("run the command shown for each table, and have the program that renews the certificates run it too"),
 	Check: when(func(e *Evidence) bool { return e.Config.Text(nil, "tls_server_sni_maps") != "" || len(e.StaleMaps) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, s := range e.StaleMaps {
 			out = append(out, Hit{Detail: s.Table + " does not hold what its files hold for " + few(s.Keys), At: s.Origin, Remedy: hint.ShellLine(s.Remedy())})

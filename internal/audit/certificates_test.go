@@ -33,7 +33,7 @@ func TestCertificatesInUse(t *testing.T) {
 		{"key before certificate", scene{main: inMain("smtpd_tls_chain_files = /c/key.pem, /c/cert.pem\n")}, notLoaded, "", 0},
 		{"four files that are not there", scene{main: inMain("smtpd_tls_chain_files = /n/1.pem, /n/2.pem, /n/3.pem, /n/4.pem\n")}, notLoaded, "/n/4.pem does not exist", 4},
 		{"a relative path", scene{main: inMain("queue_directory = /var/spool/postfix\nsmtpd_tls_chain_files = ./fullchain.pem\n")}, notLoaded, "/var/spool/postfix/fullchain.pem does not exist: ./fullchain.pem is relative to queue_directory", 1},
-		{"the certificate of a service has expired", scene{main: inMain("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n"), master: old}, expired, "/c/expired.pem ended", 1},
+		{"the certificate of a service has expired", scene{main: inMain("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n"), master: old}, expired, "/c/expired.pem expired on", 1},
 		{"a service is reached by names of its own", scene{main: inMain("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n"), master: old}, otherNames, "", 0},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -51,7 +51,7 @@ var notForServers = Rule{
 	Cure:   order("postseal cert obtain"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Err == nil && c.Algorithm != "" && !c.ServerUse {
-			return "is not good as a server certificate"
+			return "is not valid as a server certificate"
 		}
 		return ""
 	}),
@@ -78,7 +78,7 @@ var mustStaple = Rule{
 	Why:    "Peers that insist on must-staple refuse the certificate.",
 	Level:  Should,
 	Source: "RFC 7633",
-	Cure:   order("postseal cert obtain, which does not ask for it"),
+	Cure:   order("postseal cert obtain, which does not request must-staple"),
 	Check:  inspected("must-staple", certs.Bad, ""),
 }
 

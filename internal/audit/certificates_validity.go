@@ -21,7 +21,7 @@ var expired = Rule{
 	Cure:   order("postseal cert renew, or postseal cert obtain"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if !c.NotAfter.IsZero() && f.Now.After(c.NotAfter) {
-			return "ended " + c.NotAfter.UTC().Format(time.DateOnly)
+			return "expired on " + c.NotAfter.UTC().Format(time.DateOnly)
 		}
 		return ""
 	}),
@@ -61,10 +61,10 @@ var notRenewed = Rule{
 	Why:    "It will expire, and then senders that verify it do not deliver.",
 	Level:  May,
 	Source: "the incidents of many",
-	Cure:   order("postseal cert obtain, and its timer"),
+	Cure:   order("postseal cert obtain, and enable its timer"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Owner == "" && !c.SelfSigned && c.Err == nil && c.Algorithm != "" && c.NotAfter.Sub(c.NotBefore) < certs.LongLived {
-			return "lives " + fmt.Sprint(int(c.NotAfter.Sub(c.NotBefore).Hours()/24)) + " days, and no ACME client is seen to renew it"
+			return "is valid for " + fmt.Sprint(int(c.NotAfter.Sub(c.NotBefore).Hours()/24)) + " days, and no ACME client was found that renews it"
 		}
 		return ""
 	}),

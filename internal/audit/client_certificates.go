@@ -51,7 +51,7 @@ var needlessCAFile = Rule{
 	Why:    "No client certificate is requested, and no chain needs an issuer from the file; but if the file is ever missing, TLS is off.",
 	Level:  May,
 	Source: "TLS_README, server-side CA; seen: a missing smtpd_tls_CAfile ends server TLS",
-	Cure:   outside("remove smtpd_tls_CAfile from main.cf"),
+	Cure:   drop("smtpd_tls_CAfile"),
 	Check: parameter("smtpd_tls_CAfile", func(f *Evidence, v postfix.Value) string {
 		if v.Text == "" || f.Config.Bool(nil, "smtpd_tls_ask_ccert") || f.Config.Bool(nil, "smtpd_tls_req_ccert") {
 			return ""
@@ -59,7 +59,7 @@ var needlessCAFile = Rule{
 		if !slices.ContainsFunc(f.ShownCertificates(), func(c detect.Certificate) bool {
 			return c.CompletedBy == v.Text || sentLonger(f, c) || errors.Is(c.Err, fs.ErrPermission)
 		}) {
-			return "is set, and no client certificate is asked for"
+			return "is set, and no client certificate is requested"
 		}
 		return ""
 	}),
@@ -71,7 +71,7 @@ var serverOnlyCertificates = Rule{
 	Why:    "Postfix before 3.12 does not trust a certificate without clientAuth, which public CAs no longer issue: where a certificate is required, such a client is refused.",
 	Level:  May,
 	Source: "postconf(5), tls_trust_server_ccerts; seen: 421 at smtpd_tls_req_ccert",
-	Cure:   outside("relay_clientcerts with fingerprints, or, if no public CA is trusted there, tls_trust_server_ccerts = yes from 3.12 on"),
+	Cure:   outside("list fingerprints in relay_clientcerts; or, if no public CA is trusted there, set tls_trust_server_ccerts = yes (3.12 and later)"),
 	Check: listeners(byClientCertificate, func(e *Evidence, l posture.Listener) string {
 		if l.ClientCertificate.Is == posture.Never || e.Config.Bool(&l.Service, "tls_trust_server_ccerts") {
 			return ""
@@ -82,7 +82,7 @@ var serverOnlyCertificates = Rule{
 		if why, _ := e.openRelay(l.Service); why != "" {
 			return "" // PS-RCV-052 has it, and trusting more of them would make it worse
 		}
-		return "asks for a certificate and trusts those for clients only"
+		return "asks for a certificate and trusts only those issued for clients"
 	}, detect.Relay, detect.Submission, detect.Submissions),
 }
 

@@ -17,7 +17,7 @@ var configurationExposed = Rule{
 	Why:    "Such an account can read all mail, redirect it, and run programs as other users: master.cf names the programs and the users, and tls_config_file can name libraries to load.",
 	Level:  Must,
 	Source: "master(5), pipe(8): privileges come from these files; postfix set-permissions",
-	Cure:   outside("run the command given for each place, as root; then look for unauthorized changes"),
+	Cure:   outside("run the command shown for each place, as root; then look for unauthorized changes"),
 	Check:  access(theirs, detect.HoldsConfiguration),
 }
 
@@ -27,7 +27,7 @@ var configurationGroup = Rule{
 	Why:    "Every member can read all mail, redirect it, and run programs as other users: master.cf names the programs and the users, and tls_config_file can name libraries to load.",
 	Level:  Must,
 	Source: "master(5), pipe(8): privileges come from these files; postfix set-permissions",
-	Cure:   outside("run the command given for each place, as root"),
+	Cure:   outside("run the command shown for each place, as root"),
 	Check:  access([]detect.WeaknessKind{detect.GroupWrites}, detect.HoldsConfiguration),
 }
 
@@ -37,7 +37,7 @@ var routingTableExposed = Rule{
 	Why:    "Such an account can switch TLS off for a destination, choose which certificates are valid, redirect mail, or let others relay mail through this server.",
 	Level:  Must,
 	Source: "postconf(5): smtp_tls_policy_maps, relay_clientcerts, tls_server_sni_maps; DATABASE_README",
-	Cure:   outside("run the command given for each place, as root; postmap gives a compiled table the owner of its source; suppress the finding if that account is to write the table, as Mailman does"),
+	Cure:   outside("run the command shown for each place, as root; postmap gives a compiled table the owner of its source; suppress the finding if that account is meant to write the table, as Mailman does"),
 	Check:  either(access(slices.Concat(theirs, []detect.WeaknessKind{detect.GroupWrites}), detect.HoldsRoutingTable), access([]detect.WeaknessKind{detect.EveryoneWrite}, detect.HoldsTable)),
 }
 
@@ -47,7 +47,7 @@ var tableExposed = Rule{
 	Why:    "It decides which recipients exist or which mail is accepted. That is intended for tables that a program such as Mailman writes.",
 	Level:  Should,
 	Source: "local practice: programs that manage lists and mailboxes own their tables",
-	Cure:   outside("run the command given for each place, as root; suppress the finding if that account is to write the table"),
+	Cure:   outside("run the command shown for each place, as root; suppress the finding if that account is meant to write the table"),
 	Check:  access([]detect.WeaknessKind{detect.StrangerOwns, detect.AccountWrites, detect.GroupWrites}, detect.HoldsTable),
 }
 
@@ -57,7 +57,7 @@ var keyReadableByAll = Rule{
 	Why:    "A copy of the key is enough to pose as this server, and to decrypt recorded mail that was sent without forward secrecy.",
 	Level:  Must,
 	Source: "postconf(5), smtpd_tls_key_file: read-only access for root, and no access for anyone else",
-	Cure:   outside("run the command given for each key, as root; then make a new key, since the old one may have been copied"),
+	Cure:   outside("run the command shown for each key, as root; then make a new key, since the old one may have been copied"),
 	Check:  access([]detect.WeaknessKind{detect.EveryoneReads}, detect.HoldsKey),
 }
 
@@ -67,7 +67,7 @@ var certificateExposed = Rule{
 	Why:    "Such an account chooses the key that this server presents, or the CAs that it trusts for sending; a file that cannot be loaded disables TLS.",
 	Level:  Must,
 	Source: "postconf(5), smtpd_tls_key_file: read-only access for root, and no access for anyone else",
-	Cure:   outside("run the command given for each place, as root; where a program renews its own files, have the program install a copy that root owns"),
+	Cure:   outside("run the command shown for each place, as root; where a program renews its own files, have the program install a copy that root owns"),
 	Check:  access(slices.Concat(theirs, []detect.WeaknessKind{detect.GroupWrites}), detect.HoldsKey, detect.HoldsCertificates),
 }
 
@@ -77,6 +77,6 @@ var keyReadableByGroup = Rule{
 	Why:    "Each account that can read the key can pose as this server. A group such as ssl-cert is usual for programs that share a key.",
 	Level:  May,
 	Source: "postconf(5), smtpd_tls_key_file; Debian's ssl-cert package",
-	Cure:   outside("run the command given for each key, as root, unless those accounts need it"),
+	Cure:   outside("run the command shown for each key, as root, unless those accounts need it"),
 	Check:  access([]detect.WeaknessKind{detect.GroupReads, detect.Sheltered}, detect.HoldsKey),
 }

@@ -17,7 +17,7 @@ var sendingServiceDies = Rule{
 	Why:    "No mail leaves through it.",
 	Level:  Must,
 	Source: "postconf(5), master(5)",
-	Cure:   outside("take it back, or correct it"),
+	Cure:   outside("correct or remove the setting"),
 	Check:  problems(postfix.Sending, notSide, detect.Deadly),
 }
 
@@ -37,7 +37,7 @@ var serviceDies = Rule{
 	Why:    "No mail passes through that service.",
 	Level:  Must,
 	Source: "postconf(5), master(5)",
-	Cure:   outside("take it back, or correct it"),
+	Cure:   outside("correct or remove the setting"),
 	Check:  problems(postfix.Receiving, notSide, detect.Deadly),
 }
 
@@ -47,7 +47,7 @@ var otherServiceDies = Rule{
 	Why:    "Mail that passes through lmtp or tlsproxy is deferred.",
 	Level:  Must,
 	Source: "postconf(5), master(5)",
-	Cure:   outside("take it back, or correct it"),
+	Cure:   outside("correct or remove the setting"),
 	Check:  problems("", func(e *Evidence, p detect.Problem) bool { return !notSide(e, p) }, detect.Deadly),
 }
 
@@ -67,7 +67,7 @@ var programMissing = Rule{
 	Why:    "Postfix starts, and postfix check reports nothing; but the service never answers: clients connect and wait, mail for it is deferred, and the master logs \"bad command startup -- throttling\".",
 	Level:  Must,
 	Source: "master(5), the command field; seen on Postfix 3.7: master_spawn: exec: No such file or directory",
-	Cure:   outside("correct the command in master.cf, or install the package that brings it"),
+	Cure:   outside("correct the command in master.cf, or install the package that provides it"),
 	Check:  problems("", nil, detect.NoProgram),
 }
 
@@ -77,6 +77,6 @@ var programsDie = Rule{
 	Why:    "Every service and every command terminates at startup: no mail is received or sent. A Postfix that is running continues until its next reload.",
 	Level:  Must,
 	Source: "postconf -m; seen on Postfix 3.7: fatal at every start",
-	Cure:   outside("correct the setting, or create the file or account that it names; then postconf -m must list types of tables"),
+	Cure:   outside("correct the setting, or create the file or account that it names; then check that postconf -m lists map types"),
 	Check:  problems("", nil, detect.NoStart),
 }

@@ -21,7 +21,7 @@ var managedElsewhere = Rule{
 	Why:    "It may overwrite what is changed here.",
 	Level:  May,
 	Source: "what was found on this machine",
-	Cure:   outside("make the change there"),
+	Cure:   outside("make the change in that program"),
 	Check: when(always, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, m := range f.Managers {
@@ -55,7 +55,7 @@ var noFinalNewline = Rule{
 	Why:    "postconf -e of this release appends the next parameter to the last line: both are lost. postseal does not do that.",
 	Level:  Should,
 	Source: "seen: up to Postfix 3.7.14, 3.8.9, 3.9.3 and 3.10.1",
-	Cure:   outside("add a line end; apply does, if it changes main.cf"),
+	Cure:   outside("add a newline; postseal apply does so when it changes main.cf"),
 	Check: when(always, func(e *Evidence) []Hit {
 		text := e.Config.Main.String()
 		if text == "" || strings.HasSuffix(text, "\n") || !e.Config.Version.Known() {
@@ -69,7 +69,7 @@ var noFinalNewline = Rule{
 		if e.Config.Version.AtLeast(postfix.V(3, 11, 0)) {
 			return nil
 		}
-		return []Hit{{Detail: e.Config.MainPath() + " ends within a line"}}
+		return []Hit{{Detail: e.Config.MainPath() + " ends without a newline"}}
 	}),
 }
 
@@ -82,7 +82,7 @@ var notReloaded = Rule{
 	Cure:   outside("postfix reload"),
 	Check: when(func(e *Evidence) bool { return !e.Reloaded.IsZero() && !e.Edited.IsZero() }, func(e *Evidence) []Hit {
 		if late := e.Edited.Sub(e.Reloaded); late > slack {
-			return []Hit{{Detail: fmt.Sprintf("%s is from %s, and Postfix runs since %s", e.Config.MainPath(), e.Edited.UTC().Format(time.DateTime), e.Reloaded.UTC().Format(time.DateTime))}}
+			return []Hit{{Detail: fmt.Sprintf("%s was changed at %s, and Postfix has not been reloaded since %s", e.Config.MainPath(), e.Edited.UTC().Format(time.DateTime), e.Reloaded.UTC().Format(time.DateTime))}}
 		}
 		return nil
 	}),

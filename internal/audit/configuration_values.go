@@ -28,7 +28,7 @@ var obsoleteParameters = Rule{
 	Why:    "They do nothing, or not what they appear to do, and mislead the reader.",
 	Level:  Should,
 	Source: "postconf(5)",
-	Cure:   suggested("postseal apply takes them out"),
+	Cure:   suggested("postseal apply, which removes them"),
 	Check:  problems("", nil, detect.Obsolete),
 }
 
@@ -48,7 +48,7 @@ var ignoredSettings = Rule{
 	Why:    "They mislead the reader.",
 	Level:  May,
 	Source: "postconf(5)",
-	Cure:   outside("take them out; postseal apply does so for certificate files"),
+	Cure:   outside("remove them; postseal apply does so for certificate files"),
 	Check: problems("", func(e *Evidence, p detect.Problem) bool {
 		return !slices.ContainsFunc(e.Problems, func(o detect.Problem) bool {
 			return o.Kind == detect.Obsolete && o.Parameter == p.Parameter && o.Origin == p.Origin // PS-CFG-003 has it
@@ -62,7 +62,7 @@ var cacheType = Rule{
 	Why:    "Sessions are not resumed, and warnings fill the log.",
 	Level:  May,
 	Source: "DATABASE_README",
-	Cure:   outside("take the session cache out: tickets do the same"),
+	Cure:   outside("remove the session cache: session tickets replace it"),
 	Check:  problems("", nil, detect.NoCache),
 }
 
@@ -85,7 +85,7 @@ var swallowedSetting = Rule{
 	Why:    "An indented line continues the setting before it, even after comments and empty lines: its parameter is not set, and the setting before it means something else.",
 	Level:  Must,
 	Source: "postconf(5), the general format of main.cf",
-	Cure:   outside("take the blanks at the start of the line out"),
+	Cure:   outside("remove the blanks at the start of the line"),
 	Check:  problems("", nil, detect.Swallowed),
 }
 
@@ -95,7 +95,7 @@ var lineIgnored = Rule{
 	Why:    "A later line replaces an earlier one, or a line is skipped: they mislead the reader.",
 	Level:  Should,
 	Source: "postconf(5), the general format of main.cf",
-	Cure:   outside("take out the lines that do not count"),
+	Cure:   outside("remove the lines that are overridden or skipped"),
 	Check:  problems("", nil, detect.Grammar),
 }
 
@@ -105,7 +105,7 @@ var cacheForService = Rule{
 	Why:    "It has no effect: one program keeps the caches of all services, and reads main.cf.",
 	Level:  May,
 	Source: "tlsmgr(8)",
-	Cure:   outside("take the -o out of master.cf"),
+	Cure:   outside("remove the override from master.cf"),
 	Check:  problems("", nil, detect.NotHere),
 }
 
@@ -115,6 +115,6 @@ var noCAFolder = Rule{
 	Why:    "Postfix does not warn, and trusts no CA in its place: every server is logged as Untrusted, and mail is deferred where a level or a policy verifies servers. Client certificates are not trusted either.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_CApath; seen on Postfix 3.7: Untrusted, and at level secure deferred",
-	Cure:   outside("name the CA certificates of the distribution in smtp_tls_CAfile, or correct the path"),
+	Cure:   outside("set smtp_tls_CAfile to the CA bundle of the distribution, or correct the path"),
 	Check:  problems("", nil, detect.NoFolder),
 }

@@ -64,11 +64,11 @@ func families(e *Evidence, side string, levels []string) (out []Hit) {
 				}
 			}
 			if counts != "" && (all || strings.Contains(counts, "_mandatory_")) {
-				where := "nowhere"
+				where := "anywhere"
 				if !all {
-					where = "not where TLS is demanded"
+					where = "where TLS is required"
 				}
-				out = append(out, Hit{Detail: name + " is set and counts " + where + ": " + counts + " does, and has its default", At: v.Origin})
+				out = append(out, Hit{Detail: name + " is set but has no effect " + where + ": " + counts + " applies, and has its default", At: v.Origin})
 			}
 		}
 	}

@@ -297,7 +297,7 @@ func TestCures(t *testing.T) {
 	}
 }
 
-// TestProxyInFront: where a proxy may do TLS for a listener, what is missing at the
+// TestProxyInFront: where a proxy may terminate TLS for a listener, what is missing at the
 // listener says so.
 func TestProxyInFront(t *testing.T) {
 	bare := without("smtpd_tls_security_level = none\nsmtpd_sasl_auth_enable = yes\n", "smtpd_tls_security_level", "smtpd_tls_auth_only")
@@ -305,7 +305,7 @@ func TestProxyInFront(t *testing.T) {
 	for _, x := range []struct{ main, master, text string }{
 		{bare, master, ""},
 		{bare + "smtpd_authorized_xclient_hosts = 10.1.2.3\n", master, "smtpd_authorized_xclient_hosts (/etc/postfix/main.cf:"},
-		{bare + "smtpd_upstream_proxy_protocol = haproxy\n", master, "the proxy in front may do TLS"},
+		{bare + "smtpd_upstream_proxy_protocol = haproxy\n", master, "the proxy in front may terminate TLS"},
 		{bare + "smtpd_authorized_xclient_hosts = 10.1.2.3\n", "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n" + master[len(router):], "smtpd_authorized_xclient_hosts (/etc/postfix/main.cf:"},
 	} {
 		e := scene{main: x.main, master: x.master}.evidence(t)
@@ -315,7 +315,7 @@ func TestProxyInFront(t *testing.T) {
 				t.Errorf("%s finds nothing", r.ID)
 			}
 			for _, h := range hits {
-				if strings.Contains(h.Detail, "may do TLS") != (x.text != "") || !strings.Contains(h.Detail, x.text) || len(h.Detail) > 300 {
+				if strings.Contains(h.Detail, "may terminate TLS") != (x.text != "") || !strings.Contains(h.Detail, x.text) || len(h.Detail) > 300 {
 					t.Errorf("%s: %q", r.ID, h.Detail)
 				}
 			}

@@ -49,10 +49,10 @@ func (e *Evidence) certificatesOf(l detect.Listener) []detect.Certificate {
 // seen here; empty if nothing tells of one.
 func (e *Evidence) inFront(l posture.Listener) string {
 	if v := e.Config.Value(&l.Service, "smtpd_authorized_xclient_hosts"); v.Text != "" {
-		return fmt.Sprintf("; a proxy in front may do TLS, which is not seen from here: smtpd_authorized_xclient_hosts (%s) is %.60s", place(v), v.Text)
+		return fmt.Sprintf("; a proxy in front may terminate TLS, which cannot be seen from here: smtpd_authorized_xclient_hosts (%s) is %.60s", place(v), v.Text)
 	}
 	if l.At.Proxy {
-		return "; the proxy in front may do TLS, which is not seen from here"
+		return "; the proxy in front may terminate TLS, which cannot be seen from here"
 	}
 	return ""
 }

@@ -48,7 +48,7 @@ var unsignedTLSA = Rule{
 	Check: when(func(e *Evidence) bool { return len(e.Unproved)+len(e.TLSA) > 0 }, func(f *Evidence) []Hit {
 		var out []Hit
 		for _, n := range f.Unproved {
-			out = append(out, Hit{Detail: n + " has records that nobody vouches for"})
+			out = append(out, Hit{Detail: n + " has records that DNSSEC does not authenticate"})
 		}
 		return out
 	}),

@@ -33,7 +33,7 @@ var brokenMTASTS = Rule{
 	Why:    "Senders act as if there were no policy, or follow the last one that they fetched.",
 	Level:  Must,
 	Source: "RFC 8461 sections 3.1 to 3.3",
-	Cure:   outside("put the record and the policy right: postseal probe --mx DOMAIN tells when they are"),
+	Cure:   outside("correct the record and the policy, and check them with postseal probe --mx DOMAIN"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.STS.Problem != "" && !d.STS.Unseen {
 			return d.Name + ": " + d.STS.Problem
@@ -125,7 +125,7 @@ var policyNotSeen = Rule{
 	Why:    "Nothing answered. If that is so for senders too, they act as if there were no policy.",
 	Level:  May,
 	Source: "RFC 8461 section 3.3",
-	Cure:   outside("postseal probe --mx DOMAIN on a machine that may connect to the web"),
+	Cure:   outside("run postseal probe --mx DOMAIN on a machine that can connect to web servers"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.STS.Unseen {
 			return d.Name + ": " + d.STS.Problem

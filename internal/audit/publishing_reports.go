@@ -28,7 +28,7 @@ var brokenReports = Rule{
 	Why:    "No sender reports.",
 	Level:  Must,
 	Source: "RFC 8460 section 3",
-	Cure:   outside("one TXT record _smtp._tls.DOMAIN: v=TLSRPTv1; rua=mailto:ADDRESS"),
+	Cure:   outside("publish a single TXT record _smtp._tls.DOMAIN: v=TLSRPTv1; rua=mailto:ADDRESS"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.Reports.Problem != "" {
 			return d.Name + ": " + d.Reports.Problem

@@ -34,7 +34,7 @@ var noHybrid = Rule{
 			if v.Text == "" || l.TLS.Is == posture.Never || slices.ContainsFunc([]string{"MLKEM", "DEFAULT"}, func(w string) bool { return strings.Contains(v.Text, w) }) || showsHybrid(e, l) {
 				continue
 			}
-			h := Hit{Detail: l.ID() + ": " + name + " names no such group", At: v.Origin}
+			h := Hit{Detail: l.ID() + ": " + name + " lists no such group", At: v.Origin}
 			if _, own := l.Service.Override(name); v.Set && !own && e.Config.Version.AtLeast(postfix.V(3, 11, 0)) {
 				h.Remedy = "postconf -X " + name
 			}
@@ -63,14 +63,14 @@ var handshakeFails = Rule{
 	Why:    "Senders that try TLS are turned away: some deliver in cleartext, others never.",
 	Level:  Must,
 	Source: "RFC 3207 section 4",
-	Cure:   outside("postseal rehearse --current says what is behind it"),
+	Cure:   outside("find the cause with postseal rehearse --current"),
 	Check: live(func(e *Evidence, l Live) string {
 		var at *probe.Error
 		switch {
 		case errors.As(l.Err, &at) && (at.Stage == probe.Handshaking || at.Stage == probe.STARTTLS && !errors.Is(l.Err, probe.ErrNotOffered)):
 			return "fails: " + at.Err.Error()
 		case l.whole() && len(l.Seen.Versions) == 0:
-			return "agrees on no version and suite"
+			return "negotiates no TLS version"
 		case l.Seen != nil && len(l.Seen.Versions) == 0 && l.Seen.Refused != "": // seen, whatever else could not be asked
 			return "fails: " + l.Seen.Refused
 		}
@@ -84,7 +84,7 @@ var injection = Rule{
 	Why:    "An attacker on the network path can insert commands before the first encrypted one, and so read mail or passwords.",
 	Level:  Must,
 	Source: "RFC 3207 section 6; CVE-2011-0411",
-	Cure:   outside("update Postfix, or what stands before it"),
+	Cure:   outside("update Postfix, or the proxy in front of it"),
 	Check:  asked(func(e *probe.Enumeration) *bool { return e.Injected }, "obeyed what came with STARTTLS"),
 }
 
@@ -105,7 +105,7 @@ var shortPrimes = Rule{
 		if least == 0 || least >= 2048 {
 			return ""
 		}
-		return fmt.Sprintf("uses a prime of %d bits", least)
+		return fmt.Sprintf("uses a group of %d bits", least)
 	}),
 }
 
@@ -118,7 +118,7 @@ var noExtendedMasterSecret = Rule{
 	Cure:   outside("update OpenSSL to 1.1.0 or later"),
 	Check: live(func(e *Evidence, l Live) string {
 		if l.Seen != nil && !l.Seen.Extended && takes(l, "TLS 1.2") {
-			return "does not agree to it"
+			return "does not support it"
 		}
 		return ""
 	}),
@@ -133,7 +133,7 @@ var compression = Rule{
 	Cure:   set("tls_ssl_options", "NO_COMPRESSION"),
 	Check: live(func(e *Evidence, l Live) string {
 		if l.Seen != nil && l.Seen.Compressed {
-			return "agrees to DEFLATE"
+			return "accepts DEFLATE"
 		}
 		return ""
 	}),
@@ -145,7 +145,7 @@ var sniFails = Rule{
 	Why:    "Senders that name the host they want, as nearly all large ones do, fall back to cleartext or fail; the others are served.",
 	Level:  Must,
 	Source: "RFC 6066 section 3; postconf(5), tls_server_sni_maps",
-	Cure:   outside("postmap -F the tables of tls_server_sni_maps; the log names the entry"),
+	Cure:   outside("run postmap -F on the tables of tls_server_sni_maps; the log names the entry"),
 	Check: live(func(_ *Evidence, l Live) string {
 		if l.Seen == nil || len(l.Seen.Versions) == 0 {
 			return "" // nobody gets TLS
@@ -157,7 +157,7 @@ var sniFails = Rule{
 				continue // which a busy machine is too
 			}
 			if errors.As(n.Err, &at) && at.Stage == probe.Handshaking {
-				return "agrees to TLS, but not with who names " + n.Name + ": " + at.Err.Error()
+				return "accepts TLS, but not from clients that name " + n.Name + ": " + at.Err.Error()
 			}
 		}
 		return ""
@@ -170,7 +170,7 @@ var sniWrongCertificate = Rule{
 	Why:    "Senders that verify names (MTA-STS, level secure) name the host they want: they do not deliver.",
 	Level:  Should,
 	Source: "RFC 8461 section 4.2; RFC 6066 section 3",
-	Cure:   outside("correct the entry in tls_server_sni_maps, and postmap -F it"),
+	Cure:   outside("correct the entry in tls_server_sni_maps, and run postmap -F"),
 	Check: live(func(_ *Evidence, l Live) string {
 		if l.Seen == nil {
 			return ""
@@ -181,7 +181,7 @@ var sniWrongCertificate = Rule{
 			}
 			sum := sha256.Sum256(n.Certs[0].Raw)
 			if !slices.ContainsFunc(l.Seen.Certificates, func(c probe.Leaf) bool { return c.Fingerprint == hex.EncodeToString(sum[:]) }) {
-				return "shows one that is not for " + n.Name + " to who asks for that name" // the usual one is judged by its file
+				return "presents one that is not for " + n.Name + " to clients that name it" // the usual one is judged by its file
 			}
 		}
 		return ""
@@ -237,10 +237,10 @@ var noSecureRenegotiation = Rule{
 	Why:    "An attacker on the network path can put text before what the client sends when a connection is renegotiated. Modern clients refuse such a server.",
 	Level:  Must,
 	Source: "RFC 5746; RFC 9325 section 3.5; CVE-2009-3555",
-	Cure:   outside("update OpenSSL to 0.9.8m or later, or what stands before Postfix"),
+	Cure:   outside("update OpenSSL to 0.9.8m or later, or the proxy in front of Postfix"),
 	Check: live(func(_ *Evidence, l Live) string {
 		if takes(l, "TLS 1.2") && !l.Seen.Secure {
-			return "does not agree to it"
+			return "does not support it"
 		}
 		return ""
 	}),

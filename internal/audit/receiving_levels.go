@@ -53,10 +53,10 @@ var starttlsHidden = Rule{
 	Why:    "No client can use TLS, whatever else is set.",
 	Level:  Must,
 	Source: "postconf(5), smtpd_discard_ehlo_keywords",
-	Cure:   outside("take starttls out of smtpd_discard_ehlo_keywords"),
+	Cure:   outside("remove starttls from smtpd_discard_ehlo_keywords"),
 	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
 		if l.Hidden {
-			return "takes STARTTLS out of what it offers"
+			return "does not announce STARTTLS (smtpd_discard_ehlo_keywords)"
 		}
 		return ""
 	}, detect.Relay, detect.Submission),
@@ -68,7 +68,7 @@ var screenLevelDiffers = Rule{
 	Why:    "Some clients get TLS and some do not, depending on which of the two answers.",
 	Level:  Should,
 	Source: "POSTSCREEN_README, TLS",
-	Cure:   drop("postscreen_tls_security_level").or(", and a level of its own from the smtpd behind it"),
+	Cure:   drop("postscreen_tls_security_level").or(", and the override from the smtpd behind it"),
 	Check: when(func(e *Evidence) bool {
 		return slices.ContainsFunc(e.Listeners, func(l detect.Listener) bool { return l.Screened })
 	}, func(e *Evidence) (out []Hit) {
@@ -91,7 +91,7 @@ var starttlsNotOffered = Rule{
 	Why:    "Mail arrives in cleartext, whatever main.cf says.",
 	Level:  Must,
 	Source: "RFC 3207 section 4",
-	Cure:   outside("postseal rehearse --current says what is behind it"),
+	Cure:   outside("find the cause with postseal rehearse --current"),
 	Check: live(func(e *Evidence, l Live) string {
 		if l.Listener.Level != "none" && errors.Is(l.Err, probe.ErrNotOffered) {
 			return "does not list STARTTLS"
@@ -121,7 +121,7 @@ var plaintextRejected = Rule{
 	Why:    "Servers without TLS cannot deliver: Postfix answers 450, and their mail is returned to the sender after days.",
 	Level:  Must,
 	Source: "RFC 3207 section 4: a public mail exchanger MUST NOT demand it; postconf(5), reject_plaintext_session",
-	Cure:   outside("take reject_plaintext_session out of the restrictions for port 25"),
+	Cure:   outside("remove reject_plaintext_session from the restrictions for port 25"),
 	Check: when(func(e *Evidence) bool { return len(e.Receives(detect.Relay)) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, l := range e.Receives(detect.Relay) {
 			if !e.Exchanger(l) || e.Role == detect.Sender || e.privateRelay(l) {

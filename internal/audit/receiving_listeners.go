@@ -21,7 +21,7 @@ var weakerListener = Rule{
 	Why:    "What main.cf says does not apply there.",
 	Level:  May,
 	Source: "master(5), -o",
-	Cure:   outside("look at the service in master.cf"),
+	Cure:   outside("correct or remove the override in master.cf"),
 	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
 		for _, name := range overrides(e, l.Service) {
 			if loosens(e, l, name) {
@@ -39,20 +39,20 @@ var notSeen = Rule{
 	Why:    "What was not seen is judged by the configuration alone. If nothing can connect although Postfix should run, no mail arrives there.",
 	Level:  May,
 	Source: "what a connection found",
-	Cure:   outside("postfix status, and postfix start if it should run; else look again when the server is less busy"),
+	Cure:   outside("postfix status, and postfix start if it should run; otherwise repeat the audit when the server is less busy"),
 	Check: live(func(e *Evidence, l Live) string {
 		var at *probe.Error
 		switch known := errors.As(l.Err, &at); {
 		case l.whole():
 			return ""
 		case l.Seen != nil:
-			return "could not be asked for all: " + cmp.Or(l.Seen.Problem, "it took too long")
+			return "could be tested only in part: " + cmp.Or(l.Seen.Problem, "it took too long")
 		case known && (at.Stage == probe.STARTTLS || at.Stage == probe.Handshaking || mute(l) || closed(l) && e.running()):
 			return "" // other rules have it
 		case known:
-			return "could not be asked: " + at.Err.Error()
+			return "could not be tested: " + at.Err.Error()
 		case l.Err != nil: // others of this server took all the time
-			return "could not be asked: " + l.Err.Error()
+			return "could not be tested: " + l.Err.Error()
 		}
 		return ""
 	}),
@@ -64,10 +64,10 @@ var neverGreets = Rule{
 	Why:    "Mail waits at the senders and is returned after days: the service behind that port dies or hangs.",
 	Level:  Must,
 	Source: "RFC 5321 section 3.1: the server greets first",
-	Cure:   outside("the log says why: postfix/smtpd ... fatal"),
+	Cure:   outside("look for the reason in the log: postfix/smtpd ... fatal"),
 	Check: live(func(e *Evidence, l Live) string {
 		if mute(l) {
-			return "was connected to, and said nothing"
+			return "accepted a connection and sent no greeting"
 		}
 		return ""
 	}),
@@ -79,7 +79,7 @@ var notOpen = Rule{
 	Why:    "Postfix runs, but nothing can connect there: mail that should arrive that way does not.",
 	Level:  Must,
 	Source: "master(5)",
-	Cure:   outside("postfix reload, and then the log of postfix/master"),
+	Cure:   outside("postfix reload, then look at the log lines of postfix/master"),
 	Check: live(func(e *Evidence, l Live) string {
 		if closed(l) && e.running() {
 			return "refuses connections, while Postfix runs"
@@ -94,7 +94,7 @@ var noReceivingTable = Rule{
 	Why:    "What depends on it is deferred or skipped: clients that it should admit are not admitted.",
 	Level:  Must,
 	Source: "postconf(5), relay_clientcerts",
-	Cure:   outside("postmap the table, or take it out of main.cf"),
+	Cure:   outside("run postmap on the table, or remove it from main.cf"),
 	Check:  problems(postfix.Receiving, func(_ *Evidence, p detect.Problem) bool { return p.Parameter != "tls_server_sni_maps" }, detect.NoTable),
 }
 
@@ -104,7 +104,7 @@ var noSNITable = Rule{
 	Why:    "Senders that name the host they want, as nearly all large ones do, get no handshake.",
 	Level:  Must,
 	Source: "postconf(5), tls_server_sni_maps; seen: alert 80",
-	Cure:   outside("postmap -F the table, or take tls_server_sni_maps out of main.cf"),
+	Cure:   outside("run postmap -F on the table, or remove tls_server_sni_maps from main.cf"),
 	Check:  problems(postfix.Receiving, func(_ *Evidence, p detect.Problem) bool { return p.Parameter == "tls_server_sni_maps" }, detect.NoTable),
 }
 
@@ -114,7 +114,7 @@ var ownSettings = Rule{
 	Why:    "Changes to main.cf do not affect them.",
 	Level:  May,
 	Source: "master(5), -o",
-	Cure:   outside("look at the service in master.cf"),
+	Cure:   outside("correct or remove the override in master.cf"),
 	Check: listeners(byService, func(e *Evidence, l posture.Listener) string {
 		var names []string
 		for _, o := range overrides(e, l.Service) {

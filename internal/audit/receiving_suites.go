@@ -72,7 +72,7 @@ var certificateSuitesExcluded = Rule{
 			return ""
 		}
 		if left, known := l.Suites.Left(slices.Collect(maps.Keys(l.Serves))...); known && !slices.ContainsFunc(left, func(s probe.Suite) bool { return !s.Anonymous() }) {
-			return "excludes the suites of every certificate that it shows"
+			return "excludes the cipher suites of every certificate that it presents"
 		}
 		return ""
 	}, detect.Relay, detect.Submission, detect.Submissions),
@@ -84,7 +84,7 @@ var weakGrade = Rule{
 	Why:    "Cipher suites that can be broken may be chosen.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_ciphers: medium or stronger; 3.8 and later take low and export for medium",
-	Cure:   outside("take smtpd_tls_ciphers or smtpd_tls_mandatory_ciphers out where it is set"),
+	Cure:   drop("smtpd_tls_ciphers", "smtpd_tls_mandatory_ciphers"),
 	Check: listeners(bySuites, func(_ *Evidence, l posture.Listener) string {
 		if slices.Contains([]string{"low", "export", "null"}, l.Suites.Grade) && l.Works() {
 			return "uses the grade " + l.Suites.Grade
@@ -143,7 +143,7 @@ var brokenSuites = Rule{
 		if len(names) == 0 {
 			return ""
 		}
-		return fmt.Sprintf("takes %s", few(names))
+		return fmt.Sprintf("accepts %s", few(names))
 	}),
 }
 
@@ -153,7 +153,7 @@ var noForwardSecrecy = Rule{
 	Why:    "Anyone who obtains the key later can decrypt all mail that was recorded before.",
 	Level:  Must,
 	Source: "RFC 9325 section 4.1",
-	Cure:   outside("take tls_eecdh_auto_curves and the lists of suites out of main.cf"),
+	Cure:   outside("remove tls_eecdh_auto_curves and the cipher lists from main.cf"),
 	Check: live(func(e *Evidence, l Live) string {
 		if !l.whole() || len(l.Seen.Versions) == 0 {
 			return ""
@@ -163,6 +163,6 @@ var noForwardSecrecy = Rule{
 				return ""
 			}
 		}
-		return "has key exchange by RSA alone"
+		return "offers only static RSA key exchange"
 	}),
 }

@@ -54,7 +54,7 @@ var ssl3 = Rule{
 	Cure:   answer("min-protocol", "TLSv1.2"),
 	Check: live(func(e *Evidence, l Live) string {
 		if takes(l, "SSL 3.0") {
-			return "agrees to it"
+			return "accepts SSL 3.0"
 		}
 		return ""
 	}),
@@ -75,7 +75,7 @@ var inboundFamilies = Rule{
 			for _, o := range l.Service.Options {
 				if family, ok := wrongFamily(o.Name, "smtpd", level); ok {
 					if _, both := l.Service.Override(family); !both {
-						out = append(out, Hit{Detail: l.Service.ID() + " sets " + o.Name + " at TLS level " + level + ": " + family + " counts", At: postfix.Origin{File: e.Config.MasterPath(), Line: o.Line, Service: l.Service.ID()}})
+						out = append(out, Hit{Detail: l.Service.ID() + " sets " + o.Name + " at TLS level " + level + ": " + family + " applies", At: postfix.Origin{File: e.Config.MasterPath(), Line: o.Line, Service: l.Service.ID()}})
 					}
 				}
 			}
@@ -108,6 +108,6 @@ var noInboundVersion = Rule{
 		if len(l.Permitted) == 0 || len(l.Versions.Is) > 0 || len(l.Serves) == 0 || seen != nil {
 			return ""
 		}
-		return "permits " + versions(l.Permitted) + ", and the suites that are left do not go with it"
+		return "permits " + versions(l.Permitted) + ", and none of the remaining cipher suites works with it"
 	}, detect.Relay, detect.Submission, detect.Submissions),
 }

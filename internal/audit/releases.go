@@ -44,7 +44,7 @@ var oldOpenSSL = Rule{
 	Why:    "Its project no longer fixes faults in it; the distribution may still do so.",
 	Level:  Should,
 	Source: "openssl-library.org, release strategy",
-	Cure:   outside("update the distribution, or see until when it maintains this release"),
+	Cure:   outside("update the distribution, or check how long it maintains this release"),
 	Check: when(always, func(e *Evidence) []Hit {
 		words := strings.Fields(e.OpenSSL) // "OpenSSL 3.0.19 27 Jan 2026"
 		if len(words) < 2 || words[0] != lifecycle.OpenSSL {
@@ -60,7 +60,7 @@ var notNewest = Rule{
 	Why:    "Fixes of this branch are missing, unless the distribution has added them.",
 	Level:  Should,
 	Source: "postfix.org announcements",
-	Cure:   outside("apt-get upgrade, or what your distribution has"),
+	Cure:   outside("apt-get upgrade, or the equivalent of your distribution"),
 	Check: when(always, func(e *Evidence) []Hit {
 		v := e.Config.Version
 		b, known := e.Lifecycle.Find(lifecycle.Postfix, v.String())
@@ -81,7 +81,7 @@ var oldFacts = Rule{
 	Cure:   outside("update postseal, or put newer data into " + lifecycle.Path),
 	Check: when(always, func(e *Evidence) []Hit {
 		if e.Lifecycle.Stale(e.Now) {
-			return []Hit{{Detail: "it is as of " + e.Lifecycle.AsOf}}
+			return []Hit{{Detail: "it dates from " + e.Lifecycle.AsOf}}
 		}
 		return nil
 	}),

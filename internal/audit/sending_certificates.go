@@ -23,7 +23,7 @@ var needlessClientCertificate = Rule{
 		if !f.Wanted.Seen || len(f.Wanted.By) > 0 {
 			return nil
 		}
-		return []Hit{{Detail: f.ClientCertificates()[0].Chain + ": nobody asked for it in the log", At: f.sentBy()}}
+		return []Hit{{Detail: f.ClientCertificates()[0].Chain + ": no server in the log asked for it", At: f.sentBy()}}
 	}),
 }
 
@@ -38,7 +38,7 @@ var serverCertificateAsClient = Rule{
 		var out []Hit
 		for _, c := range f.ClientCertificates() {
 			if c.Err == nil && c.Algorithm != "" && !c.ClientUse {
-				out = append(out, Hit{Detail: c.Chain + " is for servers only", At: f.sentBy()})
+				out = append(out, Hit{Detail: c.Chain + " is valid for servers only", At: f.sentBy()})
 			}
 		}
 		return out

@@ -92,7 +92,7 @@ var weakerTransport = Rule{
 	Why:    "Mail that uses it is less protected than main.cf says.",
 	Level:  May,
 	Source: "master(5), -o",
-	Cure:   outside("look at the service in master.cf"),
+	Cure:   outside("correct or remove the override in master.cf"),
 	Check: transports(func(f *Evidence, t detect.Transport) string {
 		main := detect.ClientLevel(func(n string) string { return f.Config.Text(nil, n) })
 		o, ok := t.Service.Override("smtp_tls_security_level")
@@ -127,7 +127,7 @@ var rehearsalFails = Rule{
 	Why:    "A private copy of this server sent mail to servers of known behaviour: mail that should arrive does not, or mail that should be held leaves.",
 	Level:  Must,
 	Source: "what the rehearsal found",
-	Cure:   outside("postseal rehearse --current"),
+	Cure:   outside("find the cause with postseal rehearse --current"),
 	Check:  trials(func(t rehearse.Trial) bool { return t.Verdict == rehearse.Failed }),
 }
 
@@ -137,7 +137,7 @@ var stripping = Rule{
 	Why:    "At level may, a server without TLS cannot be told from one whose STARTTLS was stripped. TLSA records protect the destinations that publish them; a policy can protect others.",
 	Level:  May,
 	Source: "RFC 7435; seen: STARTTLS taken out, then clear text",
-	Cure:   answer("outbound-level", "dane", ", or smtp_tls_policy_maps for those who matter"),
+	Cure:   answer("outbound-level", "dane", ", or smtp_tls_policy_maps for important destinations"),
 	Check: when(encrypts, trials(func(t rehearse.Trial) bool {
 		return t.Verdict == rehearse.Noted && (t.Outcome == rehearse.InClear || t.Clear != "")
 	}).Find),
@@ -157,7 +157,7 @@ var transportWithoutTLS = Rule{
 	Why:    "A transport or a destination has no TLS: mail that is routed there leaves in cleartext.",
 	Level:  Should,
 	Source: "RFC 3207; master(5), -o",
-	Cure:   outside("look at the service in master.cf"),
+	Cure:   outside("correct or remove the override in master.cf"),
 	Check: transports(func(e *Evidence, t detect.Transport) string {
 		if t.Level != "none" || !levelOfItsOwn(t) && slices.ContainsFunc(e.Senders(detect.Default), func(d detect.Transport) bool {
 			return d.Level == "none" && !levelOfItsOwn(d)

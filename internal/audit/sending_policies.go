@@ -20,7 +20,7 @@ var passwordToUnverified = Rule{
 	Why:    "A server that poses as the relay gets the password and all mail.",
 	Level:  Must,
 	Source: "RFC 4954 section 4; postconf(5), smtp_sasl_auth_enable",
-	Cure:   outside("smtp_tls_policy_maps with secure for the relay"),
+	Cure:   outside("set level secure for the relay in smtp_tls_policy_maps"),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if r.Hop == "" || r.Level.Is == "" || !e.Config.Bool(&r.Service, "smtp_sasl_auth_enable") || proves(r.Level.Is) {
 			return ""
@@ -103,7 +103,7 @@ var noPolicyTable = Rule{
 	Why:    "All mail is deferred: 4.7.5, TLS policy lookup error.",
 	Level:  Must,
 	Source: "postconf(5), smtp_tls_policy_maps; seen: all deferred",
-	Cure:   outside("postmap the table, or take it out of main.cf"),
+	Cure:   outside("run postmap on the table, or remove it from main.cf"),
 	Check:  problems(postfix.Sending, nil, detect.NoTable),
 }
 
@@ -113,7 +113,7 @@ var badPolicy = Rule{
 	Why:    "All mail to that destination is deferred: 4.7.5, client TLS configuration problem. Attributes contain no blanks: protocols=!SSLv2:!SSLv3.",
 	Level:  Must,
 	Source: "postconf(5), smtp_tls_policy_maps; seen on Postfix 3.7: deferred, 4.7.5",
-	Cure:   outside("correct the entry, then postmap the table"),
+	Cure:   outside("correct the entry, then run postmap on the table"),
 	Check:  problems(postfix.Sending, nil, detect.BadPolicy),
 }
 
@@ -123,6 +123,6 @@ var noPolicyService = Rule{
 	Why:    "All mail is deferred until it does: 4.7.5, client TLS configuration problem.",
 	Level:  Must,
 	Source: "socketmap_table(5), tcp_table(5); seen on Postfix 3.7: all mail deferred",
-	Cure:   outside("start the service and look at its log, or take it out of smtp_tls_policy_maps"),
+	Cure:   outside("start the service and look at its log, or remove it from smtp_tls_policy_maps"),
 	Check:  problems(postfix.Sending, nil, detect.NoAnswer),
 }

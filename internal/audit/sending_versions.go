@@ -26,7 +26,7 @@ var outboundFloor = Rule{
 		if r.Level.Is != "may" && r.Level.Is != "dane" || len(r.Versions.Is) == 0 || r.Floor().Below(postfix.TLSv12) {
 			return ""
 		}
-		return "refuses what is older than " + string(r.Floor())
+		return "refuses versions older than " + string(r.Floor())
 	}, detect.Default),
 }
 
@@ -77,14 +77,14 @@ var outboundFamilies = Rule{
 	Why:    "The settings named *_mandatory_* apply where TLS is required, the others where it is optional: what is set here has no effect.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_protocols and smtp_tls_mandatory_protocols",
-	Cure:   outside("take what has no effect out, or set the other one"),
+	Cure:   outside("remove the setting that has no effect, or set the other one"),
 	Check: when(sends, func(e *Evidence) (out []Hit) {
 		var levels []string
 		for _, t := range e.Senders(detect.Default, detect.Some) {
 			levels = append(levels, t.Level)
 			for _, o := range t.Service.Options {
 				if family, ok := wrongFamily(o.Name, "smtp", t.Level); ok && e.Config.Text(nil, "smtp_tls_policy_maps") == "" {
-					out = append(out, Hit{Detail: t.Service.ID() + " sets " + o.Name + " at TLS level " + t.Level + ": " + family + " counts", At: postfix.Origin{File: e.Config.MasterPath(), Line: o.Line, Service: t.Service.ID()}})
+					out = append(out, Hit{Detail: t.Service.ID() + " sets " + o.Name + " at TLS level " + t.Level + ": " + family + " applies", At: postfix.Origin{File: e.Config.MasterPath(), Line: o.Line, Service: t.Service.ID()}})
 				}
 			}
 		}
@@ -134,6 +134,6 @@ var noOutboundVersion = Rule{
 		if r.Level.Is == "none" || r.Level.Is == "" || len(r.Permitted) == 0 || len(r.Versions.Is) > 0 {
 			return ""
 		}
-		return "permits " + versions(r.Permitted) + ", and the suites that are left do not go with it"
+		return "permits " + versions(r.Permitted) + ", and none of the remaining cipher suites works with it"
 	}, detect.Default, detect.Some),
 }

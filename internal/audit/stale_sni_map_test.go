@@ -73,7 +73,7 @@ func TestStaleMap(t *testing.T) {
 			t.Errorf("%s: %q, not %q", r.ID, got, want)
 		}
 	}
-	expect(expired, "hash:DIR/sni (shop.example.com) ended")
+	expect(expired, "hash:DIR/sni (shop.example.com) expired on")
 	expect(otherNames, "hash:DIR/sni (www.example.com) is not for www.example.com ")
 	if got := says(otherNames); strings.Contains(got, "(shop") || strings.Contains(got, "(.example.net)") {
 		t.Errorf("names: %q", got)
@@ -89,7 +89,7 @@ func TestStaleMap(t *testing.T) {
 	if shown("shop.example.com") != fingerprint(old) {
 		t.Error("Postfix shows another certificate than the table holds")
 	}
-	expect(expired, "(shop.example.com) ended")
+	expect(expired, "(shop.example.com) expired on")
 	expect(staleSNIMap, "hash:DIR/sni does not hold what its files hold for shop.example.com postmap -F hash:DIR/sni")
 	run("postmap", "-F", table)
 	if got := shown("shop.example.com"); got != fingerprint(fresh) {

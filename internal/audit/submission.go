@@ -50,7 +50,7 @@ var noImplicitTLS = Rule{
 	Cure:   answer("submission", "encrypt-and-465"),
 	Check: when(func(e *Evidence) bool { return len(e.Receives(detect.Submission)) > 0 }, func(f *Evidence) []Hit {
 		if len(f.Receives(detect.Submissions)) == 0 && f.InFront() == "" {
-			return []Hit{{Detail: "users have " + f.Receives(detect.Submission)[0].Service.ID() + " only"}}
+			return []Hit{{Detail: "the only port for users is " + f.Receives(detect.Submission)[0].Service.ID()}}
 		}
 		return nil
 	}),
@@ -72,7 +72,7 @@ var authOnPort25 = Rule{
 	Why:    "Password guessers try port 25; users have ports of their own.",
 	Level:  Should,
 	Source: "RFC 8314 section 3.3",
-	Cure:   outside("set smtpd_sasl_auth_enable for submission alone, in master.cf"),
+	Cure:   outside("set smtpd_sasl_auth_enable = yes only for the submission services, in master.cf"),
 	Check: listeners(byLogin, func(e *Evidence, l posture.Listener) string {
 		if l.Login.Is != posture.NoLogin && len(e.Receives(detect.Submission, detect.Submissions)) > 0 {
 			return "offers AUTH"
