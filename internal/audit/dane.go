@@ -14,16 +14,15 @@ import (
 // blind says why it cannot be told what is published for this server; empty if it can.
 // Nothing that is found elsewhere makes a grade of it then.
 func (e *Evidence) blind() string {
-	const how = "; to see it, run a validating resolver on this machine (unbound), or ask another: postseal probe --mx DOMAIN --resolver ADDRESS:53"
 	if !receives(e) || e.Role == detect.Sender {
 		return ""
 	}
 	if e.Resolver.Validates != detect.Yes && len(e.TLSA)+len(e.Unproved) == 0 {
-		return cmp.Or(e.Resolver.Why, "no resolver here validates DNSSEC") + how
+		return cmp.Or(e.Resolver.Why, "no resolver here validates DNSSEC")
 	}
 	for _, n := range e.NeededNames() {
 		if why, unanswered := e.Unanswered[n]; unanswered {
-			return "whether " + n + " has TLSA records is not known (" + why + ")" + how
+			return "whether " + n + " has TLSA records is not known (" + why + ")"
 		}
 	}
 	return ""

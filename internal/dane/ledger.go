@@ -25,7 +25,7 @@ type Place struct {
 // none of them can be reached at all, as behind a firewall, Places stays empty, and what
 // the resolver says is all there is.
 func (h Host) Everywhere(ctx context.Context, r resolve.Resolver) Host {
-	if h.State != Secure && !(h.State == None && h.Signed) {
+	if h.State != Secure && (h.State != None || !h.Signed) {
 		return h
 	}
 	v := r.Everywhere(ctx, h.Owner, resolve.TLSA)

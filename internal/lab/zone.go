@@ -362,15 +362,16 @@ func (z *Zone) answer(w dns.ResponseWriter, q *dns.Msg) {
 	}
 	cut := slices.Contains(z.plain, name) && kind == dns.TypeDS // its parent answers that
 	plain := !cut && slices.ContainsFunc(z.plain, func(p string) bool { return dns.IsSubDomain(p, name) })
-	if plain {
+	switch {
+	case plain:
 		m.Answer = append(m.Answer, set...)
 		if len(set) == 0 {
 			soa, _ := dns.NewRR(z.plain[0] + " 300 IN SOA ns." + z.name + " hostmaster." + z.name + " 1 7200 900 1209600 300")
 			m.Ns = append(m.Ns, soa)
 		}
-	} else if len(set) > 0 {
+	case len(set) > 0:
 		m.Answer = append(append(m.Answer, set...), z.spoil(z.sign(set), spoilt))
-	} else {
+	default:
 		types := []uint16{dns.TypeRRSIG, dns.TypeNSEC}
 		if cut {
 			types = append(types, dns.TypeNS)
