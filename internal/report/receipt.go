@@ -38,7 +38,9 @@ func (p Printer) Step(e apply.Event) {
 		p.signed(p.note(), "%s: %s", e.Step, e.Text)
 	case apply.Failed:
 		p.signed(p.bad(), "%s", e.Step)
-		p.message("    ", 4, e.Text)
+		if e.Text != "" {
+			p.message("    ", 4, e.Text)
+		}
 	}
 }
 
