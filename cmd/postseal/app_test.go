@@ -87,6 +87,46 @@ func TestHelpful(t *testing.T) {
 	}
 }
 
+// TestCompletion: Tab offers what can be typed, files where a path is wanted, and never
+// an example.
+func TestCompletion(t *testing.T) {
+	const noFiles, files = ":4", ":0"
+	for _, c := range []struct {
+		args []string
+		want string // one of the lines, or none
+		end  string
+	}{
+		{[]string{"apply", "--cert", ""}, "", files},
+		{[]string{"apply", "--ca-file", ""}, "", files},
+		{[]string{"apply", "--role", ""}, "router", noFiles},
+		{[]string{"audit", "--fail-on", ""}, "medium", noFiles},
+		{[]string{"cert", "providers", ""}, "cloudflare", noFiles},
+		{[]string{"cert", "obtain", "--dns-provider", ""}, "cloudflare", noFiles},
+		{[]string{"cert", "obtain", "--webroot", ""}, "", files},
+		{[]string{"undo", "--run", ""}, "", ":36"},
+		{[]string{"plan", ""}, "", noFiles},
+		{[]string{"history", "--state-dir", ""}, "", ":16"},
+	} {
+		var out strings.Builder
+		args := append([]string{"__complete", "--state-dir", t.TempDir()}, c.args...)
+		if code := Main(args, nil, &out, io.Discard); code != cli.Done {
+			t.Errorf("%q: %d", c.args, code)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		end, found := lines[len(lines)-1], c.want == ""
+		for _, l := range lines[:len(lines)-1] {
+			word, _, _ := strings.Cut(l, "\t")
+			found = found || word == c.want
+			if strings.HasPrefix(l, "/path") || strings.Contains(l, " short name") {
+				t.Errorf("%q offers an example: %s", c.args, l)
+			}
+		}
+		if !found || end != c.end {
+			t.Errorf("%q: %q", c.args, out.String())
+		}
+	}
+}
+
 // TestInterrupted: nobody is told of contexts.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -51,7 +51,7 @@ plan is saved, bound to the files it was made from: apply --plan carries out exa
 }
 
 func (a *app) makePlan() (*plan.Plan, *session.Session, error) {
-	s, err := a.open()
+	s, err := a.openSettled(a.Machine)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,7 +113,7 @@ func (a *app) matchPlan(path string, saved *plan.Plan) (*plan.Plan, *session.Ses
 	if unread := saved.Unread(); len(unread) > 0 {
 		m = host.Deny{Machine: a.Machine, Paths: unread}
 	}
-	s, err := a.openOn(m)
+	s, err := a.openSettled(m)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the plan %s: %w", path, err)
 	}

@@ -72,6 +72,7 @@ was killed; if that run has gone back by itself meanwhile, there is nothing to d
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: if it is in force no more there is nothing to do")
+	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRuns)
 	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "put the files back and do nothing else")
 	return cmd
 }
