@@ -107,9 +107,8 @@ func (m *Model) listPage() page {
 		sign = t.caution.Render(signNote)
 	}
 	lines := hang("   "+sign+" ", wrapAll(m.list.summary, m.width-8))
-	lines = append(lines, "")
 	answers, focus := m.answerLines()
-	return page{lines: append(lines, answers...), focus: len(lines) + focus, keys: []string{"↑↓ choose", "enter change it", "r review", "← back", "q quit"}}
+	return page{title: append(lines, ""), lines: answers, focus: focus, keys: []string{"↑↓ choose", "enter change it", "r review", "← back", "q quit"}}
 }
 
 // answerLines are the answers of the flow, with where they come from; focus is

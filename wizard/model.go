@@ -58,8 +58,10 @@ type Model struct {
 	session   *session.Session
 	// server are the answers about this server; order is under way while a
 	// certificate is ordered, or nil.
-	server    flow
-	order     *orderState
+	server flow
+	order  *orderState
+	// ordered are the answers about an order that was left, or nil.
+	ordered   *ask.Answers
 	question  questionState
 	list      listState
 	review    reviewState

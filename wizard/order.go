@@ -73,15 +73,19 @@ func (m *Model) orderReady(r orderReady) tea.Cmd {
 		m.question.err = r.err
 		return nil
 	}
+	if m.ordered != nil {
+		r.answers = m.ordered
+	}
 	m.order = &orderState{flow: newFlow(r.order.Set, r.answers), questions: r.order, before: m.list}
 	m.list = listState{}
 	return m.proceed("")
 }
 
-// leaveOrder goes back to the question that the order came from.
+// leaveOrder goes back to the question that the order came from. The answers
+// stay, for an order that is begun again.
 func (m *Model) leaveOrder() {
 	m.gen++
-	m.list, m.order = m.order.before, nil
+	m.list, m.ordered, m.order = m.order.before, m.order.answers, nil
 	if q, ok := interview.All.Lookup(certKey); ok {
 		m.ask(q)
 	}
@@ -122,7 +126,7 @@ func (m *Model) showOrder() tea.Cmd {
 	m.order.address, m.order.asking, m.order.metaErr = d.CA.Directory, true, nil
 	m.order.questions.Profiles = nil
 	gen, ctx, k := m.gen, m.ctx, m.session.Keeper()
-	return func() tea.Msg {
+	return tea.Batch(nextTick(), func() tea.Msg {
 		ctx, cancel := context.WithTimeout(ctx, metaTime)
 		defer cancel()
 		limit, _, err := k.Allowance(l)
@@ -131,7 +135,7 @@ func (m *Model) showOrder() tea.Cmd {
 		}
 		meta, err := k.Meta(ctx, l)
 		return metaMsg{gen, d.CA.Directory, meta, limit, err}
-	}
+	})
 }
 
 func (m *Model) metaMsg(r metaMsg) {
@@ -154,7 +158,10 @@ func (m *Model) orderKey(k tea.KeyMsg) tea.Cmd {
 	}
 	switch k.String() {
 	case "y":
-		if m.order.metaErr != nil {
+		switch {
+		case m.order.asking: // nobody can accept terms that are not shown yet
+			return nil
+		case m.order.metaErr != nil:
 			return m.showOrder() // which asks again
 		}
 		return m.startOrdering()
@@ -273,6 +280,7 @@ func (m *Model) obtained(r obtained) tea.Cmd {
 	}
 	m.session = m.session.Seen(r.session)
 	m.leaveOrder()
+	m.ordered = nil
 	return m.take(r.files)
 }
 
@@ -312,11 +320,14 @@ func (m *Model) orderPage() page {
 	if err == nil && l != nil {
 		quiet("Key and chain go to " + strings.Join(m.session.Keeper().Ordered(l), ", ") + ", readable by root only. The key stays at every renewal, so that TLSA records hold.")
 	}
-	order := "y order it"
-	if o.metaErr != nil {
-		order = "y ask again"
+	keys := []string{"y order it", "↑↓ choose", "enter change it", "← back", "q quit"}
+	switch {
+	case o.asking:
+		keys = keys[1:]
+	case o.metaErr != nil:
+		keys[0] = "y ask again"
 	}
-	return page{lines: lines, focus: focus, top: o.top, keys: []string{order, "↑↓ choose", "enter change it", "← back", "q quit"}}
+	return page{lines: lines, focus: focus, top: o.top, keys: keys}
 }
 
 // orderLines show, beside a question, what would be ordered so far.

@@ -64,7 +64,12 @@ func (p *plain) obtain() ([]string, error) {
 	}
 	sub := *p
 	sub.flow, sub.ordering = newFlow(order.Set, given), true
-	if err := sub.interview(); err != nil {
+	defer func() { p.ordered = sub.answers }()
+	ask := sub.interview
+	if p.ordered != nil { // all was answered before, and may be why it was left
+		ask, sub.answers = sub.change, p.ordered
+	}
+	if err := ask(); err != nil {
 		return nil, err
 	}
 	if err := order.Check(p.session.Facts, sub.answers); err != nil {
@@ -106,6 +111,7 @@ func (p *plain) obtain() ([]string, error) {
 		return nil, err
 	}
 	p.session = p.session.Seen(s)
+	sub.answers = nil
 	return k.Ordered(l), nil
 }
 

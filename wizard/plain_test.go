@@ -139,6 +139,9 @@ func TestPlainLeaves(t *testing.T) {
 			n := -1
 			p, typed, g := sitPlain(t, lab.Machine(t, "3.7.11", files(t)), func(key, prompt string) string {
 				n++
+				if strings.Contains(prompt, "Enter goes on;") { // what is no yes leads back to the answers
+					return "q"
+				}
 				last = strings.Contains(prompt, "Apply this?")
 				switch {
 				case n >= at && (leave != "no" || key == ""):
@@ -152,6 +155,39 @@ func TestPlainLeaves(t *testing.T) {
 			if !errors.Is(r.Err, errQuit) && !errors.Is(r.Err, ErrQuit) || r.Receipt != nil || len(g.changed) > 0 || n > at && leave != "no" {
 				t.Fatalf("%s at prompt %d: %v, changed %q\n%s", leave, at, r.Err, g.changed, typed.all.String())
 			}
+		}
+	}
+}
+
+// TestPlainRerun: where all is answered before, each answer can be changed, and what is
+// not agreed to leads back to them.
+func TestPlainRerun(t *testing.T) {
+	f := files(t)
+	var toml strings.Builder
+	first := open(t, f)
+	for key, texts := range interview.All.Values(first.session.Facts, first.server.answers) {
+		toml.WriteString(key + ` = ["` + strings.Join(texts, `", "`) + "\"]\n")
+	}
+	f["/etc/postseal/postseal.toml"] = toml.String()
+	lines := []string{"99", "2", "modern", "", "", "q"}
+	p, typed, g := sitPlain(t, lab.Machine(t, "3.7.11", f), func(key, prompt string) string {
+		if strings.Contains(prompt, "? y yes") {
+			return ""
+		}
+		l := lines[0]
+		lines = lines[1:]
+		return l
+	})
+	r := p.run()
+	if !errors.Is(r.Err, errQuit) || !slices.Equal(typed.asked, []string{"profile"}) || len(g.changed) > 0 || len(lines) > 1 {
+		t.Fatalf("%v, asked %q, changed %q, left %q\n%s", r.Err, typed.asked, g.changed, lines, typed.all.String())
+	}
+	if got := p.answers.Texts("profile"); !slices.Equal(got, []string{"modern"}) {
+		t.Errorf("the profile is %q", got)
+	}
+	for _, want := range []string{"There are 1 to", "(from the answers file)", "Answered: intermediate", "+# BEGIN postseal"} {
+		if !strings.Contains(typed.all.String(), want) {
+			t.Errorf("%q is missing\n%s", want, typed.all.String())
 		}
 	}
 }
