@@ -18,8 +18,9 @@ import (
 type listState struct {
 	cursor  int
 	editing bool
-	// review says that the review leads here, and ← back to it.
-	review bool
+	// review says that the review leads here, and ← back to it; opened that it was
+	// opened from here, and leads back.
+	review, opened bool
 	// summary says what the answers would change.
 	summary string
 	changes bool
@@ -72,6 +73,7 @@ func (m *Model) summarise() (string, bool) {
 func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
 	switch k.String() {
 	case "r", "d":
+		m.list.opened = true
 		return m.startReview()
 	case "left", "esc", "backspace":
 		if m.list.review {

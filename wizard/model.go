@@ -2,13 +2,16 @@ package wizard
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 
 	"postseal/internal/ask"
 	"postseal/internal/interview"
+	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
@@ -171,6 +174,9 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		return m.leaveNow()
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
+		if m.width <= 0 || m.height <= 0 { // a serial line, or a pty that nobody has sized
+			m.width, m.height = 80, 24
+		}
 	case backgroundMsg:
 		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
@@ -303,7 +309,17 @@ func (m *Model) leaveNow() tea.Cmd {
 }
 
 // View implements tea.Model.
-func (m *Model) View() string { return m.theme.frame(m.header(), m.page(), m.width, m.height) }
+func (m *Model) View() string {
+	screen := m.theme.frame(m.header(), m.page(), m.width, m.height)
+	if !m.o.ASCII {
+		return screen
+	}
+	lines := strings.Split(report.ASCII(screen), "\n")
+	for i, l := range lines { // some signs are longer in ASCII
+		lines[i] = ansi.Truncate(l, m.width, "")
+	}
+	return strings.Join(lines, "\n")
+}
 
 // page is the page that is shown.
 func (m *Model) page() page {

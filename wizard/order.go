@@ -15,6 +15,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/lineage"
+	"postseal/internal/plan"
 	"postseal/internal/session"
 )
 
@@ -279,9 +280,20 @@ func (m *Model) obtained(r obtained) tea.Cmd {
 		return nil
 	}
 	m.session = m.session.Seen(r.session)
-	m.leaveOrder()
-	m.ordered = nil
-	return m.take(r.files)
+	next := func() tea.Cmd {
+		m.leaveOrder()
+		m.ordered = nil
+		return m.take(r.files)
+	}
+	if m.run.title == "" {
+		return next()
+	}
+	m.stage = applying // what was done is read before the next question comes
+	m.run.said, m.run.next = "Ordered: "+strings.Join(r.files, ", ")+". Postfix shows it once the plan is applied.", next
+	if plan.Uses(m.session.Facts, r.files[0]) {
+		m.run.said = "Ordered: " + strings.Join(r.files, ", ") + ". Postfix shows it now."
+	}
+	return nil
 }
 
 // orderPage shows everything about the order before it is made.

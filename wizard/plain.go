@@ -130,6 +130,9 @@ func (p *plain) run() Result {
 	}
 	p.session, p.answers = s, s.Answers
 	p.print.Facts(s.Facts)
+	if text := reverted(p.o.Machine, s); text != "" {
+		p.print.Note(text)
+	}
 	if s.Pending != nil {
 		return p.pending()
 	}
@@ -342,6 +345,9 @@ func (p *plain) review() Result {
 	}
 	if pl.Empty() {
 		return Result{}
+	}
+	if err := apply.CannotReplace(p.o.Machine, pl); err != nil {
+		return Result{Err: err}
 	}
 	if !p.session.Facts.Root && !p.o.FilesOnly {
 		p.say("\nOnly root can write this. The same as root: sudo %s", hint.ShellLine(p.session.Command(pl)))

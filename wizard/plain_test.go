@@ -276,6 +276,25 @@ func TestPlainNarrow(t *testing.T) {
 	}
 }
 
+// TestTellsReverted: who comes back after a run was reverted is told so.
+func TestTellsReverted(t *testing.T) {
+	f := files(t)
+	for id, text := range map[string]string{
+		"0002-20261130-120000": `{"id": "0002-20261130-120000", "kind": "apply", "phase": "undone", "config_dir": "/etc/postfix"}`,
+		"0003-20261130-121000": `{"id": "0003-20261130-121000", "kind": "undo", "undoes": "0002-20261130-120000", "why": "nobody confirmed it", "phase": "kept", "config_dir": "/etc/postfix"}`,
+	} {
+		f["/var/lib/postseal/receipts/"+id+".json"] = text
+	}
+	const want = "Run 0002-20261130-120000 was reverted at "
+	if h := open(t, f); !strings.Contains(h.see(), want) {
+		t.Error(h.see())
+	}
+	p, typed, _ := sitPlain(t, lab.Machine(t, "3.7.11", f), func(string, string) string { return "q" })
+	if p.run(); !strings.Contains(typed.all.String(), want) {
+		t.Error(typed.all.String())
+	}
+}
+
 // TestPlainLate: who answers after the run has gone back takes no earlier run
 // back by that.
 func TestPlainLate(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/host"
 	"postseal/internal/rehearse"
+	"postseal/internal/report"
 	"postseal/internal/session"
 	"postseal/wizard/quiet"
 )
@@ -47,6 +48,8 @@ type Options struct {
 	gather func(context.Context, *session.Session) (*audit.Evidence, error)
 	// NoColor draws without colours.
 	NoColor bool
+	// ASCII: the locale has no UTF-8.
+	ASCII bool
 	// Plain asks line by line, in lines of at most Width columns; 0 is 80.
 	Plain bool
 	Width int
@@ -68,6 +71,9 @@ var ErrQuit = errors.New("left; nothing was changed")
 // Run runs the wizard until it is left.
 func Run(ctx context.Context, o Options) Result {
 	if o.Plain || os.Getenv("TERM") == "dumb" {
+		if o.ASCII {
+			o.Out = report.ASCIIWriter{Writer: o.Out}
+		}
 		return runPlain(ctx, o, o.In, o.Out)
 	}
 	m := newModel(ctx, o)

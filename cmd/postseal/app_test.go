@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/internal/host"
@@ -72,6 +74,13 @@ func TestHelpful(t *testing.T) {
 		want []string
 	}{
 		{[]string{"cert", "hook"}, []string{"a hook is for one client", "certbot, dehydrated"}},
+		{[]string{"pln"}, []string{"did you mean postseal plan?"}},
+		{[]string{"aply"}, []string{"unknown command", "did you mean postseal apply?"}},
+		{[]string{"cert", "lst"}, []string{"unknown command", "did you mean postseal cert list?"}},
+		{[]string{"cert"}, []string{"takes one of the commands above"}},
+		{[]string{"plan", "--profil", "modern"}, []string{"unknown flag", "did you mean --profile?"}},
+		{[]string{"cert", "inspect"}, []string{"postseal cert inspect takes PATH|HOST:PORT"}},
+		{[]string{"plan", "now"}, []string{"postseal plan takes no argument"}},
 		{[]string{"apply", "--confirm-within", "20"}, []string{"write 20s or 10m"}},
 		{[]string{"sink", "--as", "anonymous-only", "--write-ca", "ca.pem"}, []string{"without any certificate has no CA"}},
 	} {
@@ -135,6 +144,27 @@ func TestInterrupted(t *testing.T) {
 	a := &app{Run: &cli.Run{Out: io.Discard, Err: &said, Ctx: ctx}}
 	if code := a.Finish(ctx.Err()); code != cli.Interrupted || said.String() != "postseal: interrupted\n" {
 		t.Errorf("%d %q", code, said.String())
+	}
+}
+
+// TestASCII: in a locale without UTF-8 there are no signs beyond ASCII, on a pipe too;
+// JSON is as ever.
+func TestASCII(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	var out, said strings.Builder
+	if Main([]string{"questions", "cert"}, nil, &out, &said); strings.ContainsAny(out.String(), "✓✗·…→") {
+		t.Error(out.String())
+	}
+	for json, want := range map[string]string{"": "v", "--json": "✓"} {
+		out.Reset()
+		root := &cobra.Command{Use: "test", RunE: func(c *cobra.Command, _ []string) error { c.Println("✓"); return nil }}
+		r, stop := cli.Start(nil, &out, &out)
+		r.Flags(root.PersistentFlags())
+		r.Execute(root, strings.Fields(json))
+		stop()
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q: %q", json, out.String())
+		}
 	}
 }
 

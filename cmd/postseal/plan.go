@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/cmd/cli"
+	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/interview"
@@ -38,6 +39,9 @@ plan is saved, bound to the files it was made from: apply --plan carries out exa
 			}
 			if err := a.showPlan(s, p, false); err != nil {
 				return err
+			}
+			if err := apply.CannotReplace(a.Machine, p); err != nil && !a.JSON {
+				a.Printer(a.Err).Note("apply would refuse this plan: " + err.Error() + ". " + hint.Of(err) + ".")
 			}
 			if !p.Empty() {
 				return cli.ErrFindings

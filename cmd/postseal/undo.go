@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
+	"postseal/internal/diff"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -18,9 +21,9 @@ func (a *app) undoCmd() *cobra.Command {
 	var run string
 	cmd := &cobra.Command{
 		Use:   "undo",
-		Short: "Take the last run back: every file gets the bytes that it had before",
-		Long: `undo takes the newest run back that is in force, reloads Postfix and proves that every listener answers as
-it did before that run. Repeated, it goes further back. A run that was interrupted is taken back first. A file
+		Short: "Take the last run of apply back: every file gets the bytes that it had before",
+		Long: `undo takes the newest run of apply back that is in force, shows what that changes, reloads Postfix and proves that
+every listener answers as it did before that run. Certificates that were obtained or renewed since stay. Repeated, it goes further back. A run that was interrupted is taken back first. A file
 that was changed since is left alone, and undo refuses; but from the answers file only what the run wrote there is
 taken. While a run waits to be confirmed, its change is taken out of every file as it is, and an edit of the same lines
 is kept in a file beside it; where Postfix does not run then, the files alone are put back (but of a run that was killed
@@ -52,6 +55,9 @@ was killed; if that run has gone back by itself meanwhile, there is nothing to d
 				for _, e := range what.Entries {
 					fmt.Fprintf(a.Out, "  %s\n", report.Clean(e.Path))
 				}
+				if err := a.showUndo(s, what); err != nil {
+					return err
+				}
 				if err := a.agree("Undo this?", "--yes"); err != nil {
 					return err
 				}
@@ -75,6 +81,23 @@ was killed; if that run has gone back by itself meanwhile, there is nothing to d
 	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRuns)
 	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "put the files back and do nothing else")
 	return cmd
+}
+
+// showUndo prints what undoing a run would change in main.cf and master.cf as they are now.
+func (a *app) showUndo(s *session.Session, what *apply.Receipt) error {
+	earlier := what.Earlier(a.Machine, s.StateDir)
+	for _, path := range slices.Sorted(maps.Keys(earlier)) {
+		now, err := a.Machine.ReadFile(path)
+		if err != nil {
+			continue // undo says it
+		}
+		d, err := diff.Compare(path, string(now), earlier[path], nil)
+		if err != nil {
+			return err
+		}
+		a.Printer(a.Out).Diff(d)
+	}
+	return nil
 }
 
 // unread is a session with a server whose main.cf cannot be read, for a reason: an

@@ -39,7 +39,7 @@ func (a *app) wizard(filesOnly, lasts bool) error {
 	}
 	r := wizard.Run(a.Ctx, wizard.Options{
 		In: a.In, Out: screen, Machine: a.Machine, Settings: a.settings, FilesOnly: filesOnly,
-		NoColor: !p.Color, Plain: a.plain, Width: p.Width, Within: a.within, Revert: a.revertCommand(),
+		NoColor: !p.Color, ASCII: a.ASCII, Plain: a.plain, Width: p.Width, Within: a.within, Revert: a.revertCommand(),
 	})
 	switch {
 	case errors.Is(r.Err, wizard.ErrQuit):
