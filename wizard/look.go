@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -255,7 +256,12 @@ func (m *Model) pendingPage() page {
 }
 
 // quit leaves. What is still under way is cancelled when the program ends.
-func (m *Model) quit() tea.Cmd { return tea.Quit }
+func (m *Model) quit() tea.Cmd {
+	if errors.Is(m.result.Err, ErrQuit) {
+		m.result = leftBy(false, m.made)
+	}
+	return tea.Quit
+}
 
 // proceed goes to the next question after a key, or to where all is answered.
 func (m *Model) proceed(after string) tea.Cmd {

@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -75,6 +76,8 @@ type Model struct {
 	end       endState
 
 	result Result
+	// made: a certificate was ordered or made.
+	made bool
 }
 
 // flow is a way through a set of questions.
@@ -199,6 +202,10 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 		m.help.key(m, k)
 		return nil
 	}
+	if k.String() == "?" && m.stage != asking {
+		m.help = newOverlay("The keys of this page", m.keyHelp())
+		return nil
+	}
 	switch m.stage {
 	case looking:
 		return m.lookKey(k)
@@ -227,6 +234,15 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 		return m.endKey(k)
 	}
 	return nil
+}
+
+// keyHelp are the keys of the page, also those for which its foot has no room.
+func (m *Model) keyHelp() (out []string) {
+	for _, k := range m.page().keys {
+		key, what, _ := strings.Cut(k, " ")
+		out = append(out, fmt.Sprintf("%-8s %s", key, what))
+	}
+	return append(out, "ctrl+c   stop, or leave")
 }
 
 // outcome takes what a command brought home.
@@ -304,7 +320,7 @@ func (m *Model) leaveNow() tea.Cmd {
 	case ended, keeping:
 		return tea.Quit
 	}
-	m.result = Result{Err: context.Canceled}
+	m.result = leftBy(true, m.made)
 	return tea.Quit
 }
 

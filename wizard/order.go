@@ -221,6 +221,7 @@ func (m *Model) startOrdering() tea.Cmd {
 		return nil
 	}
 	open, k, accepted := m.o.open, m.session.Keeper(), o.accepted
+	m.made = true
 	done := make(chan struct{}, 1)
 	k.ByHand = &acme.Manual{Done: done}
 	return m.begin(runState{title: "Ordering from " + d.CA.Title + ".", done: done}, func(ctx context.Context, gen int, step func(apply.Event)) tea.Msg {
@@ -271,7 +272,7 @@ func (m *Model) obtained(r obtained) tea.Cmd {
 		return nil
 	}
 	if m.ctx.Err() != nil {
-		m.result = Result{Err: context.Canceled}
+		m.result = leftBy(true, true)
 		return tea.Quit
 	}
 	m.stage = overview

@@ -34,6 +34,8 @@ type plain struct {
 	// to be got.
 	flow
 	ordering bool
+	// made: a certificate was ordered or made.
+	made bool
 	// ordered are the answers about an order that was left, or nil.
 	ordered *ask.Answers
 }
@@ -42,12 +44,13 @@ type plain struct {
 var errQuit = errors.New("quit")
 
 func runPlain(ctx context.Context, o Options, in io.Reader, out io.Writer) Result {
-	r := newPlain(ctx, o, in, out).run()
-	if errors.Is(r.Err, errQuit) {
-		r.Err = ErrQuit
-	}
-	if ctx.Err() != nil && r.Receipt == nil {
-		r.Err = context.Canceled
+	p := newPlain(ctx, o, in, out)
+	r := p.run()
+	switch {
+	case ctx.Err() != nil && r.Receipt == nil:
+		return leftBy(true, p.made)
+	case errors.Is(r.Err, errQuit), errors.Is(r.Err, ErrQuit):
+		return leftBy(false, p.made)
 	}
 	return r
 }

@@ -45,6 +45,7 @@ func (p *plain) selfSign() ([]string, error) {
 			return nil, err
 		}
 	}
+	p.made = true
 	made := p.o.selfSigned(p.ctx, p.session, p.print.Step)
 	if made.later != nil {
 		p.session = p.session.Seen(made.later)
@@ -86,6 +87,7 @@ func (p *plain) obtain() ([]string, error) {
 	if err := sub.confirm(k, l, d.CA.Staging != ""); err != nil {
 		return nil, err
 	}
+	p.made = true
 	made := make(chan struct{})
 	k.ByHand = &acme.Manual{Done: made}
 	k.Record = func(line string, there bool) { sub.record(line, there, made) }

@@ -107,7 +107,7 @@ func (m *Model) rehearsed(r rehearsed) tea.Cmd {
 	case r.gen != m.gen:
 		return nil
 	case m.rehearsal.leaving || m.ctx.Err() != nil:
-		m.result = Result{Err: context.Canceled}
+		m.result = leftBy(true, m.made)
 		return tea.Quit
 	}
 	if m.rehearsal.report, m.rehearsal.err = r.report, r.err; r.report != nil {

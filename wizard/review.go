@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"path/filepath"
 	"slices"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -197,11 +198,16 @@ func (m *Model) savedPlan(s savedPlan) {
 }
 
 func (m *Model) savePlan() tea.Cmd {
-	p, machine, gen := m.review.plan, m.o.Machine, m.gen
+	p, machine, ses, gen := m.review.plan, m.o.Machine, m.session, m.gen
+	path := filepath.Join(m.o.SaveIn, planFile)
 	return func() tea.Msg {
-		if err := apply.Remedy(machine, p.Save(machine, planFile)); err != nil {
+		path, err := filepath.Abs(path)
+		if err == nil {
+			err = apply.Remedy(machine, p.Save(machine, path))
+		}
+		if err != nil {
 			return savedPlan{gen, "Not saved: " + err.Error() + "; " + hint.Of(err)}
 		}
-		return savedPlan{gen, "Saved in " + planFile + ". Carry it out with: postseal apply --plan " + planFile}
+		return savedPlan{gen, "Saved. Carry it out with: " + hint.ShellLine(append(ses.Verb("apply"), "--plan", path))}
 	}
 }

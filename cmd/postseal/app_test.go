@@ -201,6 +201,7 @@ func TestDemoStays(t *testing.T) {
 		true:  "The demo stays in /tmp/d. To end it: rm -r /tmp/d",
 		false: "The demo stays in /tmp/d, its Postfix for 2 hours. To end it: postfix -c /tmp/d/conf stop; rm -r /tmp/d",
 	} {
+		want += "\nTo work on it: postseal --config-dir /tmp/d/conf --state-dir /tmp/d/state --certs-dir /tmp/d/etc/certs"
 		if got := strings.TrimSpace((&demo{dir: "/tmp/d", filesOnly: files}).stays()); got != want {
 			t.Errorf("%q, not %q", got, want)
 		}
