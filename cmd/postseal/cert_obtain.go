@@ -51,6 +51,7 @@ Ordered again, a certificate keeps its key, and what was answered before is answ
 	f.BoolVar(&o.accept, "accept-terms", false, "you have read the CA's terms of service and accept them")
 	f.BoolVar(&o.listProfiles, "list-profiles", false, "show the CA's profiles and terms, and do nothing")
 	f.StringSliceVar(&o.risks, "accept-risk", nil, lineageRisks)
+	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions([]string{lineage.RiskUnprovedDANE}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -21,8 +21,9 @@ proved. With NAME it lists what that one needs to know: secrets are given as fil
 
 Without any of them: --dns-provider rfc2136 (a signed update of a name server), exec (a program of yours), manual (you).
 `,
-		Args: cli.UsageArgs(cobra.MaximumNArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error { return a.certProviders(args) },
+		Args:              cli.UsageArgs(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: cobra.FixedCompletions(providerCodes(), cobra.ShellCompDirectiveNoFileComp),
+		RunE:              func(_ *cobra.Command, args []string) error { return a.certProviders(args) },
 	}
 }
 

@@ -28,10 +28,12 @@ the old one comes back. It is not put in place if TLSA records are published and
 
 Certificates that certbot or another client renews are left to it.
 `,
-		RunE: func(_ *cobra.Command, names []string) error { return a.certRenew(names, force, risks) },
+		ValidArgsFunction: a.completeLineages,
+		RunE:              func(_ *cobra.Command, names []string) error { return a.certRenew(names, force, risks) },
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "renew also what is not due")
 	cmd.Flags().StringSliceVar(&risks, "accept-risk", nil, lineageRisks)
+	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions([]string{lineage.RiskUnprovedDANE}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

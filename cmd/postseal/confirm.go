@@ -46,6 +46,7 @@ whatever has become of the terminal from which it was applied.
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: nothing is kept if another waits")
+	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRuns)
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
+	"postseal/internal/diff"
 	"postseal/internal/hint"
 	"postseal/internal/report"
 	"postseal/internal/session"
@@ -21,9 +23,9 @@ func (a *app) undoCmd() *cobra.Command {
 	var run, accept string
 	cmd := &cobra.Command{
 		Use:   "undo",
-		Short: "Take the last run back: every file gets the bytes that it had before",
-		Long: `undo takes the newest run back that is in force, reloads Postfix and proves that every listener answers as
-it did before that run. Repeated, it goes further back. A run that was interrupted is taken back first. A file
+		Short: "Take the last run of apply back: every file gets the bytes that it had before",
+		Long: `undo takes the newest run of apply back that is in force, shows what that changes, reloads Postfix and proves that
+every listener answers as it did before that run. Certificates that were obtained or renewed since stay. Repeated, it goes further back. A run that was interrupted is taken back first. A file
 that was changed since is left alone, and undo refuses; but from the answers file only what the run wrote there is
 taken. While a run waits to be confirmed, its change is taken out of every file as it is, and an edit of the same lines
 is kept in a file beside it; where Postfix does not run then, the files alone are put back (but of a run that was killed
@@ -65,6 +67,9 @@ is accepted by name.
 				for _, e := range what.Entries {
 					fmt.Fprintf(a.Out, "  %s\n", report.Clean(e.Path))
 				}
+				if err := a.showUndo(s, what); err != nil {
+					return err
+				}
 				if err := a.agree("Undo this?", "--yes"); err != nil {
 					return err
 				}
@@ -86,6 +91,7 @@ is accepted by name.
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: if it is in force no more there is nothing to do")
 	cmd.Flags().StringVar(&accept, "accept-risk", "", "accept these `names`, separated by commas")
+	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRuns)
 	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "put the files back and do nothing else")
 	return cmd
 }
@@ -108,6 +114,23 @@ func (a *app) undoRisks(s *session.Session, what *apply.Receipt, accepted []stri
 	}
 	slices.Sort(names)
 	return hint.Wrap(fmt.Errorf("%w: %s", apply.ErrRisk, strings.Join(texts, "; ")), "publish the record first (postseal publish), or accept it: --accept-risk "+strings.Join(slices.Compact(names), ","))
+}
+
+// showUndo prints what undoing a run would change in main.cf and master.cf as they are now.
+func (a *app) showUndo(s *session.Session, what *apply.Receipt) error {
+	earlier := what.Earlier(a.Machine, s.StateDir)
+	for _, path := range slices.Sorted(maps.Keys(earlier)) {
+		now, err := a.Machine.ReadFile(path)
+		if err != nil {
+			continue // undo says it
+		}
+		d, err := diff.Compare(path, string(now), earlier[path], nil)
+		if err != nil {
+			return err
+		}
+		a.Printer(a.Out).Diff(d)
+	}
+	return nil
 }
 
 // unread is a session with a server whose main.cf cannot be read, for a reason: an
