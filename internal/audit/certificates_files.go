@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"time"
+
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
-	"slices"
-	"time"
 )
 
 // certificatesFilesRules are the rules about the files of certificates and keys.

@@ -1,10 +1,11 @@
 package audit
 
 import (
-	"postseal/certs"
-	"postseal/internal/detect"
 	"slices"
 	"strings"
+
+	"postseal/certs"
+	"postseal/internal/detect"
 )
 
 // certificatesUseRules are the rules about what a certificate is valid for.

@@ -2,9 +2,10 @@ package audit
 
 import (
 	"fmt"
+	"time"
+
 	"postseal/certs"
 	"postseal/internal/detect"
-	"time"
 )
 
 // certificatesValidityRules are the rules about expiry and renewal.

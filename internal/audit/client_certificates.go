@@ -3,10 +3,11 @@ package audit
 import (
 	"errors"
 	"io/fs"
+	"slices"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
-	"slices"
 )
 
 // clientCertificatesRules are the rules about certificates that clients are asked for.

@@ -3,11 +3,12 @@ package audit
 import (
 	"cmp"
 	"fmt"
+	"strings"
+	"time"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
-	"strings"
-	"time"
 )
 
 // configurationSystemRules are the rules about what else acts on the configuration.

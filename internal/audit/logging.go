@@ -1,10 +1,11 @@
 package audit
 
 import (
-	"postseal/internal/postfix"
-	"postseal/internal/posture"
 	"slices"
 	"strings"
+
+	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 // loggingRules are the rules about what the log and the Received header tell.

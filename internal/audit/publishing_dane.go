@@ -3,10 +3,11 @@ package audit
 import (
 	"fmt"
 	"maps"
+	"slices"
+
 	"postseal/certs"
 	"postseal/internal/dane"
 	"postseal/internal/detect"
-	"slices"
 )
 
 // publishingDANERules are the rules about TLSA records.

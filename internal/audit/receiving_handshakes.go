@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
+
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 	"postseal/internal/probe"
-	"slices"
-	"strings"
 )
 
 // receivingHandshakesRules are the rules about handshakes apart from versions and suites.

@@ -3,12 +3,13 @@ package audit
 import (
 	"cmp"
 	"errors"
+	"slices"
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 	"postseal/internal/probe"
-	"slices"
-	"strings"
 )
 
 // receivingLevelsRules are the rules about whether clients get TLS, and whether they must use it.

@@ -3,12 +3,13 @@ package audit
 import (
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 	"postseal/internal/probe"
-	"slices"
-	"strings"
 )
 
 // receivingSuitesRules are the rules about the cipher suites that listeners accept.

@@ -1,13 +1,14 @@
 package audit
 
 import (
+	"slices"
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 	"postseal/internal/posture"
 	"postseal/internal/rehearse"
-	"slices"
-	"strings"
 )
 
 // sendingLevelsRules are the rules about the TLS levels at which mail leaves.

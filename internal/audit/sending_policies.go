@@ -1,11 +1,12 @@
 package audit
 
 import (
+	"slices"
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
-	"slices"
-	"strings"
 )
 
 // sendingPoliciesRules are the rules about policies for single destinations.

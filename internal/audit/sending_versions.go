@@ -1,12 +1,13 @@
 package audit
 
 import (
+	"slices"
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 	"postseal/internal/probe"
-	"slices"
-	"strings"
 )
 
 // sendingVersionsRules are the rules about the TLS versions and cipher suites for sending.
