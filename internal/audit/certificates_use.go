@@ -37,8 +37,8 @@ var otherNames = Rule{
 	}).Find),
 }
 
-// vouched says whether a CA says whose certificate it is: without one, nobody who
-// looks at names trusts it.
+// vouched reports whether a CA has issued a certificate: without one, no client that
+// verifies names trusts it.
 func vouched(c detect.Certificate) bool {
 	return c.Err == nil && c.Algorithm != "" && !c.SelfSigned
 }

@@ -61,7 +61,7 @@ var notRenewed = Rule{
 	Title:  "No program renews the certificate",
 	Why:    "It will expire, and then senders that verify it do not deliver.",
 	Level:  May,
-	Source: "the incidents of many",
+	Source: "operational experience: expired certificates are a common cause of outages",
 	Cure:   order("postseal cert obtain, and enable its timer"),
 	Check: served(func(f *Evidence, c detect.Certificate) string {
 		if c.Owner == "" && !c.SelfSigned && c.Err == nil && c.Algorithm != "" && c.NotAfter.Sub(c.NotBefore) < certs.LongLived {

@@ -29,12 +29,12 @@ func when(applies func(*Evidence) bool, find func(*Evidence) []Hit) Check {
 
 func always(*Evidence) bool { return true }
 
-// receives says whether others connect to this server.
+// receives reports whether others connect to this server.
 func receives(e *Evidence) bool {
 	return len(e.Receives(detect.Relay, detect.Submission, detect.Submissions)) > 0
 }
 
-// sends says whether this server connects to others.
+// sends reports whether this server connects to others.
 func sends(e *Evidence) bool { return len(e.Transports) > 0 }
 
 // domains finds something wrong with what a domain publishes.
@@ -275,7 +275,7 @@ func counts(e *Evidence, p detect.Problem) bool {
 	return slices.ContainsFunc(e.Posture().Listeners, func(l posture.Listener) bool { return applies(l.Service.ID(), l.TLS.Is.String()) })
 }
 
-// proves says whether a server must prove who it is at a level.
+// proves reports whether servers must authenticate themselves at a level.
 func proves(level string) bool {
 	return slices.Contains([]string{"verify", "secure", "fingerprint", "dane-only"}, level)
 }
@@ -297,13 +297,13 @@ func lmtps(e *Evidence) (out []mastercf.Service) {
 	return out
 }
 
-// notSide leaves out what kills a program beside those that take mail from
-// others and send it to them.
+// notSide reports whether a setting terminates smtpd or smtp, and not a program beside
+// them, such as lmtp or tlsproxy.
 func notSide(_ *Evidence, p detect.Problem) bool {
 	return !strings.HasPrefix(p.Parameter, "lmtp_") && !strings.HasPrefix(p.Parameter, "tlsproxy_")
 }
 
-// fetchable says whether a certificate says where its issuer can be had: those of
+// fetchable reports whether a certificate says where its issuer can be fetched: those of
 // public CAs do, whose roots sign no leaves, so an issuer is missing for sure.
 func fetchable(e *Evidence, c detect.Certificate) bool {
 	return slices.ContainsFunc(e.PEM[c.Chain].Certs, func(one *x509.Certificate) bool { return len(one.IssuingCertificateURL) > 0 })

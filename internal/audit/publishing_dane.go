@@ -58,7 +58,7 @@ var unsignedTLSA = Rule{
 var mismatchedTLSA = Rule{
 	ID: "PS-PUB-003", Part: Publishing, Severity: Critical, Since: "1.0",
 	Title:  "No TLSA record matches a certificate that is presented",
-	Why:    "Senders with DANE that are presented with it do not deliver.",
+	Why:    "Senders with DANE that get that certificate do not deliver.",
 	Level:  Must,
 	Source: "RFC 7672 section 2.2",
 	Cure:   outside("postseal publish"),
@@ -97,8 +97,8 @@ var mismatchedTLSA = Rule{
 	}),
 }
 
-// unkept are the servers of which a certificate was seen that none of their
-// records names.
+// unkept are the servers that showed a certificate which their records do not
+// authenticate.
 func unkept(e *Evidence) (names []string) {
 	for _, d := range e.Domains {
 		for _, x := range d.MX {
@@ -128,19 +128,21 @@ var unusableTLSA = Rule{
 }
 
 // usable reports whether senders can authenticate a server by one of its records.
-// Without one they require TLS, and take any certificate (RFC 7672, section 2.2).
+// Without one they require TLS, and accept any certificate (RFC 7672, section 2.2).
 func usable(records []certs.TLSA) bool { return slices.ContainsFunc(records, certs.TLSA.Usable) }
 
 var fleetingTLSA = Rule{
-	ID: "PS-PUB-032", Part: Publishing, Severity: Low, Since: "1.1",
+	ID: "PS-PUB-032", Part: Publishing, Severity: Low, Since: "1.0",
 	Title:  "All TLSA records are bound to one certificate",
 	Why:    "After the next renewal no record matches, and senders with DANE do not deliver.",
 	Level:  Should,
 	Source: "RFC 7671 section 5.1: publish 3 1 1",
 	Cure:   outside("postseal publish"),
 	Check: when(func(e *Evidence) bool { return len(e.TLSA) > 0 }, func(e *Evidence) (out []Hit) {
-		for _, name := range fleeting(e) {
-			out = append(out, Hit{Detail: name + " has only records with selector 0"})
+		for _, name := range slices.Sorted(maps.Keys(e.TLSA)) {
+			if fleeting(e.TLSA[name]) {
+				out = append(out, Hit{Detail: name + " has only records with selector 0"})
+			}
 		}
 		return out
 	}),

@@ -27,7 +27,7 @@ var noHybrid = Rule{
 	Why:    "Traffic that is recorded today can be decrypted once a large quantum computer exists. The library here supports a hybrid key exchange.",
 	Level:  May,
 	Source: "Postfix 3.11 RELEASE_NOTES; NCSC-NL: not judged yet",
-	Cure:   drop("tls_eecdh_auto_curves").then(answer("profile", "intermediate")).or(" on Postfix 3.10, or update to Postfix 3.11"),
+	Cure:   drop("tls_eecdh_auto_curves").then(answer("profile", "intermediate")).adding(" on Postfix 3.10, or update to Postfix 3.11"),
 	Check: when(hybrids, func(e *Evidence) (out []Hit) {
 		const name = "tls_eecdh_auto_curves"
 		for _, l := range e.receivers() {
@@ -149,7 +149,7 @@ var sniFails = Rule{
 	Cure:   outside("run postmap -F on the tables of tls_server_sni_maps; the log names the entry"),
 	Check: live(func(_ *Evidence, l Live) string {
 		if l.Seen == nil || len(l.Seen.Versions) == 0 {
-			return "" // nobody gets TLS
+			return "" // no client gets TLS
 		}
 		for _, n := range l.Named {
 			var at *probe.Error
@@ -228,8 +228,8 @@ var clientRenegotiation = Rule{
 	Why:    "Each renegotiation costs the server much and the client little: a few clients can keep the server busy.",
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: off, or limited; postconf(5), tls_ssl_options",
-	Cure:   set("tls_ssl_options", "NO_RENEGOTIATION", ", or an update to Postfix 3.8, which never takes it"),
-	Check:  asked(func(e *probe.Enumeration) *bool { return e.Anew }, "takes a second hello"),
+	Cure:   set("tls_ssl_options", "NO_RENEGOTIATION", ", or update to Postfix 3.8 or later, which refuses it"),
+	Check:  asked(func(e *probe.Enumeration) *bool { return e.Anew }, "accepts a second ClientHello"),
 }
 
 var noSecureRenegotiation = Rule{

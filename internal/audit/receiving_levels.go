@@ -27,7 +27,7 @@ var noInboundTLS = Rule{
 	Cure:   answer("inbound-level", "may"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
 		if l.TLS.Is == posture.Never && e.Exchanger(l.At) && e.InFront() == "" {
-			return "has TLS level none" + e.inFront(l)
+			return "has TLS level none" + e.proxyNote(l)
 		}
 		return ""
 	}, detect.Relay),
@@ -69,7 +69,7 @@ var screenLevelDiffers = Rule{
 	Why:    "Some clients get TLS and some do not, depending on which of the two answers.",
 	Level:  Should,
 	Source: "POSTSCREEN_README, TLS",
-	Cure:   drop("postscreen_tls_security_level").or(", and the override from the smtpd behind it"),
+	Cure:   drop("postscreen_tls_security_level").adding(", and the override from the smtpd behind it"),
 	Check: when(func(e *Evidence) bool {
 		return slices.ContainsFunc(e.Listeners, func(l detect.Listener) bool { return l.Screened })
 	}, func(e *Evidence) (out []Hit) {

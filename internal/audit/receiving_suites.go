@@ -84,7 +84,7 @@ var weakGrade = Rule{
 	Title:  "A weak cipher grade is set",
 	Why:    "Cipher suites that can be broken may be chosen.",
 	Level:  Should,
-	Source: "postconf(5), smtpd_tls_ciphers: medium or stronger; 3.8 and later take low and export for medium",
+	Source: "postconf(5), smtpd_tls_ciphers: medium or stronger; 3.8 and later treat low and export as medium",
 	Cure:   drop("smtpd_tls_ciphers", "smtpd_tls_mandatory_ciphers"),
 	Check: listeners(bySuites, func(_ *Evidence, l posture.Listener) string {
 		if slices.Contains([]string{"low", "export", "null"}, l.Suites.Grade) && l.Works() {

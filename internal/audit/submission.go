@@ -20,7 +20,7 @@ var submissionInClear = Rule{
 	Cure:   answer("submission", "encrypt"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
 		if l.TLS.Is != posture.Mandatory && !passwordsInTLS(l) && e.InFront() == "" { // those are PS-SUB-031's
-			return "does not require TLS" + e.inFront(l)
+			return "does not require TLS" + e.proxyNote(l)
 		}
 		return ""
 	}, detect.Submission, detect.Submissions),
@@ -35,7 +35,7 @@ var passwordsInClear = Rule{
 	Cure:   answer("auth-tls-only", "yes"),
 	Check: listeners(byLogin, func(e *Evidence, l posture.Listener) string {
 		if l.Login.Is == posture.LoginInClear && e.InFront() == "" {
-			return "offers AUTH without TLS" + e.inFront(l)
+			return "offers AUTH without TLS" + e.proxyNote(l)
 		}
 		return ""
 	}, detect.Relay, detect.Submission, detect.Submissions),
