@@ -170,11 +170,11 @@ func ofVersion(r posture.Route) postfix.Origin { return r.Versions.Origin }
 func ofSuites(r posture.Route) postfix.Origin  { return r.Suites.Origin }
 
 // transports finds something wrong with services that send, of some uses.
-func transports(wrong func(f *Evidence, t detect.Transport) string, uses ...detect.Use) Check {
-	return when(func(e *Evidence) bool { return len(e.Senders(uses...)) > 0 }, func(f *Evidence) (out []Hit) {
-		for _, t := range f.Senders(uses...) {
-			if text := wrong(f, t); text != "" {
-				out = append(out, Hit{Detail: t.Service.ID() + " " + text, At: postfix.Origin{File: f.Config.MasterPath(), Line: t.Service.Line}})
+func transports(wrong func(e *Evidence, t detect.Transport) string, uses ...detect.Use) Check {
+	return when(func(e *Evidence) bool { return len(e.Senders(uses...)) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, t := range e.Senders(uses...) {
+			if text := wrong(e, t); text != "" {
+				out = append(out, Hit{Detail: t.Service.ID() + " " + text, At: postfix.Origin{File: e.Config.MasterPath(), Line: t.Service.Line}})
 			}
 		}
 		return out
@@ -210,10 +210,10 @@ func named(h detect.Hop) string {
 }
 
 // served finds something wrong with the certificates that are shown.
-func served(wrong func(f *Evidence, c detect.Certificate) string) Check {
-	return when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(f *Evidence) (out []Hit) {
-		for _, c := range f.ShownCertificates() {
-			if text := wrong(f, c); text != "" {
+func served(wrong func(e *Evidence, c detect.Certificate) string) Check {
+	return when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, c := range e.ShownCertificates() {
+			if text := wrong(e, c); text != "" {
 				out = append(out, Hit{Detail: c.Chain + " " + text, At: c.Origin})
 			}
 		}
@@ -222,7 +222,7 @@ func served(wrong func(f *Evidence, c detect.Certificate) string) Check {
 }
 
 // parameter finds something wrong with the value of a parameter in main.cf.
-func parameter(name string, wrong func(f *Evidence, v postfix.Value) string) Check {
+func parameter(name string, wrong func(e *Evidence, v postfix.Value) string) Check {
 	applies := always
 	switch {
 	case strings.HasPrefix(name, "smtpd_"):
@@ -230,9 +230,9 @@ func parameter(name string, wrong func(f *Evidence, v postfix.Value) string) Che
 	case strings.HasPrefix(name, "smtp_"):
 		applies = sends
 	}
-	return when(applies, func(f *Evidence) []Hit {
-		v := f.Config.Value(nil, name)
-		if text := wrong(f, v); text != "" {
+	return when(applies, func(e *Evidence) []Hit {
+		v := e.Config.Value(nil, name)
+		if text := wrong(e, v); text != "" {
 			return []Hit{{Detail: name + " " + text, At: v.Origin}}
 		}
 		return nil

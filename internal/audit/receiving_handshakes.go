@@ -254,7 +254,7 @@ var sessionLimit = Rule{
 	Level:  May,
 	Source: "postconf(5), smtpd_client_new_tls_session_rate_limit",
 	Cure:   drop("smtpd_client_new_tls_session_rate_limit"),
-	Check: parameter("smtpd_client_new_tls_session_rate_limit", func(f *Evidence, v postfix.Value) string {
+	Check: parameter("smtpd_client_new_tls_session_rate_limit", func(e *Evidence, v postfix.Value) string {
 		if v.Set && v.Text != "0" {
 			return "is " + v.Text
 		}

@@ -101,10 +101,10 @@ var ownCipherList = Rule{
 	Level:  Should,
 	Source: "postconf(5), tls_medium_cipherlist: you are strongly encouraged not to change it",
 	Cure:   drop("tls_medium_cipherlist", "tls_high_cipherlist"),
-	Check: when(always, func(f *Evidence) []Hit {
+	Check: when(always, func(e *Evidence) []Hit {
 		var out []Hit
 		for _, name := range []string{"tls_high_cipherlist", "tls_medium_cipherlist", "tls_low_cipherlist", "tls_export_cipherlist", "tls_null_cipherlist"} {
-			if v := f.Config.Value(nil, name); v.Set {
+			if v := e.Config.Value(nil, name); v.Set {
 				out = append(out, Hit{Detail: name + " is set", At: v.Origin})
 			}
 		}
@@ -119,7 +119,7 @@ var serverPreference = Rule{
 	Level:  May,
 	Source: "Postfix TLS_README: risky; Mozilla intermediate: off",
 	Cure:   drop("tls_preempt_cipherlist"),
-	Check: parameter("tls_preempt_cipherlist", func(f *Evidence, v postfix.Value) string {
+	Check: parameter("tls_preempt_cipherlist", func(e *Evidence, v postfix.Value) string {
 		if strings.EqualFold(v.Text, "yes") {
 			return "is yes"
 		}

@@ -94,8 +94,8 @@ var weakerTransport = Rule{
 	Level:  May,
 	Source: "master(5), -o",
 	Cure:   outside("correct or remove the override in master.cf"),
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		main := detect.ClientLevel(func(n string) string { return f.Config.Text(nil, n) })
+	Check: transports(func(e *Evidence, t detect.Transport) string {
+		main := detect.ClientLevel(func(n string) string { return e.Config.Text(nil, n) })
 		o, ok := t.Service.Override("smtp_tls_security_level")
 		if !ok || t.Level == "none" { // none is a finding of its own
 			return ""

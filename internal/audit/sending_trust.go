@@ -50,10 +50,10 @@ var smallCAFile = Rule{
 	Level:  Should,
 	Source: "TLS_README, client-side CA",
 	Cure:   answer("ca-file", usualBundle),
-	Check: when(sends, func(f *Evidence) []Hit {
-		path := f.Config.Text(nil, "smtp_tls_CAfile")
-		if b, ok := f.CAFiles[path]; ok && path != "" && b.Err == nil && len(b.Certs) < 20 && f.Config.Text(nil, "smtp_tls_CApath") == "" && !f.Config.Bool(nil, "tls_append_default_CA") && len(ownCertificateAsCA.Find(f)) == 0 {
-			return []Hit{{Detail: fmt.Sprintf("%s holds %d certificates", path, len(b.Certs)), At: f.Config.Value(nil, "smtp_tls_CAfile").Origin}}
+	Check: when(sends, func(e *Evidence) []Hit {
+		path := e.Config.Text(nil, "smtp_tls_CAfile")
+		if b, ok := e.CAFiles[path]; ok && path != "" && b.Err == nil && len(b.Certs) < 20 && e.Config.Text(nil, "smtp_tls_CApath") == "" && !e.Config.Bool(nil, "tls_append_default_CA") && len(ownCertificateAsCA.Find(e)) == 0 {
+			return []Hit{{Detail: fmt.Sprintf("%s holds %d certificates", path, len(b.Certs)), At: e.Config.Value(nil, "smtp_tls_CAfile").Origin}}
 		}
 		return nil
 	}),
@@ -66,9 +66,9 @@ var unreachableCAs = Rule{
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_CApath",
 	Cure:   answer("ca-file", usualBundle),
-	Check: transports(func(f *Evidence, t detect.Transport) string {
+	Check: transports(func(e *Evidence, t detect.Transport) string {
 		if t.Blind {
-			return "runs in a chroot, and " + f.Config.Text(&t.Service, "smtp_tls_CApath") + " is not there"
+			return "runs in a chroot, and " + e.Config.Text(&t.Service, "smtp_tls_CApath") + " is not there"
 		}
 		return ""
 	}, detect.Default),

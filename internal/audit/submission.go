@@ -48,9 +48,9 @@ var noImplicitTLS = Rule{
 	Level:  Should,
 	Source: "RFC 8314 section 3.3: implicit TLS SHOULD be offered on port 465",
 	Cure:   answer("submission", "encrypt-and-465"),
-	Check: when(func(e *Evidence) bool { return len(e.Receives(detect.Submission)) > 0 }, func(f *Evidence) []Hit {
-		if len(f.Receives(detect.Submissions)) == 0 && f.InFront() == "" {
-			return []Hit{{Detail: "the only port for users is " + f.Receives(detect.Submission)[0].Service.ID()}}
+	Check: when(func(e *Evidence) bool { return len(e.Receives(detect.Submission)) > 0 }, func(e *Evidence) []Hit {
+		if len(e.Receives(detect.Submissions)) == 0 && e.InFront() == "" {
+			return []Hit{{Detail: "the only port for users is " + e.Receives(detect.Submission)[0].Service.ID()}}
 		}
 		return nil
 	}),
