@@ -67,7 +67,7 @@ type Inspection struct {
 	TrustedBy string `json:"trusted_by"`
 }
 
-// Has says whether a finding is of this level.
+// Has reports whether a finding is of this level.
 func (i Inspection) Has(l Level) bool {
 	return slices.ContainsFunc(i.Findings, func(f Finding) bool { return f.Level == l })
 }

@@ -273,7 +273,7 @@ func (e *Evidence) basis(p Part) string {
 	return "the files"
 }
 
-// looked says whether a part is judged by what was seen beyond files, as a whole:
+// looked reports whether a part is judged by what was seen beyond files, as a whole:
 // a rule that finds nothing without that has had less to look at.
 func (e *Evidence) looked(p Part) bool {
 	switch p {

@@ -144,7 +144,7 @@ func (f *Facts) judge(path string, put func(...string) ([]Chain, []string, error
 	return out, nil
 }
 
-// named says whether one of these parameters names a file, for receiving or
+// named reports whether one of these parameters names a file, for receiving or
 // sending, in main.cf or for a service.
 func (f *Facts) named(path string, parameters ...string) bool {
 	services := []*mastercf.Service{nil}

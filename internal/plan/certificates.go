@@ -137,7 +137,7 @@ func (b *builder) assemble(path string, a Assembly) {
 	b.p.Files = append(b.p.Files, File{Path: path, Kind: ChainPEM, New: !exists, Mode: 0o600, Assemble: &a})
 }
 
-// isWritten says whether the file at path already is what would be written.
+// isWritten reports whether the file at path already is what would be written.
 func (b *builder) isWritten(path string, c certs.Chain) bool {
 	p := b.f.PEM[path]
 	return p.Err == nil && p.KeyFirst && len(p.Keys) == 1 &&

@@ -157,7 +157,7 @@ func (b *builder) placesRisk(c served, h dane.Host) {
 	}
 }
 
-// unchanged says whether the certificate is shown already.
+// unchanged reports whether the certificate is shown already.
 func unchanged(c certs.Facts, now []certs.Facts) bool {
 	return slices.ContainsFunc(now, func(d certs.Facts) bool { return d.Fingerprint == c.Fingerprint && d.Complete == c.Complete })
 }

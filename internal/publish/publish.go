@@ -87,13 +87,13 @@ func (k Key) Observed(owners []Owner, now time.Time) Key {
 // Record is the record that names the key and outlives renewals.
 func (k Key) Record() string { return "3 1 1 " + k.Digest }
 
-// lasting says whether one of the records names the key also after a renewal,
+// lasting reports whether one of the records names the key also after a renewal,
 // and not the certificate of today.
 func (k Key) lasting(o Owner, records []certs.TLSA) bool {
 	return slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Selector == 1 && k.named(o, []certs.TLSA{r}) })
 }
 
-// named says whether senders accept the key by one of the records of an owner.
+// named reports whether senders accept the key by one of the records of an owner.
 func (k Key) named(o Owner, records []certs.TLSA) bool {
 	if slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.String() == k.Record() }) {
 		return true
@@ -299,7 +299,7 @@ func removals(in Input, o Owner) (out []Step) {
 	return out
 }
 
-// published says whether some owner has signed records: else DANE is not used,
+// published reports whether some owner has signed records: else DANE is not used,
 // and nobody needs to wait.
 func published(owners []Owner) bool {
 	return slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Signed && len(o.Records) > 0 })
