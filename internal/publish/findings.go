@@ -36,11 +36,10 @@ func Findings(in Input) (out []Finding) {
 			continue
 		}
 		for _, s := range o.Servers {
-			switch {
-			case s.Unknown != "":
-				say("its name server "+s.Name+" did not tell what it has: "+s.Unknown, "mend that server, or take it out of the zone: what senders get from it is not known")
-			case !same(s.Records, o.Servers[0].Records):
-				say("its name servers do not have the same records: "+s.Name+" differs from "+o.Servers[0].Name, "wait until it has received the zone; if it does not, look at the zone transfer")
+			if s.Unknown != "" {
+				say("the records at its name server "+s.Name+" are not known: "+s.Unknown, "repair that server, or remove it from the zone: senders may get other records from it")
+			} else if first := o.answering()[0]; !same(s.Records, first.Records) {
+				say("its name servers do not have the same records: "+s.Name+" differs from "+first.Name, "wait until it has received the zone; if it does not, look at the zone transfer")
 			}
 		}
 		served := 0
@@ -75,7 +74,7 @@ func Findings(in Input) (out []Finding) {
 		}
 	}
 	if unsigned > 0 && unsigned == len(in.Owners) {
-		out = append(out, Finding{Text: "no name is signed (DNSSEC): TLSA records would do nothing, and none are proposed", Hint: "sign the zone first, at whoever keeps it"})
+		out = append(out, Finding{Text: "no name is signed (DNSSEC): TLSA records would do nothing, and none are proposed", Hint: "sign the zone first, at your DNS provider"})
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -73,14 +74,15 @@ func (k Key) laggingAt(o Owner) string {
 }
 
 // served reports whether the records of every server name a key, whatever the resolver
-// has in its cache.
+// has in its cache. Only where the records of no server are known does the resolver decide.
 func (o Owner) served(named func([]certs.TLSA) bool) bool {
-	for _, s := range o.Servers {
-		if s.Unknown != "" || !named(s.Records) {
-			return false
-		}
-	}
-	return len(o.Servers) > 0 || named(o.Records)
+	known := o.answering()
+	return !slices.ContainsFunc(known, func(s Server) bool { return !named(s.Records) }) && (len(known) > 0 || named(o.Records))
+}
+
+// answering returns the servers whose records are known.
+func (o Owner) answering() []Server {
+	return slices.DeleteFunc(slices.Clone(o.Servers), func(s Server) bool { return s.Unknown != "" })
 }
 
 // silent returns the servers whose records are not known.

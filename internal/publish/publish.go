@@ -49,7 +49,7 @@ type Key struct {
 	// First is true for a next key that is the first of its kind: it waits for its record
 	// alone, and the next order takes it.
 	First bool
-	// Gone is, of an old one, when it was replaced; Compromised that it is in wrong hands.
+	// Gone is when an old key was replaced; Compromised is true if an attacker may have it.
 	Gone        time.Time
 	Compromised bool
 }
@@ -176,8 +176,8 @@ func Steps(in Input) []Step {
 }
 
 // removals are the records of an owner that name keys which were replaced.
-// While a key that is served is not named, none goes but that of a compromised key: who
-// has that can play the server as long as its record is there. A record that names no
+// While a key that is served is not named, only that of a compromised key is removed: an
+// attacker who has the key can pose as the server as long as its record is there. A record that names no
 // key known here stays: another server may answer under the same name, and
 // Findings tells of it.
 func removals(in Input, o Owner) (out []Step) {
@@ -192,7 +192,7 @@ func removals(in Input, o Owner) (out []Step) {
 			continue
 		}
 		if in.Keys[i].Compromised {
-			out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: in.Keys[i].Gone, Due: true, Why: "the key is in wrong hands, and whoever has it can play this server as long as the record is there"})
+			out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: in.Keys[i].Gone, Due: true, Why: "the key is compromised: an attacker who has it can pose as this server as long as the record is there"})
 			continue
 		}
 		at := in.Keys[i].Gone.Add(2 * o.TTL)
@@ -203,7 +203,7 @@ func removals(in Input, o Owner) (out []Step) {
 }
 
 // published reports whether some owner has signed records: else DANE is not used,
-// and nobody needs to wait.
+// and there is nothing to wait for.
 func published(owners []Owner) bool {
 	return slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Signed && len(o.Records) > 0 })
 }
@@ -245,7 +245,7 @@ func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
 	return next.Seen.Add(wait), fmt.Sprintf("the next key was first seen everywhere at %s UTC, and %s", stamp(next.Seen), why), nil
 }
 
-// because is a reason in brackets.
+// because returns a reason in brackets, or nothing.
 func because(why string) string {
 	if why == "" {
 		return ""
