@@ -245,8 +245,8 @@ func (b *builder) change(c Change) {
 	b.p.Changes = append(b.p.Changes, c)
 }
 
-// switchedOn reports whether a line that goes keeps TLS off now, by a parameter that was
-// replaced, and TLS is on without it; level is the parameter that takes its place.
+// switchedOn reports whether a line that is removed keeps TLS off now, by an obsolete
+// parameter, and TLS is on without it; level is the parameter that replaces it.
 func (b *builder) switchedOn(c Change) (level string, on bool) {
 	get := func(f postfix.Config) func(string) string {
 		return func(name string) string { return f.Text(nil, name) }

@@ -62,8 +62,8 @@ func Uses(f *detect.Facts, path string) bool {
 	})
 }
 
-// RefuseTLSA is an error if TLSA records are published under a name, and none
-// authenticates the new chain: senders with DANE would no longer deliver.
+// RefuseTLSA returns an error if TLSA records are published under a name and none of
+// them authenticates the new chain: senders with DANE would no longer deliver.
 func RefuseTLSA(c certs.Chain, published map[string][]certs.TLSA, f *detect.Facts) error {
 	names := map[string][]string{}
 	for base := range published {
