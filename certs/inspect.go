@@ -19,8 +19,8 @@ type Want struct {
 	// CA of one's own.
 	Roots, Private []*x509.Certificate
 	// TLSA are the published records, by the names under which senders find them.
-	// MailNames are for each of them the names that count where a record of usage 2
-	// decides; without any it is that name alone.
+	// MailNames are, for each of these, the names of which a certificate must have one
+	// where a record of usage 2 decides; without any, it is that name alone.
 	TLSA      map[string][]TLSA
 	MailNames map[string][]string
 	// Client is for a certificate that is only sent with: what peers who connect
@@ -67,7 +67,7 @@ type Inspection struct {
 	TrustedBy string `json:"trusted_by"`
 }
 
-// Has says whether a finding is of this level.
+// Has reports whether a finding is of this level.
 func (i Inspection) Has(l Level) bool {
 	return slices.ContainsFunc(i.Findings, func(f Finding) bool { return f.Level == l })
 }

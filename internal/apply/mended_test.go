@@ -31,7 +31,7 @@ func (b *bed) stop(t *testing.T) {
 	}
 }
 
-// runs says whether Postfix runs, by the process of its master.
+// runs reports whether Postfix runs, by the process of its master.
 func (b *bed) runs(t *testing.T) bool {
 	t.Helper()
 	pid, err := os.ReadFile(filepath.Join(b.Dir, "queue/pid/master.pid"))

@@ -17,8 +17,8 @@ var incompleteChain = Rule{
 	Level:  Must,
 	Source: "RFC 8446 section 4.4.2, now RFC 9846; RFC 5246 section 7.4.2",
 	Cure:   outside("put the whole chain into the file (fullchain.pem)"),
-	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if c.Err == nil && c.Algorithm != "" && !c.Complete && !c.SelfSigned && fetchable(f, c) && !sentLonger(f, c) {
+	Check: served(func(e *Evidence, c detect.Certificate) string {
+		if c.Err == nil && c.Algorithm != "" && !c.Complete && !c.SelfSigned && fetchable(e, c) && !sentLonger(e, c) {
 			return "lacks an issuer between leaf and root"
 		}
 		return ""
@@ -48,7 +48,7 @@ var selfSigned = Rule{
 	Level:  Should,
 	Source: "RFC 8461 section 4.2",
 	Cure:   order("postseal cert obtain"),
-	Check: served(func(f *Evidence, c detect.Certificate) string {
+	Check: served(func(e *Evidence, c detect.Certificate) string {
 		if c.Err == nil && c.SelfSigned {
 			return "is self-signed"
 		}

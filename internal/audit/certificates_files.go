@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"time"
+
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
-	"slices"
-	"time"
 )
 
 // certificatesFilesRules are the rules about the files of certificates and keys.
@@ -48,7 +49,7 @@ var foreignKey = Rule{
 	Level:  Must,
 	Source: "seen: does not match; disabling TLS support",
 	Cure:   answer("key", "FILE", ", with the key of this certificate"),
-	Check: served(func(f *Evidence, c detect.Certificate) string {
+	Check: served(func(e *Evidence, c detect.Certificate) string {
 		if c.KeyMatch == detect.No {
 			return "and " + c.Key + " do not match"
 		}
@@ -85,8 +86,8 @@ var separateFiles = Rule{
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_chain_files: preferred since 3.4",
 	Cure:   answer("cert", "FILE", "; postseal puts key and chain into one file"),
-	Check: parameter("smtpd_tls_cert_file", func(f *Evidence, v postfix.Value) string {
-		if v.Text != "" && v.Text != "none" && f.Config.Text(nil, "smtpd_tls_key_file") != v.Text && f.Config.Text(nil, "smtpd_tls_chain_files") == "" {
+	Check: parameter("smtpd_tls_cert_file", func(e *Evidence, v postfix.Value) string {
+		if v.Text != "" && v.Text != "none" && e.Config.Text(nil, "smtpd_tls_key_file") != v.Text && e.Config.Text(nil, "smtpd_tls_chain_files") == "" {
 			return "and smtpd_tls_key_file are two files"
 		}
 		return ""

@@ -1,10 +1,11 @@
 package audit
 
 import (
-	"postseal/certs"
-	"postseal/internal/detect"
 	"slices"
 	"strings"
+
+	"postseal/certs"
+	"postseal/internal/detect"
 )
 
 // certificatesUseRules are the rules about what a certificate is valid for.
@@ -19,12 +20,12 @@ var otherNames = Rule{
 	Level:  Should,
 	Source: "RFC 8461 section 4.2; RFC 9525",
 	Cure:   order("postseal cert obtain, which proposes all of them"),
-	Check: when(func(e *Evidence) bool { return slices.ContainsFunc(e.ShownCertificates(), vouched) }, served(func(f *Evidence, c detect.Certificate) string {
+	Check: when(func(e *Evidence) bool { return slices.ContainsFunc(e.ShownCertificates(), vouched) }, served(func(e *Evidence, c detect.Certificate) string {
 		if !vouched(c) {
 			return ""
 		}
 		var missing []string
-		for _, n := range f.NamesFor(c) {
+		for _, n := range e.NamesFor(c) {
 			if !slices.ContainsFunc(c.Names, func(have string) bool { return covers(have, n) }) {
 				missing = append(missing, n)
 			}
@@ -36,8 +37,8 @@ var otherNames = Rule{
 	}).Find),
 }
 
-// vouched says whether a CA says whose certificate it is: without one, nobody who
-// looks at names trusts it.
+// vouched reports whether a CA has issued a certificate: without one, no client that
+// verifies names trusts it.
 func vouched(c detect.Certificate) bool {
 	return c.Err == nil && c.Algorithm != "" && !c.SelfSigned
 }
@@ -49,7 +50,7 @@ var notForServers = Rule{
 	Level:  Must,
 	Source: "RFC 5280 section 4.2.1.12: serverAuth",
 	Cure:   order("postseal cert obtain"),
-	Check: served(func(f *Evidence, c detect.Certificate) string {
+	Check: served(func(e *Evidence, c detect.Certificate) string {
 		if c.Err == nil && c.Algorithm != "" && !c.ServerUse {
 			return "is not valid as a server certificate"
 		}
@@ -64,8 +65,8 @@ var sample = Rule{
 	Level:  May,
 	Source: "Debian, ssl-cert",
 	Cure:   order("postseal cert obtain"),
-	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if f.Sample != "" && c.Fingerprint == f.Sample {
+	Check: served(func(e *Evidence, c detect.Certificate) string {
+		if e.Sample != "" && c.Fingerprint == e.Sample {
 			return "is the snakeoil certificate" // or a copy of it
 		}
 		return ""
@@ -89,14 +90,14 @@ var onlyECDSA = Rule{
 	Level:  May,
 	Source: "Postfix TLS_README, server-side certificates",
 	Cure:   order("postseal cert obtain --key-type P256,RSA2048"),
-	Check: when(receives, func(f *Evidence) []Hit {
+	Check: when(receives, func(e *Evidence) []Hit {
 		kinds := map[string]bool{}
-		for _, c := range f.ServerCertificates() {
+		for _, c := range e.ServerCertificates() {
 			if c.Err == nil && c.Algorithm != "" {
 				kinds[c.Algorithm] = true
 			}
 		}
-		if f.Role != detect.Sender && kinds["ECDSA"] && !kinds["RSA"] {
+		if e.Role != detect.Sender && kinds["ECDSA"] && !kinds["RSA"] {
 			return []Hit{{Detail: "there is no RSA certificate beside it"}}
 		}
 		return nil

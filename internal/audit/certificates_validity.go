@@ -2,9 +2,10 @@ package audit
 
 import (
 	"fmt"
+	"time"
+
 	"postseal/certs"
 	"postseal/internal/detect"
-	"time"
 )
 
 // certificatesValidityRules are the rules about expiry and renewal.
@@ -19,8 +20,8 @@ var expired = Rule{
 	Level:  Must,
 	Source: "RFC 5280 section 4.1.2.5",
 	Cure:   order("postseal cert renew, or postseal cert obtain"),
-	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if !c.NotAfter.IsZero() && f.Now.After(c.NotAfter) {
+	Check: served(func(e *Evidence, c detect.Certificate) string {
+		if !c.NotAfter.IsZero() && e.Now.After(c.NotAfter) {
 			return "expired on " + c.NotAfter.UTC().Format(time.DateOnly)
 		}
 		return ""
@@ -34,12 +35,12 @@ var expiresSoon = Rule{
 	Level:  Should,
 	Source: "RFC 5280 section 4.1.2.5",
 	Cure:   outside("postseal cert renew"),
-	Check: served(func(f *Evidence, c detect.Certificate) string {
-		if c.NotAfter.IsZero() || f.Now.After(c.NotAfter) {
+	Check: served(func(e *Evidence, c detect.Certificate) string {
+		if c.NotAfter.IsZero() || e.Now.After(c.NotAfter) {
 			return ""
 		}
 		const day = 24 * time.Hour
-		left, life := c.NotAfter.Sub(f.Now), c.NotAfter.Sub(c.NotBefore)
+		left, life := c.NotAfter.Sub(e.Now), c.NotAfter.Sub(c.NotBefore)
 		soon := life / 6
 		if life >= 500*day { // these are renewed by hand
 			soon = 7 * day
@@ -60,9 +61,9 @@ var notRenewed = Rule{
 	Title:  "No program renews the certificate",
 	Why:    "It will expire, and then senders that verify it do not deliver.",
 	Level:  May,
-	Source: "the incidents of many",
+	Source: "operational experience: expired certificates are a common cause of outages",
 	Cure:   order("postseal cert obtain, and enable its timer"),
-	Check: served(func(f *Evidence, c detect.Certificate) string {
+	Check: served(func(e *Evidence, c detect.Certificate) string {
 		if c.Owner == "" && !c.SelfSigned && c.Err == nil && c.Algorithm != "" && c.NotAfter.Sub(c.NotBefore) < certs.LongLived {
 			return "is valid for " + fmt.Sprint(int(c.NotAfter.Sub(c.NotBefore).Hours()/24)) + " days, and no ACME client was found that renews it"
 		}

@@ -3,10 +3,11 @@ package audit
 import (
 	"errors"
 	"io/fs"
+	"slices"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
-	"slices"
 )
 
 // clientCertificatesRules are the rules about certificates that clients are asked for.
@@ -52,12 +53,12 @@ var needlessCAFile = Rule{
 	Level:  May,
 	Source: "TLS_README, server-side CA; seen: a missing smtpd_tls_CAfile ends server TLS",
 	Cure:   drop("smtpd_tls_CAfile"),
-	Check: parameter("smtpd_tls_CAfile", func(f *Evidence, v postfix.Value) string {
-		if v.Text == "" || f.Config.Bool(nil, "smtpd_tls_ask_ccert") || f.Config.Bool(nil, "smtpd_tls_req_ccert") {
+	Check: parameter("smtpd_tls_CAfile", func(e *Evidence, v postfix.Value) string {
+		if v.Text == "" || e.Config.Bool(nil, "smtpd_tls_ask_ccert") || e.Config.Bool(nil, "smtpd_tls_req_ccert") {
 			return ""
 		}
-		if !slices.ContainsFunc(f.ShownCertificates(), func(c detect.Certificate) bool {
-			return c.CompletedBy == v.Text || sentLonger(f, c) || errors.Is(c.Err, fs.ErrPermission)
+		if !slices.ContainsFunc(e.ShownCertificates(), func(c detect.Certificate) bool {
+			return c.CompletedBy == v.Text || sentLonger(e, c) || errors.Is(c.Err, fs.ErrPermission)
 		}) {
 			return "is set, and no client certificate is requested"
 		}

@@ -1,8 +1,9 @@
 package audit
 
 import (
-	"postseal/internal/detect"
 	"slices"
+
+	"postseal/internal/detect"
 )
 
 // configurationPermissionsRules are the rules about owners and modes of files.

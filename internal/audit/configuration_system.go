@@ -3,11 +3,12 @@ package audit
 import (
 	"cmp"
 	"fmt"
+	"strings"
+	"time"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
-	"strings"
-	"time"
 )
 
 // configurationSystemRules are the rules about what else acts on the configuration.
@@ -22,9 +23,9 @@ var managedElsewhere = Rule{
 	Level:  May,
 	Source: "what was found on this machine",
 	Cure:   outside("make the change in that program"),
-	Check: when(always, func(f *Evidence) []Hit {
+	Check: when(always, func(e *Evidence) []Hit {
 		var out []Hit
-		for _, m := range f.Managers {
+		for _, m := range e.Managers {
 			if m.Overwrites {
 				out = append(out, Hit{Detail: m.Name + " (" + m.Evidence + "): for a change that lasts, " + m.Advice()})
 			}

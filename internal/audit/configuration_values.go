@@ -1,9 +1,10 @@
 package audit
 
 import (
+	"slices"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
-	"slices"
 )
 
 // configurationValuesRules are the rules about values that do not do what they seem to.

@@ -4,15 +4,15 @@ import (
 	"cmp"
 	"crypto/x509"
 	"slices"
-	"strings"
 
+	"postseal/certs"
 	"postseal/internal/dane"
 	"postseal/internal/detect"
 	"postseal/internal/domain"
 )
 
-// blind says why it cannot be told what is published for this server; empty if it can.
-// Nothing that is found elsewhere makes a grade of it then.
+// blind says why it is not known what is published for this server; empty if it is known.
+// Publishing gets no grade then, whatever is found of domains.
 func (e *Evidence) blind() string {
 	if !receives(e) || e.Role == detect.Sender {
 		return ""
@@ -28,8 +28,8 @@ func (e *Evidence) blind() string {
 	return ""
 }
 
-// bare are servers of a domain without TLSA records that count, while another one of the
-// domain has some: an attacker has mail sent to those.
+// bare are the servers of a domain without secure TLSA records, while another server of
+// the domain has some: an attacker on the network path can divert mail to those without.
 func bare(d *domain.Domain) (out []string) {
 	if !slices.ContainsFunc(d.MX, func(x domain.MX) bool { return x.DANE.State == dane.Secure }) {
 		return nil
@@ -58,20 +58,9 @@ func refusedAt(e *Evidence) (out []string) {
 	return out
 }
 
-// fleeting are names all of whose usable records are about one certificate, and wrong
-// after the next renewal.
-func fleeting(e *Evidence) (out []string) {
-	for name, records := range e.TLSA {
-		lasting := 0
-		for _, r := range records {
-			if r.Usable() && (r.Usage == 2 || r.Selector == 1) {
-				lasting++
-			}
-		}
-		if lasting == 0 && usable(records) {
-			out = append(out, name)
-		}
-	}
-	slices.SortFunc(out, strings.Compare)
-	return out
+// fleeting reports whether senders can use records, and all of those name one certificate:
+// after its next renewal none matches.
+func fleeting(records []certs.TLSA) bool {
+	lasting := func(r certs.TLSA) bool { return r.Usable() && (r.Usage == 2 || r.Selector == 1) }
+	return usable(records) && !slices.ContainsFunc(records, lasting)
 }

@@ -1,10 +1,11 @@
 package audit
 
 import (
-	"postseal/internal/postfix"
-	"postseal/internal/posture"
 	"slices"
 	"strings"
+
+	"postseal/internal/postfix"
+	"postseal/internal/posture"
 )
 
 // loggingRules are the rules about what the log and the Received header tell.
@@ -19,8 +20,8 @@ var noInboundLog = Rule{
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_loglevel: 1 is recommended",
 	Cure:   answer("log-level", "1"),
-	Check: parameter("smtpd_tls_loglevel", func(f *Evidence, v postfix.Value) string {
-		if v.Text == "0" && f.servesTLS() {
+	Check: parameter("smtpd_tls_loglevel", func(e *Evidence, v postfix.Value) string {
+		if v.Text == "0" && e.servesTLS() {
 			return "is 0"
 		}
 		return ""
@@ -34,8 +35,8 @@ var noReceivedHeader = Rule{
 	Level:  May,
 	Source: "postconf(5), smtpd_tls_received_header",
 	Cure:   answer("received-header", "yes"),
-	Check: parameter("smtpd_tls_received_header", func(f *Evidence, v postfix.Value) string {
-		if !strings.EqualFold(v.Text, "yes") && f.servesTLS() {
+	Check: parameter("smtpd_tls_received_header", func(e *Evidence, v postfix.Value) string {
+		if !strings.EqualFold(v.Text, "yes") && e.servesTLS() {
 			return "is not yes"
 		}
 		return ""
@@ -49,8 +50,8 @@ var noOutboundLog = Rule{
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_loglevel: 1 is recommended",
 	Cure:   answer("log-level", "1"),
-	Check: parameter("smtp_tls_loglevel", func(f *Evidence, v postfix.Value) string {
-		if v.Text == "0" && slices.ContainsFunc(f.Posture().Routes, func(r posture.Route) bool { return r.Level.Is != "none" }) {
+	Check: parameter("smtp_tls_loglevel", func(e *Evidence, v postfix.Value) string {
+		if v.Text == "0" && slices.ContainsFunc(e.Posture().Routes, func(r posture.Route) bool { return r.Level.Is != "none" }) {
 			return "is 0"
 		}
 		return ""

@@ -3,10 +3,11 @@ package audit
 import (
 	"fmt"
 	"maps"
+	"slices"
+
 	"postseal/certs"
 	"postseal/internal/dane"
 	"postseal/internal/detect"
-	"slices"
 )
 
 // publishingDANERules are the rules about TLSA records.
@@ -21,20 +22,20 @@ var noTLSA = Rule{
 	Level:  Should,
 	Source: "RFC 7672; NCSC-NL: DANE must be published",
 	Cure:   outside("postseal publish"),
-	Check: when(func(e *Evidence) bool { return receives(e) && e.Resolver.Validates == detect.Yes }, func(f *Evidence) (hits []Hit) {
-		if f.Role == detect.Sender || len(f.Needed) == 0 {
+	Check: when(func(e *Evidence) bool { return receives(e) && e.Resolver.Validates == detect.Yes }, func(e *Evidence) (hits []Hit) {
+		if e.Role == detect.Sender || len(e.Needed) == 0 {
 			return nil
 		}
-		for _, d := range f.Domains {
+		for _, d := range e.Domains {
 			for _, name := range bare(d) {
 				hits = append(hits, Hit{Detail: "none for " + name + ", while another server of " + d.Name + " has some"})
 			}
 		}
-		known := slices.ContainsFunc(f.DANE, func(h dane.Host) bool { return h.State != dane.None && !h.Answered })
-		if known || len(f.TLSA)+len(f.Unproved)+len(hits) > 0 {
+		known := slices.ContainsFunc(e.DANE, func(h dane.Host) bool { return h.State != dane.None && !h.Answered })
+		if known || len(e.TLSA)+len(e.Unproved)+len(hits) > 0 {
 			return hits
 		}
-		return []Hit{{Detail: "none for " + f.Needed[0].Name}}
+		return []Hit{{Detail: "none for " + e.Needed[0].Name}}
 	}),
 }
 
@@ -45,9 +46,9 @@ var unsignedTLSA = Rule{
 	Level:  Must,
 	Source: "RFC 6698 section 4: DNSSEC MUST be used",
 	Cure:   outside("sign the zone"),
-	Check: when(func(e *Evidence) bool { return len(e.Unproved)+len(e.TLSA) > 0 }, func(f *Evidence) []Hit {
+	Check: when(func(e *Evidence) bool { return len(e.Unproved)+len(e.TLSA) > 0 }, func(e *Evidence) []Hit {
 		var out []Hit
-		for _, n := range f.Unproved {
+		for _, n := range e.Unproved {
 			out = append(out, Hit{Detail: n + " has records that DNSSEC does not authenticate"})
 		}
 		return out
@@ -57,25 +58,25 @@ var unsignedTLSA = Rule{
 var mismatchedTLSA = Rule{
 	ID: "PS-PUB-003", Part: Publishing, Severity: Critical, Since: "1.0",
 	Title:  "No TLSA record matches a certificate that is presented",
-	Why:    "Senders with DANE that are presented with it do not deliver.",
+	Why:    "Senders with DANE that get that certificate do not deliver.",
 	Level:  Must,
 	Source: "RFC 7672 section 2.2",
 	Cure:   outside("postseal publish"),
-	Check: when(func(e *Evidence) bool { return len(e.TLSA)+len(unkept(e))+len(refusedAt(e)) > 0 }, func(f *Evidence) []Hit {
+	Check: when(func(e *Evidence) bool { return len(e.TLSA)+len(unkept(e))+len(refusedAt(e)) > 0 }, func(e *Evidence) []Hit {
 		var out []Hit
-		for _, name := range slices.Sorted(maps.Keys(f.TLSA)) {
-			if !usable(f.TLSA[name]) {
+		for _, name := range slices.Sorted(maps.Keys(e.TLSA)) {
+			if !usable(e.TLSA[name]) {
 				continue // mail arrives: PS-PUB-031
 			}
 			matched, judged := false, false
-			for _, c := range f.ServerCertificates() {
-				chains, _, err := f.Chains(c.Chain)
+			for _, c := range e.ServerCertificates() {
+				chains, _, err := e.Chains(c.Chain)
 				if err != nil {
 					continue
 				}
 				for _, chain := range chains {
 					judged = true
-					for _, finding := range chain.Inspect(certs.Want{TLSA: map[string][]certs.TLSA{name: f.TLSA[name]}, MailNames: map[string][]string{name: f.MailNames(name)}, Now: f.Now}).Findings {
+					for _, finding := range chain.Inspect(certs.Want{TLSA: map[string][]certs.TLSA{name: e.TLSA[name]}, MailNames: map[string][]string{name: e.MailNames(name)}, Now: e.Now}).Findings {
 						matched = matched || finding.Topic == "TLSA" && finding.Level == certs.Good
 					}
 				}
@@ -84,10 +85,10 @@ var mismatchedTLSA = Rule{
 				out = append(out, Hit{Detail: "of the records of " + name})
 			}
 		}
-		for _, detail := range refusedAt(f) {
+		for _, detail := range refusedAt(e) {
 			out = append(out, Hit{Detail: detail})
 		}
-		for _, name := range unkept(f) { // of two certificates one may be named
+		for _, name := range unkept(e) { // of two certificates one may be named
 			if hit := (Hit{Detail: "of the records of " + name}); !slices.Contains(out, hit) {
 				out = append(out, hit)
 			}
@@ -96,8 +97,8 @@ var mismatchedTLSA = Rule{
 	}),
 }
 
-// unkept are the servers of which a certificate was seen that none of their
-// records names.
+// unkept are the servers that showed a certificate which their records do not
+// authenticate.
 func unkept(e *Evidence) (names []string) {
 	for _, d := range e.Domains {
 		for _, x := range d.MX {
@@ -127,19 +128,21 @@ var unusableTLSA = Rule{
 }
 
 // usable reports whether senders can authenticate a server by one of its records.
-// Without one they require TLS, and take any certificate (RFC 7672, section 2.2).
+// Without one they require TLS, and accept any certificate (RFC 7672, section 2.2).
 func usable(records []certs.TLSA) bool { return slices.ContainsFunc(records, certs.TLSA.Usable) }
 
 var fleetingTLSA = Rule{
-	ID: "PS-PUB-032", Part: Publishing, Severity: Low, Since: "1.1",
+	ID: "PS-PUB-032", Part: Publishing, Severity: Low, Since: "1.0",
 	Title:  "All TLSA records are bound to one certificate",
 	Why:    "After the next renewal no record matches, and senders with DANE do not deliver.",
 	Level:  Should,
 	Source: "RFC 7671 section 5.1: publish 3 1 1",
 	Cure:   outside("postseal publish"),
 	Check: when(func(e *Evidence) bool { return len(e.TLSA) > 0 }, func(e *Evidence) (out []Hit) {
-		for _, name := range fleeting(e) {
-			out = append(out, Hit{Detail: name + " has only records with selector 0"})
+		for _, name := range slices.Sorted(maps.Keys(e.TLSA)) {
+			if fleeting(e.TLSA[name]) {
+				out = append(out, Hit{Detail: name + " has only records with selector 0"})
+			}
 		}
 		return out
 	}),

@@ -2,8 +2,9 @@ package audit
 
 import (
 	"fmt"
-	"postseal/internal/domain"
 	"strings"
+
+	"postseal/internal/domain"
 )
 
 // publishingMTASTSRules are the rules about MTA-STS.

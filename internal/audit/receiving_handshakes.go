@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
+
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 	"postseal/internal/probe"
-	"slices"
-	"strings"
 )
 
 // receivingHandshakesRules are the rules about handshakes apart from versions and suites.
@@ -26,7 +27,7 @@ var noHybrid = Rule{
 	Why:    "Traffic that is recorded today can be decrypted once a large quantum computer exists. The library here supports a hybrid key exchange.",
 	Level:  May,
 	Source: "Postfix 3.11 RELEASE_NOTES; NCSC-NL: not judged yet",
-	Cure:   drop("tls_eecdh_auto_curves").then(answer("profile", "intermediate")).or(" on Postfix 3.10, or update to Postfix 3.11"),
+	Cure:   drop("tls_eecdh_auto_curves").then(answer("profile", "intermediate")).adding(" on Postfix 3.10, or update to Postfix 3.11"),
 	Check: when(hybrids, func(e *Evidence) (out []Hit) {
 		const name = "tls_eecdh_auto_curves"
 		for _, l := range e.receivers() {
@@ -148,7 +149,7 @@ var sniFails = Rule{
 	Cure:   outside("run postmap -F on the tables of tls_server_sni_maps; the log names the entry"),
 	Check: live(func(_ *Evidence, l Live) string {
 		if l.Seen == nil || len(l.Seen.Versions) == 0 {
-			return "" // nobody gets TLS
+			return "" // no client gets TLS
 		}
 		for _, n := range l.Named {
 			var at *probe.Error
@@ -227,8 +228,8 @@ var clientRenegotiation = Rule{
 	Why:    "Each renegotiation costs the server much and the client little: a few clients can keep the server busy.",
 	Level:  Should,
 	Source: "NCSC-NL 2025-05: off, or limited; postconf(5), tls_ssl_options",
-	Cure:   set("tls_ssl_options", "NO_RENEGOTIATION", ", or an update to Postfix 3.8, which never takes it"),
-	Check:  asked(func(e *probe.Enumeration) *bool { return e.Anew }, "takes a second hello"),
+	Cure:   set("tls_ssl_options", "NO_RENEGOTIATION", ", or update to Postfix 3.8 or later, which refuses it"),
+	Check:  asked(func(e *probe.Enumeration) *bool { return e.Anew }, "accepts a second ClientHello"),
 }
 
 var noSecureRenegotiation = Rule{
@@ -253,7 +254,7 @@ var sessionLimit = Rule{
 	Level:  May,
 	Source: "postconf(5), smtpd_client_new_tls_session_rate_limit",
 	Cure:   drop("smtpd_client_new_tls_session_rate_limit"),
-	Check: parameter("smtpd_client_new_tls_session_rate_limit", func(f *Evidence, v postfix.Value) string {
+	Check: parameter("smtpd_client_new_tls_session_rate_limit", func(e *Evidence, v postfix.Value) string {
 		if v.Set && v.Text != "0" {
 			return "is " + v.Text
 		}

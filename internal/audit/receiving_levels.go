@@ -3,12 +3,13 @@ package audit
 import (
 	"cmp"
 	"errors"
+	"slices"
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 	"postseal/internal/probe"
-	"slices"
-	"strings"
 )
 
 // receivingLevelsRules are the rules about whether clients get TLS, and whether they must use it.
@@ -26,7 +27,7 @@ var noInboundTLS = Rule{
 	Cure:   answer("inbound-level", "may"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
 		if l.TLS.Is == posture.Never && e.Exchanger(l.At) && e.InFront() == "" {
-			return "has TLS level none" + e.inFront(l)
+			return "has TLS level none" + e.proxyNote(l)
 		}
 		return ""
 	}, detect.Relay),
@@ -68,7 +69,7 @@ var screenLevelDiffers = Rule{
 	Why:    "Some clients get TLS and some do not, depending on which of the two answers.",
 	Level:  Should,
 	Source: "POSTSCREEN_README, TLS",
-	Cure:   drop("postscreen_tls_security_level").or(", and the override from the smtpd behind it"),
+	Cure:   drop("postscreen_tls_security_level").adding(", and the override from the smtpd behind it"),
 	Check: when(func(e *Evidence) bool {
 		return slices.ContainsFunc(e.Listeners, func(l detect.Listener) bool { return l.Screened })
 	}, func(e *Evidence) (out []Hit) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"

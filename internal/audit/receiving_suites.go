@@ -3,12 +3,13 @@ package audit
 import (
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 	"postseal/internal/probe"
-	"slices"
-	"strings"
 )
 
 // receivingSuitesRules are the rules about the cipher suites that listeners accept.
@@ -83,7 +84,7 @@ var weakGrade = Rule{
 	Title:  "A weak cipher grade is set",
 	Why:    "Cipher suites that can be broken may be chosen.",
 	Level:  Should,
-	Source: "postconf(5), smtpd_tls_ciphers: medium or stronger; 3.8 and later take low and export for medium",
+	Source: "postconf(5), smtpd_tls_ciphers: medium or stronger; 3.8 and later treat low and export as medium",
 	Cure:   drop("smtpd_tls_ciphers", "smtpd_tls_mandatory_ciphers"),
 	Check: listeners(bySuites, func(_ *Evidence, l posture.Listener) string {
 		if slices.Contains([]string{"low", "export", "null"}, l.Suites.Grade) && l.Works() {
@@ -100,10 +101,10 @@ var ownCipherList = Rule{
 	Level:  Should,
 	Source: "postconf(5), tls_medium_cipherlist: you are strongly encouraged not to change it",
 	Cure:   drop("tls_medium_cipherlist", "tls_high_cipherlist"),
-	Check: when(always, func(f *Evidence) []Hit {
+	Check: when(always, func(e *Evidence) []Hit {
 		var out []Hit
 		for _, name := range []string{"tls_high_cipherlist", "tls_medium_cipherlist", "tls_low_cipherlist", "tls_export_cipherlist", "tls_null_cipherlist"} {
-			if v := f.Config.Value(nil, name); v.Set {
+			if v := e.Config.Value(nil, name); v.Set {
 				out = append(out, Hit{Detail: name + " is set", At: v.Origin})
 			}
 		}
@@ -118,7 +119,7 @@ var serverPreference = Rule{
 	Level:  May,
 	Source: "Postfix TLS_README: risky; Mozilla intermediate: off",
 	Cure:   drop("tls_preempt_cipherlist"),
-	Check: parameter("tls_preempt_cipherlist", func(f *Evidence, v postfix.Value) string {
+	Check: parameter("tls_preempt_cipherlist", func(e *Evidence, v postfix.Value) string {
 		if strings.EqualFold(v.Text, "yes") {
 			return "is yes"
 		}

@@ -97,7 +97,7 @@ var inboundGap = Rule{
 }
 
 var noInboundVersion = Rule{
-	ID: "PS-RCV-070", Part: Receiving, Severity: Critical, Since: "1.1",
+	ID: "PS-RCV-070", Part: Receiving, Severity: Critical, Since: "1.0",
 	Title:  "No cipher suite is left for any accepted TLS version",
 	Why:    "STARTTLS is offered and every handshake fails: where TLS is required no mail arrives, elsewhere senders fall back to cleartext or fail.",
 	Level:  Must,

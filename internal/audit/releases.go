@@ -2,9 +2,10 @@ package audit
 
 import (
 	"fmt"
+	"strings"
+
 	"postseal/internal/lifecycle"
 	"postseal/internal/postfix"
-	"strings"
 )
 
 // releasesRules are the rules about releases and their end of life.

@@ -19,11 +19,11 @@ var needlessClientCertificate = Rule{
 	Cure:   answer("client-cert", "none"),
 	Check: when(func(e *Evidence) bool {
 		return len(e.ClientCertificates()) > 0 && e.Wanted.Told > 0 && e.Wanted.Untold == 0
-	}, func(f *Evidence) []Hit {
-		if !f.Wanted.Seen || len(f.Wanted.By) > 0 {
+	}, func(e *Evidence) []Hit {
+		if !e.Wanted.Seen || len(e.Wanted.By) > 0 {
 			return nil
 		}
-		return []Hit{{Detail: f.ClientCertificates()[0].Chain + ": no server in the log asked for it", At: f.sentBy()}}
+		return []Hit{{Detail: e.ClientCertificates()[0].Chain + ": no server in the log asked for it", At: e.sentBy()}}
 	}),
 }
 
@@ -34,11 +34,11 @@ var serverCertificateAsClient = Rule{
 	Level:  Should,
 	Source: "RFC 5280 section 4.2.1.12: clientAuth",
 	Cure:   outside("postseal cert client new"),
-	Check: when(func(e *Evidence) bool { return len(e.ClientCertificates()) > 0 }, func(f *Evidence) []Hit {
+	Check: when(func(e *Evidence) bool { return len(e.ClientCertificates()) > 0 }, func(e *Evidence) []Hit {
 		var out []Hit
-		for _, c := range f.ClientCertificates() {
+		for _, c := range e.ClientCertificates() {
 			if c.Err == nil && c.Algorithm != "" && !c.ClientUse {
-				out = append(out, Hit{Detail: c.Chain + " is valid for servers only", At: f.sentBy()})
+				out = append(out, Hit{Detail: c.Chain + " is valid for servers only", At: e.sentBy()})
 			}
 		}
 		return out

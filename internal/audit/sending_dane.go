@@ -1,10 +1,11 @@
 package audit
 
 import (
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
-	"strings"
 )
 
 // sendingDANERules are the rules about DANE for sending.

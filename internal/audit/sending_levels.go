@@ -1,13 +1,14 @@
 package audit
 
 import (
+	"slices"
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 	"postseal/internal/posture"
 	"postseal/internal/rehearse"
-	"slices"
-	"strings"
 )
 
 // sendingLevelsRules are the rules about the TLS levels at which mail leaves.
@@ -93,8 +94,8 @@ var weakerTransport = Rule{
 	Level:  May,
 	Source: "master(5), -o",
 	Cure:   outside("correct or remove the override in master.cf"),
-	Check: transports(func(f *Evidence, t detect.Transport) string {
-		main := detect.ClientLevel(func(n string) string { return f.Config.Text(nil, n) })
+	Check: transports(func(e *Evidence, t detect.Transport) string {
+		main := detect.ClientLevel(func(n string) string { return e.Config.Text(nil, n) })
 		o, ok := t.Service.Override("smtp_tls_security_level")
 		if !ok || t.Level == "none" { // none is a finding of its own
 			return ""
@@ -136,15 +137,15 @@ var stripping = Rule{
 	Title:  "An attacker on the network path can force cleartext",
 	Why:    "At level may, a server without TLS cannot be told from one whose STARTTLS was stripped. TLSA records protect the destinations that publish them; a policy can protect others.",
 	Level:  May,
-	Source: "RFC 7435; seen: STARTTLS taken out, then clear text",
+	Source: "RFC 7435; seen: STARTTLS stripped, then cleartext",
 	Cure:   answer("outbound-level", "dane", ", or smtp_tls_policy_maps for important destinations"),
 	Check: when(encrypts, trials(func(t rehearse.Trial) bool {
 		return t.Verdict == rehearse.Noted && (t.Outcome == rehearse.InClear || t.Clear != "")
 	}).Find),
 }
 
-// encrypts says whether any mail of the rehearsal went encrypted: where none does,
-// there is no offer to take out.
+// encrypts reports whether any mail of the rehearsal was encrypted: where none was,
+// there is no STARTTLS to strip.
 func encrypts(e *Evidence) bool {
 	return e.Sent != nil && slices.ContainsFunc(e.Sent.Trials, func(t rehearse.Trial) bool {
 		return t.Outcome == rehearse.Encrypted || t.Outcome == rehearse.Verified
@@ -168,7 +169,7 @@ var transportWithoutTLS = Rule{
 	}, detect.Some),
 }
 
-// levelOfItsOwn says whether a service says itself whether it does TLS.
+// levelOfItsOwn reports whether a service sets its own TLS level.
 func levelOfItsOwn(t detect.Transport) bool {
 	return slices.ContainsFunc(t.Service.Options, func(o mastercf.Option) bool {
 		return slices.Contains([]string{"smtp_tls_security_level", "smtp_use_tls", "smtp_enforce_tls"}, o.Name)

@@ -1,11 +1,12 @@
 package audit
 
 import (
+	"slices"
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
-	"slices"
-	"strings"
 )
 
 // sendingPoliciesRules are the rules about policies for single destinations.
@@ -36,8 +37,8 @@ var tlsRequiredHeader = Rule{
 	Level:  May,
 	Source: "RFC 8689; postconf(5), tls_required_enable",
 	Cure:   set("tls_required_enable", "no", " where a policy is a must"),
-	Check: parameter("tls_required_enable", func(f *Evidence, v postfix.Value) string {
-		if f.Config.Version.AtLeast(postfix.V(3, 10, 0)) && strings.EqualFold(v.Text, "yes") && f.Config.Text(nil, "smtp_tls_policy_maps") != "" {
+	Check: parameter("tls_required_enable", func(e *Evidence, v postfix.Value) string {
+		if e.Config.Version.AtLeast(postfix.V(3, 10, 0)) && strings.EqualFold(v.Text, "yes") && e.Config.Text(nil, "smtp_tls_policy_maps") != "" {
 			return "is yes"
 		}
 		return ""
@@ -51,7 +52,7 @@ var obsoletePolicyTable = Rule{
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_per_site: obsolete since 2.3",
 	Cure:   outside("move the entries to smtp_tls_policy_maps"),
-	Check: parameter("smtp_tls_per_site", func(f *Evidence, v postfix.Value) string {
+	Check: parameter("smtp_tls_per_site", func(e *Evidence, v postfix.Value) string {
 		if v.Text != "" {
 			return "is set"
 		}
@@ -66,8 +67,8 @@ var md5Fingerprints = Rule{
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_fingerprint_digest",
 	Cure:   set("smtp_tls_fingerprint_digest", "sha256", ", and new fingerprints in the tables"),
-	Check: parameter("smtp_tls_fingerprint_digest", func(f *Evidence, v postfix.Value) string {
-		if strings.EqualFold(v.Text, "md5") && f.comparesFingerprints(v.Set) {
+	Check: parameter("smtp_tls_fingerprint_digest", func(e *Evidence, v postfix.Value) string {
+		if strings.EqualFold(v.Text, "md5") && e.comparesFingerprints(v.Set) {
 			return "is md5"
 		}
 		return ""
@@ -89,7 +90,7 @@ var cnameOverrides = Rule{
 	Level:  May,
 	Source: "postconf(5), smtp_cname_overrides_servername: deprecated since 3.11",
 	Cure:   drop("smtp_cname_overrides_servername"),
-	Check: parameter("smtp_cname_overrides_servername", func(f *Evidence, v postfix.Value) string {
+	Check: parameter("smtp_cname_overrides_servername", func(e *Evidence, v postfix.Value) string {
 		if strings.EqualFold(v.Text, "yes") {
 			return "is yes"
 		}

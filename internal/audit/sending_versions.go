@@ -1,12 +1,13 @@
 package audit
 
 import (
+	"slices"
+	"strings"
+
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 	"postseal/internal/probe"
-	"slices"
-	"strings"
 )
 
 // sendingVersionsRules are the rules about the TLS versions and cipher suites for sending.
@@ -101,7 +102,7 @@ var outboundGap = Rule{
 	Why:    "OpenSSL as a client offers no version above a gap: no handshake succeeds with servers that require TLS 1.2. At level may mail to them is deferred and later leaves in cleartext; where TLS is required it stays here.",
 	Level:  Must,
 	Source: "SSL_CTX_set_options(3), SSL_OP_NO_TLSv1_2 and others; seen on Postfix 3.7 with OpenSSL 3.0",
-	Cure:   drop("smtp_tls_protocols", "smtp_tls_mandatory_protocols").or(", or write >=TLSv1 and >=TLSv1.2; before Postfix 3.6 exclude the oldest versions without a gap"),
+	Cure:   drop("smtp_tls_protocols", "smtp_tls_mandatory_protocols").adding(", or write >=TLSv1 and >=TLSv1.2; before Postfix 3.6 exclude the oldest versions without a gap"),
 	Check: when(sends, func(e *Evidence) (out []Hit) {
 		for _, t := range e.Senders(detect.Default, detect.Some) {
 			names := []string{"smtp_tls_protocols", "smtp_tls_mandatory_protocols"}
@@ -124,7 +125,7 @@ var outboundGap = Rule{
 }
 
 var noOutboundVersion = Rule{
-	ID: "PS-SND-070", Part: Sending, Severity: High, Since: "1.1",
+	ID: "PS-SND-070", Part: Sending, Severity: High, Since: "1.0",
 	Title:  "No cipher suite is left for any TLS version for sending",
 	Why:    "Every handshake fails. Where TLS is required mail is deferred and returned after days; at level may it is deferred, and later leaves in cleartext.",
 	Level:  Must,

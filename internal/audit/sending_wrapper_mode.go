@@ -40,7 +40,7 @@ var noWrapper = Rule{
 	Why:    "All mail to that server is deferred: it waits for a TLS handshake, and Postfix waits for its greeting.",
 	Level:  Must,
 	Source: "RFC 8314 section 3.3; postconf(5), smtp_tls_wrappermode; seen: all deferred",
-	Cure:   override("smtp_tls_wrappermode", "yes").or(" and TLS level encrypt there; or send to port 587"),
+	Cure:   override("smtp_tls_wrappermode", "yes").adding(" and TLS level encrypt there; or send to port 587"),
 	Check: hops("without smtp_tls_wrappermode", func(t detect.Transport, h detect.Hop) bool {
 		return h.Port == "465" && !t.Wrapper
 	}),
@@ -52,7 +52,7 @@ var needlessWrapper = Rule{
 	Why:    "All mail to that server is deferred: it sends its greeting in cleartext where Postfix expects a TLS handshake.",
 	Level:  Must,
 	Source: "RFC 8314 section 3.3; postconf(5), smtp_tls_wrappermode; seen: all deferred",
-	Cure:   override("smtp_tls_wrappermode", "no").or(", or send to port 465"),
+	Cure:   override("smtp_tls_wrappermode", "no").adding(", or send to port 465"),
 	Check: hops("with smtp_tls_wrappermode", func(t detect.Transport, h detect.Hop) bool {
 		return (h.Port == "25" || h.Port == "587") && t.Wrapper
 	}),

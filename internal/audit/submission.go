@@ -20,7 +20,7 @@ var submissionInClear = Rule{
 	Cure:   answer("submission", "encrypt"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
 		if l.TLS.Is != posture.Mandatory && !passwordsInTLS(l) && e.InFront() == "" { // those are PS-SUB-031's
-			return "does not require TLS" + e.inFront(l)
+			return "does not require TLS" + e.proxyNote(l)
 		}
 		return ""
 	}, detect.Submission, detect.Submissions),
@@ -35,7 +35,7 @@ var passwordsInClear = Rule{
 	Cure:   answer("auth-tls-only", "yes"),
 	Check: listeners(byLogin, func(e *Evidence, l posture.Listener) string {
 		if l.Login.Is == posture.LoginInClear && e.InFront() == "" {
-			return "offers AUTH without TLS" + e.inFront(l)
+			return "offers AUTH without TLS" + e.proxyNote(l)
 		}
 		return ""
 	}, detect.Relay, detect.Submission, detect.Submissions),
@@ -48,9 +48,9 @@ var noImplicitTLS = Rule{
 	Level:  Should,
 	Source: "RFC 8314 section 3.3: implicit TLS SHOULD be offered on port 465",
 	Cure:   answer("submission", "encrypt-and-465"),
-	Check: when(func(e *Evidence) bool { return len(e.Receives(detect.Submission)) > 0 }, func(f *Evidence) []Hit {
-		if len(f.Receives(detect.Submissions)) == 0 && f.InFront() == "" {
-			return []Hit{{Detail: "the only port for users is " + f.Receives(detect.Submission)[0].Service.ID()}}
+	Check: when(func(e *Evidence) bool { return len(e.Receives(detect.Submission)) > 0 }, func(e *Evidence) []Hit {
+		if len(e.Receives(detect.Submissions)) == 0 && e.InFront() == "" {
+			return []Hit{{Detail: "the only port for users is " + e.Receives(detect.Submission)[0].Service.ID()}}
 		}
 		return nil
 	}),

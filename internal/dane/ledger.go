@@ -12,7 +12,7 @@ import (
 	"postseal/internal/resolve"
 )
 
-// Place is what one authoritative name server of the zone says.
+// Place is one authoritative name server of the zone, and the records that it has.
 type Place struct {
 	Server string
 	Set    []certs.TLSA
@@ -21,9 +21,9 @@ type Place struct {
 	Unknown string
 }
 
-// Everywhere asks all authoritative name servers for the records, past every cache. If
-// none of them can be reached at all, as behind a firewall, Places stays empty, and what
-// the resolver says is all there is.
+// Everywhere returns h with what all authoritative name servers have, past every cache.
+// If none of them can be reached at all, as behind a firewall, Places stays empty, and
+// only the answer of the resolver is known.
 func (h Host) Everywhere(ctx context.Context, r resolve.Resolver) Host {
 	if h.State != Secure && (h.State != None || !h.Signed) {
 		return h
@@ -46,7 +46,7 @@ func (h Host) Everywhere(ctx context.Context, r resolve.Resolver) Host {
 	return h
 }
 
-// AtResolver is the place of what the resolver of this machine says.
+// AtResolver is the place for the answer of this machine's resolver.
 const AtResolver = "the resolver"
 
 // sets are all the sets of records that senders may be given now, by who gives them; a
@@ -72,12 +72,13 @@ func (h Host) Refusals(chain []*x509.Certificate, names []string, now time.Time)
 	return out
 }
 
+// refuses reports whether senders refuse a chain because of some records.
 func refuses(values []string, chain []*x509.Certificate, names []string, now time.Time) bool {
 	return len(values) > 0 && !certs.JudgeTLSA(Parse(values), chain, names, now).Delivers()
 }
 
-// Hold is how long after a change the answer from before may still be met: in caches,
-// and while a secondary server is behind.
+// Hold returns how long after a change the previous answer may still be given: by caches,
+// and by a secondary server that is behind.
 func (h Host) Hold() time.Duration { return max(2*h.TTL, h.Refresh+h.TTL) }
 
 // Ledger remembers the sets of records that senders may still have in a cache, by the
@@ -101,7 +102,7 @@ type Cached struct {
 	Current bool      `json:"current"`
 }
 
-// Note adds what was seen of a host. What is not known changes nothing.
+// Note adds what was seen of a host. If nothing is known of it, nothing changes.
 func (l Ledger) Note(h Host, now time.Time) {
 	if h.State != Secure && h.State != None {
 		return
@@ -134,10 +135,10 @@ func (l Ledger) Note(h Host, now time.Time) {
 	}
 }
 
-// Safe says from when on no sender has records any more with which it refuses a chain;
-// zero if that is so already. Served are the chains that are shown now: a set from before
-// the first look is taken to accept those alone. Sets that are published now do not
-// count: see Refusals.
+// Safe returns when the last records with which senders refuse a chain have left all
+// caches, and why not earlier; zero if none are left. served are the chains that are
+// presented now: a set from before the first look is presumed to authenticate only those.
+// Sets that are published now do not count: see Refusals.
 func (l Ledger) Safe(h Host, chain []*x509.Certificate, served [][]*x509.Certificate, names []string, now time.Time) (at time.Time, why string) {
 	p := l[h.Owner]
 	if p == nil {
@@ -155,8 +156,8 @@ func (l Ledger) Safe(h Host, chain []*x509.Certificate, served [][]*x509.Certifi
 	return at, why
 }
 
-// Accepted reports whether a record that authenticates a chain that is shown now is one
-// that authenticates this one as well.
+// Accepted reports whether one record authenticates both a chain that is presented now
+// and this one.
 func (h Host) Accepted(chain []*x509.Certificate, served [][]*x509.Certificate, names []string, now time.Time) bool {
 	for _, r := range h.Set {
 		accepts := func(c []*x509.Certificate) bool {

@@ -216,7 +216,7 @@ func (f *Facts) ownProxyCertificate(s mastercf.Service) bool {
 	return !slices.EqualFunc(own, main, slices.Equal)
 }
 
-// OwnCertificate says whether a service names a server certificate itself.
+// OwnCertificate reports whether a service names a server certificate itself.
 func (f *Facts) OwnCertificate(s mastercf.Service) bool {
 	names := []string{"chain_files"}
 	for _, p := range pairs {

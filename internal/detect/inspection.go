@@ -16,8 +16,8 @@ import (
 	"postseal/internal/postfix/mastercf"
 )
 
-// Published finds the TLSA records of mail servers for port 25, as senders do. What a
-// resolver says that is not known to validate is not known either, whatever it says.
+// Published finds the TLSA records of mail servers for port 25, as senders do. Through a
+// resolver that is not known to validate, the state of each is Unknown.
 func Published(ctx context.Context, m host.Reader, r Resolver, names []string) []dane.Host {
 	out := make([]dane.Host, len(names))
 	var wg sync.WaitGroup
@@ -48,8 +48,8 @@ func (f *Facts) publish(all []dane.Host) {
 	slices.Sort(f.Unproved)
 }
 
-// MailNames are the names of which a certificate must have one where a TLSA record of
-// usage 2 decides: the one under which the records are found, or the domain that the
+// MailNames returns the names of which a certificate must have one where a TLSA record
+// of usage 2 decides: the one under which the records are found, or the domain that the
 // mail is for. A server for several domains needs the first for all of them.
 func (f *Facts) MailNames(base string) []string {
 	if domains, _ := f.Domains(); len(domains) == 1 {
@@ -58,7 +58,7 @@ func (f *Facts) MailNames(base string) []string {
 	return []string{base}
 }
 
-// ServedChains are the chains that listeners show now.
+// ServedChains returns the chains that listeners present now.
 func (f *Facts) ServedChains() (out [][]*x509.Certificate) {
 	for _, c := range f.ServerCertificates() {
 		if c.Err != nil {
@@ -144,7 +144,7 @@ func (f *Facts) judge(path string, put func(...string) ([]Chain, []string, error
 	return out, nil
 }
 
-// named says whether one of these parameters names a file, for receiving or
+// named reports whether one of these parameters names a file, for receiving or
 // sending, in main.cf or for a service.
 func (f *Facts) named(path string, parameters ...string) bool {
 	services := []*mastercf.Service{nil}

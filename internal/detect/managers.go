@@ -12,17 +12,17 @@ import (
 // product is a program, or a collection of them, that writes configurations of Postfix.
 type product struct {
 	name string
-	// mark is what stands in the comments of its main.cf, in small letters; place is a
-	// file or a folder on its machines; below is the folder of its configurations.
-	// Each may be empty.
+	// mark is a text in the comments of its main.cf, in lower case; place is a file or a
+	// directory on its machines; below is the directory of its configurations. Each may
+	// be empty.
 	mark, place, below string
-	// instead says where it takes changes that last, if it does.
+	// instead says where to make a change that lasts, or is empty.
 	instead string
-	// renews is the folder in which it renews certificates, or empty.
+	// renews is the directory in which it renews certificates, or empty.
 	renews string
-	// inside is a listener, by its name in master.cf, that only its own programs reach.
+	// inside is a listener, by its name in master.cf, that only its own programs use.
 	inside string
-	// front is true if a proxy of it ends TLS before mail reaches Postfix.
+	// front is true if its proxy terminates TLS before mail reaches Postfix.
 	front bool
 }
 
@@ -50,8 +50,8 @@ var products = []product{
 	{name: "NixOS", mark: "nixos"},
 }
 
-// findManagers looks for other programs that write this configuration. Places tell only
-// of the machine's own instance; marks in the file tell of any.
+// findManagers finds other programs that write this configuration. Places are a sign
+// only for the machine's own instance; marks in the file are for any.
 func (f *Facts) findManagers(m host.Reader) {
 	seen := map[string]bool{}
 	add := func(one Manager) {
@@ -105,8 +105,8 @@ func (f *Facts) findManagers(m host.Reader) {
 	}
 }
 
-// InFront is the name of the product whose proxy ends TLS in front of all listeners, or
-// empty. Postfix lets such a proxy say who the client is, and does no TLS itself.
+// InFront returns the name of the product whose proxy terminates TLS in front of all
+// listeners, or "". Postfix lets such a proxy name the client, and does no TLS itself.
 func (f *Facts) InFront() string {
 	if f.Config.Text(nil, "smtpd_authorized_xclient_hosts") == "" || slices.ContainsFunc(f.Listeners, func(l Listener) bool { return l.Level != "none" }) {
 		return ""

@@ -171,7 +171,7 @@ func attribute(name, value, level string, c postfix.Config) string {
 	return ""
 }
 
-// PolicyFor is the entry for a next hop in the tables, or nil: a next hop with
+// PolicyFor returns the entry for a next hop in the tables, or nil: a next hop with
 // brackets or a port is looked up as it is, a domain also by its parents
 // (postconf(5), smtp_tls_policy_maps).
 func (f *Facts) PolicyFor(hop string) *Policy {

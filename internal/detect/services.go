@@ -131,7 +131,7 @@ func Behind(c postfix.Config, s mastercf.Service) mastercf.Service {
 	return s
 }
 
-// inside says whether a service listens on loopback addresses alone.
+// inside reports whether a service listens on loopback addresses alone.
 func inside(c postfix.Config, s mastercf.Service) bool {
 	host, _ := endpoint(s.Name)
 	if host == "" {
@@ -144,7 +144,7 @@ func inside(c postfix.Config, s mastercf.Service) bool {
 	})
 }
 
-// fronted says whether mail of others must come in over the loopback interface:
+// fronted reports whether mail of others must come in over the loopback interface:
 // domains are served here, and every listener is there, so something in front
 // hands mail on, such as a tunnel or the forwarding of a container.
 func (f *Facts) fronted(c postfix.Config) bool {

@@ -110,7 +110,7 @@ func (f *Facts) use(s mastercf.Service, routes []route) Use {
 // what hands mail to them may be in a table that cannot be read.
 var filterName = regexp.MustCompile(`(?i)amavis|filter|spam|virus|clam|scan|dkim|dspam|policy`)
 
-// loopback says whether a next hop is on this machine: "[127.0.0.1]:10024".
+// loopback reports whether a next hop is on this machine: "[127.0.0.1]:10024".
 func loopback(hop string) bool {
 	h := strings.TrimPrefix(hop, "inet:")
 	if end := strings.IndexByte(h, ']'); strings.HasPrefix(h, "[") && end > 0 {

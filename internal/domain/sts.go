@@ -85,7 +85,7 @@ func LookSTS(ctx context.Context, m host.Reader, name string, o Options) (s STS)
 	return s
 }
 
-// silent says whether nothing came back: many mail servers may not connect to
+// silent reports whether nothing came back: many mail servers may not connect to
 // the web at all.
 func silent(err error) bool {
 	var at *net.OpError
@@ -269,7 +269,7 @@ func ParsePolicy(text string) (*Policy, error) {
 	return p, nil
 }
 
-// Names says whether a policy names a server (RFC 8461, section 4.1): a star
+// Names reports whether a policy names a server (RFC 8461, section 4.1): a star
 // stands for one label.
 func (p *Policy) Names(server string) bool {
 	server = strings.ToLower(strings.TrimSuffix(server, "."))

@@ -36,7 +36,7 @@ func unbound(faults error) (bound, rest error) {
 	return bound, rest
 }
 
-// refusedByCAA says whether a CA has refused an order for CAA records alone, and
+// refusedByCAA reports whether a CA has refused an order for CAA records alone, and
 // so after the proof.
 func refusedByCAA(err error) bool {
 	var p *acme.Problem

@@ -12,7 +12,7 @@ import (
 	"postseal/internal/apply"
 )
 
-// Due says whether a certificate is to be renewed now, and why, in words.
+// Due reports whether a certificate is to be renewed now, and why, in words.
 func (i *Issued) Due(now time.Time) (bool, string) {
 	if !i.At.IsZero() {
 		if now.Before(i.At) {

@@ -121,7 +121,7 @@ func (k *Keeper) guarded(ctx context.Context, l *Lineage, target string) []strin
 	return k.names(ctx, l, shown || ofMail)
 }
 
-// shows says whether Postfix shows what is in one of these files, or may: what a
+// shows reports whether Postfix shows what is in one of these files, or may: what a
 // table of names leads to is not known.
 func (k *Keeper) shows(paths ...string) bool {
 	byName := func(l detect.Listener) bool { return k.Facts.Config.Text(&l.Service, "tls_server_sni_maps") != "" }

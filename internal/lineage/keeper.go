@@ -183,7 +183,7 @@ func (k *Keeper) kinds(l *Lineage) (kinds, leftOut []string) {
 	return kinds, leftOut
 }
 
-// used says whether Postfix shows what is in a file, or sends with it.
+// used reports whether Postfix shows what is in a file, or sends with it.
 func (k *Keeper) used(path string) bool {
 	return plan.Uses(k.Facts, path) || slices.ContainsFunc(k.Facts.ClientCertificates(), func(c detect.Certificate) bool { return c.Chain == path })
 }

@@ -201,7 +201,7 @@ func (k *Keeper) owner(h dane.Host) publish.Owner {
 // RiskDANEGap is that of a roll-over before its time.
 const RiskDANEGap = plan.RiskDANEGap
 
-// Gap says whether a roll-over now, of all the keys that it concerns, would be
+// Gap reports whether a roll-over now, of all the keys that it concerns, would be
 // before the time of one of them.
 func (k *Keeper) Gap(ctx context.Context, l *Lineage) (bool, error) {
 	in, err := k.Observe(ctx, l)

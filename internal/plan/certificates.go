@@ -137,7 +137,7 @@ func (b *builder) assemble(path string, a Assembly) {
 	b.p.Files = append(b.p.Files, File{Path: path, Kind: ChainPEM, New: !exists, Mode: 0o600, Assemble: &a})
 }
 
-// isWritten says whether the file at path already is what would be written.
+// isWritten reports whether the file at path already is what would be written.
 func (b *builder) isWritten(path string, c certs.Chain) bool {
 	p := b.f.PEM[path]
 	return p.Err == nil && p.KeyFirst && len(p.Keys) == 1 &&
@@ -145,7 +145,7 @@ func (b *builder) isWritten(path string, c certs.Chain) bool {
 		slices.EqualFunc(p.Certs, c.Certs, (*x509.Certificate).Equal)
 }
 
-// renewedInPlace finds the key and chain files of a chain that somebody else
+// renewedInPlace finds the key and chain files of a chain that another program
 // renews, if Postfix can read them as they are.
 func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain string, ok bool) {
 	for _, p := range paths {
@@ -161,9 +161,9 @@ func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain stri
 }
 
 // renewedAt reports whether the chain in a file is renewed there, so that a copy of it
-// would go stale: by a client that is known to, or by one that is not seen. The latter is so
-// where Postfix reads a certificate of a CA that does not live long, and where main.cf names
-// chain files already, which were put in this order for Postfix.
+// would go stale: by a client that is known, or by one that cannot be seen. An unseen
+// client is presumed where Postfix reads a short-lived certificate of a CA, and where
+// main.cf names chain files already, which a program must have put together.
 func (b *builder) renewedAt(path string, c certs.Chain) bool {
 	if b.f.Renewer(path) != "" {
 		return true
@@ -227,7 +227,7 @@ func (b *builder) override(s mastercf.Service, name, value, why, source string) 
 	return nil
 }
 
-// strayError says which words of a service keep it from being changed, and what to write.
+// strayError returns which words of a service keep it from being changed, and what to do.
 func (b *builder) strayError(err error, s mastercf.Service) error {
 	for _, p := range b.f.Problems {
 		if p.Kind == detect.Stray && p.Origin.Service == s.ID() {

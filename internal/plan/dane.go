@@ -5,8 +5,8 @@ import (
 	"postseal/internal/detect"
 )
 
-// DANERisks are what senders with DANE would do with a chain that is served again, or
-// for the first time, on a server as it is now.
+// DANERisks returns the risks of presenting a chain on this server as it is now to
+// senders with DANE.
 func DANERisks(f *detect.Facts, c certs.Chain) []Risk {
 	b := &builder{f: f, p: &Plan{}}
 	b.daneRisk(served{c.Facts(nil), true, c.Certs})

@@ -56,7 +56,7 @@ func (x difference) String() string {
 }
 
 // differ makes a risk of each way in which a listener or a route becomes weaker, or in
-// which it shuts somebody out.
+// which it shuts others out.
 func (b *builder) differ(is posture.Posture) {
 	was := posture.Of(b.f, b.f.Config, nil)
 	var d differences
@@ -223,10 +223,10 @@ func named12(all []postfix.Protocol) string {
 	return "TLS " + strings.Join(out[:len(out)-1], ", ") + " and " + out[len(out)-1]
 }
 
-// counted are the classes of suites beside which some clients have nothing.
+// counted are classes of suites outside of which some clients support nothing.
 var counted = []string{"kRSA", "kDHE", "SHA1", "SHA256", "SHA384"}
 
-// neverAlone are classes that no client is known to have alone.
+// neverAlone are classes outside of which every known client supports others.
 var neverAlone = []string{"CAMELLIA", "ARIA", "AESCCM8"}
 
 // suites names the classes that are no longer agreed on, and those that come back.
@@ -260,7 +260,7 @@ func classes(was, is posture.Suites, before, after []string) (lost, back []strin
 			lost = append(lost, class)
 		}
 	}
-	// A certificate of another kind brings suites that nobody had excluded.
+	// A certificate of another kind brings suites that were not excluded.
 	fresh, _ := was.Left(after...)
 	for _, class := range slices.Concat(counted, []string{"aNULL"}, neverAlone) {
 		if !has(old, class) && !has(fresh, class) && has(left, class) {

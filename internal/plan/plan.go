@@ -181,7 +181,7 @@ type Check struct {
 // Empty says that there is nothing to do.
 func (p *Plan) Empty() bool { return len(p.Files) == 0 }
 
-// Reload says whether Postfix must read its configuration again.
+// Reload reports whether Postfix must read its configuration again.
 func (p *Plan) Reload() bool {
 	return slices.ContainsFunc(p.Files, func(f File) bool { return f.Kind != Answers })
 }

@@ -114,7 +114,7 @@ func (b *builder) staleRisk(c certs.Facts, from []string) {
 	}
 }
 
-// daneRisk looks whether senders with DANE accept a new chain.
+// daneRisk notes the risks of a new chain with senders that use DANE.
 func (b *builder) daneRisk(c served) {
 	refused := func(published map[string][]certs.TLSA) (out []string) {
 		for _, name := range slices.Sorted(maps.Keys(published)) {
@@ -138,8 +138,8 @@ func (b *builder) daneRisk(c served) {
 	}
 }
 
-// placesRisk looks at what each name server of the zone has, and at what caches may
-// still have.
+// placesRisk notes the risks of what the name servers of the zone have, and of what
+// caches may still have.
 func (b *builder) placesRisk(c served, h dane.Host) {
 	names := b.f.MailNames(h.Base)
 	if where := h.Refusals(c.chain, names, b.f.Now); len(where) > 0 && h.State == dane.Secure && !slices.Contains(where, dane.AtResolver) {
@@ -157,7 +157,7 @@ func (b *builder) placesRisk(c served, h dane.Host) {
 	}
 }
 
-// unchanged says whether the certificate is shown already.
+// unchanged reports whether the certificate is shown already.
 func unchanged(c certs.Facts, now []certs.Facts) bool {
 	return slices.ContainsFunc(now, func(d certs.Facts) bool { return d.Fingerprint == c.Fingerprint && d.Complete == c.Complete })
 }

@@ -9,7 +9,6 @@ package publish
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,7 +50,7 @@ type Key struct {
 	// First is true for a next key that is the first of its kind: it waits for its record
 	// alone, and the next order takes it.
 	First bool
-	// Gone is, of an old one, when it was replaced; Compromised that it is in wrong hands.
+	// Gone is when an old key was replaced; Compromised is true if an attacker may have it.
 	Gone        time.Time
 	Compromised bool
 }
@@ -88,114 +87,18 @@ func (k Key) Observed(owners []Owner, now time.Time) Key {
 // Record is the record that names the key and outlives renewals.
 func (k Key) Record() string { return "3 1 1 " + k.Digest }
 
-// lasting says whether one of the records names the key also after a renewal,
+// lasting reports whether one of the records names the key also after a renewal,
 // and not the certificate of today.
 func (k Key) lasting(o Owner, records []certs.TLSA) bool {
 	return slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Selector == 1 && k.named(o, []certs.TLSA{r}) })
 }
 
-// named says whether senders accept the key by one of the records of an owner.
+// named reports whether senders accept the key by one of the records of an owner.
 func (k Key) named(o Owner, records []certs.TLSA) bool {
 	if slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.String() == k.Record() }) {
 		return true
 	}
 	return k.Chain != nil && certs.JudgeTLSA(records, k.Chain, o.Hosts, o.Now).Outcome == certs.Authenticated
-}
-
-// State is how much an answer about an owner is worth.
-type State string
-
-// The states.
-const (
-	Signed   State = "signed"   // validated (RFC 4035, AD)
-	Unsigned State = "unsigned" // no DNSSEC: nobody looks at its records
-	Unproved State = "unproved" // no usable answer: nothing is known
-)
-
-// Owner is a name that TLSA records belong to, with what is published there.
-type Owner struct {
-	// Name is "_25._tcp.mx.example.org".
-	Name    string
-	State   State
-	Records []certs.TLSA
-	// Hosts are the names of which a certificate must have one where a record of usage 2
-	// decides; without any, names do not count. Why is what is not known.
-	Hosts []string
-	Why   string
-	// Now is when chains are judged.
-	Now time.Time
-	// Servers are the authoritative name servers, if they could be asked.
-	Servers []Server
-	// TTL is how long an answer about it may be kept; Refresh how long a
-	// secondary server of the zone may be behind (RFC 1035, section 3.3.13).
-	TTL, Refresh time.Duration
-}
-
-// Server is one authoritative name server, and what it has.
-type Server struct {
-	Name    string
-	Records []certs.TLSA
-	// Unknown is why that is not known; empty if it is.
-	Unknown string
-}
-
-// lagging are the servers, or else the resolver, that do not name a key while the
-// owner has records.
-func (o Owner) lagging(k Key) (out []string) {
-	for _, s := range o.Servers {
-		if s.Unknown == "" && !k.named(o, s.Records) {
-			out = append(out, s.Name)
-		}
-	}
-	if len(out) == 0 && !k.named(o, o.Records) {
-		out = append(out, "the resolver")
-	}
-	return out
-}
-
-// laggingAt is an owner that lacks a key, and where; empty if it has it.
-func (k Key) laggingAt(o Owner) string {
-	where := o.lagging(k)
-	switch {
-	case len(where) == 0:
-		return ""
-	case len(o.Servers) == 0:
-		return o.Name
-	}
-	return o.Name + " at " + strings.Join(where, ", ")
-}
-
-// served reports whether every server names a key, whatever the resolver remembers.
-func (o Owner) served(named func([]certs.TLSA) bool) bool {
-	for _, s := range o.Servers {
-		if s.Unknown != "" || !named(s.Records) {
-			return false
-		}
-	}
-	return len(o.Servers) > 0 || named(o.Records)
-}
-
-// silent are the servers of which it is not known what they have.
-func (o Owner) silent() (out []string) {
-	for _, s := range o.Servers {
-		if s.Unknown != "" {
-			out = append(out, s.Name)
-		}
-	}
-	return out
-}
-
-// hold is how long after a change the answer from before may still be met.
-func (o Owner) hold() time.Duration { return max(2*o.TTL, o.Refresh+o.TTL) }
-
-// newTTL is that of records that are added: all records of a name and type
-// have the same (RFC 2181, section 5.2), and a shorter one would hide how long
-// the answers from before are kept.
-func (o Owner) newTTL() int {
-	if len(o.Records) > 0 && o.TTL > 0 {
-		return int(o.TTL / time.Second)
-	}
-	return newTTL
 }
 
 // Wait is the least time that a next key is published before it is served, if
@@ -274,8 +177,8 @@ func Steps(in Input) []Step {
 }
 
 // removals are the records of an owner that name keys which were replaced.
-// While a key that is served is not named, none goes but that of a compromised key: who
-// has that can play the server as long as its record is there. A record that names no
+// While a key that is served is not named, only that of a compromised key is removed: an
+// attacker who has the key can pose as the server as long as its record is there. A record that names no
 // key known here stays: another server may answer under the same name, and
 // Findings tells of it.
 func removals(in Input, o Owner) (out []Step) {
@@ -290,7 +193,7 @@ func removals(in Input, o Owner) (out []Step) {
 			continue
 		}
 		if in.Keys[i].Compromised {
-			out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: in.Keys[i].Gone, Due: true, Why: "the key is in wrong hands, and whoever has it can play this server as long as the record is there"})
+			out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: in.Keys[i].Gone, Due: true, Why: "the key is compromised: an attacker who has it can pose as this server as long as the record is there"})
 			continue
 		}
 		at := in.Keys[i].Gone.Add(2 * o.TTL)
@@ -300,8 +203,8 @@ func removals(in Input, o Owner) (out []Step) {
 	return out
 }
 
-// published says whether some owner has signed records: else DANE is not used,
-// and nobody needs to wait.
+// published reports whether some owner has signed records: else DANE is not used,
+// and there is nothing to wait for.
 func published(owners []Owner) bool {
 	return slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Signed && len(o.Records) > 0 })
 }
@@ -347,7 +250,7 @@ func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
 	return next.Seen.Add(wait), fmt.Sprintf("the next key was first seen everywhere at %s UTC, and %s", stamp(next.Seen), why), nil
 }
 
-// because is a reason in brackets.
+// because returns a reason in brackets, or nothing.
 func because(why string) string {
 	if why == "" {
 		return ""
@@ -386,91 +289,6 @@ func span(d time.Duration) string {
 		}
 	}
 	return text
-}
-
-// Finding is something wrong with what is published, and what to do.
-type Finding struct {
-	Owner string `json:"owner"`
-	Text  string `json:"text"`
-	Hint  string `json:"hint"`
-}
-
-// tooMany is from how many records on some senders give up (postseal's research
-// on Microsoft's behaviour; there is no such limit in RFC 7672).
-const tooMany = 12
-
-// Findings judges what is published, apart from what is missing.
-func Findings(in Input) (out []Finding) {
-	unsigned := 0
-	for _, o := range in.Owners {
-		say := func(text, hint string) { out = append(out, Finding{o.Name, text, hint}) }
-		switch o.State {
-		case Unproved:
-			say("it could not be verified whether records are published"+because(o.Why), "does the resolver answer, and validate DNSSEC?")
-			continue
-		case Unsigned:
-			unsigned++
-			if len(o.Records) > 0 {
-				say("its records are not signed: senders do not look at them", "sign the zone (DNSSEC), or remove them")
-			}
-			continue
-		}
-		for _, s := range o.Servers {
-			switch {
-			case s.Unknown != "":
-				say("its name server "+s.Name+" did not tell what it has: "+s.Unknown, "mend that server, or take it out of the zone: what senders get from it is not known")
-			case !same(s.Records, o.Servers[0].Records):
-				say("its name servers do not have the same records: "+s.Name+" differs from "+o.Servers[0].Name, "wait until it has received the zone; if it does not, look at the zone transfer")
-			}
-		}
-		served := 0
-		for _, r := range o.Records {
-			switch {
-			case !r.Usable():
-				say(fmt.Sprintf("%s: senders ignore this kind of record (RFC 7672, section 3.1.3)", short(r)), "replace it by 3 1 1")
-			case r.Usage == 3 && r.Selector == 0:
-				say(fmt.Sprintf("%s names one certificate, and is wrong after each renewal", short(r)), "replace it by 3 1 1, which names the key")
-			case r.Usage == 2 && r.Selector == 0:
-				say(fmt.Sprintf("%s names one certificate of the CA, and is wrong when the CA changes it", short(r)), "replace it by 3 1 1")
-			}
-			record := []certs.TLSA{r}
-			switch {
-			case slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.named(o, record) }):
-				served++
-			case r.Usage == 2 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.Chain == nil }):
-				say(fmt.Sprintf("%s names a CA that is not in the chain that is served", short(r)), "CAs change their intermediates without warning: use 3 1 1")
-			case r.Usage == 3 && r.Selector == 1 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.named(o, record) }):
-				say(fmt.Sprintf("%s names no key that is known here", short(r)), "if no other server answers under this name, remove it")
-			}
-		}
-		if len(o.Records) > 0 && served == 0 {
-			if slices.ContainsFunc(o.Records, certs.TLSA.Usable) {
-				say("none of its records names a key that is served: senders with DANE do not deliver", "add the record of the key that is served now")
-			} else {
-				say("none of its records can be used for mail: senders with DANE encrypt and do not authenticate", "add the record of the key that is served now")
-			}
-		}
-		if len(o.Records) > tooMany {
-			say(fmt.Sprintf("it has %d records; some senders give up at more than %d", len(o.Records), tooMany), "remove those that are not needed")
-		}
-	}
-	if unsigned > 0 && unsigned == len(in.Owners) {
-		out = append(out, Finding{Text: "no name is signed (DNSSEC): TLSA records would do nothing, and none are proposed", Hint: "sign the zone first, at whoever keeps it"})
-	}
-	return out
-}
-
-// same reports whether two servers have the same records.
-func same(a, b []certs.TLSA) bool {
-	in := func(r certs.TLSA, all []certs.TLSA) bool {
-		return slices.ContainsFunc(all, func(s certs.TLSA) bool { return s.String() == r.String() })
-	}
-	return len(a) == len(b) && !slices.ContainsFunc(a, func(r certs.TLSA) bool { return !in(r, b) })
-}
-
-// short is a record with the beginning of its data.
-func short(r certs.TLSA) string {
-	return fmt.Sprintf("%d %d %d %s…", r.Usage, r.Selector, r.Matching, hex.EncodeToString(r.Data[:min(4, len(r.Data))]))
 }
 
 // ZoneLine is a record as a zone file has it.

@@ -445,3 +445,21 @@ func TestServers(t *testing.T) {
 		t.Errorf("the clock starts without one of the servers: %+v", k)
 	}
 }
+
+// TestSilentServer: what a name server has that does not answer is not known: nothing is
+// to be added for it, and no other server differs from it.
+func TestSilentServer(t *testing.T) {
+	set := []certs.TLSA{record(t, "3 1 1 "+digest(1))}
+	o := publish.Owner{Name: "_25._tcp.mx.test", State: publish.Signed, TTL: time.Hour, Records: set, Servers: []publish.Server{{Name: "ns1.test", Unknown: "SERVFAIL"}, {Name: "ns2.test", Records: set}}}
+	in := publish.Input{Now: start, Owners: []publish.Owner{o}, Keys: []publish.Key{{Algorithm: "ecdsa", Role: publish.Current, Digest: digest(1)}}}
+	if steps := publish.Steps(in); len(steps) > 0 {
+		t.Errorf("%+v", steps)
+	}
+	if found := publish.Findings(in); len(found) != 1 || !strings.Contains(found[0].Text, "ns1.test") || strings.Contains(found[0].Text, "differs") {
+		t.Errorf("%+v", found)
+	}
+	in.Owners[0].Servers[1].Records = nil
+	if steps := publish.Steps(in); len(steps) != 1 {
+		t.Errorf("what a server lacks is not added: %+v", steps)
+	}
+}

@@ -44,7 +44,7 @@ func (f *File) Block(m Markers) (b Block, ok bool, err error) {
 	return b, b.First != 0, nil
 }
 
-// In says whether e starts inside b.
+// In reports whether e starts inside b.
 func (b Block) In(e Entry) bool { return b.First <= e.Line && e.Line <= b.Last }
 
 // Edit describes one change of a file.
