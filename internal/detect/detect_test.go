@@ -746,6 +746,7 @@ func TestWhomListenersServe(t *testing.T) {
 		{"AUTH from main.cf", auth, "2525 inet n - n - - smtpd", detect.Submission, true},
 		{"for the own networks", auth, "590 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject", detect.Internal, true},
 		{"for the own networks, by relay restrictions", auth, "590 inet n - n - - smtpd -o { smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination, reject }", detect.Internal, true},
+		{"for the own networks, by a parameter of one's own", auth + "inner = permit_mynetworks, reject\n", "590 inet n - n - - smtpd -o smtpd_client_restrictions=$inner", detect.Internal, true},
 		{"for the own networks and users", auth, "588 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,permit_sasl_authenticated,reject", detect.Submission, true},
 		{"for what a table permits", auth, "588 inet n - n - - smtpd -o { smtpd_client_restrictions = check_client_access hash:/t, reject }", detect.Submission, true},
 		{"submission is for users whatever it permits", "", "submission inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject", detect.Submission, false},
