@@ -672,6 +672,7 @@ func TestPolicy(t *testing.T) {
 // known, with its port and its level.
 func TestHops(t *testing.T) {
 	const more = "out unix - - n - - smtp -o smtp_tls_security_level=verify\n"
+	filtered := map[string]string{"filters of a service and of a table": "25 inet n - n - - smtpd -o content_filter=out:[127.0.0.1]:10025\n"}
 	for _, x := range []struct{ name, main, table, smtp, out string }{
 		{"none", "", "", " 25 may", ""},
 		{"relay host", "relayhost = [r.example.net]:465\n", "", "[r.example.net]:465 465 may", ""},
@@ -685,11 +686,13 @@ func TestHops(t *testing.T) {
 		{"static", "transport_maps = static:out:[s]:465\n", "", "", "[s]:465 465 verify"},
 		{"default", "default_transport = out:[s]:465\n", "", "", "[s]:465 465 verify"},
 		{"filter", "content_filter = out:[127.0.0.1]:10024\n", "", " 25 may", "[127.0.0.1]:10024 10024 verify"},
+		{"filters of a service and of a table", "header_checks = regexp:/t\n", "/^X/ FILTER smtp:[127.0.0.1]:10026\n", " 25 may, [127.0.0.1]:10026 10026 may", "[127.0.0.1]:10025 10025 verify"},
+		{"when others fail", "smtp_fallback_relay = [f]:465\n", "", " 25 may, [f]:465 465 may", ""},
 		{"policy", "smtp_tls_policy_maps = hash:/t\nrelayhost = [r]:465\n", "[r]:465 encrypt\n", "[r]:465 465 encrypt", ""},
 		{"policy elsewhere", "smtp_tls_policy_maps = ldap:x\nrelayhost = [r]:465\n", "", "[r]:465 465 ", ""},
 		{"SRV record", "use_srv_lookup = submission\nrelayhost = example.net:submission\n", "", "example.net:submission  may", ""},
 	} {
-		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "smtp_tls_security_level = may\n" + x.main, "master.cf": smtp + more, "/t": x.table}))
+		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "smtp_tls_security_level = may\n" + x.main, "master.cf": smtp + more + filtered[x.name], "/t": x.table}))
 		for i, want := range []string{x.smtp, x.out} {
 			var got []string
 			for _, h := range f.Transports[i].Hops {
