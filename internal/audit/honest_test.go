@@ -130,6 +130,7 @@ func TestHonest(t *testing.T) {
 		{"wrong family of a service", scene{main: good, master: router + "submission inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes -o smtpd_tls_protocols=>=TLSv1.3\n" + sender}, "RCV-034", ""},
 		{"certificate of another listener", scene{main: without("smtpd_tls_exclude_ciphers = aRSA\n", "smtpd_tls_exclude_ciphers"), master: router + sender}, "RCV-012", ""},
 		{"global encrypt and a filter", scene{main: without("smtp_tls_security_level = encrypt\nrelayhost = [r.example.net]\ncontent_filter = scan:[127.0.0.1]:10025\n", "smtp_tls_security_level"), master: router + sender + "scan unix - - n - - smtp\n"}, "SND-020", ""},
+		{"an obsolete policy that turns TLS off", scene{main: without("smtp_tls_security_level = encrypt\nrelayhost = [r.example.net]\nsmtp_tls_per_site = static:NONE\n", "smtp_tls_security_level"), master: router + sender}, "SND-001", ""},
 		{"half seen", scene{main: good, master: router + sender, seen: half(probe.Version{Name: "TLS 1.3"})}, "RCV-033", "RCV-003 RCV-004 RCV-005 RCV-024 RCV-031"},
 		{"half seen, and no forward secrecy yet", scene{main: good, master: router + sender, seen: half(probe.Version{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_RSA_WITH_AES_128_GCM_SHA256")}})}, "RCV-006 RCV-033", "RCV-031"},
 		{"half seen, the rest is lax", scene{main: lax, master: router + sender, seen: half(probe.Version{Name: "TLS 1.3"})}, "RCV-003 RCV-005 RCV-033", ""},

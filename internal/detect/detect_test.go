@@ -689,6 +689,8 @@ func TestHops(t *testing.T) {
 		{"filters of a service and of a table", "header_checks = regexp:/t\n", "/^X/ FILTER smtp:[127.0.0.1]:10026\n", " 25 may, [127.0.0.1]:10026 10026 may", "[127.0.0.1]:10025 10025 verify"},
 		{"when others fail", "smtp_fallback_relay = [f]:465\n", "", " 25 may, [f]:465 465 may", ""},
 		{"policy", "smtp_tls_policy_maps = hash:/t\nrelayhost = [r]:465\n", "[r]:465 encrypt\n", "[r]:465 465 encrypt", ""},
+		{"obsolete policy", "smtp_tls_per_site = hash:/t\nrelayhost = [r]:465, [s], [u], [v]\n", "[r]:465 NONE\n[s] must\n[u] MUST_NOPEERMATCH\n[v] bad\n", "[r]:465 465 none, [s] 25 verify, [u] 25 encrypt, [v] 25 may", ""},
+		{"obsolete policy beside the other", "smtp_tls_policy_maps = static:encrypt\nsmtp_tls_per_site = hash:/t\nrelayhost = [r]\n", "[r] NONE\n", "[r] 25 encrypt", ""},
 		{"policy elsewhere", "smtp_tls_policy_maps = ldap:x\nrelayhost = [r]:465\n", "", "[r]:465 465 ", ""},
 		{"SRV record", "use_srv_lookup = submission\nrelayhost = example.net:submission\n", "", "example.net:submission  may", ""},
 	} {

@@ -176,11 +176,10 @@ func (f *Facts) portOf(t Transport, hop string) string {
 
 // levelTo is the TLS level of a transport towards a next hop.
 func (f *Facts) levelTo(t Transport, hop string) string {
-	const maps = "smtp_tls_policy_maps"
-	switch own := f.Config.Text(&t.Service, maps); own {
+	switch own := PolicyTables(f.Config, &t.Service).Text; own {
 	case "":
 		return t.Level
-	case f.Config.Text(nil, maps):
+	case PolicyTables(f.Config, nil).Text:
 	default:
 		return "" // only the tables of main.cf were read
 	}
