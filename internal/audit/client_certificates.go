@@ -24,7 +24,7 @@ var certificateRequested = Rule{
 	Source: "postconf(5), smtpd_tls_ask_ccert: SHOULD NOT without need",
 	Cure:   drop("smtpd_tls_ask_ccert"),
 	Check: listeners(byClientCertificate, func(e *Evidence, l posture.Listener) string {
-		if l.ClientCertificate.Is == posture.Offered {
+		if l.ClientCertificate.Is == posture.Offered && !e.decidesByCertificate(l.Service) {
 			return "asks for a client certificate"
 		}
 		return ""
@@ -39,7 +39,8 @@ var certificateRequired = Rule{
 	Source: "postconf(5), smtpd_tls_req_ccert",
 	Cure:   drop("smtpd_tls_req_ccert"),
 	Check: listeners(byClientCertificate, func(e *Evidence, l posture.Listener) string {
-		if l.ClientCertificate.Is == posture.Mandatory && !e.privateRelay(l.At) {
+		machines := !l.At.OnPort25() && e.decidesByCertificate(l.Service) // a port for those that are listed
+		if l.ClientCertificate.Is == posture.Mandatory && !e.privateRelay(l.At) && !machines {
 			return "requires a client certificate"
 		}
 		return ""

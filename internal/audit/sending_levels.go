@@ -75,16 +75,18 @@ var localTLSRequired = Rule{
 				out = append(out, Hit{Detail: t.Service.ID() + " hands mail to a program here at TLS level " + t.Level, At: postfix.Origin{File: e.Config.MasterPath(), Line: t.Service.Line}})
 			}
 		}
-		if filter := e.Config.Value(nil, "content_filter"); filter.Text != "" {
-			transport, hop, _ := strings.Cut(filter.Text, ":")
-			for _, t := range e.Senders(detect.Default) {
-				if t.Service.Name == transport && demands(t.Level) && e.PolicyFor(hop) == nil {
-					out = append(out, Hit{Detail: "content_filter goes through " + t.Service.ID() + " at TLS level " + t.Level, At: filter.Origin})
-				}
+		for _, r := range e.Posture().Routes {
+			if r.Use == detect.Default && r.Local() && filters(r.From) && demands(r.Level.Is) {
+				out = append(out, Hit{Detail: r.From + " goes through " + r.ID() + " at TLS level " + r.Level.Is, At: r.Level.Origin})
 			}
 		}
 		return out
 	}),
+}
+
+// filters reports whether a parameter hands mail to a filter.
+func filters(parameter string) bool {
+	return parameter == "content_filter" || strings.HasSuffix(parameter, "_checks") || strings.HasSuffix(parameter, "_restrictions")
 }
 
 var weakerTransport = Rule{

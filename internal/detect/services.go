@@ -173,7 +173,7 @@ func kind(c postfix.Config, l Listener, host, port string) Kind {
 		return Submissions
 	case port == "587":
 		return Submission
-	case port != "25" && networksAlone(l.Service):
+	case port != "25" && networksAlone(c, l.Service):
 		return Internal
 	case l.Auth && port != "25" && (!l.Proxy || forUsers(c, l)):
 		return Submission
@@ -186,10 +186,10 @@ var clientLists = []string{"smtpd_client_restrictions", "smtpd_relay_restriction
 
 // networksAlone reports whether a service turns away all clients outside of mynetworks,
 // logged in or not, by restrictions of its own.
-func networksAlone(s mastercf.Service) bool {
+func networksAlone(c postfix.Config, s mastercf.Service) bool {
 	return slices.ContainsFunc(clientLists, func(name string) bool {
-		o, ok := s.Override(name)
-		words := list(strings.ToLower(o.Value))
+		_, ok := s.Override(name)
+		words := list(strings.ToLower(c.Text(&s, name))) // it may name a parameter of one's own
 		return ok && len(words) > 1 && words[len(words)-1] == "reject" &&
 			!slices.ContainsFunc(words, func(w string) bool {
 				return w != "permit_mynetworks" && w != "permit_inet_interfaces" && !strings.HasPrefix(w, "reject")

@@ -440,9 +440,11 @@ func TestReferredLinesStay(t *testing.T) {
 // TestServices: master.cf changes where it would defeat the block, and where
 // a service would lose what it has.
 func TestServices(t *testing.T) {
-	base := ageing + "smtpd_tls_security_level = may\n"
+	base := ageing + "smtpd_tls_security_level = may\nsmtpd_use_tls = no\nmx_level = none\n"
 	for _, c := range []struct{ name, services, answers, want, gone string }{
 		{"TLS off on port 25", "smtp inet n - y - - smtpd -o smtpd_tls_security_level=none\n", "", "smtp inet n - y - - smtpd\n", ""},
+		{"TLS off on port 25 by a parameter of one's own", "smtp inet n - y - - smtpd -o smtpd_tls_security_level=$mx_level\n", "", "smtp inet n - y - - smtpd\n", ""},
+		{"TLS off on port 25 by an empty level", "smtp inet n - y - - smtpd -o smtpd_tls_security_level=\n", "", "smtp inet n - y - - smtpd\n", ""},
 		{"old TLS", "smtp inet n - y - - smtpd\n  -o smtpd_tls_protocols=!SSLv3\n", "", "smtp inet n - y - - smtpd\n", "smtpd_tls_protocols"},
 		{"stricter stays", "smtp inet n - y - - smtpd\n  -o smtpd_tls_protocols=>=TLSv1.3\n", "", "", ""},
 		{"internal stays", "smtp inet n - y - - smtpd\n127.0.0.1:10025 inet n - y - - smtpd -o smtpd_tls_security_level=none\n", "", "", ""},

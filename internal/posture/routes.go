@@ -121,10 +121,10 @@ func (m model) route(t detect.Transport, s mastercf.Service, h detect.Hop) Route
 	var bad string
 	r.Level, bad = clientLevel(p)
 	r.Dead = cmp.Or(r.Dead, bad)
-	if own := p.text("smtp_tls_policy_maps"); own != "" {
+	if own := detect.PolicyTables(m.c, &s); own.Text != "" {
 		switch entry := m.f.PolicyFor(h.Name); {
-		case own != m.c.Text(nil, "smtp_tls_policy_maps"), entry == nil && m.f.PoliciesUnread:
-			r.Level = Value[string]{Origin: p.value("smtp_tls_policy_maps").Origin}
+		case own.Text != detect.PolicyTables(m.c, nil).Text, entry == nil && m.f.PoliciesUnread:
+			r.Level = Value[string]{Origin: own.Origin}
 		case entry != nil:
 			r.Level, r.Policy = Value[string]{entry.Level, entry.At}, entry
 			if entry.Fault != "" {
