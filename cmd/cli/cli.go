@@ -49,9 +49,9 @@ Exit codes:
   2    wrong usage, or answers are missing
   3    findings, or changes are pending
   4    a named risk was not accepted
-  5    failed, and everything was put back
-  6    failed, and putting it back failed too: the error names the backups
-  130  interrupted, or whoever read the output went away
+  5    failed, and everything was rolled back
+  6    failed, and the rollback failed too: the error names the backups
+  130  interrupted, or the reader of the output closed the pipe
 `
 
 // ErrFindings is how a verb says that it found something, without a message.
@@ -82,15 +82,43 @@ func Misuse(err error) error { return usageError{err} }
 // UsageArgs makes wrong arguments a usage error.
 func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return Misuse(err)
+		err := check(cmd, args)
+		if err == nil {
+			return nil
 		}
-		return nil
+		if len(args) > 0 {
+			var verbs []string
+			for _, c := range cmd.Commands() {
+				if c.IsAvailableCommand() && hint.Near(c.Name(), args[0]) {
+					verbs = append(verbs, c.CommandPath())
+				}
+			}
+			err = meant(err, verbs)
+		}
+		return Misuse(err)
 	}
 }
 
+// meant wraps err with a hint that lists what may have been meant, if anything.
+func meant(err error, names []string) error {
+	if len(names) == 0 {
+		return err
+	}
+	return hint.Wrap(err, "did you mean "+strings.Join(names, " or ")+"?")
+}
+
 // FlagError makes a flag that cannot be understood a usage error.
-func FlagError(_ *cobra.Command, err error) error {
+func FlagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden && hint.Near(f.Name, unknown.GetSpecifiedName()) {
+				names = append(names, "--"+f.Name)
+			}
+		})
+		err = meant(err, names)
+	}
 	if strings.Contains(err.Error(), "missing unit in duration") { // of time.ParseDuration, which has no error to compare with
 		err = hint.Wrap(err, "a time has a unit: write 20s or 10m")
 	}
@@ -142,6 +170,9 @@ func (r *Run) Execute(root *cobra.Command, args []string) int {
 	r.helps(root)
 	ran, e := root.ExecuteContextC(r.Ctx)
 	r.called = ran.CommandPath()
+	if errors.As(e, new(usageError)) && slices.Contains(args, "--json") {
+		r.JSON = true // a wrong flag before it ended the parsing
+	}
 	if r.Verbose {
 		for _, l := range r.Machine.Lines() {
 			fmt.Fprintln(r.Err, report.Clean(l))

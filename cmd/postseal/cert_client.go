@@ -24,6 +24,7 @@ func (a *app) certClientCmd() *cobra.Command {
 		Use:   "client",
 		Short: "Make a certificate to send with, for a partner who asks for one",
 		Args:  cli.UsageArgs(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // else a mistyped verb is no error
 	}
 	var takeOver bool
 	create := &cobra.Command{
