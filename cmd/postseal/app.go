@@ -51,9 +51,9 @@ Without a verb it is a wizard, on a terminal. The verbs do the same without ques
 		Args:              cli.UsageArgs(cobra.NoArgs),
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.absolute() },
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			a.settings.Flags = flags.given()
-			return a.runWizard(cmd)
+			return a.runWizard()
 		},
 	}
 	flags.add(root, interview.All)

@@ -61,9 +61,11 @@ is accepted by name.
 				return err
 			}
 			if !yes {
-				fmt.Fprintf(a.Out, "%s %s of %s\n", what.Kind, what.ID, what.When.Local().Format("2006-01-02 15:04"))
-				for _, e := range what.Entries {
-					fmt.Fprintf(a.Out, "  %s\n", report.Clean(e.Path))
+				if !a.JSON {
+					fmt.Fprintf(a.Out, "%s %s of %s\n", what.Kind, what.ID, what.When.Local().Format("2006-01-02 15:04"))
+					for _, e := range what.Entries {
+						fmt.Fprintf(a.Out, "  %s\n", report.Clean(e.Path))
+					}
 				}
 				if err := a.agree("Undo this?", "--yes"); err != nil {
 					return err
