@@ -156,7 +156,7 @@ func Start(in *os.File, out, err io.Writer) (r *Run, stop func()) {
 func (r *Run) Flags(f *pflag.FlagSet) {
 	f.BoolVar(&r.JSON, "json", false, "print data instead of text, errors too")
 	f.BoolVar(&r.NoColor, "no-color", false, "print without colours (as the variable NO_COLOR)")
-	f.BoolVar(&r.Verbose, "verbose", false, "say at the end what was run")
+	f.BoolVar(&r.Verbose, "verbose", false, "list at the end what was run")
 }
 
 // Execute runs root with these arguments and returns the exit code.
