@@ -263,6 +263,15 @@ func Describe(c *x509.Certificate) string {
 	return fmt.Sprintf("%s, until %s", strings.Join(names(c), ", "), c.NotAfter.UTC().Format(time.DateOnly))
 }
 
+// subject is the name of a certificate: the names that it is for where it has no
+// distinguished one, as with certificates from an ACME CA.
+func subject(c *x509.Certificate) string {
+	if s := c.Subject.String(); s != "" || len(c.DNSNames) == 0 {
+		return distinguished(s)
+	}
+	return strings.Join(c.DNSNames[:min(2, len(c.DNSNames))], ", ")
+}
+
 func distinguished(s string) string {
 	if s == "" {
 		return "(no name)"

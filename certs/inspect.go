@@ -83,7 +83,7 @@ func (c Chain) Inspect(w Want) Inspection {
 	var s signatures
 	for _, cert := range c.Certs {
 		i.Links = append(i.Links, Link{
-			Subject: distinguished(cert.Subject.String()), Issuer: distinguished(cert.Issuer.String()), NotAfter: cert.NotAfter,
+			Subject: subject(cert), Issuer: distinguished(cert.Issuer.String()), NotAfter: cert.NotAfter,
 			Key: algorithm(cert.PublicKey) + " " + fmt.Sprint(bits(cert.PublicKey)), Signature: cert.SignatureAlgorithm.String(),
 			SelfSigned: s.selfSigned(cert),
 		})
@@ -150,7 +150,7 @@ func (c Chain) judgeLife(i *Inspection, now time.Time) {
 	}
 	for _, cert := range c.Certs[1:] {
 		if now.After(cert.NotAfter) {
-			i.Add("chain", Bad, "the issuer %s expired on %s", distinguished(cert.Subject.String()), cert.NotAfter.UTC().Format(time.DateOnly))
+			i.Add("chain", Bad, "the issuer %s expired on %s", subject(cert), cert.NotAfter.UTC().Format(time.DateOnly))
 		}
 	}
 }
@@ -263,7 +263,7 @@ func (c Chain) judgeStrength(i *Inspection) {
 		switch cert.SignatureAlgorithm {
 		case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
 			if !i.Links[n].SelfSigned { // nobody looks at the signature of a root
-				i.Add("strength", Bad, "%s is signed with %s: verifying peers refuse it", distinguished(cert.Subject.String()), cert.SignatureAlgorithm)
+				i.Add("strength", Bad, "%s is signed with %s: verifying peers refuse it", subject(cert), cert.SignatureAlgorithm)
 			}
 		}
 	}

@@ -141,7 +141,7 @@ func (m *Model) openQuestion(key string) tea.Cmd {
 		if q.Name() == key {
 			m.list.cursor, m.list.editing = i, true
 			m.ask(q)
-			return nil
+			break
 		}
 	}
 	return cmd
@@ -152,12 +152,13 @@ func (m *Model) cardPage() page {
 		return m.findingPage()
 	}
 	c, t := &m.card, m.theme
-	lines := m.gradeLines()
+	title := m.gradeLines()
 	if !c.ready {
-		lines = append(lines, "   "+t.quiet.Render(m.spinner()+" shaking hands with the listeners, and rehearsing"))
+		title = append(title, "   "+t.quiet.Render(m.spinner()+" shaking hands with the listeners, and rehearsing"))
 	}
-	lines = append(lines, "")
-	focus := len(lines)
+	title = append(title, "")
+	var lines []string
+	focus := 0
 	entry := func(i int, sign, text, right string) {
 		lead, style := "     ", t.plain
 		if i == c.cursor {
@@ -188,14 +189,11 @@ func (m *Model) cardPage() page {
 		}
 		entry(i+1, sign, f.Title, what)
 	}
-	if c.cursor == 0 {
-		focus = 0 // the grades are seen with it
-	}
 	keys := []string{"↑↓ choose", "enter open", "← back", "q quit"}
 	if len(c.opinions) > 0 {
 		keys = slices.Insert(keys, 2, "o what others say")
 	}
-	return page{lines: lines, focus: focus, keys: keys}
+	return page{title: title, lines: lines, focus: focus, keys: keys}
 }
 
 // On screens with so many lines it is told what keeps a part from an A: the few

@@ -165,7 +165,7 @@ func (m *Model) sealedPage() page {
 	}
 	keys := []string{"c copy the command", "l what was run", "q quit"}
 	if e.copied {
-		keys[0] = "c copied"
+		keys[0] = "c sent to the clipboard of this terminal"
 	}
 	return page{lines: lines, keys: keys}
 }

@@ -17,6 +17,12 @@ const (
 
 // page is what a stage draws between header and keys.
 type page struct {
+	// title stands above the body, and stays there when that is scrolled.
+	title []string
+	// beside stands to the right of title and body, behind column split, from line
+	// besideTop on.
+	beside           []string
+	split, besideTop int
 	// lines are the body. If there are more than fit, the window shows those
 	// around focus, or from top on.
 	lines      []string
@@ -33,23 +39,48 @@ func (t theme) frame(head []string, p page, width, height int) string {
 	if width < minWidth || height < minHeight {
 		return "The window is too small: it\nneeds 40 columns and 10 lines."
 	}
+	p.settle(height - len(head))
 	foot := t.foot(&p, width, height-len(head), height)
-	body, above, below := window(p, height-len(head)-len(foot))
-	lines := append(append([]string{}, head...), body...)
+	lines := append(append([]string{}, head...), t.body(p, height-len(head)-len(foot))...)
 	for len(lines) < height-len(foot) {
 		lines = append(lines, "")
-	}
-	if below && len(body) > 0 {
-		lines[height-len(foot)-1] = "   " + t.quiet.Render("↓ more")
-	}
-	if above && len(body) > 0 {
-		lines[len(head)] = "   " + t.quiet.Render("↑ more")
 	}
 	lines = append(lines, foot...)
 	for i, l := range lines {
 		lines[i] = ansi.Truncate(l, width, signFolded)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// settle puts the title into the body where it would take more than a third of so many
+// lines: what can be chosen is wanted more.
+func (p *page) settle(room int) {
+	if len(p.title) > room/3 {
+		p.lines, p.focus, p.title = append(slices.Clone(p.title), p.lines...), p.focus+len(p.title), nil
+	}
+}
+
+// body is what is shown of a page in so many lines: its title, and the window.
+func (t theme) body(p page, room int) []string {
+	room -= len(p.title)
+	shown, above, below := window(p, room)
+	shown = slices.Clone(shown)
+	if below && len(shown) > 0 {
+		shown[len(shown)-1] = "   " + t.quiet.Render("↓ more")
+	}
+	if above && len(shown) > 0 {
+		shown[0] = "   " + t.quiet.Render("↑ more")
+	}
+	all := append(slices.Clone(p.title), shown...)
+	if len(p.beside) == 0 {
+		return all
+	}
+	room += len(p.title)
+	beside := p.beside[max(0, min(p.besideTop, len(p.beside)-room)):]
+	if len(beside) > room && room > 0 {
+		beside = append(slices.Clone(beside[:room-1]), t.quiet.Render("↓ pgdn"))
+	}
+	return columns(all, beside, p.split)
 }
 
 // foot is what stands at the bottom of a page for which there is so much room below the

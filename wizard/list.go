@@ -18,8 +18,9 @@ import (
 type listState struct {
 	cursor  int
 	editing bool
-	// review says that the review leads here, and ← back to it.
-	review bool
+	// review says that the review leads here, and ← back to it; opened that it was
+	// opened from here, and leads back.
+	review, opened bool
 	// summary says what the answers would change.
 	summary string
 	changes bool
@@ -72,6 +73,7 @@ func (m *Model) summarise() (string, bool) {
 func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
 	switch k.String() {
 	case "r", "d":
+		m.list.opened = true
 		return m.startReview()
 	case "left", "esc", "backspace":
 		if m.list.review {
@@ -107,9 +109,8 @@ func (m *Model) listPage() page {
 		sign = t.caution.Render(signNote)
 	}
 	lines := hang("   "+sign+" ", wrapAll(m.list.summary, m.width-8))
-	lines = append(lines, "")
 	answers, focus := m.answerLines()
-	return page{lines: append(lines, answers...), focus: len(lines) + focus, keys: []string{"↑↓ choose", "enter change it", "r review", "← back", "q quit"}}
+	return page{title: append(lines, ""), lines: answers, focus: focus, keys: []string{"↑↓ choose", "enter change it", "r review", "← back", "q quit"}}
 }
 
 // answerLines are the answers of the flow, with where they come from; focus is

@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +26,8 @@ type lookState struct {
 	// be brought to its end, or empty.
 	files        []string
 	unfinishable string
+	// reverted says which run was reverted last, and why; empty if the last run was not.
+	reverted string
 }
 
 // lookStep says that a step of looking has ended.
@@ -41,8 +44,8 @@ type looked struct {
 	err     error
 	now     time.Time
 	// files and unfinishable are as in lookState.
-	files        []string
-	unfinishable string
+	files                  []string
+	unfinishable, reverted string
 }
 
 // startLooking looks at the server. It starts anew after a run too.
@@ -60,8 +63,21 @@ func (m *Model) startLooking() tea.Cmd {
 			m := host.ReadOnly{Reader: o.Machine}
 			out.files, out.unfinishable = s.Pending.State(m), s.Pending.Unfinishable(m, s.StateDir)
 		}
+		if err == nil {
+			out.reverted = reverted(o.Machine, s)
+		}
 		return out
 	}
+}
+
+// reverted says which run was reverted last, when and why; empty if a person has seen to
+// it since.
+func reverted(m host.Reader, s *session.Session) string {
+	all, err := apply.History(m, s.StateDir, s.ConfigDir)
+	if err != nil || len(all) == 0 || all[0].Kind != "undo" || all[0].Why == "" || all[0].Phase != apply.Kept {
+		return ""
+	}
+	return "Run " + all[0].Undoes + " was reverted at " + all[0].When.Local().Format("2006-01-02 15:04") + ": " + report.Clean(all[0].Why) + "."
 }
 
 func (m *Model) lookStep(s lookStep) {
@@ -82,7 +98,7 @@ func (m *Model) looked(l looked) tea.Cmd {
 		return nil
 	}
 	m.session, m.server.answers = l.session, l.session.Answers
-	m.look.ready, m.look.remarks = true, report.Remarks(l.session.Facts)
+	m.look.ready, m.look.remarks, m.look.reverted = true, report.Remarks(l.session.Facts), l.reverted
 	if l.session.Pending != nil {
 		m.stage, m.look.files, m.look.unfinishable = pending, l.files, l.unfinishable
 		m.result.Undo = m.session.UndoCommand()
@@ -141,6 +157,9 @@ func (m *Model) lookPage() page {
 		title = "This is what is here. Nothing was changed."
 	}
 	lines := append(indent("   ", wrap(title, m.width-6)), "")
+	if m.look.reverted != "" {
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap(m.look.reverted, m.width-8))...)
+	}
 	for _, r := range m.look.remarks {
 		lines = append(lines, m.remark(r)...)
 	}
@@ -237,7 +256,12 @@ func (m *Model) pendingPage() page {
 }
 
 // quit leaves. What is still under way is cancelled when the program ends.
-func (m *Model) quit() tea.Cmd { return tea.Quit }
+func (m *Model) quit() tea.Cmd {
+	if errors.Is(m.result.Err, ErrQuit) {
+		m.result = leftBy(false, m.made)
+	}
+	return tea.Quit
+}
 
 // proceed goes to the next question after a key, or to where all is answered.
 func (m *Model) proceed(after string) tea.Cmd {

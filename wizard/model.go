@@ -2,13 +2,17 @@ package wizard
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 
 	"postseal/internal/ask"
 	"postseal/internal/interview"
+	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
@@ -58,8 +62,10 @@ type Model struct {
 	session   *session.Session
 	// server are the answers about this server; order is under way while a
 	// certificate is ordered, or nil.
-	server    flow
-	order     *orderState
+	server flow
+	order  *orderState
+	// ordered are the answers about an order that was left, or nil.
+	ordered   *ask.Answers
 	question  questionState
 	list      listState
 	review    reviewState
@@ -70,6 +76,8 @@ type Model struct {
 	end       endState
 
 	result Result
+	// made: a certificate was ordered or made.
+	made bool
 }
 
 // flow is a way through a set of questions.
@@ -169,6 +177,9 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		return m.leaveNow()
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
+		if m.width <= 0 || m.height <= 0 { // a serial line, or a pty that nobody has sized
+			m.width, m.height = 80, 24
+		}
 	case backgroundMsg:
 		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
@@ -189,6 +200,10 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 	}
 	if m.help != nil {
 		m.help.key(m, k)
+		return nil
+	}
+	if k.String() == "?" && m.stage != asking {
+		m.help = newOverlay("The keys of this page", m.keyHelp())
 		return nil
 	}
 	switch m.stage {
@@ -219,6 +234,15 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 		return m.endKey(k)
 	}
 	return nil
+}
+
+// keyHelp are the keys of the page, also those for which its foot has no room.
+func (m *Model) keyHelp() (out []string) {
+	for _, k := range m.page().keys {
+		key, what, _ := strings.Cut(k, " ")
+		out = append(out, fmt.Sprintf("%-8s %s", key, what))
+	}
+	return append(out, "ctrl+c   stop, or leave")
 }
 
 // outcome takes what a command brought home.
@@ -296,12 +320,22 @@ func (m *Model) leaveNow() tea.Cmd {
 	case ended, keeping:
 		return tea.Quit
 	}
-	m.result = Result{Err: context.Canceled}
+	m.result = leftBy(true, m.made)
 	return tea.Quit
 }
 
 // View implements tea.Model.
-func (m *Model) View() string { return m.theme.frame(m.header(), m.page(), m.width, m.height) }
+func (m *Model) View() string {
+	screen := m.theme.frame(m.header(), m.page(), m.width, m.height)
+	if !m.o.ASCII {
+		return screen
+	}
+	lines := strings.Split(report.ASCII(screen), "\n")
+	for i, l := range lines { // some signs are longer in ASCII
+		lines[i] = ansi.Truncate(l, m.width, "")
+	}
+	return strings.Join(lines, "\n")
+}
 
 // page is the page that is shown.
 func (m *Model) page() page {

@@ -15,6 +15,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/lineage"
+	"postseal/internal/plan"
 	"postseal/internal/session"
 )
 
@@ -73,15 +74,19 @@ func (m *Model) orderReady(r orderReady) tea.Cmd {
 		m.question.err = r.err
 		return nil
 	}
+	if m.ordered != nil {
+		r.answers = m.ordered
+	}
 	m.order = &orderState{flow: newFlow(r.order.Set, r.answers), questions: r.order, before: m.list}
 	m.list = listState{}
 	return m.proceed("")
 }
 
-// leaveOrder goes back to the question that the order came from.
+// leaveOrder goes back to the question that the order came from. The answers
+// stay, for an order that is begun again.
 func (m *Model) leaveOrder() {
 	m.gen++
-	m.list, m.order = m.order.before, nil
+	m.list, m.ordered, m.order = m.order.before, m.order.answers, nil
 	if q, ok := interview.All.Lookup(certKey); ok {
 		m.ask(q)
 	}
@@ -122,7 +127,7 @@ func (m *Model) showOrder() tea.Cmd {
 	m.order.address, m.order.asking, m.order.metaErr = d.CA.Directory, true, nil
 	m.order.questions.Profiles = nil
 	gen, ctx, k := m.gen, m.ctx, m.session.Keeper()
-	return func() tea.Msg {
+	return tea.Batch(nextTick(), func() tea.Msg {
 		ctx, cancel := context.WithTimeout(ctx, metaTime)
 		defer cancel()
 		limit, _, err := k.Allowance(l)
@@ -131,7 +136,7 @@ func (m *Model) showOrder() tea.Cmd {
 		}
 		meta, err := k.Meta(ctx, l)
 		return metaMsg{gen, d.CA.Directory, meta, limit, err}
-	}
+	})
 }
 
 func (m *Model) metaMsg(r metaMsg) {
@@ -154,7 +159,10 @@ func (m *Model) orderKey(k tea.KeyMsg) tea.Cmd {
 	}
 	switch k.String() {
 	case "y":
-		if m.order.metaErr != nil {
+		switch {
+		case m.order.asking: // nobody can accept terms that are not shown yet
+			return nil
+		case m.order.metaErr != nil:
 			return m.showOrder() // which asks again
 		}
 		return m.startOrdering()
@@ -213,6 +221,7 @@ func (m *Model) startOrdering() tea.Cmd {
 		return nil
 	}
 	open, k, accepted := m.o.open, m.session.Keeper(), o.accepted
+	m.made = true
 	done := make(chan struct{}, 1)
 	k.ByHand = &acme.Manual{Done: done}
 	return m.begin(runState{title: "Ordering from " + d.CA.Title + ".", done: done}, func(ctx context.Context, gen int, step func(apply.Event)) tea.Msg {
@@ -263,7 +272,7 @@ func (m *Model) obtained(r obtained) tea.Cmd {
 		return nil
 	}
 	if m.ctx.Err() != nil {
-		m.result = Result{Err: context.Canceled}
+		m.result = leftBy(true, true)
 		return tea.Quit
 	}
 	m.stage = overview
@@ -272,8 +281,20 @@ func (m *Model) obtained(r obtained) tea.Cmd {
 		return nil
 	}
 	m.session = m.session.Seen(r.session)
-	m.leaveOrder()
-	return m.take(r.files)
+	next := func() tea.Cmd {
+		m.leaveOrder()
+		m.ordered = nil
+		return m.take(r.files)
+	}
+	if m.run.title == "" {
+		return next()
+	}
+	m.stage = applying // what was done is read before the next question comes
+	m.run.said, m.run.next = "Ordered: "+strings.Join(r.files, ", ")+". Postfix shows it once the plan is applied.", next
+	if plan.Uses(m.session.Facts, r.files[0]) {
+		m.run.said = "Ordered: " + strings.Join(r.files, ", ") + ". Postfix shows it now."
+	}
+	return nil
 }
 
 // orderPage shows everything about the order before it is made.
@@ -312,11 +333,14 @@ func (m *Model) orderPage() page {
 	if err == nil && l != nil {
 		quiet("Key and chain go to " + strings.Join(m.session.Keeper().Ordered(l), ", ") + ", readable by root only. The key stays at every renewal, so that TLSA records hold.")
 	}
-	order := "y order it"
-	if o.metaErr != nil {
-		order = "y ask again"
+	keys := []string{"y order it", "↑↓ choose", "enter change it", "← back", "q quit"}
+	switch {
+	case o.asking:
+		keys = keys[1:]
+	case o.metaErr != nil:
+		keys[0] = "y ask again"
 	}
-	return page{lines: lines, focus: focus, top: o.top, keys: []string{order, "↑↓ choose", "enter change it", "← back", "q quit"}}
+	return page{lines: lines, focus: focus, top: o.top, keys: keys}
 }
 
 // orderLines show, beside a question, what would be ordered so far.

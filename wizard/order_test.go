@@ -9,9 +9,11 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+
 	"postseal/certs"
 	"postseal/certs/acme"
 	"postseal/internal/apply"
+	"postseal/internal/ask"
 	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
@@ -70,6 +72,66 @@ func TestOrderFails(t *testing.T) {
 	h.send(obtained{gen: h.gen - 1, err: errors.New("late")})
 	if strings.Contains(h.see(), "late") {
 		t.Error("a late message counts")
+	}
+}
+
+// TestOrderAsksAnew: whichever way leads back to the page of an order, the CA that
+// is chosen there is asked about its terms, and nothing can be ordered before it has
+// answered.
+func TestOrderAsksAnew(t *testing.T) {
+	h := open(t, files(t))
+	startOrder(h)
+	h.release()
+	for n := 0; h.stage == asking && n < 10; n++ {
+		h.press("enter")
+	}
+	h.order.address = "" // as if another CA had been chosen
+	h.press("enter", "esc")
+	if h.order.asking || h.order.metaErr == nil {
+		t.Errorf("it waits for an answer that never comes:\n%s", h.see())
+	}
+	h.hold = true
+	h.press("y")
+	if !h.order.asking || strings.Contains(h.see(), "y order it") {
+		t.Errorf("it offers to order while the terms are looked up:\n%s", h.see())
+	}
+	if h.press("y"); h.stage != overview {
+		t.Error("it orders before the terms are shown")
+	}
+}
+
+// TestOrderKeepsAnswers: an order that was left is as it was when it is begun again.
+// The error of an order goes when an answer is changed.
+func TestOrderKeepsAnswers(t *testing.T) {
+	h := open(t, files(t))
+	startOrder(h)
+	h.release()
+	h.press("down", "enter") // another answer than the first
+	key, typed := "", []string(nil)
+	for _, q := range h.order.set {
+		if h.order.answers.Source(q.Name()) == ask.Typed {
+			key, typed = q.Name(), h.order.answers.Texts(q.Name())
+		}
+	}
+	if key == "" {
+		t.Fatal(h.see())
+	}
+	for n := 0; h.order != nil && n < 10; n++ {
+		h.press("left")
+	}
+	h.choose(newText)
+	h.press("enter")
+	if h.order == nil || !slices.Equal(h.order.answers.Texts(key), typed) {
+		t.Fatalf("%s is forgotten\n%s", key, h.see())
+	}
+	for n := 0; h.stage == asking && n < 10; n++ {
+		h.press("enter")
+	}
+	h.order.err = errors.New("the CA refused it")
+	h.press("enter")
+	h.press("enter")
+	if h.stage != overview || strings.Contains(h.see(), "the CA refused it") {
+		t.Errorf("the error of the order before stays:\n%s", h.see())
 	}
 }
 

@@ -25,8 +25,14 @@ func (o *overlay) key(m *Model, k tea.KeyMsg) {
 func (o *overlay) lines(m *Model) []string {
 	lines := []string{"   " + m.theme.strong.Render(oneLine(o.title)), ""}
 	for _, l := range o.text {
-		lead := l[:len(l)-len(strings.TrimLeft(l, " "))]
-		lines = append(lines, indent("   "+lead, wrap(strings.TrimLeft(l, " "), m.width-6-ansi.StringWidth(lead)))...)
+		text := strings.TrimLeft(l, " ")
+		lead := "   " + l[:len(l)-len(text)]
+		for _, sign := range []string{signGood, signNote, signBad} {
+			if rest, ok := strings.CutPrefix(text, sign+" "); ok {
+				lead, text = lead+m.theme.sign(sign)+" ", rest
+			}
+		}
+		lines = append(lines, hang(lead, wrap(text, m.width-3-ansi.StringWidth(lead)))...)
 	}
 	return lines
 }

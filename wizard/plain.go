@@ -34,18 +34,23 @@ type plain struct {
 	// to be got.
 	flow
 	ordering bool
+	// made: a certificate was ordered or made.
+	made bool
+	// ordered are the answers about an order that was left, or nil.
+	ordered *ask.Answers
 }
 
 // errQuit is the answer q, or the end of the input.
 var errQuit = errors.New("quit")
 
 func runPlain(ctx context.Context, o Options, in io.Reader, out io.Writer) Result {
-	r := newPlain(ctx, o, in, out).run()
-	if errors.Is(r.Err, errQuit) {
-		r.Err = ErrQuit
-	}
-	if ctx.Err() != nil && r.Receipt == nil {
-		r.Err = context.Canceled
+	p := newPlain(ctx, o, in, out)
+	r := p.run()
+	switch {
+	case ctx.Err() != nil && r.Receipt == nil:
+		return leftBy(true, p.made)
+	case errors.Is(r.Err, errQuit), errors.Is(r.Err, ErrQuit):
+		return leftBy(false, p.made)
 	}
 	return r
 }
@@ -128,6 +133,9 @@ func (p *plain) run() Result {
 	}
 	p.session, p.answers = s, s.Answers
 	p.print.Facts(s.Facts)
+	if text := reverted(p.o.Machine, s); text != "" {
+		p.print.Note(text)
+	}
 	if s.Pending != nil {
 		return p.pending()
 	}
@@ -143,7 +151,19 @@ func (p *plain) run() Result {
 	if err := p.interview(); err != nil {
 		return Result{Err: err}
 	}
-	return p.review()
+	change := len(p.asked) == 0 // all was answered before, and can be answered anew
+	for {
+		if change {
+			if err := p.change(); err != nil {
+				return Result{Err: err}
+			}
+		}
+		r := p.review()
+		if !errors.Is(r.Err, errBack) {
+			return r
+		}
+		change = true
+	}
 }
 
 // card prints the report card, and findings by their number.
@@ -214,7 +234,8 @@ func (p *plain) pending() Result {
 	return p.keep(result, applied(out))
 }
 
-// errBack is the answer b to the first question.
+// errBack is the answer b to the first question, or an answer other than yes where
+// yes is needed.
 var errBack = errors.New("back")
 
 // interview asks what nobody has answered yet, in order; b goes back.
@@ -229,6 +250,7 @@ func (p *plain) interview() error {
 		if err != nil {
 			return err
 		}
+		p.asked[q.Name()] = true
 		if !back {
 			asked = append(asked, q.Name())
 			continue
@@ -242,6 +264,56 @@ func (p *plain) interview() error {
 			p.answers.Forget(last)
 		}
 	}
+}
+
+// change lists all answers, and asks those anew that are named by their number.
+func (p *plain) change() error {
+	for {
+		all := p.set.Relevant(p.session.Facts, p.answers)
+		fmt.Fprintln(p.out)
+		p.wrapped("All answers, and where they come from:")
+		p.listAnswers(all)
+		answer, err := p.read("The number of an answer changes it; Enter goes on; q quit:")
+		if err != nil || answer == "" {
+			return err
+		}
+		q, ok := p.numbered(answer, all)
+		if !ok {
+			continue
+		}
+		if _, err := p.question(q); err != nil {
+			return err
+		}
+		if err := p.interview(); err != nil { // what this answer brings up
+			return err
+		}
+	}
+}
+
+// listAnswers prints answers, with the numbers that change them.
+func (p *plain) listAnswers(all []item) {
+	width := 0
+	for _, q := range all {
+		width = max(width, len(q.Name()))
+	}
+	for i, q := range all {
+		values, source := q.Value(p.session.Facts, p.answers)
+		text := strings.Join(values, ", ")
+		if len(values) == 0 {
+			text = "no answer"
+		}
+		p.hung(fmt.Sprintf("%3d  %-*s  ", i+1, width, q.Name()), text+" (from "+source.String()+")")
+	}
+}
+
+// numbered is the question with this number.
+func (p *plain) numbered(number string, all []item) (item, bool) {
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 || n > len(all) {
+		p.say("There are 1 to %d.", len(all))
+		return nil, false
+	}
+	return all[n-1], true
 }
 
 // next is the first question without an answer.
@@ -277,6 +349,9 @@ func (p *plain) review() Result {
 	if pl.Empty() {
 		return Result{}
 	}
+	if err := apply.CannotReplace(p.o.Machine, pl); err != nil {
+		return Result{Err: err}
+	}
 	if !p.session.Facts.Root && !p.o.FilesOnly {
 		p.say("\nOnly root can write this. The same as root: sudo %s", hint.ShellLine(p.session.Command(pl)))
 		return Result{Err: ErrQuit}
@@ -288,9 +363,9 @@ func (p *plain) review() Result {
 	if err := p.rehearse(pl); err != nil {
 		return Result{Err: err}
 	}
-	answer, err := p.read("\nApply this? y yes, anything else leaves:")
-	if err != nil || answer != "y" {
-		return Result{Err: ErrQuit}
+	fmt.Fprintln(p.out)
+	if err := p.agree("Apply this?"); err != nil {
+		return Result{Err: err}
 	}
 	o := p.o.applyOptions(p.session, accepted, p.print.Step)
 	o.Rehearse, o.Net = nil, p.o.net(p.session)
@@ -332,9 +407,14 @@ func (p *plain) rehearse(pl *plan.Plan) error {
 	for _, risk := range risks {
 		p.wrapped(doubt(risk))
 	}
-	answer, err := p.read("Accept this? y yes, anything else leaves:")
+	return p.agree("Accept this?")
+}
+
+// agree asks a question that only y is a yes to; all else goes back to the answers.
+func (p *plain) agree(question string) error {
+	answer, err := p.read(question + " y yes, anything else goes back to the answers, q quit:")
 	if err == nil && answer != "y" {
-		err = errQuit
+		err = errBack
 	}
 	return err
 }
@@ -344,12 +424,8 @@ func (p *plain) accept(pl *plan.Plan) (accepted []string, err error) {
 	for _, r := range pl.Risks {
 		fmt.Fprintln(p.out)
 		p.wrapped(r.Name + ": " + r.Text)
-		answer, err := p.read("Accept this? y yes, anything else leaves:")
-		if err != nil {
+		if err := p.agree("Accept this?"); err != nil {
 			return nil, err
-		}
-		if answer != "y" {
-			return nil, errQuit
 		}
 		accepted = append(accepted, r.Name)
 	}

@@ -45,6 +45,7 @@ func (p *plain) selfSign() ([]string, error) {
 			return nil, err
 		}
 	}
+	p.made = true
 	made := p.o.selfSigned(p.ctx, p.session, p.print.Step)
 	if made.later != nil {
 		p.session = p.session.Seen(made.later)
@@ -64,7 +65,12 @@ func (p *plain) obtain() ([]string, error) {
 	}
 	sub := *p
 	sub.flow, sub.ordering = newFlow(order.Set, given), true
-	if err := sub.interview(); err != nil {
+	defer func() { p.ordered = sub.answers }()
+	ask := sub.interview
+	if p.ordered != nil { // all was answered before, and may be why it was left
+		ask, sub.answers = sub.change, p.ordered
+	}
+	if err := ask(); err != nil {
 		return nil, err
 	}
 	if err := order.Check(p.session.Facts, sub.answers); err != nil {
@@ -81,6 +87,7 @@ func (p *plain) obtain() ([]string, error) {
 	if err := sub.confirm(k, l, d.CA.Staging != ""); err != nil {
 		return nil, err
 	}
+	p.made = true
 	made := make(chan struct{})
 	k.ByHand = &acme.Manual{Done: made}
 	k.Record = func(line string, there bool) { sub.record(line, there, made) }
@@ -106,6 +113,7 @@ func (p *plain) obtain() ([]string, error) {
 		return nil, err
 	}
 	p.session = p.session.Seen(s)
+	sub.answers = nil
 	return k.Ordered(l), nil
 }
 

@@ -34,6 +34,10 @@ func (p *plain) question(q item) (back bool, err error) {
 	} else {
 		p.hung("No suggestion: ", reason)
 	}
+	if given := p.answers.Texts(q.Name()); len(given) > 0 { // it stays unless another is given
+		suggested = given
+		p.hung("Answered: ", strings.Join(given, ", ")+", from "+p.answers.Source(q.Name()).String())
+	}
 	prompt := "Answer"
 	if placeholder, ok := q.FreeText(); ok {
 		prompt += ", or " + placeholder

@@ -139,6 +139,9 @@ func TestPlainLeaves(t *testing.T) {
 			n := -1
 			p, typed, g := sitPlain(t, lab.Machine(t, "3.7.11", files(t)), func(key, prompt string) string {
 				n++
+				if strings.Contains(prompt, "Enter goes on;") { // what is no yes leads back to the answers
+					return "q"
+				}
 				last = strings.Contains(prompt, "Apply this?")
 				switch {
 				case n >= at && (leave != "no" || key == ""):
@@ -152,6 +155,39 @@ func TestPlainLeaves(t *testing.T) {
 			if !errors.Is(r.Err, errQuit) && !errors.Is(r.Err, ErrQuit) || r.Receipt != nil || len(g.changed) > 0 || n > at && leave != "no" {
 				t.Fatalf("%s at prompt %d: %v, changed %q\n%s", leave, at, r.Err, g.changed, typed.all.String())
 			}
+		}
+	}
+}
+
+// TestPlainRerun: where all is answered before, each answer can be changed, and what is
+// not agreed to leads back to them.
+func TestPlainRerun(t *testing.T) {
+	f := files(t)
+	var toml strings.Builder
+	first := open(t, f)
+	for key, texts := range interview.All.Values(first.session.Facts, first.server.answers) {
+		toml.WriteString(key + ` = ["` + strings.Join(texts, `", "`) + "\"]\n")
+	}
+	f["/etc/postseal/postseal.toml"] = toml.String()
+	lines := []string{"99", "2", "modern", "", "", "q"}
+	p, typed, g := sitPlain(t, lab.Machine(t, "3.7.11", f), func(key, prompt string) string {
+		if strings.Contains(prompt, "? y yes") {
+			return ""
+		}
+		l := lines[0]
+		lines = lines[1:]
+		return l
+	})
+	r := p.run()
+	if !errors.Is(r.Err, errQuit) || !slices.Equal(typed.asked, []string{"profile"}) || len(g.changed) > 0 || len(lines) > 1 {
+		t.Fatalf("%v, asked %q, changed %q, left %q\n%s", r.Err, typed.asked, g.changed, lines, typed.all.String())
+	}
+	if got := p.answers.Texts("profile"); !slices.Equal(got, []string{"modern"}) {
+		t.Errorf("the profile is %q", got)
+	}
+	for _, want := range []string{"There are 1 to", "(from the answers file)", "Answered: intermediate", "+# BEGIN postseal"} {
+		if !strings.Contains(typed.all.String(), want) {
+			t.Errorf("%q is missing\n%s", want, typed.all.String())
 		}
 	}
 }
@@ -237,6 +273,25 @@ func TestPlainNarrow(t *testing.T) {
 		if utf8.RuneCountInString(l) > width && utf8.RuneCountInString(last) <= word {
 			t.Errorf("%d columns: %s", utf8.RuneCountInString(l), l)
 		}
+	}
+}
+
+// TestTellsReverted: who comes back after a run was reverted is told so.
+func TestTellsReverted(t *testing.T) {
+	f := files(t)
+	for id, text := range map[string]string{
+		"0002-20261130-120000": `{"id": "0002-20261130-120000", "kind": "apply", "phase": "undone", "config_dir": "/etc/postfix"}`,
+		"0003-20261130-121000": `{"id": "0003-20261130-121000", "kind": "undo", "undoes": "0002-20261130-120000", "why": "nobody confirmed it", "phase": "kept", "config_dir": "/etc/postfix"}`,
+	} {
+		f["/var/lib/postseal/receipts/"+id+".json"] = text
+	}
+	const want = "Run 0002-20261130-120000 was reverted at "
+	if h := open(t, f); !strings.Contains(h.see(), want) {
+		t.Error(h.see())
+	}
+	p, typed, _ := sitPlain(t, lab.Machine(t, "3.7.11", f), func(string, string) string { return "q" })
+	if p.run(); !strings.Contains(typed.all.String(), want) {
+		t.Error(typed.all.String())
 	}
 }
 

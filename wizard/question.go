@@ -23,6 +23,7 @@ type questionState struct {
 	section, title, why, text string
 	options                   []ask.Option
 	cursor                    int
+	besideTop                 int // the first line shown of what stands beside it
 	// opened is the option that the page opened on; rest says that what it is
 	// answered with is followed by what is suggested of the others.
 	opened string
@@ -145,7 +146,7 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 	case q.waiting: // for files, perhaps on a disk that is gone: only leaving is heard
 		switch k.String() {
 		case "left", "esc", "backspace":
-			m.back()
+			return m.back()
 		case "q":
 			return m.quit()
 		}
@@ -163,9 +164,11 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 	}
 	switch k.String() {
 	case "up", "k":
-		q.cursor, q.err = max(0, q.cursor-1), nil
+		q.cursor, q.besideTop, q.err = max(0, q.cursor-1), 0, nil
 	case "down", "j":
-		q.cursor, q.err = min(len(q.options)-1, q.cursor+1), nil
+		q.cursor, q.besideTop, q.err = min(len(q.options)-1, q.cursor+1), 0, nil
+	case "pgup", "pgdown":
+		_ = scrolled(&q.besideTop, k, len(m.beside(besideWidth(m.width))), m.height-len(m.header())-2)
 	case "/":
 		if q.findable() {
 			return m.openFind()
@@ -192,7 +195,7 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 		}
 		return m.answerHere()
 	case "left", "esc", "backspace":
-		m.back()
+		return m.back()
 	case "?":
 		m.help = newOverlay(q.title, m.helpText())
 	case "a", "d":
@@ -350,6 +353,8 @@ func (m *Model) inspected(i inspected) tea.Cmd {
 	m.flow().answers = i.a
 	if m.order == nil {
 		m.session.Answers = i.a
+	} else {
+		m.order.err = nil // it was about other answers
 	}
 	switch {
 	case m.question.rest:
@@ -361,11 +366,10 @@ func (m *Model) inspected(i inspected) tea.Cmd {
 }
 
 // back goes to the question before, whatever state this one is in.
-func (m *Model) back() {
+func (m *Model) back() tea.Cmd {
 	m.gen++
 	if m.list.editing {
-		m.showList()
-		return
+		return m.showList()
 	}
 	var before item
 	for _, q := range m.relevant() {
@@ -379,10 +383,10 @@ func (m *Model) back() {
 	switch {
 	case before == nil && m.order != nil:
 		m.leaveOrder()
-		return
 	case before == nil:
 		m.stage = carding
-		return
+	default:
+		m.ask(before)
 	}
-	m.ask(before)
+	return nil
 }

@@ -26,21 +26,25 @@ func (m *Model) helpText() []string {
 	return append(out, "By flag: --"+q.Name()+". In the answers file: "+q.Name()+" = …")
 }
 
+// besideWidth is how wide what stands beside a question may be; 0 if there is no room.
+func besideWidth(width int) int {
+	if width < 76 {
+		return 0
+	}
+	return max(39, width*46/100) - 2 // the longest name of a parameter takes 34 columns
+}
+
 func (m *Model) questionPage() page {
 	q := &m.question
 	t := m.theme
-	wide := m.width >= 76
+	wide := besideWidth(m.width) > 0
 	width := m.width - 4
 	if wide {
-		// The longest name of a parameter takes 34 columns.
-		width = m.width - 4 - max(39, m.width*46/100)
+		width = m.width - 6 - besideWidth(m.width)
 	}
+	title := append(indent("   ", styled(t.strong, wrap(q.title, width))), "")
 	var lines []string
 	add := func(l ...string) { lines = append(lines, l...) }
-	for _, l := range wrap(q.title, width) {
-		add("   " + t.strong.Render(l))
-	}
-	add("")
 	add(m.findLine(width)...)
 	focus := 0
 	for i, o := range q.options {
@@ -72,13 +76,14 @@ func (m *Model) questionPage() page {
 	}
 	add("")
 	add(indent("   ", wrap(q.why, width))...)
+	var beside []string
 	if wide {
-		lines = columns(lines, m.beside(m.width-width-6), width+4)
+		beside = m.beside(besideWidth(m.width))
 	} else {
-		lines = append(lines, "")
-		lines = append(lines, indent("   ", m.beside(m.width-6))...)
+		add("")
+		add(indent("   ", m.beside(m.width-6))...)
 	}
-	p := page{lines: lines, focus: focus, keys: []string{"↑↓ choose", "enter next", "← back", "? why", "a rest as suggested", "d diff", "q quit"}}
+	p := page{title: title, lines: lines, beside: beside, split: width + 4, besideTop: q.besideTop, focus: focus, keys: []string{"↑↓ choose", "enter next", "← back", "? why", "a rest as suggested", "d diff", "q quit"}}
 	if m.order != nil {
 		p.keys = []string{"↑↓ choose", "enter next", "← back", "? why", "a rest as suggested", "q quit"}
 	}

@@ -107,7 +107,7 @@ func (m *Model) rehearsed(r rehearsed) tea.Cmd {
 	case r.gen != m.gen:
 		return nil
 	case m.rehearsal.leaving || m.ctx.Err() != nil:
-		m.result = Result{Err: context.Canceled}
+		m.result = leftBy(true, m.made)
 		return tea.Quit
 	}
 	if m.rehearsal.report, m.rehearsal.err = r.report, r.err; r.report != nil {
@@ -148,12 +148,8 @@ func (m *Model) rehearsalKey(k tea.KeyMsg) tea.Cmd {
 			r.cancel()
 			return m.startAfresh()
 		}
-	case "enter":
-		if !r.running() && len(doubts) == 0 {
-			return m.startApply()
-		}
-	case "y":
-		if len(doubts) > 0 {
+	case "y": // and not enter, which is pressed once too often: the server changes now
+		if !r.running() {
 			for _, d := range doubts {
 				m.risk.accepted = append(m.risk.accepted, d.Name)
 			}
@@ -233,7 +229,7 @@ func (m *Model) rehearsalText() page {
 	case len(r.doubts()) > 0:
 		keys = append([]string{"e change the answer", "y apply all the same"}, keys...)
 	default:
-		keys = append([]string{"enter apply", "e change an answer"}, keys...)
+		keys = append([]string{"y apply", "e change an answer"}, keys...)
 	}
 	if x := r.chosen(); x != nil && foreign(*x) {
 		keys = slices.DeleteFunc(keys, func(k string) bool { return strings.HasPrefix(k, "e ") })

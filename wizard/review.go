@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"path/filepath"
 	"slices"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -25,6 +26,8 @@ type reviewState struct {
 	files   []plan.File
 	at      int // the first line shown
 	message string
+	// stuck is why the plan cannot be applied, with what to do; empty if it can.
+	stuck string
 	// lines are the file as laid out; a long one takes too long to do it for
 	// every frame.
 	lines []string
@@ -44,6 +47,7 @@ type planned struct {
 	a       *ask.Answers
 	plan    *plan.Plan
 	diffs   []diff.File
+	stuck   string
 	err     error
 }
 
@@ -69,7 +73,7 @@ func (m *Model) startAfresh() tea.Cmd {
 func (m *Model) reviewOf(seen func() (*session.Session, error)) tea.Cmd {
 	m.gen++
 	m.stage, m.review = reviewing, reviewState{waiting: true}
-	gen, a := m.gen, m.server.answers.Clone()
+	gen, a, machine := m.gen, m.server.answers.Clone(), m.o.Machine
 	return tea.Batch(nextTick(), func() tea.Msg {
 		ses, err := seen()
 		out := planned{gen: gen, session: ses, a: a, err: err}
@@ -78,6 +82,11 @@ func (m *Model) reviewOf(seen func() (*session.Session, error)) tea.Cmd {
 		}
 		if out.err == nil {
 			out.diffs, out.err = report.Diffs(out.plan)
+		}
+		if out.err == nil {
+			if err := apply.CannotReplace(machine, out.plan); err != nil {
+				out.stuck = withHint(err)
+			}
 		}
 		return out
 	})
@@ -88,7 +97,7 @@ func (m *Model) planned(p planned) tea.Cmd {
 		return nil
 	}
 	m.session = p.session
-	m.review = reviewState{plan: p.plan, diffs: p.diffs, err: p.err}
+	m.review = reviewState{plan: p.plan, diffs: p.diffs, err: p.err, stuck: p.stuck, message: p.stuck}
 	if p.plan != nil {
 		m.review.files = readingOrder(p.plan.Files)
 	}
@@ -139,6 +148,10 @@ func (m *Model) reviewKey(k tea.KeyMsg) tea.Cmd {
 // leaveReview goes back to the last question, or to the list.
 func (m *Model) leaveReview() tea.Cmd {
 	m.list.review = false
+	if m.list.opened {
+		m.list.opened = false
+		return m.showList()
+	}
 	if m.question.item != nil && m.server.asked[m.question.Name()] && !m.list.editing {
 		m.ask(m.question.item)
 		return nil
@@ -153,6 +166,8 @@ func (m *Model) leaveForApply() tea.Cmd {
 	case r.plan.Empty():
 		m.end = endState{nothing: true}
 		m.stage, m.result = ended, Result{}
+	case r.stuck != "":
+		r.message = r.stuck
 	case m.needsRoot():
 		r.message = "Only root can write this. Press s to save the plan, then: sudo postseal apply --plan " + planFile
 	case len(r.plan.Risks) > 0:
@@ -183,11 +198,16 @@ func (m *Model) savedPlan(s savedPlan) {
 }
 
 func (m *Model) savePlan() tea.Cmd {
-	p, machine, gen := m.review.plan, m.o.Machine, m.gen
+	p, machine, ses, gen := m.review.plan, m.o.Machine, m.session, m.gen
+	path := filepath.Join(m.o.SaveIn, planFile)
 	return func() tea.Msg {
-		if err := apply.Remedy(machine, p.Save(machine, planFile)); err != nil {
+		path, err := filepath.Abs(path)
+		if err == nil {
+			err = apply.Remedy(machine, p.Save(machine, path))
+		}
+		if err != nil {
 			return savedPlan{gen, "Not saved: " + err.Error() + "; " + hint.Of(err)}
 		}
-		return savedPlan{gen, "Saved in " + planFile + ". Carry it out with: postseal apply --plan " + planFile}
+		return savedPlan{gen, "Saved. Carry it out with: " + hint.ShellLine(append(ses.Verb("apply"), "--plan", path))}
 	}
 }

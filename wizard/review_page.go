@@ -27,7 +27,11 @@ func (m *Model) reviewPage() page {
 		return page{lines: lines, keys: []string{"enter done", "e change an answer", "q quit"}}
 	}
 	f := r.files[r.file]
-	lines := []string{"   " + t.strong.Render(oneLine(f.Path)) + "   " + t.quiet.Render(m.fileSummary(f))}
+	summary, path := m.fileSummary(f), oneLine(f.Path)
+	if over := 6 + ansi.StringWidth(path) + ansi.StringWidth(summary) - m.width; over > 0 { // its end says which file it is
+		path = ansi.TruncateLeft(path, over+ansi.StringWidth(signFolded), signFolded)
+	}
+	lines := []string{"   " + t.strong.Render(path) + "   " + t.quiet.Render(summary)}
 	body := m.fileLines()
 	foot := m.reviewFoot()
 	room := m.reviewRoom()
@@ -51,9 +55,9 @@ func (m *Model) reviewKeys() []string {
 	if len(m.review.plan.Risks) > 0 {
 		next = "enter go on"
 	}
-	keys := []string{next, "↑↓ scroll", "e change an answer", "s save plan", "← back", "q quit"}
+	keys := []string{next, "↑↓ scroll", "e change", "s save plan", "← back", "q quit"}
 	if len(m.review.plan.Files) > 1 {
-		keys = slices.Insert(keys, 1, "tab next file")
+		keys = slices.Insert(keys, 1, "tab file")
 	}
 	return keys
 }

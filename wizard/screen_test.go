@@ -206,6 +206,24 @@ func TestNoColour(t *testing.T) {
 	}
 }
 
+// TestASCII: where the locale has no UTF-8, no page has a sign that needs it, and every
+// page still fits. A terminal without a size counts as 80x24.
+func TestASCII(t *testing.T) {
+	t.Parallel()
+	tour(t, machines(t)["plain"], Options{NoColor: true, ASCII: true}, func(h *hand, page string) {
+		h.send(tea.WindowSizeMsg{})
+		lines := strings.Split(h.see(), "\n")
+		if len(lines) != 24 {
+			t.Errorf("%s: %d lines", page, len(lines))
+		}
+		for _, l := range lines {
+			if strings.ContainsAny(l, signGood+signBad+signHere+signBrand+signLater+signFolded+"←→↑↓└─−␊") || ansi.StringWidth(l) > 80 {
+				t.Errorf("%s: %q", page, l)
+			}
+		}
+	})
+}
+
 // TestLightAndDark: the background changes colours and nothing else.
 func TestLightAndDark(t *testing.T) {
 	t.Parallel()

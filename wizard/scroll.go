@@ -18,7 +18,8 @@ func (m *Model) text(p page) page {
 // room is how many lines of a page fit.
 func (m *Model) room(p page) int {
 	room := m.height - len(m.header())
-	return room - len(m.theme.foot(&p, m.width, room, m.height))
+	p.settle(room)
+	return room - len(p.title) - len(m.theme.foot(&p, m.width, room, m.height))
 }
 
 // scroll is a key on a page without a cursor.

@@ -61,6 +61,7 @@ type selfSignedMsg struct {
 // selfSign makes it. What a running Postfix shows takes the page of a run, which
 // is not left before everything is in place, or back.
 func (m *Model) selfSign() tea.Cmd {
+	m.made = true
 	o, s := m.o, m.session
 	if plan.Uses(s.Facts, s.Keeper().SelfSignedPath(interview.Names(s.Facts))) {
 		return m.begin(runState{title: "Looking whether the self-signed certificate is to be made anew."}, func(ctx context.Context, gen int, step func(apply.Event)) tea.Msg {
@@ -84,7 +85,7 @@ func (m *Model) selfSignedMsg(r selfSignedMsg) tea.Cmd {
 		return nil
 	}
 	if m.ctx.Err() != nil {
-		m.result = Result{Err: context.Canceled}
+		m.result = leftBy(true, true)
 		return tea.Quit
 	}
 	if r.later != nil {

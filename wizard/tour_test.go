@@ -298,6 +298,10 @@ func tourRehearsal(h *hand, show func(*hand, string)) {
 	h.press("esc")
 	h.send(rehearsed{h.gen, &rehearse.Report{Trials: []rehearse.Trial{fine}}, nil})
 	show(h, "rehearsal is well")
+	h.press("enter", "enter")
+	if h.stage != rehearsing {
+		h.t.Fatalf("enter changes the server: stage %d", h.stage)
+	}
 	h.send(rehearsed{h.gen, nil, fmt.Errorf("rehearsing: %w", errors.New(hostile))})
 	show(h, "rehearsal is not possible")
 	h.press("enter")

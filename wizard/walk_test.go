@@ -49,6 +49,38 @@ func (h *hand) backward() (asked []string) {
 
 func unchanged(string) {}
 
+// TestMountedByItself: a file that cannot be replaced is named on the review, before
+// anything is rehearsed.
+func TestMountedByItself(t *testing.T) {
+	f := files(t)
+	f["/proc/self/mountinfo"] = "1 1 0:1 / /etc/postfix/main.cf rw - ext4 /dev/x rw\n"
+	h := open(t, f)
+	h.begin()
+	h.press("a")
+	if h.stage != reviewing || !strings.Contains(h.see(), "mounted by itself") {
+		t.Fatalf("stage %d\n%s", h.stage, h.see())
+	}
+	if h.press("enter"); h.stage != reviewing {
+		t.Errorf("it goes on to stage %d", h.stage)
+	}
+}
+
+// TestListAndReview: the review leads back to the list that it was opened from.
+func TestListAndReview(t *testing.T) {
+	h := open(t, files(t))
+	h.begin()
+	h.press("a", "e")
+	if h.stage != overview {
+		t.Fatalf("stage %d\n%s", h.stage, h.see())
+	}
+	if h.press("r", "esc"); h.stage != overview {
+		t.Errorf("back from the review leads to stage %d\n%s", h.stage, h.see())
+	}
+	if h.press("esc"); h.stage == asking {
+		t.Errorf("back from the list leads to a question\n%s", h.see())
+	}
+}
+
 // TestThereAndBack: every question can be left backwards and taken forward
 // again, and neither an answer, chosen, ticked or typed, nor the plan is lost
 // on the way.

@@ -20,6 +20,7 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/host"
 	"postseal/internal/rehearse"
+	"postseal/internal/report"
 	"postseal/internal/session"
 	"postseal/wizard/quiet"
 )
@@ -41,12 +42,16 @@ type Options struct {
 	// 0 is no net.
 	Within time.Duration
 	Revert []string
+	// SaveIn is the folder for a plan that is saved; empty is the current one.
+	SaveIn string
 	// rehearse plays a plan; nil is as the session does. Tests have no Postfix.
 	rehearse func(*session.Session, func(rehearse.Trial)) apply.Rehearse
 	// gather collects what the card is made from; nil is as the session does.
 	gather func(context.Context, *session.Session) (*audit.Evidence, error)
 	// NoColor draws without colours.
 	NoColor bool
+	// ASCII: the locale has no UTF-8.
+	ASCII bool
 	// Plain asks line by line, in lines of at most Width columns; 0 is 80.
 	Plain bool
 	Width int
@@ -65,9 +70,40 @@ type Result struct {
 // ErrQuit is the result of a wizard that was left before its end.
 var ErrQuit = errors.New("left; nothing was changed")
 
+// leaving is a way of leaving that counts as another.
+type leaving struct {
+	text string
+	as   error
+}
+
+func (l leaving) Error() string        { return l.text }
+func (l leaving) Is(target error) bool { return target == l.as } //nolint:errorlint // this is how errors.Is asks
+
+var (
+	errUntouched = leaving{"interrupted; nothing was changed", context.Canceled}
+	errQuitMade  = leaving{"left; the certificates that were made stay, and nothing else was changed", ErrQuit}
+)
+
+// leftBy is the result of leaving, or of being interrupted; made says that a certificate
+// was ordered or made.
+func leftBy(interrupted, made bool) Result {
+	switch {
+	case interrupted && made:
+		return Result{Err: context.Canceled}
+	case interrupted:
+		return Result{Err: errUntouched}
+	case made:
+		return Result{Err: errQuitMade}
+	}
+	return Result{Err: ErrQuit}
+}
+
 // Run runs the wizard until it is left.
 func Run(ctx context.Context, o Options) Result {
 	if o.Plain || os.Getenv("TERM") == "dumb" {
+		if o.ASCII {
+			o.Out = report.ASCIIWriter{Writer: o.Out}
+		}
 		return runPlain(ctx, o, o.In, o.Out)
 	}
 	m := newModel(ctx, o)

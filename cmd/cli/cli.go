@@ -79,45 +79,67 @@ func (u usageError) Unwrap() error { return u.error }
 // Misuse makes an error of a command line that cannot be understood.
 func Misuse(err error) error { return usageError{err} }
 
-// UsageArgs makes wrong arguments a usage error.
+// UsageArgs makes wrong arguments a usage error. What cobra says of them is replaced by
+// what the command takes.
 func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
-		}
-		if len(args) > 0 {
-			var verbs []string
-			for _, c := range cmd.Commands() {
-				if c.IsAvailableCommand() && hint.Near(c.Name(), args[0]) {
-					verbs = append(verbs, c.CommandPath())
-				}
+		case hint.Of(err) != "":
+		case cmd.HasAvailableSubCommands() && len(args) > 0:
+			err = fmt.Errorf("unknown command %.40q", args[0])
+			if near := nearVerb(cmd, args[0]); near != "" {
+				err = hint.Wrap(err, "did you mean "+near+"?")
 			}
-			err = meant(err, verbs)
+		default:
+			_, takes, _ := strings.Cut(cmd.Use, " ")
+			if takes == "" {
+				takes = "no argument"
+			}
+			err = fmt.Errorf("%s takes %s", cmd.CommandPath(), takes)
 		}
 		return Misuse(err)
 	}
 }
 
-// meant wraps err with a hint that lists what may have been meant, if anything.
-func meant(err error, names []string) error {
-	if len(names) == 0 {
-		return err
+// Verbs is the RunE of a command that only has others under it.
+func Verbs(cmd *cobra.Command, _ []string) error {
+	_ = cmd.Usage()
+	return Misuse(fmt.Errorf("%s takes one of the commands above", cmd.CommandPath()))
+}
+
+// nearVerb is the command under cmd that was probably meant, or empty.
+func nearVerb(cmd *cobra.Command, typed string) string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
 	}
-	return hint.Wrap(err, "did you mean "+strings.Join(names, " or ")+"?")
+	if name := hint.Nearest(names, typed); name != "" {
+		return cmd.CommandPath() + " " + name
+	}
+	return ""
+}
+
+// nearFlag is the flag of cmd that was probably meant, or empty.
+func nearFlag(cmd *cobra.Command, typed string) string {
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if name := hint.Nearest(names, typed); name != "" {
+		return "--" + name
+	}
+	return ""
 }
 
 // FlagError makes a flag that cannot be understood a usage error.
 func FlagError(cmd *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) {
-		var names []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if !f.Hidden && hint.Near(f.Name, unknown.GetSpecifiedName()) {
-				names = append(names, "--"+f.Name)
-			}
-		})
-		err = meant(err, names)
+	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) {
+		if near := nearFlag(cmd, unknown.GetSpecifiedName()); near != "" {
+			err = hint.Wrap(err, "did you mean "+near+"?")
+		}
 	}
 	if strings.Contains(err.Error(), "missing unit in duration") { // of time.ParseDuration, which has no error to compare with
 		err = hint.Wrap(err, "a time has a unit: write 20s or 10m")
@@ -134,6 +156,8 @@ type Run struct {
 	Machine *host.Recorder
 	// JSON, NoColor and Verbose are flags of every verb.
 	JSON, NoColor, Verbose bool
+	// ASCII: the locale has no UTF-8.
+	ASCII bool
 	// Unanswered is an error that is wrong usage too; it may be nil.
 	Unanswered error
 	// name is what the program is called, and called what was typed of it: with the
@@ -148,7 +172,8 @@ func Start(in *os.File, out, err io.Writer) (r *Run, stop func()) {
 	// Caught, and not ignored: what we start would inherit that. A connection
 	// raises it too, so it is the failed write that says whose end has come.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	r = &Run{In: in, Out: &outlet{Writer: filter{out}, gone: gone}, Err: filter{err}, Ctx: ctx, Machine: &host.Recorder{Machine: host.Local{}}}
+	r = &Run{In: in, Ctx: ctx, Machine: &host.Recorder{Machine: host.Local{}}, ASCII: report.SpeaksASCII(os.Getenv)}
+	r.Out, r.Err = &outlet{Writer: filter{tongue{out, r}}, gone: gone}, filter{tongue{err, r}}
 	return r, func() { gone(); forget() }
 }
 
@@ -213,12 +238,28 @@ func (o *outlet) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// tongue writes the signs of the house as the locale has them. JSON is UTF-8 anywhere.
+type tongue struct {
+	io.Writer
+	run *Run
+}
+
+func (t tongue) Write(b []byte) (int, error) {
+	if t.run.ASCII && !t.run.JSON {
+		return report.ASCIIWriter{Writer: t.Writer}.Write(b)
+	}
+	return t.Writer.Write(b)
+}
+
 // File is the file that is written to, if it is one.
 func File(w io.Writer) (*os.File, bool) {
 	if o, ok := w.(*outlet); ok {
 		w = o.Writer
 	}
 	if v, ok := w.(filter); ok {
+		w = v.Writer
+	}
+	if v, ok := w.(tongue); ok {
 		w = v.Writer
 	}
 	f, ok := w.(*os.File)
@@ -279,6 +320,9 @@ func (r *Run) Printer(w io.Writer) report.Printer {
 		p.Color = !r.NoColor && os.Getenv("NO_COLOR") == "" && p.Live
 		if width, _, err := term.GetSize(f.Fd()); err == nil {
 			p.Width = width
+		}
+		if p.Width <= 0 { // a serial line, or a pty that nobody has sized
+			p.Width = 80
 		}
 	}
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && p.Width == 0 {

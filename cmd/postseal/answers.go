@@ -26,9 +26,7 @@ func (f *answerFlags) add(cmd *cobra.Command, set ask.Set[interview.Facts]) {
 			title += "; may be repeated"
 		}
 		cmd.Flags().Var(&answerFlag{f, q}, q.Name(), title)
-		if len(names) > 0 {
-			_ = cmd.RegisterFlagCompletionFunc(q.Name(), cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
-		}
+		_ = cmd.RegisterFlagCompletionFunc(q.Name(), completeAnswer(q))
 	}
 }
 

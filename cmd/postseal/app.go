@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/cmd/cli"
+	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/interview"
@@ -71,6 +72,10 @@ Without a command, postseal starts the wizard, which needs a terminal. The comma
 	for _, c := range root.Commands() {
 		c.Long += cli.ExitHelp
 	}
+	for _, dir := range []string{"config-dir", "state-dir", "certs-dir"} {
+		_ = root.MarkPersistentFlagDirname(dir)
+	}
+	completeNoArgs(root)
 	return root
 }
 
@@ -96,6 +101,25 @@ func (a *app) open() (*session.Session, error) { return a.openOn(a.Machine) }
 // openOn looks at the server through a machine.
 func (a *app) openOn(m host.Machine) (*session.Session, error) {
 	s, err := session.Open(a.Ctx, m, a.settings, nil)
+	a.noteUnsettled(s)
+	return s, err
+}
+
+// openSettled is open for a verb that makes a plan: it fails while a run is not at its
+// end, since the files may be written and Postfix not reloaded.
+func (a *app) openSettled(m host.Machine) (*session.Session, error) {
+	s, err := session.Open(a.Ctx, m, a.settings, nil)
+	if s != nil && s.Pending != nil && s.Pending.ConfigDir == s.ConfigDir {
+		err := apply.Interrupted(a.Machine, s.StateDir)
+		return s, hint.Wrap(fmt.Errorf("no plan can be made: %w", err), "if no other postseal is working on it: "+hint.Of(err))
+	}
+	a.noteUnsettled(s)
+	return s, err
+}
+
+// noteUnsettled says that a run was interrupted, or waits to be confirmed, if one is or
+// does.
+func (a *app) noteUnsettled(s *session.Session) {
 	if s != nil && s.Pending != nil && !a.JSON {
 		a.Printer(a.Err).Note(fmt.Sprintf("Run %s was interrupted. If no other postseal is working on it: %s.", s.Pending.ID, s.Pending.Ways(a.Machine, s.StateDir)))
 	}
@@ -108,7 +132,6 @@ func (a *app) openOn(m host.Machine) (*session.Session, error) {
 		}
 		a.Printer(a.Err).Note(text + ".")
 	}
-	return s, err
 }
 
 // agree asks a yes-or-no question on the terminal; without one it fails.

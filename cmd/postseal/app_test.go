@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"postseal/cmd/cli"
 	"postseal/internal/hint"
 	"postseal/internal/host"
@@ -73,6 +75,13 @@ func TestHelpful(t *testing.T) {
 		want []string
 	}{
 		{[]string{"cert", "hook"}, []string{"a hook is for one client", "certbot, dehydrated"}},
+		{[]string{"pln"}, []string{"did you mean postseal plan?"}},
+		{[]string{"aply"}, []string{"unknown command", "did you mean postseal apply?"}},
+		{[]string{"cert", "lst"}, []string{"unknown command", "did you mean postseal cert list?"}},
+		{[]string{"cert"}, []string{"takes one of the commands above"}},
+		{[]string{"plan", "--profil", "modern"}, []string{"unknown flag", "did you mean --profile?"}},
+		{[]string{"cert", "inspect"}, []string{"postseal cert inspect takes PATH|HOST:PORT"}},
+		{[]string{"plan", "now"}, []string{"postseal plan takes no argument"}},
 		{[]string{"apply", "--confirm-within", "20"}, []string{"write 20s or 10m"}},
 		{[]string{"sink", "--as", "anonymous-only", "--write-ca", "ca.pem"}, []string{"without any certificate has no CA"}},
 	} {
@@ -88,6 +97,46 @@ func TestHelpful(t *testing.T) {
 	}
 }
 
+// TestCompletion: Tab offers what can be typed, files where a path is wanted, and never
+// an example.
+func TestCompletion(t *testing.T) {
+	const noFiles, files = ":4", ":0"
+	for _, c := range []struct {
+		args []string
+		want string // one of the lines, or none
+		end  string
+	}{
+		{[]string{"apply", "--cert", ""}, "", files},
+		{[]string{"apply", "--ca-file", ""}, "", files},
+		{[]string{"apply", "--role", ""}, "router", noFiles},
+		{[]string{"audit", "--fail-on", ""}, "medium", noFiles},
+		{[]string{"cert", "providers", ""}, "cloudflare", noFiles},
+		{[]string{"cert", "obtain", "--dns-provider", ""}, "cloudflare", noFiles},
+		{[]string{"cert", "obtain", "--webroot", ""}, "", files},
+		{[]string{"undo", "--run", ""}, "", ":36"},
+		{[]string{"plan", ""}, "", noFiles},
+		{[]string{"history", "--state-dir", ""}, "", ":16"},
+	} {
+		var out strings.Builder
+		args := append([]string{"__complete", "--state-dir", t.TempDir()}, c.args...)
+		if code := Main(args, nil, &out, io.Discard); code != cli.Done {
+			t.Errorf("%q: %d", c.args, code)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		end, found := lines[len(lines)-1], c.want == ""
+		for _, l := range lines[:len(lines)-1] {
+			word, _, _ := strings.Cut(l, "\t")
+			found = found || word == c.want
+			if strings.HasPrefix(l, "/path") || strings.Contains(l, " short name") {
+				t.Errorf("%q offers an example: %s", c.args, l)
+			}
+		}
+		if !found || end != c.end {
+			t.Errorf("%q: %q", c.args, out.String())
+		}
+	}
+}
+
 // TestInterrupted: nobody is told of contexts.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -96,6 +145,27 @@ func TestInterrupted(t *testing.T) {
 	a := &app{Run: &cli.Run{Out: io.Discard, Err: &said, Ctx: ctx}}
 	if code := a.Finish(ctx.Err()); code != cli.Interrupted || said.String() != "postseal: interrupted\n" {
 		t.Errorf("%d %q", code, said.String())
+	}
+}
+
+// TestASCII: in a locale without UTF-8 there are no signs beyond ASCII, on a pipe too;
+// JSON is as ever.
+func TestASCII(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	var out, said strings.Builder
+	if Main([]string{"questions", "cert"}, nil, &out, &said); strings.ContainsAny(out.String(), "✓✗·…→") {
+		t.Error(out.String())
+	}
+	for json, want := range map[string]string{"": "v", "--json": "✓"} {
+		out.Reset()
+		root := &cobra.Command{Use: "test", RunE: func(c *cobra.Command, _ []string) error { c.Println("✓"); return nil }}
+		r, stop := cli.Start(nil, &out, &out)
+		r.Flags(root.PersistentFlags())
+		r.Execute(root, strings.Fields(json))
+		stop()
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q: %q", json, out.String())
+		}
 	}
 }
 
@@ -132,6 +202,7 @@ func TestDemoStays(t *testing.T) {
 		true:  "The demo stays in /tmp/d. To end it: rm -r /tmp/d",
 		false: "The demo stays in /tmp/d, its Postfix for 2 hours. To end it: postfix -c /tmp/d/conf stop; rm -r /tmp/d",
 	} {
+		want += "\nTo work on it: postseal --config-dir /tmp/d/conf --state-dir /tmp/d/state --certs-dir /tmp/d/etc/certs"
 		if got := strings.TrimSpace((&demo{dir: "/tmp/d", filesOnly: files}).stays()); got != want {
 			t.Errorf("%q, not %q", got, want)
 		}

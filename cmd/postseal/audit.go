@@ -99,6 +99,7 @@ suppressed and not_looked_at; --schema describes the card itself.
 	f := cmd.Flags()
 	f.BoolVar(&o.all, "all", false, "list also what was looked for and not found")
 	f.StringVar(&o.failOn, "fail-on", "low", "exit with 3 from this severity on: note, low, medium, high, critical, never")
+	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(severityNames(), cobra.ShellCompDirectiveNoFileComp))
 	f.StringVar(&o.html, "html", "", "also write the card as one page to `FILE`; - prints the page instead of the text")
 	f.StringVar(&o.compare, "compare", "", "report what is better and worse since `OLD.json` (made by audit --json), and fail only if something is worse")
 	f.BoolVar(&o.noLive, "no-live", false, "make no handshakes")
@@ -112,14 +113,21 @@ func failOn(text string) (audit.Severity, error) {
 	if text == never {
 		return audit.Critical + 1, nil
 	}
-	var words []string
 	for _, s := range severities {
 		if s.String() == text {
 			return s, nil
 		}
-		words = append(words, s.String())
 	}
-	return 0, cli.Misuse(hint.New(fmt.Sprintf("--fail-on %q is no severity", text), "write one of "+strings.Join(append(words, never), ", ")))
+	return 0, cli.Misuse(hint.New(fmt.Sprintf("--fail-on %q is no severity", text), "write one of "+strings.Join(severityNames(), ", ")))
+}
+
+// severityNames are the values of --fail-on.
+func severityNames() []string {
+	var out []string
+	for _, s := range severities {
+		out = append(out, s.String())
+	}
+	return append(out, never)
 }
 
 // printCard prints a card in the form that was asked for.

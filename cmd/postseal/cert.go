@@ -24,7 +24,7 @@ func (a *app) certCmd() *cobra.Command {
 		Use:   "cert",
 		Short: "Find, judge, obtain and renew certificates",
 		Args:  cli.UsageArgs(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // else a mistyped verb is no error
+		RunE:  cli.Verbs,
 	}
 	cmd.AddCommand(a.certListCmd(), a.certInspectCmd(), a.certObtainCmd(), a.certRenewCmd(), a.certSelfSignedCmd(), a.certClientCmd(), a.certHookCmd(), a.certProvidersCmd(), a.certRollOverCmd())
 	for _, c := range cmd.Commands() {

@@ -24,7 +24,7 @@ func (a *app) certClientCmd() *cobra.Command {
 		Use:   "client",
 		Short: "Make a client certificate, for a partner that asks for one",
 		Args:  cli.UsageArgs(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // else a mistyped verb is no error
+		RunE:  cli.Verbs,
 	}
 	var takeOver bool
 	create := &cobra.Command{

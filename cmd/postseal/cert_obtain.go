@@ -52,6 +52,7 @@ order keeps the key and reuses the earlier answers.
 	f.BoolVar(&o.accept, "accept-terms", false, "you have read the CA's terms of service and accept them")
 	f.BoolVar(&o.listProfiles, "list-profiles", false, "show the CA's profiles and terms, and do nothing")
 	f.StringSliceVar(&o.risks, "accept-risk", nil, lineageRisks)
+	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions([]string{lineage.RiskUnprovedDANE}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

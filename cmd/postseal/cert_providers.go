@@ -22,8 +22,9 @@ lists the settings of that provider: pass secrets as files and the rest as value
 If yours is not listed, use --dns-provider rfc2136 (a signed update of a name server), exec (your own program) or manual
 (you create the record).
 `,
-		Args: cli.UsageArgs(cobra.MaximumNArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error { return a.certProviders(args) },
+		Args:              cli.UsageArgs(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: cobra.FixedCompletions(providerCodes(), cobra.ShellCompDirectiveNoFileComp),
+		RunE:              func(_ *cobra.Command, args []string) error { return a.certProviders(args) },
 	}
 }
 

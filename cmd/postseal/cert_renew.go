@@ -28,10 +28,12 @@ shows it; if that fails, the old one is restored. It is not installed if TLSA re
 
 Certificates that certbot or another client renews are left to that client.
 `,
-		RunE: func(_ *cobra.Command, names []string) error { return a.certRenew(names, force, risks) },
+		ValidArgsFunction: a.completeLineages,
+		RunE:              func(_ *cobra.Command, names []string) error { return a.certRenew(names, force, risks) },
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also renew certificates that are not due")
 	cmd.Flags().StringSliceVar(&risks, "accept-risk", nil, lineageRisks)
+	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions([]string{lineage.RiskUnprovedDANE}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

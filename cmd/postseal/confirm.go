@@ -46,6 +46,7 @@ even if the terminal that started it is lost.
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "confirm only the run with this `ID`, and no other")
+	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRuns)
 	return cmd
 }
 

@@ -170,11 +170,12 @@ func (d *demo) files(main, master string) error {
 
 // stays says what a demo that is kept leaves, and how it ends.
 func (d *demo) stays() string {
+	work := "\nTo work on it: " + hint.ShellLine([]string{"postseal", "--config-dir", filepath.Join(d.dir, "conf"), "--state-dir", filepath.Join(d.dir, "state"), "--certs-dir", filepath.Join(d.dir, "etc", "certs")})
 	if d.filesOnly {
-		return "\nThe demo stays in " + d.dir + ". To end it: " + hint.ShellLine([]string{"rm", "-r", d.dir})
+		return "\nThe demo stays in " + d.dir + ". To end it: " + hint.ShellLine([]string{"rm", "-r", d.dir}) + work
 	}
 	return fmt.Sprintf("\nThe demo stays in %s, its Postfix for %d hours. To end it: %s; %s", d.dir, int(demoLife.Hours()),
-		hint.ShellLine([]string{"postfix", "-c", filepath.Join(d.dir, "conf"), "stop"}), hint.ShellLine([]string{"rm", "-r", d.dir}))
+		hint.ShellLine([]string{"postfix", "-c", filepath.Join(d.dir, "conf"), "stop"}), hint.ShellLine([]string{"rm", "-r", d.dir})) + work
 }
 
 func (d *demo) remove() {

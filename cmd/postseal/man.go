@@ -22,6 +22,9 @@ func (a *app) manCmd() *cobra.Command {
 		Long: `man writes one page for each verb, such as postseal-apply.1, for /usr/local/share/man/man1.
 `,
 		Args: cli.UsageArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if st, err := a.Machine.Stat(args[0]); err != nil || !st.Mode.IsDir() {
 				return cli.Misuse(fmt.Errorf("%.80q is not a directory", args[0]))

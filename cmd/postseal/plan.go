@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/cmd/cli"
+	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/interview"
@@ -39,6 +40,9 @@ the files it was made from: apply --plan applies exactly that, or refuses. It en
 			if err := a.showPlan(s, p, false); err != nil {
 				return err
 			}
+			if err := apply.CannotReplace(a.Machine, p); err != nil && !a.JSON {
+				a.Printer(a.Err).Note("apply would refuse this plan: " + err.Error() + ". " + hint.Of(err) + ".")
+			}
 			if !p.Empty() {
 				return cli.ErrFindings
 			}
@@ -51,7 +55,7 @@ the files it was made from: apply --plan applies exactly that, or refuses. It en
 }
 
 func (a *app) makePlan() (*plan.Plan, *session.Session, error) {
-	s, err := a.open()
+	s, err := a.openSettled(a.Machine)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,7 +117,7 @@ func (a *app) matchPlan(path string, saved *plan.Plan) (*plan.Plan, *session.Ses
 	if unread := saved.Unread(); len(unread) > 0 {
 		m = host.Deny{Machine: a.Machine, Paths: unread}
 	}
-	s, err := a.openOn(m)
+	s, err := a.openSettled(m)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the plan %s: %w", path, err)
 	}

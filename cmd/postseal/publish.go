@@ -33,7 +33,12 @@ since when the TLSA record of the next key has been published; cert rollover wai
 It ends with 3 if there is something to do now.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error { return a.publish(nsupdate) },
+		RunE: func(*cobra.Command, []string) error {
+			if nsupdate && a.JSON {
+				return cli.Misuse(hint.New("--nsupdate is no JSON", "give either --nsupdate or --json"))
+			}
+			return a.publish(nsupdate)
+		},
 	}
 	cmd.Flags().BoolVar(&nsupdate, "nsupdate", false, "print what is due as input for nsupdate, and nothing else")
 	return cmd
@@ -142,6 +147,9 @@ func stepText(s publish.Step) string {
 	return fmt.Sprintf("    the key (%s) may be rolled over %s: %s\n", s.Algorithm, when, report.Clean(s.Why))
 }
 
+// rollOverRisks are the names that cert rollover takes.
+var rollOverRisks = []string{lineage.RiskDANEGap, lineage.RiskUnprovedDANE}
+
 func (a *app) certRollOverCmd() *cobra.Command {
 	var compromised bool
 	var accepted []string
@@ -152,26 +160,35 @@ func (a *app) certRollOverCmd() *cobra.Command {
 		Long: `rollover replaces the current key with the next one and gets a certificate for it. With DANE that is safe only after the
 TLSA record of the next key has been published at every name for some time, so that no resolver caches an answer without
 it. postseal publish says what to publish, starts the clock, and says when the time has come. Until then, rollover refuses.
+If no resolver here validates DNSSEC, rollover cannot know what is published. If the zone is not signed, accept the risk
+` + lineage.RiskUnprovedDANE + ` by name, for this certificate and from now on.
 
 --compromised switches at once. If TLSA records are published, senders with DANE that have the old ones cached do not
 deliver until their cache expires; accept that risk by name: ` + lineage.RiskDANEGap + `. If an attacker may also have read the next key,
 remove its file (ALGORITHM.next.pem) first: rollover then makes a new key.
 `,
-		Args: cli.UsageArgs(cobra.ExactArgs(1)),
+		Args:              cli.UsageArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeLineages,
 		RunE: func(_ *cobra.Command, names []string) error {
 			return a.certRollOver(names, compromised, accepted, wait)
 		},
 	}
 	cmd.Flags().BoolVar(&compromised, "compromised", false, "the current key is compromised")
-	cmd.Flags().StringSliceVar(&accepted, "accept-risk", nil, "`names` of risks that you accept")
+	cmd.Flags().StringSliceVar(&accepted, "accept-risk", nil, "`names` of risks that you accept: "+strings.Join(rollOverRisks, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions(rollOverRisks, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().DurationVar(&wait, "wait", publish.Wait, "the minimum `time` for which the record of the next key must have been published")
 	return cmd
 }
 
 func (a *app) certRollOver(names []string, compromised bool, accepted []string, wait time.Duration) error {
+	var ofLineage []string // those that count at each renewal too
 	for _, name := range accepted {
-		if name != lineage.RiskDANEGap {
-			return cli.Misuse(hint.New(fmt.Sprintf("%.40q is no risk of a roll-over", name), "the only one is "+lineage.RiskDANEGap))
+		switch name {
+		case lineage.RiskDANEGap:
+		case lineage.RiskUnprovedDANE:
+			ofLineage = append(ofLineage, name)
+		default:
+			return cli.Misuse(hint.New(fmt.Sprintf("%.40q is no risk of a roll-over", name), "the names are "+strings.Join(rollOverRisks, ", ")))
 		}
 	}
 	if wait <= 0 {
@@ -188,6 +205,9 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 	}
 	k.Wait = wait
 	for _, l := range all {
+		if err := l.Accept(ofLineage); err != nil {
+			return cli.Misuse(err)
+		}
 		if compromised && !slices.Contains(accepted, lineage.RiskDANEGap) {
 			gap, err := k.Gap(a.Ctx, l)
 			if err != nil {

@@ -100,6 +100,8 @@ does not count. --destination tests the policy that a domain has in smtp_tls_pol
 	f.BoolVar(&o.dnssec, "assume-dnssec", false, "as if the resolver of this server validated DNSSEC")
 	f.StringVar(&o.destination, "destination", "", "send as to this `domain`, with the policy that it has")
 	f.StringVar(&o.policy, "policy", "", "the `policy` for the destination, as in smtp_tls_policy_maps")
+	_ = cmd.RegisterFlagCompletionFunc("policy", cobra.FixedCompletions(rehearse.Levels, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("destination", cobra.NoFileCompletions)
 	return cmd
 }
 

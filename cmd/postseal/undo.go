@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
+	"postseal/internal/diff"
 	"postseal/internal/hint"
 	"postseal/internal/report"
 	"postseal/internal/session"
@@ -21,9 +23,10 @@ func (a *app) undoCmd() *cobra.Command {
 	var run, accept string
 	cmd := &cobra.Command{
 		Use:   "undo",
-		Short: "Undo the last run: every file regains its previous content",
-		Long: `undo reverts the latest run in effect, reloads Postfix, and verifies that every listener answers as it did before that
-run. Run it again to undo the run before. An interrupted run is always undone first.
+		Short: "Undo the last run of apply: every file regains its previous content",
+		Long: `undo reverts the latest run of apply in effect. It shows what that changes, reloads Postfix, and verifies that every
+listener answers as it did before that run. Certificates obtained or renewed since then stay. Run undo again to undo the
+run before. An interrupted run is always undone first.
 
 undo refuses if a file was changed after the run, and leaves the file alone. There are two exceptions. From the answers
 file, undo removes only what the run wrote. While a run waits to be confirmed, undo removes its change from each file as
@@ -71,6 +74,9 @@ accept that risk by name.
 					for _, e := range what.Entries {
 						fmt.Fprintf(a.Out, "  %s\n", report.Clean(e.Path))
 					}
+					if err := a.showUndo(s, what); err != nil {
+						return err
+					}
 				}
 				if err := a.agree("Undo this?", "--yes"); err != nil {
 					return err
@@ -93,6 +99,7 @@ accept that risk by name.
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().StringVar(&run, "run", "", "undo only the run with this `ID`; nothing to do if it is no longer in effect")
 	cmd.Flags().StringVar(&accept, "accept-risk", "", "accept these `names`, separated by commas")
+	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRuns)
 	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "restore the files and do nothing else")
 	return cmd
 }
@@ -115,6 +122,23 @@ func (a *app) undoRisks(s *session.Session, what *apply.Receipt, accepted []stri
 	}
 	slices.Sort(names)
 	return hint.Wrap(fmt.Errorf("%w: %s", apply.ErrRisk, strings.Join(texts, "; ")), "publish the record first (postseal publish), or accept it: --accept-risk "+strings.Join(slices.Compact(names), ","))
+}
+
+// showUndo prints what undoing a run would change in main.cf and master.cf as they are now.
+func (a *app) showUndo(s *session.Session, what *apply.Receipt) error {
+	earlier := what.Earlier(a.Machine, s.StateDir)
+	for _, path := range slices.Sorted(maps.Keys(earlier)) {
+		now, err := a.Machine.ReadFile(path)
+		if err != nil {
+			continue // undo says it
+		}
+		d, err := diff.Compare(path, string(now), earlier[path], nil)
+		if err != nil {
+			return err
+		}
+		a.Printer(a.Out).Diff(d)
+	}
+	return nil
 }
 
 // unread is a session with a server whose main.cf cannot be read, for a reason: an

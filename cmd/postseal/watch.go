@@ -15,6 +15,7 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/plan"
 	"postseal/internal/postfix"
+	"postseal/internal/probe"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -65,8 +66,8 @@ differs.
 					for _, argv := range takeNewer(s, outdated) {
 						fmt.Fprintf(a.Out, "Take the newer one: %s\n", hint.ShellLine(argv))
 					}
-				case slices.ContainsFunc(proofs, func(p apply.Proof) bool { return !p.OK }):
-					fmt.Fprintf(a.Out, "If a file was renewed: %s\n", hint.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"}))
+				default:
+					fmt.Fprint(a.Out, afterProofs(s.ConfigDir, proofs))
 				}
 			}
 			if wrong {
@@ -75,6 +76,28 @@ differs.
 			return nil
 		},
 	}
+}
+
+// afterProofs says what to type about listeners that are not as they should be; where
+// nothing listens at all there is nothing to reload.
+func afterProofs(configDir string, proofs []apply.Proof) string {
+	command, silent, wrong := []string{"postfix", "-c", configDir, "reload"}, 0, 0
+	for _, p := range proofs {
+		if !p.OK {
+			wrong++
+			if p.Stage == probe.Connecting {
+				silent++
+			}
+		}
+	}
+	switch {
+	case wrong == 0:
+		return ""
+	case silent == len(proofs):
+		command[3] = "start"
+		return "No listener answers. If Postfix does not run: " + hint.ShellLine(command) + "\n"
+	}
+	return "If a file was renewed: " + hint.ShellLine(command) + "\n"
 }
 
 // exposed is how an account other than root can change the newer file, or empty.

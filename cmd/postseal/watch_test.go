@@ -12,9 +12,11 @@ import (
 
 	"postseal/certs"
 	"postseal/cmd/cli"
+	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/host"
 	"postseal/internal/lab"
+	"postseal/internal/probe"
 	"postseal/internal/session"
 )
 
@@ -144,6 +146,25 @@ func TestWatchPrintsNoEscapes(t *testing.T) {
 		}
 		if text := out.String(); strings.ContainsAny(text, "\x1b\a") || !strings.Contains(text, "title") {
 			t.Errorf("%q", text)
+		}
+	}
+}
+
+// TestStopped: a Postfix that does not run is started, not reloaded.
+func TestStopped(t *testing.T) {
+	silent, other, fine := apply.Proof{Stage: probe.Connecting}, apply.Proof{Stage: probe.Handshaking}, apply.Proof{OK: true}
+	for _, c := range []struct {
+		proofs []apply.Proof
+		want   string
+	}{
+		{[]apply.Proof{silent, silent}, "No listener answers. If Postfix does not run: postfix -c /etc/x start\n"},
+		{[]apply.Proof{silent, fine}, "If a file was renewed: postfix -c /etc/x reload\n"},
+		{[]apply.Proof{other}, "If a file was renewed: postfix -c /etc/x reload\n"},
+		{[]apply.Proof{fine}, ""},
+		{nil, ""},
+	} {
+		if got := afterProofs("/etc/x", c.proofs); got != c.want {
+			t.Errorf("%+v: %q", c.proofs, got)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"postseal/cmd/cli"
@@ -34,13 +36,18 @@ func (a *app) wizard(filesOnly, lasts bool) error {
 	if f, ok := cli.File(a.Out); ok {
 		screen = f // Bubble Tea asks whether it is a terminal
 	}
+	saveIn := ""
+	if !lasts {
+		saveIn = filepath.Dir(a.settings.ConfigDir) // it goes with the rest
+	}
 	r := wizard.Run(a.Ctx, wizard.Options{
 		In: a.In, Out: screen, Machine: a.Machine, Settings: a.settings, FilesOnly: filesOnly,
-		NoColor: !p.Color, Plain: a.plain, Width: p.Width, Within: a.within, Revert: a.revertCommand(),
+		NoColor: !p.Color, ASCII: a.ASCII, Plain: a.plain, Width: p.Width, Within: a.within, SaveIn: saveIn, Revert: a.revertCommand(),
 	})
 	switch {
 	case errors.Is(r.Err, wizard.ErrQuit):
-		fmt.Fprintln(a.Out, "Left; nothing was changed.")
+		text := r.Err.Error()
+		fmt.Fprintln(a.Out, strings.ToUpper(text[:1])+text[1:]+".")
 		return nil
 	case errors.Is(r.Err, context.Canceled) && r.Receipt == nil:
 		return r.Err

@@ -10,6 +10,10 @@ import (
 	"postseal/internal/plan"
 )
 
+// CannotReplace is the error with which a plan would be refused since one of its files is
+// mounted by itself, or nil.
+func CannotReplace(m host.Reader, p *plan.Plan) error { return notMounted(m, p.Files) }
+
 // notMounted fails if a file that the plan changes is a mount of its own, as where a
 // container shares a single file with its host. It can be written, but not replaced in
 // one step: rename(2) fails with EBUSY, after a rehearsal and a backup for nothing.

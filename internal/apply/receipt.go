@@ -173,6 +173,21 @@ func (e Entry) ours(digest string) bool {
 	return digest == e.Before || digest == e.After || e.Wrote != "" && digest == e.Wrote
 }
 
+// Earlier are the texts that undoing a run gives its files back, by path: what holds no
+// key, and was not made by the run or cannot be read.
+func (r *Receipt) Earlier(m host.Reader, stateDir string) map[string]string {
+	s, out := store{host.ReadOnly{Reader: m}, stateDir}, map[string]string{}
+	for n, e := range r.Entries {
+		if e.Kind != plan.MainCF && e.Kind != plan.MasterCF || e.New {
+			continue
+		}
+		if data, err := m.ReadFile(s.old(r.ID, n)); err == nil {
+			out[e.Path] = string(data)
+		}
+	}
+	return out
+}
+
 // History lists the receipts of an instance, newest first; an empty configDir
 // is all instances. It needs only reading.
 func History(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {

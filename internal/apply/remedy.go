@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"postseal/internal/hint"
@@ -35,7 +36,11 @@ func remedy(m host.Reader, path string, err error) error {
 	case errors.Is(err, syscall.EPERM):
 		return hint.Wrap(err, "the file may be protected: "+hint.ShellLine([]string{"lsattr", path})+" shows an i; chattr -i takes it away")
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EROFS):
-		return hint.Wrap(err, "the file, or its file system, is mounted so that it cannot be replaced: "+hint.ShellLine([]string{"findmnt", "-T", path}))
+		text := "the file, or its file system, is mounted so that it cannot be replaced: " + hint.ShellLine([]string{"findmnt", "-T", path})
+		if path == DefaultStateDir || strings.HasPrefix(path, DefaultStateDir+"/") {
+			text += "; where that is meant, --state-dir DIRECTORY names one that can be written and outlasts a restart"
+		}
+		return hint.Wrap(err, text)
 	case errors.Is(err, host.ErrNotRegular), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
 		if at := (*fs.PathError)(nil); errors.As(err, &at) { // a file beside it, under which it is written
 			path = at.Path

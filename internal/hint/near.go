@@ -8,6 +8,21 @@ func Near(known, typed string) bool {
 	if len(typed) < 3 || len(typed) > 40 {
 		return false
 	}
+	return distance(known, typed) <= 2 || strings.HasPrefix(known, typed) || strings.HasPrefix(typed, known)
+}
+
+// Nearest is the name that was probably meant, or empty.
+func Nearest(known []string, typed string) (nearest string) {
+	for _, name := range known {
+		if Near(name, typed) && (nearest == "" || distance(name, typed) < distance(nearest, typed)) {
+			nearest = name
+		}
+	}
+	return nearest
+}
+
+// distance is how many letters differ (Levenshtein).
+func distance(known, typed string) int {
 	row := make([]int, len(typed)+1)
 	for j := range row {
 		row[j] = j
@@ -23,5 +38,5 @@ func Near(known, typed string) bool {
 			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
 		}
 	}
-	return row[len(typed)] <= 2 || strings.HasPrefix(known, typed) || strings.HasPrefix(typed, known)
+	return row[len(typed)]
 }

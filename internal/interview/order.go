@@ -121,6 +121,9 @@ func (o *Order) Check(f Facts, a *ask.Answers) error {
 		example, _ := q.FreeText()
 		all = append(all, hint.New(fmt.Sprintf("%s: no answer, and none can be suggested: %s", q.Name(), why), strings.TrimSpace("give --"+q.Name()+" "+example)))
 	}
+	for _, q := range o.Idle(f, a) {
+		all = append(all, hint.New(fmt.Sprintf("--%s has no effect here", q.Name()), "it takes "+q.Condition()+"; or leave it out"))
+	}
 	return errors.Join(all...)
 }
 

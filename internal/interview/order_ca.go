@@ -48,6 +48,7 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 		Help:        `The file with the root of a CA of your own, in PEM.`,
 		Placeholder: "/path/to/root.pem",
 		Parse:       func(texts []string) (string, error) { return texts[0], absolute(texts[0]) },
+		Needs:       "the address of a CA of your own: --server https://...",
 		When:        o.ownCA,
 	}, "the system's roots may know it")
 	o.email = optional(ask.Question[string, Facts]{
@@ -74,6 +75,7 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 		Why:         "This CA signs only for accounts that were made at its web page (external account binding).",
 		Help:        `The key ID that the CA shows there (RFC 8555, section 7.3.4). It is no secret; the key that comes with it is.`,
 		Placeholder: "key ID",
+		Needs:       "a CA that binds accounts (--server)",
 		When:        wanted,
 		Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[string] {
 			if bound(f, a) {
@@ -90,6 +92,7 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 		Help:        `A file that only root can read, with the key in base64url as the CA's web page shows it.`,
 		Placeholder: "/path/to/eab.key",
 		Parse:       func(texts []string) (string, error) { return texts[0], absolute(texts[0]) },
+		Needs:       "--eab-kid, and a CA that binds accounts (--server)",
 		When:        func(f Facts, a *ask.Answers) bool { return wanted(f, a) && o.eabKID.Get(f, a) != "" },
 		Suggest: func(Facts, *ask.Answers) ask.Suggestion[string] {
 			return ask.Suggestion[string]{Why: "only you know where you put it"}

@@ -97,8 +97,9 @@ zone; they work for names that do not point here, and are the only ones for wild
 			Suggest: func(Facts, *ask.Answers) ask.Suggestion[string] {
 				return suggest(address, ask.Default, "this is where CAs connect to")
 			},
-			Sure: func(Facts, *ask.Answers) bool { return true },
-			When: by(kind),
+			Sure:  func(Facts, *ask.Answers) bool { return true },
+			When:  by(kind),
+			Needs: "--challenge " + kind,
 		}
 	}
 	o.httpListen = listen("http-listen", ProofHTTP, ":80")
@@ -124,7 +125,8 @@ zone; they work for names that do not point here, and are the only ones for wild
 			}
 			return ask.Suggestion[string]{Why: "no folder of a web server was found"}
 		},
-		When: by(ProofWebroot),
+		Needs: "--challenge " + ProofWebroot,
+		When:  by(ProofWebroot),
 	}
 	o.dnsProgram = &ask.Question[string, Facts]{
 		Key:         "dns-program",
@@ -137,7 +139,8 @@ zone; they work for names that do not point here, and are the only ones for wild
 		Suggest: func(Facts, *ask.Answers) ask.Suggestion[string] {
 			return ask.Suggestion[string]{Why: "only you know it"}
 		},
-		When: by(ProofProgram),
+		Needs: "--challenge " + ProofProgram,
+		When:  by(ProofProgram),
 	}
 }
 
@@ -156,6 +159,7 @@ func (o *Order) aboutUpdates() {
 		Help:        `The primary server of the zone, as address and port (RFC 2136).`,
 		Placeholder: "ns1.example.org:53",
 		Parse:       one,
+		Needs:       "--challenge " + ProofUpdate,
 		When:        updates,
 		Suggest:     unknown("only you know it"),
 	}
@@ -165,6 +169,7 @@ func (o *Order) aboutUpdates() {
 		Why:         "An update names the zone; the server says which one a name is in.",
 		Help:        `The name of the zone.`,
 		Placeholder: "example.org",
+		Needs:       "--challenge " + ProofUpdate,
 		When:        updates,
 	}, "the server is asked")
 	o.tsigKey = optional(ask.Question[string, Facts]{
@@ -173,6 +178,7 @@ func (o *Order) aboutUpdates() {
 		Why:         "A name server takes updates from whoever has a key that it knows (TSIG, RFC 8945).",
 		Help:        `The name of the key, as the name server has it; none if it goes by the address of this server.`,
 		Placeholder: "acme-mx.example.org",
+		Needs:       "--challenge " + ProofUpdate,
 		When:        updates,
 		Suggest:     unknown("only you know it; none is an answer too"),
 	}, "")
@@ -187,6 +193,7 @@ func (o *Order) aboutUpdates() {
 		Why:     "It must be the one that the key was made for.",
 		Help:    `The configuration of the name server has it beside the key.`,
 		Choices: algorithms,
+		Needs:   "--challenge " + ProofUpdate + ", and --tsig-key",
 		When:    signed,
 		Suggest: func(Facts, *ask.Answers) ask.Suggestion[string] {
 			return suggest("hmac-sha256", ask.Default, "keys are made for it unless asked otherwise")
@@ -201,6 +208,7 @@ func (o *Order) aboutUpdates() {
 		Help:        `A file that only root can read, with the secret in base64 as the name server's configuration has it.`,
 		Placeholder: "/path/to/tsig.secret",
 		Parse:       func(texts []string) (string, error) { return texts[0], absolute(texts[0]) },
+		Needs:       "--challenge " + ProofUpdate + ", and --tsig-key",
 		When:        signed,
 		Suggest:     unknown("only you know where you put it"),
 	}

@@ -47,7 +47,8 @@ what each of them needs.`,
 			}
 			return append(common, rest...)
 		},
-		When: here,
+		Needs: "--challenge " + ProofProvider,
+		When:  here,
 		Suggest: func(Facts, *ask.Answers) ask.Suggestion[string] {
 			return ask.Suggestion[string]{Why: "only you know it"}
 		},
@@ -63,6 +64,7 @@ file.`,
 			p, _ := chosen(f, a)
 			return begun(p, false)
 		},
+		Needs: "a --dns-provider with such fields",
 		When: func(f Facts, a *ask.Answers) bool {
 			p, ok := chosen(f, a)
 			return ok && slices.ContainsFunc(p.Fields, func(x dnsproviders.Field) bool { return !x.Secret })
@@ -88,6 +90,7 @@ of a provider.`,
 			p, _ := chosen(f, a)
 			return begun(p, true)
 		},
+		Needs: "a --dns-provider with such fields",
 		When: func(f Facts, a *ask.Answers) bool {
 			p, ok := chosen(f, a)
 			return ok && slices.ContainsFunc(p.Fields, func(x dnsproviders.Field) bool { return x.Secret })

@@ -58,7 +58,7 @@ demanded; that is right towards one relay host, or for single destinations in sm
 			return suggest("dane", ask.Detected, "%s", f.Resolver.Why)
 		}
 		if obstacle := daneObstacle(f); obstacle != "" {
-			return suggest("may", ask.Detected, "dane would need a resolver here that validates: %s", obstacle)
+			return suggest("may", ask.Default, "dane would need a resolver here that validates: %s", obstacle)
 		}
 		return suggest("may", ask.Default, "the profile keeps to what Postfix itself proposes")
 	},

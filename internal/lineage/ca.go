@@ -94,6 +94,9 @@ func (k *Keeper) client(ctx context.Context, l *Lineage, t Terms) (*acme.Client,
 		if m.EAB && t.EAB == nil {
 			return nil, m, hint.New("this CA wants a new account to be bound to one at its web page", "get a key ID and a key there, then --eab-kid ID --eab-hmac-file FILE")
 		}
+		if !t.Accept {
+			return nil, m, hint.New("the terms of service of the CA were not accepted: "+m.Terms, "read them, and pass --accept-terms")
+		}
 		if err := c.Register(ctx, t.Accept, t.EAB); err != nil {
 			return nil, m, err
 		}

@@ -138,6 +138,9 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 			_ = k.Save(l) // the moment that was drawn; it is drawn again if this fails
 		}
 		if o.Why = why; due || force {
+			if !due {
+				o.Why = "--force asks for it"
+			}
 			o.Notes = k.noting(func() {
 				if o.Err = k.preflight(ctx, c, l, meta); o.Err == nil {
 					o.Err = k.one(ctx, c, meta, l, kind, nil)

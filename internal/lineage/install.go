@@ -1,6 +1,7 @@
 package lineage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func (k *Keeper) install(ctx context.Context, l *Lineage, c certs.Chain, target 
 	if err != nil {
 		return err
 	}
-	o := apply.Options{Kind: "renew", StateDir: k.StateDir, Log: k.Log, Events: k.Step, ProveTime: k.ProveTime}
+	o := apply.Options{Kind: cmp.Or(k.kind, "renew"), StateDir: k.StateDir, Log: k.Log, Events: k.Step, ProveTime: k.ProveTime}
 	_, err = apply.Run(ctx, k.M, p, o)
 	return err
 }

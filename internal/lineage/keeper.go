@@ -49,24 +49,63 @@ type Keeper struct {
 	Wait time.Duration
 
 	early bool // a compromised key is worse than records that do not match
+	// kind is what the run of an installation is called in the history; empty is
+	// "renew".
+	kind string
+	// under is the step with the CA that is under way, or nil.
+	under *apply.Event
 }
 
-// tell passes on what happens with the CA.
+// tell passes on what happens with the CA. A step is done when the next one begins; why
+// one failed is said once, by the error that follows.
 func (k *Keeper) tell(e acme.Event) {
-	step := apply.Event{Step: strings.TrimSpace(string(e.Phase) + " " + e.Name), State: apply.Done, Text: e.Text}
+	step := &apply.Event{Step: strings.TrimSpace(string(e.Phase) + " " + e.Name), State: apply.Running, Text: e.Text}
 	switch {
 	case (e.Phase == acme.Waiting || e.Phase == acme.Removing) && e.Text != "":
 		if k.Record != nil {
 			k.Record(e.Text, e.Phase == acme.Removing)
 		}
 		return
+	case e.Err != nil && e.Phase == acme.CleaningUp: // nothing else says it
+		k.ended(apply.Done)
+		k.step(apply.Event{Step: step.Step, State: apply.Failed, Text: e.Err.Error()})
+		return
+	case e.Err != nil && e.Phase == acme.Finished:
+		k.ended(apply.Failed)
+		return
 	case e.Err != nil:
-		step.State, step.Text = apply.Failed, e.Err.Error()
+		if k.under == nil || k.under.Step != step.Step {
+			k.ended(apply.Done)
+			k.under = step
+		}
+		k.ended(apply.Failed)
+		return
 	case e.Phase == acme.Finished:
+		k.ended(apply.Done)
+		return
+	case k.under == nil || k.under.Step != step.Step:
+		k.ended(apply.Done)
+	}
+	k.under = step
+	k.step(*step)
+}
+
+// ended says how the step with the CA ended that was under way, if one was.
+func (k *Keeper) ended(state apply.State) {
+	if k.under == nil {
 		return
 	}
+	e := *k.under
+	if e.State, k.under = state, nil; state == apply.Failed {
+		e.Text = ""
+	}
+	k.step(e)
+}
+
+// step tells of a step, if somebody listens.
+func (k *Keeper) step(e apply.Event) {
 	if k.Step != nil {
-		k.Step(step)
+		k.Step(e)
 	}
 }
 
@@ -74,6 +113,8 @@ func (k *Keeper) tell(e acme.Event) {
 // them in place. Keys that are there are kept. What was got before a failure
 // stays.
 func (k *Keeper) Obtain(ctx context.Context, l *Lineage, t Terms) error {
+	k.kind = "obtain"
+	defer func() { k.kind = "" }()
 	if _, err := k.solver(ctx, l.Challenge); err != nil {
 		return err // before the CA hears of us
 	}

@@ -17,6 +17,7 @@ import (
 
 	"postseal/certs"
 	"postseal/certs/acme"
+	"postseal/internal/apply"
 	"postseal/internal/dane"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
@@ -235,6 +236,10 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 		case early:
 		case i.Next == nil:
 			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "a renewal makes one: "+renewing(l, "--force")))
+		case k.accepted(l, err):
+		case errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes:
+			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w (%s): %w: %s", l.Name, Algorithm(kind), err, k.Facts.Resolver.Why, apply.ErrRisk, RiskUnprovedDANE),
+				"use a resolver that validates DNSSEC; only if the zone is not signed: --accept-risk "+RiskUnprovedDANE+"; if the key is in wrong hands: --compromised"))
 		case err != nil:
 			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w", l.Name, Algorithm(kind), err), "postseal publish shows what to do; if the key is in wrong hands: --compromised"))
 		case in.Now.Before(at):
@@ -252,8 +257,8 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 	if err := k.preflight(ctx, c, l, meta); err != nil {
 		return err
 	}
-	k.early = early
-	defer func() { k.early = false }()
+	k.early, k.kind = early, "rollover"
+	defer func() { k.early, k.kind = false, "" }()
 	for _, kind := range kinds {
 		next, err := k.next(l, kind, early)
 		if err != nil {
@@ -265,6 +270,12 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 	}
 	_, err = k.Observe(ctx, l) // the new next key's clock knows what is published now
 	return err
+}
+
+// accepted reports whether err is only that records cannot be verified on this machine,
+// and that was accepted by name.
+func (k *Keeper) accepted(l *Lineage, err error) bool {
+	return errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes && slices.Contains(l.Accepted, RiskUnprovedDANE)
 }
 
 // renewing is the command that renews a lineage.

@@ -3,6 +3,7 @@ package lineage_test
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 
 	"postseal/certs"
+	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/host"
@@ -272,6 +274,31 @@ func TestRollOverNeedsRecords(t *testing.T) {
 	found := publish.Findings(d.observe(t))
 	if len(found) != 1 || !strings.Contains(found[0].Text, "senders with DANE do not deliver") {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestRollOverUnproved: without a resolver that validates, a roll-over names the risk,
+// and goes on once that is accepted.
+func TestRollOverUnproved(t *testing.T) {
+	d := newDANE(t)
+	ctx := context.Background()
+	d.obtain(t, d.l)
+	target := d.keeper.Path(d.l, "ecdsa")
+	d.show(t, target)
+	first := chain(t, target).Facts(nil).PublicKey
+	d.keeper.Facts.Resolver.Validates, d.keeper.Facts.Resolver.Why = detect.No, "it does not"
+	err := d.keeper.RollOver(ctx, d.l, false)
+	if !errors.Is(err, apply.ErrRisk) || !strings.Contains(hint.Of(err), "--accept-risk "+lineage.RiskUnprovedDANE) {
+		t.Errorf("not accepted: %v, %s", err, hint.Of(err))
+	}
+	if err := d.l.Accept([]string{lineage.RiskUnprovedDANE}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.keeper.RollOver(ctx, d.l, false); err != nil {
+		t.Fatal(err)
+	}
+	if chain(t, target).Facts(nil).PublicKey == first {
+		t.Error("the key stays")
 	}
 }
 

@@ -48,6 +48,9 @@ func (b *builder) receiving() {
 			b.unset(name)
 		}
 	}
+	if strings.EqualFold(b.present("postscreen_tls_security_level"), "none") && b.mainLevel() != "none" {
+		b.unset("postscreen_tls_security_level") // it hides TLS from the senders that postscreen tests
+	}
 	b.library()
 }
 

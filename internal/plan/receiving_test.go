@@ -39,3 +39,18 @@ func TestUsable(t *testing.T) {
 		}
 	}
 }
+
+// TestScreenLevel: a postscreen that has TLS switched off follows main.cf again.
+func TestScreenLevel(t *testing.T) {
+	const master = "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\ntlsproxy unix - - n - 0 tlsproxy\n"
+	for _, x := range []struct {
+		level string
+		goes  bool
+	}{{"none", true}, {"may", false}, {"encrypt", false}} {
+		main := "myhostname = mx.example.org\npostscreen_tls_security_level = " + x.level + "\n"
+		p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, main, master)), "cert=/etc/ssl/mail/mx.pem", "key=/etc/ssl/mail/mx.key")
+		if gone := !strings.Contains(after(p, plan.MainCF), "postscreen_tls_security_level"); gone != x.goes {
+			t.Errorf("%s: %t", x.level, gone)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -305,6 +306,10 @@ func published(owners []Owner) bool {
 	return slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Signed && len(o.Records) > 0 })
 }
 
+// ErrUnproved is why a roll-over is not allowed where it cannot be known whether a name
+// has TLSA records.
+var ErrUnproved = errors.New("whether there are TLSA records could not be verified")
+
 // Allowed says from when on the next key of an algorithm may be served, and
 // why. The time is zero if there is nothing to wait for. It fails if it is not
 // known that it may ever.
@@ -318,7 +323,7 @@ func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
 	for _, o := range in.Owners {
 		switch {
 		case o.State == Unproved:
-			return at, "", fmt.Errorf("whether %s has TLSA records could not be verified%s", o.Name, because(o.Why))
+			return at, "", fmt.Errorf("%w: %s%s", ErrUnproved, o.Name, because(o.Why))
 		case o.State == Signed && next.laggingAt(o) != "":
 			missing = append(missing, next.laggingAt(o)) // also where nothing is published: what comes there later starts the clock anew
 		}

@@ -138,6 +138,9 @@ func Lines(added, removed int) string {
 	return fmt.Sprintf("%d %s added, %d removed", added, lines, removed)
 }
 
+// Diff prints what changes in a file that is there.
+func (p Printer) Diff(d diff.File) { p.diff(d, false) }
+
 func (p Printer) diff(d diff.File, isNew bool) {
 	what := ""
 	if isNew {

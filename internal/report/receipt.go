@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,7 +39,9 @@ func (p Printer) Step(e apply.Event) {
 		p.signed(p.note(), "%s: %s", e.Step, e.Text)
 	case apply.Failed:
 		p.signed(p.bad(), "%s", e.Step)
-		p.message("    ", 4, e.Text)
+		if e.Text != "" {
+			p.message("    ", 4, e.Text)
+		}
 	}
 }
 
@@ -204,16 +207,16 @@ func (p Printer) History(all []*apply.Receipt) {
 		p.printf("No run is recorded.\n")
 		return
 	}
+	width := 0
 	for _, r := range all {
+		width = max(width, utf8.RuneCountInString(kind(r)))
+	}
+	for i, r := range all {
 		var files []string
 		for _, e := range r.Entries {
 			files = append(files, filepath.Base(e.Path))
 		}
-		what := r.Kind
-		if r.Undoes != "" {
-			what += " of " + r.Undoes
-		}
-		head := oneLine(fmt.Sprintf("%s  %s  %-5s  %-11s", r.ID, r.When.Local().Format("2006-01-02 15:04"), what, r.Phase))
+		head := oneLine(fmt.Sprintf("%s  %s  %-*s  %-11s", r.ID, r.When.Local().Format("2006-01-02 15:04"), width, kind(r), r.Phase))
 		where := oneLine(r.ConfigDir + ": " + strings.Join(files, ", "))
 		if !p.piped() && utf8.RuneCountInString(head)+2+utf8.RuneCountInString(where) > p.width() {
 			p.indented("", 6, head)
@@ -221,12 +224,43 @@ func (p Printer) History(all []*apply.Receipt) {
 		} else {
 			p.printf("%s  %s\n", head, where)
 		}
-		for _, text := range append([]string{r.Stands, r.Why, r.Failure, r.Unloadable}, r.Notes...) {
+		for _, text := range append([]string{r.Stands, r.Why, r.Failure, r.Unloadable, answered(all, i)}, r.Notes...) {
 			if text != "" {
 				p.message("      ", 6, text)
 			}
 		}
 	}
+}
+
+// kind is what a run did, in a word or two. The number of a run says which is meant.
+func kind(r *apply.Receipt) string {
+	if r.Undoes == "" {
+		return r.Kind
+	}
+	number, _, _ := strings.Cut(r.Undoes, "-")
+	return r.Kind + " of " + number
+}
+
+// answered says which answers the run at i of all, newest first, was given that the
+// apply before it was not.
+func answered(all []*apply.Receipt, i int) string {
+	r, before := all[i], map[string][]string{}
+	for _, older := range all[i+1:] {
+		if older.Kind == "apply" && older.ConfigDir == r.ConfigDir {
+			before = older.Answers
+			break
+		}
+	}
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(r.Answers)) {
+		if !slices.Equal(r.Answers[key], before[key]) {
+			out = append(out, key+" "+strings.Join(r.Answers[key], " "))
+		}
+	}
+	if len(out) == 0 || r.Kind != "apply" {
+		return ""
+	}
+	return "answers: " + strings.Join(out, ", ")
 }
 
 // hint prints what can be typed after an error: commands on lines of their own, unless

@@ -239,22 +239,24 @@ func TestStepUnderWay(t *testing.T) {
 func TestHistory(t *testing.T) {
 	when := time.Date(2026, 11, 23, 12, 0, 0, 0, time.Local)
 	all := []*apply.Receipt{
-		{ID: "0005", When: when, Kind: "undo", Undoes: "0003", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Unloadable: "it would hang", Notes: []string{"main.cf was edited since; the edit stays"}},
-		{ID: "0004", When: when, Kind: "apply", Phase: apply.Waits, ConfigDir: "/etc/postfix", Entries: mainCF, Stands: "goes back by itself at 12:10:00"},
+		{ID: "0005", When: when, Kind: "undo", Undoes: "0003-20261123-120000", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Unloadable: "it would hang", Notes: []string{"main.cf was edited since; the edit stays"}},
+		{ID: "0004", When: when, Kind: "apply", Phase: apply.Waits, ConfigDir: "/etc/postfix", Entries: mainCF, Stands: "goes back by itself at 12:10:00", Answers: map[string][]string{"role": {"router"}, "profile": {"modern"}}},
 		{ID: "0003", When: when, Kind: "undo", Undoes: "0001", Why: "nobody confirmed it by 12:10:00", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF},
-		{ID: "0002", When: when, Kind: "apply", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: append(answers, mainCF...), Failure: "no answer"},
+		{ID: "0002", When: when, Kind: "apply", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: append(answers, mainCF...), Failure: "no answer", Answers: map[string][]string{"role": {"router"}, "profile": {"intermediate"}}},
 		{ID: "0001", When: when, Kind: "apply", Phase: apply.Undone, ConfigDir: "/etc/postfix", Entries: mainCF},
 	}
 	want := `0005  2026-11-23 12:00  undo of 0003  kept         /etc/postfix: main.cf
       it would hang
       main.cf was edited since; the edit stays
-0004  2026-11-23 12:00  apply  waiting      /etc/postfix: main.cf
+0004  2026-11-23 12:00  apply         waiting      /etc/postfix: main.cf
       goes back by itself at 12:10:00
+      answers: profile modern
 0003  2026-11-23 12:00  undo of 0001  kept         /etc/postfix: main.cf
       nobody confirmed it by 12:10:00
-0002  2026-11-23 12:00  apply  rolled back  /etc/postfix: postseal.toml, main.cf
+0002  2026-11-23 12:00  apply         rolled back  /etc/postfix: postseal.toml, main.cf
       no answer
-0001  2026-11-23 12:00  apply  undone       /etc/postfix: main.cf
+      answers: profile intermediate, role router
+0001  2026-11-23 12:00  apply         undone       /etc/postfix: main.cf
 `
 	if d := cmp.Diff(want, text(t, report.Printer{}, func(p report.Printer) error { p.History(all); return nil })); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
