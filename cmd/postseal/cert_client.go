@@ -40,7 +40,6 @@ partner the lines with both, wait until he has them, then --switch makes the nex
 		RunE: func(*cobra.Command, []string) error { return a.certClientNew(takeOver) },
 	}
 	create.Flags().BoolVar(&takeOver, "switch", false, "make the next key the present one, and reload Postfix")
-	create.Long += cli.ExitHelp
 	cmd.AddCommand(create)
 	return cmd
 }
