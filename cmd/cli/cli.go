@@ -41,18 +41,30 @@ const (
 	Interrupted = 130
 )
 
-// ExitHelp explains them.
-const ExitHelp = `
-Exit codes:
-  0    done, or nothing to do
-  1    failed, nothing was changed
-  2    wrong usage, or answers are missing
-  3    findings, or changes are pending
-  4    a named risk was not accepted
-  5    failed, and everything was rolled back
-  6    failed, and the rollback failed too: the error names the backups
-  130  interrupted, or the reader of the output closed the pipe
-`
+// ExitCodes explains them.
+var ExitCodes = []struct {
+	Code int
+	Text string
+}{
+	{Done, "done, or nothing to do"},
+	{Failed, "failed, nothing was changed"},
+	{Usage, "wrong usage, or answers are missing"},
+	{Findings, "findings, or changes are pending"},
+	{Risk, "a named risk was not accepted"},
+	{RolledBack, "failed, and everything was rolled back"},
+	{NotReverted, "failed, and the rollback failed too: the error names the backups"},
+	{Interrupted, "interrupted, or the reader of the output closed the pipe"},
+}
+
+// ExitHelp is the part of the help about them.
+func ExitHelp() string {
+	var b strings.Builder
+	b.WriteString("\nExit codes:\n")
+	for _, c := range ExitCodes {
+		fmt.Fprintf(&b, "  %-3d  %s\n", c.Code, c.Text)
+	}
+	return b.String()
+}
 
 // ErrFindings is how a verb says that it found something, without a message.
 var ErrFindings = errors.New("findings")

@@ -48,7 +48,7 @@ every line it would change together with the reason. It then rehearses the new c
 applies it in one step, verifies every listener with a real handshake, and rolls everything back if verification fails.
 
 Without a command, postseal starts the wizard, which needs a terminal. The commands do the same without questions.
-` + cli.ExitHelp,
+` + cli.ExitHelp(),
 		Args:              cli.UsageArgs(cobra.NoArgs),
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.absolute() },
@@ -69,9 +69,7 @@ Without a command, postseal starts the wizard, which needs a terminal. The comma
 	probe := a.Probe()
 	probe.Long += "\npostseal-probe is this verb as a program of its own, for machines without the rest. It has the same options, but for those\nabout files: --config-dir, --state-dir, --certs-dir and --answers.\n"
 	root.AddCommand(a.auditCmd(), a.certCmd(), a.planCmd(), a.applyCmd(), a.undoCmd(), a.historyCmd(), a.questionsCmd(), a.demoCmd(), a.manCmd(), a.versionCmd(), a.watchCmd(), a.publishCmd(), probe, a.rehearseCmd(), a.sinkCmd(), a.guardCmd(), a.confirmCmd(), a.revertCmd())
-	for _, c := range root.Commands() {
-		c.Long += cli.ExitHelp
-	}
+	addExamples(root)
 	for _, dir := range []string{"config-dir", "state-dir", "certs-dir"} {
 		_ = root.MarkPersistentFlagDirname(dir)
 	}

@@ -27,9 +27,6 @@ func (a *app) certCmd() *cobra.Command {
 		RunE:  cli.Verbs,
 	}
 	cmd.AddCommand(a.certListCmd(), a.certInspectCmd(), a.certObtainCmd(), a.certRenewCmd(), a.certSelfSignedCmd(), a.certClientCmd(), a.certHookCmd(), a.certProvidersCmd(), a.certRollOverCmd())
-	for _, c := range cmd.Commands() {
-		c.Long += cli.ExitHelp
-	}
 	return cmd
 }
 

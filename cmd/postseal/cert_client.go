@@ -40,7 +40,6 @@ the lines with both keys, wait until they are in place, then run it with --switc
 		RunE: func(*cobra.Command, []string) error { return a.certClientNew(takeOver) },
 	}
 	create.Flags().BoolVar(&takeOver, "switch", false, "make the next key the present one, and reload Postfix")
-	create.Long += cli.ExitHelp
 	cmd.AddCommand(create)
 	return cmd
 }
