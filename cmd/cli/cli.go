@@ -118,8 +118,13 @@ func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // Verbs is the RunE of a command that only has others under it.
 func Verbs(cmd *cobra.Command, _ []string) error {
-	_ = cmd.Usage()
-	return Misuse(fmt.Errorf("%s takes one of the commands above", cmd.CommandPath()))
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return Misuse(hint.New(cmd.CommandPath()+" needs a command", "use one of "+strings.Join(names, ", ")))
 }
 
 // nearVerb is the command under cmd that was probably meant, or empty.

@@ -78,7 +78,7 @@ func TestHelpful(t *testing.T) {
 		{[]string{"pln"}, []string{"did you mean postseal plan?"}},
 		{[]string{"aply"}, []string{"unknown command", "did you mean postseal apply?"}},
 		{[]string{"cert", "lst"}, []string{"unknown command", "did you mean postseal cert list?"}},
-		{[]string{"cert"}, []string{"takes one of the commands above"}},
+		{[]string{"cert"}, []string{"needs a command", "use one of client, hook"}},
 		{[]string{"plan", "--profil", "modern"}, []string{"unknown flag", "did you mean --profile?"}},
 		{[]string{"cert", "inspect"}, []string{"postseal cert inspect takes PATH|HOST:PORT"}},
 		{[]string{"plan", "now"}, []string{"postseal plan takes no argument"}},
@@ -215,6 +215,7 @@ func TestMistyped(t *testing.T) {
 	for _, x := range []struct{ args, want string }{
 		{"audti", "did you mean postseal audit?"},
 		{"cert lst", "did you mean postseal cert list?"},
+		{"cert", "use one of client, hook, inspect, list"},
 		{"plan --profil modern", "did you mean --profile?"},
 		{"frobnicate", `unknown command "frobnicate"`},
 	} {
