@@ -29,9 +29,9 @@ install: build
 	mkdir -p $(DESTDIR)/usr/local/share/bash-completion/completions
 	./postseal completion bash > $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
 
-## make uninstall    takes away what make install has put there, and nothing of what postseal made
+## make uninstall    remove what make install installed, and nothing that postseal made
 uninstall:
-	@[ -n "$(DESTDIR)" ] || ! command -v systemctl >/dev/null || systemctl disable --now postseal-renew.timer
+	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now postseal-renew.timer || true # it may be gone already
 	rm -f $(DESTDIR)/usr/local/bin/postseal $(DESTDIR)/usr/local/bin/postseal-probe $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.timer
 	rm -f $(DESTDIR)/usr/local/share/man/man1/postseal.1 $(DESTDIR)/usr/local/share/man/man1/postseal-*.1 $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
 

@@ -12,6 +12,7 @@ import (
 
 	"postseal/internal/apply"
 	"postseal/internal/hint"
+	"postseal/internal/plan"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
@@ -127,6 +128,8 @@ func (m *Model) sealedPage() page {
 		head = "Taken back. Everything is as it was."
 	case r.Unproved() != "" && r.Kind == "apply":
 		head, sign = "Sealed, but for "+r.Unproved()+".", signNote
+	case m.cleartext():
+		head, sign = "Applied. All mail arrives here in cleartext: there is no TLS without a certificate.", signNote
 	case r.FilesOnly:
 		head = "Written, files only: nothing was reloaded, and nothing was proved."
 	}
@@ -168,6 +171,14 @@ func (m *Model) sealedPage() page {
 		keys[0] = "c sent to the clipboard of this terminal"
 	}
 	return page{lines: lines, keys: keys}
+}
+
+// cleartext reports whether the plan that was applied leaves the server without TLS for
+// the mail that it takes: nobody would call that sealed.
+func (m *Model) cleartext() bool {
+	return m.review.plan != nil && slices.ContainsFunc(m.review.plan.Risks, func(r plan.Risk) bool {
+		return r.Name == plan.RiskNoCertificate || r.Name == plan.RiskNoInboundTLS || r.Name == plan.RiskDropCertificate
+	})
 }
 
 // nextDue says which of the served certificates is to be renewed first, when,

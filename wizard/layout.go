@@ -78,7 +78,7 @@ func (t theme) body(p page, room int) []string {
 	room += len(p.title)
 	beside := p.beside[max(0, min(p.besideTop, len(p.beside)-room)):]
 	if len(beside) > room && room > 0 {
-		beside = append(slices.Clone(beside[:room-1]), t.quiet.Render("↓ pgdn"))
+		beside = append(slices.Clone(beside[:room-1]), t.quiet.Render("↓ more: pgdn"))
 	}
 	return columns(all, beside, p.split)
 }

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	tea "github.com/charmbracelet/bubbletea"
+
+	"postseal/internal/apply"
+	"postseal/internal/plan"
 )
 
 // TestLeftBy: nobody is told that nothing was changed after a certificate was made.
@@ -46,6 +49,18 @@ func TestKeyHelp(t *testing.T) {
 			t.Errorf("%s: it is another page after ?", page)
 		}
 	})
+}
+
+// TestNotSealed: a server without a certificate is not called sealed.
+func TestNotSealed(t *testing.T) {
+	for _, risk := range []string{plan.RiskNoInboundTLS, plan.RiskDropTLS10} {
+		h := open(t, files(t))
+		h.review.plan = &plan.Plan{Risks: []plan.Risk{{Name: risk}}}
+		h.stage, h.end = ended, endState{receipt: &apply.Receipt{ID: "1", Kind: "apply", Phase: apply.Kept}}
+		if sealed := strings.Contains(h.see(), "Sealed"); sealed != (risk == plan.RiskDropTLS10) {
+			t.Errorf("%s:\n%s", risk, h.see())
+		}
+	}
 }
 
 // TestReviewAt80: every key of the review is on the page, and which file of how many it is.

@@ -41,18 +41,30 @@ const (
 	Interrupted = 130
 )
 
-// ExitHelp explains them.
-const ExitHelp = `
-Exit codes:
-  0    done, or nothing to do
-  1    failed, nothing was changed
-  2    wrong usage, or answers are missing
-  3    findings, or changes are pending
-  4    a named risk was not accepted
-  5    failed, and everything was put back
-  6    failed, and putting it back failed too: the error names the backups
-  130  interrupted, or whoever read the output went away
-`
+// ExitCodes explains them.
+var ExitCodes = []struct {
+	Code int
+	Text string
+}{
+	{Done, "done, or nothing to do"},
+	{Failed, "failed, nothing was changed"},
+	{Usage, "wrong usage, or answers are missing"},
+	{Findings, "findings, or changes are pending"},
+	{Risk, "a named risk was not accepted"},
+	{RolledBack, "failed, and everything was rolled back"},
+	{NotReverted, "failed, and the rollback failed too: the error names the backups"},
+	{Interrupted, "interrupted, or the reader of the output closed the pipe"},
+}
+
+// ExitHelp is the part of the help about them.
+func ExitHelp() string {
+	var b strings.Builder
+	b.WriteString("\nExit codes:\n")
+	for _, c := range ExitCodes {
+		fmt.Fprintf(&b, "  %-3d  %s\n", c.Code, c.Text)
+	}
+	return b.String()
+}
 
 // ErrFindings is how a verb says that it found something, without a message.
 var ErrFindings = errors.New("findings")
@@ -106,8 +118,13 @@ func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // Verbs is the RunE of a command that only has others under it.
 func Verbs(cmd *cobra.Command, _ []string) error {
-	_ = cmd.Usage()
-	return Misuse(fmt.Errorf("%s takes one of the commands above", cmd.CommandPath()))
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return Misuse(hint.New(cmd.CommandPath()+" needs a command", "use one of "+strings.Join(names, ", ")))
 }
 
 // nearVerb is the command under cmd that was probably meant, or empty.
@@ -181,7 +198,7 @@ func Start(in *os.File, out, err io.Writer) (r *Run, stop func()) {
 func (r *Run) Flags(f *pflag.FlagSet) {
 	f.BoolVar(&r.JSON, "json", false, "print data instead of text, errors too")
 	f.BoolVar(&r.NoColor, "no-color", false, "print without colours (as the variable NO_COLOR)")
-	f.BoolVar(&r.Verbose, "verbose", false, "say at the end what was run")
+	f.BoolVar(&r.Verbose, "verbose", false, "list at the end what was run")
 }
 
 // Execute runs root with these arguments and returns the exit code.
@@ -195,6 +212,9 @@ func (r *Run) Execute(root *cobra.Command, args []string) int {
 	r.helps(root)
 	ran, e := root.ExecuteContextC(r.Ctx)
 	r.called = ran.CommandPath()
+	if errors.As(e, new(usageError)) && slices.Contains(args, "--json") {
+		r.JSON = true // a wrong flag before it ended the parsing
+	}
 	if r.Verbose {
 		for _, l := range r.Machine.Lines() {
 			fmt.Fprintln(r.Err, report.Clean(l))

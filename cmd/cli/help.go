@@ -13,15 +13,14 @@ import (
 	"postseal/internal/report"
 )
 
-// helps makes the help of root, and of its verbs, fit the terminal. On a pipe it stays
-// as it is written.
+// helps makes the help of root, and of its verbs, fit the terminal, or 80 columns on a
+// pipe: a pager is read on a terminal too.
 func (r *Run) helps(root *cobra.Command) {
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
 		width := r.Printer(r.Out).Width
 		if width <= 0 {
-			help(c, args)
-			return
+			width = 80
 		}
 		var text bytes.Buffer
 		c.SetOut(&text)

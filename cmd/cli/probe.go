@@ -46,7 +46,7 @@ func (r *Run) Probe() *cobra.Command {
 	var o probing
 	cmd := &cobra.Command{
 		Use:   "probe [HOST[:PORT]]...",
-		Short: "See from outside what TLS mail servers take: versions, suites, groups, certificates",
+		Short: "Test from outside what TLS a mail server accepts: versions, suites, groups, certificates",
 		Long: `Opens connections to mail servers and finds out which versions of TLS they take, every suite of each, in whose
 order, the groups, the signatures, and the certificates. It never sends mail: each connection ends in the middle of a
 handshake. A host gets four at most at a time, and fewer if it is busy. The port is 25, and TLS starts by STARTTLS; on

@@ -25,7 +25,7 @@ Exit codes:
   1    failed: there was nothing to be seen
   2    wrong usage
   3    findings, as above
-  130  interrupted, or whoever read the output went away
+  130  interrupted, or the reader of the output closed the pipe
 `
 	root.CompletionOptions.DisableDefaultCmd = true // a host may be called completion
 	run.Flags(root.Flags())

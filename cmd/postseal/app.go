@@ -43,35 +43,33 @@ func (a *app) root() *cobra.Command {
 		Use:     "postseal",
 		Version: cli.Version,
 		Short:   "Harden the TLS of a Postfix mail server",
-		Long: `postseal hardens the TLS of a Postfix mail server. It looks at the server as it is, asks what should hold,
-shows every line that it would write with the reason for it, writes in one step, proves the result by
-handshakes with every listener, and can undo it.
+		Long: `postseal hardens the TLS configuration of a Postfix mail server. It inspects the server, asks a few questions, and shows
+every line it would change together with the reason. It then rehearses the new configuration on a private Postfix,
+applies it in one step, verifies every listener with a real handshake, and rolls everything back if verification fails.
 
-Without a verb it is a wizard, on a terminal. The verbs do the same without questions.
-` + cli.ExitHelp,
+Without a command, postseal starts the wizard, which needs a terminal. The commands do the same without questions.
+` + cli.ExitHelp(),
 		Args:              cli.UsageArgs(cobra.NoArgs),
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.absolute() },
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			a.settings.Flags = flags.given()
-			return a.runWizard(cmd)
+			return a.runWizard()
 		},
 	}
 	flags.add(root, interview.All)
-	root.Flags().DurationVar(&a.within, "confirm-within", 10*time.Minute, "put what the wizard applied back after this `time` unless it is kept there, or by postseal confirm; 0 is never")
-	root.Flags().BoolVar(&a.plain, "plain", false, "ask line by line, without drawing on the screen")
+	root.Flags().DurationVar(&a.within, "confirm-within", 10*time.Minute, "revert what the wizard applied after this `time` unless you confirm it; 0 means never")
+	root.Flags().BoolVar(&a.plain, "plain", false, "ask line by line, without a full-screen display")
 	p := root.PersistentFlags()
 	p.StringVar(&a.settings.ConfigDir, "config-dir", "", "Postfix configuration `directory` (default: what postconf says)")
-	p.StringVar(&a.settings.StateDir, "state-dir", "", "`directory` for journal, receipts and backups (default /var/lib/postseal)")
-	p.StringVar(&a.settings.CertsDir, "certs-dir", "", "`directory` for files of key and chain (default /etc/postseal/certs)")
-	p.StringVar(&a.settings.AnswersFile, "answers", "", "`file` with answers, only read (default /etc/postseal/postseal.toml, kept up to date)")
+	p.StringVar(&a.settings.StateDir, "state-dir", "", "`directory` for the journal, receipts and backups (default /var/lib/postseal)")
+	p.StringVar(&a.settings.CertsDir, "certs-dir", "", "`directory` for keys with their certificate chains (default /etc/postseal/certs)")
+	p.StringVar(&a.settings.AnswersFile, "answers", "", "read answers from this `file`, and do not update it (default /etc/postseal/postseal.toml, which is updated)")
 	a.Flags(p)
 	probe := a.Probe()
 	probe.Long += "\npostseal-probe is this verb as a program of its own, for machines without the rest. It has the same options, but for those\nabout files: --config-dir, --state-dir, --certs-dir and --answers.\n"
 	root.AddCommand(a.auditCmd(), a.certCmd(), a.planCmd(), a.applyCmd(), a.undoCmd(), a.historyCmd(), a.questionsCmd(), a.demoCmd(), a.manCmd(), a.versionCmd(), a.watchCmd(), a.publishCmd(), probe, a.rehearseCmd(), a.sinkCmd(), a.guardCmd(), a.confirmCmd(), a.revertCmd())
-	for _, c := range root.Commands() {
-		c.Long += cli.ExitHelp
-	}
+	addExamples(root)
 	for _, dir := range []string{"config-dir", "state-dir", "certs-dir"} {
 		_ = root.MarkPersistentFlagDirname(dir)
 	}

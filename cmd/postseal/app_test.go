@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"os"
 	"strings"
@@ -77,7 +78,7 @@ func TestHelpful(t *testing.T) {
 		{[]string{"pln"}, []string{"did you mean postseal plan?"}},
 		{[]string{"aply"}, []string{"unknown command", "did you mean postseal apply?"}},
 		{[]string{"cert", "lst"}, []string{"unknown command", "did you mean postseal cert list?"}},
-		{[]string{"cert"}, []string{"takes one of the commands above"}},
+		{[]string{"cert"}, []string{"needs a command", "use one of client, hook"}},
 		{[]string{"plan", "--profil", "modern"}, []string{"unknown flag", "did you mean --profile?"}},
 		{[]string{"cert", "inspect"}, []string{"postseal cert inspect takes PATH|HOST:PORT"}},
 		{[]string{"plan", "now"}, []string{"postseal plan takes no argument"}},
@@ -204,6 +205,27 @@ func TestDemoStays(t *testing.T) {
 		want += "\nTo work on it: postseal --config-dir /tmp/d/conf --state-dir /tmp/d/state --certs-dir /tmp/d/etc/certs"
 		if got := strings.TrimSpace((&demo{dir: "/tmp/d", filesOnly: files}).stays()); got != want {
 			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
+// TestMistyped: a verb or flag that is nearly right is answered with the right one, and
+// --json counts wherever it stands.
+func TestMistyped(t *testing.T) {
+	for _, x := range []struct{ args, want string }{
+		{"audti", "did you mean postseal audit?"},
+		{"cert lst", "did you mean postseal cert list?"},
+		{"cert", "use one of client, hook, inspect, list"},
+		{"plan --profil modern", "did you mean --profile?"},
+		{"frobnicate", `unknown command "frobnicate"`},
+	} {
+		var out, said strings.Builder
+		if code := Main(strings.Fields(x.args), nil, &out, &said); code != cli.Usage || !strings.Contains(said.String(), x.want) || out.Len() > 0 {
+			t.Errorf("%s: %d %s%s", x.args, code, out.String(), said.String())
+		}
+		out.Reset()
+		if code := Main(append(strings.Fields(x.args), "--json"), nil, &out, io.Discard); code != cli.Usage || !json.Valid([]byte(out.String())) {
+			t.Errorf("%s --json: %d %s", x.args, code, out.String())
 		}
 	}
 }

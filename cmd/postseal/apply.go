@@ -29,23 +29,23 @@ func (a *app) applyCmd() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "apply",
-		Short: "Write the changes, reload Postfix, and prove them by handshakes",
-		Long: `apply makes the plan, shows it, and carries it out: files are locked as postconf -e locks them, backed up,
-written in one step each, Postfix is reloaded, and every listener must then show the intended certificate. If
-anything fails, every file is put back, and that is proved too.
+		Short: "Write the changes, reload Postfix, and verify every listener with a handshake",
+		Long: `apply makes the plan, shows it, and carries it out. It locks the files as postconf -e does, backs them up, writes each in
+one step, and reloads Postfix. Every listener must then show the intended certificate. If anything fails, apply restores
+every file and verifies that too.
 
-Before anything is written, it is played on a private Postfix, as rehearse does. What fails there, or cannot be played,
-is a risk to be accepted by its name: failed-rehearsal, unrehearsed. --no-rehearsal leaves it out, and so does
---files-only, which needs no Postfix.
+Before it writes anything, apply rehearses the plan on a private Postfix, as postseal rehearse does. A rehearsal that
+fails, or that cannot run, is a risk that you must accept by name: failed-rehearsal or unrehearsed. --no-rehearsal skips
+the rehearsal, and so does --files-only, which needs no Postfix.
 
-With --confirm-within 10m everything is put back after ten minutes unless postseal confirm comes before. What puts it
-back is a timer of systemd, or a process of its own: it does so even if this terminal is lost. A restart of the machine
-ends both; the run stays then until postseal confirm or undo, and history says so.
+With --confirm-within 10m, the run reverts after ten minutes unless you run postseal confirm first. A systemd timer, or a
+separate process, reverts it even if this terminal is lost. A reboot ends both: the changes then stay until postseal
+confirm or postseal undo, and postseal history says so.
 
-What weakens the server or can stop mail has a name and must be accepted by it: --accept-risk NAME,...
+A change that weakens the server, or that can stop mail, is a risk with a name. Accept it with --accept-risk NAME,...
 
-A listener that answered nobody before need not answer afterwards: the change stays, what was not proved is named, and
-apply ends with 3, unless that was accepted: --accept-risk unproved.
+A listener that did not answer before need not answer afterwards. The change stays, apply names what it could not verify,
+and ends with 3 unless you pass --accept-risk unproved.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -90,13 +90,13 @@ apply ends with 3, unless that was accepted: --accept-risk unproved.
 	}
 	flags.add(cmd, interview.All)
 	f := cmd.Flags()
-	f.StringVar(&o.plan, "plan", "", "carry out the plan saved in this `file`")
+	f.StringVar(&o.plan, "plan", "", "apply the plan saved in this `file`")
 	f.StringSliceVar(&o.accept, "accept-risk", nil, "accept these `names`, separated by commas")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
-	f.BoolVar(&o.filesOnly, "files-only", false, "write the files and nothing else: for images and chroots")
-	f.BoolVar(&o.unrehearsed, "no-rehearsal", false, "do not try it on a private Postfix first")
-	f.DurationVar(&o.within, "confirm-within", 0, "put everything back after this `time` unless postseal confirm comes before")
-	f.BoolVar(&o.finish, "finish", false, "bring an interrupted run to its end")
+	f.BoolVar(&o.filesOnly, "files-only", false, "write the files and do nothing else, for images and chroots")
+	f.BoolVar(&o.unrehearsed, "no-rehearsal", false, "do not rehearse on a private Postfix first")
+	f.DurationVar(&o.within, "confirm-within", 0, "revert after this `time` unless you run postseal confirm first")
+	f.BoolVar(&o.finish, "finish", false, "finish an interrupted run")
 	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions(plan.RiskNames, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

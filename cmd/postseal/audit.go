@@ -30,21 +30,22 @@ func (a *app) auditCmd() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Report card: what this server does about TLS, what is wrong with it, and what cures it",
-		Long: `audit looks and changes nothing. It says which Postfix this is and what it is for, and judges it by ` + fmt.Sprint(len(audit.Rules)) + ` rules, in
-four parts: receiving, sending, publishing and certificates. Each part begins with 100 points, and each finding costs it
-some, once: critical 70, high 25, medium 10, low 3, a note nothing. 90 is an A, 75 a B, 60 a C, 40 a D. Nothing is lost for
-taking mail without TLS on port 25: RFC 3207 wants it so.
+		Short: "Print a report card: what this server does about TLS, what is wrong, and the remedies",
+		Long: `audit changes nothing. It reports which Postfix this is and what it is for, and judges it by ` + fmt.Sprint(len(audit.Rules)) + ` rules in four
+parts: receiving, sending, publishing and certificates. Each part starts with 100 points, and each finding costs points
+once: critical 70, high 25, medium 10, low 3, a note nothing. 90 is an A, 75 a B, 60 a C, 40 a D. Accepting mail without
+TLS on port 25 costs nothing, because RFC 3207 requires it of a public server.
 
-Receiving is judged by the configuration and by some 150 unfinished handshakes with each listener, which Postfix logs;
-sending by what a private copy of this server does with servers of known behaviour, which needs root. Without either the
-configuration alone is judged, and the card says so.
+Receiving is judged by the configuration and by about 150 unfinished handshakes with each listener, which Postfix logs.
+Sending is judged by what a private copy of this server does with test servers, which needs root. Without these, audit
+judges the configuration alone, and the card says so.
 
-A finding that is well here is taken out by a line in the answers file, with the last day on which it counts and a reason:
+To suppress a finding that is acceptable here, add a line to the answers file, with a reason and the last day on which it
+holds:
 suppress = ["PS-RCV-018 until 2027-03-01: the next release brings OpenSSL 3.5"]
 
-It ends with 3 if there is a finding of the severity of --fail-on, or a graver one. With --compare only those count that are
-new since the older card, or are found in more places. What --compare prints as --json has since, grades, better, worse,
+audit ends with 3 if there is a finding of the severity of --fail-on or above. With --compare, only findings count that
+are new since the older card, or that concern more places. The JSON of --compare has since, grades, better, worse,
 suppressed and not_looked_at; --schema describes the card itself.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
@@ -99,9 +100,9 @@ suppressed and not_looked_at; --schema describes the card itself.
 	f.BoolVar(&o.all, "all", false, "list also what was looked for and not found")
 	f.StringVar(&o.failOn, "fail-on", "low", "exit with 3 from this severity on: note, low, medium, high, critical, never")
 	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(severityNames(), cobra.ShellCompDirectiveNoFileComp))
-	f.StringVar(&o.html, "html", "", "write the card as one page to `FILE` too, or to - in place of the text")
-	f.StringVar(&o.compare, "compare", "", "say what became better and worse since `OLD.json`, which audit --json made, and fail for that alone")
-	f.BoolVar(&o.noLive, "no-live", false, "shake hands with nobody")
+	f.StringVar(&o.html, "html", "", "also write the card as one page to `FILE`; - prints the page instead of the text")
+	f.StringVar(&o.compare, "compare", "", "report what is better and worse since `OLD.json` (made by audit --json), and fail only if something is worse")
+	f.BoolVar(&o.noLive, "no-live", false, "make no handshakes")
 	f.BoolVar(&o.noRehearsal, "no-rehearsal", false, "do not rehearse sending")
 	f.BoolVar(&o.schema, "schema", false, "print the JSON schema of the card that --json prints, and stop")
 	return cmd

@@ -27,9 +27,6 @@ func (a *app) certCmd() *cobra.Command {
 		RunE:  cli.Verbs,
 	}
 	cmd.AddCommand(a.certListCmd(), a.certInspectCmd(), a.certObtainCmd(), a.certRenewCmd(), a.certSelfSignedCmd(), a.certClientCmd(), a.certHookCmd(), a.certProvidersCmd(), a.certRollOverCmd())
-	for _, c := range cmd.Commands() {
-		c.Long += cli.ExitHelp
-	}
 	return cmd
 }
 
@@ -37,9 +34,10 @@ func (a *app) certListCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the certificates in use, and those that could be used",
-		Long: `list looks at the certificates that main.cf and master.cf name, and at where certbot, dehydrated, acme.sh,
-lego, Caddy, step, Debian and "postfix tls" keep theirs. It says of each what is wrong with it, for this server's
-names, who renews it, and which other accounts can change its files or read its key. It ends with 3 if something is wrong with one that is in use.
+		Long: `list shows the certificates that main.cf and master.cf name, and those in the directories of certbot, dehydrated, acme.sh,
+lego, Caddy, step, Debian and "postfix tls". For each it reports what is wrong with it for this server's names, which
+client renews it, and which other accounts can change its files or read its key. It ends with 3 if something is wrong
+with one that is in use.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certList() },
@@ -129,7 +127,7 @@ func (a *app) certInspectCmd() *cobra.Command {
 	var caFile string
 	cmd := &cobra.Command{
 		Use:   "inspect PATH|HOST:PORT",
-		Short: "Judge a certificate file, or what a mail server shows",
+		Short: "Check a certificate file, or the certificate that a mail server shows",
 		Long: `inspect says everything about a certificate: who signed it, how long it lasts, for which names and uses it is
 good, and what a peer does that minds. For a file it also says whether Postfix would load it, and whether the key
 belongs to it; for HOST:PORT it connects as a mail server would (port 465: TLS at once) and sends no mail.

@@ -22,7 +22,7 @@ import (
 func (a *app) certClientCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "client",
-		Short: "Make a certificate to send with, for a partner who asks for one",
+		Short: "Make a client certificate, for a partner that asks for one",
 		Args:  cli.UsageArgs(cobra.NoArgs),
 		RunE:  cli.Verbs,
 	}
@@ -30,17 +30,16 @@ func (a *app) certClientCmd() *cobra.Command {
 	create := &cobra.Command{
 		Use:   "new",
 		Short: "Make a key and a self-signed certificate, and print the lines for the partner's Postfix",
-		Long: `Hardly anybody needs this: no server on the Internet asks for a certificate to take your mail. A partner who does
-can know yours by the fingerprint of its public key, without any CA, and for as long as you both like.
+		Long: `You rarely need this: public mail servers do not ask senders for a certificate. A partner that does can identify yours by
+the fingerprint of its public key, without a CA, for as long as you both like.
 
-The first run makes the certificate. Another run makes the next key, while the present one stays in use: give the
-partner the lines with both, wait until he has them, then --switch makes the next key the present one.
+The first run makes the certificate. Another run makes the next key, while the current one stays in use. Give the partner
+the lines with both keys, wait until they are in place, then run it with --switch to start using the next key.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certClientNew(takeOver) },
 	}
 	create.Flags().BoolVar(&takeOver, "switch", false, "make the next key the present one, and reload Postfix")
-	create.Long += cli.ExitHelp
 	cmd.AddCommand(create)
 	return cmd
 }
@@ -131,15 +130,15 @@ func (a *app) showClient(s *session.Session, present, next, made string, pinned 
 	for _, l := range main {
 		fmt.Fprintln(a.Out, "  "+report.Clean(l))
 	}
-	fmt.Fprintln(a.Out, "\nWith the last of them he takes mail from this server to any address, as he does from his own networks (relay):\nhe leaves it out if you only send to his users.")
-	fmt.Fprintf(a.Out, "\nFor his %s:\n", table)
+	fmt.Fprintln(a.Out, "\nThe last of these lets this server relay through the partner's to any address, like a machine in the partner's own\nnetworks. Leave it out if you send only to the partner's users.")
+	fmt.Fprintf(a.Out, "\nFor the partner's %s:\n", table)
 	for _, l := range lines {
 		fmt.Fprintln(a.Out, "  "+report.Clean(l))
 	}
 	if len(leaves) == 2 {
-		fmt.Fprintf(a.Out, "\nWhen he has both lines: %s\n", hint.ShellLine(append(s.Verb("cert", "client", "new"), "--switch")))
+		fmt.Fprintf(a.Out, "\nWhen the partner has both lines: %s\n", hint.ShellLine(append(s.Verb("cert", "client", "new"), "--switch")))
 	} else {
-		fmt.Fprintf(a.Out, "\nShown when sending after: %s\n", hint.ShellLine(append(s.Verb("apply"), "--client-cert", present)))
+		fmt.Fprintf(a.Out, "\nTo show it when sending: %s\n", hint.ShellLine(append(s.Verb("apply"), "--client-cert", present)))
 	}
 	return nil
 }

@@ -31,9 +31,9 @@ func (a *app) certHookCmd() *cobra.Command {
 		Use:       "hook CLIENT",
 		Short:     "Print the program that " + strings.Join(clients, ", ") + " should run after a renewal",
 		ValidArgs: clients,
-		Long: `A certificate that another client renews is used where it lies, and left to that client. What it must do after
-each renewal is to reload Postfix, and to look whether the new one is served: hook prints that program. Where to put
-it is said beside it.
+		Long: `postseal uses a certificate that another client renews in place, and leaves it to that client. After each renewal the
+client must reload Postfix and check that the listeners show the new certificate. hook prints a script that does so, and
+says where to install it.
 `,
 		Args: cli.UsageArgs(func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {

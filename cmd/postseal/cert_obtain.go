@@ -33,20 +33,21 @@ func (a *app) certObtainCmd() *cobra.Command {
 	var answers answerFlags
 	cmd := &cobra.Command{
 		Use:   "obtain",
-		Short: "Get a certificate from a CA by ACME, and put it where Postfix reads it",
-		Long: `obtain orders a certificate for this server's names (myhostname and what its MX records name, or --name), proves
-them to the CA, tries the result on a private Postfix, and puts key and chain into one file under the folder of
-certificates. If Postfix shows that file already, the new one is proved by a handshake, or everything goes back.
+		Short: "Get a certificate from a CA by ACME, and install it where Postfix reads it",
+		Long: `obtain orders a certificate for this server's names (myhostname and the hosts of its MX records, or --name), has the CA
+validate them, rehearses the result on a private Postfix, and installs key and chain as one file in the certificates
+directory. If Postfix already shows that file, obtain verifies the new certificate with a handshake, and restores the old
+one if that fails.
 
-Where the CA has a place for trying things out, the whole way is walked there first: mistakes cost nothing.
-Ordered again, a certificate keeps its key, and what was answered before is answered already.
+If the CA has a staging environment, obtain tests the whole order there first, where mistakes cost nothing. A repeated
+order keeps the key and reuses the earlier answers.
 ` + knownCAs(authority.Known()),
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certObtain(o, answers.given()) },
 	}
 	answers.add(cmd, interview.NewOrder(authority.Known(), detect.Web{}).Set)
 	f := cmd.Flags()
-	f.BoolVar(&o.staging, "staging", false, "try the order at the CA's place for that, and stop: nothing is kept or put in place")
+	f.BoolVar(&o.staging, "staging", false, "only test the order in the CA's staging environment: nothing is kept or installed")
 	f.BoolVar(&o.noRehearsal, "no-rehearsal", false, "do not test the order in the CA's staging environment first")
 	f.BoolVar(&o.accept, "accept-terms", false, "you have read the CA's terms of service and accept them")
 	f.BoolVar(&o.listProfiles, "list-profiles", false, "show the CA's profiles and terms, and do nothing")

@@ -15,11 +15,12 @@ import (
 func (a *app) certProvidersCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "providers [NAME]",
-		Short: "List who can make DNS records for --challenge dns, and what each needs",
-		Long: `providers lists the companies and programs that keep DNS zones and can be told to make the record by which a name is
-proved. With NAME it lists what that one needs to know: secrets are given as files, the rest as values.
+		Short: "List the DNS providers for --challenge dns, and what each needs",
+		Long: `providers lists the DNS providers and programs that can create the record by which a CA validates a name. With NAME it
+lists the settings of that provider: pass secrets as files and the rest as values.
 
-Without any of them: --dns-provider rfc2136 (a signed update of a name server), exec (a program of yours), manual (you).
+If yours is not listed, use --dns-provider rfc2136 (a signed update of a name server), exec (your own program) or manual
+(you create the record).
 `,
 		Args:              cli.UsageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cobra.FixedCompletions(providerCodes(), cobra.ShellCompDirectiveNoFileComp),

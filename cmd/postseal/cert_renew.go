@@ -21,17 +21,17 @@ func (a *app) certRenewCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "renew [NAME]...",
 		Short: "Renew the certificates that are due; for a timer",
-		Long: `renew looks at every certificate that "cert obtain" got, or those named, and renews what is due: when the CA wants it
-(RFC 9773), or when a third of its life is left. The key stays, so that TLSA records hold. The new certificate is
-tried on a private Postfix, put in place in one step, and proved on every listener that shows it; if that fails,
-the old one comes back. It is not put in place if TLSA records are published and none matches it.
+		Long: `renew checks every certificate from "cert obtain", or only those named, and renews the ones that are due: when the CA
+suggests it (RFC 9773), or when a third of the lifetime is left. The key stays the same, so that TLSA records remain
+valid. The new certificate is rehearsed on a private Postfix, installed in one step, and verified on every listener that
+shows it; if that fails, the old one is restored. It is not installed if TLSA records are published and none matches it.
 
-Certificates that certbot or another client renews are left to it.
+Certificates that certbot or another client renews are left to that client.
 `,
 		ValidArgsFunction: a.completeLineages,
 		RunE:              func(_ *cobra.Command, names []string) error { return a.certRenew(names, force, risks) },
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "renew also what is not due")
+	cmd.Flags().BoolVar(&force, "force", false, "also renew certificates that are not due")
 	cmd.Flags().StringSliceVar(&risks, "accept-risk", nil, lineageRisks)
 	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions([]string{lineage.RiskUnprovedDANE}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

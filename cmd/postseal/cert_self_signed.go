@@ -21,12 +21,14 @@ func (a *app) certSelfSignedCmd() *cobra.Command {
 	var names, risks []string
 	cmd := &cobra.Command{
 		Use:   "self-signed",
-		Short: "Make a certificate without a CA: enough for DANE, and nothing for who checks by CAs",
-		Long: `self-signed makes a key and a certificate for this server's names (or --name), good for ten years, in a file of its own.
-Senders that use DANE go by the key in its TLSA record alone, and senders that encrypt without proof take any; senders
-that check certificates by their CA, as MTA-STS has them, hold their mail back. Made again, the key stays; one that Postfix shows is then tried on a private
-Postfix, put in place and proved, or the old one comes back. It is not put in place if TLSA records are published and
-none matches it.
+		Short: "Make a self-signed certificate: enough for DANE, but not for senders that verify by CA",
+		Long: `self-signed makes a key and a certificate for this server's names (or --name), valid for ten years, in a file of its own.
+Senders with DANE compare only the key with its TLSA record, and senders that encrypt opportunistically accept any
+certificate. Senders that verify by CA, such as those that follow MTA-STS, defer their mail.
+
+Run it again to make a new certificate with the same key. If Postfix shows the old one, the new one is rehearsed on a
+private Postfix, installed and verified, or the old one is restored. It is not installed if TLSA records are published
+and none matches it.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certSelfSigned(names, risks) },

@@ -25,9 +25,9 @@ func (a *app) confirmCmd() *cobra.Command {
 	var run string
 	cmd := &cobra.Command{
 		Use:   "confirm",
-		Short: "Keep the run that would go back by itself (apply --confirm-within)",
-		Long: `confirm keeps the run that apply --confirm-within wrote. Without it, everything is put back when the time is up,
-whatever has become of the terminal from which it was applied.
+		Short: "Confirm the run that otherwise reverts by itself (apply --confirm-within)",
+		Long: `confirm keeps the changes of apply --confirm-within and of the wizard. Without it, the run reverts when its time is up,
+even if the terminal that started it is lost.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
@@ -45,7 +45,7 @@ whatever has become of the terminal from which it was applied.
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: nothing is kept if another waits")
+	cmd.Flags().StringVar(&run, "run", "", "confirm only the run with this `ID`, and no other")
 	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRuns)
 	return cmd
 }

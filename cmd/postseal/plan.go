@@ -21,9 +21,9 @@ func (a *app) planCmd() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "plan",
-		Short: "Show what would be written, and why; nothing is written",
-		Long: `plan makes the changes of apply and shows them as a diff, with the reason for each line. With --out the
-plan is saved, bound to the files it was made from: apply --plan carries out exactly that, or refuses.
+		Short: "Show what apply would write, and why, without writing anything",
+		Long: `plan shows the changes that apply would make as a diff, with the reason for each line. --out saves the plan, bound to
+the files it was made from: apply --plan applies exactly that, or refuses. It ends with 3 if there are changes.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {

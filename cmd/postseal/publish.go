@@ -25,10 +25,10 @@ func (a *app) publishCmd() *cobra.Command {
 	var nsupdate bool
 	cmd := &cobra.Command{
 		Use:   "publish",
-		Short: "Say which TLSA records to add and remove, in a safe order, and when",
-		Long: `publish looks up the TLSA records of this server's names (DANE, RFC 7672) and compares them with the keys that are
-served and that come next. It changes no zone: it prints the lines for it, those that are due first. As root it also
-notes since when the record of the next key is published, which is what a roll-over of the key waits on.
+		Short: "List the TLSA records to add and remove, in a safe order, and when",
+		Long: `publish looks up the TLSA records of this server's names (DANE, RFC 7672) and compares them with the current and the
+next keys. It changes no zone: it prints the records to add and remove, those that are due first. As root it also records
+since when the TLSA record of the next key has been published; cert rollover waits for that.
 
 It ends with 3 if there is something to do now.
 `,
@@ -40,7 +40,7 @@ It ends with 3 if there is something to do now.
 			return a.publish(nsupdate)
 		},
 	}
-	cmd.Flags().BoolVar(&nsupdate, "nsupdate", false, "print what is due as input of nsupdate, and nothing else")
+	cmd.Flags().BoolVar(&nsupdate, "nsupdate", false, "print what is due as input for nsupdate, and nothing else")
 	return cmd
 }
 
@@ -156,17 +156,16 @@ func (a *app) certRollOverCmd() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "rollover NAME",
-		Short: "Get a certificate with the next key, once its TLSA record is known everywhere",
-		Long: `rollover puts the next key in place of the one that is served. With DANE that is safe only after the record of the
-next key has been published at every name for some time, so that nobody holds an answer without it: postseal publish
-says what to publish, starts the clock, and says when. Before that, rollover refuses.
-Without a resolver that validates DNSSEC nobody can know what is published: if the zone is not signed, the risk
-` + lineage.RiskUnprovedDANE + ` can be accepted by name, for this certificate and from now on.
+		Short: "Switch to the next key, once its TLSA record is known everywhere",
+		Long: `rollover replaces the current key with the next one and gets a certificate for it. With DANE that is safe only after the
+TLSA record of the next key has been published at every name for some time, so that no resolver caches an answer without
+it. postseal publish says what to publish, starts the clock, and says when the time has come. Until then, rollover refuses.
+If no resolver here validates DNSSEC, rollover cannot know what is published. If the zone is not signed, accept the risk
+` + lineage.RiskUnprovedDANE + ` by name, for this certificate and from now on.
 
---compromised does it at once, since a key in wrong hands is worse. If records are published, senders with DANE that
-hold the old ones do not deliver until they have asked again; the risk ` + lineage.RiskDANEGap + ` must be accepted by name.
-Who could read the key could perhaps read the next one beside it: if so, remove that file (ALGORITHM.next.pem) first,
-and another key is made.
+--compromised switches at once. If TLSA records are published, senders with DANE that have the old ones cached do not
+deliver until their cache expires; accept that risk by name: ` + lineage.RiskDANEGap + `. If an attacker may also have read the next key,
+remove its file (ALGORITHM.next.pem) first: rollover then makes a new key.
 `,
 		Args:              cli.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeLineages,
@@ -174,10 +173,10 @@ and another key is made.
 			return a.certRollOver(names, compromised, accepted, wait)
 		},
 	}
-	cmd.Flags().BoolVar(&compromised, "compromised", false, "the key that is served is in wrong hands")
+	cmd.Flags().BoolVar(&compromised, "compromised", false, "the current key is compromised")
 	cmd.Flags().StringSliceVar(&accepted, "accept-risk", nil, "`names` of risks that you accept: "+strings.Join(rollOverRisks, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("accept-risk", cobra.FixedCompletions(rollOverRisks, cobra.ShellCompDirectiveNoFileComp))
-	cmd.Flags().DurationVar(&wait, "wait", publish.Wait, "the least `time` that the next key must have been published")
+	cmd.Flags().DurationVar(&wait, "wait", publish.Wait, "the minimum `time` for which the record of the next key must have been published")
 	return cmd
 }
 

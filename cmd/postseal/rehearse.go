@@ -56,15 +56,15 @@ func (a *app) rehearseCmd() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "rehearse",
-		Short: "Try the settings on a private Postfix: who could still deliver here, and what would become of mail",
-		Long: `rehearse starts a private Postfix with the settings that apply would write, or with --current those that are in
-force. Clients of many kinds shake hands with each listener. Then it mails one message to each of many kinds of
-servers on this machine, good ones and bad ones, and says how each went. No mail leaves the machine, and the real
-Postfix is not touched. It ends with 3 if something fails, or could not be tried.
+		Short: "Test the settings on a private Postfix: which senders could still deliver, and what would happen to mail",
+		Long: `rehearse starts a private Postfix with the settings that apply would write, or with the current ones (--current). Clients
+of many kinds shake hands with each listener. The private Postfix then sends one message to each of many kinds of test
+servers on this machine, good and bad, and rehearse reports each result. No mail leaves the machine, and the real Postfix
+is not touched. It ends with 3 if something fails or could not be tested.
 
---matrix sends at every TLS level, and shows them side by side; what goes wrong at a level that is not the configured
-one is no failure. --destination plays the policy that a domain has in
-smtp_tls_policy_maps, or that --policy gives ("secure match=.example.com").
+--matrix sends at every TLS level and shows the results side by side; a failure at a level other than the configured one
+does not count. --destination tests the policy that a domain has in smtp_tls_policy_maps, or the one in --policy
+("secure match=.example.com").
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {

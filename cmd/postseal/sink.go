@@ -18,10 +18,10 @@ import (
 func (a *app) sinkCmd() *cobra.Command {
 	var o struct{ as, listen, host, root string }
 	var names []string
-	long := `sink is a mail server to send to that gets TLS wrong in one known way, and prints what each client did. It takes
-every message and throws it away. It ends with Ctrl-C.
+	long := `sink is a test mail server that gets TLS wrong in one known way, and prints what each client did. It accepts every message
+and discards it. Stop it with Ctrl-C.
 
-To try the real Postfix on it, give a made-up domain a route there, in transport_maps:
+To test a real Postfix with it, route a made-up domain there in transport_maps:
     test.example    smtp:[127.0.0.1]:2525
 
 `
@@ -32,7 +32,7 @@ To try the real Postfix on it, give a made-up domain a route there, in transport
 	}
 	cmd := &cobra.Command{
 		Use:   "sink",
-		Short: "Be a mail server that gets TLS wrong in a chosen way, for tests",
+		Short: "Run a test mail server that gets TLS wrong in a chosen way",
 		Long:  long,
 		Args:  cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {

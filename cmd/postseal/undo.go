@@ -23,17 +23,23 @@ func (a *app) undoCmd() *cobra.Command {
 	var run, accept string
 	cmd := &cobra.Command{
 		Use:   "undo",
-		Short: "Take the last run of apply back: every file gets the bytes that it had before",
-		Long: `undo takes the newest run of apply back that is in force, shows what that changes, reloads Postfix and proves that
-every listener answers as it did before that run. Certificates that were obtained or renewed since stay. Repeated, it goes further back. A run that was interrupted is taken back first. A file
-that was changed since is left alone, and undo refuses; but from the answers file only what the run wrote there is
-taken. While a run waits to be confirmed, its change is taken out of every file as it is, and an edit of the same lines
-is kept in a file beside it; where Postfix does not run then, the files alone are put back (but of a run that was killed
-half way Postfix may have died, and is started). With --run ID it takes back that run and no other, also if an undo of it
-was killed; if that run has gone back by itself meanwhile, there is nothing to do.
+		Short: "Undo the last run of apply: every file regains its previous content",
+		Long: `undo reverts the latest run of apply in effect. It shows what that changes, reloads Postfix, and verifies that every
+listener answers as it did before that run. Certificates obtained or renewed since then stay. Run undo again to undo the
+run before. An interrupted run is always undone first.
 
-An undo that brings back a certificate which the published TLSA records do not authenticate ends with 4, unless that risk
-is accepted by name.
+undo refuses if a file was changed after the run, and leaves the file alone. There are two exceptions. From the answers
+file, undo removes only what the run wrote. While a run waits to be confirmed, undo removes its change from each file as
+it is now, and saves an edit of the same lines in a file beside it.
+
+If Postfix is not running while a run waits to be confirmed, undo restores only the files. If the run was killed half
+way, undo also starts Postfix, which may have stopped with it.
+
+With --run ID, undo reverts that run and no other, even if an undo of it was killed. If that run has already reverted by
+itself, there is nothing to do.
+
+If the undo would restore a certificate that the published TLSA records do not authenticate, it ends with 4 until you
+accept that risk by name.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
@@ -63,12 +69,14 @@ is accepted by name.
 				return err
 			}
 			if !yes {
-				fmt.Fprintf(a.Out, "%s %s of %s\n", what.Kind, what.ID, what.When.Local().Format("2006-01-02 15:04"))
-				for _, e := range what.Entries {
-					fmt.Fprintf(a.Out, "  %s\n", report.Clean(e.Path))
-				}
-				if err := a.showUndo(s, what); err != nil {
-					return err
+				if !a.JSON {
+					fmt.Fprintf(a.Out, "%s %s of %s\n", what.Kind, what.ID, what.When.Local().Format("2006-01-02 15:04"))
+					for _, e := range what.Entries {
+						fmt.Fprintf(a.Out, "  %s\n", report.Clean(e.Path))
+					}
+					if err := a.showUndo(s, what); err != nil {
+						return err
+					}
 				}
 				if err := a.agree("Undo this?", "--yes"); err != nil {
 					return err
@@ -89,10 +97,10 @@ is accepted by name.
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: if it is in force no more there is nothing to do")
+	cmd.Flags().StringVar(&run, "run", "", "undo only the run with this `ID`; nothing to do if it is no longer in effect")
 	cmd.Flags().StringVar(&accept, "accept-risk", "", "accept these `names`, separated by commas")
 	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRuns)
-	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "put the files back and do nothing else")
+	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "restore the files and do nothing else")
 	return cmd
 }
 

@@ -21,7 +21,7 @@ func (a *app) versionCmd() *cobra.Command {
 	var facts bool
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Say which postseal this is, and how old what it knows is",
+		Short: "Print the version, and how old the built-in data is",
 		Long: `version prints the version of postseal, and what it was built with. With --facts it prints what postseal knows as of
 a date: which releases of Postfix and OpenSSL are supported, what CAs issue, and what well-known senders offer, with the
 sources. Newer data can be put into ` + lifecycle.Path + ` and ` + lineage.CAList + `.

@@ -23,11 +23,11 @@ import (
 func (a *app) watchCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch",
-		Short: "Look once whether every listener shows the certificate that is in its file; for a timer",
-		Long: `watch shakes hands with every listener and compares what is shown with what is in the file, whoever renewed it.
-A certificate that was renewed and is not shown, since nobody reloaded Postfix, is the most frequent of all TLS
-accidents. Where Postfix reads a copy, it also looks whether the file that the copy was made of is newer by now. It
-changes nothing, and ends with 3 if something differs.
+		Short: "Check once that every listener shows the certificate in its file; for a timer",
+		Long: `watch shakes hands with every listener and compares the certificate it shows with the one in its file, whichever client
+renewed it. A renewed certificate that is not shown, because nothing reloaded Postfix, is a frequent cause of outages. If
+Postfix reads a copy, watch also checks whether the original is newer. It changes nothing, and ends with 3 if something
+differs.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {

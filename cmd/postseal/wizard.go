@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/hint"
@@ -18,10 +16,9 @@ import (
 )
 
 // runWizard is postseal without a verb.
-func (a *app) runWizard(cmd *cobra.Command) error {
+func (a *app) runWizard() error {
 	if !a.OnTerminal() && !a.plain {
-		_ = cmd.Usage()
-		return cli.Misuse(hint.New("the wizard needs a terminal", "postseal apply does the same by flags; --plain asks line by line, also on a pipe"))
+		return cli.Misuse(hint.New("the wizard needs a terminal", "use a verb instead, such as postseal audit or postseal apply; or pass --plain, which asks line by line, also on a pipe"))
 	}
 	return a.wizard(false, true)
 }

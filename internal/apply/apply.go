@@ -100,7 +100,7 @@ func Run(ctx context.Context, m host.Machine, p *plan.Plan, o Options) (_ *Recei
 			names = append(names, r.Name)
 		}
 		return nil, hint.Wrap(fmt.Errorf("%w: %s", ErrRisk, strings.Join(names, ", ")),
-			"read them with postseal plan, then --accept-risk "+strings.Join(names, ","))
+			"read them with postseal plan, then add --accept-risk "+strings.Join(names, ","))
 	}
 	if p.Empty() {
 		if err := Interrupted(m, o.StateDir); err != nil {

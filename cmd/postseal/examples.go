@@ -1,0 +1,56 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// examples are what is typed most, by the command.
+var examples = map[string]string{
+	"postseal": `  postseal
+  postseal --config-dir /etc/postfix-out
+  postseal --plain`,
+	"postseal audit": `  postseal audit
+  postseal audit --json > card.json
+  postseal audit --compare card.json --fail-on high`,
+	"postseal plan": `  postseal plan
+  postseal plan --profile modern --out plan.json`,
+	"postseal apply": `  postseal apply --confirm-within 10m
+  postseal apply --cert /etc/letsencrypt/live/mx.example.org/fullchain.pem --accept-risk drop-tls10
+  postseal apply --plan plan.json --yes`,
+	"postseal undo": `  postseal undo
+  postseal undo --run 0007-20261130-120000 --yes`,
+	"postseal confirm": `  postseal confirm`,
+	"postseal rehearse": `  postseal rehearse
+  postseal rehearse --current --destination example.com
+  postseal rehearse --matrix`,
+	"postseal publish": `  postseal publish
+  postseal publish --nsupdate | nsupdate -k /etc/postseal/zone.key`,
+	"postseal cert obtain": `  postseal cert obtain --staging
+  postseal cert obtain --accept-terms
+  postseal cert obtain --challenge dns --dns-provider cloudflare --dns-secret-file CF_DNS_API_TOKEN=/etc/postseal/cloudflare.token`,
+	"postseal cert inspect": `  postseal cert inspect /etc/ssl/mail/fullchain.pem
+  postseal cert inspect mx.example.org:25`,
+	"postseal cert renew": `  postseal cert renew
+  postseal cert renew --force mx.example.org`,
+	"postseal cert rollover":  `  postseal cert rollover mx.example.org`,
+	"postseal cert providers": `  postseal cert providers cloudflare`,
+	"postseal probe": `  postseal probe mx.example.org
+  postseal probe mx.example.org:465 --json`,
+	"postseal questions": `  postseal questions inbound-level`,
+}
+
+// exitHint ends the help of a command; its manual page has a section for that.
+const exitHint = "\n\nThe exit codes are the same for every command: postseal --help.\n"
+
+// addExamples gives each command its examples, and says where the exit codes are.
+func addExamples(cmd *cobra.Command) {
+	cmd.Example = examples[cmd.CommandPath()]
+	if cmd.HasParent() && cmd.Long != "" {
+		cmd.Long = strings.TrimRight(cmd.Long, "\n") + exitHint
+	}
+	for _, c := range cmd.Commands() {
+		addExamples(c)
+	}
+}
