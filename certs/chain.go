@@ -135,7 +135,7 @@ func (b Bundle) chain(s *signatures, key crypto.Signer, leaf *x509.Certificate, 
 	return c
 }
 
-// Same says whether two public keys are equal.
+// Same reports whether two public keys are equal.
 func Same(a, b crypto.PublicKey) bool {
 	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && k.Equal(b)
@@ -215,7 +215,7 @@ func (c Chain) Facts(roots []*x509.Certificate) Facts {
 	return f
 }
 
-// allows says whether every certificate below the root permits the usage: it
+// allows reports whether every certificate below the root permits the usage: it
 // names it, or names none. OpenSSL does not take anyExtendedKeyUsage for it.
 func (c Chain) allows(usage x509.ExtKeyUsage) bool {
 	for _, cert := range c.Certs {
@@ -227,7 +227,7 @@ func (c Chain) allows(usage x509.ExtKeyUsage) bool {
 	return true
 }
 
-// Covers says whether a client that asks for name accepts the certificate.
+// Covers reports whether a client that asks for name accepts the certificate.
 // Wildcards stand for one label (RFC 9525).
 func (f Facts) Covers(name string) bool {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))

@@ -18,8 +18,11 @@ type Want struct {
 	// Roots are the CA certificates of the distribution, Private those of a
 	// CA of one's own.
 	Roots, Private []*x509.Certificate
-	// TLSA are the published records, by host name.
-	TLSA map[string][]TLSA
+	// TLSA are the published records, by the names under which senders find them.
+	// MailNames are, for each of these, the names of which a certificate must have one
+	// where a record of usage 2 decides; without any, it is that name alone.
+	TLSA      map[string][]TLSA
+	MailNames map[string][]string
 	// Client is for a certificate that is only sent with: what peers who connect
 	// here would mind is not held against it.
 	Client bool
@@ -64,7 +67,7 @@ type Inspection struct {
 	TrustedBy string `json:"trusted_by"`
 }
 
-// Has says whether a finding is of this level.
+// Has reports whether a finding is of this level.
 func (i Inspection) Has(l Level) bool {
 	return slices.ContainsFunc(i.Findings, func(f Finding) bool { return f.Level == l })
 }
@@ -289,16 +292,26 @@ func (c Chain) judgeExtensions(i *Inspection) {
 
 func (c Chain) judgeTLSA(i *Inspection, w Want) {
 	for _, name := range slices.Sorted(maps.Keys(w.TLSA)) {
-		records := slices.DeleteFunc(slices.Clone(w.TLSA[name]), func(r TLSA) bool { return !r.Usable() })
-		switch {
-		case len(w.TLSA[name]) == 0:
-		case len(records) == 0:
-			i.Add("TLSA", Note, "what is published for %s is of no use to mail servers: only usages 2 and 3 count (RFC 7672)", name)
-		case slices.ContainsFunc(records, func(r TLSA) bool { return r.Matches(c.Certs) }):
+		if len(w.TLSA[name]) == 0 {
+			continue
+		}
+		hosts := w.MailNames[name]
+		if len(hosts) == 0 {
+			hosts = []string{name}
+		}
+		switch v := JudgeTLSA(w.TLSA[name], c.Certs, hosts, w.Now); v.Outcome {
+		case NotUsable:
+			i.Add("TLSA", Note, "what is published for %s is of no use to mail servers: only usages 2 and 3 with the right data count (RFC 7672); senders with DANE encrypt and do not authenticate", name)
+		case Authenticated:
 			i.Add("TLSA", Good, "matches what is published for %s", name)
+		case NotNamed:
+			text := "does not match the record"
+			if n := len(w.TLSA[name]); n > 1 {
+				text = fmt.Sprintf("matches none of the %d records", n)
+			}
+			i.Add("TLSA", Bad, "%s published for %s: senders with DANE do not deliver; its own would be %s", text, name, NewTLSA(c.Leaf()))
 		default:
-			i.Add("TLSA", Bad, "matches none of the %d records published for %s: senders with DANE do not deliver; its own would be %s",
-				len(records), name, NewTLSA(c.Leaf()))
+			i.Add("TLSA", Bad, "is refused by senders with DANE, by what is published for %s: %s; its own record would be %s", name, v.Why, NewTLSA(c.Leaf()))
 		}
 	}
 }

@@ -97,8 +97,8 @@ func ParseKey(der []byte) (crypto.Signer, error) {
 	return nil, errors.New("the private key cannot be read: its kind is unknown or it is damaged")
 }
 
-// ParsePublicKey reads a public key, as a TLSA record can hold one. It is the only
-// way in for one from outside.
+// ParsePublicKey reads a public key, which a TLSA record can hold. Every public key from
+// outside must be read by it.
 func ParsePublicKey(der []byte) (any, error) {
 	if len(der) > maxKey {
 		return nil, tooLarge(fmt.Sprintf("a public key of %d bytes, at most %d are read", len(der), maxKey), "publish 3 1 1")

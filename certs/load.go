@@ -78,7 +78,7 @@ func (b *Bundle) refuse(why string) {
 	}
 }
 
-// strict says whether OpenSSL reads the key under the label that it bears. The
+// strict reports whether OpenSSL reads the key under the label that it bears. The
 // older labels name the algorithm, and take PKCS#8 of that algorithm too.
 func strict(p *pem.Block) bool {
 	k, err := x509.ParsePKCS8PrivateKey(p.Bytes)

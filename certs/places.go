@@ -66,8 +66,8 @@ func Places(ours string) []Place {
 	}
 }
 
-// LongLived is how long a certificate lives at least that a person may renew: one that
-// lives for less is renewed by a program.
+// LongLived is the least lifetime of a certificate that an administrator may renew by
+// hand: one with a shorter life is renewed by a program.
 const LongLived = 120 * 24 * time.Hour
 
 // Renewer tells from a path which program renews a certificate there, if any.

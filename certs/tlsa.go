@@ -76,7 +76,7 @@ func (r TLSA) Usable() bool {
 	return false
 }
 
-// is reports whether the record is about this certificate.
+// is reports whether the record matches a certificate.
 func (r TLSA) is(c *x509.Certificate) bool {
 	data := c.Raw
 	if r.Selector == 1 {
@@ -93,9 +93,9 @@ func (r TLSA) is(c *x509.Certificate) bool {
 	return bytes.Equal(data, r.Data)
 }
 
-// Matches reports whether the record, by itself, is about a chain, leaf first:
-// usage 3 about the leaf, and usage 2 about a certificate behind it. Whether
-// senders authenticate the server with a set of records is for JudgeTLSA to say.
+// Matches reports whether the record by itself matches a chain, leaf first: usage 3
+// the leaf, and usage 2 a certificate behind it. JudgeTLSA says whether senders
+// authenticate the server by a set of records.
 func (r TLSA) Matches(chain []*x509.Certificate) bool {
 	if !r.Usable() || len(chain) == 0 {
 		return false
@@ -128,11 +128,9 @@ const (
 
 // DANEVerdict is a judgement of a chain by a set of TLSA records.
 type DANEVerdict struct {
-	Outcome DANEOutcome `json:"outcome"`
-	// By is the record that decided, if one did.
-	By *TLSA `json:"-"`
-	// Why is what is wrong, in words; empty if nothing is.
-	Why string `json:"why,omitempty"`
+	Outcome DANEOutcome
+	// Why says what is wrong; empty if nothing is.
+	Why string
 }
 
 // Delivers reports whether senders that use DANE deliver.
@@ -150,16 +148,16 @@ func JudgeTLSA(set []TLSA, chain []*x509.Certificate, hosts []string, now time.T
 	case len(chain) == 0:
 		return DANEVerdict{Outcome: NotNamed, Why: "no certificate can be read"}
 	}
-	for i, r := range usable { // checks neither name nor validity (RFC 7671, section 5.1)
+	for _, r := range usable { // checks neither name nor validity (RFC 7671, section 5.1)
 		if r.Usage == 3 && r.is(chain[0]) {
-			return DANEVerdict{Outcome: Authenticated, By: &usable[i]}
+			return DANEVerdict{Outcome: Authenticated}
 		}
 	}
 	failed := DANEVerdict{Outcome: NotNamed, Why: "no record is about this certificate or an issuer behind it"}
 	if new(signatures).selfSigned(chain[0]) {
 		return failed // it is its own root: there is no issuer behind it
 	}
-	for i, r := range usable {
+	for _, r := range usable {
 		if r.Usage != 2 {
 			continue
 		}
@@ -167,18 +165,18 @@ func JudgeTLSA(set []TLSA, chain []*x509.Certificate, hosts []string, now time.T
 		case errors.Is(err, errNotAnchored):
 			continue
 		case len(hosts) > 0 && !slices.ContainsFunc(hosts, Facts{Names: names(chain[0])}.Covers):
-			failed = DANEVerdict{Outcome: WrongName, By: &usable[i], Why: "the certificate has none of the names " + strings.Join(hosts, ", ") + ", and records of usage 2 need one"}
+			failed = DANEVerdict{Outcome: WrongName, Why: "the certificate has none of the names " + strings.Join(hosts, ", ") + ", and records of usage 2 need one"}
 		case err != nil:
-			failed = DANEVerdict{Outcome: NotValid, By: &usable[i], Why: err.Error()}
+			failed = DANEVerdict{Outcome: NotValid, Why: err.Error()}
 		default:
-			return DANEVerdict{Outcome: Authenticated, By: &usable[i]}
+			return DANEVerdict{Outcome: Authenticated}
 		}
 	}
 	return failed
 }
 
-// strongest are the usable records that count: of those of one usage and selector
-// with digests, the ones with the strongest digest alone (RFC 7671, section 9).
+// strongest returns the usable records that count: among those of one usage and selector
+// with digests, only the ones with the strongest digest (RFC 7671, section 9).
 func strongest(set []TLSA) (out []TLSA) {
 	for _, r := range set {
 		stronger := func(s TLSA) bool {
@@ -191,7 +189,7 @@ func strongest(set []TLSA) (out []TLSA) {
 	return out
 }
 
-// errNotAnchored is that a chain does not end at the trust anchor of a record.
+// errNotAnchored means that a chain does not end at the trust anchor of a record.
 var errNotAnchored = errors.New("the chain does not lead to a certificate that the record is about")
 
 // anchored checks that a chain leads to the trust anchor of a record of usage 2 and
@@ -237,8 +235,8 @@ func anchored(r TLSA, all []TLSA, chain []*x509.Certificate, now time.Time) erro
 	return nil
 }
 
-// anchor is a certificate as OpenSSL takes one for a trust anchor: of one that another
-// has issued, nobody asks whether it is expired.
+// anchor returns a certificate as OpenSSL uses it for a trust anchor: the validity of one
+// that another has issued is not checked.
 func anchor(c *x509.Certificate) *x509.Certificate {
 	if bytes.Equal(c.RawSubject, c.RawIssuer) {
 		return c
@@ -265,7 +263,7 @@ func bareKey(r TLSA, chain []*x509.Certificate, roots *x509.CertPool) bool {
 	return true
 }
 
-// keyAlgorithm is that of a public key, as crypto/x509 calls it.
+// keyAlgorithm returns the algorithm of a public key, as crypto/x509 names it.
 func keyAlgorithm(key any) x509.PublicKeyAlgorithm {
 	switch key.(type) {
 	case *rsa.PublicKey:

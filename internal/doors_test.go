@@ -63,6 +63,7 @@ var doors = []struct {
 		"certs/client.go":           "what it has made itself",
 		"internal/lab":              "tests only",
 	}},
+	{"net", []string{"LookupHost", "LookupIP", "LookupAddr", "LookupMX", "LookupTXT", "LookupCNAME", "LookupNS", "DefaultResolver"}, "resolve.Resolver, which tells absent and unknown apart", nil},
 	{"crypto/tls", []string{"LoadX509KeyPair", "X509KeyPair"}, "certs.Read", map[string]string{"internal/lab": "tests only"}},
 }
 
@@ -104,6 +105,37 @@ func strays(file string, src *ast.File) (out []string) {
 		return true
 	})
 	return out
+}
+
+// TestLookups: every lookup goes through package resolve, whose answers tell absent and
+// unknown apart.
+func TestLookups(t *testing.T) {
+	seen := false
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file := filepath.ToSlash(strings.TrimPrefix(path, "../"))
+		src, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(src, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok || s.Sel.Name != "LookUp" {
+				return true
+			}
+			seen = true
+			if !strings.HasPrefix(file, "internal/resolve/") && !strings.HasPrefix(file, "internal/host/") {
+				t.Errorf("%s asks DNS by itself: use resolve.Resolver", file)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil || !seen {
+		t.Fatal(err, seen)
+	}
 }
 
 // TestDoors: what comes from outside, and what goes there, takes the doors.

@@ -44,7 +44,7 @@ var floors = [][]string{
 	// Tests and pictures stand beside the house.
 	{"internal/lab", "internal/lab/pebble"},
 	{"internal/story"},
-	{"internal/faults"},
+	{"internal/faults", "internal/setups"},
 }
 
 // only says who alone may link a library, directly or not, and why.
@@ -61,6 +61,15 @@ var only = []struct {
 	{"github.com/charmbracelet/x/vt", []string{"internal/story"}, "a terminal emulator has no place in the product"},
 	{"pgregory.net/rapid", []string{}, "tests only"},
 	{"testing", []string{"internal/lab", "internal/lab/pebble", "internal/story"}, "the product does not link the testing package"},
+}
+
+// direct says who alone may import a library itself, and why.
+var direct = []struct {
+	library string
+	users   []string
+	why     string
+}{
+	{"github.com/miekg/dns", []string{"internal/host", "internal/resolve", "internal/rehearse", "certs/acme", "certs/acme/legodns", "internal/lab", "internal/lab/pebble"}, "lookups go through internal/resolve, which tells absent and unknown apart; the others serve or change zones"},
 }
 
 // alone lists packages that need the standard library and one library at most.
@@ -134,6 +143,11 @@ func violations(all map[string]pkg) (out []string) {
 				say("%s imports %s, which is not below it", name, i)
 			}
 		}
+		for _, rule := range direct {
+			if slices.Contains(p.Imports, rule.library) && !slices.Contains(rule.users, name) {
+				say("%s imports %s: %s", name, rule.library, rule.why)
+			}
+		}
 		for _, rule := range only {
 			uses := slices.ContainsFunc(p.Deps, func(d string) bool { return d == rule.library || strings.HasPrefix(d, rule.library+"/") })
 			if uses && rule.why != "" && !slices.Contains(rule.users, name) {
@@ -172,6 +186,7 @@ func TestDirectionsCanFail(t *testing.T) {
 		"cobra":      {pkg{ImportPath: "postseal/wizard", Deps: []string{"github.com/spf13/cobra"}}, "links"},
 		"testing":    {pkg{ImportPath: "postseal/internal/plan", Deps: []string{"testing"}}, "links"},
 		"libraries":  {pkg{ImportPath: "postseal/internal/diff", Deps: []string{"github.com/miekg/dns"}}, "standard library"},
+		"lookups":    {pkg{ImportPath: "postseal/internal/plan", Imports: []string{"github.com/miekg/dns"}}, "lookups go through"},
 		"no floor":   {pkg{ImportPath: "postseal/internal/util"}, "has no floor"},
 	} {
 		got := violations(map[string]pkg{c.p.ImportPath: c.p})

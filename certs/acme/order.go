@@ -210,7 +210,7 @@ func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)
 // orderTime bounds an order, from the directory to the download.
 const orderTime = time.Hour
 
-// hasOrder says whether the CA has taken the order. From there on a refusal is
+// hasOrder reports whether the CA has taken the order. From there on a refusal is
 // about the names, and another try would only cost another failed validation.
 func (r *run) hasOrder() bool {
 	r.mu.Lock()
@@ -218,7 +218,7 @@ func (r *run) hasOrder() bool {
 	return r.ordered
 }
 
-// isRenewal says whether the CA took the order as one that replaces a
+// isRenewal reports whether the CA took the order as one that replaces a
 // certificate. The library gives that up without a word if the CA refuses it.
 func (r *run) isRenewal() bool {
 	r.mu.Lock()
@@ -226,7 +226,7 @@ func (r *run) isRenewal() bool {
 	return r.renewal
 }
 
-// refusesReplacement says whether a CA refused because of the certificate that
+// refusesReplacement reports whether a CA refused because of the certificate that
 // is to be replaced.
 func refusesReplacement(err error) bool {
 	var p *Problem

@@ -99,7 +99,7 @@ func (h *heard) String() string {
 	return fmt.Sprintf("%+v", h.all)
 }
 
-// secret says whether text holds the private key of a chain.
+// secret reports whether text holds the private key of a chain.
 func secret(t *testing.T, c certs.Chain, text string) bool {
 	t.Helper()
 	b, err := c.PEM()

@@ -101,7 +101,7 @@ func late(run, request context.Context, limit time.Duration, err error) error {
 	return err
 }
 
-// asking says whether the order is being signed or fetched.
+// asking reports whether the order is being signed or fetched.
 func (r *run) asking() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -52,7 +52,7 @@ type Limits struct {
 	Source   string `json:"source"`
 }
 
-// Both says whether its leaves are good for server and client at this time.
+// Both reports whether its leaves are good for server and client at this time.
 func (c CA) Both(now time.Time) bool {
 	if c.Uses != "both" || c.Gone != "" {
 		return false

@@ -94,7 +94,7 @@ func Near(typed string) string {
 	return "did you mean " + strings.Join(names, " or ") + "? postseal cert providers lists all"
 }
 
-// Common says whether it is one of those that are met often.
+// Common reports whether it is one of those that are met often.
 func (p Provider) Common() bool { return p.Sets != nil }
 
 // Field finds one by its name.
@@ -144,7 +144,7 @@ func (p Provider) Complete(given []string) error {
 var harmless = []string{"_URL", "_BASE_URL", "_ENDPOINT", "_API_ENDPOINT", "_HOST", "_HOSTNAME", "_SERVER", "_SERVER_NAME", "_REGION", "_EMAIL", "_USERNAME", "_USER", "_LOGIN", "_ACCOUNT_ID", "_ACCOUNT_NAME",
 	"_ZONE", "_ZONE_ID", "_ZONE_NAME", "_CUSTOMER_NUMBER", "_CUSTOMER_ID", "_PROJECT_ID", "_PROJECT", "_DOMAIN", "_MODE", "_API_BASE", "_STORAGE_PATH", "_STORAGE_BASE_URL", "_API_VERSION", "_SANDBOX", "_DEBUG", "_VIEW_NAME", "_DNS_VIEW", "_PORT", "_ORG_ID"}
 
-// Secret says whether a field must be treated as one: all but those that are
+// Secret reports whether a field must be treated as one: all but those that are
 // known to be harmless.
 func Secret(name string) bool {
 	return !slices.ContainsFunc(harmless, func(end string) bool { return strings.HasSuffix(name, end) })

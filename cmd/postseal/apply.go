@@ -163,6 +163,11 @@ func (a *app) applyPlan(s *session.Session, p *plan.Plan, o apply.Options, yes b
 		}
 		return nil
 	}
+	if s != nil && s.Facts.Root {
+		if err := s.Keeper().Remember(s.Facts.DANE); err != nil {
+			return err
+		}
+	}
 	if len(p.Unaccepted(o.Accept)) == 0 && !yes {
 		if err := a.agree("Apply this?", "--yes"); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"postseal/cmd/cli"
 	"postseal/internal/hint"
@@ -53,6 +54,16 @@ func TestRollOverRisks(t *testing.T) {
 		err := a.certRollOver(nil, true, []string{risk}, publish.Wait)
 		if got := a.Code(err); got != want || err != nil && hint.Of(err) == "" {
 			t.Errorf("%s: %d, %v", risk, got, err)
+		}
+	}
+}
+
+// TestRollOverWait: a wait of no time at all is refused.
+func TestRollOverWait(t *testing.T) {
+	a := &app{Run: &cli.Run{Ctx: context.Background(), Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}}
+	for _, wait := range []time.Duration{0, -5 * time.Second} {
+		if err := a.certRollOver(nil, false, nil, wait); a.Code(err) != cli.Usage || hint.Of(err) == "" {
+			t.Errorf("%s: %v", wait, err)
 		}
 	}
 }

@@ -124,7 +124,7 @@ func (a *app) printPublished(list []published, root bool) {
 			fmt.Fprint(a.Out, stepText(s))
 		}
 		if len(p.Steps)+len(p.Findings) == 0 {
-			fmt.Fprintln(a.Out, "  ✓ what is published is right, and nothing is to be done")
+			fmt.Fprintln(a.Out, "  ✓ what is published is right: nothing to do")
 		}
 	}
 	if !root {
@@ -191,6 +191,9 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 		default:
 			return cli.Misuse(hint.New(fmt.Sprintf("%.40q is no risk of a roll-over", name), "the names are "+strings.Join(rollOverRisks, ", ")))
 		}
+	}
+	if wait <= 0 {
+		return cli.Misuse(hint.New("--wait must be more than 0", "write 12h; what caches may still have is waited for in any case"))
 	}
 	k, release, err := a.keep("rollover")
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,13 +13,14 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/diff"
+	"postseal/internal/hint"
 	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
 func (a *app) undoCmd() *cobra.Command {
 	var yes, filesOnly bool
-	var run string
+	var run, accept string
 	cmd := &cobra.Command{
 		Use:   "undo",
 		Short: "Take the last run of apply back: every file gets the bytes that it had before",
@@ -29,6 +31,9 @@ taken. While a run waits to be confirmed, its change is taken out of every file 
 is kept in a file beside it; where Postfix does not run then, the files alone are put back (but of a run that was killed
 half way Postfix may have died, and is started). With --run ID it takes back that run and no other, also if an undo of it
 was killed; if that run has gone back by itself meanwhile, there is nothing to do.
+
+An undo that brings back a certificate which the published TLSA records do not authenticate ends with 4, unless that risk
+is accepted by name.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
@@ -49,6 +54,13 @@ was killed; if that run has gone back by itself meanwhile, there is nothing to d
 				if _, fate := apply.Fate(a.Machine, s.StateDir, what.ConfigDir, run); errors.Is(fate, apply.ErrRolledBack) {
 					return a.nothingToUndo(what, fate)
 				}
+			}
+			accepted, err := riskNames(accept)
+			if err != nil {
+				return err
+			}
+			if err := a.undoRisks(s, what, accepted); err != nil {
+				return err
 			}
 			if !yes {
 				fmt.Fprintf(a.Out, "%s %s of %s\n", what.Kind, what.ID, what.When.Local().Format("2006-01-02 15:04"))
@@ -78,9 +90,30 @@ was killed; if that run has gone back by itself meanwhile, there is nothing to d
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().StringVar(&run, "run", "", "only this run, by its `ID`: if it is in force no more there is nothing to do")
+	cmd.Flags().StringVar(&accept, "accept-risk", "", "accept these `names`, separated by commas")
 	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRuns)
 	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "put the files back and do nothing else")
 	return cmd
+}
+
+// undoRisks refuses an undo that brings back a certificate which senders with DANE would
+// not accept now. A run that was interrupted, or that waits to be confirmed, goes back
+// whatever is published.
+func (a *app) undoRisks(s *session.Session, what *apply.Receipt, accepted []string) error {
+	if s.Pending != nil || s.Net != nil {
+		return nil
+	}
+	var names, texts []string
+	for _, r := range s.UndoRisks(what) {
+		if !slices.Contains(accepted, r.Name) {
+			names, texts = append(names, r.Name), append(texts, r.Name+": "+r.Text)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return hint.Wrap(fmt.Errorf("%w: %s", apply.ErrRisk, strings.Join(texts, "; ")), "publish the record first (postseal publish), or accept it: --accept-risk "+strings.Join(slices.Compact(names), ","))
 }
 
 // showUndo prints what undoing a run would change in main.cf and master.cf as they are now.

@@ -168,7 +168,7 @@ func (t *transaction) compareInputs(p *plan.Plan) error {
 	return done(nil)
 }
 
-// unread says whether the plan was made by someone who could not read path.
+// unread reports whether the plan was made by someone who could not read path.
 func unread(p *plan.Plan, path string) bool {
 	for _, f := range p.Files {
 		if f.Assemble == nil || !f.Assemble.Unproved {

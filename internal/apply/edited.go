@@ -40,7 +40,7 @@ func (e Entry) without(old, written, now []byte) (content []byte, aside bool) {
 	return []byte(text), !clean
 }
 
-// restores says whether every parameter is in text as it was in old, or as
+// restores reports whether every parameter is in text as it was in old, or as
 // somebody has set it after the run.
 func restores(text string, old, written, now []byte) bool {
 	was, ran, is, got := values(string(old)), values(string(written)), values(string(now)), values(text)

@@ -45,6 +45,13 @@ func (b *bed) state() apply.Options {
 	return apply.Options{StateDir: b.settings.StateDir, Log: b.Log()}
 }
 
+// soon is state where a proof is expected to fail, which takes all of its time.
+func (b *bed) soon() apply.Options {
+	o := b.state()
+	o.ProveTime = 5 * time.Second
+	return o
+}
+
 // earlier is a run that stays, under the one that waits.
 func (b *bed) earlier(t *testing.T) *apply.Receipt {
 	t.Helper()

@@ -573,6 +573,7 @@ func TestBrokenLog(t *testing.T) {
 	}}
 	s, p := b.plan(t)
 	o := options(s, p)
+	o.ProveTime = 5 * time.Second
 	o.Events = func(e apply.Event) {
 		if e.Step == "shake hands with every listener" && e.State == apply.Done && reloaded {
 			// The new chain file breaks now, and smtpd says so.
@@ -649,6 +650,7 @@ func TestOverridden(t *testing.T) {
 	before := b.read(t, "main.cf")
 	s, p := b.plan(t)
 	o := options(s, p)
+	o.Rehearse = s.Rehearse(nil)
 	o.Accept = slices.DeleteFunc(o.Accept, func(name string) bool { return name == plan.RiskFailedRehearsal })
 	_, err := apply.Run(context.Background(), host.Local{}, p, o)
 	if !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "receiving: suites are taken that the profile excludes") {

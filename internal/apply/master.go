@@ -16,7 +16,7 @@ import (
 	"postseal/internal/probe"
 )
 
-// master says whether the master daemon lives, by its pid file, which is what
+// master reports whether the master daemon lives, by its pid file, which is what
 // "postfix reload" goes by too. "postfix status" is asked only where nothing says
 // where that lies: a value that master(8) refuses makes it say yes of a dead one, and
 // one that postfix(1) refuses no of one that lives. pid is its process, as text.
@@ -58,14 +58,14 @@ func (t *transaction) queue(ctx context.Context) string {
 	return strings.TrimSpace(o.Stdout)
 }
 
-// status says whether postfix(1) says that it runs. That it says nothing is an error,
+// status reports whether postfix(1) says that it runs. That it says nothing is an error,
 // and no sign that it does not run: it logs first, and waits if nobody reads the log.
 func (t *transaction) status(ctx context.Context) (runs bool, err error) {
 	o, err := t.m.Run(ctx, "postfix", "-c", t.ConfigDir, "status")
 	return err == nil && o.Code == 0, err
 }
 
-// stopped says whether Postfix does not run. Where nothing says so for certain, it
+// stopped reports whether Postfix does not run. Where nothing says so for certain, it
 // runs if something answers where it listens.
 func (t *transaction) stopped(ctx context.Context) bool {
 	_, lives, known := t.master(ctx)

@@ -31,7 +31,7 @@ func (b *bed) stop(t *testing.T) {
 	}
 }
 
-// runs says whether Postfix runs, by the process of its master.
+// runs reports whether Postfix runs, by the process of its master.
 func (b *bed) runs(t *testing.T) bool {
 	t.Helper()
 	pid, err := os.ReadFile(filepath.Join(b.Dir, "queue/pid/master.pid"))
@@ -53,7 +53,7 @@ func TestMended(t *testing.T) {
 	ran := b.read(t, "main.cf")
 	lab.Write(t, b.Config(), "main.cf", ran+broken, 0o644)
 	mended, reloads := ran+"smtpd_banner = here\n", 0
-	o := b.state()
+	o := b.soon()
 	o.Events = func(e apply.Event) {
 		if e.Step != "reload" || e.State != apply.Running {
 			return
@@ -94,7 +94,7 @@ func TestEditedToDeath(t *testing.T) {
 		edited := b.read(t, "main.cf") + "service_throttle_time = 0\n"
 		lab.Write(t, b.Config(), "main.cf", edited, 0o644)
 		started := false
-		o := b.state()
+		o := b.soon()
 		o.Log = maillog.Source{} // which would tell
 		o.Events = func(e apply.Event) {
 			if loaded && e.Step == "write" && e.State == apply.Running {
@@ -133,7 +133,7 @@ func TestKilledOver(t *testing.T) {
 				x := b.applied(t, time.Hour)
 				edited := b.read(t, "main.cf") + line
 				lab.Write(t, b.Config(), "main.cf", edited, 0o644)
-				o, killed := b.state(), false
+				o, killed := b.soon(), false
 				o.Events = func(e apply.Event) {
 					if e.Step == at.Step && e.State == at.State {
 						killed = true
@@ -152,7 +152,7 @@ func TestKilledOver(t *testing.T) {
 				if !killed {
 					t.Fatal("it was not killed")
 				}
-				if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state()); err != nil {
+				if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.soon()); err != nil {
 					t.Fatal(err)
 				}
 				kept, err := filepath.Glob(filepath.Join(b.Config(), "main.cf.edited-*"))
@@ -178,7 +178,7 @@ func TestFirstTLS(t *testing.T) {
 	}
 	x := b.applied(t, time.Hour)
 	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"default_process_limit = lots\n", 0o644)
-	r, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state())
+	r, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.soon())
 	if err != nil || r.FilesOnly || len(r.Proofs) != 1 || !r.Proofs[0].OK || r.Proofs[0].Mode != plan.GreetOnly {
 		t.Errorf("it is not proved: %v %+v", err, r)
 	}
@@ -235,7 +235,7 @@ func TestRefusedValue(t *testing.T) {
 			if o, err := (host.Local{}).Run(context.Background(), "postfix", "-c", b.Config(), "status"); err != nil || o.Code == 0 {
 				t.Fatal("postfix status takes that value", err)
 			}
-			r, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state())
+			r, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.soon())
 			if err != nil || r.FilesOnly || len(r.Proofs) != 1 || !r.Proofs[0].OK {
 				t.Fatalf("it is not proved: %v %+v", err, r)
 			}
@@ -302,7 +302,7 @@ func TestEditedToSleep(t *testing.T) {
 	x := b.applied(t, time.Hour)
 	edited := b.read(t, "main.cf") + "smtpd_delay_reject = no\nsmtpd_client_restrictions = sleep 60\n"
 	lab.Write(t, b.Config(), "main.cf", edited, 0o644)
-	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.state()); err != nil {
+	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), x.ID, b.soon()); err != nil {
 		t.Fatal(err)
 	}
 	if b.read(t, "main.cf") != before || b.read(t, "main.cf.edited-"+x.ID) != edited {
@@ -332,7 +332,7 @@ func TestDisplacedAndBack(t *testing.T) {
 	lab.Write(t, b.Config(), "main.cf", edited, 0o644)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	o, aside := b.state(), ""
+	o, aside := b.soon(), ""
 	o.Events = func(e apply.Event) {
 		if strings.Contains(e.Text, "is kept as ") {
 			_, aside, _ = strings.Cut(e.Text, "is kept as ")
@@ -359,7 +359,7 @@ func TestNotLookedAt(t *testing.T) {
 	x := b.applied(t, time.Hour)
 	edited := b.read(t, "main.cf") + broken
 	lab.Write(t, b.Config(), "main.cf", edited, 0o644)
-	o, seen := b.state(), 0
+	o, seen := b.soon(), 0
 	o.Events = func(e apply.Event) {
 		if e.Step == "look at the listeners" && e.State == apply.Done {
 			seen = strings.Count(b.log(t), "connect from")

@@ -369,7 +369,7 @@ func (t *transaction) wrong(c plan.Check, p Proof) string {
 	return ""
 }
 
-// timedOut says whether nothing came at all, which is no refusal.
+// timedOut reports whether nothing came at all, which is no refusal.
 func timedOut(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) && n.Timeout() || errors.Is(err, context.DeadlineExceeded)

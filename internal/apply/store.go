@@ -229,3 +229,24 @@ func digest(m host.Reader, path string) (string, error) {
 	}
 	return plan.Digest(data), nil
 }
+
+// Old is a file as it was before a run.
+type Old struct {
+	Path string
+	Kind plan.Kind
+	Data []byte
+}
+
+// Replaced are the files that a run found, as they were, as far as they can be read.
+func Replaced(m host.Machine, stateDir string, r *Receipt) (out []Old) {
+	s := store{m, stateDir}
+	for i, e := range r.Entries {
+		if e.New {
+			continue
+		}
+		if data, err := s.read(s.old(r.ID, i)); err == nil {
+			out = append(out, Old{e.Path, e.Kind, data})
+		}
+	}
+	return out
+}

@@ -161,7 +161,7 @@ func leaves(line string) (ok, failed int) {
 	return ok, min(max(0, all-ok), 100) // a client that tries for ever is one line
 }
 
-// ours says whether this side put a delivery off. "host NAME[ADDR] said: ..." are
+// ours reports whether this side put a delivery off. "host NAME[ADDR] said: ..." are
 // the server's words (smtp_trouble.c); to STARTTLS it has only one answer that
 // puts anything off.
 func ours(reason string) bool {

@@ -1,5 +1,5 @@
-// Package audit judges a server by rules, one file each, and grades it: what is
-// wrong or could be better, what that does to mail, by whose word, and what
+// Package audit judges a server by rules, one file for each topic, and grades it: what
+// is wrong or could be better, what that does to mail, which source says so, and what
 // cures it.
 //
 // It is a pure function of the evidence: it reads nothing, opens no connection
@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
 
@@ -37,7 +36,7 @@ type Severity int
 // The severities.
 const (
 	Note     Severity = 0  // worth knowing; nothing is lost
-	Low      Severity = 3  // somebody's requirement is not met
+	Low      Severity = 3  // a requirement is not met, and mail is hardly affected
 	Medium   Severity = 10 // protection is weaker than it could be
 	High     Severity = 25 // protection fails for some mail
 	Critical Severity = 70 // mail stops, or is not protected at all: an F
@@ -56,17 +55,17 @@ type Rule struct {
 	Severity  Severity
 	// Why says what it does to mail, for a person.
 	Why string
-	// Level is how strong the demand is, and Source who makes it.
+	// Level is how strong the requirement is, and Source where it stands.
 	Level  Level
 	Source string
-	// Cure is what ends it.
+	// Cure says how to end it.
 	Cure Cure
 	// Since is the version of postseal that brought the rule.
 	Since string
 	Check
 }
 
-// Level is how strong a demand is (RFC 2119).
+// Level is how strong a requirement is (RFC 2119).
 type Level string
 
 // The levels.
@@ -78,7 +77,7 @@ const (
 
 // Check is how a rule looks at the evidence.
 type Check struct {
-	// Applies says whether there is anything to look at.
+	// Applies reports whether there is anything to look at.
 	Applies func(*Evidence) bool
 	// Find looks for what the rule is about: nothing if all is well.
 	Find func(*Evidence) []Hit
@@ -167,7 +166,7 @@ func Audit(e *Evidence, suppressions ...Suppression) Card {
 		case s.ended(e.Now):
 			c.Notes = append(c.Notes, "the suppression of "+s.Rule+" ended on "+s.Until.Format(time.DateOnly))
 		case !met[s.Rule]:
-			c.Notes = append(c.Notes, "the suppression of "+s.Rule+" meets nothing any more: take it out")
+			c.Notes = append(c.Notes, "the suppression of "+s.Rule+" no longer applies to anything: remove it")
 		}
 	}
 	worstFirst := func(a, b Finding) int {
@@ -233,7 +232,7 @@ func (e *Evidence) idle(p Part) string {
 // all the same is told, and makes no grade of something that does not happen; no
 // certificate where TLS is offered is a mistake of its own.
 func (e *Evidence) unjudged(p Part) bool {
-	return e.idle(p) != "" && (p != Certificates || len(crt001.Find(e)) == 0) ||
+	return p == Publishing && e.blind() != "" || e.idle(p) != "" && (p != Certificates || len(noCertificate.Find(e)) == 0) ||
 		!slices.ContainsFunc(Rules, func(r Rule) bool { return r.Part == p && r.Applies(e) })
 }
 
@@ -264,8 +263,8 @@ func (e *Evidence) basis(p Part) string {
 		return fmt.Sprintf("%s and %d rehearsed messages", configuration, len(e.Sent.Trials))
 	case p == Sending:
 		return configuration + " alone: " + e.NotSent
-	case p == Publishing && e.Resolver.Validates != detect.Yes && len(e.TLSA)+len(e.Unproved) == 0:
-		return byNothing + cmp.Or(e.Resolver.Why, "no resolver here validates DNSSEC")
+	case p == Publishing && e.blind() != "":
+		return byNothing + e.blind()
 	case p == Publishing:
 		return "DNS"
 	case slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil }):
@@ -274,7 +273,7 @@ func (e *Evidence) basis(p Part) string {
 	return "the files"
 }
 
-// looked says whether a part is judged by what was seen beyond files, as a whole:
+// looked reports whether a part is judged by what was seen beyond files, as a whole:
 // a rule that finds nothing without that has had less to look at.
 func (e *Evidence) looked(p Part) bool {
 	switch p {

@@ -24,17 +24,17 @@ func TestCertificatesInUse(t *testing.T) {
 		says   string // of a hit; empty for none
 		number int
 	}{
-		{"a chain that smtpd_tls_CAfile completes", scene{main: inMain(pair + "smtpd_tls_CAfile = /c/intermediate.pem\n"), leaf: young}, rcv015, "", 0},
-		{"a whole chain, and smtpd_tls_CAfile", scene{main: good + "smtpd_tls_CAfile = /c/intermediate.pem\n", leaf: young}, rcv015, "smtpd_tls_CAfile is set", 1},
-		{"a chain that smtpd_tls_CAfile completes", scene{main: inMain(pair + "smtpd_tls_CAfile = /c/intermediate.pem\n"), leaf: young}, crt004, "", 0},
-		{"it is in no other order", scene{main: inMain(pair + "smtpd_tls_CAfile = /c/intermediate.pem\n"), leaf: young}, crt018, "", 0},
-		{"the CA file for sending completes nothing", scene{main: strings.Replace(inMain(pair), "ca-certificates.crt", "", 1) + "smtp_tls_CAfile = /c/intermediate.pem\n", leaf: young}, crt004, "/c/alone.pem lacks", 1},
-		{"certificate before key", scene{main: inMain("smtpd_tls_chain_files = /c/cert.pem, /c/key.pem\n")}, crt008, "/c/cert.pem is not loaded: a certificate stands before the private key", 1},
-		{"key before certificate", scene{main: inMain("smtpd_tls_chain_files = /c/key.pem, /c/cert.pem\n")}, crt008, "", 0},
-		{"four files that are not there", scene{main: inMain("smtpd_tls_chain_files = /n/1.pem, /n/2.pem, /n/3.pem, /n/4.pem\n")}, crt008, "/n/4.pem does not exist", 4},
-		{"a relative path", scene{main: inMain("queue_directory = /var/spool/postfix\nsmtpd_tls_chain_files = ./fullchain.pem\n")}, crt008, "/var/spool/postfix/fullchain.pem does not exist: ./fullchain.pem is relative to queue_directory", 1},
-		{"the certificate of a service has expired", scene{main: inMain("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n"), master: old}, crt002, "/c/expired.pem ended", 1},
-		{"a service is reached by names of its own", scene{main: inMain("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n"), master: old}, crt005, "", 0},
+		{"a chain that smtpd_tls_CAfile completes", scene{main: inMain(pair + "smtpd_tls_CAfile = /c/intermediate.pem\n"), leaf: young}, needlessCAFile, "", 0},
+		{"a whole chain, and smtpd_tls_CAfile", scene{main: good + "smtpd_tls_CAfile = /c/intermediate.pem\n", leaf: young}, needlessCAFile, "smtpd_tls_CAfile is set", 1},
+		{"a chain that smtpd_tls_CAfile completes", scene{main: inMain(pair + "smtpd_tls_CAfile = /c/intermediate.pem\n"), leaf: young}, incompleteChain, "", 0},
+		{"it is in no other order", scene{main: inMain(pair + "smtpd_tls_CAfile = /c/intermediate.pem\n"), leaf: young}, chainOrder, "", 0},
+		{"the CA file for sending completes nothing", scene{main: strings.Replace(inMain(pair), "ca-certificates.crt", "", 1) + "smtp_tls_CAfile = /c/intermediate.pem\n", leaf: young}, incompleteChain, "/c/alone.pem lacks", 1},
+		{"certificate before key", scene{main: inMain("smtpd_tls_chain_files = /c/cert.pem, /c/key.pem\n")}, notLoaded, "/c/cert.pem is not loaded: a certificate stands before the private key", 1},
+		{"key before certificate", scene{main: inMain("smtpd_tls_chain_files = /c/key.pem, /c/cert.pem\n")}, notLoaded, "", 0},
+		{"four files that are not there", scene{main: inMain("smtpd_tls_chain_files = /n/1.pem, /n/2.pem, /n/3.pem, /n/4.pem\n")}, notLoaded, "/n/4.pem does not exist", 4},
+		{"a relative path", scene{main: inMain("queue_directory = /var/spool/postfix\nsmtpd_tls_chain_files = ./fullchain.pem\n")}, notLoaded, "/var/spool/postfix/fullchain.pem does not exist: ./fullchain.pem is relative to queue_directory", 1},
+		{"the certificate of a service has expired", scene{main: inMain("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n"), master: old}, expired, "/c/expired.pem expired on", 1},
+		{"a service is reached by names of its own", scene{main: inMain("smtpd_tls_cert_file = /c/cert.pem\nsmtpd_tls_key_file = /c/key.pem\n"), master: old}, otherNames, "", 0},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			x.scene.master += router + sender
@@ -65,7 +65,7 @@ func TestOwnCertificateServed(t *testing.T) {
 		for _, l := range e.Listeners[1:] {
 			e.Live = append(e.Live, Live{Listener: l, Seen: &probe.Enumeration{Certificates: []probe.Leaf{{Fingerprint: fingerprint}}}})
 		}
-		return crt015.Find(e)
+		return otherServed.Find(e)
 	}
 	if hits := shows(e.Certificates[own].Fingerprint); len(hits) != 0 {
 		t.Errorf("its own certificate: %+v", hits)

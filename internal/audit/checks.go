@@ -29,12 +29,12 @@ func when(applies func(*Evidence) bool, find func(*Evidence) []Hit) Check {
 
 func always(*Evidence) bool { return true }
 
-// receives says whether others connect to this server.
+// receives reports whether others connect to this server.
 func receives(e *Evidence) bool {
 	return len(e.Receives(detect.Relay, detect.Submission, detect.Submissions)) > 0
 }
 
-// sends says whether this server connects to others.
+// sends reports whether this server connects to others.
 func sends(e *Evidence) bool { return len(e.Transports) > 0 }
 
 // domains finds something wrong with what a domain publishes.
@@ -170,11 +170,11 @@ func ofVersion(r posture.Route) postfix.Origin { return r.Versions.Origin }
 func ofSuites(r posture.Route) postfix.Origin  { return r.Suites.Origin }
 
 // transports finds something wrong with services that send, of some uses.
-func transports(wrong func(f *Evidence, t detect.Transport) string, uses ...detect.Use) Check {
-	return when(func(e *Evidence) bool { return len(e.Senders(uses...)) > 0 }, func(f *Evidence) (out []Hit) {
-		for _, t := range f.Senders(uses...) {
-			if text := wrong(f, t); text != "" {
-				out = append(out, Hit{Detail: t.Service.ID() + " " + text, At: postfix.Origin{File: f.Config.MasterPath(), Line: t.Service.Line}})
+func transports(wrong func(e *Evidence, t detect.Transport) string, uses ...detect.Use) Check {
+	return when(func(e *Evidence) bool { return len(e.Senders(uses...)) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, t := range e.Senders(uses...) {
+			if text := wrong(e, t); text != "" {
+				out = append(out, Hit{Detail: t.Service.ID() + " " + text, At: postfix.Origin{File: e.Config.MasterPath(), Line: t.Service.Line}})
 			}
 		}
 		return out
@@ -210,10 +210,10 @@ func named(h detect.Hop) string {
 }
 
 // served finds something wrong with the certificates that are shown.
-func served(wrong func(f *Evidence, c detect.Certificate) string) Check {
-	return when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(f *Evidence) (out []Hit) {
-		for _, c := range f.ShownCertificates() {
-			if text := wrong(f, c); text != "" {
+func served(wrong func(e *Evidence, c detect.Certificate) string) Check {
+	return when(func(e *Evidence) bool { return len(e.ShownCertificates()) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, c := range e.ShownCertificates() {
+			if text := wrong(e, c); text != "" {
 				out = append(out, Hit{Detail: c.Chain + " " + text, At: c.Origin})
 			}
 		}
@@ -222,7 +222,7 @@ func served(wrong func(f *Evidence, c detect.Certificate) string) Check {
 }
 
 // parameter finds something wrong with the value of a parameter in main.cf.
-func parameter(name string, wrong func(f *Evidence, v postfix.Value) string) Check {
+func parameter(name string, wrong func(e *Evidence, v postfix.Value) string) Check {
 	applies := always
 	switch {
 	case strings.HasPrefix(name, "smtpd_"):
@@ -230,9 +230,9 @@ func parameter(name string, wrong func(f *Evidence, v postfix.Value) string) Che
 	case strings.HasPrefix(name, "smtp_"):
 		applies = sends
 	}
-	return when(applies, func(f *Evidence) []Hit {
-		v := f.Config.Value(nil, name)
-		if text := wrong(f, v); text != "" {
+	return when(applies, func(e *Evidence) []Hit {
+		v := e.Config.Value(nil, name)
+		if text := wrong(e, v); text != "" {
 			return []Hit{{Detail: name + " " + text, At: v.Origin}}
 		}
 		return nil
@@ -275,7 +275,7 @@ func counts(e *Evidence, p detect.Problem) bool {
 	return slices.ContainsFunc(e.Posture().Listeners, func(l posture.Listener) bool { return applies(l.Service.ID(), l.TLS.Is.String()) })
 }
 
-// proves says whether a server must prove who it is at a level.
+// proves reports whether servers must authenticate themselves at a level.
 func proves(level string) bool {
 	return slices.Contains([]string{"verify", "secure", "fingerprint", "dane-only"}, level)
 }
@@ -297,13 +297,13 @@ func lmtps(e *Evidence) (out []mastercf.Service) {
 	return out
 }
 
-// notSide leaves out what kills a program beside those that take mail from
-// others and send it to them.
+// notSide reports whether a setting terminates smtpd or smtp, and not a program beside
+// them, such as lmtp or tlsproxy.
 func notSide(_ *Evidence, p detect.Problem) bool {
 	return !strings.HasPrefix(p.Parameter, "lmtp_") && !strings.HasPrefix(p.Parameter, "tlsproxy_")
 }
 
-// fetchable says whether a certificate says where its issuer can be had: those of
+// fetchable reports whether a certificate says where its issuer can be fetched: those of
 // public CAs do, whose roots sign no leaves, so an issuer is missing for sure.
 func fetchable(e *Evidence, c detect.Certificate) bool {
 	return slices.ContainsFunc(e.PEM[c.Chain].Certs, func(one *x509.Certificate) bool { return len(one.IssuingCertificateURL) > 0 })

@@ -8,15 +8,15 @@ import (
 	"postseal/internal/hint"
 )
 
-// Cure is what ends a finding.
+// Cure says how to end a finding.
 type Cure struct {
-	// Text says it to a person: an answer as a flag, a command, or what to do.
+	// Text is for a person: an answer as a flag, a command, or what to do.
 	Text string
 	// Question is the key of the question that cures it, or empty, and Answer the value.
 	Question, Answer string
 	// Suggested is true if a plan of suggested answers cures it.
 	Suggested bool
-	// Drop are parameters to take out of main.cf, and Set is one to set there; with
+	// Drop are parameters to remove from main.cf, and Set is one to set there; with
 	// InService, it is set for the service that was found.
 	Drop      []string
 	Set       Setting
@@ -63,14 +63,14 @@ func override(name, value string) Cure {
 // outside is a cure that postseal does not do by itself.
 func outside(text string) Cure { return Cure{Text: text} }
 
-// then goes on with an answer.
+// then returns the cure followed by another one, which is an answer.
 func (c Cure) then(next Cure) Cure {
 	c.Text, c.Question, c.Answer = c.Text+"; then "+next.Text, next.Question, next.Answer
 	return c
 }
 
-// or goes on with another way.
-func (c Cure) or(text string) Cure {
+// adding returns the cure with more text.
+func (c Cure) adding(text string) Cure {
 	c.Text += text
 	return c
 }
@@ -81,13 +81,13 @@ const usualBundle = "/etc/ssl/certs/ca-certificates.crt"
 // needCertificate are the questions that have no effect on a server without a certificate.
 var needCertificate = []string{"inbound-level", "min-protocol", "submission", "auth-tls-only"}
 
-// here is a cure for this server: with its CA certificates, and with its instance of
-// Postfix. Without a certificate that is what has to come first.
+// here returns a cure for this server: with its CA certificates and its instance of
+// Postfix. Where there is no certificate, the cure is to get one first.
 func (e *Evidence) here(c Cure) Cure {
 	certified := slices.ContainsFunc(e.Certificates, func(c detect.Certificate) bool { return c.Server || len(c.Services) > 0 })
 	switch {
 	case !certified && slices.Contains(needCertificate, c.Question):
-		return crt001.Cure
+		return noCertificate.Cure
 	case c.Answer == usualBundle && e.Bundle.Path == "":
 		return outside("install the CA certificates of the distribution, mostly the package ca-certificates; then run postseal again")
 	case c.Answer == usualBundle:

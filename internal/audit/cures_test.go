@@ -52,6 +52,25 @@ func TestEveryCure(t *testing.T) {
 	t.Logf("%d cures tried, %d need more than files, %d are for a person", tried, len(beyond), outside)
 }
 
+// TestSuggestedPlan: the plan of suggested answers leaves no critical finding that an
+// answer cures, on any of these servers.
+func TestSuggestedPlan(t *testing.T) {
+	all := scenes()
+	delete(all, "PS-CRT-002") // an expired certificate is refused before there is a plan
+	for id, s := range all {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			s.seen, s.failed, s.trials, s.domain, s.change = nil, nil, nil, nil, well // its files alone
+			after := s.cured(t, suggested(""), nil)
+			for _, f := range Audit(after).Findings {
+				if f.Severity == Critical && (f.Cure.Answer != "" || f.Cure.Suggested) {
+					t.Errorf("%s %s: %+v\n%s", f.ID, f.Title, f.Hits, after.Config.Main)
+				}
+			}
+		})
+	}
+}
+
 // done reports whether postseal or an edit carries the cure out, and not a person.
 func (c Cure) done() bool {
 	return c.Answer != "" || c.Suggested || len(c.Drop) > 0 || c.Set != (Setting{})

@@ -17,7 +17,7 @@ import (
 // Evidence is what is judged: the facts, and what was seen beyond them.
 type Evidence struct {
 	*detect.Facts
-	// Live is what the listeners showed; empty if nobody shook hands with them,
+	// Live is what the listeners showed; empty if there was no handshake with them,
 	// and NotLive says why.
 	Live    []Live
 	NotLive string
@@ -72,24 +72,24 @@ func (l Live) stage() probe.Stage {
 	return ""
 }
 
-// mute says whether a listener was connected to and has no SMTP to say. One that
-// refuses in words is no such one.
+// mute reports whether a listener accepted a connection and did not speak SMTP. One that
+// refuses with a reply is not mute.
 func mute(l Live) bool {
 	var words *textproto.Error
 	return (l.stage() == probe.Greeting || l.stage() == probe.EHLO) && !errors.As(l.Err, &words)
 }
 
-// closed says whether nobody listens there.
+// closed reports whether nothing listens there.
 func closed(l Live) bool {
 	return l.stage() == probe.Connecting && errors.Is(l.Err, syscall.ECONNREFUSED)
 }
 
-// whole says whether all of a listener's TLS was seen: what was not seen in part
-// of it may be there all the same.
+// whole reports whether all of a listener's TLS was seen: otherwise, what was not seen
+// may still be there.
 func (l Live) whole() bool { return l.Seen != nil && !l.Seen.Incomplete }
 
-// running says whether Postfix runs here: its master says so, or one of its
-// listeners took a connection.
+// running reports whether Postfix runs here: its master says so, or one of its
+// listeners accepted a connection.
 func (e *Evidence) running() bool {
 	return e.Running == detect.Yes || slices.ContainsFunc(e.Live, func(l Live) bool { return l.Seen != nil || l.stage() != "" && l.stage() != probe.Connecting })
 }

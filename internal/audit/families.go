@@ -15,8 +15,8 @@ func used(mandatory bool, level string) bool {
 	return level == "dane" || level != "none" && demands(level) == mandatory
 }
 
-// wrongFamily is the parameter that counts in place of one that does not at a
-// level. What is excluded where TLS is offered is so where it is demanded, too.
+// wrongFamily returns the parameter that has an effect at a level in place of one that
+// has none. What is excluded where TLS is offered is also excluded where it is required.
 func wrongFamily(name, side, level string) (counts string, ok bool) {
 	rest, ours := strings.CutPrefix(name, side+"_tls_")
 	if !ours || level == "none" {
@@ -35,11 +35,10 @@ func wrongFamily(name, side, level string) (counts string, ok bool) {
 	return "", false
 }
 
-// families finds settings in main.cf of which only the family is set that does
-// not count: for everybody, or, if both levels are in use, for those that demand
-// TLS, who should not have less than the others. What this server sets for TLS
-// that it will demand waits for a table or a record that demands it: nobody who
-// sends gets less for that.
+// families finds settings in main.cf of which only the family without effect is set: at
+// all levels, or, if both families are in use, where TLS is required, which should not
+// be protected less than the rest. For sending, the mandatory family is not looked at: it
+// waits for a policy or a record that requires TLS, and until then no mail is worse off.
 func families(e *Evidence, side string, levels []string) (out []Hit) {
 	for _, rest := range []string{"protocols", "ciphers", "exclude_ciphers"} {
 		names := []string{side + "_tls_" + rest, side + "_tls_mandatory_" + rest}
@@ -64,11 +63,11 @@ func families(e *Evidence, side string, levels []string) (out []Hit) {
 				}
 			}
 			if counts != "" && (all || strings.Contains(counts, "_mandatory_")) {
-				where := "nowhere"
+				where := "anywhere"
 				if !all {
-					where = "not where TLS is demanded"
+					where = "where TLS is required"
 				}
-				out = append(out, Hit{Detail: name + " is set and counts " + where + ": " + counts + " does, and has its default", At: v.Origin})
+				out = append(out, Hit{Detail: name + " is set but has no effect " + where + ": " + counts + " applies, and has its default", At: v.Origin})
 			}
 		}
 	}

@@ -48,5 +48,5 @@ func holes(e *Evidence, names ...string) (out []Hit) {
 }
 
 func hole(name string, below, above postfix.Protocol, v postfix.Value) Hit {
-	return Hit{Detail: name + " leaves out what is between " + string(below) + " and " + string(above), At: v.Origin}
+	return Hit{Detail: name + " leaves out the versions between " + string(below) + " and " + string(above), At: v.Origin}
 }

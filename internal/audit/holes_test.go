@@ -56,7 +56,7 @@ func TestHolesInSending(t *testing.T) {
 			t.Errorf("%s: sent %v, a hole %v; the log:\n%s", x.list, sent, hole, log)
 		}
 		e := scene{main: good + "smtp_tls_protocols = " + x.list + "\n", master: router + sender}.evidence(t)
-		if hits := snd037.Find(e); (len(hits) > 0) != x.hole {
+		if hits := outboundGap.Find(e); (len(hits) > 0) != x.hole {
 			t.Errorf("%s: %+v", x.list, hits)
 		}
 	}

@@ -67,7 +67,7 @@ func TestProblems(t *testing.T) {
 		}
 		p := e.Problems[i]
 		met := slices.ContainsFunc(Audit(e).Findings, func(f Finding) bool {
-			return slices.ContainsFunc(f.Hits, func(h Hit) bool { return strings.Contains(h.Detail, p.Text) }) || kind == detect.InClear && f.ID == sub001.ID
+			return slices.ContainsFunc(f.Hits, func(h Hit) bool { return strings.Contains(h.Detail, p.Text) }) || kind == detect.InClear && f.ID == submissionInClear.ID
 		})
 		if !met {
 			t.Errorf("%s: no rule takes %+v", kind, p)
@@ -130,6 +130,11 @@ func TestHonest(t *testing.T) {
 		{"wrong family of a service", scene{main: good, master: router + "submission inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes -o smtpd_tls_protocols=>=TLSv1.3\n" + sender}, "RCV-034", ""},
 		{"certificate of another listener", scene{main: without("smtpd_tls_exclude_ciphers = aRSA\n", "smtpd_tls_exclude_ciphers"), master: router + sender}, "RCV-012", ""},
 		{"global encrypt and a filter", scene{main: without("smtp_tls_security_level = encrypt\nrelayhost = [r.example.net]\ncontent_filter = scan:[127.0.0.1]:10025\n", "smtp_tls_security_level"), master: router + sender + "scan unix - - n - - smtp\n"}, "SND-020", ""},
+		{"an obsolete policy that turns TLS off", scene{main: without("smtp_tls_security_level = encrypt\nrelayhost = [r.example.net]\nsmtp_tls_per_site = static:NONE\n", "smtp_tls_security_level"), master: router + sender}, "SND-001", ""},
+		{"certificates that decide who relays", scene{main: good + "smtpd_tls_ask_ccert = yes\nsmtpd_relay_restrictions = permit_tls_clientcerts, reject_unauth_destination\n", master: router + sender}, "", "RCV-013"},
+		{"certificates that a class looks up", scene{main: good + "smtpd_tls_ask_ccert = yes\nsmtpd_restriction_classes = listed\nlisted = check_ccert_access hash:/t\n", master: router + sender}, "", "RCV-013"},
+		{"a port for machines with certificates", scene{main: good + "machines = permit_tls_clientcerts, reject\n", master: router + "2587 inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes -o smtpd_relay_restrictions=$machines\n" + sender}, "", "RCV-014"},
+		{"port 25 for those with certificates alone", scene{main: without("smtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\nsmtpd_relay_restrictions = permit_tls_clientcerts, reject_unauth_destination\n", "smtpd_tls_security_level"), master: router + sender}, "RCV-014", ""},
 		{"half seen", scene{main: good, master: router + sender, seen: half(probe.Version{Name: "TLS 1.3"})}, "RCV-033", "RCV-003 RCV-004 RCV-005 RCV-024 RCV-031"},
 		{"half seen, and no forward secrecy yet", scene{main: good, master: router + sender, seen: half(probe.Version{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_RSA_WITH_AES_128_GCM_SHA256")}})}, "RCV-006 RCV-033", "RCV-031"},
 		{"half seen, the rest is lax", scene{main: lax, master: router + sender, seen: half(probe.Version{Name: "TLS 1.3"})}, "RCV-003 RCV-005 RCV-033", ""},
@@ -236,7 +241,7 @@ var surprises = []struct {
 	{"one line of exclusions is what NCSC-NL asks for", "RCV-005 RCV-006 RCV-007 RCV-008"},
 	{"testers ask for more since spring 2026", "RCV-003 RCV-028 RCV-029 CRT-010 CRT-017"},
 	{"certificates for servers only are not trusted from clients", "SND-013 RCV-042"},
-	{"no post-quantum key exchange though the library has it", "RCV-018"},
+	{"No post-quantum key exchange is offered though the library has it", "RCV-018"},
 	{"main.cf counts before the reload", "CFG-017"},
 	{"comments do not end a continuation", "CFG-014 CFG-013"},
 	{"old releases say nothing without a terminal", ""},
@@ -264,9 +269,9 @@ func TestSentBy(t *testing.T) {
 		}
 		f.Wanted = detect.Wanted{Seen: true, Sent: 9}
 	}}.evidence(t)
-	hits := slices.Concat(snd012.Find(e), snd013.Find(e))
+	hits := slices.Concat(needlessClientCertificate.Find(e), serverCertificateAsClient.Find(e))
 	e.Certificates[0].Err = errors.New("broken")
-	for _, h := range append(hits, snd034.Find(e)...) {
+	for _, h := range append(hits, brokenClientCertificate.Find(e)...) {
 		if line := e.Config.Value(nil, "smtp_tls_chain_files").Origin.Line; h.At.Line != line {
 			t.Errorf("%s: line %d, not %d", h.Detail, h.At.Line, line)
 		}
@@ -282,12 +287,12 @@ func TestCures(t *testing.T) {
 		cure              Cure
 		bundle, dir, want string
 	}{
-		{snd006.Cure, usualBundle, "/etc/postfix", "--ca-file /etc/ssl/certs/ca-certificates.crt"},
-		{snd006.Cure, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/postfix", "--ca-file /etc/pki/tls/certs/ca-bundle.crt"},
-		{snd006.Cure, "", "/etc/postfix", "install the CA certificates"},
-		{cfg017.Cure, usualBundle, "/etc/postfix", "postfix reload"},
-		{cfg017.Cure, usualBundle, "/etc/postfix-out", "postfix -c /etc/postfix-out reload"},
-		{rcv033.Cure, usualBundle, "/etc/postfix-out", "postfix -c /etc/postfix-out status, and postfix -c /etc/postfix-out start"},
+		{noTrustAnchors.Cure, usualBundle, "/etc/postfix", "--ca-file /etc/ssl/certs/ca-certificates.crt"},
+		{noTrustAnchors.Cure, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/postfix", "--ca-file /etc/pki/tls/certs/ca-bundle.crt"},
+		{noTrustAnchors.Cure, "", "/etc/postfix", "install the CA certificates"},
+		{notReloaded.Cure, usualBundle, "/etc/postfix", "postfix reload"},
+		{notReloaded.Cure, usualBundle, "/etc/postfix-out", "postfix -c /etc/postfix-out reload"},
+		{notSeen.Cure, usualBundle, "/etc/postfix-out", "postfix -c /etc/postfix-out status, and postfix -c /etc/postfix-out start"},
 	} {
 		e := &Evidence{Facts: &detect.Facts{Bundle: detect.CABundle{Path: x.bundle}}}
 		e.Config.Dir = x.dir
@@ -297,7 +302,7 @@ func TestCures(t *testing.T) {
 	}
 }
 
-// TestProxyInFront: where a proxy may do TLS for a listener, what is missing at the
+// TestProxyInFront: where a proxy may terminate TLS for a listener, what is missing at the
 // listener says so.
 func TestProxyInFront(t *testing.T) {
 	bare := without("smtpd_tls_security_level = none\nsmtpd_sasl_auth_enable = yes\n", "smtpd_tls_security_level", "smtpd_tls_auth_only")
@@ -305,17 +310,17 @@ func TestProxyInFront(t *testing.T) {
 	for _, x := range []struct{ main, master, text string }{
 		{bare, master, ""},
 		{bare + "smtpd_authorized_xclient_hosts = 10.1.2.3\n", master, "smtpd_authorized_xclient_hosts (/etc/postfix/main.cf:"},
-		{bare + "smtpd_upstream_proxy_protocol = haproxy\n", master, "the proxy in front may do TLS"},
+		{bare + "smtpd_upstream_proxy_protocol = haproxy\n", master, "the proxy in front may terminate TLS"},
 		{bare + "smtpd_authorized_xclient_hosts = 10.1.2.3\n", "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n" + master[len(router):], "smtpd_authorized_xclient_hosts (/etc/postfix/main.cf:"},
 	} {
 		e := scene{main: x.main, master: x.master}.evidence(t)
-		for _, r := range []Rule{rcv001, sub001, sub002} {
+		for _, r := range []Rule{noInboundTLS, submissionInClear, passwordsInClear} {
 			hits := r.Find(e)
 			if len(hits) == 0 {
 				t.Errorf("%s finds nothing", r.ID)
 			}
 			for _, h := range hits {
-				if strings.Contains(h.Detail, "may do TLS") != (x.text != "") || !strings.Contains(h.Detail, x.text) || len(h.Detail) > 300 {
+				if strings.Contains(h.Detail, "may terminate TLS") != (x.text != "") || !strings.Contains(h.Detail, x.text) || len(h.Detail) > 300 {
 					t.Errorf("%s: %q", r.ID, h.Detail)
 				}
 			}

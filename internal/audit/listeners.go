@@ -45,20 +45,20 @@ func (e *Evidence) certificatesOf(l detect.Listener) []detect.Certificate {
 	return e.ServerCertificates()
 }
 
-// inFront says that a proxy in front of a listener may do TLS for it, which cannot be
-// seen here; empty if nothing tells of one.
-func (e *Evidence) inFront(l posture.Listener) string {
+// proxyNote says that a proxy in front of a listener may terminate TLS for it, which
+// cannot be seen from here; empty if there is no sign of one.
+func (e *Evidence) proxyNote(l posture.Listener) string {
 	if v := e.Config.Value(&l.Service, "smtpd_authorized_xclient_hosts"); v.Text != "" {
-		return fmt.Sprintf("; a proxy in front may do TLS, which is not seen from here: smtpd_authorized_xclient_hosts (%s) is %.60s", place(v), v.Text)
+		return fmt.Sprintf("; a proxy in front may terminate TLS, which cannot be seen from here: smtpd_authorized_xclient_hosts (%s) is %.60s", place(v), v.Text)
 	}
 	if l.At.Proxy {
-		return "; the proxy in front may do TLS, which is not seen from here"
+		return "; the proxy in front may terminate TLS, which cannot be seen from here"
 	}
 	return ""
 }
 
 // privateRelay reports whether a listener is on private addresses of a server that
-// takes mail for no domain: only known machines come there.
+// accepts mail for no domain: only known machines connect there.
 func (e *Evidence) privateRelay(l detect.Listener) bool {
 	domains, tables := e.Facts.Domains()
 	return detect.Private(e.Config, l.Service) && len(domains) == 0 && !tables
@@ -86,14 +86,14 @@ func ancient(e *Evidence, l posture.Listener) string {
 	return ""
 }
 
-// Exchanger says whether mail for this server's domains comes in at a listener:
+// Exchanger reports whether mail for this server's domains comes in at a listener:
 // at port 25, behind a proxy, or, if nothing is there, wherever others connect.
 func (e *Evidence) Exchanger(l detect.Listener) bool {
 	at := func(l detect.Listener) bool { return strings.HasSuffix(l.Addr, ":25") || l.Proxy }
 	return at(l) || !slices.ContainsFunc(e.Receives(detect.Relay), at)
 }
 
-// covers says whether a name in a certificate is good for a host: the same, or
+// covers reports whether a name in a certificate is valid for a host: the same, or
 // one label behind a star (RFC 9525, section 6.3).
 func covers(have, host string) bool {
 	have, host = strings.ToLower(have), strings.ToLower(host)
@@ -104,12 +104,12 @@ func covers(have, host string) bool {
 	return have == host
 }
 
-// takes says whether a listener agreed to a version.
+// takes reports whether a listener accepted a version.
 func takes(l Live, version string) bool {
 	return l.Seen != nil && slices.ContainsFunc(l.Seen.Versions, func(v probe.Version) bool { return v.Name == version })
 }
 
-// broken says whether a suite encrypts nothing, or nothing that lasts (RFC 9325,
+// broken reports whether a suite encrypts nothing, or nothing that lasts (RFC 9325,
 // section 4.1).
 func broken(s probe.Suite) bool {
 	return slices.ContainsFunc([]string{"_NULL_", "EXPORT", "_RC4_", "_RC2_", "_DES_", "_DES40_", "_3DES_"}, func(word string) bool { return strings.Contains(s.Name, word) })

@@ -16,7 +16,7 @@ import (
 	"postseal/internal/senders"
 )
 
-// Opinion is what somebody else's test would say of this server, and why this
+// Opinion is what another test would say of this server, and why this
 // card says something else, if it does.
 type Opinion struct {
 	// Who tests, and What they look at; Says is their verdict.
@@ -35,7 +35,7 @@ const (
 )
 
 // Opinions are what others would say of port 25 as it was seen, worked out by
-// their published rules: nobody is asked. It is empty if nobody looked.
+// their published rules: no service is asked. It is empty if there was no handshake.
 func Opinions(e *Evidence) []Opinion {
 	if l := e.shown(); l != nil {
 		return append(dutch(e, *l), web(e, *l))
@@ -54,8 +54,8 @@ func (e *Evidence) shown() *Live {
 }
 
 // Senders are what well-known senders would agree on with this server. It is
-// empty if nobody looked, or could not see all: the newest that both have may be
-// what is missing.
+// empty if there was no handshake, or not all could be seen: the newest that both have
+// may be what is missing.
 func Senders(e *Evidence) (out []senders.Outcome) {
 	l := e.shown()
 	if l == nil || !l.whole() {
@@ -92,7 +92,7 @@ func dutch(e *Evidence, l Live) []Opinion {
 			old = append(old, v.Name)
 		}
 	}
-	seen("versions", old, nil, "a sender without anything newer delivers in clear text instead (RFC 9325, section 5.2); others never choose these")
+	seen("versions", old, nil, "a sender without anything newer delivers in cleartext instead (RFC 9325, section 5.2); others never choose these")
 	var bad, late, short, long []string
 	for version, s := range l.suites {
 		switch name := s.OpenSSL; {
@@ -108,7 +108,7 @@ func dutch(e *Evidence, l Live) []Opinion {
 			long = append(long, size)
 		}
 	}
-	seen("suites", bad, late, "both sides choose the best they have in common: these are for senders with nothing better, which would deliver in clear text")
+	seen("suites", bad, late, "both sides choose the best they have in common: these are for senders with nothing better, which would deliver in cleartext")
 	seen("cipher order", misordered(l), nil, "senders list the best first, and no known attack makes both sides choose worse; --profile modern leaves out the suites that are phased out")
 	seen("finite-field groups", short, nil, "both sides choose the best they have in common, which is an elliptic curve: such a group is for senders that have none")
 	if o := &out[len(out)-1]; o.Says == "passes" && len(long) > 0 {
@@ -139,7 +139,7 @@ func dutch(e *Evidence, l Live) []Opinion {
 	if !l.Seen.Extended && takes(l, "TLS 1.2") {
 		add("extended master secret", []string{"not there"}, nil, "")
 	}
-	out = append(out, dane(e)...)
+	out = append(out, daneOpinions(e)...)
 	return append(out, Opinion{internetNL, "CAA", "not known here: CAA records are not looked up", ""})
 }
 
@@ -187,18 +187,20 @@ func oldChain(e *Evidence, l Live) (out []string) {
 	return slices.Compact(out)
 }
 
-// dane is what it says of the records, and of a second one beside the first, which it wants
+// daneOpinions are what it says of the records, and of a second one beside the first, which it wants
 // for the time when the key changes.
-func dane(e *Evidence) []Opinion {
+func daneOpinions(e *Evidence) []Opinion {
 	o := Opinion{Who: internetNL, What: "DANE"}
 	switch {
+	case len(e.TLSA) == 0 && e.Resolver.Validates == detect.Yes && len(e.Unanswered) > 0:
+		o.Says, o.Why = "not known here", "what is published could not be looked up"
 	case len(e.TLSA) == 0 && e.Resolver.Validates == detect.Yes:
 		o.Says = "fails: no TLSA record"
 	case len(e.TLSA) == 0:
 		o.Says, o.Why = "not known here", "the resolver of this server does not validate"
-	case len(pub031.Find(e)) > 0:
+	case len(unusableTLSA.Find(e)) > 0:
 		o.Says = "fails: no record that mail can use"
-	case len(pub003.Find(e)) > 0:
+	case len(mismatchedTLSA.Find(e)) > 0:
 		o.Says = "fails: no record names the certificate"
 	default:
 		o.Says = "passes, if the zone is signed"
@@ -278,7 +280,7 @@ func web(e *Evidence, l Live) Opinion {
 	var caps []string
 	limit := func(to, why string) { caps = append(caps, to+" for "+why) }
 	if l.Listener.Level == "may" {
-		limit("T", "TLS that is not demanded")
+		limit("T", "TLS that is not required")
 	}
 	if takes(l, "TLS 1.0") || takes(l, "TLS 1.1") {
 		limit("B", "TLS 1.0 or 1.1")
@@ -311,7 +313,7 @@ func web(e *Evidence, l Live) Opinion {
 	if len(caps) > 0 {
 		slices.SortStableFunc(caps, func(a, b string) int { return strings.Index(letters, b[:1]) - strings.Index(letters, a[:1]) })
 		o.Says = strings.Join(caps, ", ")
-		o.Why = "a mail server that demands TLS of everyone loses mail (RFC 3207, section 4), and nobody between mail servers falls back to a weaker suite: what a web browser must refuse is here better than clear text"
+		o.Why = "a mail server that requires TLS of all senders loses mail (RFC 3207, section 4), and no mail server falls back to a weaker suite: what a web browser must refuse is better than cleartext here"
 	}
 	if !l.whole() {
 		o.Says = "at most " + o.Says

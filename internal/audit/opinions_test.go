@@ -22,11 +22,11 @@ func TestOpinions(t *testing.T) {
 		says     map[string]string // by what is looked at: how it begins
 	}{
 		{"strong", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384")}, Signatures: []string{"rsa_pkcs1_sha256", "rsa_pkcs1_sha1"}}, modern},
-			map[string]string{"versions": "passes", "suites": "passes", "finite-field groups": "passes", "keys of the chain": "passes", "hash of key exchange": "fails: SHA-1, if", "renegotiation by clients": "passes", "secure renegotiation": "passes", "letter": "T for TLS that is not demanded"}},
+			map[string]string{"versions": "passes", "suites": "passes", "finite-field groups": "passes", "keys of the chain": "passes", "hash of key exchange": "fails: SHA-1, if", "renegotiation by clients": "passes", "secure renegotiation": "passes", "letter": "T for TLS that is not required"}},
 		{"old", []probe.Version{{Name: "TLS 1.0", Suites: []probe.Accepted{suite("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA")}}, modern},
-			map[string]string{"versions": "fails: TLS 1.0", "hash of key exchange": "fails: SHA-1", "suites": "fails: TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "letter": "T for TLS that is not demanded, B for TLS 1.0 or 1.1"}},
+			map[string]string{"versions": "fails: TLS 1.0", "hash of key exchange": "fails: SHA-1", "suites": "fails: TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "letter": "T for TLS that is not required, B for TLS 1.0 or 1.1"}},
 		{"anonymous", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{suite("TLS_ECDH_anon_WITH_AES_128_CBC_SHA")}}},
-			map[string]string{"suites": "fails", "letter": "T for TLS that is not demanded, F for anonymous suites, B for no forward secrecy"}},
+			map[string]string{"suites": "fails", "letter": "T for TLS that is not required, F for anonymous suites, B for no forward secrecy"}},
 		{"finite fields", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{{Suite: probe.Suite{Name: "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256", OpenSSL: "x"}, DHBits: 2048}}}},
 			map[string]string{"suites": "warns, phase out: x", "finite-field groups": "fails: 2048 bits", "cipher order": "passes", "compression": "passes", "signatures of the chain": "passes"}},
 		{"large finite fields", []probe.Version{{Name: "TLS 1.2", Suites: []probe.Accepted{{Suite: probe.Suite{Name: "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256", OpenSSL: "x"}, DHBits: 3072}}}},

@@ -25,7 +25,7 @@ func overrides(e *Evidence, s mastercf.Service) (out []string) {
 // grades of suites, from weak to strong.
 var grades = []string{"null", "export", "low", "medium", "high"}
 
-// loosens says whether what a listener sets protects less than main.cf does.
+// loosens reports whether what a listener sets protects less than main.cf does.
 func loosens(e *Evidence, l posture.Listener, name string) bool {
 	own, main := strings.ToLower(e.Config.Text(&l.Service, name)), strings.ToLower(e.Config.Text(nil, name))
 	below := func(order []string) bool {

@@ -53,7 +53,7 @@ func TestPolicyEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hits := snd038.Find(&Evidence{Facts: f})
+	hits := badPolicy.Find(&Evidence{Facts: f})
 	for i, x := range policyEntries {
 		// What is wrong with the certificate is not meant here.
 		refused := regexp.MustCompile(fmt.Sprintf(`to=<b@t%d\.example>.*deferred \((client TLS configuration problem|Cannot start TLS)`, i)).MatchString(log)

@@ -108,6 +108,17 @@ func (r relaying) permitsCertificates(class string) bool {
 	return with && !without
 }
 
+// decidesByCertificate reports whether a list or a class of a service lets in or turns
+// away clients by their certificates.
+func (e *Evidence) decidesByCertificate(s mastercf.Service) bool {
+	names := slices.Concat(restrictions, list(e.Config.Text(&s, "smtpd_restriction_classes")))
+	return slices.ContainsFunc(names, func(name string) bool {
+		return slices.ContainsFunc(list(strings.ToLower(e.Config.Text(&s, name))), func(word string) bool {
+			return word == "permit_tls_clientcerts" || word == allCertificates || word == "check_ccert_access"
+		})
+	})
+}
+
 // publicClientCAs says which public CAs a service trusts for client certificates, and
 // by which setting; empty if there is none.
 func (e *Evidence) publicClientCAs(s mastercf.Service) string {

@@ -142,7 +142,7 @@ import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LA
 					t.Fatal(err)
 				}
 				f.Bundle = detect.CABundle{Path: "/bundle.pem", Certs: b.Certs}
-				return rcv052.Find(&Evidence{Facts: f})
+				return openRelayByCertificate.Find(&Evidence{Facts: f})
 			}
 			hits := trusting(public)
 			for i, x := range part {
@@ -174,12 +174,12 @@ import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LA
 func TestNoWiderTrust(t *testing.T) {
 	main := good + "smtpd_tls_ask_ccert = yes\nsmtpd_tls_CAfile = /c/few.pem\nsmtpd_relay_restrictions = permit_mynetworks, permit_tls_all_clientcerts, reject_unauth_destination\n"
 	e := scene{main: main, master: router + sender}.evidence(t)
-	if len(rcv052.Find(e)) != 1 || len(rcv042.Find(e)) != 0 {
-		t.Errorf("%+v, and %+v", rcv052.Find(e), rcv042.Find(e))
+	if len(openRelayByCertificate.Find(e)) != 1 || len(serverOnlyCertificates.Find(e)) != 0 {
+		t.Errorf("%+v, and %+v", openRelayByCertificate.Find(e), serverOnlyCertificates.Find(e))
 	}
 	e.AddedCAs = e.Bundle.Certs
-	if len(rcv052.Find(e)) != 0 || len(rcv042.Find(e)) != 1 {
-		t.Errorf("with CAs of its own: %+v, and %+v", rcv052.Find(e), rcv042.Find(e))
+	if len(openRelayByCertificate.Find(e)) != 0 || len(serverOnlyCertificates.Find(e)) != 1 {
+		t.Errorf("with CAs of its own: %+v, and %+v", openRelayByCertificate.Find(e), serverOnlyCertificates.Find(e))
 	}
 }
 
@@ -187,7 +187,7 @@ func TestNoWiderTrust(t *testing.T) {
 // clients on.
 func TestRelayBehindPostscreen(t *testing.T) {
 	const permit = " -o smtpd_tls_ask_ccert=yes -o smtpd_tls_CAfile=/c/few.pem -o smtpd_relay_restrictions=permit_tls_all_clientcerts,reject"
-	hits := rcv052.Find(scene{main: good, master: "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd" + permit + "\n" + sender}.evidence(t))
+	hits := openRelayByCertificate.Find(scene{main: good, master: "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd" + permit + "\n" + sender}.evidence(t))
 	if len(hits) != 1 || !strings.HasPrefix(hits[0].Detail, "smtpd/pass relays") || hits[0].At.Service != "smtpd/pass" {
 		t.Errorf("%+v", hits)
 	}

@@ -63,7 +63,7 @@ func TestRefusesCleartext(t *testing.T) {
 	for i := range f.Listeners { // as if it were not this machine's alone
 		f.Listeners[i].Kind, f.Role = detect.Relay, detect.Router
 	}
-	hits := rcv060.Find(&Evidence{Facts: f})
+	hits := plaintextRejected.Find(&Evidence{Facts: f})
 	for i, x := range scenes {
 		said := slices.ContainsFunc(hits, func(h Hit) bool { return strings.Contains(h.Detail, s.Addrs[i]+"/") })
 		if code := refusal(t, s.Addrs[i], "b@example.org"); (code != 0) != x.refused || said != x.refused || x.refused && code != 450 {
@@ -101,7 +101,7 @@ func TestNoTLSProxy(t *testing.T) {
 		if x.works != (err == nil) || !x.works && (!errors.As(err, &said) || said.Code != 454) {
 			t.Errorf("%q: %v", x.service, err)
 		}
-		if hits := rcv061.Find(e); x.works != (len(hits) == 0) {
+		if hits := noTLSProxy.Find(e); x.works != (len(hits) == 0) {
 			t.Errorf("%q: %+v", x.service, hits)
 		}
 	}

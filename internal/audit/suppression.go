@@ -44,7 +44,7 @@ func ParseSuppression(text string, now time.Time) (Suppression, error) {
 	return Suppression{Rule: m[1], Until: until, Reason: m[3]}, nil
 }
 
-// ended says whether its last day is over.
+// ended reports whether its last day is over.
 func (s Suppression) ended(now time.Time) bool { return !now.Before(s.Until.AddDate(0, 0, 1)) }
 
 // suppressed finds the suppression that takes a rule's findings out now.

@@ -1,6 +1,6 @@
 // Package dane finds the TLSA records of a mail server as a sending Postfix does
-// (RFC 7672, section 2.2; tls_dane_resolve in its source), and says what senders make
-// of a certificate chain with them.
+// (RFC 7672, section 2.2; tls_dane_resolve in its source), and judges certificate chains
+// by them as senders do.
 package dane
 
 import (
@@ -45,6 +45,12 @@ type Host struct {
 	TTL    time.Duration
 	// Addresses are where the server is.
 	Addresses []string
+	// Signed is true if the addresses are validated, so that senders look for records.
+	Signed bool
+	// Places are what the name servers say, once Everywhere has asked them; Refresh is
+	// how long one of them may be behind.
+	Places  []Place
+	Refresh time.Duration
 	// Answered is true where nothing was found by a resolver that does not validate:
 	// the state is Unknown, since another one might find records.
 	Answered bool
@@ -59,7 +65,7 @@ func Resolve(ctx context.Context, r resolve.Resolver, name, port string) Host {
 		return h.unknown(*unknown)
 	}
 	// Where an alias leads counts first, if all the way there is signed.
-	if secure {
+	if h.Signed = secure; secure {
 		if done := h.ask(ctx, r, port, target); done || target == name {
 			return h
 		}
@@ -71,7 +77,7 @@ func Resolve(ctx context.Context, r resolve.Resolver, name, port string) Host {
 			secure = a.Secure
 		}
 	}
-	if secure {
+	if h.Signed = secure; secure {
 		h.ask(ctx, r, port, name)
 		return h
 	}
@@ -84,8 +90,8 @@ func Resolve(ctx context.Context, r resolve.Resolver, name, port string) Host {
 	return h
 }
 
-// Doubted is what is known if the resolver is not known to validate: nothing, beside
-// what it says there is.
+// Doubted returns h as it is known through a resolver that may not validate: the state is
+// Unknown, and the records stay as the resolver has them.
 func (h Host) Doubted(validates bool, why string) Host {
 	if !validates && h.State != Unknown {
 		h.Answered, h.State, h.Why = h.State == None, Unknown, why
@@ -93,14 +99,16 @@ func (h Host) Doubted(validates bool, why string) Host {
 	return h
 }
 
+// owner returns the name of the TLSA records of a server.
 func owner(port, name string) string { return "_" + port + "._tcp." + name }
 
+// unknown returns h with the reason why nothing is known of it.
 func (h Host) unknown(u resolve.Unknown) Host {
 	h.State, h.Why = Unknown, u.Text
 	return h
 }
 
-// address looks where a server is: target is where its name leads as an alias, or the
+// address looks up where a server is: target is where its name leads as an alias, or the
 // name itself, and secure whether all of that is validated. As for Postfix, the
 // addresses of one family are enough.
 func (h *Host) address(ctx context.Context, r resolve.Resolver) (target string, secure bool, unknown *resolve.Unknown) {
@@ -149,6 +157,7 @@ func (h *Host) ask(ctx context.Context, r resolve.Resolver, port, base string) (
 	return false
 }
 
+// take notes records that were found under one name.
 func (h *Host) take(a resolve.Records, base string) {
 	h.Base, h.Owner, h.Values, h.TTL, h.Set = base, a.Owner, a.Values, a.TTL, Parse(a.Values)
 }
@@ -175,9 +184,10 @@ const (
 	Deferred        Verdict = "deferred"        // no usable answer: mail waits
 )
 
-// Judge says what senders at level dane do with a server that shows a chain, for mail
-// to a domain; the domain is empty if the mail is for the server's own name. The detail
-// is that of the records, if they count.
+// Judge returns what senders at level dane do with a server that presents a chain. Where
+// a record of usage 2 decides, the certificate must have the name Base or one of the
+// domains that the mail is for. The second result says what the records made of the
+// chain, if they count.
 func (h Host) Judge(chain []*x509.Certificate, domains []string, now time.Time) (Verdict, certs.DANEVerdict) {
 	switch h.State {
 	case Unknown:

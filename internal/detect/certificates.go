@@ -113,6 +113,11 @@ func (f *Facts) KeyFor(chain string) (path string, own, ok bool) {
 	if match(chain) {
 		return chain, true, true
 	}
+	for _, c := range f.Certificates { // what the configuration names beside it comes first
+		if c.InUse() && c.Chain == chain && c.Table == "" && match(c.Key) {
+			return c.Key, false, true
+		}
+	}
 	for _, p := range slices.Sorted(maps.Keys(f.PEM)) {
 		if f.PEM[p].Table == "" && match(p) {
 			return p, false, true
@@ -211,7 +216,7 @@ func (f *Facts) ownProxyCertificate(s mastercf.Service) bool {
 	return !slices.EqualFunc(own, main, slices.Equal)
 }
 
-// OwnCertificate says whether a service names a server certificate itself.
+// OwnCertificate reports whether a service names a server certificate itself.
 func (f *Facts) OwnCertificate(s mastercf.Service) bool {
 	names := []string{"chain_files"}
 	for _, p := range pairs {

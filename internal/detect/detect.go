@@ -64,6 +64,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	if f.Lifecycle, _, err = lifecycle.Load(m); err != nil {
 		f.unseen("newer data on releases", err)
 	}
+	f.findManagers(m)
 	f.findListeners()
 	f.findTransports(m)
 	f.findPolicies(m)
@@ -72,7 +73,6 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	f.findReload(m)
 	f.findLog(m)
 	f.findWanted(m)
-	f.findManagers(m)
 	done(StepPostfix, f)
 	f.findBundle(m)
 	f.findClientCAs(m)

@@ -286,14 +286,22 @@ func TestManagers(t *testing.T) {
 		{"Puppet", "# This file is managed by Puppet.\n", "", "Puppet", true},
 		{"YunoHost", "", "/etc/yunohost/installed", "YunoHost", true},
 		{"iRedMail", "# iRedMail\n", "", "iRedMail", true},
+		{"iRedMail, whose installer writes once", "", "/etc/iredmail-release", "", false},
+		{"mailcow", "# Please create a file \"extra.cf\" for persistent overrides\n", "", "mailcow", true},
+		{"Mailu", "# Podop configuration\n", "", "Mailu", true},
+		{"chatmail", "", "/etc/chatmail-version", "chatmail", true},
+		{"SUSE", "", "/etc/sysconfig/mail", "config.postfix", true},
 		{"certbot", "smtpd_tls_cert_file = /etc/letsencrypt/live/mx/fullchain.pem\n", "", "certbot", false},
 		{"git", "", "/etc/.git/HEAD", "git", false},
 	} {
 		files := map[string]string{"main.cf": c.main + named, "master.cf": smtp}
 		if c.file != "" {
-			files[c.file] = ""
+			files[c.file] = "MAIL_CREATE_CONFIG=\"yes\"\n"
 		}
 		f := look(t, lab.Machine(t, "3.7.11", files))
+		if c.want == "" && len(f.Managers) == 0 {
+			continue
+		}
 		if len(f.Managers) != 1 || f.Managers[0].Name != c.want || f.Managers[0].Overwrites != c.overwrites {
 			t.Errorf("%s: %+v", c.name, f.Managers)
 		}
@@ -664,6 +672,7 @@ func TestPolicy(t *testing.T) {
 // known, with its port and its level.
 func TestHops(t *testing.T) {
 	const more = "out unix - - n - - smtp -o smtp_tls_security_level=verify\n"
+	filtered := map[string]string{"filters of a service and of a table": "25 inet n - n - - smtpd -o content_filter=out:[127.0.0.1]:10025\n"}
 	for _, x := range []struct{ name, main, table, smtp, out string }{
 		{"none", "", "", " 25 may", ""},
 		{"relay host", "relayhost = [r.example.net]:465\n", "", "[r.example.net]:465 465 may", ""},
@@ -677,11 +686,15 @@ func TestHops(t *testing.T) {
 		{"static", "transport_maps = static:out:[s]:465\n", "", "", "[s]:465 465 verify"},
 		{"default", "default_transport = out:[s]:465\n", "", "", "[s]:465 465 verify"},
 		{"filter", "content_filter = out:[127.0.0.1]:10024\n", "", " 25 may", "[127.0.0.1]:10024 10024 verify"},
+		{"filters of a service and of a table", "header_checks = regexp:/t\n", "/^X/ FILTER smtp:[127.0.0.1]:10026\n", " 25 may, [127.0.0.1]:10026 10026 may", "[127.0.0.1]:10025 10025 verify"},
+		{"when others fail", "smtp_fallback_relay = [f]:465\n", "", " 25 may, [f]:465 465 may", ""},
 		{"policy", "smtp_tls_policy_maps = hash:/t\nrelayhost = [r]:465\n", "[r]:465 encrypt\n", "[r]:465 465 encrypt", ""},
+		{"obsolete policy", "smtp_tls_per_site = hash:/t\nrelayhost = [r]:465, [s], [u], [v]\n", "[r]:465 NONE\n[s] must\n[u] MUST_NOPEERMATCH\n[v] bad\n", "[r]:465 465 none, [s] 25 verify, [u] 25 encrypt, [v] 25 may", ""},
+		{"obsolete policy beside the other", "smtp_tls_policy_maps = static:encrypt\nsmtp_tls_per_site = hash:/t\nrelayhost = [r]\n", "[r] NONE\n", "[r] 25 encrypt", ""},
 		{"policy elsewhere", "smtp_tls_policy_maps = ldap:x\nrelayhost = [r]:465\n", "", "[r]:465 465 ", ""},
 		{"SRV record", "use_srv_lookup = submission\nrelayhost = example.net:submission\n", "", "example.net:submission  may", ""},
 	} {
-		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "smtp_tls_security_level = may\n" + x.main, "master.cf": smtp + more, "/t": x.table}))
+		f := look(t, lab.Machine(t, "3.7.11", map[string]string{"main.cf": named + "smtp_tls_security_level = may\n" + x.main, "master.cf": smtp + more + filtered[x.name], "/t": x.table}))
 		for i, want := range []string{x.smtp, x.out} {
 			var got []string
 			for _, h := range f.Transports[i].Hops {
@@ -738,6 +751,7 @@ func TestWhomListenersServe(t *testing.T) {
 		{"AUTH from main.cf", auth, "2525 inet n - n - - smtpd", detect.Submission, true},
 		{"for the own networks", auth, "590 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject", detect.Internal, true},
 		{"for the own networks, by relay restrictions", auth, "590 inet n - n - - smtpd -o { smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination, reject }", detect.Internal, true},
+		{"for the own networks, by a parameter of one's own", auth + "inner = permit_mynetworks, reject\n", "590 inet n - n - - smtpd -o smtpd_client_restrictions=$inner", detect.Internal, true},
 		{"for the own networks and users", auth, "588 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,permit_sasl_authenticated,reject", detect.Submission, true},
 		{"for what a table permits", auth, "588 inet n - n - - smtpd -o { smtpd_client_restrictions = check_client_access hash:/t, reject }", detect.Submission, true},
 		{"submission is for users whatever it permits", "", "submission inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks,reject", detect.Submission, false},

@@ -45,14 +45,16 @@ type Facts struct {
 	// cover, the most important first.
 	Hostname string
 	Needed   []Name
-	// DANE is what is published for those names, port 25. What a resolver that does
-	// not validate says of them is Unknown.
+	// DANE is what is published for those names, port 25. Through a resolver that does
+	// not validate, the state of each is Unknown.
 	DANE []dane.Host
+	// Cached are earlier records that caches of senders may still have.
+	Cached dane.Ledger
 	// TLSA are the records that senders hold this server to, by the names at which
 	// they find them (the TLSA base domains); Unproved are names with records that are
 	// not signed. Doubtful are the records of names where the resolver does not
-	// validate: whether they count cannot be told here, and other servers can. Unseen is
-	// why nothing is known of a name.
+	// validate: whether they count is not known here, and other servers know. Unanswered
+	// says why nothing is known of a name.
 	TLSA       map[string][]certs.TLSA
 	Unproved   []string
 	Doubtful   map[string][]certs.TLSA
@@ -176,12 +178,12 @@ type Manager struct {
 	Name     string `json:"name"`
 	Evidence string `json:"evidence"`
 	// Overwrites is true if it would undo our change at its next run. Instead says where
-	// it takes changes that last, as "in extra.cf"; empty if that is not known.
+	// to make a change that lasts, such as "in extra.cf"; empty if that is not known.
 	Overwrites bool   `json:"overwrites"`
 	Instead    string `json:"instead,omitempty"`
 
-	renews string // see product
-	front  bool
+	renews, inside string // see product
+	front          bool
 }
 
 // Advice says where to make a change so that it lasts.

@@ -44,7 +44,13 @@ func (f *Facts) findHops(m host.Reader) {
 	}
 	for i := range f.Transports {
 		t := &f.Transports[i]
-		for _, h := range byTransport[t.Service.Name] {
+		hops := byTransport[t.Service.Name]
+		if len(hops) > 0 {
+			for _, name := range list(f.Config.Text(&t.Service, "smtp_fallback_relay")) {
+				hops = append(hops, Hop{Name: name, From: "smtp_fallback_relay"})
+			}
+		}
+		for _, h := range hops {
 			h.Port, h.Level = f.portOf(*t, h.Name), f.levelTo(*t, h.Name)
 			t.Hops = append(t.Hops, h)
 		}
@@ -107,7 +113,12 @@ func (f *Facts) destinations(m host.Reader) (out []destination) {
 			}
 		}
 	}
-	for _, name := range []string{"content_filter", "virtual_transport", "local_transport", "mailbox_transport", "fallback_transport"} {
+	for _, r := range f.routes(m) { // a service or a table may name a filter, too
+		if r.filter && r.hop != "" {
+			out = append(out, destination{r.transport, r.hop, r.from})
+		}
+	}
+	for _, name := range []string{"virtual_transport", "local_transport", "mailbox_transport", "fallback_transport"} {
 		if transport, hop, _ := strings.Cut(f.Config.Text(nil, name), ":"); hop != "" {
 			out = append(out, destination{transport, hop, name})
 		}
@@ -165,11 +176,10 @@ func (f *Facts) portOf(t Transport, hop string) string {
 
 // levelTo is the TLS level of a transport towards a next hop.
 func (f *Facts) levelTo(t Transport, hop string) string {
-	const maps = "smtp_tls_policy_maps"
-	switch own := f.Config.Text(&t.Service, maps); own {
+	switch own := PolicyTables(f.Config, &t.Service).Text; own {
 	case "":
 		return t.Level
-	case f.Config.Text(nil, maps):
+	case PolicyTables(f.Config, nil).Text:
 	default:
 		return "" // only the tables of main.cf were read
 	}

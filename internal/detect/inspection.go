@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,13 +16,15 @@ import (
 	"postseal/internal/postfix/mastercf"
 )
 
-// Published finds the TLSA records of mail servers for port 25, as senders do. What a
-// resolver says that is not known to validate is not known either, whatever it says.
+// Published finds the TLSA records of mail servers for port 25, as senders do. Through a
+// resolver that is not known to validate, the state of each is Unknown.
 func Published(ctx context.Context, m host.Reader, r Resolver, names []string) []dane.Host {
 	out := make([]dane.Host, len(names))
 	var wg sync.WaitGroup
 	for i, n := range names {
-		wg.Go(func() { out[i] = dane.Resolve(ctx, r.Ask(m), n, "25").Doubted(r.Validates == Yes, r.Why) })
+		wg.Go(func() {
+			out[i] = dane.Resolve(ctx, r.Ask(m), n, "25").Everywhere(ctx, r.Ask(m)).Doubted(r.Validates == Yes, r.Why)
+		})
 	}
 	wg.Wait()
 	return out
@@ -45,14 +48,28 @@ func (f *Facts) publish(all []dane.Host) {
 	slices.Sort(f.Unproved)
 }
 
-// MailNames are the names of which a certificate must have one where a TLSA record of
-// usage 2 decides: the one under which the records are found, or the domain that the
+// MailNames returns the names of which a certificate must have one where a TLSA record
+// of usage 2 decides: the one under which the records are found, or the domain that the
 // mail is for. A server for several domains needs the first for all of them.
 func (f *Facts) MailNames(base string) []string {
 	if domains, _ := f.Domains(); len(domains) == 1 {
 		return []string{base, domains[0]}
 	}
 	return []string{base}
+}
+
+// ServedChains returns the chains that listeners present now.
+func (f *Facts) ServedChains() (out [][]*x509.Certificate) {
+	for _, c := range f.ServerCertificates() {
+		if c.Err != nil {
+			continue
+		}
+		found, _, _ := f.Chains(c.Chain)
+		for _, one := range found {
+			out = append(out, one.Certs)
+		}
+	}
+	return out
 }
 
 // Judge inspects what lies in a file, with its key if that is found, against
@@ -127,7 +144,7 @@ func (f *Facts) judge(path string, put func(...string) ([]Chain, []string, error
 	return out, nil
 }
 
-// named says whether one of these parameters names a file, for receiving or
+// named reports whether one of these parameters names a file, for receiving or
 // sending, in main.cf or for a service.
 func (f *Facts) named(path string, parameters ...string) bool {
 	services := []*mastercf.Service{nil}

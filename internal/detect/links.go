@@ -45,7 +45,7 @@ func follow(m host.Reader, path string) (string, bool) {
 	return path, false
 }
 
-// Leads says whether a file that was looked at lies at to, or is a symbolic link
+// Leads reports whether a file that was looked at lies at to, or is a symbolic link
 // that leads over it: then what is put there is what is read.
 func (f *Facts) Leads(path, to string) bool {
 	return path == to || slices.Contains(f.PEM[path].Over, to)

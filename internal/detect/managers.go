@@ -12,15 +12,17 @@ import (
 // product is a program, or a collection of them, that writes configurations of Postfix.
 type product struct {
 	name string
-	// mark is what stands in the comments of its main.cf, in small letters; place is a
-	// file or a folder on its machines; below is the folder of its configurations.
-	// Each may be empty.
+	// mark is a text in the comments of its main.cf, in lower case; place is a file or a
+	// directory on its machines; below is the directory of its configurations. Each may
+	// be empty.
 	mark, place, below string
-	// instead says where it takes changes that last, if it does.
+	// instead says where to make a change that lasts, or is empty.
 	instead string
-	// renews is the folder in which it renews certificates, or empty.
+	// renews is the directory in which it renews certificates, or empty.
 	renews string
-	// front is true if a proxy of it ends TLS before mail reaches Postfix.
+	// inside is a listener, by its name in master.cf, that only its own programs use.
+	inside string
+	// front is true if its proxy terminates TLS before mail reaches Postfix.
 	front bool
 }
 
@@ -34,13 +36,13 @@ var products = []product{
 	{name: "Chef", mark: "managed by chef"},
 	{name: "Salt", mark: "managed by salt"},
 	{name: "CFEngine", mark: "managed by cfengine"},
-	{name: "YunoHost", mark: "yunohost", place: "/etc/yunohost/installed", instead: "by a hook in /etc/yunohost/hooks.d/conf_regen", renews: "/etc/yunohost/certs/"},
+	{name: "YunoHost", mark: "yunohost", place: "/etc/yunohost/installed", instead: "in a hook in /etc/yunohost/hooks.d/conf_regen", renews: "/etc/yunohost/certs/"},
 	{name: "iRedMail", mark: "iredmail", place: "/opt/iredmail", instead: "in /opt/iredmail/custom/postfix"},
 	{name: "Mail-in-a-Box", mark: "mail-in-a-box", place: "/etc/mailinabox.conf", renews: "/home/user-data/ssl/"},
 	{name: "Mail-in-a-Box", mark: "mailinabox", renews: "/home/user-data/ssl/"},
 	{name: "ISPConfig", mark: "ispconfig", place: "/usr/local/ispconfig"},
 	{name: "docker-mailserver", mark: "docker-mailserver", instead: "in postfix-main.cf and postfix-master.cf in the folder of its configuration"},
-	{name: "mailcow", mark: `create a file "extra.cf"`, instead: "in data/conf/postfix/extra.cf", renews: "/etc/ssl/mail/"},
+	{name: "mailcow", mark: `create a file "extra.cf"`, instead: "in data/conf/postfix/extra.cf", renews: "/etc/ssl/mail/", inside: "588"},
 	{name: "Mailu", mark: "podop configuration", instead: "in overrides/postfix/postfix.cf", front: true},
 	{name: "chatmail", place: "/etc/chatmail-version", instead: "in the template from which cmdeploy makes main.cf"},
 	{name: "Zimbra", below: "/opt/zimbra/", instead: "with zmprov, from which zmconfigd makes main.cf every two minutes"},
@@ -48,8 +50,8 @@ var products = []product{
 	{name: "NixOS", mark: "nixos"},
 }
 
-// findManagers looks for other programs that write this configuration. Places tell only
-// of the machine's own instance; marks in the file tell of any.
+// findManagers finds other programs that write this configuration. Places are a sign
+// only for the machine's own instance; marks in the file are for any.
 func (f *Facts) findManagers(m host.Reader) {
 	seen := map[string]bool{}
 	add := func(one Manager) {
@@ -83,7 +85,7 @@ func (f *Facts) findManagers(m host.Reader) {
 		default:
 			continue
 		}
-		add(Manager{Name: p.name, Evidence: evidence, Overwrites: true, Instead: p.instead, renews: p.renews, front: p.front})
+		add(Manager{Name: p.name, Evidence: evidence, Overwrites: true, Instead: p.instead, renews: p.renews, inside: p.inside, front: p.front})
 	}
 	if f.Config.Dir == "/etc/postfix" {
 		if text, err := m.ReadFile(suseSwitch); err == nil && suseWrites.Match(text) {
@@ -103,8 +105,8 @@ func (f *Facts) findManagers(m host.Reader) {
 	}
 }
 
-// InFront is the name of the product whose proxy ends TLS in front of all listeners, or
-// empty. Postfix lets such a proxy say who the client is, and does no TLS itself.
+// InFront returns the name of the product whose proxy terminates TLS in front of all
+// listeners, or "". Postfix lets such a proxy name the client, and does no TLS itself.
 func (f *Facts) InFront() string {
 	if f.Config.Text(nil, "smtpd_authorized_xclient_hosts") == "" || slices.ContainsFunc(f.Listeners, func(l Listener) bool { return l.Level != "none" }) {
 		return ""

@@ -8,6 +8,7 @@ import (
 	"postseal/internal/host"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/logical"
+	"postseal/internal/postfix/mastercf"
 )
 
 // Policy is an entry of smtp_tls_policy_maps.
@@ -30,7 +31,8 @@ type Policy struct {
 // findPolicies reads the policy tables whose text is there. PoliciesUnread says
 // that there are others.
 func (f *Facts) findPolicies(m host.Reader) {
-	text := f.Config.Text(nil, "smtp_tls_policy_maps")
+	tables := PolicyTables(f.Config, nil)
+	text, perSite := tables.Text, f.Config.Text(nil, "smtp_tls_policy_maps") == ""
 	if strings.Contains(text, "{") {
 		f.PoliciesUnread = true
 		return
@@ -40,7 +42,7 @@ func (f *Facts) findPolicies(m host.Reader) {
 		switch kind {
 		case "hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash":
 		case "static":
-			f.addPolicy("*", path, f.Config.Value(nil, "smtp_tls_policy_maps").Origin)
+			f.addPolicy(perSite, "*", path, tables.Origin)
 			continue
 		default:
 			f.PoliciesUnread = true
@@ -53,14 +55,35 @@ func (f *Facts) findPolicies(m host.Reader) {
 		}
 		for _, l := range logical.Parse(string(data)).Logical { // as postmap(1) reads it
 			if i := strings.IndexAny(l.Text, " \t"); i > 0 {
-				f.addPolicy(l.Text[:i], l.Text[i:], postfix.Origin{File: path, Line: l.First() + 1})
+				f.addPolicy(perSite, l.Text[:i], l.Text[i:], postfix.Origin{File: path, Line: l.First() + 1})
 			}
 		}
 	}
 }
 
-func (f *Facts) addPolicy(destination, text string, at postfix.Origin) {
+// PolicyTables are those that decide about TLS for single destinations of a service, or
+// of main.cf: smtp_tls_policy_maps, or smtp_tls_per_site where that is empty.
+func PolicyTables(c postfix.Config, s *mastercf.Service) postfix.Value {
+	if v := c.Value(s, "smtp_tls_policy_maps"); v.Text != "" {
+		return v
+	}
+	return c.Value(s, "smtp_tls_per_site")
+}
+
+// perSiteLevels are the words of smtp_tls_per_site, as tls_site_lookup in
+// smtp_tls_policy.c takes them.
+var perSiteLevels = map[string]string{"none": "none", "may": "may", "must_nopeermatch": "encrypt", "must": "verify"}
+
+func (f *Facts) addPolicy(perSite bool, destination, text string, at postfix.Origin) {
 	p := policy(text, f.Config)
+	if perSite {
+		level, known := perSiteLevels[strings.ToLower(strings.TrimSpace(text))]
+		global := ClientLevel(func(name string) string { return f.Config.Text(nil, name) })
+		if !known || level == "may" && global != "none" && global != "may" { // ignored, or less than what holds for all
+			return
+		}
+		p = Policy{Level: level}
+	}
 	p.Destination, p.At = strings.ToLower(destination), at
 	f.Policies = append(f.Policies, p)
 }
@@ -171,7 +194,7 @@ func attribute(name, value, level string, c postfix.Config) string {
 	return ""
 }
 
-// PolicyFor is the entry for a next hop in the tables, or nil: a next hop with
+// PolicyFor returns the entry for a next hop in the tables, or nil: a next hop with
 // brackets or a port is looked up as it is, a domain also by its parents
 // (postconf(5), smtp_tls_policy_maps).
 func (f *Facts) PolicyFor(hop string) *Policy {

@@ -113,7 +113,7 @@ func (f *Facts) unknown() {
 	}
 }
 
-// referred says whether some value mentions $name.
+// referred reports whether some value mentions $name.
 func (f *Facts) referred(name string) bool {
 	mentions := func(value string) bool {
 		return strings.Contains(value, "$"+name) || strings.Contains(value, "{"+name) || strings.Contains(value, "("+name)
@@ -131,7 +131,7 @@ func (f *Facts) referred(name string) bool {
 	return false
 }
 
-// aboutTLS says whether a parameter is one of those that are looked at.
+// aboutTLS reports whether a parameter is one of those that are looked at.
 func aboutTLS(name string) bool {
 	_, known := postfix.Lookup(name)
 	return known || strings.Contains(name, "tls")

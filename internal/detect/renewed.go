@@ -120,7 +120,7 @@ func (f *Facts) sources(c Certificate) []Certificate {
 	return out
 }
 
-// follows says whether d can be a renewal of c with a new key, which leaves the
+// follows reports whether d can be a renewal of c with a new key, which leaves the
 // names to go by. A CA's does not come after one that nobody signed, which is
 // there for its key; one that ends sooner is another purchase, and one for
 // servers alone does not come after one that is sent with. Names prove nothing: an

@@ -95,12 +95,12 @@ func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 	return r
 }
 
-// Ask is a way to ask the resolver.
+// Ask returns what asks the resolver.
 func (r Resolver) Ask(m host.Reader) resolve.Resolver {
 	return resolve.Resolver{Machine: m, Servers: r.Servers}
 }
 
-// addresses are those of this machine.
+// addresses returns those of this machine.
 func addresses() (out []netip.Addr) {
 	all, _ := net.InterfaceAddrs()
 	for _, a := range all {

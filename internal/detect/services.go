@@ -108,7 +108,8 @@ func (f *Facts) Listener(c postfix.Config, s mastercf.Service) Listener {
 	host, port := endpoint(s.Name)
 	l.Addr = net.JoinHostPort(f.dialHost(c, host), port)
 	l.Kind = kind(c, l, host, port)
-	if l.Kind != Internal && !l.Proxy && inside(c, s) && !f.fronted(c) {
+	own := slices.ContainsFunc(f.Managers, func(m Manager) bool { return m.inside != "" && m.inside == s.Name })
+	if l.Kind != Internal && (own || !l.Proxy && inside(c, s) && !f.fronted(c)) {
 		l.Kind = Internal
 	}
 	return l
@@ -130,7 +131,7 @@ func Behind(c postfix.Config, s mastercf.Service) mastercf.Service {
 	return s
 }
 
-// inside says whether a service listens on loopback addresses alone.
+// inside reports whether a service listens on loopback addresses alone.
 func inside(c postfix.Config, s mastercf.Service) bool {
 	host, _ := endpoint(s.Name)
 	if host == "" {
@@ -143,7 +144,7 @@ func inside(c postfix.Config, s mastercf.Service) bool {
 	})
 }
 
-// fronted says whether mail of others must come in over the loopback interface:
+// fronted reports whether mail of others must come in over the loopback interface:
 // domains are served here, and every listener is there, so something in front
 // hands mail on, such as a tunnel or the forwarding of a container.
 func (f *Facts) fronted(c postfix.Config) bool {
@@ -172,7 +173,7 @@ func kind(c postfix.Config, l Listener, host, port string) Kind {
 		return Submissions
 	case port == "587":
 		return Submission
-	case port != "25" && networksAlone(l.Service):
+	case port != "25" && networksAlone(c, l.Service):
 		return Internal
 	case l.Auth && port != "25" && (!l.Proxy || forUsers(c, l)):
 		return Submission
@@ -185,10 +186,10 @@ var clientLists = []string{"smtpd_client_restrictions", "smtpd_relay_restriction
 
 // networksAlone reports whether a service turns away all clients outside of mynetworks,
 // logged in or not, by restrictions of its own.
-func networksAlone(s mastercf.Service) bool {
+func networksAlone(c postfix.Config, s mastercf.Service) bool {
 	return slices.ContainsFunc(clientLists, func(name string) bool {
-		o, ok := s.Override(name)
-		words := list(strings.ToLower(o.Value))
+		_, ok := s.Override(name)
+		words := list(strings.ToLower(c.Text(&s, name))) // it may name a parameter of one's own
 		return ok && len(words) > 1 && words[len(words)-1] == "reject" &&
 			!slices.ContainsFunc(words, func(w string) bool {
 				return w != "permit_mynetworks" && w != "permit_inet_interfaces" && !strings.HasPrefix(w, "reject")

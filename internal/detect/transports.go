@@ -80,10 +80,11 @@ func jailed(m host.Reader, jail, path string) bool {
 	return err == nil && len(outside) > 0
 }
 
-// route is where mail is sent, and by which transport.
+// route is where mail is sent, by which transport, and the parameter that says so.
 type route struct {
 	transport, hop string
 	filter         bool
+	from           string
 }
 
 // use tells what a transport is for from what names it.
@@ -110,7 +111,7 @@ func (f *Facts) use(s mastercf.Service, routes []route) Use {
 // what hands mail to them may be in a table that cannot be read.
 var filterName = regexp.MustCompile(`(?i)amavis|filter|spam|virus|clam|scan|dkim|dspam|policy`)
 
-// loopback says whether a next hop is on this machine: "[127.0.0.1]:10024".
+// loopback reports whether a next hop is on this machine: "[127.0.0.1]:10024".
 func loopback(hop string) bool {
 	h := strings.TrimPrefix(hop, "inet:")
 	if end := strings.IndexByte(h, ']'); strings.HasPrefix(h, "[") && end > 0 {
@@ -134,18 +135,18 @@ const maxTables = 50
 // routes are the transports that the configuration names: as content filters, in
 // transport tables, and as FILTER in other tables whose text can be read.
 func (f *Facts) routes(m host.Reader) (out []route) {
-	single := func(text string, filter bool) {
+	single := func(name, text string, filter bool) {
 		if transport, hop, ok := strings.Cut(text, ":"); ok && transport != "" {
-			out = append(out, route{transport, hop, filter})
+			out = append(out, route{transport, hop, filter, name})
 		}
 	}
-	filters := func(text string) {
+	filters := func(name, text string) {
 		for _, found := range filterAction.FindAllStringSubmatch(text, -1) {
-			out = append(out, route{found[1], found[2], true})
+			out = append(out, route{found[1], found[2], true, name})
 		}
 	}
 	read := map[string]bool{}
-	tables := func(text string, inTable *regexp.Regexp, filter bool) {
+	tables := func(name, text string, inTable *regexp.Regexp, filter bool) {
 		for _, found := range tableFile.FindAllStringSubmatch(text, -1) {
 			if read[found[1]] || len(read) >= maxTables {
 				continue
@@ -156,22 +157,22 @@ func (f *Facts) routes(m host.Reader) (out []route) {
 				continue
 			}
 			for _, hit := range inTable.FindAllStringSubmatch(string(data), -1) {
-				out = append(out, route{hit[1], hit[2], filter})
+				out = append(out, route{hit[1], hit[2], filter, name})
 			}
 		}
 	}
 	value := func(name string, v postfix.Value) {
 		switch name {
 		case "content_filter":
-			single(v.Text, true)
+			single(name, v.Text, true)
 		case "transport_maps", "sender_dependent_default_transport_maps":
-			tables(v.Text, transported, false)
+			tables(name, v.Text, transported, false)
 		case "virtual_transport", "local_transport", "mailbox_transport", "fallback_transport":
-			single(v.Text, false)
+			single(name, v.Text, false)
 		default:
-			filters(v.Text)
+			filters(name, v.Text)
 			if strings.HasSuffix(name, "_restrictions") || strings.HasSuffix(name, "_checks") { // not those with passwords
-				tables(v.Text, filterAction, true)
+				tables(name, v.Text, filterAction, true)
 			}
 		}
 	}

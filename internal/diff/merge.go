@@ -43,7 +43,7 @@ func Merge(base, mine, theirs string) (text string, clean bool) {
 	return out.String(), clean
 }
 
-// meets says whether an edit touches lines that one of the others touches.
+// meets reports whether an edit touches lines that one of the others touches.
 func meets(others []udiff.Edit, e udiff.Edit) bool {
 	for _, o := range others {
 		overlap := max(o.Start, e.Start) < min(o.End, e.End)

@@ -238,7 +238,7 @@ func (x *MX) Judge(ctx context.Context, chains [][][]byte, o Options, now time.T
 			continue
 		}
 		if err := valid(chain, x.Name, roots, now); err != nil {
-			trusted, x.Untrusted = false, err.Error()
+			trusted, x.Untrusted = false, strings.TrimPrefix(err.Error(), "x509: ")
 		}
 	}
 	if usable && x.DANE.State == Secure {

@@ -284,6 +284,9 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%q: not %v", name, want)
 		}
 	}
+	if p, err := domain.ParsePolicy("version: STSv1\nmode: enforce\nmx: mx.a.test.\nmax_age: 1\n"); err != nil || p.Names("mx.a.test") || p.Names("mx.a.test.") {
+		t.Errorf("with a final dot it names no server: %+v, %v", p, err)
+	}
 	for text, want := range map[string]bool{"v=STSv1; id=1": true, "v=STSv1;id=a1 ;": true, "v=STSv1": false, "v=STSv1; id=a-b": false, "id=1": false} {
 		if id, err := domain.ParseSTSRecord(text); (err == nil) != want {
 			t.Errorf("%q: %q, %v", text, id, err)

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,7 +85,7 @@ func LookSTS(ctx context.Context, m host.Reader, name string, o Options) (s STS)
 	return s
 }
 
-// silent says whether nothing came back: many mail servers may not connect to
+// silent reports whether nothing came back: many mail servers may not connect to
 // the web at all.
 func silent(err error) bool {
 	var at *net.OpError
@@ -164,7 +165,10 @@ func ParseSTSRecord(text string) (id string, err error) {
 	case id == "" || len(id) > 32 || strings.ContainsFunc(id, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	}):
-		return "", fmt.Errorf("the id %.80q of the record is none: 1 to 32 letters and digits", id)
+		if id == "" {
+			return "", errors.New("the record has no id: it needs one of 1 to 32 letters and digits")
+		}
+		return "", fmt.Errorf("the id %.80q of the record is not valid: it must have 1 to 32 letters and digits", id)
 	}
 	return id, nil
 }
@@ -196,7 +200,11 @@ func fetch(ctx context.Context, m host.Reader, server string, o Options) (string
 	}
 	r, err := client.Do(q)
 	if err != nil {
-		return "", err
+		var failed *url.Error
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return "", fmt.Errorf("fetching it from %s: %w", server, err)
 	}
 	defer func() { _ = r.Body.Close() }()
 	switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); {
@@ -243,7 +251,7 @@ func ParsePolicy(text string) (*Policy, error) {
 			}
 			p.MaxAge = n
 		case "mx":
-			if p.MX = append(p.MX, strings.ToLower(strings.TrimSuffix(value, "."))); len(p.MX) > maxPatterns {
+			if p.MX = append(p.MX, strings.ToLower(value)); len(p.MX) > maxPatterns {
 				return nil, fmt.Errorf("more than %d lines of mx", maxPatterns)
 			}
 		}
@@ -261,7 +269,7 @@ func ParsePolicy(text string) (*Policy, error) {
 	return p, nil
 }
 
-// Names says whether a policy names a server (RFC 8461, section 4.1): a star
+// Names reports whether a policy names a server (RFC 8461, section 4.1): a star
 // stands for one label.
 func (p *Policy) Names(server string) bool {
 	server = strings.ToLower(strings.TrimSuffix(server, "."))

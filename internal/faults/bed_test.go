@@ -363,7 +363,7 @@ func (b *bed) files(t *testing.T) (out [2]string) {
 	return out
 }
 
-// exists says whether there is something at a path inside.
+// exists reports whether there is something at a path inside.
 func (b *bed) exists(path string) bool {
 	_, err := os.Lstat(b.Path(path))
 	return err == nil

@@ -114,6 +114,7 @@ func (o obstacle) meet(t *testing.T, b *bed, place, run string) (err error) {
 		path = filepath.Dir(strings.Split(place, "RUN")[0] + "x")
 	}
 	put := func() error {
+		b.must(t, "rm", "-rf", path) // of a run that was given up
 		if run == "apply" {
 			b.back(t, "fresh")
 		} else {
@@ -144,7 +145,7 @@ func (o obstacle) meet(t *testing.T, b *bed, place, run string) (err error) {
 		return b.settle(t)
 	}
 	begun := time.Now()
-	code, out := b.do(limited(30, argv)...)
+	code, out := b.do(limited(120, argv)...)
 	switch {
 	case code == 124, code == 137:
 		return fmt.Errorf("it does not end: exit code %d: %s", code, out)

@@ -81,7 +81,7 @@ func partner(t *testing.T) *bed {
 
 // selfSigned is a bed whose Postfix shows a certificate that no CA has signed.
 func selfSigned(t *testing.T) *bed {
-	b := newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--cert", firstSelf.file, "--accept-risk", "drop-tls10,drop-old-ciphers,drop-rsa,self-signed-certificate")
+	b := newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--cert", firstSelf.file, "--accept-risk", "drop-tls10,drop-old-ciphers,drop-rsa,self-signed-certificate,unproved-dane")
 	b.must(t, firstSelf.argv...)
 	return b.served(t)
 }
@@ -98,7 +98,7 @@ func (b *bed) served(t *testing.T) *bed {
 
 // renewer is a bed with a CA, whose Postfix shows a certificate of it.
 func renewer(t *testing.T) *bed {
-	b := newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--cert", renewed.file, "--accept-risk", "drop-tls10,drop-old-ciphers,incomplete-chain,drop-rsa")
+	b := newBed(t, masterCF, "apply", "--yes", "--no-rehearsal", "--cert", renewed.file, "--accept-risk", "drop-tls10,drop-old-ciphers,incomplete-chain,drop-rsa,unproved-dane")
 	b.must(t, "mkdir", "/tmp/ca")
 	argv := b.Argv("env", "FAULTS_CA=/tmp/ca", "/usr/bin/striker")
 	ca := exec.Command(argv[0], argv[1:]...)

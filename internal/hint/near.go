@@ -2,7 +2,7 @@ package hint
 
 import "strings"
 
-// Near says whether two names differ by two letters at most (Levenshtein), or
+// Near reports whether two names differ by two letters at most (Levenshtein), or
 // one is the beginning of the other.
 func Near(known, typed string) bool {
 	if len(typed) < 3 || len(typed) > 40 {

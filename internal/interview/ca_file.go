@@ -89,7 +89,7 @@ func holdsOwn(f Facts, path string) bool {
 	})
 }
 
-// isCA says whether a file holds at least one certificate that can sign others.
+// isCA reports whether a file holds at least one certificate that can sign others.
 func isCA(f Facts, path string) bool {
 	return slices.ContainsFunc(f.CAFiles[path].Certs, isAuthority)
 }

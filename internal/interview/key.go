@@ -90,7 +90,7 @@ func checkKeys(f Facts, certs, keys []string) error {
 	return errors.Join(all...)
 }
 
-// keysFound says whether the key of every certificate was read and matched.
+// keysFound reports whether the key of every certificate was read and matched.
 func keysFound(f Facts, certs ...string) bool {
 	return !slices.ContainsFunc(certs, func(c string) bool {
 		path, _, ok := f.KeyFor(c)

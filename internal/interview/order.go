@@ -154,7 +154,7 @@ func optional(q ask.Question[string, Facts], why string) *ask.Question[string, F
 	return &q
 }
 
-// wildcard says whether one of the names is one.
+// wildcard reports whether one of the names is one.
 func wildcard(names []string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "*.") })
 }

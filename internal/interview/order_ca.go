@@ -100,7 +100,7 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 	}, "")
 }
 
-// ownCA says whether the CA is given by an address that the list does not have.
+// ownCA reports whether the CA is given by an address that the list does not have.
 func (o *Order) ownCA(f Facts, a *ask.Answers) bool {
 	ca, err := o.cas.Find(o.server.Get(f, a))
 	return err == nil && ca.Source == ""

@@ -53,7 +53,7 @@ func Names(f Facts) []string {
 	return slices.DeleteFunc(f.NeededNames(), func(n string) bool { return !HostName(n) })
 }
 
-// HostName says whether a name is one of the DNS, a wildcard perhaps, and so
+// HostName reports whether a name is one of the DNS, a wildcard perhaps, and so
 // also a harmless name for a folder.
 func HostName(n string) bool {
 	n = strings.TrimPrefix(n, "*.")

@@ -6,6 +6,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"maps"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -184,6 +186,95 @@ func (z *Zone) validates(ended <-chan struct{}) error {
 	return last
 }
 
+// NameServers gives the zone servers that can be asked one by one, on port 53 of
+// addresses of their own; the resolver asks the first.
+func (z *Zone) NameServers(t testing.TB, names ...string) []*NameServer {
+	t.Helper()
+	NeedRoot(t)
+	var out []*NameServer
+	var records []string
+	for _, name := range names {
+		s := &NameServer{zone: z}
+		var conn net.PacketConn
+		var err error
+		for range 20 {
+			s.Addr = fmt.Sprintf("127.%d.%d.%d", 1+mathrand.IntN(250), mathrand.IntN(250), 1+mathrand.IntN(250))
+			if conn, err = net.ListenPacket("udp", s.Addr+":53"); err == nil {
+				break
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &dns.Server{PacketConn: conn, Handler: s}
+		go func() { _ = server.ActivateAndServe() }()
+		t.Cleanup(func() { _ = server.Shutdown() })
+		records = append(records, z.name+" 300 IN NS "+dns.Fqdn(name), dns.Fqdn(name)+" 300 IN A "+s.Addr)
+		out = append(out, s)
+	}
+	z.Set(records...)
+	return out
+}
+
+// NameServer is one authoritative server of a zone.
+type NameServer struct {
+	Addr string
+	zone *Zone
+
+	mu     sync.Mutex
+	behind map[string]map[uint16][]dns.RR
+	mute   bool
+}
+
+// Stop keeps the server at what the zone has now, as a secondary that does not receive
+// it any more, or lets it follow again.
+func (s *NameServer) Stop(stopped bool) {
+	s.zone.mu.Lock()
+	defer s.zone.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.behind = nil
+	if stopped {
+		s.behind = map[string]map[uint16][]dns.RR{}
+		for name, types := range s.zone.rr {
+			s.behind[name] = maps.Clone(types)
+		}
+	}
+}
+
+// Mute makes the server answer SERVFAIL.
+func (s *NameServer) Mute(mute bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mute = mute
+}
+
+// ServeDNS answers.
+func (s *NameServer) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
+	s.zone.mu.Lock()
+	defer s.zone.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mute {
+		_ = w.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeServerFailure))
+		return
+	}
+	now := s.zone.rr
+	if s.behind != nil {
+		s.zone.rr = s.behind
+	}
+	s.zone.answer(w, q)
+	s.zone.rr = now
+}
+
+// SetQuietly is Set, and the resolver keeps what it knows.
+func (z *Zone) SetQuietly(records ...string) {
+	config := z.config
+	z.config = ""
+	z.Set(records...)
+	z.config = config
+}
+
 // Set replaces the records of the names and types given, and lets the resolver
 // forget what it knew. Nothing after the type removes them.
 func (z *Zone) Set(records ...string) {
@@ -256,6 +347,10 @@ func (z *Zone) flush() {
 func (z *Zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	z.answer(w, q)
+}
+
+func (z *Zone) answer(w dns.ResponseWriter, q *dns.Msg) {
 	m := new(dns.Msg).SetReply(q)
 	m.Authoritative = true
 	m.SetEdns0(1232, true)
@@ -267,15 +362,16 @@ func (z *Zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	}
 	cut := slices.Contains(z.plain, name) && kind == dns.TypeDS // its parent answers that
 	plain := !cut && slices.ContainsFunc(z.plain, func(p string) bool { return dns.IsSubDomain(p, name) })
-	if plain {
+	switch {
+	case plain:
 		m.Answer = append(m.Answer, set...)
 		if len(set) == 0 {
 			soa, _ := dns.NewRR(z.plain[0] + " 300 IN SOA ns." + z.name + " hostmaster." + z.name + " 1 7200 900 1209600 300")
 			m.Ns = append(m.Ns, soa)
 		}
-	} else if len(set) > 0 {
+	case len(set) > 0:
 		m.Answer = append(append(m.Answer, set...), z.spoil(z.sign(set), spoilt))
-	} else {
+	default:
 		types := []uint16{dns.TypeRRSIG, dns.TypeNSEC}
 		if cut {
 			types = append(types, dns.TypeNS)

@@ -9,12 +9,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/miekg/dns"
-
 	"postseal/certs/acme"
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
+	"postseal/internal/resolve"
 )
 
 // asker is who asks for a certificate, as CAA records see it: the names of the
@@ -37,7 +36,7 @@ func unbound(faults error) (bound, rest error) {
 	return bound, rest
 }
 
-// refusedByCAA says whether a CA has refused an order for CAA records alone, and
+// refusedByCAA reports whether a CA has refused an order for CAA records alone, and
 // so after the proof.
 func refusedByCAA(err error) bool {
 	var p *acme.Problem
@@ -65,18 +64,14 @@ var errBound = errors.New("it is bound to another account")
 func (k *Keeper) caa(ctx context.Context, server, name string, who asker) error {
 	host, wildcard := strings.CutPrefix(name, "*.")
 	for at := host; strings.Contains(at, "."); _, at, _ = strings.Cut(at, ".") {
-		a, err := k.M.LookUp(ctx, server, at, dns.TypeCAA)
-		if err == nil && a.RCode != "NOERROR" && a.RCode != "NXDOMAIN" {
-			err = fmt.Errorf("%s answers %s", server, a.RCode)
-		}
-		if err != nil {
+		switch a := (resolve.Resolver{Machine: k.M, Servers: []string{server}}).Ask(ctx, at, resolve.CAA).(type) {
+		case resolve.Unknown:
 			if k.Step != nil {
-				k.Step(apply.Event{Step: "CAA records of " + at, State: apply.Noted, Text: "not looked at (" + err.Error() + "): a CA that gets no answer either does not sign"})
+				k.Step(apply.Event{Step: "CAA records of " + at, State: apply.Noted, Text: "not looked at (" + a.Text + "): a CA that gets no answer either does not sign"})
 			}
 			return nil
-		}
-		if len(a.Records) > 0 {
-			return who.refused(at, a.Records, wildcard)
+		case resolve.Records:
+			return who.refused(at, a.Values, wildcard)
 		}
 	}
 	return nil

@@ -52,6 +52,11 @@ func TestFirstWithForeignRecord(t *testing.T) {
 		t.Fatalf("%v, %v", info, err)
 	}
 	d.Set(owner+". 3600 IN TLSA "+certs.NewTLSA(old).String(), owner+". 3600 IN TLSA "+own)
+	// A moment ago senders could still get the other record alone.
+	if err := d.keeper.Obtain(context.Background(), d.l, lineage.Terms{Accept: true}); !errors.Is(err, lineage.ErrRefused) || !strings.Contains(err.Error(), "is safe from ") {
+		t.Fatal(err)
+	}
+	d.clock.ahead = 4 * time.Hour // twice the TTL, or it and the time that a server may be behind
 	d.obtain(t, d.l)
 	if got := certs.NewTLSA(chain(t, d.keeper.Path(d.l, "ecdsa")).Leaf()).String(); got != own {
 		t.Errorf("%s is in place, and %s was asked for", got, own)
@@ -130,10 +135,13 @@ func TestNoValidation(t *testing.T) {
 	if err := l.Accept([]string{"break-dane"}); err == nil {
 		t.Error("any risk can be accepted")
 	}
-	if err := l.Accept([]string{lineage.RiskUnprovedDANE}); err != nil {
-		t.Fatal(err)
+	if err := l.Accept([]string{lineage.RiskUnprovedDANE}); err != nil || len(l.Accepted) != 0 {
+		t.Fatalf("%v: %q is kept before it was needed", err, l.Accepted)
 	}
 	b.obtain(t, l)
+	if len(l.Accepted) != 1 {
+		t.Errorf("%q", l.Accepted)
+	}
 	b.serve(t, b.keeper.Path(l, "ecdsa"))
 	b.keeper.Facts.Resolver.Validates, b.keeper.Facts.Resolver.Why = detect.No, "it does not validate DNSSEC"
 	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{only(t, b)}, true) { // as the timer has it

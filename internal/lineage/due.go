@@ -12,7 +12,7 @@ import (
 	"postseal/internal/apply"
 )
 
-// Due says whether a certificate is to be renewed now, and why, in words.
+// Due reports whether a certificate is to be renewed now, and why, in words.
 func (i *Issued) Due(now time.Time) (bool, string) {
 	if !i.At.IsZero() {
 		if now.Before(i.At) {
@@ -111,7 +111,7 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 		}
 		switch {
 		case i == nil || leaf == nil:
-			o.Why, i = "it was never got, or its file is gone", &Issued{}
+			o.Why, i = "it has not been obtained yet, or its file is gone", &Issued{}
 		case i.Fingerprint != fingerprint(leaf):
 			o.Why, o.Err = "", fmt.Errorf("%s holds another certificate than the one that was got: somebody else put it there", k.Path(l, name))
 			out = append(out, o)

@@ -6,5 +6,5 @@ func RefusedByCAA(records []string, wildcard bool, method, account string) error
 	return asker{[]string{"ca.example"}, method, account}.refused("example.org", records, wildcard)
 }
 
-// RefusedForCAA says whether a CA's refusal is about CAA records.
+// RefusedForCAA reports whether a CA's refusal is about CAA records.
 func RefusedForCAA(err error) bool { return refusedByCAA(err) }

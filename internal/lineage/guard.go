@@ -5,37 +5,31 @@ import (
 	"crypto"
 	"crypto/x509"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"postseal/certs"
 	"postseal/internal/apply"
+	"postseal/internal/dane"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/plan"
-	"postseal/internal/publish"
 )
 
 // RiskUnprovedDANE is that of a certificate which no published record names,
 // where nobody can tell whether the records are signed, and so count.
 const RiskUnprovedDANE = plan.RiskUnprovedDANE
 
-// tlsa are the records of the names that lead here: those that are signed, and
-// those of which that cannot be told. Notes say what could not be looked at.
-type tlsa struct {
-	signed, unproved map[string][]certs.TLSA
-	notes            []apply.Event
-}
-
-// guard refuses a chain that no published record names, whatever the reason for
-// its being there: senders with DANE would deliver no longer.
+// guard refuses a chain that the published records do not authenticate, at any name
+// server, or not yet in every cache, whatever the reason for its being there: senders
+// with DANE would deliver no longer.
 func (k *Keeper) guard(ctx context.Context, l *Lineage, c certs.Chain, target string) error {
-	published, err := k.published(ctx, l, target)
-	if err != nil {
+	hosts := k.published(ctx, l, target)
+	if err := k.Remember(hosts); err != nil {
 		return err
 	}
-	return k.refuse(l, c, published)
+	return k.refuse(l, c, hosts, func(h dane.Host) bool { return true })
 }
 
 // guardKey does so before anything is ordered, as far as the key alone decides:
@@ -45,53 +39,70 @@ func (k *Keeper) guardKey(ctx context.Context, l *Lineage, key crypto.Signer, ta
 	if err != nil {
 		return fmt.Errorf("reading a public key: %w", err)
 	}
-	published, err := k.published(ctx, l, target)
-	if err != nil {
+	hosts := k.published(ctx, l, target)
+	if err := k.Remember(hosts); err != nil {
 		return err
 	}
-	for _, e := range published.notes {
-		if k.Step != nil {
-			k.Step(e)
+	if k.Facts.Resolver.Validates != detect.Yes && k.Step != nil {
+		for _, h := range hosts {
+			if h.State == dane.Unknown && !h.Answered && len(h.Values) == 0 {
+				k.Step(apply.Event{Step: "TLSA records of " + h.Name, State: apply.Noted, Text: "not looked at (" + h.Why + "): if there are any, and none names this key, senders with DANE do not deliver"})
+			}
 		}
 	}
-	ofCA := func(r certs.TLSA) bool { return r.Usage == 2 && r.Usable() } // the chain decides
-	for _, records := range []map[string][]certs.TLSA{published.signed, published.unproved} {
-		maps.DeleteFunc(records, func(_ string, all []certs.TLSA) bool { return slices.ContainsFunc(all, ofCA) })
+	// Where a record is about an issuer, or about a whole certificate, the chain decides.
+	byKey := func(h dane.Host) bool {
+		return !slices.ContainsFunc(h.Set, func(r certs.TLSA) bool { return r.Usable() && (r.Usage == 2 || r.Selector == 0) })
 	}
-	return k.refuse(l, certs.Chain{Certs: []*x509.Certificate{{RawSubjectPublicKeyInfo: der, PublicKey: key.Public()}}}, published)
+	return k.refuse(l, certs.Chain{Certs: []*x509.Certificate{{RawSubjectPublicKeyInfo: der, PublicKey: key.Public()}}}, hosts, byKey)
 }
 
-// published looks the records up. Behind a resolver that validates, a name
-// about which nothing is known is an error: a record may be there.
-func (k *Keeper) published(ctx context.Context, l *Lineage, target string) (tlsa, error) {
-	validates := k.Facts.Resolver.Validates == detect.Yes
-	out := tlsa{signed: map[string][]certs.TLSA{}, unproved: map[string][]certs.TLSA{}}
-	for _, name := range k.guarded(ctx, l, target) {
-		o, err := k.lookUp(ctx, name)
+// published looks the records up, everywhere.
+func (k *Keeper) published(ctx context.Context, l *Lineage, target string) []dane.Host {
+	return detect.Published(ctx, k.M, k.Facts.Resolver, k.guarded(ctx, l, target))
+}
+
+// refuse refuses a chain with which senders would not deliver to one of the hosts. Behind
+// a resolver that does not validate records may count or not: that they do not is for a
+// person to say. Of a key that is shown already nothing has to be waited for.
+func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides func(dane.Host) bool) error {
+	now, shown := k.M.Now(), k.Facts.ServedChains()
+	ledger := k.Seen(hosts)
+	if k.Facts.Resolver.Validates == detect.Yes { // what was accepted while it did not is settled now
+		l.Accepted = slices.DeleteFunc(l.Accepted, func(r string) bool { return r == RiskUnprovedDANE })
+	}
+	for _, h := range hosts {
+		names := k.Facts.MailNames(h.Base)
+		if !decides(h) {
+			continue
+		}
 		switch {
-		case err != nil && validates:
-			return out, hint.New("whether "+o.Name+" has TLSA records could not be verified, and one that does not match would stop mail", "does the resolver answer? Look at it with: "+hint.ShellLine([]string{"dig", "+dnssec", o.Name, "TLSA"}))
-		case err != nil:
-			out.notes = append(out.notes, apply.Event{Step: "TLSA records of " + name, State: apply.Noted, Text: "not looked at (" + err.Error() + "): if there are any, and none names this key, senders with DANE do not deliver"})
-		case !validates:
-			out.unproved[name] = o.Records
-		case o.State == publish.Signed:
-			out.signed[name] = o.Records
+		case h.State == dane.Unknown && len(h.Values) > 0:
+			err := plan.RefuseTLSA(c, map[string][]certs.TLSA{h.Base: h.Set}, k.Facts)
+			if err != nil && !l.accepts(RiskUnprovedDANE) {
+				return hint.Wrap(fmt.Errorf("%w; whether the zone is signed cannot be told here (%s): %w: %s", err, k.Facts.Resolver.Why, apply.ErrRisk, RiskUnprovedDANE),
+					hint.Of(err)+"; only if the zone is not signed, give postseal cert obtain, renew or self-signed --accept-risk "+RiskUnprovedDANE)
+			}
+		case h.State == dane.Unknown && k.Facts.Resolver.Validates == detect.Yes:
+			return hint.New("whether "+h.Owner+" has TLSA records could not be verified ("+h.Why+"), and one that does not match would stop mail", "does the resolver answer? Look at it with: "+hint.ShellLine([]string{"dig", "+dnssec", h.Owner, "TLSA"}))
+		case h.State == dane.Secure || len(h.Places) > 0:
+			if h.State == dane.Secure {
+				if err := plan.RefuseTLSA(c, map[string][]certs.TLSA{h.Base: h.Set}, k.Facts); err != nil {
+					return err
+				}
+			}
+			if where := h.Refusals(c.Certs, names, now); len(where) > 0 {
+				return hint.New(fmt.Sprintf("the new certificate is not authenticated by the TLSA records of %s at %s: senders with DANE that get them do not deliver", h.Base, strings.Join(where, ", ")), "wait until all name servers of the zone have the same records: postseal publish shows it")
+			}
+			if at, why := ledger.Safe(h, c.Certs, shown, names, now); !at.IsZero() {
+				return hint.New(fmt.Sprintf("the new certificate is safe from %s UTC on: %s", at.UTC().Format(time.DateTime), why), "come again then")
+			}
+			for _, p := range h.Places {
+				if p.Unknown != "" && !h.Accepted(c.Certs, shown, names, now) {
+					return hint.New(fmt.Sprintf("which TLSA records of %s its name server %s has is not known: %s", h.Base, p.Server, p.Unknown), "come again when it answers")
+				}
+			}
 		}
-	}
-	return out, nil
-}
-
-// refuse refuses a chain that none of the records names. Behind a resolver that
-// does not validate they may count or not: that they do not is for a person to
-// say.
-func (k *Keeper) refuse(l *Lineage, c certs.Chain, published tlsa) error {
-	if err := plan.RefuseTLSA(c, published.signed); err != nil {
-		return err
-	}
-	if err := plan.RefuseTLSA(c, published.unproved); err != nil && !slices.Contains(l.Accepted, RiskUnprovedDANE) {
-		return hint.Wrap(fmt.Errorf("%w; whether the zone is signed cannot be told here (%s): %w: %s", err, k.Facts.Resolver.Why, apply.ErrRisk, RiskUnprovedDANE),
-			hint.Of(err)+"; only if the zone is not signed, give postseal cert obtain, renew or self-signed --accept-risk "+RiskUnprovedDANE)
 	}
 	return nil
 }
@@ -110,7 +121,7 @@ func (k *Keeper) guarded(ctx context.Context, l *Lineage, target string) []strin
 	return k.names(ctx, l, shown || ofMail)
 }
 
-// shows says whether Postfix shows what is in one of these files, or may: what a
+// shows reports whether Postfix shows what is in one of these files, or may: what a
 // table of names leads to is not known.
 func (k *Keeper) shows(paths ...string) bool {
 	byName := func(l detect.Listener) bool { return k.Facts.Config.Text(&l.Service, "tls_server_sni_maps") != "" }

@@ -183,7 +183,7 @@ func (k *Keeper) kinds(l *Lineage) (kinds, leftOut []string) {
 	return kinds, leftOut
 }
 
-// used says whether Postfix shows what is in a file, or sends with it.
+// used reports whether Postfix shows what is in a file, or sends with it.
 func (k *Keeper) used(path string) bool {
 	return plan.Uses(k.Facts, path) || slices.ContainsFunc(k.Facts.ClientCertificates(), func(c detect.Certificate) bool { return c.Chain == path })
 }
@@ -251,7 +251,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 		now.Next, now.Old = i.Next, slices.Clone(i.Old)
 	}
 	if next != nil && old.Key != nil {
-		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now()})
+		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now(), Compromised: k.early})
 	}
 	if i != nil {
 		k.announce(l, name, now)

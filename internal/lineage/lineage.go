@@ -38,7 +38,8 @@ type Lineage struct {
 	AlsoReload string    `json:"also_reload,omitempty"`
 	Challenge  Challenge `json:"challenge"`
 	// Accepted are names of risks that a person accepted, for the timer too.
-	Accepted []string `json:"accepted,omitempty"`
+	Accepted  []string `json:"accepted,omitempty"`
+	accepting []string // in this run; kept only if it is needed
 	// Issued is what was got, by the name of the algorithm ("ecdsa", "rsa").
 	Issued map[string]*Issued `json:"issued,omitempty"`
 }
@@ -98,17 +99,24 @@ func From(d interview.OrderDecisions, known []*Lineage) *Lineage {
 	return l
 }
 
-// Accept notes risks that a person accepts by name.
+// Accept notes risks that a person accepts by name. They are kept, for the timer, only if
+// this run needs them.
 func (l *Lineage) Accept(names []string) error {
 	for _, name := range names {
 		if name != RiskUnprovedDANE {
 			return hint.New(fmt.Sprintf("%.40q is no risk of a certificate", name), "the only one is "+RiskUnprovedDANE)
 		}
-		if !slices.Contains(l.Accepted, name) {
-			l.Accepted = append(l.Accepted, name)
-		}
+		l.accepting = append(l.accepting, name)
 	}
 	return nil
+}
+
+// accepts reports whether a risk that is met was accepted, and keeps that it was.
+func (l *Lineage) accepts(name string) bool {
+	if slices.Contains(l.accepting, name) && !slices.Contains(l.Accepted, name) {
+		l.Accepted = append(l.Accepted, name)
+	}
+	return slices.Contains(l.Accepted, name)
 }
 
 // Name is what a lineage for these host names is called, on disk too.
@@ -208,4 +216,6 @@ func nextKey(k publish.Key) *NextKey {
 type Replaced struct {
 	Digest string    `json:"digest"`
 	Gone   time.Time `json:"gone"`
+	// Compromised is true if the key was in wrong hands.
+	Compromised bool `json:"compromised,omitempty"`
 }

@@ -11,13 +11,12 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/miekg/dns"
-
 	"postseal/certs/acme"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
+	"postseal/internal/resolve"
 )
 
 // preflight looks, before the CA is asked, for what would make it refuse:
@@ -84,13 +83,12 @@ func (k *Keeper) lead(ctx context.Context, names []string) error {
 	for _, name := range names {
 		var found []string
 		known := true
-		for _, t := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			a, err := k.M.LookUp(ctx, k.Facts.Resolver.Servers[0], name, t)
-			known = known && err == nil && (a.RCode == "NOERROR" || a.RCode == "NXDOMAIN")
-			for _, r := range a.Records {
-				if ip := net.ParseIP(r); ip != nil { // a CNAME on the way is none
-					found = append(found, ip.String())
-				}
+		for _, t := range []uint16{resolve.A, resolve.AAAA} {
+			switch a := k.Facts.Resolver.Ask(k.M).Ask(ctx, name, t).(type) {
+			case resolve.Unknown:
+				known = false
+			case resolve.Records:
+				found = append(found, a.Values...)
 			}
 		}
 		switch {

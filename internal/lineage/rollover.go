@@ -13,17 +13,15 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-
-	"github.com/miekg/dns"
 
 	"postseal/certs"
 	"postseal/certs/acme"
 	"postseal/internal/apply"
+	"postseal/internal/dane"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
+	"postseal/internal/plan"
 	"postseal/internal/publish"
 )
 
@@ -113,9 +111,10 @@ func digestOf(key crypto.Signer) (string, error) {
 // Observe looks up what is published for a lineage's names, and notes since
 // when the next keys are published everywhere. Only root can note it.
 func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error) {
-	in := publish.Input{Now: k.M.Now(), Owners: k.owners(ctx, k.names(ctx, l, k.shows(k.Files(l)...))), Keys: k.keys(l)}
+	hosts := detect.Published(ctx, k.M, k.Facts.Resolver, k.names(ctx, l, k.shows(k.Files(l)...)))
+	in := publish.Input{Now: k.M.Now(), Owners: k.owners(hosts), Keys: k.keys(l)}
 	for i, key := range in.Keys {
-		if key.Role == publish.Next {
+		if key.Role == publish.Next && !key.First {
 			in.Keys[i] = key.Observed(in.Owners, in.Now)
 			l.Issued[key.Algorithm].Next = nextKey(in.Keys[i])
 		}
@@ -131,7 +130,7 @@ func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error)
 	if !k.Facts.Root {
 		return in, nil
 	}
-	return in, k.Save(l)
+	return in, errors.Join(k.Remember(hosts), k.Save(l))
 }
 
 // keys are a lineage's keys: those that are served, that come next, and that
@@ -143,10 +142,21 @@ func (k *Keeper) keys(l *Lineage) (out []publish.Key) {
 			out = append(out, publish.Key{Algorithm: algorithm, Role: publish.Current, Digest: chain.Facts(nil).PublicKey, Chain: chain.Certs})
 		}
 		for _, o := range i.Old {
-			out = append(out, publish.Key{Algorithm: algorithm, Role: publish.Old, Digest: o.Digest, Gone: o.Gone})
+			out = append(out, publish.Key{Algorithm: algorithm, Role: publish.Old, Digest: o.Digest, Gone: o.Gone, Compromised: o.Compromised})
 		}
 		if i.Next != nil {
 			out = append(out, i.Next.key(algorithm))
+		}
+	}
+	// The key of a first certificate that was refused waits for its record.
+	for _, kind := range l.KeyTypes {
+		if l.Issued[Algorithm(kind)] != nil {
+			continue
+		}
+		if key, err := k.readNext(k.nextPath(l, Algorithm(kind))); err == nil && acme.KeyType(key) == kind {
+			if digest, err := digestOf(key); err == nil {
+				out = append(out, publish.Key{Algorithm: Algorithm(kind), Role: publish.Next, Digest: digest, First: true})
+			}
 		}
 	}
 	return out
@@ -160,10 +170,10 @@ func others(keys []publish.Key) []publish.Key {
 	return keys
 }
 
-// owners are the names of TLSA records for host names, with what is published.
-func (k *Keeper) owners(ctx context.Context, names []string) (out []publish.Owner) {
-	for _, name := range names {
-		o := k.owner(ctx, name)
+// owners are the names of TLSA records for hosts, with what is published.
+func (k *Keeper) owners(hosts []dane.Host) (out []publish.Owner) {
+	for _, h := range hosts {
+		o := k.owner(h)
 		if !slices.ContainsFunc(out, func(known publish.Owner) bool { return known.Name == o.Name }) {
 			out = append(out, o) // two names can be aliases of one
 		}
@@ -174,65 +184,24 @@ func (k *Keeper) owners(ctx context.Context, names []string) (out []publish.Owne
 // owner is what is published for a host's port 25, and where: an alias leads to
 // the name that has the records (RFC 7671, section 7), and nothing can be put
 // beside it.
-func (k *Keeper) owner(ctx context.Context, host string) publish.Owner {
-	if k.Facts.Resolver.Validates != detect.Yes {
-		return publish.Owner{Name: "_25._tcp." + host, State: publish.Unproved}
-	}
-	o, err := k.lookUp(ctx, host)
-	if err != nil {
+func (k *Keeper) owner(h dane.Host) publish.Owner {
+	o := publish.Owner{Name: h.Owner, Hosts: k.Facts.MailNames(h.Base), Records: h.Set, TTL: h.TTL, Refresh: h.Refresh, State: publish.Signed, Why: h.Why, Now: k.M.Now()}
+	switch {
+	case h.State == dane.Unknown:
 		o.State = publish.Unproved // SERVFAIL is what a forged answer looks like behind a resolver that validates
+	case h.State == dane.Insecure || !h.Signed:
+		o.State = publish.Unsigned
+	}
+	for _, p := range h.Places {
+		o.Servers = append(o.Servers, publish.Server{Name: p.Server, Records: p.Set, Unknown: p.Unknown})
 	}
 	return o
 }
 
-// lookUp asks what is published for a host's port 25, whatever the answer is
-// worth.
-func (k *Keeper) lookUp(ctx context.Context, host string) (publish.Owner, error) {
-	name := "_25._tcp." + host
-	o := publish.Owner{Name: name}
-	if len(k.Facts.Resolver.Servers) == 0 {
-		return o, errors.New("no resolver is known")
-	}
-	server := k.Facts.Resolver.Servers[0]
-	a, err := k.M.LookUp(ctx, server, name, dns.TypeTLSA)
-	if err == nil && a.RCode != "NOERROR" && a.RCode != "NXDOMAIN" {
-		err = fmt.Errorf("%s answers %s", server, a.RCode)
-	}
-	if err != nil {
-		return o, err
-	}
-	if a.Alias != "" {
-		name, o.Name = a.Alias, a.Alias
-	}
-	o.State, o.TTL = publish.Unsigned, time.Duration(a.TTL)*time.Second
-	if a.AD {
-		o.State = publish.Signed
-	}
-	for _, text := range a.Records {
-		if r, err := certs.ParseTLSA(text); err == nil {
-			o.Records = append(o.Records, r)
-		}
-	}
-	for at := name; at != ""; _, at, _ = strings.Cut(at, ".") {
-		soa, err := k.M.LookUp(ctx, server, at, dns.TypeSOA)
-		if err != nil || len(soa.Records) == 0 {
-			continue
-		}
-		// mname rname serial refresh retry expire minimum (RFC 1035, section 3.3.13)
-		if w := strings.Fields(soa.Records[0]); len(w) == 7 {
-			if n, err := strconv.Atoi(w[3]); err == nil {
-				o.Refresh = time.Duration(n) * time.Second
-			}
-		}
-		break
-	}
-	return o, nil
-}
-
 // RiskDANEGap is that of a roll-over before its time.
-const RiskDANEGap = "dane-gap"
+const RiskDANEGap = plan.RiskDANEGap
 
-// Gap says whether a roll-over now, of all the keys that it concerns, would be
+// Gap reports whether a roll-over now, of all the keys that it concerns, would be
 // before the time of one of them.
 func (k *Keeper) Gap(ctx context.Context, l *Lineage) (bool, error) {
 	in, err := k.Observe(ctx, l)
@@ -263,7 +232,7 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 		i := l.Issued[Algorithm(kind)]
 		switch {
 		case i == nil:
-			all = append(all, hint.New(fmt.Sprintf("%s (%s) was never got", l.Name, Algorithm(kind)), renewing(l)+" gets it"))
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) has not been obtained yet", l.Name, Algorithm(kind)), renewing(l)+" obtains it"))
 		case early:
 		case i.Next == nil:
 			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "a renewal makes one: "+renewing(l, "--force")))
@@ -350,7 +319,7 @@ func (k *Keeper) ObserveOthers(ctx context.Context, all []*Lineage) (in publish.
 	for _, n := range k.Facts.Needed {
 		names = append(names, n.Name)
 	}
-	in.Owners = k.owners(ctx, names)
+	in.Owners = k.owners(detect.Published(ctx, k.M, k.Facts.Resolver, names))
 	return in, true
 }
 

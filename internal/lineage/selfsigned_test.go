@@ -80,6 +80,10 @@ func TestSelfSignedShown(t *testing.T) {
 		t.Fatalf("made %v: %v", made, err)
 	}
 	d.Set(owner+". 60 IN TLSA "+whole.String(), owner+". 60 IN TLSA "+certs.NewTLSA(first.Leaf()).String())
+	if _, _, _, err := d.keeper.SelfSigned(ctx, names, nil); !errors.Is(err, lineage.ErrRefused) || !strings.Contains(err.Error(), "is safe from ") {
+		t.Fatal(err)
+	}
+	d.clock.ahead += 3 * time.Hour
 	_, second, made, err := d.keeper.SelfSigned(ctx, names, nil)
 	if err != nil || !made || second.Facts(nil).PublicKey != old.PublicKey {
 		t.Fatal(made, err)

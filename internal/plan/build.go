@@ -107,7 +107,7 @@ func (b *builder) unset(names ...string) {
 	}
 }
 
-// inBlock says whether the block sets the parameter.
+// inBlock reports whether the block sets the parameter.
 func (b *builder) inBlock(name string) bool {
 	return slices.ContainsFunc(b.settings, func(s templates.Setting) bool { return s.Name == name })
 }
@@ -115,7 +115,7 @@ func (b *builder) inBlock(name string) bool {
 // present is a parameter as main.cf has it now.
 func (b *builder) present(name string) string { return b.f.Config.Text(nil, name) }
 
-// isSet says whether main.cf has a line for the parameter.
+// isSet reports whether main.cf has a line for the parameter.
 func (b *builder) isSet(name string) bool {
 	_, ok := b.f.Config.Main.Get(name)
 	return ok
@@ -178,7 +178,7 @@ func (b *builder) referrer(name string, block maincf.Block) string {
 	return ""
 }
 
-// mentions says whether expanding a value asks for the parameter.
+// mentions reports whether expanding a value asks for the parameter.
 func mentions(value, name string) bool {
 	if !strings.Contains(value, name) {
 		return false
@@ -239,7 +239,26 @@ func (b *builder) changes(block maincf.Block, had bool) {
 // change adds a change of main.cf with its reason.
 func (b *builder) change(c Change) {
 	c.Why, c.Source = why(c.Parameter, c.After, c.Kept)
+	if level, off := b.switchedOn(c); off {
+		c.Why = "it switches TLS off now; " + level + ", which replaces it, switches TLS on"
+	}
 	b.p.Changes = append(b.p.Changes, c)
+}
+
+// switchedOn reports whether a line that is removed keeps TLS off now, by an obsolete
+// parameter, and TLS is on without it; level is the parameter that replaces it.
+func (b *builder) switchedOn(c Change) (level string, on bool) {
+	get := func(f postfix.Config) func(string) string {
+		return func(name string) string { return f.Text(nil, name) }
+	}
+	switch {
+	case c.Kept || !strings.EqualFold(c.Before, "no"):
+	case c.Parameter == "smtpd_use_tls" || c.Parameter == "smtpd_enforce_tls":
+		return "smtpd_tls_security_level", detect.ServerLevel(get(b.f.Config)) == "none" && detect.ServerLevel(get(b.after)) != "none"
+	case c.Parameter == "smtp_use_tls" || c.Parameter == "smtp_enforce_tls":
+		return "smtp_tls_security_level", detect.ClientLevel(get(b.f.Config)) == "none" && detect.ClientLevel(get(b.after)) != "none"
+	}
+	return "", false
 }
 
 // why is the reason for a line that comes or goes.
@@ -300,7 +319,7 @@ func Digest(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// openSSL says whether the library in use is at least this version. If it is
+// openSSL reports whether the library in use is at least this version. If it is
 // not known, it is taken for an old one.
 func (b *builder) openSSL(major, minor int) bool {
 	var x, y int

@@ -11,6 +11,7 @@ import (
 
 	"postseal/certs"
 	"postseal/internal/detect"
+	"postseal/internal/hint"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 )
@@ -136,7 +137,7 @@ func (b *builder) assemble(path string, a Assembly) {
 	b.p.Files = append(b.p.Files, File{Path: path, Kind: ChainPEM, New: !exists, Mode: 0o600, Assemble: &a})
 }
 
-// isWritten says whether the file at path already is what would be written.
+// isWritten reports whether the file at path already is what would be written.
 func (b *builder) isWritten(path string, c certs.Chain) bool {
 	p := b.f.PEM[path]
 	return p.Err == nil && p.KeyFirst && len(p.Keys) == 1 &&
@@ -144,7 +145,7 @@ func (b *builder) isWritten(path string, c certs.Chain) bool {
 		slices.EqualFunc(p.Certs, c.Certs, (*x509.Certificate).Equal)
 }
 
-// renewedInPlace finds the key and chain files of a chain that somebody else
+// renewedInPlace finds the key and chain files of a chain that another program
 // renews, if Postfix can read them as they are.
 func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain string, ok bool) {
 	for _, p := range paths {
@@ -160,9 +161,9 @@ func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain stri
 }
 
 // renewedAt reports whether the chain in a file is renewed there, so that a copy of it
-// would go stale: by a client that is known to, or by one that is not seen. The latter is so
-// where Postfix reads a certificate of a CA that does not live long, and where main.cf names
-// chain files already, which were put in this order for Postfix.
+// would go stale: by a client that is known, or by one that cannot be seen. An unseen
+// client is presumed where Postfix reads a short-lived certificate of a CA, and where
+// main.cf names chain files already, which a program must have put together.
 func (b *builder) renewedAt(path string, c certs.Chain) bool {
 	if b.f.Renewer(path) != "" {
 		return true
@@ -216,7 +217,7 @@ func (b *builder) override(s mastercf.Service, name, value, why, source string) 
 	}
 	m, err := b.master.Set(s.Name, s.Type, name, value)
 	if err != nil {
-		return err
+		return b.strayError(err, s)
 	}
 	b.master = m
 	b.p.Changes = append(b.p.Changes, Change{
@@ -224,6 +225,16 @@ func (b *builder) override(s mastercf.Service, name, value, why, source string) 
 		Why: why + withStray(s, old), Source: source, Line: old.Line,
 	})
 	return nil
+}
+
+// strayError returns which words of a service keep it from being changed, and what to do.
+func (b *builder) strayError(err error, s mastercf.Service) error {
+	for _, p := range b.f.Problems {
+		if p.Kind == detect.Stray && p.Origin.Service == s.ID() {
+			return hint.Wrap(fmt.Errorf("%s, line %d: %s", p.Origin.File, p.Origin.Line, p.Text), "correct that line, and run postseal again")
+		}
+	}
+	return err
 }
 
 // noOverride lets a service follow main.cf again.

@@ -56,7 +56,7 @@ func (x difference) String() string {
 }
 
 // differ makes a risk of each way in which a listener or a route becomes weaker, or in
-// which it shuts somebody out.
+// which it shuts others out.
 func (b *builder) differ(is posture.Posture) {
 	was := posture.Of(b.f, b.f.Config, nil)
 	var d differences
@@ -183,7 +183,8 @@ func (d *differences) listener(was, is posture.Listener) {
 	if !slices.Contains(was.Versions.Is, postfix.TLSv12) || !slices.Contains(is.Versions.Is, postfix.TLSv12) {
 		return
 	}
-	d.suites(id, "accept", was.Suites, is.Suites, algorithms(was.Serves), algorithms(is.Serves), fmt.Sprintf(end, "stronger suites"))
+	gone, back := classes(was.Suites, is.Suites, algorithms(was.Serves), algorithms(is.Serves))
+	d.suites(id, "accept", gone, back, fmt.Sprintf(end, "stronger suites"))
 }
 
 // lostVersions names the versions that a listener no longer takes; end has %s for what
@@ -222,15 +223,14 @@ func named12(all []postfix.Protocol) string {
 	return "TLS " + strings.Join(out[:len(out)-1], ", ") + " and " + out[len(out)-1]
 }
 
-// counted are the classes of suites beside which some clients have nothing.
+// counted are classes of suites outside of which some clients support nothing.
 var counted = []string{"kRSA", "kDHE", "SHA1", "SHA256", "SHA384"}
 
-// neverAlone are classes that no client is known to have alone.
+// neverAlone are classes outside of which every known client supports others.
 var neverAlone = []string{"CAMELLIA", "ARIA", "AESCCM8"}
 
 // suites names the classes that are no longer agreed on, and those that come back.
-func (d *differences) suites(id, verb string, was, is posture.Suites, before, after []string, end string) {
-	lost, back := classes(was, is, before, after)
+func (d *differences) suites(id, verb string, lost, back []string, end string) {
 	if len(lost) > 0 {
 		d.add(id, RiskDropOldCiphers, fmt.Sprintf("%%s will no longer %s the cipher suites of %s", verb, strings.Join(lost, ", ")), end)
 	}
@@ -260,7 +260,7 @@ func classes(was, is posture.Suites, before, after []string) (lost, back []strin
 			lost = append(lost, class)
 		}
 	}
-	// A certificate of another kind brings suites that nobody had excluded.
+	// A certificate of another kind brings suites that were not excluded.
 	fresh, _ := was.Left(after...)
 	for _, class := range slices.Concat(counted, []string{"aNULL"}, neverAlone) {
 		if !has(old, class) && !has(fresh, class) && has(left, class) {
@@ -323,7 +323,11 @@ func (d *differences) route(was, is posture.Route, alsoStops string) {
 	}
 	if slices.Contains(was.Versions.Is, postfix.TLSv12) && slices.Contains(is.Versions.Is, postfix.TLSv12) {
 		both := []string{"RSA", "ECDSA"}
-		d.suites(id, "offer", was.Suites, is.Suites, both, both, end)
+		gone, back := classes(was.Suites, is.Suites, both, both)
+		if posture.Authenticates(to) && !posture.Authenticates(from) {
+			back = nil // the mandatory list takes over, which excluded nothing that it does not exclude now
+		}
+		d.suites(id, "offer", gone, back, end)
 	}
 	wider := slices.DeleteFunc(slices.Clone(is.Trust), func(w string) bool { return slices.Contains(was.Trust, w) })
 	if (to == "verify" || to == "secure") && len(was.Trust) > 0 && len(wider) > 0 {

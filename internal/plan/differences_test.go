@@ -33,12 +33,17 @@ func TestPlaces(t *testing.T) {
 			map[string][]string{"no-certificate": {"submission/inet will require TLS"}, "no-inbound-tls": {"smtp/inet"}}},
 		{"no certificate on a bare server", "myhostname = mx.example.org\nrelay_domains = example.org\n", stockMaster, "",
 			map[string][]string{"no-inbound-tls": {"smtp/inet will accept all mail in cleartext", "postseal cert self-signed"}}},
+		{"a filter that a service names", may + "relayhost = [r.example.net]\nsmtp_tls_policy_maps = texthash:/policies\n", strings.Replace(stockMaster, "smtpd\n", "smtpd -o content_filter=smtp:[127.0.0.1]:10024\n", 1), "outbound-level=encrypt",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": nil, "require-outbound-tls": {"level encrypt for all mail by smtp/unix to [127.0.0.1]:10024"}}},
+		{"an obsolete policy holds whatever the level", may + "relayhost = [r.example.net]\nsmtp_tls_per_site = texthash:/per-site\n", stockMaster, "outbound-level=encrypt",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
 		{"no RSA certificate, and none was shown", strings.Replace(may, "smtpd_tls_security_level = may", "smtpd_use_tls = no", 1), stockMaster, "cert=/etc/ssl/mail/ec.pem", nil},
 		{"a private CA, and all public ones", certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = secure\nsmtp_tls_CAfile = /etc/ssl/mail/own-ca.pem\n", stockMaster, "ca-file=/etc/ssl/certs/ca-certificates.crt",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "wider-trust": {"/etc/ssl/mail/own-ca.pem now and will check them against /etc/ssl/certs/ca-certificates.crt"}}},
 	} {
 		files := tree(t, c.main, c.master)
-		files["/etc/ssl/mail/own-ca.pem"] = ca.IntermediatePEM
+		files["/etc/ssl/mail/own-ca.pem"], files["/policies"] = ca.IntermediatePEM, "[r.example.net] encrypt\n"
+		files["/per-site"] = "[r.example.net] NONE\n"
 		p, _ := build(t, lab.Machine(t, "3.7.11", files), strings.Fields(c.answers)...)
 		for _, r := range p.Risks {
 			texts, ok := c.want[r.Name]

@@ -53,7 +53,7 @@ func Present(f *detect.Facts) []Check {
 	return b.p.Checks
 }
 
-// Uses says whether a listener of Postfix shows what is in the file, by its path
+// Uses reports whether a listener of Postfix shows what is in the file, by its path
 // or by a symbolic link.
 func Uses(f *detect.Facts, path string) bool {
 	return slices.ContainsFunc(f.Listeners, func(l detect.Listener) bool {
@@ -62,10 +62,14 @@ func Uses(f *detect.Facts, path string) bool {
 	})
 }
 
-// RefuseTLSA is an error if TLSA records are published for a name, and the new
-// chain matches none of them: senders with DANE would no longer deliver.
-func RefuseTLSA(c certs.Chain, published map[string][]certs.TLSA) error {
-	for _, finding := range c.Inspect(certs.Want{TLSA: published}).Findings {
+// RefuseTLSA returns an error if TLSA records are published under a name and none of
+// them authenticates the new chain: senders with DANE would no longer deliver.
+func RefuseTLSA(c certs.Chain, published map[string][]certs.TLSA, f *detect.Facts) error {
+	names := map[string][]string{}
+	for base := range published {
+		names[base] = f.MailNames(base)
+	}
+	for _, finding := range c.Inspect(certs.Want{TLSA: published, MailNames: names, Now: f.Now}).Findings {
 		if finding.Topic == "TLSA" && finding.Level == certs.Bad {
 			return hint.New("the new certificate "+finding.Text, "publish that record first and wait until the old answers have expired, or keep the key")
 		}
@@ -73,7 +77,7 @@ func RefuseTLSA(c certs.Chain, published map[string][]certs.TLSA) error {
 	return nil
 }
 
-// InPlace says whether a chain file is one that postseal itself keeps: it is
+// InPlace reports whether a chain file is one that postseal itself keeps: it is
 // then used where it is.
 func InPlace(certsDir, path string) bool {
 	rel, err := filepath.Rel(certsDir, path)

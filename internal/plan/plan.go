@@ -181,7 +181,7 @@ type Check struct {
 // Empty says that there is nothing to do.
 func (p *Plan) Empty() bool { return len(p.Files) == 0 }
 
-// Reload says whether Postfix must read its configuration again.
+// Reload reports whether Postfix must read its configuration again.
 func (p *Plan) Reload() bool {
 	return slices.ContainsFunc(p.Files, func(f File) bool { return f.Kind != Answers })
 }
@@ -205,7 +205,7 @@ var RiskNames = []string{
 	RiskLowerInboundFloor, RiskDropTLS10, RiskTLS13Only, RiskRequireInbound, RiskLowerInbound,
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
-	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor,
+	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskDANEGap, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor,
 	RiskNoCertificate, RiskNoInboundTLS, RiskRequireClientCertificate, RiskDropTLS13, RiskStopOutbound, RiskLowerOutboundFloor, RiskWiderTrust, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
 	RiskFailedRehearsal, RiskUnrehearsed, RiskUnproved,
 }
@@ -230,20 +230,22 @@ const (
 	RiskSelfSigned            = "self-signed-certificate"
 	RiskBreakDANE             = "break-dane"
 	RiskUnprovedDANE          = "unproved-dane"
-	RiskAllowCiphers          = "allow-excluded-ciphers"
-	RiskReplaceHandEdits      = "replace-hand-edits"
-	RiskManagedElsewhere      = "managed-elsewhere"
-	RiskNoTLSLog              = "no-tls-log"
-	RiskRequireAuthTLS        = "require-auth-tls"
-	RiskDropOldCiphers        = "drop-old-ciphers"
-	RiskRaiseOutboundFloor    = "raise-outbound-floor"
-	RiskStaleCopy             = "stale-copy"
-	RiskNoCertificate         = "no-certificate"
-	RiskNoInboundTLS          = "no-inbound-tls"
-	RiskDropTLS13             = "drop-tls13"
-	RiskStopOutbound          = "stop-outbound"
-	RiskLowerOutboundFloor    = "lower-outbound-floor"
-	RiskWiderTrust            = "wider-trust"
+	// RiskDANEGap is that of a key whose record senders may not have yet.
+	RiskDANEGap            = "dane-gap"
+	RiskAllowCiphers       = "allow-excluded-ciphers"
+	RiskReplaceHandEdits   = "replace-hand-edits"
+	RiskManagedElsewhere   = "managed-elsewhere"
+	RiskNoTLSLog           = "no-tls-log"
+	RiskRequireAuthTLS     = "require-auth-tls"
+	RiskDropOldCiphers     = "drop-old-ciphers"
+	RiskRaiseOutboundFloor = "raise-outbound-floor"
+	RiskStaleCopy          = "stale-copy"
+	RiskNoCertificate      = "no-certificate"
+	RiskNoInboundTLS       = "no-inbound-tls"
+	RiskDropTLS13          = "drop-tls13"
+	RiskStopOutbound       = "stop-outbound"
+	RiskLowerOutboundFloor = "lower-outbound-floor"
+	RiskWiderTrust         = "wider-trust"
 	// RiskRequireClientCertificate is that of a listener.
 	RiskRequireClientCertificate = "require-client-certificate"
 	RiskExposedCertificate       = "exposed-certificate"

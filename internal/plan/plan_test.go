@@ -18,6 +18,7 @@ import (
 	"postseal/certs"
 	"postseal/internal/ask"
 	"postseal/internal/detect"
+	"postseal/internal/hint"
 	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/lab"
@@ -305,6 +306,49 @@ func TestBreakDANE(t *testing.T) {
 	}
 }
 
+// TestDANEUnknown: what could not be looked up is not absent, records where an alias
+// leads count, and an issuer's record needs a name.
+func TestDANEUnknown(t *testing.T) {
+	_ = tree(t, ageing, stockMaster) // makes the certificates
+	present, coming := certs.NewTLSA(issued["rsa"].Leaf).String(), certs.NewTLSA(issued["ec"].Leaf).String()
+	const tlsa = "_25._tcp.mx.example.org TLSA"
+	for name, c := range map[string]struct {
+		dns  map[string]host.Answer
+		want string
+		says string
+	}{
+		"SERVFAIL":      {map[string]host.Answer{tlsa: {RCode: "SERVFAIL"}}, plan.RiskUnprovedDANE, "SERVFAIL"},
+		"not reached":   {map[string]host.Answer{tlsa: {RCode: "REFUSED"}}, plan.RiskUnprovedDANE, "REFUSED"},
+		"proved absent": {map[string]host.Answer{tlsa: {RCode: "NXDOMAIN", AD: true}}, "", ""},
+		"at the alias": {map[string]host.Answer{
+			"mx.example.org A":              {RCode: "NOERROR", AD: true, Alias: "srv.example.org", Records: []string{"192.0.2.25"}},
+			"_25._tcp.srv.example.org TLSA": {RCode: "NOERROR", AD: true, Records: []string{present}},
+			tlsa:                            {RCode: "NOERROR", AD: true, Records: []string{coming}},
+		}, plan.RiskBreakDANE, "srv.example.org"},
+		"of no use":     {map[string]host.Answer{tlsa: {RCode: "NOERROR", AD: true, Records: []string{"3 1 1 00", "1" + coming[1:]}}}, "", ""},
+		"of the issuer": {map[string]host.Answer{tlsa: {RCode: "NOERROR", AD: true, Records: []string{"2" + coming[1:]}}}, plan.RiskBreakDANE, "no TLSA record"},
+	} {
+		m := lab.Machine(t, "3.7.11", tree(t, ageing, stockMaster))
+		m.DNS[". NS"] = host.Answer{RCode: "NOERROR", AD: true, Records: []string{"a."}}
+		for q, a := range c.dns {
+			m.DNS[q] = a
+		}
+		p, _ := build(t, m, "cert=/etc/ssl/mail/ec.pem")
+		got := ""
+		for _, r := range p.Risks {
+			if r.Name == plan.RiskBreakDANE || r.Name == plan.RiskUnprovedDANE || r.Name == plan.RiskDANEGap {
+				got += r.Name
+				if !strings.Contains(r.Text, c.says) {
+					t.Errorf("%s: %s", name, r.Text)
+				}
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q: %+v", name, got, p.Risks)
+		}
+	}
+}
+
 // TestHandEdits: a line that someone wrote into the block, and that would go,
 // is named.
 func TestHandEdits(t *testing.T) {
@@ -396,9 +440,11 @@ func TestReferredLinesStay(t *testing.T) {
 // TestServices: master.cf changes where it would defeat the block, and where
 // a service would lose what it has.
 func TestServices(t *testing.T) {
-	base := ageing + "smtpd_tls_security_level = may\n"
+	base := ageing + "smtpd_tls_security_level = may\nsmtpd_use_tls = no\nmx_level = none\n"
 	for _, c := range []struct{ name, services, answers, want, gone string }{
 		{"TLS off on port 25", "smtp inet n - y - - smtpd -o smtpd_tls_security_level=none\n", "", "smtp inet n - y - - smtpd\n", ""},
+		{"TLS off on port 25 by a parameter of one's own", "smtp inet n - y - - smtpd -o smtpd_tls_security_level=$mx_level\n", "", "smtp inet n - y - - smtpd\n", ""},
+		{"TLS off on port 25 by an empty level", "smtp inet n - y - - smtpd -o smtpd_tls_security_level=\n", "", "smtp inet n - y - - smtpd\n", ""},
 		{"old TLS", "smtp inet n - y - - smtpd\n  -o smtpd_tls_protocols=!SSLv3\n", "", "smtp inet n - y - - smtpd\n", "smtpd_tls_protocols"},
 		{"stricter stays", "smtp inet n - y - - smtpd\n  -o smtpd_tls_protocols=>=TLSv1.3\n", "", "", ""},
 		{"internal stays", "smtp inet n - y - - smtpd\n127.0.0.1:10025 inet n - y - - smtpd -o smtpd_tls_security_level=none\n", "", "", ""},
@@ -568,5 +614,28 @@ func TestBuildIsAFunction(t *testing.T) {
 		if d := cmp.Diff(first, again); d != "" {
 			t.Fatal(d)
 		}
+	}
+}
+
+// TestSwitchedOn: a line that keeps TLS off does not leave as one that was replaced alone.
+func TestSwitchedOn(t *testing.T) {
+	files := tree(t, strings.NewReplacer("smtpd_use_tls = yes", "smtpd_use_tls = no", "smtp_use_tls = yes", "smtp_use_tls = no").Replace(ageing), stockMaster)
+	p, _ := build(t, lab.Machine(t, "3.7.11", files))
+	for name, level := range map[string]string{"smtpd_use_tls": "smtpd_tls_security_level", "smtp_use_tls": "smtp_tls_security_level"} {
+		i := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Parameter == name })
+		if i < 0 || !strings.Contains(p.Changes[i].Why, level+", which replaces it, switches TLS on") {
+			t.Errorf("%s: %+v", name, p.Changes)
+		}
+	}
+}
+
+// TestUnchangeable: where a service cannot be changed for words that are no options, the
+// error names the line and the words, and says what to write.
+func TestUnchangeable(t *testing.T) {
+	files := tree(t, ageing, stockMaster+"submission inet n - n - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_recipient_restrictions=permit_sasl_authenticated, reject\n")
+	f, a := look(t, lab.Machine(t, "3.7.11", files))
+	_, err := plan.Build(f, a, options)
+	if err == nil || !strings.Contains(err.Error(), `/etc/postfix/master.cf, line `) || !strings.Contains(err.Error(), `"reject" behind -o smtpd_recipient_restrictions`) || hint.Of(err) == "" {
+		t.Errorf("%v (%s)", err, hint.Of(err))
 	}
 }

@@ -48,6 +48,9 @@ func (b *builder) receiving() {
 			b.unset(name)
 		}
 	}
+	if strings.EqualFold(b.present("postscreen_tls_security_level"), "none") && b.mainLevel() != "none" {
+		b.unset("postscreen_tls_security_level") // it hides TLS from the senders that postscreen tests
+	}
 	b.library()
 }
 
@@ -84,20 +87,20 @@ func (b *builder) excludeCiphers(users bool) {
 	b.set("smtpd_tls_exclude_ciphers", b.usable("smtpd_tls_exclude_ciphers", want))
 }
 
-// usable adds what main.cf excludes beside the words that profiles use, but for what
-// leaves no suite of TLS 1.2 for a certificate that will be presented: ECDSA, say.
+// usable adds what main.cf excludes beside the words that profiles use, except for words
+// that leave no suite of TLS 1.2 for a certificate that will be presented, such as ECDSA.
 func (b *builder) usable(name string, want []string) string {
 	all := words(b.withPresent(name, want))
 	fresh := b.fresh()
 	for _, path := range slices.Sorted(maps.Keys(fresh)) {
 		c := fresh[path]
-		suites := func(excluded []string) bool {
+		serves := func(excluded []string) bool {
 			left, known := posture.Suites{List: "HIGH", Excluded: excluded}.Left(c.Algorithm)
 			return !known || slices.ContainsFunc(left, func(s probe.Suite) bool { return !s.Anonymous() })
 		}
-		for i := len(all) - 1; i >= len(want) && !suites(all); i-- {
-			if rest := slices.Delete(slices.Clone(all), i, i+1); suites(rest) || !suites(append(slices.Clone(want), all[i])) {
-				b.p.Notes = append(b.p.Notes, "smtpd_tls_exclude_ciphers no longer names "+all[i]+": it leaves no suite of TLS 1.2 for the "+c.Algorithm+" certificate")
+		for i := len(all) - 1; i >= len(want) && !serves(all); i-- {
+			if rest := slices.Delete(slices.Clone(all), i, i+1); serves(rest) || !serves(append(slices.Clone(want), all[i])) {
+				b.p.Notes = append(b.p.Notes, name+" no longer names "+all[i]+": it leaves no suite of TLS 1.2 for the "+c.Algorithm+" certificate")
 				all = rest
 			}
 		}
@@ -117,7 +120,7 @@ func (b *builder) withPresent(name string, want []string) string {
 	return strings.Join(out, ", ")
 }
 
-// words splits a list in a value.
+// words splits a list in a value at commas, colons and blanks.
 func words(value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n:", r) })
 }

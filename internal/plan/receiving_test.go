@@ -39,3 +39,28 @@ func TestUsable(t *testing.T) {
 		}
 	}
 }
+
+// TestScreenLevel: a postscreen that has TLS switched off follows main.cf again.
+func TestScreenLevel(t *testing.T) {
+	const master = "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\ntlsproxy unix - - n - 0 tlsproxy\n"
+	for _, x := range []struct {
+		level string
+		goes  bool
+	}{{"none", true}, {"may", false}, {"encrypt", false}} {
+		main := "myhostname = mx.example.org\npostscreen_tls_security_level = " + x.level + "\n"
+		p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, main, master)), "cert=/etc/ssl/mail/mx.pem", "key=/etc/ssl/mail/mx.key")
+		if gone := !strings.Contains(after(p, plan.MainCF), "postscreen_tls_security_level"); gone != x.goes {
+			t.Errorf("%s: %t", x.level, gone)
+		}
+	}
+}
+
+// TestNoteNamesTheList: the note on an exclusion that goes names the parameter that had it.
+func TestNoteNamesTheList(t *testing.T) {
+	main := "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_mandatory_exclude_ciphers = ECDSA\n"
+	master := "smtp inet n - n - - smtpd\nsubmission inet n - n - - smtpd\n  -o smtpd_tls_security_level=encrypt\n  -o smtpd_sasl_auth_enable=yes\n"
+	p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, main, master)), "cert=/etc/ssl/mail/ec.pem", "profile=compatible")
+	if notes := strings.Join(p.Notes, "\n"); !strings.Contains(notes, "smtpd_tls_mandatory_exclude_ciphers no longer names ECDSA:") {
+		t.Errorf("%s\n%s", notes, after(p, plan.MainCF))
+	}
+}

@@ -5,8 +5,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"postseal/certs"
+	"postseal/internal/dane"
 	"postseal/internal/detect"
 	"postseal/internal/postfix/maincf"
 	"postseal/internal/posture"
@@ -112,7 +114,7 @@ func (b *builder) staleRisk(c certs.Facts, from []string) {
 	}
 }
 
-// daneRisk looks whether senders with DANE accept a new chain.
+// daneRisk notes the risks of a new chain with senders that use DANE.
 func (b *builder) daneRisk(c served) {
 	refused := func(published map[string][]certs.TLSA) (out []string) {
 		for _, name := range slices.Sorted(maps.Keys(published)) {
@@ -128,12 +130,34 @@ func (b *builder) daneRisk(c served) {
 	if names := refused(b.f.Doubtful); len(names) > 0 {
 		b.risk(RiskUnprovedDANE, "no TLSA record of %s authenticates the new %s certificate. If the zone is signed, which cannot be told here, senders with DANE would not deliver. Its record: 3 1 1 %s", strings.Join(names, ", "), c.Algorithm, c.PublicKey)
 	}
+	for _, h := range b.f.DANE {
+		b.placesRisk(c, h)
+	}
 	for _, name := range slices.Sorted(maps.Keys(b.f.Unanswered)) {
 		b.risk(RiskUnprovedDANE, "whether %s has TLSA records is not known (%s). If it has, and none authenticates the new %s certificate, senders with DANE would not deliver. Its record: 3 1 1 %s", name, b.f.Unanswered[name], c.Algorithm, c.PublicKey)
 	}
 }
 
-// unchanged says whether the certificate is shown already.
+// placesRisk notes the risks of what the name servers of the zone have, and of what
+// caches may still have.
+func (b *builder) placesRisk(c served, h dane.Host) {
+	names := b.f.MailNames(h.Base)
+	if where := h.Refusals(c.chain, names, b.f.Now); len(where) > 0 && h.State == dane.Secure && !slices.Contains(where, dane.AtResolver) {
+		b.risk(RiskBreakDANE, "the TLSA records of %s at %s do not authenticate the new %s certificate: senders with DANE that get them would not deliver. Wait until all name servers have the same records", h.Base, strings.Join(where, ", "), c.Algorithm)
+		return
+	}
+	shown := b.f.ServedChains()
+	for _, p := range h.Places {
+		if p.Unknown != "" && !h.Accepted(c.chain, shown, names, b.f.Now) {
+			b.risk(RiskUnprovedDANE, "which TLSA records of %s its name server %s has is not known (%s). If they do not authenticate the new %s certificate, senders with DANE that get them would not deliver", h.Base, p.Server, p.Unknown, c.Algorithm)
+		}
+	}
+	if at, why := b.f.Cached.Safe(h, c.chain, shown, names, b.f.Now); !at.IsZero() {
+		b.risk(RiskDANEGap, "the new %s certificate is safe from %s UTC on: %s. Until then senders with DANE that have the old records would not deliver", c.Algorithm, at.UTC().Format(time.DateTime), why)
+	}
+}
+
+// unchanged reports whether the certificate is shown already.
 func unchanged(c certs.Facts, now []certs.Facts) bool {
 	return slices.ContainsFunc(now, func(d certs.Facts) bool { return d.Fingerprint == c.Fingerprint && d.Complete == c.Complete })
 }

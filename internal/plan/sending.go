@@ -51,7 +51,7 @@ func (b *builder) closeGap(name string) {
 	}
 }
 
-// inOwnBlock says whether the block of an earlier run sets the parameter.
+// inOwnBlock reports whether the block of an earlier run sets the parameter.
 func (b *builder) inOwnBlock(name string) bool {
 	block, had, _ := b.f.Config.Main.Block(Markers)
 	e, ok := b.f.Config.Main.Get(name)
@@ -111,7 +111,7 @@ func (b *builder) requireTLS() {
 	}
 }
 
-// filters says whether some service hands mail to a content filter or milter.
+// filters reports whether some service hands mail to a content filter or milter.
 func (b *builder) filters() bool {
 	for _, s := range b.f.Config.Master.Services() {
 		for _, name := range []string{"content_filter", "smtpd_milters", "smtpd_proxy_filter"} {

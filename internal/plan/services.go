@@ -85,7 +85,8 @@ func (b *builder) translate() error {
 func (b *builder) followBlock(l detect.Listener) error {
 	s := l.Service
 	_, port := "", l.Addr[strings.LastIndexByte(l.Addr, ':')+1:]
-	if o, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && (port == "25" || s.Type == "pass") && strings.EqualFold(o.Value, "none") {
+	// A value such as "$mx_level", or an empty one, turns it off as "none" does.
+	if _, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && (port == "25" || s.Type == "pass") && l.Level == "none" {
 		if err := b.noOverride(s, "smtpd_tls_security_level", "it turned TLS off on port 25, whatever main.cf says", "postconf(5) smtpd_tls_security_level"); err != nil {
 			return err
 		}

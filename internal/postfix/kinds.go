@@ -63,7 +63,7 @@ func (c Config) KindOf(name string) Kind {
 	return Text
 }
 
-// Wellformed says whether a value has the form of its kind.
+// Wellformed reports whether a value has the form of its kind.
 func Wellformed(name, value string, k Kind) bool {
 	switch k {
 	case Boolean:

@@ -38,7 +38,7 @@ func (p Parameter) Direction() Direction {
 	return Both
 }
 
-// KnownIn says whether release v has the parameter. An unknown version has
+// KnownIn reports whether release v has the parameter. An unknown version has
 // only what every release from 3.4 to today has.
 func (p Parameter) KnownIn(v Version) bool {
 	if p.Gone.Known() && (!v.Known() || v.AtLeast(p.Gone)) {

@@ -26,7 +26,7 @@ var Protocols = []Protocol{SSLv2, SSLv3, TLSv1, TLSv11, TLSv12, TLSv13}
 // rank is the place of p among Protocols, or -1.
 func (p Protocol) rank() int { return slices.Index(Protocols, p) }
 
-// Below says whether p is older than q.
+// Below reports whether p is older than q.
 func (p Protocol) Below(q Protocol) bool { return p.rank() < q.rank() }
 
 // ParseFloor returns the oldest version that a protocol list leaves on; it fails where

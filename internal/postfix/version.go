@@ -35,7 +35,7 @@ func ParseVersion(s string) (Version, error) {
 // V is a version of the tables in this package.
 func V(major, minor, patch int) Version { return Version{Major: major, Minor: minor, Patch: patch} }
 
-// Known says whether v is a version at all.
+// Known reports whether v is a version at all.
 func (v Version) Known() bool { return v.Major > 0 }
 
 // String is mail_version, or MAJOR.MINOR for a version of a table.
@@ -51,7 +51,7 @@ func (v Version) String() string {
 	return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch)
 }
 
-// AtLeast says whether v is w or newer. An unknown version is older than any:
+// AtLeast reports whether v is w or newer. An unknown version is older than any:
 // what is written for it must suit the oldest release.
 func (v Version) AtLeast(w Version) bool {
 	a, b := [3]int{v.Major, v.Minor, v.Patch}, [3]int{w.Major, w.Minor, w.Patch}
@@ -63,5 +63,5 @@ func (v Version) AtLeast(w Version) bool {
 	return true
 }
 
-// sameBranch says whether v and w are of one MAJOR.MINOR.
+// sameBranch reports whether v and w are of one MAJOR.MINOR.
 func (v Version) sameBranch(w Version) bool { return v.Major == w.Major && v.Minor == w.Minor }

@@ -114,17 +114,17 @@ func (m model) asksDANE(s mastercf.Service) bool {
 	return m.f.Resolver.Validates != detect.No && strings.EqualFold(m.c.Text(&s, "smtp_dns_support_level"), "dnssec")
 }
 
-// route is one with its level.
+// route returns a route with its level.
 func (m model) route(t detect.Transport, s mastercf.Service, h detect.Hop) Route {
 	p := settings{m.c, s}
 	r := Route{Service: s, Use: t.Use, Hop: h.Name, Port: h.Port, From: h.From, Dead: dead(s), Implicit: p.yes("smtp_tls_wrappermode")}
 	var bad string
 	r.Level, bad = clientLevel(p)
 	r.Dead = cmp.Or(r.Dead, bad)
-	if own := p.text("smtp_tls_policy_maps"); own != "" {
+	if own := detect.PolicyTables(m.c, &s); own.Text != "" {
 		switch entry := m.f.PolicyFor(h.Name); {
-		case own != m.c.Text(nil, "smtp_tls_policy_maps"), entry == nil && m.f.PoliciesUnread:
-			r.Level = Value[string]{Origin: p.value("smtp_tls_policy_maps").Origin}
+		case own.Text != detect.PolicyTables(m.c, nil).Text, entry == nil && m.f.PoliciesUnread:
+			r.Level = Value[string]{Origin: own.Origin}
 		case entry != nil:
 			r.Level, r.Policy = Value[string]{entry.Level, entry.At}, entry
 			if entry.Fault != "" {
@@ -199,8 +199,8 @@ func (m model) terms(r Route, level string) Route {
 	return r
 }
 
-// trust are the files and folders by which a certificate is verified. Trust anchors of
-// one's own take the place of all others (postconf(5), smtp_tls_trust_anchor_file).
+// trust returns the files and directories by which a certificate is verified. Explicit
+// trust anchors replace all others (postconf(5), smtp_tls_trust_anchor_file).
 func trust(p settings, entry *detect.Policy) (out []string) {
 	if len(entry.TrustAnchors) > 0 {
 		return entry.TrustAnchors
@@ -219,7 +219,7 @@ func trust(p settings, entry *detect.Policy) (out []string) {
 	return out
 }
 
-// match is what a level compares certificates with where no policy says it.
+// match returns what a level compares certificates with where no policy says so.
 func match(p settings, level string) Value[[]string] {
 	parameter, ok := map[string]string{
 		"verify": "smtp_tls_verify_cert_match", "secure": "smtp_tls_secure_cert_match", "fingerprint": "smtp_tls_fingerprint_cert_match",

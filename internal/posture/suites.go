@@ -68,9 +68,9 @@ func (s Suites) Expression() string {
 	return out
 }
 
-// Left are the suites that the list leaves for certificates of some algorithms, and
-// whether that is known: of OpenSSL's language some words are not. Suites that no OpenSSL of
-// today has are left out.
+// Left returns the suites that the list leaves for certificates of some algorithms. known
+// is false if the list uses words of OpenSSL's language that are not worked out here.
+// Suites that no current OpenSSL has are left out.
 func (s Suites) Left(algorithms ...string) (out []probe.Suite, known bool) {
 	on, killed := map[uint16]bool{}, map[uint16]bool{}
 	words := strings.Split(s.List, ":")
@@ -101,12 +101,12 @@ func (s Suites) Left(algorithms ...string) (out []probe.Suite, known bool) {
 	return out, true
 }
 
-// all are words for all suites that OpenSSL still has: HIGH, since none of the others are
-// left, and what stands for everything with a cipher.
+// all are words for all suites that OpenSSL still has: HIGH, since no others are left, and
+// ALL.
 var all = []string{"HIGH", "ALL"}
 
 // understood reports whether it is known which suites a word stands for. One with a hyphen
-// is the name of a suite, and OpenSSL passes over those that it has not.
+// is the name of a suite, and OpenSSL ignores those that it does not have.
 func understood(word string) bool {
 	for part := range strings.SplitSeq(word, "+") {
 		if !probe.Known(part) && !slices.Contains(gone, part) && !strings.Contains(part, "-") {

@@ -151,7 +151,7 @@ func (e *enumerator) doubt(ctx context.Context) {
 	}
 }
 
-// over says whether ctx has ended. A deadline of it may be seen elsewhere first.
+// over reports whether ctx has ended. A deadline of it may be seen elsewhere first.
 func over(ctx context.Context) bool {
 	if end, ok := ctx.Deadline(); ctx.Err() == nil && (!ok || time.Now().Before(end)) {
 		return false
@@ -160,12 +160,12 @@ func over(ctx context.Context) bool {
 	return true
 }
 
-// refused says whether a server said that it did not want a handshake.
+// refused reports whether a server said that it did not want a handshake.
 func refused(err error) bool {
 	return errors.As(err, new(alert)) || errors.Is(err, errDeclined)
 }
 
-// hungUp says whether a server left instead of an answer to a hello.
+// hungUp reports whether a server left instead of an answer to a hello.
 func hungUp(err error) bool {
 	var at *Error
 	return errors.Is(err, errHungUp) && errors.As(err, &at) && at.Stage == Handshaking

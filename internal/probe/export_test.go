@@ -2,11 +2,16 @@ package probe
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 )
+
+// Classes returns the names of the classes that In knows, in no order.
+func Classes() []string { return slices.Collect(maps.Keys(classes)) }
 
 // AtOnce is atOnce.
 const AtOnce = atOnce

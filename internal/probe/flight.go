@@ -73,7 +73,7 @@ func record(in io.Reader, buf []byte) (kind byte, body, grown []byte, err error)
 // buffers are for records, and used again.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
 
-// warned says whether an alert may be passed over.
+// warned reports whether an alert may be passed over.
 func warned(body []byte) bool { return len(body) >= 2 && body[0] == 1 && body[1] == unrecognized }
 
 // read takes a server's first flight: up to ServerHelloDone with TLS 1.2 and

@@ -94,7 +94,7 @@ func (r Result) Algorithm() string {
 	return "Ed25519"
 }
 
-// Offers says whether EHLO listed the keyword.
+// Offers reports whether EHLO listed the keyword.
 func (r Result) Offers(keyword string) bool {
 	for _, c := range r.Capabilities {
 		word, _, _ := strings.Cut(c, " ")

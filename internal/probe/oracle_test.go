@@ -92,7 +92,7 @@ func TestGnuTLS(t *testing.T) {
 	_, port, _ := net.SplitHostPort(addr)
 	_, _, ready := launch(t, addr, "gnutls-serv", "--quiet", "--echo", "--port", port, "--x509keyfile", key, "--x509certfile", cert, "--priority", "NORMAL:-VERS-TLS1.3:%SERVER_PRECEDENCE")
 	ready()
-	e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr, Implicit: true}, probe.Options{Quick: true, Timeout: time.Second})
+	e, err := probe.Enumerate(context.Background(), probe.Target{Addr: addr, Implicit: true}, probe.Options{Quick: true, Timeout: 10 * time.Second})
 	if err != nil || e.Incomplete {
 		t.Fatalf("%+v, %v", e, err)
 	}
@@ -122,7 +122,7 @@ func TestServers(t *testing.T) {
 	ec, rs, other := pem("ec.pem", lab.Leaf{}), pem("rsa.pem", lab.Leaf{RSA: true}), pem("other.pem", lab.Leaf{Names: []string{"other.example.org"}})
 	ask := func(t *testing.T, target probe.Target, name string) *probe.Enumeration {
 		t.Helper()
-		e, err := probe.Enumerate(context.Background(), target, probe.Options{ServerName: name, Timeout: 5 * time.Second})
+		e, err := probe.Enumerate(context.Background(), target, probe.Options{ServerName: name, Timeout: 20 * time.Second})
 		if err != nil || e.Incomplete {
 			t.Fatalf("%s %s %v: %+v", e.Refused, e.Problem, err, e)
 		}

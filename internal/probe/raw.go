@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// Anonymous says whether a server agrees on a suite without any certificate. It
+// Anonymous reports whether a server agrees on a suite without any certificate. It
 // goes no further than the server's first answer.
 func Anonymous(ctx context.Context, t Target, o Options) (taken bool, err error) {
 	taken, _, err = Offer(ctx, t, o, "aNULL")
 	return taken, err
 }
 
-// Offer says whether a server agrees on a suite of TLS 1.2 that is in one of the
+// Offer reports whether a server agrees on a suite of TLS 1.2 that is in one of the
 // classes, as openssl-ciphers(1) calls them, and on which. It goes no further than
 // the server's first answer.
 func Offer(ctx context.Context, t Target, o Options, classes ...string) (taken bool, suite Suite, err error) {

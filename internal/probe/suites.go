@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -153,14 +152,14 @@ var suites = []Suite{
 	{0xC0AF, "TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8", "ECDHE-ECDSA-AES256-CCM8"},
 }
 
-// modern says whether it is one of TLS 1.3, which has suites of its own.
+// modern reports whether it is one of TLS 1.3, which has suites of its own.
 func (s Suite) modern() bool { return s.ID>>8 == 0x13 }
 
-// Anonymous says whether it goes without a certificate.
+// Anonymous reports whether it goes without a certificate.
 func (s Suite) Anonymous() bool { return strings.Contains(s.Name, "_anon_") }
 
-// In reports whether a suite of TLS 1.2 or older is in a class of openssl-ciphers(1), in all of several that
-// have + between them, or has that name.
+// In reports whether a suite of TLS 1.2 or older is in a class of openssl-ciphers(1), is
+// in all classes of several that are joined by +, or has that name.
 func (s Suite) In(class string) bool {
 	if class == s.OpenSSL || class == s.Name {
 		return true
@@ -176,8 +175,8 @@ func (s Suite) In(class string) bool {
 	return in(exchange, "_"+cipher)
 }
 
-// classes are the aliases of ssl_ciph.c, as tests of the names that IANA registers: what
-// stands before and after "_WITH_".
+// classes are the aliases of ssl_ciph.c, as tests of IANA names: of what stands before and
+// after "_WITH_".
 var classes = map[string]func(exchange, cipher string) bool{
 	"aNULL": byExchange("DH_anon", "ECDH_anon"), "ADH": byExchange("DH_anon"), "AECDH": byExchange("ECDH_anon"),
 	"kRSA": byExchange("RSA"), "RSA": byExchange("RSA"),
@@ -214,14 +213,11 @@ func byMAC(ends ...string) func(string, string) bool {
 	}
 }
 
-// Known reports whether it is known which suites are in a class, or have a name.
+// Known reports whether a word is a class that In knows, or the name of a suite.
 func Known(class string) bool {
 	_, ok := classes[class]
 	return ok || slices.ContainsFunc(suites, func(s Suite) bool { return s.OpenSSL == class })
 }
-
-// Classes returns the names of the classes that In knows, in no order.
-func Classes() []string { return slices.Collect(maps.Keys(classes)) }
 
 // Strong are the suites of TLS 1.2 and older that OpenSSL calls HIGH, as it is built by
 // default: those without a certificate among them (openssl-ciphers(1)).
@@ -242,5 +238,5 @@ var suiteByID = func() map[uint16]Suite {
 	return out
 }()
 
-// elliptic says whether its key exchange is by elliptic curves.
+// elliptic reports whether its key exchange is by elliptic curves.
 func (s Suite) elliptic() bool { return strings.Contains(s.Name, "_ECDH") }

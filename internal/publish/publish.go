@@ -9,7 +9,6 @@ package publish
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -48,8 +47,12 @@ type Key struct {
 	Seen  time.Time
 	Empty bool
 	Hold  time.Duration
-	// Gone is, of an old one, when it was replaced.
-	Gone time.Time
+	// First is true for a next key that is the first of its kind: it waits for its record
+	// alone, and the next order takes it.
+	First bool
+	// Gone is when an old key was replaced; Compromised is true if an attacker may have it.
+	Gone        time.Time
+	Compromised bool
 }
 
 // Successor is the key that comes next once this one, which did, is served.
@@ -64,9 +67,9 @@ func (k Key) Successor(digest string) Key {
 func (k Key) Observed(owners []Owner, now time.Time) Key {
 	lacking, unknown, empty := false, false, !published(owners)
 	for _, o := range owners {
-		unknown = unknown || o.State == Unproved
+		unknown = unknown || o.State == Unproved || len(o.silent()) > 0
 		// An owner with nothing lacks it too, while others have something.
-		lacking = lacking || o.State == Signed && !empty && !k.named(o.Records)
+		lacking = lacking || o.State == Signed && !empty && len(o.lagging(k)) > 0
 		if o.State == Signed && len(o.Records) > 0 {
 			k.Hold = max(k.Hold, o.hold()) // also with it: there may have been one without, between two looks
 		}
@@ -84,49 +87,18 @@ func (k Key) Observed(owners []Owner, now time.Time) Key {
 // Record is the record that names the key and outlives renewals.
 func (k Key) Record() string { return "3 1 1 " + k.Digest }
 
-// lasting says whether one of the records names the key also after a renewal,
+// lasting reports whether one of the records names the key also after a renewal,
 // and not the certificate of today.
-func (k Key) lasting(records []certs.TLSA) bool {
-	return slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Selector == 1 && k.named([]certs.TLSA{r}) })
+func (k Key) lasting(o Owner, records []certs.TLSA) bool {
+	return slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.Selector == 1 && k.named(o, []certs.TLSA{r}) })
 }
 
-// named says whether one of the records is about the key.
-func (k Key) named(records []certs.TLSA) bool {
-	return slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.String() == k.Record() || k.Chain != nil && r.Matches(k.Chain) })
-}
-
-// State is how much an answer about an owner is worth.
-type State string
-
-// The states.
-const (
-	Signed   State = "signed"   // validated (RFC 4035, AD)
-	Unsigned State = "unsigned" // no DNSSEC: nobody looks at its records
-	Unproved State = "unproved" // no usable answer: nothing is known
-)
-
-// Owner is a name that TLSA records belong to, with what is published there.
-type Owner struct {
-	// Name is "_25._tcp.mx.example.org".
-	Name    string
-	State   State
-	Records []certs.TLSA
-	// TTL is how long an answer about it may be kept; Refresh how long a
-	// secondary server of the zone may be behind (RFC 1035, section 3.3.13).
-	TTL, Refresh time.Duration
-}
-
-// hold is how long after a change the answer from before may still be met.
-func (o Owner) hold() time.Duration { return max(2*o.TTL, o.Refresh+o.TTL) }
-
-// newTTL is that of records that are added: all records of a name and type
-// have the same (RFC 2181, section 5.2), and a shorter one would hide how long
-// the answers from before are kept.
-func (o Owner) newTTL() int {
-	if len(o.Records) > 0 && o.TTL > 0 {
-		return int(o.TTL / time.Second)
+// named reports whether senders accept the key by one of the records of an owner.
+func (k Key) named(o Owner, records []certs.TLSA) bool {
+	if slices.ContainsFunc(records, func(r certs.TLSA) bool { return r.String() == k.Record() }) {
+		return true
 	}
-	return newTTL
+	return k.Chain != nil && certs.JudgeTLSA(records, k.Chain, o.Hosts, o.Now).Outcome == certs.Authenticated
 }
 
 // Wait is the least time that a next key is published before it is served, if
@@ -182,16 +154,19 @@ func Steps(in Input) []Step {
 		for _, k := range in.Keys {
 			switch {
 			case k.Other:
-			case k.Role == Current && !k.lasting(o.Records):
+			case k.Role == Current && !o.served(func(r []certs.TLSA) bool { return k.lasting(o, r) }):
 				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key that is served (" + k.Algorithm + ")"})
-			case k.Role == Next && !k.named(o.Records):
+			case k.Role == Next && !o.served(func(r []certs.TLSA) bool { return k.named(o, r) }):
+				if k.First && !published(in.Owners) {
+					continue // nothing keeps the order from it
+				}
 				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key that comes next (" + k.Algorithm + "): published before it is needed"})
 			}
 		}
 		remove = append(remove, removals(in, o)...)
 	}
 	for _, k := range in.Keys {
-		if k.Other || k.Role != Next || !published(in.Owners) {
+		if k.Other || k.First || k.Role != Next || !published(in.Owners) {
 			continue
 		}
 		if at, why, err := Allowed(in, k.Algorithm); err == nil && !at.IsZero() {
@@ -202,22 +177,23 @@ func Steps(in Input) []Step {
 }
 
 // removals are the records of an owner that name keys which were replaced.
-// While a key that is served is not named, none goes. A record that names no
+// While a key that is served is not named, only that of a compromised key is removed: an
+// attacker who has the key can pose as the server as long as its record is there. A record that names no
 // key known here stays: another server may answer under the same name, and
 // Findings tells of it.
 func removals(in Input, o Owner) (out []Step) {
-	for _, k := range in.Keys {
-		if k.Role == Current && !k.Other && !k.named(o.Records) {
-			return nil
-		}
-	}
+	missing := slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && !k.Other && !k.named(o, o.Records) })
 	for _, r := range o.Records {
 		record := []certs.TLSA{r}
-		if slices.ContainsFunc(in.Keys, func(k Key) bool { return (k.Other || k.Role != Old) && k.named(record) }) {
+		if slices.ContainsFunc(in.Keys, func(k Key) bool { return (k.Other || k.Role != Old) && k.named(o, record) }) {
 			continue
 		}
-		i := slices.IndexFunc(in.Keys, func(k Key) bool { return !k.Other && k.Role == Old && k.named(record) })
-		if i < 0 {
+		i := slices.IndexFunc(in.Keys, func(k Key) bool { return !k.Other && k.Role == Old && k.named(o, record) })
+		if i < 0 || missing && !in.Keys[i].Compromised {
+			continue
+		}
+		if in.Keys[i].Compromised {
+			out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: in.Keys[i].Gone, Due: true, Why: "the key is compromised: an attacker who has it can pose as this server as long as the record is there"})
 			continue
 		}
 		at := in.Keys[i].Gone.Add(2 * o.TTL)
@@ -227,8 +203,8 @@ func removals(in Input, o Owner) (out []Step) {
 	return out
 }
 
-// published says whether some owner has signed records: else DANE is not used,
-// and nobody needs to wait.
+// published reports whether some owner has signed records: else DANE is not used,
+// and there is nothing to wait for.
 func published(owners []Owner) bool {
 	return slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Signed && len(o.Records) > 0 })
 }
@@ -250,9 +226,9 @@ func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
 	for _, o := range in.Owners {
 		switch {
 		case o.State == Unproved:
-			return at, "", fmt.Errorf("%w: %s", ErrUnproved, o.Name)
-		case o.State == Signed && !next.named(o.Records):
-			missing = append(missing, o.Name) // also where nothing is published: what comes there later starts the clock anew
+			return at, "", fmt.Errorf("%w: %s%s", ErrUnproved, o.Name, because(o.Why))
+		case o.State == Signed && next.laggingAt(o) != "":
+			missing = append(missing, next.laggingAt(o)) // also where nothing is published: what comes there later starts the clock anew
 		}
 	}
 	switch {
@@ -272,6 +248,14 @@ func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
 		wait, why = next.Hold, fmt.Sprintf("answers from before that may be met for %s", next.Hold)
 	}
 	return next.Seen.Add(wait), fmt.Sprintf("the next key was first seen everywhere at %s UTC, and %s", stamp(next.Seen), why), nil
+}
+
+// because returns a reason in brackets, or nothing.
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " (" + why + ")"
 }
 
 // stamp is a time to the second: what is waited for is exact.
@@ -305,71 +289,6 @@ func span(d time.Duration) string {
 		}
 	}
 	return text
-}
-
-// Finding is something wrong with what is published, and what to do.
-type Finding struct {
-	Owner string `json:"owner"`
-	Text  string `json:"text"`
-	Hint  string `json:"hint"`
-}
-
-// tooMany is from how many records on some senders give up (postseal's research
-// on Microsoft's behaviour; there is no such limit in RFC 7672).
-const tooMany = 12
-
-// Findings judges what is published, apart from what is missing.
-func Findings(in Input) (out []Finding) {
-	unsigned := 0
-	for _, o := range in.Owners {
-		say := func(text, hint string) { out = append(out, Finding{o.Name, text, hint}) }
-		switch o.State {
-		case Unproved:
-			say("it could not be verified whether records are published", "does the resolver answer, and validate DNSSEC?")
-			continue
-		case Unsigned:
-			unsigned++
-			if len(o.Records) > 0 {
-				say("its records are not signed: no sender looks at them", "sign the zone (DNSSEC), or remove them")
-			}
-			continue
-		}
-		served := 0
-		for _, r := range o.Records {
-			switch {
-			case !r.Usable():
-				say(fmt.Sprintf("%s: senders ignore this kind of record (RFC 7672, section 3.1.3)", short(r)), "replace it by 3 1 1")
-			case r.Usage == 3 && r.Selector == 0:
-				say(fmt.Sprintf("%s names one certificate, and is wrong after each renewal", short(r)), "replace it by 3 1 1, which names the key")
-			case r.Usage == 2 && r.Selector == 0:
-				say(fmt.Sprintf("%s names one certificate of the CA, and is wrong when the CA changes it", short(r)), "replace it by 3 1 1")
-			}
-			record := []certs.TLSA{r}
-			switch {
-			case slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.named(record) }):
-				served++
-			case r.Usage == 2 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.Role == Current && k.Chain == nil }):
-				say(fmt.Sprintf("%s names a CA that is not in the chain that is served", short(r)), "CAs change their intermediates without warning: use 3 1 1")
-			case r.Usage == 3 && r.Selector == 1 && r.Usable() && !slices.ContainsFunc(in.Keys, func(k Key) bool { return k.named(record) }):
-				say(fmt.Sprintf("%s names no key that is known here", short(r)), "if no other server answers under this name, remove it")
-			}
-		}
-		if len(o.Records) > 0 && served == 0 {
-			say("none of its records names a key that is served: senders with DANE do not deliver", "add the record of the key that is served now")
-		}
-		if len(o.Records) > tooMany {
-			say(fmt.Sprintf("it has %d records; some senders give up at more than %d", len(o.Records), tooMany), "remove those that are not needed")
-		}
-	}
-	if unsigned > 0 && unsigned == len(in.Owners) {
-		out = append(out, Finding{Text: "no name is signed (DNSSEC): TLSA records would do nothing, and none are proposed", Hint: "sign the zone first, at whoever keeps it"})
-	}
-	return out
-}
-
-// short is a record with the beginning of its data.
-func short(r certs.TLSA) string {
-	return fmt.Sprintf("%d %d %d %s…", r.Usage, r.Selector, r.Matching, hex.EncodeToString(r.Data[:min(4, len(r.Data))]))
 }
 
 // ZoneLine is a record as a zone file has it.

@@ -403,3 +403,63 @@ func TestNSUpdate(t *testing.T) {
 		t.Error("an update of nothing")
 	}
 }
+
+// TestWaiting: a first key that an order waits for is to be published where DANE is used,
+// and the record of a compromised key is to be removed at once, whatever is missing.
+func TestWaiting(t *testing.T) {
+	now := time.Now()
+	o := publish.Owner{Name: "_25._tcp.mx.test", State: publish.Signed, TTL: time.Hour, Records: []certs.TLSA{record(t, "3 1 1 "+digest(1))}}
+	in := publish.Input{Now: now, Owners: []publish.Owner{o}, Keys: []publish.Key{{Algorithm: "ecdsa", Role: publish.Current, Digest: digest(1)}, {Algorithm: "rsa", Role: publish.Next, Digest: digest(2), First: true}}}
+	if s := publish.Steps(in); len(s) != 1 || s[0].Action != publish.Add || s[0].Record != "3 1 1 "+digest(2) || !s[0].Due {
+		t.Errorf("%+v", s)
+	}
+	in.Owners[0].Records = nil
+	if s := publish.Steps(in); len(s) != 1 || s[0].Record != "3 1 1 "+digest(1) {
+		t.Errorf("without DANE: %+v", s)
+	}
+	in = publish.Input{Now: now, Owners: []publish.Owner{o}, Keys: []publish.Key{{Algorithm: "ecdsa", Role: publish.Current, Digest: digest(3)}, {Algorithm: "ecdsa", Role: publish.Old, Digest: digest(1), Gone: now, Compromised: true}}}
+	if s := publish.Steps(in); len(s) != 2 || s[0].Action != publish.Add || s[1].Action != publish.Remove || !s[1].Due {
+		t.Errorf("compromised: %+v", s)
+	}
+}
+
+// TestServers: a key is published once every name server has it.
+func TestServers(t *testing.T) {
+	now := time.Now()
+	both := []certs.TLSA{record(t, "3 1 1 "+digest(1)), record(t, "3 1 1 "+digest(2))}
+	o := publish.Owner{Name: "_25._tcp.mx.test", State: publish.Signed, TTL: time.Hour, Records: both, Servers: []publish.Server{{Name: "ns1.test", Records: both}, {Name: "ns2.test", Records: both[:1]}}}
+	key := publish.Key{Algorithm: "ecdsa", Role: publish.Next, Digest: digest(2), Seen: now.AddDate(0, 0, -30)}
+	in := publish.Input{Now: now, Owners: []publish.Owner{o}, Keys: []publish.Key{{Algorithm: "ecdsa", Role: publish.Current, Digest: digest(1)}, key}}
+	if _, _, err := publish.Allowed(in, "ecdsa"); err == nil || !strings.Contains(err.Error(), "_25._tcp.mx.test at ns2.test") {
+		t.Error(err)
+	}
+	if k := key.Observed(in.Owners, now); !k.Seen.IsZero() {
+		t.Errorf("the clock goes on: %+v", k)
+	}
+	if f := publish.Findings(in); len(f) != 1 || !strings.Contains(f[0].Text, "ns2.test differs from ns1.test") {
+		t.Errorf("%+v", f)
+	}
+	in.Owners[0].Servers[1] = publish.Server{Name: "ns2.test", Unknown: "SERVFAIL"}
+	key.Seen = time.Time{}
+	if k := key.Observed(in.Owners, now); !k.Seen.IsZero() {
+		t.Errorf("the clock starts without one of the servers: %+v", k)
+	}
+}
+
+// TestSilentServer: what a name server has that does not answer is not known: nothing is
+// to be added for it, and no other server differs from it.
+func TestSilentServer(t *testing.T) {
+	set := []certs.TLSA{record(t, "3 1 1 "+digest(1))}
+	o := publish.Owner{Name: "_25._tcp.mx.test", State: publish.Signed, TTL: time.Hour, Records: set, Servers: []publish.Server{{Name: "ns1.test", Unknown: "SERVFAIL"}, {Name: "ns2.test", Records: set}}}
+	in := publish.Input{Now: start, Owners: []publish.Owner{o}, Keys: []publish.Key{{Algorithm: "ecdsa", Role: publish.Current, Digest: digest(1)}}}
+	if steps := publish.Steps(in); len(steps) > 0 {
+		t.Errorf("%+v", steps)
+	}
+	if found := publish.Findings(in); len(found) != 1 || !strings.Contains(found[0].Text, "ns1.test") || strings.Contains(found[0].Text, "differs") {
+		t.Errorf("%+v", found)
+	}
+	in.Owners[0].Servers[1].Records = nil
+	if steps := publish.Steps(in); len(steps) != 1 {
+		t.Errorf("what a server lacks is not added: %+v", steps)
+	}
+}

@@ -128,7 +128,7 @@ func (c Candidate) carry(dir string, direction postfix.Direction, services []mas
 	return out
 }
 
-// carries says whether a service's override goes along.
+// carries reports whether a service's override goes along.
 func (c Candidate) carries(name string, direction postfix.Direction) bool {
 	p, known := postfix.Lookup(name)
 	if known {

@@ -177,7 +177,7 @@ func remarks(lines []string, side side) []Cause {
 	return out
 }
 
-// fromPeer says whether a line quotes the other side, who could write anything.
+// fromPeer reports whether a line quotes the other side, who could write anything.
 func fromPeer(line string) bool {
 	return strings.Contains(line, " from unknown[") || strings.Contains(line, "]: 127.") || strings.Contains(line, "status=")
 }

@@ -123,13 +123,13 @@ func agreed(r probe.Result) string {
 	return r.Version + " " + strings.Replace(strings.TrimPrefix(r.Suite, "TLS_"), "_WITH_", "_", 1)
 }
 
-// asks says whether a client is asked for a certificate (postconf(5),
+// asks reports whether a client is asked for a certificate (postconf(5),
 // smtpd_tls_ask_ccert, smtpd_tls_req_ccert).
 func (l *listener) asks() bool {
 	return l.candidate.Config.Bool(&l.service, "smtpd_tls_ask_ccert") || l.demands()
 }
 
-// demands says whether a client must have a certificate: only where TLS is
+// demands reports whether a client must have a certificate: only where TLS is
 // demanded too.
 func (l *listener) demands() bool {
 	if !l.candidate.Config.Bool(&l.service, "smtpd_tls_req_ccert") {
@@ -138,7 +138,7 @@ func (l *listener) demands() bool {
 	return l.mandatory()
 }
 
-// mandatory says whether the mandatory parameters count at this listener.
+// mandatory reports whether the mandatory parameters count at this listener.
 func (l *listener) mandatory() bool {
 	return detect.ServerLevel(func(name string) string { return l.candidate.Config.Text(&l.service, name) }) == "encrypt"
 }

@@ -9,7 +9,7 @@ import (
 	"postseal/internal/host"
 )
 
-// credentials says whether the candidate logs in where the messages go: a sender
+// credentials reports whether the candidate logs in where the messages go: a sender
 // with a password does not fall back to clear text (HAVE_SASL_CREDENTIALS in
 // smtp.h of the source). The password itself stays where it is. note says what
 // could not be looked up.

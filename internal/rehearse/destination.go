@@ -60,7 +60,7 @@ func matched(policy, domain string) string {
 	return ""
 }
 
-// pinned says whether an entry trusts a key, and no name (TLS_README,
+// pinned reports whether an entry trusts a key, and no name (TLS_README,
 // "fingerprint").
 func pinned(policy string) bool {
 	f := strings.Fields(policy)

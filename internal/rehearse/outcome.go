@@ -40,7 +40,7 @@ func attempts(lines []string) (out []attempt) {
 
 const cannotStart = "Cannot start TLS"
 
-// fellBack says whether TLS was tried, or begun, before the message went without
+// fellBack reports whether TLS was tried, or begun, before the message went without
 // (smtp.h in the source, PLAINTEXT_FALLBACK_OK_AFTER_...).
 func (a attempt) fellBack() bool {
 	return a.class != "" || slices.ContainsFunc(a.lines, func(l string) bool { return strings.Contains(l, cannotStart) })
@@ -99,7 +99,7 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	return t, true
 }
 
-// heard says whether the server has told of the message, if it is one that does.
+// heard reports whether the server has told of the message, if it is one that does.
 func (r *run) heard(d *delivery) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -124,7 +124,7 @@ func (r *run) outcome(d *delivery, a attempt) Outcome {
 	return InClear
 }
 
-// opportunistic says whether a level may go on without TLS.
+// opportunistic reports whether a level may go on without TLS.
 func opportunistic(level string) bool { return level == "may" || level == "dane" }
 
 // level is the one that a delivery goes at, in the end.

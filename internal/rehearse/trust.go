@@ -58,7 +58,7 @@ func (c Candidate) trust(s mastercf.Service, jail, testCA string) (store []byte,
 // file once.
 func folder(path string) []byte { return files(path, "*.[0-9]") }
 
-// debian says whether Debian's script copies folders of CA certificates into the
+// debian reports whether Debian's script copies folders of CA certificates into the
 // chroot before Postfix starts.
 func debian() bool {
 	_, err := os.Stat(debianStart)

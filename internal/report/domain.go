@@ -36,6 +36,8 @@ func (p Printer) Domain(d *domain.Domain) {
 		}
 	}
 	switch s := d.STS; {
+	case s.Policy != nil && s.Policy.Mode == domain.Off:
+		p.fact("MTA-STS", "mode none: no policy applies, id "+s.ID)
 	case s.Policy != nil:
 		p.fact("MTA-STS", fmt.Sprintf("%s, for %s, kept %d s, id %s", s.Policy.Mode, strings.Join(s.Policy.MX, ", "), s.Policy.MaxAge, s.ID))
 	case s.Problem == "":

@@ -55,7 +55,7 @@ func Remarks(f *detect.Facts) []Remark {
 	add(sign, detail, "main.cf sets %d parameters, %d about TLS", len(f.Config.Main.Entries()), tls)
 	for _, l := range f.Listeners {
 		sign := signGood
-		if l.Level == "none" && l.Kind != detect.Internal {
+		if l.Level == "none" && l.Kind != detect.Internal || len(l.Service.Stray) > 0 {
 			sign = signNote
 		}
 		add(sign, l.Addr, "%s: %s", l.Service.ID(), listener(l))
@@ -101,6 +101,9 @@ func openSSL(s string) string {
 }
 
 func listener(l detect.Listener) string {
+	if len(l.Service.Stray) > 0 {
+		return fmt.Sprintf("does not run: line %d of master.cf has the word %.40q, which is no option", l.Service.Stray[0].Line, l.Service.Stray[0].Text)
+	}
 	what := map[string]string{"none": "no TLS", "may": "TLS offered", "encrypt": "TLS demanded"}[l.Level]
 	if l.Wrapper {
 		what = "TLS from the first byte"

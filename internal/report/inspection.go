@@ -40,7 +40,7 @@ func (j Judged) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Broken says whether something about it is bad.
+// Broken reports whether something about it is bad.
 func (j Judged) Broken() bool {
 	return j.Err != "" && !j.Unseen || j.Inspection != nil && j.Has(certs.Bad) || slices.ContainsFunc(j.Access, grave)
 }

@@ -14,7 +14,7 @@ import (
 	"postseal/internal/report"
 )
 
-// unclean says whether text could do something to a terminal beside being shown.
+// unclean reports whether text could do something to a terminal beside being shown.
 func unclean(s string) bool {
 	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
 		return r != '\n' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp))

@@ -1,6 +1,6 @@
-// Package resolve asks DNS. An answer is one of three, Records, Absent or Unknown,
-// and a caller has to tell them apart: what could not be looked up is never taken
-// for what is not there.
+// Package resolve looks up DNS records. An answer is one of three, Records, Absent or
+// Unknown, and a caller has to tell them apart: what could not be looked up is never
+// taken for absent.
 package resolve
 
 import (
@@ -34,7 +34,7 @@ const (
 // Unknown.
 type Answer interface{ answer() }
 
-// Records are there.
+// Records is the answer that there are some.
 type Records struct {
 	// Values are in presentation form, without owner, class and TTL.
 	Values []string
@@ -48,7 +48,7 @@ type Records struct {
 	TTL time.Duration
 }
 
-// Absent is that there are no such records.
+// Absent is the answer that there are no such records.
 type Absent struct {
 	// Secure is true if the server that was asked says that it validated that.
 	Secure bool
@@ -58,7 +58,7 @@ type Absent struct {
 	Owner string
 }
 
-// Unknown is that there is no usable answer: there may be records or not.
+// Unknown is no usable answer: there may be records or not.
 type Unknown struct {
 	Reason Reason
 	// Text says what happened, and with which server.
@@ -79,14 +79,14 @@ type Reason string
 
 // The reasons.
 const (
-	ServFail   Reason = "SERVFAIL"    // what a wrong signature looks like behind a resolver that validates
-	Refused    Reason = "refused"     // another code than NOERROR and NXDOMAIN
-	Timeout    Reason = "timeout"     //
-	Unreached  Reason = "unreachable" // nothing listens there, or there is no way
-	Malformed  Reason = "malformed"   // an answer that cannot be read
-	Lame       Reason = "lame"        // a name server that does not serve the zone
-	NoServer   Reason = "no server"   // nobody to ask
-	NotChecked Reason = "no validation"
+	ServFail  Reason = "SERVFAIL"    // what a wrong signature looks like behind a resolver that validates
+	Refused   Reason = "refused"     // a code other than NOERROR, NXDOMAIN and SERVFAIL
+	Timeout   Reason = "timeout"     // no answer in time
+	Unreached Reason = "unreachable" // nothing listens there, or there is no route
+	Malformed Reason = "malformed"   // an answer that cannot be read
+	Lame      Reason = "lame"        // a name server that does not serve the zone
+	NoServer  Reason = "no server"   // no server to ask
+	NoZone    Reason = "no zone"     // the zone of a name was not found
 )
 
 // Resolver asks the resolvers of a machine, in the order of resolv.conf(5).
@@ -96,8 +96,8 @@ type Resolver struct {
 	Servers []string
 }
 
-// Ask asks for the records of one name and type. As the C library does, it goes on
-// to the next server if one has no usable answer.
+// Ask looks up the records of one name and type. As the C library does, it goes on to
+// the next server if one has no usable answer.
 func (r Resolver) Ask(ctx context.Context, name string, kind uint16) Answer {
 	var first Answer = Unknown{Reason: NoServer, Text: "no DNS resolver is known"}
 	for i, server := range r.Servers {
@@ -112,7 +112,8 @@ func (r Resolver) Ask(ctx context.Context, name string, kind uint16) Answer {
 	return first
 }
 
-// one asks one server; authoritative is what it says of itself (AA, RFC 1035).
+// one asks one server. authoritative reports whether the server says that it serves the
+// zone itself (AA, RFC 1035).
 func (r Resolver) one(ctx context.Context, server, name string, kind uint16) (a Answer, authoritative bool) {
 	what := fmt.Sprintf("asking %s for %s %s", server, name, dns.TypeToString[kind])
 	got, err := r.Machine.LookUp(ctx, server, name, kind)
@@ -144,8 +145,8 @@ func (r Resolver) one(ctx context.Context, server, name string, kind uint16) (a 
 	return Records{values, got.AD, owner, time.Duration(got.TTL) * time.Second}, got.Authoritative
 }
 
-// Validates reports whether the first server says that it validated the root zone:
-// the question is Postfix's own (dnssec_probe, postconf(5)).
+// Validates reports whether the first server says that it validated the root zone, as
+// Postfix asks it (dnssec_probe, postconf(5)).
 func (r Resolver) Validates(ctx context.Context) bool {
 	if len(r.Servers) == 0 {
 		return false

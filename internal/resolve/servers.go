@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// View is what all the authoritative name servers of a zone say about one name and
+// View is what all the authoritative name servers of a zone answer for one name and
 // type, past every cache.
 type View struct {
 	// Zone is the zone that the name is in; empty if that is not known.
@@ -24,15 +24,14 @@ type View struct {
 	Unknown *Unknown
 }
 
-// Server is what one name server says.
+// Server is one name server and its answer.
 type Server struct {
 	Name   string
 	Answer Answer
-	Serial uint32 // of the zone there; 0 if it does not tell
 }
 
-// Reached reports whether any of the servers could be asked. On a machine whose
-// firewall lets only the resolver ask others, none can.
+// Reached reports whether any of the servers could be asked. Behind a firewall that
+// lets DNS queries pass only to the resolver, none can.
 func (v View) Reached() bool {
 	return slices.ContainsFunc(v.Servers, func(s Server) bool {
 		u, unknown := s.Answer.(Unknown)
@@ -58,13 +57,12 @@ func (r Resolver) Everywhere(ctx context.Context, name string, kind uint16) View
 			if soa.Owner != strings.ToLower(at) {
 				continue // an alias leads to another zone; its parent is in this one
 			}
-			_, v.Refresh = start(soa)
-			v.Zone = at
+			v.Zone, v.Refresh = at, refresh(soa)
 		}
 		break
 	}
 	if v.Zone == "" {
-		v.Unknown = &Unknown{Reason: NotChecked, Text: "the zone of " + name + " was not found"}
+		v.Unknown = &Unknown{Reason: NoZone, Text: "the zone of " + name + " was not found"}
 		return v
 	}
 	ns, ok := r.Ask(ctx, v.Zone, NS).(Records)
@@ -100,28 +98,21 @@ func (s *Server) ask(ctx context.Context, r Resolver, zone, name string, kind ui
 				continue
 			}
 			s.Answer = a
-			if soa, _ := r.one(ctx, at, zone, SOA); soa != nil {
-				if records, ok := soa.(Records); ok {
-					s.Serial, _ = start(records)
-				}
-			}
 			return
 		}
 	}
 }
 
-// start reads a start of authority: mname rname serial refresh retry expire minimum.
-func start(soa Records) (serial uint32, refresh time.Duration) {
+// refresh reads how long a secondary server may be behind from a start of authority:
+// mname rname serial refresh retry expire minimum. It is 0 if that cannot be read.
+func refresh(soa Records) time.Duration {
 	w := strings.Fields(soa.Values[0])
 	if len(w) != 7 {
-		return 0, 0
+		return 0
 	}
-	n, err := strconv.ParseUint(w[2], 10, 32)
-	if err == nil {
-		serial = uint32(n)
+	n, err := strconv.ParseUint(w[3], 10, 32)
+	if err != nil {
+		return 0
 	}
-	if n, err := strconv.Atoi(w[3]); err == nil {
-		refresh = time.Duration(n) * time.Second
-	}
-	return serial, refresh
+	return time.Duration(n) * time.Second
 }

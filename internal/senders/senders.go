@@ -176,7 +176,7 @@ func (s Sender) suite(v *probe.Version, e *probe.Enumeration, group string) (pro
 // curves of keys, by their size.
 var curves = map[int]string{256: "secp256r1", 384: "secp384r1", 521: "secp521r1"}
 
-// signs says whether the sender can check the signature of a suite: of an ECDSA
+// signs reports whether the sender can check the signature of a suite: of an ECDSA
 // key it must know the curve (RFC 8422, section 5.1).
 func (s Sender) signs(a probe.Accepted, e *probe.Enumeration) bool {
 	if !strings.Contains(a.Name, "_ECDSA_") || len(s.Groups) == 0 {

@@ -62,7 +62,7 @@ var releases = map[string]struct {
 	"posttls-finger": {[]string{"postconf", "-hd", "mail_version"}, "3.7."},
 }
 
-// isHere says whether the program is the release that the data is of.
+// isHere reports whether the program is the release that the data is of.
 func (c client) isHere(t *testing.T) bool {
 	t.Helper()
 	r := releases[c.program]

@@ -94,6 +94,7 @@ func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step
 		return nil, err
 	}
 	ses.Facts, ses.ConfigDir = f, f.Config.Dir
+	f.Cached = ses.Keeper().Seen(f.DANE)
 	ses.ownLineages()
 	if b, err := m.ReadFile(ses.openSSLPath()); err == nil {
 		f.OpenSSLFile = string(b)

@@ -102,7 +102,7 @@ type Session struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Encrypted says whether the session was in TLS.
+// Encrypted reports whether the session was in TLS.
 func (s Session) Encrypted() bool { return s.Version != "" }
 
 // Server is one listener with one behaviour.

@@ -81,7 +81,7 @@ func New(ctx context.Context, code string, values, files map[string]string) (*ac
 	return &acme.Library{Code: code, Provider: p, Secrets: secrets}, nil
 }
 
-// isPath says whether the library wants a path in a field, and not what the
+// isPath reports whether the library wants a path in a field, and not what the
 // file holds.
 func isPath(name string) bool {
 	return strings.HasSuffix(name, "_PATH") || name == "HYPERONE_PASSPORT_LOCATION"

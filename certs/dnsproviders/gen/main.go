@@ -128,7 +128,7 @@ func read(root, dir string) (entry, error) {
 	return e, nil
 }
 
-// pace says whether a setting is about waiting; those have good defaults.
+// pace reports whether a setting is about waiting; those have good defaults.
 func pace(name string) bool {
 	return slices.ContainsFunc([]string{"_TTL", "_POLLING_INTERVAL", "_PROPAGATION_TIMEOUT", "_HTTP_TIMEOUT", "_SEQUENCE_INTERVAL", "_TIMEOUT"}, func(s string) bool { return strings.HasSuffix(name, s) })
 }

@@ -101,13 +101,13 @@ func Newline(lines []string) string {
 	return "\n"
 }
 
-// IsSpace says whether Postfix treats c as white space (ISSPACE in
+// IsSpace reports whether Postfix treats c as white space (ISSPACE in
 // sys_defs.h: ASCII only).
 func IsSpace(c byte) bool {
 	return c == ' ' || c >= '\t' && c <= '\r'
 }
 
-// Ignored says whether a physical line without its newline is a comment or blank.
+// Ignored reports whether a physical line without its newline is a comment or blank.
 func Ignored(text string) bool {
 	for i := 0; i < len(text); i++ {
 		if !IsSpace(text[i]) {

@@ -44,7 +44,7 @@ func (f *File) Block(m Markers) (b Block, ok bool, err error) {
 	return b, b.First != 0, nil
 }
 
-// In says whether e starts inside b.
+// In reports whether e starts inside b.
 func (b Block) In(e Entry) bool { return b.First <= e.Line && e.Line <= b.Last }
 
 // Edit describes one change of a file.
@@ -58,8 +58,8 @@ type Edit struct {
 }
 
 // Apply returns the edited file. The block stands where it stood; a new one
-// takes the place of the first assignment that goes, or else the end of the
-// file. Everything that is not dropped keeps its bytes, except that a last
+// takes the place of the first assignment that goes, with the text that explains it
+// below, or else the end of the file. Everything that is not dropped keeps its bytes, except that a last
 // line without a newline gets one if the block follows it.
 func (f *File) Apply(e Edit) (*File, error) {
 	for _, line := range e.Block {
@@ -84,7 +84,7 @@ func (f *File) Apply(e Edit) (*File, error) {
 		if !drop && e.Drop != nil && e.Drop(entry) {
 			drop = true
 			if !had && at == len(gone) {
-				at = entry.own[0]
+				at = f.above(entry)
 			}
 		}
 		for _, i := range entry.own {
@@ -107,6 +107,29 @@ func (f *File) Apply(e Edit) (*File, error) {
 		}
 	}
 	return Parse(f.splice(gone, at, e.Block, had)), nil
+}
+
+// above returns the line above which a block goes that takes the place of an assignment.
+// Where a text of some lines explains that assignment alone, as in the files of Red Hat, it
+// is above the text: below, the text would seem to be about the block. A heading, of one
+// line or of several assignments, stays above.
+func (f *File) above(e Entry) int {
+	lines := f.text.Physical
+	comment := func(i int) bool {
+		return i >= 0 && i < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i]), "#")
+	}
+	first, next := e.own[0], e.own[len(e.own)-1]+1
+	if next < len(lines) && strings.TrimSpace(lines[next]) != "" && !comment(next) {
+		return first
+	}
+	at := first
+	for comment(at - 1) {
+		at--
+	}
+	if first-at < 2 {
+		return first
+	}
+	return at
 }
 
 // splice joins what is left with the block before line at.

@@ -147,6 +147,25 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// TestApplyAboveText: the block does not come between a text and the next one, as if it
+// were what the first is about, and stays below a heading.
+func TestApplyAboveText(t *testing.T) {
+	drop := func(e Entry) bool { return strings.HasPrefix(e.Name, "smtpd_tls") }
+	for _, x := range []struct{ before, after string }{
+		{"# TLS\n\n# The file with the certificate\n# in PEM format.\n#\nsmtpd_tls_cert_file = /c\n\n# The key.\n# Not encrypted.\nsmtpd_tls_key_file = /k\n", "# TLS\n\nB\nx = 1\nE\n\n# The file with the certificate\n# in PEM format.\n#\n\n# The key.\n# Not encrypted.\n"},
+		{"a = b\n# TLS parameters\nsmtpd_tls_cert_file = /c\n\nc = d\n", "a = b\n# TLS parameters\nB\nx = 1\nE\n\nc = d\n"},
+		{"#\n# TLS parameters\n#\nsmtpd_tls_cert_file = /c\nsmtpd_tls_key_file = /k\n", "#\n# TLS parameters\n#\nB\nx = 1\nE\n"},
+	} {
+		f, err := Parse(x.before).Apply(Edit{Markers: Markers{Begin: "B", End: "E"}, Drop: drop, Block: []string{"B", "x = 1", "E"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.String() != x.after {
+			t.Errorf("%q\nbecame %q\nnot    %q", x.before, f.String(), x.after)
+		}
+	}
+}
+
 func TestDamagedMarkers(t *testing.T) {
 	for _, in := range []string{"# BEGIN x\na = 1\n", "# END x\n", "# BEGIN x\n# BEGIN x\n# END x\n", "# BEGIN x\n# END x\n# END x\n"} {
 		if _, err := Parse(in).Apply(Edit{Markers: marks}); err == nil {

@@ -153,7 +153,7 @@ func (f *File) offset(l logical.Line, i int) int {
 	return at
 }
 
-// endsLine says whether nothing but blanks follows offset at on its line.
+// endsLine reports whether nothing but blanks follows offset at on its line.
 func (f *File) endsLine(l logical.Line, at int) bool {
 	i, col := f.place(l, at-1)
 	body := strings.TrimSuffix(f.text.Physical[i], "\n")

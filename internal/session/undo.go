@@ -1,0 +1,81 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"postseal/certs"
+	"postseal/internal/apply"
+	"postseal/internal/dane"
+	"postseal/internal/plan"
+	"postseal/internal/postfix/maincf"
+)
+
+// UndoRisks are what senders with DANE would do with the certificates that an undo of a
+// run brings back: their records may be gone since.
+func (s *Session) UndoRisks(r *apply.Receipt) []plan.Risk {
+	published := func(h dane.Host) bool { return h.State == dane.Secure || h.State == dane.Unknown && !h.Answered }
+	back := s.broughtBack(r)
+	if len(back) == 0 || !slices.ContainsFunc(s.Facts.DANE, published) {
+		return nil
+	}
+	var out []plan.Risk
+	chains := s.earlier(r)
+	for _, print := range back {
+		i := slices.IndexFunc(chains, func(c certs.Chain) bool { return c.Facts(nil).Fingerprint == print })
+		if i >= 0 {
+			out = append(out, plan.DANERisks(s.Facts, chains[i])...)
+			continue
+		}
+		out = append(out, plan.Risk{Name: plan.RiskUnprovedDANE, Text: fmt.Sprintf("a certificate that would be served again (%.16s…) cannot be read here: whether the TLSA records still authenticate it is not known", print)})
+	}
+	return out
+}
+
+// broughtBack are the fingerprints of certificates that were served before a run, and are
+// not now.
+func (s *Session) broughtBack(r *apply.Receipt) (out []string) {
+	now := map[string]bool{}
+	for _, c := range s.Facts.ServerCertificates() {
+		now[c.Fingerprint] = true
+	}
+	for _, p := range r.Before {
+		for _, print := range p.Serves {
+			if p.OK && print != "" && !now[print] && !slices.Contains(out, print) {
+				out = append(out, print)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// earlier are the chains in files that a run replaced, and in those that main.cf named
+// before it.
+func (s *Session) earlier(r *apply.Receipt) (out []certs.Chain) {
+	for _, old := range apply.Replaced(s.Machine, s.StateDir, r) {
+		switch old.Kind {
+		case plan.ChainPEM:
+			if b, err := certs.Read(old.Path, old.Data); err == nil {
+				found, _ := b.Chains(nil)
+				out = append(out, found...)
+			}
+		case plan.MainCF:
+			var files []string
+			for _, e := range maincf.Parse(string(old.Data)).Entries() {
+				if strings.HasPrefix(e.Name, "smtpd_tls_") && (strings.HasSuffix(e.Name, "cert_file") || strings.HasSuffix(e.Name, "chain_files")) {
+					files = append(files, strings.FieldsFunc(e.Value, func(r rune) bool { return strings.ContainsRune(", \t\n", r) })...)
+				}
+			}
+			s.Facts.Inspect(s.Machine, files)
+			for _, f := range files {
+				found, _, _ := s.Facts.Chains(f)
+				for _, c := range found {
+					out = append(out, c.Chain)
+				}
+			}
+		}
+	}
+	return out
+}
