@@ -66,11 +66,11 @@ func (p *plain) obtain() ([]string, error) {
 	sub := *p
 	sub.flow, sub.ordering = newFlow(order.Set, given), true
 	defer func() { p.ordered = sub.answers }()
-	ask := sub.interview
+	answer := sub.interview
 	if p.ordered != nil { // all was answered before, and may be why it was left
-		ask, sub.answers = sub.change, p.ordered
+		answer, sub.answers = sub.change, p.ordered
 	}
-	if err := ask(); err != nil {
+	if err := answer(); err != nil {
 		return nil, err
 	}
 	if err := order.Check(p.session.Facts, sub.answers); err != nil {

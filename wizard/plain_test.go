@@ -276,7 +276,7 @@ func TestPlainNarrow(t *testing.T) {
 	}
 }
 
-// TestTellsReverted: who comes back after a run was reverted is told so.
+// TestTellsReverted: the wizard says first that the last run was reverted.
 func TestTellsReverted(t *testing.T) {
 	f := files(t)
 	for id, text := range map[string]string{
