@@ -59,8 +59,9 @@ func (x difference) String() string {
 
 // differ makes a risk of each way in which a listener or a route becomes weaker, or in
 // which it shuts somebody out.
-func (b *builder) differ(is posture.Posture) {
-	was := posture.Of(b.f, b.f.Config, nil)
+func (b *builder) differ() {
+	f := withDestinations(b.f)
+	was, is := posture.Of(f, b.f.Config, nil), posture.Of(f, b.after, b.fresh())
 	var d differences
 	for _, l := range is.Listeners {
 		i := slices.IndexFunc(was.Listeners, func(o posture.Listener) bool { return o.ID() == l.ID() && o.Screen == l.Screen })
@@ -94,6 +95,28 @@ func (b *builder) differ(is posture.Posture) {
 	if slices.ContainsFunc(d, func(x difference) bool { return x.risk == RiskDropTLS10 }) {
 		b.risk(RiskDropTLS10, "%s", b.evidence())
 	}
+}
+
+// maxDestinations bounds how many domains of the policy tables are compared.
+const maxDestinations = 20
+
+// withDestinations are the facts with the domains of the policy tables as next hops: mail
+// to them goes by the transport for all other domains, and not on its terms.
+func withDestinations(f *detect.Facts) *detect.Facts {
+	var domains []detect.Hop
+	for _, p := range f.Policies {
+		if !strings.ContainsAny(p.Destination, "[:*") && p.Level != "none" && p.Fault == "" && len(domains) < maxDestinations {
+			domains = append(domains, detect.Hop{Name: p.Destination, From: "smtp_tls_policy_maps"})
+		}
+	}
+	out := *f
+	out.Transports = slices.Clone(f.Transports)
+	for i, t := range out.Transports {
+		if slices.ContainsFunc(t.Hops, func(h detect.Hop) bool { return h.Name == "" && h.From == "default_transport" }) {
+			out.Transports[i].Hops = slices.Concat(t.Hops, domains)
+		}
+	}
+	return &out
 }
 
 // fresh are the certificates of the chain files that the plan names, by path.
