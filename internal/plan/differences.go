@@ -322,7 +322,7 @@ func (b *builder) untrusted(was, is []string) (out []string) {
 	for _, path := range was {
 		old := in(path)
 		gone := slices.ContainsFunc(old, func(c *x509.Certificate) bool { return !slices.ContainsFunc(left, c.Equal) })
-		if !slices.Contains(is, path) && (gone || old == nil && b.f.CAFiles[path].Err == nil) && !folders[filepath.Clean(path)] {
+		if !slices.Contains(is, path) && (gone || old == nil && b.f.CAFiles[path].Err == nil) && !folders[filepath.Clean(path)] && !slices.Contains(is, filepath.Dir(path)) {
 			out = append(out, path)
 		}
 	}
@@ -379,7 +379,7 @@ func (b *builder) route(d *differences, was, is posture.Route) {
 		}
 		d.suites(id, "offer", gone, back, end)
 	}
-	wider := slices.DeleteFunc(slices.Clone(is.Trust), func(w string) bool { return slices.Contains(was.Trust, w) })
+	wider := b.untrusted(is.Trust, was.Trust)
 	if (to == "verify" || to == "secure") && len(was.Trust) > 0 && len(wider) > 0 {
 		d.add(id, RiskWiderTrust, fmt.Sprintf("%%s checks servers against %s now and will check them against %s: certificates of more CAs pass", strings.Join(was.Trust, " and "), strings.Join(is.Trust, " and ")))
 	}

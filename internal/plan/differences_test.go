@@ -42,6 +42,8 @@ func TestPlaces(t *testing.T) {
 		{"no RSA certificate, and none was shown", strings.Replace(may, "smtpd_tls_security_level = may", "smtpd_use_tls = no", 1), stockMaster, "cert=/etc/ssl/mail/ec.pem", nil},
 		{"a private CA, and all public ones", certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = secure\nsmtp_tls_CAfile = /etc/ssl/mail/own-ca.pem\n", stockMaster, "ca-file=/etc/ssl/certs/ca-certificates.crt",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "wider-trust": {"/etc/ssl/mail/own-ca.pem now and will check them against /etc/ssl/certs/ca-certificates.crt"}, "drop-trust": {"smtp/unix, relay/unix will no longer trust the CAs of /etc/ssl/mail/own-ca.pem: mail to servers with certificates of those waits"}}},
+		{"the folder of the distribution alone, and its file", certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = secure\nsmtp_tls_CApath = /etc/ssl/certs\n", stockMaster, "ca-file=/etc/ssl/certs/ca-certificates.crt",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
 		{"the folder of the distribution, and its file", certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = secure\nsmtp_tls_CApath = /etc/ssl/certs\nsmtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n", stockMaster, "ca-file=/etc/ssl/certs/ca-certificates.crt",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
 	} {
