@@ -76,9 +76,8 @@ func Build(f *detect.Facts, a *ask.Answers, o Options) (*Plan, error) {
 		return nil, err
 	}
 	b.masterCF()
-	after := posture.Of(b.f, b.after, b.fresh())
-	b.checks(after)
-	b.risks(after)
+	b.checks(posture.Of(b.f, b.after, b.fresh()))
+	b.risks()
 	b.notes()
 	return b.p, b.answers(a)
 }

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"crypto/x509"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -57,8 +59,9 @@ func (x difference) String() string {
 
 // differ makes a risk of each way in which a listener or a route becomes weaker, or in
 // which it shuts others out.
-func (b *builder) differ(is posture.Posture) {
-	was := posture.Of(b.f, b.f.Config, nil)
+func (b *builder) differ() {
+	f := withDestinations(b.f)
+	was, is := posture.Of(f, b.f.Config, nil), posture.Of(f, b.after, b.fresh())
 	var d differences
 	for _, l := range is.Listeners {
 		i := slices.IndexFunc(was.Listeners, func(o posture.Listener) bool { return o.ID() == l.ID() && o.Screen == l.Screen })
@@ -78,12 +81,12 @@ func (b *builder) differ(is posture.Posture) {
 			i = slices.IndexFunc(was.Routes, func(o posture.Route) bool { return o.Service.ID() == r.Service.ID() && o.Hop == r.Hop })
 		}
 		if i >= 0 {
-			d.route(was.Routes[i], r, b.localHops())
+			b.route(&d, was.Routes[i], r)
 		}
 	}
 	for _, r := range was.Routes { // dane goes
 		if i := slices.IndexFunc(is.Routes, func(o posture.Route) bool { return o.Service.ID() == r.Service.ID() && o.Hop == r.Hop }); r.Records && i >= 0 && !is.Routes[i].Records {
-			d.route(r, is.Routes[i], b.localHops())
+			b.route(&d, r, is.Routes[i])
 		}
 	}
 	for _, x := range d {
@@ -92,6 +95,28 @@ func (b *builder) differ(is posture.Posture) {
 	if slices.ContainsFunc(d, func(x difference) bool { return x.risk == RiskDropTLS10 }) {
 		b.risk(RiskDropTLS10, "%s", b.evidence())
 	}
+}
+
+// maxDestinations bounds how many domains of the policy tables are compared.
+const maxDestinations = 20
+
+// withDestinations are the facts with the domains of the policy tables as next hops: mail
+// to them goes by the transport for all other domains, and not on its terms.
+func withDestinations(f *detect.Facts) *detect.Facts {
+	var domains []detect.Hop
+	for _, p := range f.Policies {
+		if !strings.ContainsAny(p.Destination, "[:*") && p.Level != "none" && p.Fault == "" && len(domains) < maxDestinations {
+			domains = append(domains, detect.Hop{Name: p.Destination, From: "smtp_tls_policy_maps"})
+		}
+	}
+	out := *f
+	out.Transports = slices.Clone(f.Transports)
+	for i, t := range out.Transports {
+		if slices.ContainsFunc(t.Hops, func(h detect.Hop) bool { return h.Name == "" && h.From == "default_transport" }) {
+			out.Transports[i].Hops = slices.Concat(t.Hops, domains)
+		}
+	}
+	return &out
 }
 
 // fresh are the certificates of the chain files that the plan names, by path.
@@ -279,7 +304,32 @@ func algorithms(serves map[string]string) (out []string) {
 	return out
 }
 
-func (d *differences) route(was, is posture.Route, alsoStops string) {
+// untrusted are the files and folders of CAs by which servers are verified no longer,
+// and that have CAs which are not in those that come instead, as far as that is known.
+func (b *builder) untrusted(was, is []string) (out []string) {
+	in := func(path string) []*x509.Certificate {
+		if path == b.f.Bundle.Path {
+			return b.f.Bundle.Certs
+		}
+		return b.f.CAFiles[path].Certs
+	}
+	var left []*x509.Certificate
+	folders := map[string]bool{} // the distribution's folder has the CAs of its file
+	for _, path := range is {
+		left = append(left, in(path)...)
+		folders[filepath.Dir(path)] = true
+	}
+	for _, path := range was {
+		old := in(path)
+		gone := slices.ContainsFunc(old, func(c *x509.Certificate) bool { return !slices.ContainsFunc(left, c.Equal) })
+		if !slices.Contains(is, path) && (gone || old == nil && b.f.CAFiles[path].Err == nil) && !folders[filepath.Clean(path)] && !slices.Contains(is, filepath.Dir(path)) {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
+func (b *builder) route(d *differences, was, is posture.Route) {
 	id := is.ID()
 	from, to := levelOf(was), levelOf(is)
 	if was.Deferred != "" || was.Dead != "" { // whatever comes, more mail leaves than now
@@ -305,7 +355,7 @@ func (d *differences) route(was, is posture.Route, alsoStops string) {
 		d.add(id, RiskLowerOutbound, lowered(from, to))
 		return
 	case posture.Demands(to) && !posture.Demands(from), posture.Authenticates(to) && !posture.Authenticates(from) && to != "dane":
-		d.add(id, RiskRequireOutbound, fmt.Sprintf("level %s for all mail by %%s: mail to servers that do not meet it %s%s", to, waits, alsoStops))
+		d.add(id, RiskRequireOutbound, fmt.Sprintf("level %s for all mail by %%s: mail to servers that do not meet it %s%s", to, waits, b.localHops()))
 		return
 	case from == "none":
 		return
@@ -329,9 +379,12 @@ func (d *differences) route(was, is posture.Route, alsoStops string) {
 		}
 		d.suites(id, "offer", gone, back, end)
 	}
-	wider := slices.DeleteFunc(slices.Clone(is.Trust), func(w string) bool { return slices.Contains(was.Trust, w) })
+	wider := b.untrusted(is.Trust, was.Trust)
 	if (to == "verify" || to == "secure") && len(was.Trust) > 0 && len(wider) > 0 {
 		d.add(id, RiskWiderTrust, fmt.Sprintf("%%s checks servers against %s now and will check them against %s: certificates of more CAs pass", strings.Join(was.Trust, " and "), strings.Join(is.Trust, " and ")))
+	}
+	if gone := b.untrusted(was.Trust, is.Trust); (to == "verify" || to == "secure") && len(is.Trust) > 0 && len(gone) > 0 {
+		d.add(id, RiskDropTrust, fmt.Sprintf("%%s will no longer trust the CAs of %s: mail to servers with certificates of those %s", strings.Join(gone, " and "), waits))
 	}
 }
 

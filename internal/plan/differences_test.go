@@ -37,12 +37,19 @@ func TestPlaces(t *testing.T) {
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": nil, "require-outbound-tls": {"level encrypt for all mail by smtp/unix to [127.0.0.1]:10024"}}},
 		{"an obsolete policy holds whatever the level", may + "relayhost = [r.example.net]\nsmtp_tls_per_site = texthash:/per-site\n", stockMaster, "outbound-level=encrypt",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"a domain of a policy table", may + "smtp_tls_policy_maps = texthash:/domains\n", stockMaster, "",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": {"smtp/unix to old.example will no longer offer TLS 1.0 and 1.1: mail to servers that support nothing else waits"}}},
 		{"no RSA certificate, and none was shown", strings.Replace(may, "smtpd_tls_security_level = may", "smtpd_use_tls = no", 1), stockMaster, "cert=/etc/ssl/mail/ec.pem", nil},
 		{"a private CA, and all public ones", certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = secure\nsmtp_tls_CAfile = /etc/ssl/mail/own-ca.pem\n", stockMaster, "ca-file=/etc/ssl/certs/ca-certificates.crt",
-			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "wider-trust": {"/etc/ssl/mail/own-ca.pem now and will check them against /etc/ssl/certs/ca-certificates.crt"}}},
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "wider-trust": {"/etc/ssl/mail/own-ca.pem now and will check them against /etc/ssl/certs/ca-certificates.crt"}, "drop-trust": {"smtp/unix, relay/unix will no longer trust the CAs of /etc/ssl/mail/own-ca.pem: mail to servers with certificates of those waits"}}},
+		{"the folder of the distribution alone, and its file", certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = secure\nsmtp_tls_CApath = /etc/ssl/certs\n", stockMaster, "ca-file=/etc/ssl/certs/ca-certificates.crt",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"the folder of the distribution, and its file", certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = secure\nsmtp_tls_CApath = /etc/ssl/certs\nsmtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n", stockMaster, "ca-file=/etc/ssl/certs/ca-certificates.crt",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
 	} {
 		files := tree(t, c.main, c.master)
 		files["/etc/ssl/mail/own-ca.pem"], files["/policies"] = ca.IntermediatePEM, "[r.example.net] encrypt\n"
+		files["/domains"] = "old.example encrypt\nnew.example encrypt protocols=>=TLSv1.2\n"
 		files["/per-site"] = "[r.example.net] NONE\n"
 		p, _ := build(t, lab.Machine(t, "3.7.11", files), strings.Fields(c.answers)...)
 		for _, r := range p.Risks {

@@ -206,7 +206,7 @@ var RiskNames = []string{
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
 	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskDANEGap, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor,
-	RiskNoCertificate, RiskNoInboundTLS, RiskRequireClientCertificate, RiskDropTLS13, RiskStopOutbound, RiskLowerOutboundFloor, RiskWiderTrust, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
+	RiskNoCertificate, RiskNoInboundTLS, RiskRequireClientCertificate, RiskDropTLS13, RiskStopOutbound, RiskLowerOutboundFloor, RiskWiderTrust, RiskDropTrust, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
 	RiskFailedRehearsal, RiskUnrehearsed, RiskUnproved,
 }
 
@@ -246,6 +246,7 @@ const (
 	RiskStopOutbound       = "stop-outbound"
 	RiskLowerOutboundFloor = "lower-outbound-floor"
 	RiskWiderTrust         = "wider-trust"
+	RiskDropTrust          = "drop-trust"
 	// RiskRequireClientCertificate is that of a listener.
 	RiskRequireClientCertificate = "require-client-certificate"
 	RiskExposedCertificate       = "exposed-certificate"

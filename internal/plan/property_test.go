@@ -26,7 +26,7 @@ var ofPosture = []string{
 	plan.RiskLowerInboundFloor, plan.RiskDropTLS10, plan.RiskTLS13Only, plan.RiskDropTLS13, plan.RiskRequireInbound, plan.RiskLowerInbound,
 	plan.RiskRequireSubmission, plan.RiskPasswordInClear, plan.RiskRequireAuthTLS, plan.RiskRequireClientCertificate, plan.RiskDropCertificate,
 	plan.RiskDropRSA, plan.RiskAllowCiphers, plan.RiskDropOldCiphers, plan.RiskRequireOutbound, plan.RiskLowerOutbound, plan.RiskStopOutbound,
-	plan.RiskRaiseOutboundFloor, plan.RiskLowerOutboundFloor, plan.RiskWiderTrust, plan.RiskNoCertificate,
+	plan.RiskRaiseOutboundFloor, plan.RiskLowerOutboundFloor, plan.RiskWiderTrust, plan.RiskDropTrust, plan.RiskNoCertificate,
 }
 
 // TestEveryPlaceIsNamed: for generated configurations and answers, each listener and route

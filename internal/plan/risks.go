@@ -11,7 +11,6 @@ import (
 	"postseal/internal/dane"
 	"postseal/internal/detect"
 	"postseal/internal/postfix/maincf"
-	"postseal/internal/posture"
 )
 
 // risk notes that something must be accepted by name. The text says what
@@ -29,11 +28,11 @@ func (b *builder) risk(name, format string, args ...any) {
 
 // risks compares the server as it is with the server as it will be. A plan
 // that changes nothing risks nothing.
-func (b *builder) risks(after posture.Posture) {
+func (b *builder) risks() {
 	if b.p.Empty() {
 		return
 	}
-	b.differ(after)
+	b.differ()
 	b.certificateRisks()
 	if b.d.Role != detect.Sender && len(b.d.Cert) > 0 {
 		b.unreadChainRisk()
