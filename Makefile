@@ -61,7 +61,7 @@ fuzz:
 		done; \
 	done
 
-## make faults       kill, fail and fill the disc at every change of a run, and worse (root); takes hours, or PART=3/24
+## make faults       kill, fail and fill the disk at every change of a run, and worse (root); takes hours, or PART=3/24
 PARTS ?= 24
 PART ?= $(shell seq -f '%g/$(PARTS)' $(PARTS))
 faults:

@@ -237,7 +237,8 @@ type Old struct {
 	Data []byte
 }
 
-// Replaced are the files that a run found, as they were, as far as they can be read.
+// Replaced returns the files that a run changed, as they were before it, if they can be
+// read.
 func Replaced(m host.Machine, stateDir string, r *Receipt) (out []Old) {
 	s := store{m, stateDir}
 	for i, e := range r.Entries {

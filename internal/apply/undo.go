@@ -315,7 +315,7 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 	return done(nil)
 }
 
-// withoutBackup adds what to do where the backup of a file is gone.
+// withoutBackup adds to an error what to do where the backup of a file is gone.
 func (s store) withoutBackup(last *Receipt, path string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -17,13 +17,13 @@ import (
 	"postseal/internal/plan"
 )
 
-// RiskUnprovedDANE is that of a certificate which no published record names,
-// where nobody can tell whether the records are signed, and so count.
+// RiskUnprovedDANE is the risk of a certificate that no published record authenticates,
+// where it is not known whether the records are signed, and so count.
 const RiskUnprovedDANE = plan.RiskUnprovedDANE
 
 // guard refuses a chain that the published records do not authenticate, at any name
-// server, or not yet in every cache, whatever the reason for its being there: senders
-// with DANE would deliver no longer.
+// server, or not yet in every cache, wherever the chain comes from: senders with DANE
+// would no longer deliver.
 func (k *Keeper) guard(ctx context.Context, l *Lineage, c certs.Chain, target string) error {
 	hosts := k.published(ctx, l, target)
 	if err := k.Remember(hosts); err != nil {
@@ -63,8 +63,8 @@ func (k *Keeper) published(ctx context.Context, l *Lineage, target string) []dan
 }
 
 // refuse refuses a chain with which senders would not deliver to one of the hosts. Behind
-// a resolver that does not validate records may count or not: that they do not is for a
-// person to say. Of a key that is shown already nothing has to be waited for.
+// a resolver that does not validate, records may count or not: an administrator has to
+// accept that they do not. A key that is presented already needs no wait.
 func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides func(dane.Host) bool) error {
 	now, shown := k.M.Now(), k.Facts.ServedChains()
 	ledger := k.Seen(hosts)
@@ -84,7 +84,7 @@ func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides fu
 					hint.Of(err)+"; only if the zone is not signed, give postseal cert obtain, renew or self-signed --accept-risk "+RiskUnprovedDANE)
 			}
 		case h.State == dane.Unknown && k.Facts.Resolver.Validates == detect.Yes:
-			return hint.New("whether "+h.Owner+" has TLSA records could not be verified ("+h.Why+"), and one that does not match would stop mail", "does the resolver answer? Look at it with: "+hint.ShellLine([]string{"dig", "+dnssec", h.Owner, "TLSA"}))
+			return hint.New("whether "+h.Owner+" has TLSA records could not be verified ("+h.Why+"), and one that does not match would stop mail", "check that the resolver answers: "+hint.ShellLine([]string{"dig", "+dnssec", h.Owner, "TLSA"}))
 		case h.State == dane.Secure || len(h.Places) > 0:
 			if h.State == dane.Secure {
 				if err := plan.RefuseTLSA(c, map[string][]certs.TLSA{h.Base: h.Set}, k.Facts); err != nil {
@@ -95,11 +95,11 @@ func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides fu
 				return hint.New(fmt.Sprintf("the new certificate is not authenticated by the TLSA records of %s at %s: senders with DANE that get them do not deliver", h.Base, strings.Join(where, ", ")), "wait until all name servers of the zone have the same records: postseal publish shows it")
 			}
 			if at, why := ledger.Safe(h, c.Certs, shown, names, now); !at.IsZero() {
-				return hint.New(fmt.Sprintf("the new certificate is safe from %s UTC on: %s", at.UTC().Format(time.DateTime), why), "come again then")
+				return hint.New(fmt.Sprintf("the new certificate is safe from %s UTC on: %s", at.UTC().Format(time.DateTime), why), "run the command again then")
 			}
 			for _, p := range h.Places {
 				if p.Unknown != "" && !h.Accepted(c.Certs, shown, names, now) {
-					return hint.New(fmt.Sprintf("which TLSA records of %s its name server %s has is not known: %s", h.Base, p.Server, p.Unknown), "come again when it answers")
+					return hint.New(fmt.Sprintf("which TLSA records of %s its name server %s has is not known: %s", h.Base, p.Server, p.Unknown), "run the command again when that server answers")
 				}
 			}
 		}

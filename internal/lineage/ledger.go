@@ -9,11 +9,12 @@ import (
 	"postseal/internal/dane"
 )
 
-// ledgerFile is what is known of the TLSA records that senders may still have.
+// ledgerFile holds the TLSA records that caches of senders may still have.
 func (s Store) ledgerFile() string { return filepath.Join(s.StateDir, "dane.json") }
 
-// Seen adds what is published to what is remembered of it; only Remember keeps it. A
-// ledger that cannot be read counts as none: then everything is waited for anew.
+// Seen returns what is remembered of published records, with what is published now;
+// only Remember stores it. A ledger that cannot be read counts as empty: then all waits
+// begin anew.
 func (s Store) Seen(hosts []dane.Host) dane.Ledger {
 	l := dane.Ledger{}
 	if data, err := s.M.ReadFile(s.ledgerFile()); err == nil && json.Unmarshal(data, &l) != nil {
@@ -26,8 +27,8 @@ func (s Store) Seen(hosts []dane.Host) dane.Ledger {
 	return l
 }
 
-// Remember keeps what is published, so that the next run knows what senders may still
-// have. Without any records there is nothing to keep.
+// Remember stores what is published, so that the next run knows what caches of senders may
+// still have. Without any records there is nothing to store.
 func (s Store) Remember(hosts []dane.Host) error {
 	l := s.Seen(hosts)
 	if len(l) == 0 {

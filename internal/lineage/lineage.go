@@ -39,7 +39,7 @@ type Lineage struct {
 	Challenge  Challenge `json:"challenge"`
 	// Accepted are names of risks that a person accepted, for the timer too.
 	Accepted  []string `json:"accepted,omitempty"`
-	accepting []string // in this run; kept only if it is needed
+	accepting []string // in this run; stored only if it is needed
 	// Issued is what was got, by the name of the algorithm ("ecdsa", "rsa").
 	Issued map[string]*Issued `json:"issued,omitempty"`
 }
@@ -99,7 +99,7 @@ func From(d interview.OrderDecisions, known []*Lineage) *Lineage {
 	return l
 }
 
-// Accept notes risks that a person accepts by name. They are kept, for the timer, only if
+// Accept notes risks that are accepted by name. They are stored, for the timer, only if
 // this run needs them.
 func (l *Lineage) Accept(names []string) error {
 	for _, name := range names {
@@ -111,7 +111,7 @@ func (l *Lineage) Accept(names []string) error {
 	return nil
 }
 
-// accepts reports whether a risk that is met was accepted, and keeps that it was.
+// accepts reports whether a risk that is met was accepted, and stores that it was.
 func (l *Lineage) accepts(name string) bool {
 	if slices.Contains(l.accepting, name) && !slices.Contains(l.Accepted, name) {
 		l.Accepted = append(l.Accepted, name)
@@ -216,6 +216,6 @@ func nextKey(k publish.Key) *NextKey {
 type Replaced struct {
 	Digest string    `json:"digest"`
 	Gone   time.Time `json:"gone"`
-	// Compromised is true if the key was in wrong hands.
+	// Compromised is true if an attacker may have the key.
 	Compromised bool `json:"compromised,omitempty"`
 }

@@ -12,8 +12,8 @@ import (
 	"postseal/internal/postfix/maincf"
 )
 
-// UndoRisks are what senders with DANE would do with the certificates that an undo of a
-// run brings back: their records may be gone since.
+// UndoRisks returns the risks, with senders that use DANE, of the certificates that an
+// undo of a run brings back: their records may have been removed since.
 func (s *Session) UndoRisks(r *apply.Receipt) []plan.Risk {
 	published := func(h dane.Host) bool { return h.State == dane.Secure || h.State == dane.Unknown && !h.Answered }
 	back := s.broughtBack(r)
@@ -28,13 +28,13 @@ func (s *Session) UndoRisks(r *apply.Receipt) []plan.Risk {
 			out = append(out, plan.DANERisks(s.Facts, chains[i])...)
 			continue
 		}
-		out = append(out, plan.Risk{Name: plan.RiskUnprovedDANE, Text: fmt.Sprintf("a certificate that would be served again (%.16s…) cannot be read here: whether the TLSA records still authenticate it is not known", print)})
+		out = append(out, plan.Risk{Name: plan.RiskUnprovedDANE, Text: fmt.Sprintf("a certificate that would be presented again (SHA-256 %.16s…) cannot be read here: whether the TLSA records still authenticate it is not known", print)})
 	}
 	return out
 }
 
-// broughtBack are the fingerprints of certificates that were served before a run, and are
-// not now.
+// broughtBack returns the fingerprints of certificates that were served before a run and
+// are not served now.
 func (s *Session) broughtBack(r *apply.Receipt) (out []string) {
 	now := map[string]bool{}
 	for _, c := range s.Facts.ServerCertificates() {
@@ -51,8 +51,8 @@ func (s *Session) broughtBack(r *apply.Receipt) (out []string) {
 	return out
 }
 
-// earlier are the chains in files that a run replaced, and in those that main.cf named
-// before it.
+// earlier returns the chains in files that a run replaced, and in those that main.cf
+// named before it.
 func (s *Session) earlier(r *apply.Receipt) (out []certs.Chain) {
 	for _, old := range apply.Replaced(s.Machine, s.StateDir, r) {
 		switch old.Kind {
