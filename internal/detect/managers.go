@@ -71,7 +71,7 @@ func (f *Facts) findManagers(m host.Reader) {
 		return err == nil
 	}
 	for _, p := range products {
-		evidence := ""
+		var evidence string
 		switch {
 		case p.mark != "" && strings.Contains(comments.String(), p.mark):
 			evidence = "a comment in main.cf names it"
