@@ -123,6 +123,7 @@ func (m model) route(t detect.Transport, s mastercf.Service, h detect.Hop) Route
 	r.Dead = cmp.Or(r.Dead, bad)
 	if own := detect.PolicyTables(m.c, &s); own.Text != "" {
 		switch entry := m.f.PolicyFor(h.Name); {
+		case h.Name == "" && entry == nil: // an entry is for some destinations, and this is about all
 		case own.Text != detect.PolicyTables(m.c, nil).Text, entry == nil && m.f.PoliciesUnread:
 			r.Level = Value[string]{Origin: own.Origin}
 		case entry != nil:
