@@ -335,6 +335,9 @@ func (y *yard) verbs(path ...string) (out []string) {
 		if len(words) == 0 {
 			break
 		}
+		if strings.HasPrefix(line, "   ") {
+			continue // the text of a verb, wrapped
+		}
 		if words[0] == "help" {
 			out = append(out, "help")
 			continue
