@@ -322,6 +322,9 @@ func (y *yard) visits() (out []visit) {
 
 // verbs lists what --help tells of, to the leaves.
 func (y *yard) verbs(path ...string) (out []string) {
+	if len(path) > 3 {
+		y.t.Fatalf("this is no verb: %v", path)
+	}
 	text := y.must(y.t, append(append([]string{program}, path...), "--help")...)
 	_, list, has := strings.Cut(text, "Available Commands:\n")
 	if !has {
