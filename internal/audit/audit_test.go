@@ -641,7 +641,7 @@ func TestSuppress(t *testing.T) {
 	if c := Audit(&Evidence{Facts: f}, past); len(c.Findings) != 1 || c.Grades[0].Points != 90 || len(c.Notes) != 1 {
 		t.Errorf("%+v %v", c.Grades, c.Notes)
 	}
-	if c := Audit(&Evidence{Facts: f}, parse("PS-SND-001 until "+day.Format(time.DateOnly)+": x")); len(c.Notes) != 1 || !strings.Contains(c.Notes[0], "meets nothing") {
+	if c := Audit(&Evidence{Facts: f}, parse("PS-SND-001 until "+day.Format(time.DateOnly)+": x")); len(c.Notes) != 1 || !strings.Contains(c.Notes[0], "no longer applies") {
 		t.Errorf("%+v", c.Notes)
 	}
 	for _, bad := range []string{"", "PS-RCV-009", "PS-RCV-009 until 2026-02-31: x", "PS-RCV-009 until 2026-12-01:", "PS-RCV-999 until 2026-12-01: x", "PS-RCV-009 until 2999-01-01: x", "PS-RCV-009 until tomorrow: x"} {

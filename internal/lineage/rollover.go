@@ -238,7 +238,7 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "a renewal makes one: "+renewing(l, "--force")))
 		case k.accepted(l, err):
 		case errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes:
-			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w (%s): %w: %s", l.Name, Algorithm(kind), err, k.Facts.Resolver.Why, apply.ErrRisk, RiskUnprovedDANE),
+			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w: %w: %s", l.Name, Algorithm(kind), err, apply.ErrRisk, RiskUnprovedDANE),
 				"use a resolver that validates DNSSEC; only if the zone is not signed: --accept-risk "+RiskUnprovedDANE+"; if the key is in wrong hands: --compromised"))
 		case err != nil:
 			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w", l.Name, Algorithm(kind), err), "postseal publish shows what to do; if the key is in wrong hands: --compromised"))
@@ -275,7 +275,7 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 // accepted reports whether err is only that records cannot be verified on this machine,
 // and that was accepted by name.
 func (k *Keeper) accepted(l *Lineage, err error) bool {
-	return errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes && slices.Contains(l.Accepted, RiskUnprovedDANE)
+	return errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes && l.accepts(RiskUnprovedDANE)
 }
 
 // renewing is the command that renews a lineage.
