@@ -338,7 +338,7 @@ func (y *yard) verbs(path ...string) (out []string) {
 		if len(words) == 0 {
 			break
 		}
-		if strings.HasPrefix(line, "   ") {
+		if !strings.HasPrefix(line, "  ") || strings.HasPrefix(line, "   ") {
 			continue // the text of a verb, wrapped
 		}
 		if words[0] == "help" {
