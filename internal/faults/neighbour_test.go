@@ -326,6 +326,9 @@ func (y *yard) verbs(path ...string) (out []string) {
 		y.t.Fatalf("this is no verb: %v", path)
 	}
 	text := y.must(y.t, append(append([]string{program}, path...), "--help")...)
+	if !strings.Contains(text, "\n  "+strings.Join(append([]string{"postseal"}, path...), " ")) {
+		return nil // it is a word of a text that wraps, for which the help of the verb above is printed
+	}
 	_, list, has := strings.Cut(text, "Available Commands:\n")
 	if !has {
 		return []string{strings.Join(path, " ")}
@@ -338,11 +341,11 @@ func (y *yard) verbs(path ...string) (out []string) {
 		if len(words) == 0 {
 			break
 		}
-		if !strings.HasPrefix(line, "  ") || strings.HasPrefix(line, "   ") {
-			continue // the text of a verb, wrapped
-		}
 		if words[0] == "help" {
 			out = append(out, "help")
+			continue
+		}
+		if strings.Trim(words[0], "abcdefghijklmnopqrstuvwxyz-") != "" || strings.HasPrefix(words[0], "-") {
 			continue
 		}
 		out = append(out, y.verbs(append(slices.Clone(path), words[0])...)...)
