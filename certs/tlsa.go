@@ -94,7 +94,7 @@ func (r TLSA) is(c *x509.Certificate) bool {
 }
 
 // Matches reports whether the record by itself matches a chain, leaf first: usage 3
-// the leaf, and usage 2 a certificate behind it. JudgeTLSA says whether senders
+// the leaf, and usage 2 a certificate behind it. JudgeTLSA reports whether senders
 // authenticate the server by a set of records.
 func (r TLSA) Matches(chain []*x509.Certificate) bool {
 	if !r.Usable() || len(chain) == 0 {

@@ -60,7 +60,7 @@ func override(name, value string) Cure {
 	return Cure{Text: "-o " + name + "=" + value + " for that service, in master.cf", Set: Setting{name, value}, InService: true}
 }
 
-// outside is a cure that postseal does not do by itself.
+// outside is a cure that is left to the administrator.
 func outside(text string) Cure { return Cure{Text: text} }
 
 // then returns the cure followed by another one, which is an answer.

@@ -79,7 +79,7 @@ type DANE struct {
 	// is an alias, it may be another.
 	Base    string   `json:"base,omitempty"`
 	Records []Record `json:"records"`
-	// Kept says whether senders with DANE accept every certificate that was seen; nil
+	// Kept reports whether senders with DANE accept every certificate that was seen; nil
 	// until they were seen, or if there is nothing to keep. Problem says why not.
 	Kept    *bool  `json:"kept"`
 	Problem string `json:"problem,omitempty"`
@@ -88,9 +88,9 @@ type DANE struct {
 // Record is a TLSA record.
 type Record struct {
 	Text string `json:"record"`
-	// Usable says whether mail servers can authenticate with it (certs.TLSA.Usable).
+	// Usable reports whether mail servers can authenticate with it (certs.TLSA.Usable).
 	Usable bool `json:"usable"`
-	// Matches says whether it is about a certificate that was seen. That it is so does
+	// Matches reports whether it is about a certificate that was seen. That it is so does
 	// not make the certificate acceptable: see Kept.
 	Matches bool `json:"matches"`
 
