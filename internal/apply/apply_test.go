@@ -369,7 +369,6 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	s, p := b.plan(t)
-	before := b.read(t, "main.cf")
 	run := func(o apply.Options) error {
 		_, err := apply.Run(context.Background(), host.Local{}, p, o)
 		return err
@@ -388,7 +387,6 @@ func TestRefusals(t *testing.T) {
 	if got := b.read(t, "main.cf"); !strings.Contains(got, "smtpd_banner = changed") || strings.Contains(got, "BEGIN postseal") {
 		t.Errorf("the other edit is lost, or ours was made:\n%s", got)
 	}
-	_ = before
 	release, err := host.Local{}.Lock(filepath.Join(b.settings.StateDir, "lock"))
 	if err != nil {
 		t.Fatal(err)

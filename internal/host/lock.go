@@ -48,7 +48,7 @@ func lockEdit(ctx context.Context, name string) (func() error, error) {
 			_ = p.Close() // another editor renamed or removed it while we waited
 			continue
 		}
-		return func() error { return errors.Join(p.unlink(), f.Close(), p.Close()) }, nil
+		return func() error { return errors.Join(p.unlink(), unlock(f), p.Close()) }, nil
 	}
 	return nil, fmt.Errorf("%s is replaced again and again: %w", name, ErrLocked)
 }
@@ -156,5 +156,12 @@ func lock(path string) (release func() error, err error) {
 		}
 		return nil, err
 	}
-	return f.Close, nil
+	return func() error { return unlock(f) }, nil
+}
+
+// unlock releases the lock and closes the file. Closing alone is not enough: a child that
+// is just being started has a copy of the descriptor until it executes its program, and
+// the lock belongs to all copies (flock(2)).
+func unlock(f *os.File) error {
+	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
 }
