@@ -95,7 +95,7 @@ type Question[T any, F any] struct {
 	Key string
 	// Section groups questions on the way through: "Receiving".
 	Section string
-	// Title is the question itself and ends in a question mark.
+	// Title names what is decided, in a few words: "Private key file", or is a question.
 	Title string
 	// Why says in one or two sentences what the answer does to mail.
 	Why string

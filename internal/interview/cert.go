@@ -18,18 +18,18 @@ import (
 // noCertificate is the answer for a server without one.
 var noCertificate = []string{"none"}
 
-// cert chooses what the server shows to those who deliver.
+// cert chooses the certificate that the server presents to senders.
 var cert = &ask.Question[[]string, Facts]{
 	Key:     "cert",
 	Section: SectionCertificate,
-	Title:   "Which certificate should this server show?",
-	Why:     "Senders that check see this name and chain. Key and chain are put into one file, so that a renewal cannot mix old and new.",
-	Help: `Give the file with the certificate and those of its issuers ("fullchain"). Order does not matter: postseal
-puts the key first and the chain in order, as smtpd_tls_chain_files wants it, in a file of its own (mode 0600).
-Files that an ACME client renews in place (certbot, dehydrated) are named to Postfix directly instead: a copy
-would go stale at the next renewal. Two certificates, one RSA and one ECDSA, serve old and new senders alike:
-give --cert and --key twice. Most senders do not check names. Those that use MTA-STS do, and those that use DANE
-with a record of a CA (usage 2); with a record of the server's own key (usage 3), they do not (RFC 7672).`,
+	Title:   "Server certificate",
+	Why:     "Verifying senders check its name and chain. postseal stores key and chain in one file, so that a renewal replaces both at once.",
+	Help: `Give the file with the certificate and its issuers ("fullchain"), in any order: postseal writes the key first
+and then the chain in order, as smtpd_tls_chain_files requires, to a file of its own (mode 0600). If an ACME
+client renews the files in place (certbot, dehydrated), Postfix reads them directly instead: a copy would become
+outdated at the next renewal. Two certificates, one RSA and one ECDSA, serve old and new senders alike: give
+--cert and --key twice. Most senders do not check names. Senders with MTA-STS do, and so do senders with DANE if
+the record is for a CA (usage 2), but not if it is for the server's own key (usage 3) (RFC 7672).`,
 	Many:        true,
 	Placeholder: "/path/to/fullchain.pem",
 	Parse: func(texts []string) ([]string, error) {
@@ -42,7 +42,7 @@ with a record of a CA (usage 2); with a record of the server's own key (usage 3)
 	},
 	Format: func(v []string) []string { return v },
 	When:   receives,
-	Needs:  "a role that takes mail: --role router or mailserver",
+	Needs:  "a role that receives mail: --role router or mailserver",
 	Offer: func(f Facts, _ *ask.Answers) []ask.Choice[string] {
 		var out []ask.Choice[string]
 		for _, c := range f.Certificates {
@@ -50,7 +50,7 @@ with a record of a CA (usage 2); with a record of the server's own key (usage 3)
 				out = append(out, ask.Choice[string]{Value: c.Chain, Name: c.Chain, Help: describe(f, c)})
 			}
 		}
-		return append(out, ask.Choice[string]{Value: "none", Name: "none", Help: "no TLS for those who deliver here"})
+		return append(out, ask.Choice[string]{Value: "none", Name: "none", Help: "no TLS for incoming mail"})
 	},
 	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[[]string] {
 		var paths, good []string
@@ -63,31 +63,31 @@ with a record of a CA (usage 2); with a record of the server's own key (usage 3)
 			} else if usable(c) {
 				good = append(good, c.Chain)
 				if c.Source != "" {
-					kept = fmt.Sprintf("; it is a copy of %.100q, which %s renews and which is not proposed: %s", c.Source, c.Owner, against[0])
+					kept = fmt.Sprintf("; it is a copy of %.100q, which %s renews but which is not suggested: %s", c.Source, c.Owner, against[0])
 				}
 			}
 		}
 		switch best, doubt := bestCandidate(f); {
 		case behind != "":
-			return suggest(slices.Compact(good), ask.Detected, "%s renews it there; the file in use now is a copy, and would stay behind%s", behind, kept)
+			return suggest(slices.Compact(good), ask.Detected, "%s renews it there; the file in use now is a copy and would become outdated%s", behind, kept)
 		case len(good) > 0:
 			return suggest(slices.Compact(good), ask.Detected, "it is in use now%s", kept)
 		case len(paths) > 0: // what takes its place is for a person to say
 			why := "the certificate in use is broken: " + problemOf(f)
 			if best != "" {
-				why += "; " + best + " lies here too, and names this server"
+				why += "; " + best + " was also found here and names this server"
 			} else {
-				why += "; postseal cert self-signed makes one that lets mail come in encrypted meanwhile"
+				why += "; postseal cert self-signed creates one, so that mail can arrive encrypted in the meantime"
 			}
 			return ask.Suggestion[[]string]{Why: why}
 		case best != "":
 			return suggest([]string{best}, ask.Detected, "it was found here and names this server")
 		case len(demanding(f)) > 0: // without TLS nobody could send there, or what is protected now would not be
-			why := strings.Join(demanding(f), ", ") + " demands TLS, and there is no certificate: nobody can send there"
+			why := strings.Join(demanding(f), ", ") + " requires TLS, but there is no certificate: no client can send there"
 			if doubt != "" {
 				why += "; " + doubt
 			}
-			return ask.Suggestion[[]string]{Why: why + ". postseal cert self-signed makes one at once, postseal cert obtain orders one"}
+			return ask.Suggestion[[]string]{Why: why + ". postseal cert self-signed creates one at once, postseal cert obtain orders one from a CA"}
 		case doubt != "":
 			return suggest(noCertificate, ask.Default, "%s; give one with --cert", doubt)
 		}
@@ -117,7 +117,7 @@ with a record of a CA (usage 2); with a record of the server's own key (usage 3)
 	},
 }
 
-// demanding are the listeners that demand TLS.
+// demanding returns the listeners that require TLS.
 func demanding(f Facts) (out []string) {
 	for _, l := range f.Listeners {
 		if l.Level == "encrypt" {
@@ -127,8 +127,8 @@ func demanding(f Facts) (out []string) {
 	return out
 }
 
-// checkChains looks whether files make usable chains for a use. What this
-// user may not read is not held against them.
+// checkChains checks that files form valid chains for a use. Files that this user
+// may not read are not counted as faulty.
 func checkChains(f Facts, paths []string, allowed func(certs.Facts) bool, use string) error {
 	chains, _, err := f.Chains(paths...)
 	if err != nil {
@@ -140,24 +140,24 @@ func checkChains(f Facts, paths []string, allowed func(certs.Facts) bool, use st
 		what := certs.Describe(c.Leaf())
 		switch {
 		case f.Now.After(facts.NotAfter):
-			all = append(all, hint.New(fmt.Sprintf("the certificate has expired (%s)", what), "get a new one, or name another file"))
+			all = append(all, hint.New(fmt.Sprintf("the certificate has expired (%s)", what), "renew it, or use another file"))
 		case f.Now.Before(facts.NotBefore):
 			all = append(all, fmt.Errorf("the certificate is not valid before %s (%s)", facts.NotBefore.UTC().Format(time.RFC3339), what))
 		case !allowed(facts):
-			all = append(all, fmt.Errorf("the certificate may not be used by a %s: its extended key usage says so (%s)", use, what))
+			all = append(all, fmt.Errorf("the certificate is not valid for a %s: its extended key usage does not include it (%s)", use, what))
 		}
 	}
 	return errors.Join(all...)
 }
 
-// usable says that nothing is known against a certificate; what this user may
-// not read is not held against it.
+// usable reports whether no fault of a certificate is known; a file that this user
+// may not read is not counted as faulty.
 func usable(c detect.Certificate) bool { return c.Err == nil || errors.Is(c.Err, fs.ErrPermission) }
 
-// bestCandidate is a certificate that is not in use but could be. It is proposed without
-// being asked for, so that only root may be able to change it, and a CA that is trusted
-// here, or an order of ours, must stand behind it. Else doubt says of the first why it
-// is not proposed.
+// bestCandidate returns a certificate that is not in use but could be. It is suggested
+// unasked, so only root may be able to change it, and it must come from a CA that is
+// trusted here or from an order of ours. Otherwise doubt says why the first one is not
+// suggested.
 func bestCandidate(f Facts) (path, doubt string) {
 	for _, c := range f.Certificates {
 		if c.Err != nil || len(c.Services)+len(c.SNI) > 0 || c.KeyMatch != detect.Yes || f.Now.After(c.NotAfter) || f.Now.Before(c.NotBefore) || !c.ServerUse || !c.Covers(f.Hostname) {
@@ -168,14 +168,14 @@ func bestCandidate(f Facts) (path, doubt string) {
 			return c.Chain, ""
 		}
 		if doubt == "" {
-			doubt = fmt.Sprintf("%.100q names this server but is not proposed: %s", c.Chain, why[0])
+			doubt = fmt.Sprintf("%.100q names this server but is not suggested: %s", c.Chain, why[0])
 		}
 	}
 	return "", doubt
 }
 
-// sourceDoubts are why the file of which a certificate is a copy is not proposed in its
-// place: what holds for a certificate that is not in use holds for this one too.
+// sourceDoubts returns why the file of which a certificate is a copy is not suggested in
+// its place: it must meet the same conditions as a certificate that is not in use.
 func sourceDoubts(f Facts, c detect.Certificate) (out []string) {
 	for _, d := range f.Certificates {
 		if d.Chain == c.Source && d.Err == nil {
@@ -185,7 +185,7 @@ func sourceDoubts(f Facts, c detect.Certificate) (out []string) {
 	return out
 }
 
-// doubts are why a certificate is only used if a person wants it.
+// doubts returns why a certificate is only used if the administrator asks for it.
 func doubts(c detect.Certificate) []string {
 	out := c.Doubts()
 	if err := absolute(c.Chain); err != nil {
@@ -203,7 +203,7 @@ func problemOf(f Facts) string {
 	return "unknown"
 }
 
-// describe is one line about a certificate that can be chosen.
+// describe returns one line about a certificate that can be chosen.
 func describe(f Facts, c detect.Certificate) string {
 	if c.Err != nil {
 		return c.Fault()
@@ -226,8 +226,8 @@ func until(f Facts, end time.Time) string {
 	return "until " + end.UTC().Format(time.DateOnly)
 }
 
-// absolute refuses paths that mean another file in another working directory, and
-// control characters.
+// absolute refuses relative paths, which depend on the working directory, and control
+// characters.
 func absolute(path string) error {
 	switch {
 	case strings.ContainsFunc(path, hint.Hidden):

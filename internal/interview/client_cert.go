@@ -27,21 +27,21 @@ func (c ClientCertificate) Path() string {
 	return string(c)
 }
 
-// clientCert decides what this server shows of itself when it sends.
+// clientCert chooses the certificate that this server presents when it sends.
 var clientCert = &ask.Question[ClientCertificate, Facts]{
 	Key:     "client-cert",
 	Section: SectionSending,
-	Title:   "Should this server show a certificate when it sends?",
-	Why:     "Nobody on the Internet asks for one to take your mail; one that does not suit a server that asks can stop delivery.",
+	Title:   "Client certificate for outgoing mail",
+	Why:     "Servers on the Internet accept mail without one; an unsuitable one can stop delivery to a server that asks for it.",
 	Help: `postconf(5): "Do not configure client certificates unless you must present client TLS certificates to one
 or more servers." Most public CAs stopped issuing certificates for client use in 2025 and 2026; DigiCert still does on
-request, until 2027-03-01. A server that requires a trusted client certificate answers 421 to one that is for servers
-only. If a partner asks for one, a certificate made for that purpose, which the partner knows by its fingerprint, lasts
-longest. Connectors of Exchange Online accept no such certificate: theirs must come from a public CA and name an
-accepted domain of the tenant.`,
+request, until 2027-03-01. A server that requires a trusted client certificate rejects one that is for servers only,
+with 421. If a partner asks for one, use a dedicated certificate that the partner identifies by its fingerprint: it
+lasts longest. Exchange Online connectors do not accept such a certificate: theirs must come from a public CA and name
+an accepted domain of the tenant.`,
 	Choices: []ask.Choice[ClientCertificate]{
-		{Value: ClientNone, Name: "none", Help: "what Postfix itself recommends"},
-		{Value: ClientKeep, Name: "keep", Help: "the one that is in use stays as it is"},
+		{Value: ClientNone, Name: "none", Help: "recommended by Postfix"},
+		{Value: ClientKeep, Name: "keep", Help: "leave the current certificate in place"},
 	},
 	Placeholder: "/path/to/client.pem",
 	Parse: func(texts []string) (ClientCertificate, error) {
@@ -59,12 +59,12 @@ accepted domain of the tenant.`,
 		if used := f.ClientCertificates(); len(used) > 0 {
 			why := "one is in use; " + evidence
 			if used[0].Err == nil && !used[0].ClientUse {
-				why = "one is in use, but it is not made for clients: a server that requires one would refuse it"
+				why = "one is in use, but it is not valid for clients: a server that requires one would refuse it"
 			}
 			return suggest(ClientKeep, ask.Detected, "%s", why)
 		}
 		if refused {
-			return suggest(ClientNone, ask.Detected, "%s; one made for that peer is the answer, never the server's own: postseal cert client new", evidence)
+			return suggest(ClientNone, ask.Detected, "%s; create one for that peer, and never use the server's own: postseal cert client new", evidence)
 		}
 		return suggest(ClientNone, ask.Default, "Postfix advises against one unless a partner asks for it, and %s", evidence)
 	},
@@ -92,8 +92,8 @@ accepted domain of the tenant.`,
 	},
 }
 
-// ClientEvidence is what the log says about who wants a client certificate, in words,
-// and whether mail was refused for want of one.
+// ClientEvidence describes what the log says about servers that ask for a client
+// certificate, and reports whether one refused mail for lack of it.
 func ClientEvidence(f Facts) (text string, refused bool) {
 	w := f.Wanted
 	span := "in the log"
@@ -102,30 +102,30 @@ func ClientEvidence(f Facts) (text string, refused bool) {
 	}
 	switch {
 	case !w.Seen:
-		return "whether anyone does is not known: the log could not be read", false
+		return "whether any server asks for one is unknown: the log could not be read", false
 	case len(w.By) == 0 && (w.Told == 0 || w.Untold > 0) && len(f.ClientCertificates()) > 0:
-		return "whether anyone asks for it is not known: for TLS 1.2, the log shows that at smtp_tls_loglevel 2 only", false
+		return "whether any server asks for one is unknown: for TLS 1.2, Postfix logs this only at smtp_tls_loglevel 2", false
 	case len(w.By) == 0 && w.Sent == 0:
-		return "the log tells of no delivery yet", false
+		return "the log contains no deliveries yet", false
 	case len(w.By) == 0:
-		return fmt.Sprintf("%s nobody refused mail for want of one (%d deliveries)", span, w.Sent), false
+		return fmt.Sprintf("%s no server refused mail for lack of one (%d deliveries)", span, w.Sent), false
 	}
 	x := w.By[0]
 	if x.Refused {
-		return fmt.Sprintf("%s %s refused mail for want of one (%d times)", span, x.Peer, x.Times), true
+		return fmt.Sprintf("%s %s refused mail for lack of one (%d times)", span, x.Peer, x.Times), true
 	}
 	if len(f.ClientCertificates()) > 0 {
 		return fmt.Sprintf("%s %s asked for one (%d times)", span, x.Peer, x.Times), false
 	}
-	return fmt.Sprintf("%s %s asked for one, and accepted mail without (%d times)", span, x.Peer, x.Times), false
+	return fmt.Sprintf("%s %s asked for one but accepted mail without it (%d times)", span, x.Peer, x.Times), false
 }
 
 // clientKey names the key of the client certificate, if it is not in the file.
 var clientKey = &ask.Question[string, Facts]{
 	Key:         "client-key",
 	Section:     SectionSending,
-	Title:       "Where is the private key of the client certificate?",
-	Why:         "Without its key Postfix sends without a certificate.",
+	Title:       "Private key file of the client certificate",
+	Why:         "Without the key, Postfix sends without a certificate.",
 	Help:        `The file with the private key, without a passphrase.`,
 	Placeholder: "/path/to/client.key",
 	Parse: func(texts []string) (string, error) {
@@ -142,7 +142,7 @@ var clientKey = &ask.Question[string, Facts]{
 	},
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[string] {
 		if path, own, ok := f.KeyFor(clientCert.Get(f, a).Path()); ok && !own {
-			return suggest(path, ask.Detected, "it is the key of that certificate")
+			return suggest(path, ask.Detected, "it belongs to that certificate")
 		}
 		return ask.Suggestion[string]{Why: "no key for that certificate was found"}
 	},

@@ -5,7 +5,7 @@ import (
 )
 
 // FromBlock reads answers out of lines of the block that were edited by hand.
-// Lines that no question is behind have no answer.
+// Lines that no question decides are ignored.
 func FromBlock(edited map[string]string, v postfix.Version) map[string]string {
 	out := map[string]string{}
 	take := func(parameter, key string) {

@@ -11,28 +11,28 @@ import (
 var inboundLevel = &ask.Question[string, Facts]{
 	Key:     "inbound-level",
 	Section: SectionReceiving,
-	Title:   "Should other servers have to use TLS to deliver here?",
-	Why:     "If TLS is demanded, mail from servers that cannot do it is refused and goes back to its sender.",
-	Help: `RFC 3207 section 4 forbids a public mail exchanger to demand STARTTLS. On a router inside a closed group,
-where every peer is known, encrypt is right. Users on port 587 and 465 are another question: there TLS is
-demanded in any case.`,
+	Title:   "TLS level for incoming mail on port 25",
+	Why:     "If TLS is required, mail from servers that do not support it is refused and returns to its sender.",
+	Help: `RFC 3207 section 4 forbids a public mail exchanger to require STARTTLS. On a router inside a closed group,
+where every peer is known, encrypt is appropriate. Ports 587 and 465, for users, are a separate question:
+TLS is always required there.`,
 	Choices: []ask.Choice[string]{
-		{Value: "may", Name: "may", Help: "offered to everyone, demanded of no one"},
-		{Value: "encrypt", Name: "encrypt", Help: "demanded: mail in clear text is refused"},
+		{Value: "may", Name: "may", Help: "TLS is offered but not required"},
+		{Value: "encrypt", Name: "encrypt", Help: "TLS is required: mail in cleartext is refused"},
 	},
 	When:  serves,
 	Needs: needsCertificate,
 	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[string] {
 		if presentInboundLevel(f) == "encrypt" {
-			return suggest("encrypt", ask.Detected, "it is demanded now, and nothing is loosened unasked")
+			return suggest("encrypt", ask.Detected, "it is required now, and postseal weakens nothing unless asked")
 		}
-		return suggest("may", ask.Default, "a public mail exchanger must take mail without it (RFC 3207)")
+		return suggest("may", ask.Default, "a public mail exchanger must accept mail without TLS (RFC 3207)")
 	},
 	Now: func(f Facts) string { return now(f, "smtpd_tls_security_level") },
 }
 
-// presentInboundLevel is what counts on port 25: encrypt if main.cf or a service there
-// demands TLS.
+// presentInboundLevel returns the effective level on port 25: encrypt if main.cf or a
+// service there requires TLS.
 func presentInboundLevel(f Facts) string {
 	if slices.ContainsFunc(f.Receives(detect.Relay), func(l detect.Listener) bool { return l.OnPort25() && l.Level == "encrypt" }) {
 		return "encrypt"

@@ -34,7 +34,7 @@ var All = ask.Set[Facts]{
 	outboundLevel, caFile, clientCert, clientKey, logLevel,
 }
 
-// Decisions are the answers that count, typed.
+// Decisions holds the effective answers, typed.
 type Decisions struct {
 	Role         detect.Role
 	Profile      Profile
@@ -76,9 +76,8 @@ func Decide(f Facts, a *ask.Answers) Decisions {
 	return d
 }
 
-// Settle drops answers that belong to an older answer than the one that
-// counts: a key that the answers file gives, say, for another certificate
-// than the one that a flag gives now.
+// Settle drops answers that belong to an overridden one: for example a key from the
+// answers file, if a flag now names another certificate.
 func Settle(a *ask.Answers) {
 	for of, with := range map[string]string{cert.Key: key.Key, clientCert.Key: clientKey.Key} {
 		if a.Source(of) > a.Source(with) {
@@ -87,7 +86,7 @@ func Settle(a *ask.Answers) {
 	}
 }
 
-// Missing are the questions of a set that have neither an answer nor a
+// Missing returns the questions of a set that have neither an answer nor a
 // suggestion.
 func Missing(set ask.Set[Facts], f Facts, a *ask.Answers) ask.Set[Facts] {
 	return slices.DeleteFunc(set.Relevant(f, a), func(q ask.Item[Facts]) bool {
@@ -96,16 +95,16 @@ func Missing(set ask.Set[Facts], f Facts, a *ask.Answers) ask.Set[Facts] {
 	})
 }
 
-// receives is true for the roles that take mail from others.
+// receives reports whether the role accepts mail from other servers.
 func receives(f Facts, a *ask.Answers) bool { return role.Get(f, a) != detect.Sender }
 
-// serves is true if there is a server certificate to speak of.
+// serves reports whether there is a server certificate.
 func serves(f Facts, a *ask.Answers) bool {
 	return receives(f, a) && !slices.Equal(cert.Get(f, a), noCertificate)
 }
 
-// needsCertificate is what serves asks for, in words.
-const needsCertificate = "a certificate that this server shows: --cert FILE, from postseal cert self-signed at once or from postseal cert obtain"
+// needsCertificate describes what serves requires.
+const needsCertificate = "a server certificate: --cert FILE, created at once by postseal cert self-signed or ordered by postseal cert obtain"
 
 // suggest is shorthand for what most questions return.
 func suggest[T any](v T, source ask.Source, format string, args ...any) ask.Suggestion[T] {
@@ -115,7 +114,7 @@ func suggest[T any](v T, source ask.Source, format string, args ...any) ask.Sugg
 // one reads a single value as it is.
 func one(texts []string) (string, error) { return texts[0], nil }
 
-// now says what a parameter is, and where that comes from.
+// now returns the value of a parameter and where it is set.
 func now(f Facts, name string) string {
 	v := f.Config.Value(nil, name)
 	text := v.Text

@@ -59,8 +59,8 @@ func look(t testing.TB, m *host.Fake) *detect.Facts {
 	return f
 }
 
-// TestHouseRules: keys are unique and are flags; titles are questions; every
-// suggestion has a reason, can be parsed, and passes its own check.
+// TestHouseRules: keys are unique and are flags; titles are short headings or
+// questions; every suggestion has a reason, can be parsed, and passes its own check.
 func TestHouseRules(t *testing.T) {
 	seen := map[string]bool{}
 	for _, q := range interview.All {
@@ -73,7 +73,7 @@ func TestHouseRules(t *testing.T) {
 		if strings.ToLower(name) != name || strings.ContainsAny(name, " _.") {
 			t.Errorf("%s: a key is a flag name", name)
 		}
-		if section == "" || !strings.HasSuffix(title, "?") || !strings.HasSuffix(why, ".") || help == "" {
+		if section == "" || title == "" || len(title) > 60 || strings.HasSuffix(title, ".") || !strings.HasSuffix(why, ".") || help == "" {
 			t.Errorf("%s: section %q, title %q, why %q, help %q", name, section, title, why, help)
 		}
 		for _, text := range []string{title, why, help} {
@@ -197,7 +197,7 @@ func TestBrokenCertificate(t *testing.T) {
 		t.Fatal("there is no such question")
 	}
 	texts, why := q.Proposal(f, a)
-	if len(texts) > 0 || !strings.HasPrefix(why, "the certificate in use is broken: ") || !strings.HasSuffix(why, "self-signed.pem lies here too, and names this server") {
+	if len(texts) > 0 || !strings.HasPrefix(why, "the certificate in use is broken: ") || !strings.HasSuffix(why, "self-signed.pem was also found here and names this server") {
 		t.Errorf("%q: %s", texts, why)
 	}
 }

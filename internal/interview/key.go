@@ -14,9 +14,9 @@ import (
 var key = &ask.Question[[]string, Facts]{
 	Key:         "key",
 	Section:     SectionCertificate,
-	Title:       "Where is its private key?",
-	Why:         "Key and certificate must belong together, or Postfix turns TLS off while still offering it.",
-	Help:        `The file with the private key, without a passphrase. It is read once and copied, mode 0600; it is never shown.`,
+	Title:       "Private key file",
+	Why:         "Key and certificate must match, or Postfix disables TLS while still offering it.",
+	Help:        `The file with the private key, without a passphrase. It is read once and copied, mode 0600; it is never displayed.`,
 	Many:        true,
 	Placeholder: "/path/to/privkey.pem",
 	Parse: func(texts []string) ([]string, error) {
@@ -54,12 +54,12 @@ var key = &ask.Question[[]string, Facts]{
 		if len(lost) > 0 {
 			return ask.Suggestion[[]string]{Why: "no key for " + strings.Join(lost, ", ") + " was found"}
 		}
-		return suggest(keys, ask.Detected, "it is the key of that certificate")
+		return suggest(keys, ask.Detected, "it belongs to that certificate")
 	},
 	Sure:  func(f Facts, a *ask.Answers) bool { return keysFound(f, cert.Get(f, a)...) },
 	Files: func(v []string) []string { return v },
 	Check: func(v []string, f Facts, a *ask.Answers) error {
-		// What is wrong with the certificates themselves is said there.
+		// The question about the certificates reports their own faults.
 		if _, _, err := f.Chains(cert.Get(f, a)...); err != nil {
 			return nil
 		}
@@ -74,8 +74,8 @@ var key = &ask.Question[[]string, Facts]{
 	},
 }
 
-// checkKeys looks whether every certificate has a key among the files. What
-// this user may not read is not held against them.
+// checkKeys checks that every certificate has a key among the files. Files that this
+// user may not read are not counted as faulty.
 func checkKeys(f Facts, certs, keys []string) error {
 	_, unread, err := f.Chains(slices.Concat(certs, keys)...)
 	if err != nil || len(unread) > 0 {
@@ -84,7 +84,7 @@ func checkKeys(f Facts, certs, keys []string) error {
 	var all []error
 	for _, c := range certs {
 		if _, _, ok := f.KeyFor(c); !ok {
-			all = append(all, hint.New("none of the keys belongs to "+c, "name the right one with --key"))
+			all = append(all, hint.New("none of the keys matches "+c, "name the matching key with --key"))
 		}
 	}
 	return errors.Join(all...)

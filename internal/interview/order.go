@@ -15,14 +15,14 @@ import (
 // SectionOrder groups the questions about a certificate from a CA.
 const SectionOrder = "New certificate"
 
-// Order is what to ask when a certificate is to be got from a CA: a set of
-// questions of its own, since nothing of it goes into main.cf.
+// Order holds the questions about a certificate from a CA: a set of its own, since
+// none of the answers goes into main.cf.
 type Order struct {
 	ask.Set[Facts]
 	cas authority.List
 	web detect.Web
-	// Profiles are what the CA offers, with its own words on each, once it was
-	// asked (draft-ietf-acme-profiles).
+	// Profiles maps the profiles that the CA offers to its descriptions of them, once it
+	// was asked (draft-ietf-acme-profiles).
 	Profiles map[string]string
 
 	server, caFile, email, eabKID, eabHMACFile                              *ask.Question[string, Facts]
@@ -33,7 +33,7 @@ type Order struct {
 	bothUses                                                                *ask.Question[bool, Facts]
 }
 
-// NewOrder makes the questions, for these CAs and what listens here.
+// NewOrder returns the questions for these CAs and the listeners of this server.
 func NewOrder(cas authority.List, web detect.Web) *Order {
 	o := &Order{cas: cas, web: web}
 	o.aboutCA()
@@ -52,7 +52,7 @@ func NewOrder(cas authority.List, web detect.Web) *Order {
 	return o
 }
 
-// OrderDecisions are the answers that count, typed. What does not matter is
+// OrderDecisions holds the effective answers, typed. Answers that do not matter are
 // empty.
 type OrderDecisions struct {
 	CA                                  authority.CA
@@ -65,17 +65,17 @@ type OrderDecisions struct {
 	BothUses                            bool
 }
 
-// Provider is who keeps the zone: Values are its fields that are no secrets,
-// Files the files that hold those that are.
+// Provider is the DNS provider of the zone: Values are its fields that are not secret,
+// Files the files that hold the secret ones.
 type Provider struct {
 	Code          string
 	Values, Files map[string]string
 }
 
-// Update is where DNS updates go (RFC 2136), and by which key (RFC 8945).
+// Update is where DNS updates go (RFC 2136), and the key that signs them (RFC 8945).
 type Update struct{ Server, Zone, Key, Algorithm, SecretFile string }
 
-// Decide reads the answers. It fails if the CA is not known.
+// Decide reads the answers. It fails if the CA is unknown.
 func (o *Order) Decide(f Facts, a *ask.Answers) (OrderDecisions, error) {
 	ca, err := o.cas.Find(o.server.Get(f, a))
 	if err != nil {
@@ -108,7 +108,7 @@ func (o *Order) Decide(f Facts, a *ask.Answers) (OrderDecisions, error) {
 	}, nil
 }
 
-// Check finds what is missing and what makes no sense, all at once.
+// Check returns all missing and all invalid answers at once.
 func (o *Order) Check(f Facts, a *ask.Answers) error {
 	var all []error
 	missing := Missing(o.Set, f, a)
@@ -122,13 +122,13 @@ func (o *Order) Check(f Facts, a *ask.Answers) error {
 		all = append(all, hint.New(fmt.Sprintf("%s: no answer, and none can be suggested: %s", q.Name(), why), strings.TrimSpace("give --"+q.Name()+" "+example)))
 	}
 	for _, q := range o.Idle(f, a) {
-		all = append(all, hint.New(fmt.Sprintf("--%s has no effect here", q.Name()), "it takes "+q.Condition()+"; or leave it out"))
+		all = append(all, hint.New(fmt.Sprintf("--%s has no effect here", q.Name()), "it requires "+q.Condition()+"; otherwise leave it out"))
 	}
 	return errors.Join(all...)
 }
 
-// optional makes a question of free text that need not be answered: "none" is
-// its default, and nobody is asked.
+// optional returns a question of free text that need not be answered: its default is
+// "none", and the wizard does not ask it.
 func optional(q ask.Question[string, Facts], why string) *ask.Question[string, Facts] {
 	parse := q.Parse
 	q.Parse = func(texts []string) (string, error) {
@@ -154,7 +154,7 @@ func optional(q ask.Question[string, Facts], why string) *ask.Question[string, F
 	return &q
 }
 
-// wildcard reports whether one of the names is one.
+// wildcard reports whether one of the names is a wildcard.
 func wildcard(names []string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "*.") })
 }

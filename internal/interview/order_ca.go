@@ -12,11 +12,11 @@ func (o *Order) aboutCA() {
 	o.server = &ask.Question[string, Facts]{
 		Key:     "server",
 		Section: SectionOrder,
-		Title:   "From which CA?",
-		Why:     "The CA signs the certificate, and everybody who trusts the CA trusts it.",
-		Help: `Senders that check trust what the CAs of web browsers sign; any of the public ones will do. A CA of your own
-is for closed groups: give the https address of its ACME directory, and --acme-ca-file. What is said of each CA is as
-of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its place.`,
+		Title:   "Certificate authority (CA)",
+		Why:     "The CA signs the certificate, and every sender that trusts the CA trusts the certificate.",
+		Help: `Verifying senders trust the CAs that web browsers trust; any of the public ones will do. A private CA is for
+closed groups: give the https address of its ACME directory, and --acme-ca-file. The notes on each CA are as
+of ` + o.cas.AsOf + `; your own list in /etc/postseal/cas.json replaces this one.`,
 		Placeholder: "https://ca.example.org/acme/directory",
 		Parse:       one,
 		Offer: func(Facts, *ask.Answers) []ask.Choice[string] {
@@ -31,10 +31,10 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 		Suggest: func(Facts, *ask.Answers) ask.Suggestion[string] {
 			for _, c := range o.cas.CAs { // the first that costs nothing to try
 				if c.Staging != "" && !c.EAB && c.Gone == "" {
-					return suggest(c.Name, ask.Default, "it wants no account made by hand, and has a place for trying things out first")
+					return suggest(c.Name, ask.Default, "it needs no account created by hand, and has a staging environment")
 				}
 			}
-			return ask.Suggestion[string]{Why: "no CA of the list can be tried without an account"}
+			return ask.Suggestion[string]{Why: "no CA in the list has a staging environment without an account"}
 		},
 		Check: func(v string, _ Facts, _ *ask.Answers) error {
 			_, err := o.cas.Find(v)
@@ -43,23 +43,23 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 	}
 	o.caFile = optional(ask.Question[string, Facts]{
 		Key:         "acme-ca-file",
-		Title:       "Which root is the connection to your CA checked against?",
-		Why:         "A CA of your own shows a certificate that nobody else signed.",
-		Help:        `The file with the root of a CA of your own, in PEM.`,
+		Title:       "Root certificate of your private CA",
+		Why:         "A private CA presents a certificate that no public CA signed.",
+		Help:        `The PEM file with the root certificate of a private CA.`,
 		Placeholder: "/path/to/root.pem",
 		Parse:       func(texts []string) (string, error) { return texts[0], absolute(texts[0]) },
-		Needs:       "the address of a CA of your own: --server https://...",
+		Needs:       "the address of a private CA: --server https://...",
 		When:        o.ownCA,
-	}, "the system's roots may know it")
+	}, "the system's CA certificates may include it")
 	o.email = optional(ask.Question[string, Facts]{
 		Key:         "email",
-		Title:       "Should the CA have an address for messages?",
-		Why:         "Most CAs send none any more: Let's Encrypt stopped in 2025.",
-		Help:        `An address that the CA may write to. It is stored with the account.`,
+		Title:       "Contact address for the CA",
+		Why:         "Most CAs no longer send messages: Let's Encrypt stopped in 2025.",
+		Help:        `An address to which the CA may write. It is stored with the account.`,
 		Placeholder: "postmaster@example.org",
 		Parse: func(texts []string) (string, error) {
 			if at := strings.Index(texts[0], "@"); at < 1 || at == len(texts[0])-1 || strings.ContainsAny(texts[0], " ,<>") {
-				return "", hint.New("this is no mail address", "give one such as postmaster@example.org, or none")
+				return "", hint.New("not a mail address", "use an address such as postmaster@example.org, or none")
 			}
 			return texts[0], nil
 		},
@@ -71,42 +71,42 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 	wanted := func(f Facts, a *ask.Answers) bool { return bound(f, a) || o.ownCA(f, a) }
 	o.eabKID = optional(ask.Question[string, Facts]{
 		Key:         "eab-kid",
-		Title:       "Which account at the CA's web page is this server's?",
-		Why:         "This CA signs only for accounts that were made at its web page (external account binding).",
-		Help:        `The key ID that the CA shows there (RFC 8555, section 7.3.4). It is no secret; the key that comes with it is.`,
+		Title:       "Key ID of the account at the CA (EAB)",
+		Why:         "This CA signs only for accounts that were created on its website (external account binding).",
+		Help:        `The key ID that the CA shows there (RFC 8555, section 7.3.4). It is not secret; the key that comes with it is.`,
 		Placeholder: "key ID",
-		Needs:       "a CA that binds accounts (--server)",
+		Needs:       "a CA with external account binding (--server)",
 		When:        wanted,
 		Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[string] {
 			if bound(f, a) {
-				return ask.Suggestion[string]{Why: "the CA's web page shows it, after you made an account there"}
+				return ask.Suggestion[string]{Why: "the CA's website shows it after you create an account there"}
 			}
-			return suggest("", ask.Default, "a CA of your own seldom wants it")
+			return suggest("", ask.Default, "private CAs rarely require it")
 		},
 		Sure: func(f Facts, a *ask.Answers) bool { return !bound(f, a) },
 	}, "")
 	o.eabHMACFile = optional(ask.Question[string, Facts]{
 		Key:         "eab-hmac-file",
-		Title:       "In which file is the key of that account?",
-		Why:         "Whoever has the key can bind accounts to yours; so it is read from a file and never given on a command line.",
-		Help:        `A file that only root can read, with the key in base64url as the CA's web page shows it.`,
+		Title:       "Key file of the account at the CA (EAB)",
+		Why:         "Anyone with the key can bind accounts to yours, so it is read from a file and never passed on a command line.",
+		Help:        `A file that only root can read, with the key in base64url as the CA's website shows it.`,
 		Placeholder: "/path/to/eab.key",
 		Parse:       func(texts []string) (string, error) { return texts[0], absolute(texts[0]) },
-		Needs:       "--eab-kid, and a CA that binds accounts (--server)",
+		Needs:       "--eab-kid, and a CA with external account binding (--server)",
 		When:        func(f Facts, a *ask.Answers) bool { return wanted(f, a) && o.eabKID.Get(f, a) != "" },
 		Suggest: func(Facts, *ask.Answers) ask.Suggestion[string] {
-			return ask.Suggestion[string]{Why: "only you know where you put it"}
+			return ask.Suggestion[string]{Why: "only you know where it is"}
 		},
 	}, "")
 }
 
-// ownCA reports whether the CA is given by an address that the list does not have.
+// ownCA reports whether the CA is given by an address that is not in the list.
 func (o *Order) ownCA(f Facts, a *ask.Answers) bool {
 	ca, err := o.cas.Find(o.server.Get(f, a))
 	return err == nil && ca.Source == ""
 }
 
-// ca is the CA that was chosen, or nothing.
+// ca returns the chosen CA, or the zero CA.
 func (o *Order) ca(f Facts, a *ask.Answers) authority.CA {
 	ca, _ := o.cas.Find(o.server.Get(f, a))
 	return ca

@@ -16,13 +16,13 @@ func (o *Order) aboutKey() {
 	o.keyType = &ask.Question[string, Facts]{
 		Key:     "key-type",
 		Section: SectionOrder,
-		Title:   "Which kinds of keys?",
-		Why:     "One certificate is got for each kind; Postfix shows each peer the one that it can use.",
-		Help: `ECDSA P-256 is what nearly every sender prefers. A sender that knows only RSA would find no TLS here without an
-RSA key, and deliver in clear. Kinds: ` + strings.Join(authority.KeyTypes, ", ") + `; one of ECDSA and one of RSA, separated by a comma, give both.`,
+		Title:   "Key types",
+		Why:     "One certificate is obtained for each type; Postfix presents each peer the one that it supports.",
+		Help: `Nearly every sender prefers ECDSA P-256. Without an RSA key, senders that support only RSA find no TLS here and
+deliver in cleartext. Types: ` + strings.Join(authority.KeyTypes, ", ") + `; one ECDSA and one RSA type, separated by a comma, give both.`,
 		Choices: []ask.Choice[string]{
 			{Value: "P256", Name: "P256", Help: "ECDSA: small and fast"},
-			{Value: both, Name: both, Help: "beside it RSA, for senders that know nothing else"},
+			{Value: both, Name: both, Help: "also RSA, for senders that support nothing else"},
 			{Value: "RSA2048", Name: "RSA2048", Help: "RSA alone"},
 		},
 		Placeholder: "P384,RSA3072",
@@ -30,7 +30,7 @@ RSA key, and deliver in clear. Kinds: ` + strings.Join(authority.KeyTypes, ", ")
 			rsa := map[bool]bool{}
 			for _, kind := range strings.Split(texts[0], ",") {
 				if !slices.Contains(authority.KeyTypes, kind) {
-					return "", hint.New(fmt.Sprintf("%.40q is not a kind of key", kind), "the kinds are "+strings.Join(authority.KeyTypes, ", "))
+					return "", hint.New(fmt.Sprintf("%.40q is not a key type", kind), "use one or both of "+strings.Join(authority.KeyTypes, ", "))
 				}
 				is := strings.HasPrefix(kind, "RSA")
 				if rsa[is] {
@@ -43,7 +43,7 @@ RSA key, and deliver in clear. Kinds: ` + strings.Join(authority.KeyTypes, ", ")
 		Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[string] {
 			for _, c := range f.ServerCertificates() {
 				if c.Algorithm == "RSA" {
-					return suggest(both, ask.Detected, "an RSA key is in use now: whoever knows only RSA keeps TLS")
+					return suggest(both, ask.Detected, "an RSA key is in use now: senders that support only RSA keep TLS")
 				}
 			}
 			return suggest("P256", ask.Default, "nearly every sender prefers it")
@@ -53,14 +53,14 @@ RSA key, and deliver in clear. Kinds: ` + strings.Join(authority.KeyTypes, ", ")
 	o.bothUses = &ask.Question[bool, Facts]{
 		Key:     "both-uses",
 		Section: SectionOrder,
-		Title:   "Should it be good as a client certificate too?",
+		Title:   "Also use it as a client certificate?",
 		Why:     "A server that requires a trusted client certificate refuses one that is for servers only.",
-		Help: `Hardly any server asks for a client certificate, and public CAs stopped signing for that use in 2025 and 2026. A CA
-of your own can do it: the request then asks for both uses.`,
+		Help: `Hardly any server asks for a client certificate, and public CAs stopped signing for that use in 2025 and 2026. A
+private CA can do it: the request then asks for both uses.`,
 		Choices: yesNo("ask the CA for both uses", "for receiving only"),
 		Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[bool] {
 			if o.ca(f, a).Both(f.Now) {
-				return suggest(true, ask.Detected, "this CA gives both uses")
+				return suggest(true, ask.Detected, "this CA signs for both uses")
 			}
 			return suggest(false, ask.Default, "hardly any server asks for it, and most CAs refuse the request")
 		},
@@ -68,16 +68,16 @@ of your own can do it: the request then asks for both uses.`,
 		Check: func(v bool, f Facts, a *ask.Answers) error {
 			if v && !choice(f, a) {
 				ca := o.ca(f, a)
-				return hint.New(ca.Title+" does not sign for both uses: "+ca.Note+" (as of "+o.cas.AsOf+")", "choose a CA of your own, or do without a client certificate: hardly any server asks for one")
+				return hint.New(ca.Title+" does not sign for both uses: "+ca.Note+" (as of "+o.cas.AsOf+")", "choose a private CA, or do without a client certificate: hardly any server asks for one")
 			}
 			return nil
 		},
 	}
 	o.profile = optional(ask.Question[string, Facts]{
 		Key:         "acme-profile",
-		Title:       "Which of the CA's kinds of certificates?",
-		Why:         "CAs that offer several differ in lifetime and in what the certificate contains.",
-		Help:        `postseal cert obtain --list-profiles shows what the CA offers; none leaves it to the CA.`,
+		Title:       "Certificate profile of the CA",
+		Why:         "The profiles of a CA differ in lifetime and in what the certificate contains.",
+		Help:        `postseal cert obtain --list-profiles shows what the CA offers; none leaves the choice to the CA.`,
 		Placeholder: "tlsserver",
 		Offer: func(Facts, *ask.Answers) []ask.Choice[string] {
 			if len(o.Profiles) == 0 {

@@ -14,10 +14,10 @@ func (o *Order) aboutNames() {
 	o.names = &ask.Question[[]string, Facts]{
 		Key:     "name",
 		Section: SectionOrder,
-		Title:   "For which names?",
-		Why:     "Senders that check look for the name that your MX record has, and mail programs for the one that users typed.",
-		Help: `Each name must be proved to the CA. A certificate shows all of its names to everybody, also in public
-logs: what only your users know does not belong in it. A wildcard such as *.example.org is proved by DNS only.`,
+		Title:   "Names in the certificate",
+		Why:     "Verifying senders look for the name in your MX record, and mail clients for the name that users entered.",
+		Help: `The CA must validate each name. A certificate shows all of its names to everyone, also in public logs: leave
+out names that only your users know. Wildcards such as *.example.org can only be validated by DNS.`,
 		Many:        true,
 		Placeholder: "mx.example.org",
 		Parse:       func(texts []string) ([]string, error) { return texts, nil },
@@ -32,15 +32,15 @@ logs: what only your users know does not belong in it. A wildcard such as *.exam
 		Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[[]string] {
 			names := Names(f)
 			if len(names) == 0 {
-				return ask.Suggestion[[]string]{Why: "no name of this server is known that a CA can sign"}
+				return ask.Suggestion[[]string]{Why: "no name of this server is known for which a CA can sign"}
 			}
-			return suggest(names, ask.Detected, "these are the names under which others reach this server")
+			return suggest(names, ask.Detected, "servers and users reach this server by these names")
 		},
 		Check: func(v []string, _ Facts, _ *ask.Answers) error {
 			var all []error
 			for _, n := range v {
 				if !HostName(n) {
-					all = append(all, hint.New(fmt.Sprintf("%.80q is no host name that a CA can sign", n), "give --name mx.example.org"))
+					all = append(all, hint.New(fmt.Sprintf("%.80q is not a host name for which a CA can sign", n), "use a host name: --name mx.example.org"))
 				}
 			}
 			return errors.Join(all...)
@@ -48,13 +48,13 @@ logs: what only your users know does not belong in it. A wildcard such as *.exam
 	}
 }
 
-// Names are those of this server's names that a certificate can have.
+// Names returns those of this server's names that a certificate can contain.
 func Names(f Facts) []string {
 	return slices.DeleteFunc(f.NeededNames(), func(n string) bool { return !HostName(n) })
 }
 
-// HostName reports whether a name is one of the DNS, a wildcard perhaps, and so
-// also a harmless name for a folder.
+// HostName reports whether a name is a DNS host name, possibly a wildcard, and so also
+// a harmless name for a directory.
 func HostName(n string) bool {
 	n = strings.TrimPrefix(n, "*.")
 	if len(n) == 0 || len(n) > 253 || !strings.Contains(n, ".") {

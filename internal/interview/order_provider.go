@@ -12,7 +12,7 @@ import (
 	"postseal/internal/hint"
 )
 
-// aboutProvider are the questions about who keeps the zone.
+// aboutProvider adds the questions about the DNS provider.
 func (o *Order) aboutProvider() {
 	here := func(f Facts, a *ask.Answers) bool { return o.challenge.Get(f, a) == ProofProvider }
 	chosen := func(f Facts, a *ask.Answers) (dnsproviders.Provider, bool) {
@@ -24,14 +24,14 @@ func (o *Order) aboutProvider() {
 	o.dnsProvider = &ask.Question[string, Facts]{
 		Key:     "dns-provider",
 		Section: SectionOrder,
-		Title:   "Who keeps your DNS zone?",
-		Why:     "The record is made there by its API, and taken away again, now and at every renewal.",
-		Help: `The short name of a company or program that keeps zones. postseal cert providers lists all that are known, and
-what each of them needs.`,
-		Placeholder: "its short name",
+		Title:   "Who hosts your DNS zone?",
+		Why:     "The record is created and removed there through its API, now and at every renewal.",
+		Help: `The short name of a DNS provider or name server program. postseal cert providers lists all known ones and what
+each of them needs.`,
+		Placeholder: "short name",
 		Parse: func(texts []string) (string, error) {
 			if _, ok := dnsproviders.Find(texts[0]); !ok {
-				return "", hint.New(fmt.Sprintf("no DNS provider is known as %.40q", texts[0]), dnsproviders.Near(texts[0]))
+				return "", hint.New(fmt.Sprintf("unknown DNS provider %.40q", texts[0]), dnsproviders.Near(texts[0]))
 			}
 			return texts[0], nil
 		},
@@ -54,11 +54,10 @@ what each of them needs.`,
 		},
 	}
 	o.dnsSet = pairs(ask.Question[[]string, Facts]{
-		Key:   "dns-set",
-		Title: "What does the provider need to know that is no secret?",
-		Why:   "Addresses, user names and the like, as NAME=VALUE with the name of the field.",
-		Help: `postseal cert providers NAME lists the fields of a provider. What is a secret is refused here: it belongs into a
-file.`,
+		Key:         "dns-set",
+		Title:       "Settings of the DNS provider",
+		Why:         "Addresses, user names and other settings that are not secret, as NAME=VALUE with the name of the field.",
+		Help:        `postseal cert providers NAME lists the fields of a provider. Secrets are refused here: they belong in files.`,
 		Placeholder: "PDNS_API_URL=http://127.0.0.1:8081",
 		Offer: func(f Facts, a *ask.Answers) []ask.Choice[string] {
 			p, _ := chosen(f, a)
@@ -81,8 +80,8 @@ file.`,
 	})
 	o.dnsSecretFile = pairs(ask.Question[[]string, Facts]{
 		Key:   "dns-secret-file",
-		Title: "In which files are the provider's secrets?",
-		Why:   "Whoever has them can change the zone; so they are read from files, as NAME=FILE, and never given on a command line.",
+		Title: "Secret files of the DNS provider",
+		Why:   "Anyone with them can change the zone, so they are read from files, as NAME=FILE, and never passed on a command line.",
 		Help: `Files that only root can read, each with one secret and nothing else. postseal cert providers NAME lists the fields
 of a provider.`,
 		Placeholder: "CF_DNS_API_TOKEN=/etc/postseal/cloudflare.token",
@@ -110,7 +109,7 @@ of a provider.`,
 				given = append(given, name)
 			}
 			if err := p.Complete(given); err != nil {
-				all = append(all, hint.Wrap(err, "--dns-secret-file NAME=FILE for secrets, --dns-set NAME=VALUE for the rest"))
+				all = append(all, hint.Wrap(err, "use --dns-secret-file NAME=FILE for secrets, and --dns-set NAME=VALUE for the rest"))
 			}
 			return errors.Join(all...)
 		},
@@ -120,8 +119,8 @@ of a provider.`,
 	})
 }
 
-// begun are the fields of a provider, those that it needs first, each as the
-// beginning of an answer.
+// begun returns the fields of a provider, required ones first, each as the beginning
+// of an answer.
 func begun(p dnsproviders.Provider, secret bool) []ask.Choice[string] {
 	needed := slices.Concat(p.Sets...)
 	place := func(f dnsproviders.Field) int {
@@ -136,17 +135,18 @@ func begun(p dnsproviders.Provider, secret bool) []ask.Choice[string] {
 	for _, f := range fields {
 		c := ask.Choice[string]{Value: f.Name + "=", Name: f.Name + "=", Help: f.Text, Open: true}
 		if secret {
-			c.Help = "a file with: " + f.Text
+			c.Help = "file with: " + f.Text
 		}
 		if place(f) == len(needed) && (len(needed) > 0 || f.Optional) {
-			c.Help += " (can be left out)"
+			c.Help += " (optional)"
 		}
 		out = append(out, c)
 	}
 	return out
 }
 
-// fields checks that all are fields of a provider, and secrets or none.
+// fields checks that all names are fields of a provider, and that secrets are given as
+// files only.
 func fields(p dnsproviders.Provider, given []string, secret bool) error {
 	var all []error
 	for _, pair := range given {
@@ -155,14 +155,14 @@ func fields(p dnsproviders.Provider, given []string, secret bool) error {
 		case !ok:
 			all = append(all, hint.New(fmt.Sprintf("%s has no field %.60q", p.Name, name), hint.ShellLine([]string{"postseal", "cert", "providers", p.Code})+" lists them"))
 		case f.Secret && !secret:
-			all = append(all, hint.New(name+" is a secret, and belongs into a file", "--dns-secret-file "+name+"=/path/to/file"))
+			all = append(all, hint.New(name+" is a secret and belongs in a file", "--dns-secret-file "+name+"=/path/to/file"))
 		}
 	}
 	return errors.Join(all...)
 }
 
-// pairs makes a question whose answers are NAME=VALUE; "none" is no answer.
-// needed says whether somebody must be asked, and what to say.
+// pairs returns a question whose answers are NAME=VALUE; "none" means no answer.
+// needed reports whether an answer is required, and why.
 func pairs(q ask.Question[[]string, Facts], needed func(Facts, *ask.Answers) (bool, string)) *ask.Question[[]string, Facts] {
 	q.Section, q.Many = SectionOrder, true
 	q.Parse = func(texts []string) ([]string, error) {
@@ -171,7 +171,7 @@ func pairs(q ask.Question[[]string, Facts], needed func(Facts, *ask.Answers) (bo
 		}
 		for _, t := range texts {
 			if name, value, ok := strings.Cut(t, "="); !ok || name == "" || value == "" {
-				return nil, hint.New("this is not of the form NAME=VALUE", "postseal cert providers lists the names") // the value may be a secret: it is not repeated
+				return nil, hint.New("not of the form NAME=VALUE", "postseal cert providers lists the names") // the value may be a secret: it is not repeated
 			}
 		}
 		return texts, nil

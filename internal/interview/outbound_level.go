@@ -17,20 +17,20 @@ var OutboundLevels = []string{"none", "may", "dane", "encrypt", "dane-only", "fi
 var outboundLevel = &ask.Question[string, Facts]{
 	Key:     "outbound-level",
 	Section: SectionSending,
-	Title:   "How should mail to other servers be protected?",
-	Why:     "may protects against listening only. dane also proves the server, wherever it publishes how; other mail goes out as before.",
-	Help: `dane looks up TLSA records (RFC 7672) and holds mail back if a server does not match them. It needs a
-resolver on this machine that validates DNSSEC: Postfix believes it, and without one dane silently acts as may.
-encrypt and the levels after it, set for all destinations, hold back mail to every server that cannot do what is
-demanded; that is right towards one relay host, or for single destinations in smtp_tls_policy_maps.`,
+	Title:   "How should outgoing mail be protected?",
+	Why:     "may only protects against eavesdropping. dane also authenticates servers that publish TLSA records; other mail is sent as before.",
+	Help: `dane looks up TLSA records (RFC 7672) and defers mail if a server does not match them. It needs a resolver on
+this machine that validates DNSSEC: Postfix trusts its answers, and without one dane silently acts as may.
+encrypt and the levels after it, set for all destinations, defer mail to every server that does not meet them;
+use them for a relay host, or for single destinations in smtp_tls_policy_maps.`,
 	Choices: []ask.Choice[string]{
-		{Value: "dane", Name: "dane", Help: "prove servers that publish TLSA records, else as may"},
-		{Value: "may", Name: "may", Help: "TLS where it is offered, else clear text"},
-		{Value: "encrypt", Name: "encrypt", Help: "hold mail back rather than send it in clear text"},
+		{Value: "dane", Name: "dane", Help: "authenticate servers that publish TLSA records, else as may"},
+		{Value: "may", Name: "may", Help: "TLS if the server offers it, otherwise cleartext"},
+		{Value: "encrypt", Name: "encrypt", Help: "defer mail rather than send it in cleartext"},
 		{Value: "dane-only", Name: "dane-only", Help: "only to servers with TLSA records"},
-		{Value: "verify", Name: "verify", Help: "only to servers whose certificate a known CA signed"},
-		{Value: "secure", Name: "secure", Help: "and names the destination"},
-		{Value: "fingerprint", Name: "fingerprint", Help: "only to keys listed in main.cf"},
+		{Value: "verify", Name: "verify", Help: "only to servers whose certificate a trusted CA signed"},
+		{Value: "secure", Name: "secure", Help: "as verify, and it must name the destination"},
+		{Value: "fingerprint", Name: "fingerprint", Help: "only to servers whose key is listed in main.cf"},
 	},
 	Hide: func(v string, f Facts, _ *ask.Answers) string {
 		if obstacle := wrapperObstacle(v, f); obstacle != "" {
@@ -42,7 +42,7 @@ demanded; that is right towards one relay host, or for single destinations in sm
 		case "dane":
 			return daneObstacle(f)
 		case "dane-only", "verify", "secure", "fingerprint":
-			return "not for all destinations"
+			return "not suitable for all destinations"
 		}
 		return ""
 	},
@@ -52,15 +52,15 @@ demanded; that is right towards one relay host, or for single destinations in sm
 			return suggest("encrypt", ask.Detected, "%s", obstacle)
 		}
 		if slices.Index(OutboundLevels, present) >= slices.Index(OutboundLevels, "dane") {
-			return suggest(present, ask.Detected, "it is the level now, and nothing is loosened unasked")
+			return suggest(present, ask.Detected, "it is the current level, and postseal weakens nothing unless asked")
 		}
 		if profile.Get(f, a) != Compatible && daneObstacle(f) == "" {
 			return suggest("dane", ask.Detected, "%s", f.Resolver.Why)
 		}
 		if obstacle := daneObstacle(f); obstacle != "" {
-			return suggest("may", ask.Default, "dane would need a resolver here that validates: %s", obstacle)
+			return suggest("may", ask.Default, "dane needs a resolver on this machine that validates DNSSEC: %s", obstacle)
 		}
-		return suggest("may", ask.Default, "the profile keeps to what Postfix itself proposes")
+		return suggest("may", ask.Default, "the profile keeps what Postfix itself recommends")
 	},
 	Check: func(v string, f Facts, _ *ask.Answers) error {
 		if obstacle := wrapperObstacle(v, f); obstacle != "" {
@@ -72,7 +72,7 @@ demanded; that is right towards one relay host, or for single destinations in sm
 		}
 		if obstacle := daneObstacle(f); strings.HasPrefix(v, "dane") && v != presentOutboundLevel(f) && obstacle != "" {
 			return hint.New(v+" needs a resolver on this machine that validates DNSSEC: "+obstacle,
-				"run unbound on 127.0.0.1 and list it alone in "+f.Resolver.Path+", or take --outbound-level "+loosest)
+				"run unbound on 127.0.0.1 and list it alone in "+f.Resolver.Path+", or use --outbound-level "+loosest)
 		}
 		return nil
 	},
@@ -88,10 +88,10 @@ func presentOutboundLevel(f Facts) string {
 	return detect.ClientLevel(func(name string) string { return f.Config.Text(nil, name) })
 }
 
-// wrapperObstacle is why a level would stop mail of services with TLS from the
-// first byte, or empty: Postfix requires encrypt or a stronger level for them. If
-// other mail follows main.cf too, it is not raised for a service that stands
-// still already: its own level is what is missing.
+// wrapperObstacle returns why a level would stop mail of services with TLS from the
+// first byte, or "": Postfix requires encrypt or a stronger level for them. If other
+// mail follows main.cf too, the level is not raised for a service whose mail is
+// deferred already: that service needs a level of its own.
 func wrapperObstacle(v string, f Facts) string {
 	if slices.Index(OutboundLevels, v) >= slices.Index(OutboundLevels, "encrypt") {
 		return ""
@@ -99,7 +99,7 @@ func wrapperObstacle(v string, f Facts) string {
 	present := presentOutboundLevel(f)
 	level := v
 	if v == "dane" && present != "dane" {
-		level = "may" // nobody knows whether the relay has TLSA records
+		level = "may" // whether the relay has TLSA records is unknown
 	}
 	refused, rest := f.WrapperAt(level)
 	if slices.ContainsFunc(rest, func(t detect.Transport) bool { return t.Use == detect.Default }) {
@@ -115,17 +115,17 @@ func wrapperObstacle(v string, f Facts) string {
 	if names == nil {
 		return ""
 	}
-	return "smtp_tls_wrappermode is on for " + strings.Join(names, ", ") + ", and Postfix defers all its mail below encrypt"
+	return "smtp_tls_wrappermode is on for " + strings.Join(names, ", ") + ", and Postfix defers all its mail at levels below encrypt"
 }
 
-// daneObstacle says why DANE would not work here, or is empty.
+// daneObstacle returns why DANE would not work here, or "".
 func daneObstacle(f Facts) string {
 	if !slices.Contains(strings.FieldsFunc(f.Config.Text(nil, "smtp_host_lookup"), func(r rune) bool { return r == ',' || r == ' ' }), "dns") {
-		return "smtp_host_lookup leaves out dns"
+		return "smtp_host_lookup does not include dns"
 	}
 	if f.Resolver.Validates != detect.Yes {
 		if f.Resolver.Why == "" {
-			return "the resolver was not looked at"
+			return "the resolver was not checked"
 		}
 		return f.Resolver.Why
 	}

@@ -6,20 +6,20 @@ import "postseal/internal/ask"
 var receivedHeader = &ask.Question[bool, Facts]{
 	Key:     "received-header",
 	Section: SectionReceiving,
-	Title:   "Should the Received header say how mail came in?",
-	Why:     "Each message then shows in its header which TLS version and suite the last hop used: good for finding faults.",
-	Help:    `smtpd_tls_received_header. Only the line of your own server can be trusted; whoever sent the message can have written the others.`,
-	Choices: yesNo("version and suite are noted in each message", "nothing is noted"),
+	Title:   "Record TLS details in the Received header?",
+	Why:     "The header of each message then shows which TLS version and suite the last hop used, which helps with troubleshooting.",
+	Help:    `smtpd_tls_received_header. Only the line of your own server can be trusted; the sender may have forged the others.`,
+	Choices: yesNo("version and suite are recorded in each message", "nothing is recorded"),
 	When:    serves,
 	Needs:   needsCertificate,
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[bool] {
 		switch {
 		case f.Config.Bool(nil, "smtpd_tls_received_header"):
-			return suggest(true, ask.Detected, "it is noted now")
+			return suggest(true, ask.Detected, "it is recorded now")
 		case profile.Get(f, a) == Compatible:
-			return suggest(false, ask.Default, "the profile changes as little as it can")
+			return suggest(false, ask.Default, "the profile changes as little as possible")
 		}
-		return suggest(true, ask.Default, "it costs nothing and helps to find faults")
+		return suggest(true, ask.Default, "it costs nothing and helps with troubleshooting")
 	},
 	Now: func(f Facts) string { return now(f, "smtpd_tls_received_header") },
 }

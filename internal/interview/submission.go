@@ -22,15 +22,15 @@ const (
 var submission = &ask.Question[SubmissionChange, Facts]{
 	Key:     "submission",
 	Section: SectionReceiving,
-	Title:   "What should hold for users on ports 587 and 465?",
-	Why:     "Here TLS can be demanded: every user has a mail program that can do it. One set to no encryption can then no longer send.",
-	Help: `RFC 8314 prefers TLS from the first byte (port 465) to STARTTLS (port 587), since nobody on the way can
-strip it. encrypt-and-465 opens port 465 with the same settings that 587 has now. Nothing is opened without
-being asked for, and a service that already demands TLS is not touched.`,
+	Title:   "TLS for users on ports 587 and 465",
+	Why:     "TLS can be required here: every mail client supports it. Clients that are set to no encryption can then no longer send.",
+	Help: `RFC 8314 prefers TLS from the first byte (port 465) to STARTTLS (port 587), since an attacker on the network
+path cannot strip it. encrypt-and-465 opens port 465 with the same settings that 587 has now. postseal opens no
+port unless asked, and does not change a service that already requires TLS.`,
 	Choices: []ask.Choice[SubmissionChange]{
-		{Value: SubmissionEncrypt, Name: "encrypt", Help: "TLS is demanded on the ports that are open"},
-		{Value: SubmissionAdd465, Name: "encrypt-and-465", Help: "and port 465 is opened beside 587"},
-		{Value: SubmissionKeep, Name: "keep", Help: "master.cf stays as it is"},
+		{Value: SubmissionEncrypt, Name: "encrypt", Help: "TLS is required on the ports that are open"},
+		{Value: SubmissionAdd465, Name: "encrypt-and-465", Help: "also open port 465 next to 587"},
+		{Value: SubmissionKeep, Name: "keep", Help: "master.cf is left unchanged"},
 	},
 	When:  func(f Facts, a *ask.Answers) bool { return serves(f, a) && role.Get(f, a) == detect.Mailserver },
 	Needs: needsCertificate + ", and --role mailserver",
@@ -38,22 +38,22 @@ being asked for, and a service that already demands TLS is not touched.`,
 		users := f.Receives(detect.Submission, detect.Submissions)
 		switch {
 		case v != SubmissionKeep && len(users) == 0:
-			return "no port for users is open"
+			return "no submission port is open"
 		case v == SubmissionAdd465 && len(f.Receives(detect.Submissions)) > 0:
-			return "port 465 is open already"
+			return "port 465 is already open"
 		}
 		return ""
 	},
 	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[SubmissionChange] {
 		if len(f.Receives(detect.Submission, detect.Submissions)) == 0 {
-			return suggest(SubmissionKeep, ask.Detected, "no port for users is open here")
+			return suggest(SubmissionKeep, ask.Detected, "no submission port is open here")
 		}
-		return suggest(SubmissionEncrypt, ask.Default, "passwords and mail of users belong inside TLS (RFC 8314)")
+		return suggest(SubmissionEncrypt, ask.Default, "passwords and users' mail must be encrypted (RFC 8314)")
 	},
 	Check: func(v SubmissionChange, f Facts, _ *ask.Answers) error {
 		// After the run that opened it, port 465 is open: nothing to do then.
 		if v == SubmissionAdd465 && len(f.Receives(detect.Submission, detect.Submissions)) == 0 {
-			return fmt.Errorf("there is no submission service whose settings port 465 could have")
+			return fmt.Errorf("there is no submission service whose settings port 465 could use")
 		}
 		return nil
 	},
@@ -63,7 +63,7 @@ being asked for, and a service that already demands TLS is not touched.`,
 			out = append(out, l.Service.ID()+": "+l.Level)
 		}
 		if out == nil {
-			return "no port for users is open"
+			return "no submission port is open"
 		}
 		return strings.Join(out, ", ")
 	},

@@ -280,7 +280,7 @@ func (s *Session) PlanGiven() (*plan.Plan, error) {
 	}
 	all := hint.All(err)
 	for _, q := range interview.All.Idle(s.Facts, s.Answers) {
-		all = append(all, hint.New(fmt.Sprintf("--%s has no effect here", q.Name()), "it takes "+q.Condition()+"; or leave it out"))
+		all = append(all, hint.New(fmt.Sprintf("--%s has no effect here", q.Name()), "it requires "+q.Condition()+"; otherwise leave it out"))
 	}
 	if err := errors.Join(all...); err != nil {
 		return nil, answersError{err}
