@@ -98,7 +98,7 @@ func (b *bed) read(t *testing.T, name string) string {
 	return string(data)
 }
 
-// served is what a client of today sees on listener i.
+// served is what a current client sees on listener i.
 func (b *bed) served(t *testing.T, i int, o probe.Options) (probe.Result, error) {
 	t.Helper()
 	return probe.Handshake(context.Background(), probe.Target{Addr: b.Addrs[i]}, o)

@@ -653,7 +653,7 @@ func TestOverridden(t *testing.T) {
 	o.Rehearse = s.Rehearse(nil)
 	o.Accept = slices.DeleteFunc(o.Accept, func(name string) bool { return name == plan.RiskFailedRehearsal })
 	_, err := apply.Run(context.Background(), host.Local{}, p, o)
-	if !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "receiving: suites are taken that the profile excludes") {
+	if !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "receiving: suites that the profile excludes are accepted") {
 		t.Errorf("%v", err)
 	}
 	if b.read(t, "main.cf") != before {

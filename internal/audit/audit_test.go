@@ -421,7 +421,7 @@ func scenes() map[string]scene {
 		"PS-SND-021": {main: good + "smtp_cname_overrides_servername = yes\n"},
 		"PS-SND-022": {main: lvl("encrypt"), master: both + "relay unix - - n - - smtp -o smtp_tls_security_level=may\n"},
 		"PS-SND-023": {main: good, trials: []rehearse.Trial{{Verdict: rehearse.Failed, Text: "all right", Got: "held back", Cause: &rehearse.Cause{Text: "why"}}}},
-		"PS-SND-024": {main: good, trials: []rehearse.Trial{{Verdict: rehearse.Fine, Outcome: rehearse.Encrypted}, {Verdict: rehearse.Noted, Outcome: rehearse.InClear, Text: "STARTTLS taken out", Got: "delivered in clear"}}},
+		"PS-SND-024": {main: good, trials: []rehearse.Trial{{Verdict: rehearse.Fine, Outcome: rehearse.Encrypted}, {Verdict: rehearse.Noted, Outcome: rehearse.InClear, Text: "STARTTLS taken out", Got: "delivered in cleartext"}}},
 		"PS-SND-025": {main: good, trials: []rehearse.Trial{{Verdict: rehearse.Noted, Text: "a policy", Got: "held back", Cause: &rehearse.Cause{Text: "why", Parameter: "smtp_tls_CAfile"}}}},
 		"PS-SND-026": {main: without("smtp_tls_CAfile = /c/cert.pem\n", "smtp_tls_CAfile"), change: func(*detect.Facts) {}},
 		"PS-SND-027": {main: good, master: both + "out unix - - n - - smtp -o smtp_tls_security_level=none\n"},

@@ -14,7 +14,7 @@ import (
 	"postseal/internal/lab"
 )
 
-// lists are lists of versions, each with what a client of today gets of a server with it
+// lists are lists of versions, each with what a current client gets of a server with it
 // and whether there is a hole.
 var versionLists = []struct {
 	list string

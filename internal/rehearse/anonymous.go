@@ -14,7 +14,7 @@ import (
 
 // Anonymous is the behaviour that only a Postfix can play: TLS without any
 // certificate. The library that the other sinks use has no such suites.
-var Anonymous = sink.Behaviour{Name: "anonymous-only", Text: "TLS without any certificate, and nothing else"}
+var Anonymous = sink.Behaviour{Name: "anonymous-only", Text: "only TLS without any certificate"}
 
 // anonymousLife is when such a sink ends by itself.
 const anonymousLife = 24 * time.Hour
@@ -31,7 +31,7 @@ func anonymousService(addr, host string, more ...string) string {
 func free(ctx context.Context, addr string) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", addr) // as inet_protocols has it in Base
 	if err != nil {
-		return "", hint.Wrap(err, "--listen names another address")
+		return "", hint.Wrap(err, "choose another address with --listen")
 	}
 	return l.Addr().String(), l.Close()
 }
@@ -40,7 +40,7 @@ func free(ctx context.Context, addr string) (string, error) {
 // the address once it answers, and told after each session. It needs root.
 func ServeAnonymous(ctx context.Context, addr, host string, o Options, ready func(addr string), told func(sink.Session)) error {
 	if _, err := hop(host); err != nil {
-		return hint.Wrap(fmt.Errorf("%.80q is no host name", host), "--host takes a name in plain letters")
+		return hint.Wrap(fmt.Errorf("%.80q is not a host name", host), "use a name in ASCII letters: --host mx.example.org")
 	}
 	addr, err := free(ctx, addr)
 	if err != nil {
@@ -66,7 +66,7 @@ func ServeAnonymous(ctx context.Context, addr, host string, o Options, ready fun
 	}
 	defer i.Stop()
 	if err := i.WaitFor(ctx, addr); err != nil {
-		return hint.Wrap(err, "--listen names another address")
+		return hint.Wrap(err, "choose another address with --listen")
 	}
 	ready(addr)
 	w.follow(ctx)
@@ -107,7 +107,7 @@ func (s *sessions) line(line string) {
 		m := encrypted.FindStringSubmatch(text)
 		x.Tried, x.Version, x.Suite = true, strings.Replace(m[1], "TLSv", "TLS ", 1), m[2]
 	case strings.HasPrefix(text, "SSL_accept error from "):
-		x.Tried, x.Error = true, "no handshake comes about"
+		x.Tried, x.Error = true, "the handshake fails"
 	case recipient.MatchString(text):
 		m := recipient.FindStringSubmatch(text)
 		x.Recipients, x.HELO = append(x.Recipients, m[1]), m[2]

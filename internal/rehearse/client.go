@@ -20,47 +20,47 @@ import (
 // client is one kind of client.
 type client struct {
 	name, text string
-	// run shakes hands, and says what should come of it; "" if nothing in
-	// particular should.
+	// run shakes hands and returns what happened, and what should have happened
+	// instead, or "" if all is well.
 	run func(ctx context.Context) (got, want string)
 }
 
-// clients are the clients that make sense at this listener.
+// clients returns the clients that are useful at this listener.
 func (l *listener) clients() []client {
 	if l.check.Mode == plan.GreetOnly {
 		return []client{{"greeting", "a client without TLS, where TLS is off", func(ctx context.Context) (string, string) {
 			if _, err := probe.Greet(ctx, l.target(), probe.Options{}); err != nil {
 				return failure(err), "a greeting"
 			}
-			return "greets, without TLS", ""
+			return "greeted, without TLS", ""
 		}}}
 	}
 	out := []client{
-		{"modern", "a client of today", func(ctx context.Context) (string, string) {
+		{"modern", "a current client", func(ctx context.Context) (string, string) {
 			return l.meet(ctx, probe.Options{ServerName: l.candidate.Config.Text(nil, "myhostname")})
 		}},
-		{"no SNI", "a client that names no server", func(ctx context.Context) (string, string) {
+		{"no SNI", "a client that sends no server name", func(ctx context.Context) (string, string) {
 			return l.meet(ctx, probe.Options{})
 		}},
-		{"other SNI", "a client that names another server", func(ctx context.Context) (string, string) {
+		{"other SNI", "a client that sends another server name", func(ctx context.Context) (string, string) {
 			return l.meet(ctx, probe.Options{ServerName: "elsewhere.invalid"})
 		}},
-		{"TLS 1.0/1.1", "a client of before 2008", l.old},
-		{"anonymous", "a client that wants no certificate", l.anonymous},
-		{"old suites", "a client that has only suites that are excluded", l.oldSuites},
-		{"aborts", "a client that leaves in the middle of a handshake", l.aborted},
-		{"slow", "a client that sends its hello in pieces", func(ctx context.Context) (string, string) {
+		{"TLS 1.0/1.1", "a client from before 2008", l.old},
+		{"anonymous", "a client that offers only suites without a certificate", l.anonymous},
+		{"old suites", "a client that offers only excluded suites", l.oldSuites},
+		{"aborts", "a client that disconnects in the middle of a handshake", l.aborted},
+		{"slow", "a client that sends its ClientHello in pieces", func(ctx context.Context) (string, string) {
 			return l.meet(ctx, probe.Options{Dial: slowly(150 * time.Millisecond)})
 		}},
 	}
 	if l.check.Floor != "TLSv1.3" {
 		for _, kind := range []string{"RSA", "ECDSA"} {
-			out = append(out, client{"TLS 1.2 " + kind, "a TLS 1.2 client that takes " + kind + " only", func(ctx context.Context) (string, string) {
+			out = append(out, client{"TLS 1.2 " + kind, "a TLS 1.2 client that accepts only " + kind, func(ctx context.Context) (string, string) {
 				return l.kind(ctx, kind)
 			}})
 		}
 	} else {
-		out = append(out, client{"TLS 1.2", "a client that has no TLS 1.3", func(ctx context.Context) (string, string) {
+		out = append(out, client{"TLS 1.2", "a client without TLS 1.3", func(ctx context.Context) (string, string) {
 			return l.below(ctx, tls.VersionTLS12, tls.VersionTLS12)
 		}})
 	}
@@ -76,13 +76,13 @@ func (l *listener) target() probe.Target {
 	return probe.Target{Addr: l.port.Addr, Implicit: l.check.Mode == plan.Implicit, Proxy: l.candidate.Config.Text(&l.service, "smtpd_upstream_proxy_protocol") != ""}
 }
 
-// meet shakes hands, and compares what is seen with what is promised.
+// meet shakes hands and compares the result with what the configuration promises.
 func (l *listener) meet(ctx context.Context, o probe.Options) (got, want string) {
 	r, err := probe.Handshake(ctx, l.target(), o)
 	var e *probe.Error
 	if errors.As(err, &e) && l.demands() && (e.Stage == probe.Inside ||
 		e.Stage == probe.Greeting && l.check.Mode == plan.Implicit && strings.Contains(err.Error(), "client certificate")) {
-		return "asked for a client certificate, and hung up on without one", ""
+		return "asked for a client certificate, and disconnected without one", ""
 	}
 	if err != nil {
 		return failure(err), "a handshake"
@@ -90,8 +90,8 @@ func (l *listener) meet(ctx context.Context, o probe.Options) (got, want string)
 	return l.compare(r, o.ServerName)
 }
 
-// compare sets what a client got against what is promised. Where a table has
-// certificates by name, a client that names one may get another certificate.
+// compare compares what a client got with what the configuration promises. If a map
+// has certificates by name, a client that sends a name may get another certificate.
 func (l *listener) compare(r probe.Result, named string) (got, want string) {
 	kind := r.Algorithm()
 	got = agreed(r) + ", " + kind + " certificate"
@@ -114,7 +114,7 @@ func (l *listener) compare(r probe.Result, named string) (got, want string) {
 	return got, ""
 }
 
-// agreed says in short what was agreed: with TLS 1.3 the group tells more than
+// agreed returns what was negotiated, in short: with TLS 1.3 the group says more than
 // the suite.
 func agreed(r probe.Result) string {
 	if r.Version == "TLS 1.3" && r.Group != "" {
@@ -130,7 +130,7 @@ func (l *listener) asks() bool {
 }
 
 // demands reports whether a client must have a certificate: only where TLS is
-// demanded too.
+// required too.
 func (l *listener) demands() bool {
 	if !l.candidate.Config.Bool(&l.service, "smtpd_tls_req_ccert") {
 		return false
@@ -138,12 +138,12 @@ func (l *listener) demands() bool {
 	return l.mandatory()
 }
 
-// mandatory reports whether the mandatory parameters count at this listener.
+// mandatory reports whether the mandatory parameters apply at this listener.
 func (l *listener) mandatory() bool {
 	return detect.ServerLevel(func(name string) string { return l.candidate.Config.Text(&l.service, name) }) == "encrypt"
 }
 
-// kind is a TLS 1.2 client that takes one kind of certificate only.
+// kind is a TLS 1.2 client that accepts only one type of certificate.
 func (l *listener) kind(ctx context.Context, kind string) (got, want string) {
 	o := probe.Options{Algorithm: kind, MinVersion: tls.VersionTLS12}
 	if l.check.Serves[kind] != "" || len(l.check.Serves) == 0 {
@@ -163,15 +163,15 @@ func (l *listener) kind(ctx context.Context, kind string) (got, want string) {
 	if l.check.Serves[r.Algorithm()] != "" { // Ed25519 has the suites of ECDSA (RFC 8422, section 5.10)
 		return l.compare(r, "")
 	}
-	return agreed(r) + ", " + r.Algorithm() + " certificate", wantCertificate + ", which is not of " + kind
+	return agreed(r) + ", " + r.Algorithm() + " certificate", wantCertificate + ", which is not " + kind
 }
 
-// old is a client that has TLS 1.0 and 1.1 only.
+// old is a client that supports only TLS 1.0 and 1.1.
 func (l *listener) old(ctx context.Context) (got, want string) {
 	return l.below(ctx, tls.VersionTLS10, tls.VersionTLS11)
 }
 
-// below is a client that has only versions of before a floor.
+// below is a client that supports only versions below a minimum.
 func (l *listener) below(ctx context.Context, lowest, highest uint16) (got, want string) {
 	r, err := probe.Handshake(ctx, l.target(), probe.Options{MinVersion: lowest, MaxVersion: highest})
 	floor, _ := postfix.ParseFloor(">="+l.check.Floor, postfix.V(3, 6, 0))
@@ -187,45 +187,45 @@ func (l *listener) below(ctx context.Context, lowest, highest uint16) (got, want
 	return agreed(r), ""
 }
 
-// anonymous is a client that offers suites without a certificate only.
+// anonymous is a client that offers only suites without a certificate.
 func (l *listener) anonymous(ctx context.Context) (got, want string) {
 	taken, err := probe.Anonymous(ctx, l.target(), probe.Options{})
 	excluded := slices.Contains(l.check.Excludes, "aNULL")
 	switch {
 	case err != nil:
-		return failure(err), "an answer to its hello"
+		return failure(err), "an answer to its ClientHello"
 	case taken && excluded:
-		return "taken, without any certificate", wantExcluded + " aNULL"
+		return "accepted, without any certificate", wantExcluded + " aNULL"
 	case taken:
-		return "taken, without any certificate", ""
+		return "accepted, without any certificate", ""
 	case excluded:
 		return "refused, as intended", ""
 	}
 	return "refused", ""
 }
 
-// suites are the classes of suites that must not be taken, but for those without
-// a certificate, which have a client of their own.
+// suites returns the classes of suites that must be refused, except those without a
+// certificate, which have a client of their own.
 func (l *listener) suites() []string {
 	return slices.DeleteFunc(slices.Clone(l.check.Excludes), func(class string) bool { return class == "aNULL" || !probe.Known(class) })
 }
 
-// oldSuites is a client that offers what is excluded only. The one that is taken
-// tells which class is not.
+// oldSuites is a client that offers only excluded suites. The suite that the server
+// accepts shows which class is not excluded.
 func (l *listener) oldSuites(ctx context.Context) (got, want string) {
 	classes := l.suites()
 	taken, suite, err := probe.Offer(ctx, l.target(), probe.Options{}, classes...)
 	switch {
 	case err != nil:
-		return failure(err), "an answer to its hello"
+		return failure(err), "an answer to its ClientHello"
 	case taken:
 		in := slices.DeleteFunc(slices.Clone(classes), func(class string) bool { return !suite.In(class) })
-		return "taken, with " + suite.OpenSSL, wantExcluded + " " + strings.Join(in, ", ")
+		return "accepted, with " + suite.OpenSSL, wantExcluded + " " + strings.Join(in, ", ")
 	}
 	return "refused, as intended", ""
 }
 
-// aborted leaves in the middle of a handshake, and sees whether the next client
+// aborted disconnects in the middle of a handshake, and checks that the next client
 // is served.
 func (l *listener) aborted(ctx context.Context) (got, want string) {
 	if err := probe.Abort(ctx, l.target(), probe.Options{}); err != nil {
@@ -239,8 +239,7 @@ func (l *listener) aborted(ctx context.Context) (got, want string) {
 
 const noHandshake = "no handshake"
 
-// failure says in words how a conversation failed. What the server said is
-// quoted.
+// failure describes how a conversation failed. What the server said is quoted.
 func failure(err error) string {
 	var e *probe.Error
 	if !errors.As(err, &e) {

@@ -9,10 +9,9 @@ import (
 	"postseal/internal/host"
 )
 
-// credentials reports whether the candidate logs in where the messages go: a sender
-// with a password does not fall back to clear text (HAVE_SASL_CREDENTIALS in
-// smtp.h of the source). The password itself stays where it is. note says what
-// could not be looked up.
+// credentials reports whether the candidate logs in at the destination: a sender with
+// a password does not fall back to cleartext (HAVE_SASL_CREDENTIALS in smtp.h of the
+// source). The password itself is not read. note says what could not be looked up.
 func (r *run) credentials(ctx context.Context) (has bool, note string) {
 	c := r.candidate.Config
 	if !c.Bool(&r.service, "smtp_sasl_auth_enable") {
@@ -25,7 +24,7 @@ func (r *run) credentials(ctx context.Context) (has bool, note string) {
 	for _, table := range strings.FieldsFunc(c.Text(&r.service, "smtp_sasl_password_maps"), func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }) {
 		kind, _, _ := strings.Cut(table, ":")
 		if !slices.Contains(localTables, kind) || strings.ContainsAny(table, "{}") {
-			note = fmt.Sprintf("smtp_sasl_password_maps: %s is not asked, so passwords in it do not count: with one, nothing falls back to clear text", table)
+			note = fmt.Sprintf("smtp_sasl_password_maps: %s is not queried, so its passwords are not considered: with a password, nothing falls back to cleartext", table)
 			continue
 		}
 		for _, key := range keys {

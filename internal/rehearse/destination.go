@@ -26,8 +26,8 @@ func hop(text string) (string, error) {
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if _, err := netip.ParseAddr(name); err == nil || len(name) > 200 || !hostName.MatchString(name) {
-		return "", hint.New(fmt.Sprintf("rehearsing: %.80q is no domain that mail can go to", text),
-			"give a domain, with other letters as xn--..., or a next hop: [relay.example.com]:587")
+		return "", hint.New(fmt.Sprintf("rehearsing: %.80q is not a domain to which mail can be sent", text),
+			"use a domain, in its xn-- form if it is not ASCII, or a next hop: [relay.example.com]:587")
 	}
 	return name, nil
 }

@@ -14,9 +14,9 @@ import (
 	"postseal/internal/postfix/mastercf"
 )
 
-// Receive starts a private Postfix that has every listener of the candidate on
-// a port of its own, and shakes hands with each as different clients do. An error is one of the rehearsal;
-// what the candidate does wrong is in the report. It needs root.
+// Receive starts a private Postfix that has every listener of the candidate on a port
+// of its own, and shakes hands with each as different clients. An error is a fault of
+// the rehearsal; faults of the candidate are in the report. It needs root.
 func Receive(ctx context.Context, c Candidate, o Options) (*Report, error) {
 	began := time.Now()
 	report := &Report{}
@@ -77,7 +77,7 @@ func Receive(ctx context.Context, c Candidate, o Options) (*Report, error) {
 	return report, nil
 }
 
-// life is when a private instance ends by itself, whatever becomes of us.
+// life is when a private instance ends by itself, even if this process dies.
 const life = 2 * time.Minute
 
 // listener is one listener of the candidate with its private twin.
@@ -100,8 +100,8 @@ func services(all []*listener) (out []mastercf.Service) {
 	return out
 }
 
-// listeners are the twins of the candidate's listeners, and their entries in
-// master.cf. A service that no Postfix would start is told at once.
+// listeners returns the twins of the candidate's listeners and their entries in
+// master.cf. A service that Postfix would not start is reported at once.
 func (c Candidate) listeners(dir string, tell func(Trial)) (out []*listener, master string, err error) {
 	for n, check := range c.Checks {
 		s, ok := c.find(check.Service)
@@ -127,8 +127,8 @@ func (c Candidate) listeners(dir string, tell func(Trial)) (out []*listener, mas
 	return out, master, nil
 }
 
-// find is the service behind a check. Behind a postscreen, which has no TLS
-// settings of its own beside the level, it is the smtpd that it hands on to.
+// find returns the service behind a check. For postscreen, which has no TLS settings
+// of its own except the level, that is the smtpd to which it passes connections.
 func (c Candidate) find(id string) (mastercf.Service, bool) {
 	for _, s := range c.Config.Master.Services() {
 		if s.ID() != id {
@@ -144,13 +144,13 @@ func (c Candidate) find(id string) (mastercf.Service, bool) {
 	return mastercf.Service{}, false
 }
 
-// stillborn is the trial of a service that no Postfix would start.
+// stillborn returns the trial of a service that Postfix would not start.
 func stillborn(direction string, s mastercf.Service, bad string) Trial {
 	return Trial{Direction: direction, Service: s.ID(), With: "the service", Text: "starting it", Verdict: Failed,
 		Got: "it does not start", Cause: &Cause{Text: fmt.Sprintf("line %d of master.cf: %s", s.Line, bad), Question: "role"}}
 }
 
-// refused is why a daemon would not start with an entry, or empty.
+// refused returns why a daemon would not start with an entry, or "".
 func refused(s mastercf.Service) string {
 	if s.Bad != "" {
 		return s.Bad
@@ -165,12 +165,12 @@ func refused(s mastercf.Service) string {
 
 const receiving, sending = "receiving", "sending"
 
-// try shakes hands with one listener as every client. The first shows whether
-// there is anything to talk to.
+// try shakes hands with one listener as each client. The first shows whether the
+// listener works at all.
 func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan struct{}, tell func(Trial)) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w.each(func(line string) { // nobody need wait for a daemon that died
+	w.each(func(line string) { // do not wait for a daemon that died
 		if who, text, ok := split(line); ok && strings.HasPrefix(who, l.name+"/") && isFatal(text) {
 			cancel(errors.New("the daemon died"))
 		}
@@ -195,7 +195,7 @@ func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan str
 	}
 	all := l.clients()
 	if !run(all[0]) && explain(w.of(l.name), l.side()) != nil {
-		return // nothing better can come from the others
+		return // the others cannot do better
 	}
 	var wg sync.WaitGroup
 	for _, c := range all[1:] {
@@ -204,13 +204,13 @@ func (l *listener) try(ctx context.Context, i *Instance, w *watch, busy chan str
 	}
 	wg.Wait()
 	for _, note := range remarks(w.of(l.name, "/tlsmgr"), l.side()) {
-		tell(Trial{Direction: receiving, Service: l.check.Service, With: "its log", Text: "what Postfix says of its settings", Verdict: Noted, Got: note.Text, Cause: &note})
+		tell(Trial{Direction: receiving, Service: l.check.Service, With: "its log", Text: "what Postfix logs about its settings", Verdict: Noted, Got: note.Text, Cause: &note})
 	}
 }
 
-// cause waits for the log to say why a client failed: the daemons write it
-// through postlogd, which may be behind. That no suite was shared is so with
-// clients that want one of their own; it explains nothing but a handshake.
+// cause waits for the log to say why a client failed: the daemons log through
+// postlogd, which may lag behind. "no shared cipher" also comes from the clients that
+// offer only old suites, so it only explains a failed handshake.
 func (l *listener) cause(ctx context.Context, w *watch, got string) *Cause {
 	elsewhere := func(line string) bool { return strings.Contains(line, "no shared cipher") }
 	if strings.Contains(got, noHandshake) {
@@ -225,29 +225,30 @@ func (l *listener) cause(ctx context.Context, w *watch, got string) *Cause {
 	return nil
 }
 
-// What is promised, as the beginnings of what should have come.
+// What is promised, as prefixes of the expected result.
 const (
-	wantCertificate = "the certificate that is set"
-	wantFloor       = "a refusal: the floor is"
-	wantExcluded    = "a refusal: excluded is"
-	wantAsked       = "a question for a client certificate"
-	wantUnasked     = "no question for a client certificate"
+	wantCertificate = "the configured certificate"
+	wantFloor       = "a refusal: the minimum version is"
+	wantExcluded    = "a refusal: excluded are"
+	wantAsked       = "a request for a client certificate"
+	wantUnasked     = "no request for a client certificate"
 )
 
-// unlogged is why something is not as promised though Postfix finds nothing wrong.
+// unlogged returns why something is not as promised although Postfix logs nothing
+// wrong.
 func (l *listener) unlogged(want string) *Cause {
 	is := func(promise string) bool { return strings.HasPrefix(want, promise) }
 	switch {
 	case is(wantCertificate):
-		return l.side().because("another certificate is served than the one that is meant to be", "smtpd_tls_chain_files")
+		return l.side().because("a different certificate is presented", "smtpd_tls_chain_files")
 	case is(wantFloor) && l.mandatory():
-		return l.side().because("a TLS version below the floor is taken", "smtpd_tls_mandatory_protocols")
+		return l.side().because("a TLS version below the minimum is accepted", "smtpd_tls_mandatory_protocols")
 	case is(wantFloor):
-		return l.side().because("a TLS version below the floor is taken", "smtpd_tls_protocols")
+		return l.side().because("a TLS version below the minimum is accepted", "smtpd_tls_protocols")
 	case is(wantExcluded):
-		return l.side().because("suites are taken that the profile excludes", "smtpd_tls_exclude_ciphers")
+		return l.side().because("suites that the profile excludes are accepted", "smtpd_tls_exclude_ciphers")
 	case is(wantAsked), is(wantUnasked):
-		return l.side().because("whether clients are asked for a certificate is not as it is set", "smtpd_tls_ask_ccert")
+		return l.side().because("requests for a client certificate do not follow the setting", "smtpd_tls_ask_ccert")
 	}
 	return l.side().because("Postfix's log does not say why", "")
 }

@@ -181,7 +181,7 @@ func (i *Instance) Start(ctx context.Context, life time.Duration) error {
 	}
 	dirs := strings.Split(strings.TrimSpace(out.Stdout), "\n")
 	if len(dirs) != 3 || dirs[1] != filepath.Join(i.Dir, "queue") || dirs[2] != filepath.Join(i.Dir, "data") {
-		return fmt.Errorf("starting a private Postfix: its queue and data folders would not be its own: %q", dirs)
+		return fmt.Errorf("starting a private Postfix: it would not have its own queue and data directories: %q", dirs)
 	}
 	i.daemons = dirs[0]
 	cmd := exec.Command(filepath.Join(i.daemons, "master"), "-c", i.Config(), "-d", "-e", strconv.Itoa(max(1, int(life.Seconds()))))

@@ -38,23 +38,23 @@ type server struct {
 
 const anonymous = "anonymous"
 
-// upright are the servers that do everything right: to one of them mail has to
-// go, by whatever service.
+// upright are the correctly configured servers: every service must be able to deliver
+// to one of them.
 var upright = []string{"trusted", "dane-right"}
 
-// played tells whose the MTA-STS policies are: Postfix asks for none itself.
-const played = ", played here: Postfix fetches none without a policy service in smtp_tls_policy_maps"
+// played says that the MTA-STS policies are simulated: Postfix fetches none itself.
+const played = ", simulated here: Postfix fetches none without a policy service in smtp_tls_policy_maps"
 
-// servers are those that a table is made of.
+// servers are the rows of a table.
 var servers = func() (out []server) {
 	for _, b := range sink.Behaviours {
 		out = append(out, server{name: b.Name, text: b.Text, behaviour: b.Name})
 	}
 	return append(out,
 		server{name: Anonymous.Name, text: Anonymous.Text, behaviour: anonymous},
-		server{name: "dane-right", text: "a signed TLSA record that names its certificate", behaviour: "self-signed", tlsa: sink.SelfSigned},
-		server{name: "dane-wrong", text: "a signed TLSA record that names another certificate", behaviour: "self-signed", tlsa: sink.Good},
-		server{name: "dane-no-starttls", text: "a signed TLSA record, and no TLS", behaviour: "no-starttls", tlsa: sink.Good},
+		server{name: "dane-right", text: "a signed TLSA record that matches its certificate", behaviour: "self-signed", tlsa: sink.SelfSigned},
+		server{name: "dane-wrong", text: "a signed TLSA record that matches another certificate", behaviour: "self-signed", tlsa: sink.Good},
+		server{name: "dane-no-starttls", text: "a signed TLSA record, but no TLS", behaviour: "no-starttls", tlsa: sink.Good},
 		server{name: "sts-right", text: "an MTA-STS policy that names it" + played, behaviour: "trusted", policy: "secure match=%s"},
 		server{name: "sts-wrong", text: "an MTA-STS policy that names another host" + played, behaviour: "wrong-name", policy: "secure match=%s"},
 	)
@@ -74,7 +74,7 @@ type delivery struct {
 func Send(ctx context.Context, c Candidate, levels []string, to Destination, o Options) (*Report, error) {
 	s, ok := c.sender()
 	if !ok {
-		return nil, hint.New("rehearsing: master.cf has no service smtp/unix that runs smtp, so nothing here sends mail", "look into master.cf")
+		return nil, hint.New("rehearsing: master.cf has no service smtp/unix that runs smtp, so this server sends no mail", "check master.cf")
 	}
 	return c.send(ctx, s, servers, levels, to, o)
 }
@@ -179,14 +179,14 @@ func (r *run) all(ctx context.Context, levels []string, o Options) (*Report, err
 	all := r.deliveries(levels, addrs)
 	report := &Report{}
 	if !r.candidate.Validates && slices.ContainsFunc(all, func(d *delivery) bool { return strings.HasPrefix(r.level(d), "dane") }) {
-		report.Notes = append(report.Notes, "the resolver of this server does not validate DNSSEC: dane protects no more than may, and dane-only sends nothing")
+		report.Notes = append(report.Notes, "this server's resolver does not validate DNSSEC: dane protects no more than may, and dane-only sends nothing")
 	}
 	login, note := r.credentials(ctx)
 	if note != "" {
 		report.Notes = append(report.Notes, note)
 	}
 	if pinned(r.to.Policy) {
-		report.Notes = append(report.Notes, "the key that the policy pins is that of the trusted server here; whether it is the destination's is not tried")
+		report.Notes = append(report.Notes, "the pinned key is that of the rehearsal's trusted server; whether it matches the destination is not tested")
 	}
 	var i *Instance
 	var entry *Port
@@ -340,7 +340,7 @@ func (r *run) collect(ctx context.Context, w *watch, all []*delivery, o Options)
 		}
 		if time.Now().After(deadline) {
 			waiting := slices.DeleteFunc(slices.Clone(all), func(d *delivery) bool { _, ok := done[d.name]; return ok })
-			return nil, fmt.Errorf("%d messages of %d came to no end in %s, the first is for %s: %q; the log ends with %q", len(waiting), len(all), collectTime, waiting[0].server.name, w.of(waiting[0].name+"/"), w.last(8))
+			return nil, fmt.Errorf("%d of %d messages were not finished after %s, the first is for %s: %q; the log ends with %q", len(waiting), len(all), collectTime, waiting[0].server.name, w.of(waiting[0].name+"/"), w.last(8))
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

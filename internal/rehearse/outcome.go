@@ -9,7 +9,7 @@ import (
 	"postseal/internal/postfix"
 )
 
-// attempt is one try to deliver, as the log has it.
+// attempt is one delivery attempt, as logged.
 type attempt struct {
 	class  string // of the TLS connection, or empty
 	status string // sent, deferred, bounced
@@ -17,8 +17,8 @@ type attempt struct {
 	lines  []string
 }
 
-// attempts takes the log of a transport apart (bounce and trace lines are of
-// other programs).
+// attempts parses the log of a transport (bounce and trace lines belong to other
+// programs).
 func attempts(lines []string) (out []attempt) {
 	var now attempt
 	for _, l := range lines {
@@ -46,8 +46,8 @@ func (a attempt) fellBack() bool {
 	return a.class != "" || slices.ContainsFunc(a.lines, func(l string) bool { return strings.Contains(l, cannotStart) })
 }
 
-// result is what became of a delivery; ok is false while that is not known. With
-// late, a message that should have been tried again by now is not waited for.
+// result returns what happened to a delivery; ok is false while that is unknown. With
+// late, it no longer waits for a message that should have been retried by now.
 func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	lines := w.of(d.name + "/")
 	tries := attempts(lines)
@@ -55,11 +55,11 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	level := r.level(d)
 	for _, l := range lines {
 		if isFatal(l) {
-			t.Outcome, t.Got = Held, "not tried: the daemon died"
+			t.Outcome, t.Got = Held, "not attempted: the daemon died"
 			if t.Cause = explain(lines, r.side()); t.Cause == nil {
 				t.Cause = r.unlogged(level)
 			}
-			t.Verdict, t.Want = Failed, "a delivery, or a reason against it"
+			t.Verdict, t.Want = Failed, "a delivery, or a reason for refusing it"
 			return t, true
 		}
 	}
@@ -67,7 +67,7 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 		return t, false
 	}
 	if !late && tries[len(tries)-1].status == "sent" && !r.heard(d) {
-		return t, false // the server tells when the client has left
+		return t, false // the server reports when the client has left
 	}
 	first := tries[0]
 	t.Outcome = r.outcome(d, first)
@@ -82,8 +82,8 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 		switch {
 		case len(tries) < 2 && !late:
 			return t, false
-		case len(tries) < 2: // a machine that stands still: the rest of the table counts
-			t.Reply, t.Got = first.reason, describe(t, first, level)+"; it was not tried again while we watched"
+		case len(tries) < 2: // a stalled machine: the rest of the table is still valid
+			t.Reply, t.Got = first.reason, describe(t, first, level)+"; it was not retried during the rehearsal"
 			t.Verdict, t.Unsettled = Noted, true
 			return t, true
 		case r.outcome(d, tries[1]) == InClear:
@@ -93,13 +93,13 @@ func (r *run) result(w *watch, d *delivery, late bool) (t Trial, ok bool) {
 	t.Reply = first.reason
 	t.Got = describe(t, first, level)
 	if d.policy != "" {
-		t.Got += "; its policy is played here"
+		t.Got += "; its policy is simulated here"
 	}
 	r.judge(&t, d, first, level)
 	return t, true
 }
 
-// heard reports whether the server has told of the message, if it is one that does.
+// heard reports whether the server has reported the message, if it is one that does.
 func (r *run) heard(d *delivery) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,7 +107,7 @@ func (r *run) heard(d *delivery) bool {
 	return seen || d.behaviour == anonymous
 }
 
-// outcome of one attempt: the sink's word counts before the log's.
+// outcome returns the outcome of one attempt: the sink's report overrides the log.
 func (r *run) outcome(d *delivery, a attempt) Outcome {
 	if a.status != "sent" {
 		return Held
@@ -127,7 +127,7 @@ func (r *run) outcome(d *delivery, a attempt) Outcome {
 // opportunistic reports whether a level may go on without TLS.
 func opportunistic(level string) bool { return level == "may" || level == "dane" }
 
-// level is the one that a delivery goes at, in the end.
+// level returns the effective level of a delivery.
 func (r *run) level(d *delivery) string {
 	if f := strings.Fields(d.policy); len(f) > 0 {
 		return f[0]
@@ -135,7 +135,7 @@ func (r *run) level(d *delivery) string {
 	return r.column(d)
 }
 
-// column is the level that the servers without a policy of their own get.
+// column returns the level of the servers without a policy of their own.
 func (r *run) column(d *delivery) string {
 	switch f := strings.Fields(r.to.Policy); {
 	case len(f) > 0:
@@ -148,10 +148,10 @@ func (r *run) column(d *delivery) string {
 
 func (r *run) side() side { return side{"smtp", r.candidate, r.service, r.to.Policy} }
 
-// fallBack says after how long the server itself would send in clear text what
-// TLS kept back, during the handshake or after it: at the first try once the message is
-// minimal_backoff_time old, and the queue is looked through every
-// queue_run_delay (smtp_proto.c and qmgr(8)).
+// fallBack returns after how long the live server would send in cleartext what TLS
+// held up, during the handshake or after it: at the first attempt once the message is
+// minimal_backoff_time old, and the queue is scanned every queue_run_delay
+// (smtp_proto.c and qmgr(8)).
 func (r *run) fallBack() string {
 	get := func(name string) string {
 		if v := r.candidate.Config.Text(nil, name); v != "" {
@@ -159,47 +159,47 @@ func (r *run) fallBack() string {
 		}
 		return "300s"
 	}
-	return fmt.Sprintf("when it is %s old (minimal_backoff_time; the queue is looked through every %s)", get("minimal_backoff_time"), get("queue_run_delay"))
+	return fmt.Sprintf("when it is %s old (minimal_backoff_time; the queue is scanned every %s)", get("minimal_backoff_time"), get("queue_run_delay"))
 }
 
-// describe says in words how a message went.
+// describe returns in words what happened to a message.
 func describe(t Trial, a attempt, level string) string {
 	switch t.Outcome {
 	case Verified:
 		return "delivered, verified"
 	case Encrypted:
 		if a.class == "Trusted" {
-			return "delivered encrypted; its CA is known, its name not compared"
+			return "delivered encrypted; CA trusted, name not checked"
 		}
-		return "delivered encrypted, to whom is not proved"
+		return "delivered encrypted, server not authenticated"
 	case InClear:
-		return "delivered in clear"
+		return "delivered in cleartext"
 	}
-	text := "held back: " + reason(a, level)
+	text := "deferred: " + reason(a, level)
 	if t.Clear != "" {
-		text += "; goes in clear " + t.Clear
+		text += "; sent in cleartext " + t.Clear
 	}
 	return text
 }
 
-// reasons are words for what smtp(8) says, or its TLS library.
+// reasons maps what smtp(8) or its TLS library says to plain words.
 var reasons = [][2]string{
 	{"hostname mismatch", "its certificate is for another name"},
-	{"no matching DANE TLSA records", "no TLSA record names its certificate"},
-	{"self-signed certificate", "nobody vouches for its certificate"},
-	{"self signed certificate", "nobody vouches for its certificate"},
+	{"no matching DANE TLSA records", "no TLSA record matches its certificate"},
+	{"self-signed certificate", "no trusted CA signed its certificate"},
+	{"self signed certificate", "no trusted CA signed its certificate"},
 	{"certificate has expired", "its certificate has expired"},
 	{"untrusted issuer", "the CA of its certificate is not trusted here"},
-	{"but was not offered", "it offers no TLS, and the level demands it"},
-	{"refused to start TLS", "it refuses TLS, and the level demands it"},
-	{"TLS engine is unavailable", "TLS cannot be started on this side"},
-	{"Cannot start TLS", "no handshake comes about"},
+	{"but was not offered", "it offers no TLS, but the level requires it"},
+	{"refused to start TLS", "it refuses TLS, but the level requires it"},
+	{"TLS engine is unavailable", "TLS cannot be started on this server"},
+	{"Cannot start TLS", "the handshake fails"},
 	{"no TLSA records found", "it has no TLSA record"},
-	{"lost connection", "it hangs up after the handshake"},
+	{"lost connection", "it disconnects after the handshake"},
 }
 
-// reason is why a message was held back. What verification says comes in a
-// line of its own.
+// reason returns why a message was deferred. Verification errors are logged on a line
+// of their own.
 func reason(a attempt, level string) string {
 	said := a.reason
 	for _, l := range a.lines {
@@ -213,7 +213,7 @@ func reason(a attempt, level string) string {
 		}
 	}
 	if level == "fingerprint" && strings.Contains(said, "no matching DANE") { // the same code does both
-		return "its key is not the one that is pinned"
+		return "its key is not the pinned one"
 	}
 	for _, r := range reasons {
 		if strings.Contains(said, r[0]) {
@@ -223,8 +223,8 @@ func reason(a attempt, level string) string {
 	return said
 }
 
-// judge compares what came of a message with what its level promises. At a level
-// that is only tried, that is how it would be; nothing fails now.
+// judge compares what happened to a message with what its level promises. At a level
+// that is only tried, a difference is noted and is no failure.
 func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 	configured := d.level == "" || d.level == r.column(&delivery{})
 	fail := func(want string) {
@@ -240,51 +240,51 @@ func (r *run) judge(t *Trial, d *delivery, a attempt, level string) {
 	delivered := t.Outcome != Held
 	switch {
 	case t.Outcome == InClear && level != "none" && !opportunistic(level):
-		fail("nothing in clear at level " + level)
+		fail("no cleartext at level " + level)
 	case delivered && authenticated && t.Outcome != Verified:
-		fail("nothing without proof at level " + level)
+		fail("no delivery without authentication at level " + level)
 	case dane && delivered && (d.server.name == "dane-wrong" || d.server.name == "dane-no-starttls"):
-		fail("nothing against a TLSA record")
+		fail("no delivery that contradicts a TLSA record")
 	case dane && d.server.name == "dane-right" && t.Outcome != Verified:
 		fail("verified by its TLSA record")
 	case d.server.name == "dane-right" && level == "dane-only" && !r.candidate.Validates && configured:
-		fail("a delivery to a server that does everything right")
-		t.Cause = &Cause{Text: "the resolver of this server does not validate DNSSEC, and dane-only sends nothing without", Parameter: "smtp_tls_security_level", Question: "outbound-level"}
+		fail("a delivery to a correctly configured server")
+		t.Cause = &Cause{Text: "this server's resolver does not validate DNSSEC, without which dane-only sends nothing", Parameter: "smtp_tls_security_level", Question: "outbound-level"}
 	case d.server.name == "trusted" && !delivered && r.ownCA && (level == "verify" || level == "secure"):
 		t.Verdict = Noted
-		t.Cause = &Cause{Text: "mail only goes to servers with a certificate of the CAs that are set; a public one is none of them", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
+		t.Cause = &Cause{Text: "mail is only sent to servers with a certificate from the configured CAs, which include no public CA", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
 	case d.server.name == "trusted" && !delivered && level != "dane-only" && (!r.wrapper || !dane):
-		fail("a delivery to a server that does everything right")
+		fail("a delivery to a correctly configured server")
 	case d.server.name == "trusted" && t.Outcome == InClear && level != "none":
-		fail("TLS with a server that does everything right")
+		fail("TLS with a correctly configured server")
 	case d.server.name == "tls13-only" && level != "none" && !authenticated && (!delivered || t.Outcome == InClear) && (!r.wrapper || !opportunistic(level)):
-		fail("TLS with a server that speaks TLS 1.3 alone")
+		fail("TLS with a server that supports only TLS 1.3")
 		if family := "smtp_tls_" + map[bool]string{true: "", false: "mandatory_"}[level == "may"] + "protocols"; !r.offers(family, postfix.TLSv13) {
 			t.Cause = r.side().because("TLS 1.3 is not offered", family)
 		}
 	case d.server.name == "sts-right" && t.Outcome != Verified && !r.trusting:
 		t.Verdict = Noted
-		t.Cause = &Cause{Text: "without the public CAs no policy of this kind lets mail through", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
+		t.Cause = &Cause{Text: "without the public CAs, mail to servers with such a policy is deferred", Parameter: "smtp_tls_CAfile", Question: "ca-file"}
 	case d.server.name == "sts-right" && t.Outcome != Verified:
 		fail("verified by its policy")
 	case level != "none" && (d.server.name == "stripped" || d.server.name == "starttls-cut") && (t.Outcome == InClear || t.Clear != ""):
 		t.Verdict = Noted
-		t.Cause = &Cause{Text: "whoever is on the way can have mail to any server without a TLSA record or a policy sent like this", Question: "outbound-level"}
+		t.Cause = &Cause{Text: "an attacker on the network path can force this for any server without a TLSA record or a policy", Question: "outbound-level"}
 	}
 }
 
-// offers reports whether a protocol list of the service leaves a version on, and what
-// lies between the oldest and that one.
+// offers reports whether a protocol list of the service enables a version and every
+// version between the oldest one and it.
 func (r *run) offers(parameter string, p postfix.Protocol) bool {
 	on, err := postfix.ParseProtocols(r.candidate.Config.Text(&r.service, parameter), r.candidate.Config.Version)
 	return err != nil || slices.Contains(on, p) && postfix.Gapless(on)
 }
 
-// unlogged is why a message did not go as promised though Postfix finds nothing
-// wrong with its settings.
+// unlogged returns why a message was not delivered as promised although Postfix logs
+// nothing wrong.
 func (r *run) unlogged(level string) *Cause {
 	if !r.trusting && (level == "verify" || level == "secure") {
-		return r.side().because("no public CA is trusted, so no server can prove who it is", "smtp_tls_CAfile")
+		return r.side().because("no public CA is trusted, so no server can be authenticated", "smtp_tls_CAfile")
 	}
-	return r.side().because("the level does not do what it promises", "smtp_tls_security_level")
+	return r.side().because("the level does not have its documented effect", "smtp_tls_security_level")
 }

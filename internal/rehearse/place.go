@@ -92,7 +92,7 @@ func (o Options) place() (dir string, remove func(), err error) {
 		}
 		release()
 	}
-	return "", nil, fmt.Errorf("making room for a private Postfix: %w", err)
+	return "", nil, fmt.Errorf("creating a directory for a private Postfix: %w", err)
 }
 
 // guard starts the process that clears up after us if we are killed: it sees
@@ -121,7 +121,7 @@ func (o Options) guard(dir string) (release func(), err error) {
 // there still is one, and removes the folder.
 func Guard(dir string, alive io.Reader) error {
 	if !strings.HasPrefix(filepath.Base(dir), folderPrefix) || !filepath.IsAbs(dir) {
-		return fmt.Errorf("guarding %s: this is no folder of a rehearsal", dir)
+		return fmt.Errorf("guarding %s: not the directory of a rehearsal", dir)
 	}
 	_, _ = io.Copy(io.Discard, alive)
 	var failed error
@@ -133,7 +133,7 @@ func Guard(dir string, alive io.Reader) error {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return errors.Join(fmt.Errorf("guarding %s: it does not end", dir), failed)
+	return errors.Join(fmt.Errorf("guarding %s: the private Postfix does not stop", dir), failed)
 }
 
 // processes are those that were started with the folder on their command line,

@@ -37,7 +37,7 @@ func reserve(at netip.Addr) (*Port, error) {
 		err = fmt.Errorf("reserving a port of %s: %w", at, err)
 		if errors.Is(err, unix.EADDRNOTAVAIL) {
 			err = hint.Wrap(err, "the private Postfix of a rehearsal needs IPv4 on the loopback interface: "+
-				hint.ShellLine([]string{"ip", "address", "add", at.String() + "/8", "dev", "lo"})+" adds it; or do without it: --no-rehearsal")
+				hint.ShellLine([]string{"ip", "address", "add", at.String() + "/8", "dev", "lo"})+" adds it; or skip the rehearsal: --no-rehearsal")
 		}
 		return nil, err
 	}

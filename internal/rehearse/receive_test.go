@@ -101,9 +101,9 @@ smtpd pass - - y - - smtpd
 		{"127.0.0.1:2525", "slow", "TLS 1.3 X25519"},
 		{"127.0.0.1:2587", "modern", "TLS 1.3 X25519"},
 		{"127.0.0.1:2465", "modern", "asks for a client certificate"},
-		{"127.0.0.1:2700", "anonymous", "taken, without any certificate"},
-		{"127.0.0.1:2500", "greeting", "greets, without TLS"},
-		{"127.0.0.1:2600", "modern", "hung up on without one"},
+		{"127.0.0.1:2700", "anonymous", "accepted, without any certificate"},
+		{"127.0.0.1:2500", "greeting", "greeted, without TLS"},
+		{"127.0.0.1:2600", "modern", "disconnected without one"},
 		{"127.0.0.1:2700", "TLS 1.0/1.1", "TLS 1.1 "},
 	} {
 		if got := row(t, r, x.service, x.client).Got; !strings.Contains(got, x.got) {

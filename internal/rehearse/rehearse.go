@@ -36,7 +36,7 @@ func Run(ctx context.Context, c Candidate, o Options) (*Report, error) {
 	if _, ok := c.sender(); ok {
 		out, outErr = Send(ctx, c, nil, Destination{}, both)
 	} else if out = new(Report); len(c.others()) == 0 {
-		out = &Report{Notes: []string{"master.cf has no service smtp/unix that runs smtp: nothing here sends mail to others"}}
+		out = &Report{Notes: []string{"master.cf has no service smtp/unix that runs smtp: this server sends no mail to other servers"}}
 	}
 	others := c.others()
 	more := make([]*Report, len(others))
@@ -69,13 +69,13 @@ func Run(ctx context.Context, c Candidate, o Options) (*Report, error) {
 	return report, nil
 }
 
-// sender is the service that sends to other servers.
+// sender returns the service that sends to other servers.
 func (c Candidate) sender() (mastercf.Service, bool) {
 	s, ok := c.Config.Master.Find("smtp", "unix")
 	return s, ok && s.Bad == "" && s.Program() == "smtp"
 }
 
-// add adds what came of a part of the rehearsal.
+// add adds the result of a part of the rehearsal.
 func (r *Report) add(part *Report, err error, direction, by string) {
 	if err != nil {
 		r.Missing = append(r.Missing, direction)
@@ -90,12 +90,12 @@ func (r *Report) add(part *Report, err error, direction, by string) {
 	}
 }
 
-// maxOthers bounds how many other services are rehearsed at once: each has a
+// maxOthers limits how many other services are rehearsed at once: each needs a
 // Postfix of its own.
 const maxOthers = 4
 
-// others are the services beside the usual one that run smtp with TLS settings of
-// their own, each kind once. The rest of them send as that one does.
+// others returns the services other than the usual one that run smtp with TLS settings
+// of their own, one of each kind. The rest send as the usual one does.
 func (c Candidate) others() (out []mastercf.Service) {
 	kind := func(s mastercf.Service) string {
 		text := fmt.Sprint(detect.Chrooted(c.Config, s), refused(s))

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// Verdict is what came of one trial.
+// Verdict is the result of one trial.
 type Verdict string
 
 // The verdicts.
 const (
 	// Fine: it went as the configuration promises.
 	Fine Verdict = "fine"
-	// Noted: TLS works, but a setting does not do what it says.
+	// Noted: TLS works, but a setting does not have its stated effect.
 	Noted Verdict = "noted"
 	// Failed: TLS, or mail, would stop.
 	Failed Verdict = "failed"
 )
 
-// Trial is one client at one listener, or one message to one kind of server.
+// Trial is one client at one listener, or one message to one type of server.
 type Trial struct {
 	// Direction is "receiving" or "sending".
 	Direction string `json:"direction"`
@@ -28,22 +28,22 @@ type Trial struct {
 	// that a message was sent at.
 	With  string `json:"with"`
 	Level string `json:"level,omitempty"`
-	// Text says in words what kind of client or server that is.
+	// Text describes the client or server.
 	Text string `json:"text"`
-	// Got is what came of it, Want what should have, if that is something else.
+	// Got is what happened, Want what should have happened, if that differs.
 	Got     string  `json:"got"`
 	Want    string  `json:"want,omitempty"`
 	Verdict Verdict `json:"verdict"`
-	// Outcome is how a message went, for sending; Reply what Postfix says of it.
+	// Outcome is what happened to a message, for sending; Reply what Postfix logged.
 	Outcome Outcome `json:"outcome,omitempty"`
 	Reply   string  `json:"reply,omitempty"`
-	// Clear says after how long a message that was held back first goes in
-	// clear text, if it does.
+	// Clear says after how long a message that was deferred first is sent in
+	// cleartext, if it is.
 	Clear string `json:"clear,omitempty"`
-	// Unsettled says that it was held back, and not tried again while we watched:
-	// whether it then goes in clear text is not known.
+	// Unsettled says that it was deferred and not retried during the rehearsal:
+	// whether it would then be sent in cleartext is unknown.
 	Unsettled bool `json:"unsettled,omitempty"`
-	// Cause names in words what is behind a failure.
+	// Cause describes the cause of a failure.
 	Cause *Cause `json:"cause,omitempty"`
 }
 
@@ -55,13 +55,13 @@ func (t Trial) By() string {
 	return " by " + t.Service
 }
 
-// usual is the service that mail goes out by unless transport_maps(5) or
-// default_transport name another.
+// usual is the service that sends mail unless transport_maps(5) or default_transport
+// name another.
 const usual = "smtp/unix"
 
-// Cause is why something failed, as far as the log tells.
+// Cause is why something failed, as far as the log shows.
 type Cause struct {
-	// Text says it in words; Log is the line of Postfix's log.
+	// Text describes it; Log is the line of Postfix's log.
 	Text string `json:"text"`
 	Log  string `json:"log,omitempty"`
 	// Parameter is the parameter to blame, Origin where it is set; Question the
@@ -76,32 +76,32 @@ type Cause struct {
 // Report is what a rehearsal found.
 type Report struct {
 	Trials []Trial `json:"trials"`
-	// Notes are worth knowing about the rehearsal itself.
+	// Notes are remarks about the rehearsal itself.
 	Notes []string `json:"notes,omitempty"`
-	// Missing is what could not be rehearsed though it is there: "receiving" or
-	// "sending". Notes say why.
+	// Missing lists what exists but could not be rehearsed: "receiving" or "sending".
+	// Notes say why.
 	Missing []string `json:"missing,omitempty"`
 	// Took is how long it took, in nanoseconds.
 	Took time.Duration `json:"took"`
 }
 
-// Failures are the trials that failed.
+// Failures returns the trials that failed.
 func (r *Report) Failures() []Trial {
 	return slices.DeleteFunc(slices.Clone(r.Trials), func(t Trial) bool { return t.Verdict != Failed })
 }
 
-// Outcome is how a message went.
+// Outcome is what happened to a message.
 type Outcome string
 
 // The outcomes, the best first.
 const (
-	Verified  Outcome = "verified"  // encrypted, to whom it was meant for
-	Encrypted Outcome = "encrypted" // to whom is not proved
+	Verified  Outcome = "verified"  // encrypted, server authenticated
+	Encrypted Outcome = "encrypted" // server not authenticated
 	InClear   Outcome = "in clear"
 	Held      Outcome = "held" // deferred
 )
 
-// Whom says what was tried: clients that came here, servers that were sent to.
+// Whom names what was tried: clients that connected, servers that received mail.
 func (r *Report) Whom() string {
 	sent := func(t Trial) bool { return t.Direction == sending }
 	came := func(t Trial) bool { return !sent(t) }

@@ -29,7 +29,7 @@ func publicStore(t testing.TB, b *bed) string {
 }
 
 // truth is what each kind of server gets at each level: v verified, e encrypted,
-// c in clear, h held back, f held back and then in clear. It was written down
+// c cleartext, h deferred, f deferred and then cleartext. It was written down
 // from research and TLS_README before it was measured.
 //
 //go:embed testdata/truth.txt
@@ -68,8 +68,8 @@ func TestTruthTable(t *testing.T) {
 			if got := letter(x); got != words[i+1] {
 				t.Errorf("%s at %s: %s, not %s: %s (%s)", words[0], level, got, words[i+1], x.Got, x.Reply)
 			}
-			if played := strings.HasPrefix(words[0], "sts-"); strings.Contains(x.Got, "played here") != played || strings.Contains(x.Text, "played here") != played {
-				t.Errorf("%s at %s: whose policy it is is not told: %s: %s", words[0], level, x.Text, x.Got)
+			if played := strings.HasPrefix(words[0], "sts-"); strings.Contains(x.Got, "simulated here") != played || strings.Contains(x.Text, "simulated here") != played {
+				t.Errorf("%s at %s: the text does not say that the policy is simulated: %s: %s", words[0], level, x.Text, x.Got)
 			}
 			if x.Verdict == rehearse.Failed {
 				t.Errorf("%s at %s is held to be a failure: %+v", words[0], level, x)
@@ -130,7 +130,7 @@ func TestMatrixVerdicts(t *testing.T) {
 			}
 		}
 		if _, _, at := r.Table(); at[[2]string{"trusted", "secure"}].Cause == nil {
-			t.Errorf("%q: nobody says why nothing is delivered at secure", x.main)
+			t.Errorf("%q: no cause is given nothing is delivered at secure", x.main)
 		}
 	}
 }
@@ -169,9 +169,9 @@ func TestSendBroken(t *testing.T) {
 		{"CA file is not there", may + "smtp_tls_CAfile = /nonexistent/ca.pem\n", "", rehearse.InClear, "cannot be read", "smtp_tls_CAfile"},
 		{"the same where TLS is demanded", "smtp_tls_security_level = encrypt\nsmtp_tls_CAfile = /nonexistent/ca.pem\n", "", rehearse.Held, "cannot be read", "smtp_tls_CAfile"},
 		{"client certificate is not there", may + store + "smtp_tls_cert_file = /nonexistent/cert.pem\n", "", rehearse.InClear, "cannot be opened", "smtp_tls_cert_file"},
-		{"typo in the protocol list", may + store + "smtp_tls_protocols = >=TLS1.2\n", "", rehearse.Held, "no list of TLS versions", "smtp_tls_protocols"},
-		{"unknown cipher grade", may + store + "smtp_tls_ciphers = strong\n", "", rehearse.Held, "no grade", "smtp_tls_ciphers"},
-		{"misspelt level", "smtp_tls_security_level = maye\n" + store, "", rehearse.Held, "no TLS level", "smtp_tls_security_level"},
+		{"typo in the protocol list", may + store + "smtp_tls_protocols = >=TLS1.2\n", "", rehearse.Held, "is not a list of TLS versions", "smtp_tls_protocols"},
+		{"unknown cipher grade", may + store + "smtp_tls_ciphers = strong\n", "", rehearse.Held, "is not a cipher grade", "smtp_tls_ciphers"},
+		{"misspelt level", "smtp_tls_security_level = maye\n" + store, "", rehearse.Held, "is not a TLS level", "smtp_tls_security_level"},
 		{"the service overrides it", may + store, " -o smtp_tls_security_level=encrypt -o smtp_tls_CAfile=/nonexistent/x", rehearse.Held, "cannot be read", "smtp_tls_CAfile"},
 		{"nobody is trusted", "smtp_tls_security_level = secure\n", "", rehearse.Held, "", ""},
 	} {
@@ -243,11 +243,11 @@ func TestBadPolicy(t *testing.T) {
 	b := newBed(t)
 	c := b.candidate(t, "smtp_tls_security_level = may\nsmtp_tls_CAfile = "+publicStore(t, b)+"\n", sendingMaster)
 	for policy, says := range map[string]string{
-		"secured":                "is no TLS level",
-		"secure mach=x":          "is not understood",
-		"secure match":           "is not understood",
-		"may protocols=>=TLS1.2": "no list of TLS versions",
-		"encrypt ciphers=strong": "no grade",
+		"secured":                "is not a TLS level",
+		"secure mach=x":          "the entry is invalid",
+		"secure match":           "the entry is invalid",
+		"may protocols=>=TLS1.2": "is not a list of TLS versions",
+		"encrypt ciphers=strong": "is not a cipher grade",
 	} {
 		r, err := rehearse.Send(context.Background(), c, nil, rehearse.Destination{Domain: "example.com", Policy: policy}, rehearse.Options{})
 		if err != nil {

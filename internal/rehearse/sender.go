@@ -38,7 +38,7 @@ func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr stri
 	mine := slices.Clone(quick)
 	switch support := c.Config.Text(&r.service, "smtp_dns_support_level"); support {
 	case "disabled":
-		report.Notes = append(report.Notes, "smtp_dns_support_level is disabled; the rehearsal needs DNS, and has it enabled")
+		report.Notes = append(report.Notes, "smtp_dns_support_level is disabled; the rehearsal needs DNS and enables it")
 	default:
 		mine = append(mine, setting{"smtp_dns_support_level", support})
 	}
@@ -62,9 +62,9 @@ func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr stri
 	mine = append(mine, setting{"smtp_tls_CApath", ""})
 	switch {
 	case r.wrapper:
-		report.Notes = append(report.Notes, "smtp_tls_wrappermode is on: the servers of the rehearsal do TLS from the first byte, and those that get STARTTLS wrong are left out")
+		report.Notes = append(report.Notes, "smtp_tls_wrappermode is on: the servers of the rehearsal use TLS from the first byte, and those with faulty STARTTLS are left out")
 	case c.Config.Bool(&r.service, "smtp_tls_wrappermode"):
-		report.Notes = append(report.Notes, "smtp_tls_wrappermode is replaced: it requires level encrypt or a stronger one, which smtp_tls_policy_maps may have for the relay; the servers of the rehearsal are sent to with STARTTLS")
+		report.Notes = append(report.Notes, "smtp_tls_wrappermode is disabled here: it requires level encrypt or a stronger one, which smtp_tls_policy_maps may set for the relay; the rehearsal sends with STARTTLS")
 		mine = append(mine, setting{"smtp_tls_wrappermode", "no"})
 	}
 	anchors := c.anchors(r.service)

@@ -29,7 +29,7 @@ func newSpace() (*space, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making a network of its own: %w", err)
+		return nil, fmt.Errorf("creating a private network: %w", err)
 	}
 	return &s, nil
 }

@@ -35,7 +35,7 @@ func (c Candidate) trust(s mastercf.Service, jail, testCA string) (store []byte,
 			more = files(path, "*.pem") // as it is copied when Postfix starts
 		}
 		if len(more) == 0 {
-			note = fmt.Sprintf("smtp_tls_CApath: there are no certificates in %s, where smtp looks for them", seen)
+			note = fmt.Sprintf("smtp_tls_CApath: there are no certificates in %s, where the SMTP client looks for them", seen)
 		}
 		store = append(store, more...)
 	}
@@ -47,15 +47,15 @@ func (c Candidate) trust(s mastercf.Service, jail, testCA string) (store []byte,
 	case n >= publicStore:
 		store = append(append(store, '\n'), testCA...)
 	case n == 0 && note == "":
-		note = "no CA certificates are set for sending (smtp_tls_CAfile): every server is Untrusted"
+		note = "no CA certificates are configured for sending (smtp_tls_CAfile): every server is Untrusted"
 	case n > 0:
-		note = fmt.Sprintf("the CA certificates for sending are a store of %d, not the public one: the trusted server of the rehearsal is not known to it", n)
+		note = fmt.Sprintf("the CA certificates for sending are a private store of %d: it does not trust the rehearsal's trusted server", n)
 	}
 	return store, note
 }
 
-// folder is what a directory of hashed certificates holds (c_rehash(1)), each
-// file once.
+// folder returns the contents of a directory of hashed certificates (c_rehash(1)),
+// each file once.
 func folder(path string) []byte { return files(path, "*.[0-9]") }
 
 // debian reports whether Debian's script copies folders of CA certificates into the

@@ -91,7 +91,7 @@ func TestWrapperMode(t *testing.T) {
 		{"may", wrapper + "smtp_tls_security_level = may\n", "", "trusted", "h", "TLS from the first byte"},
 		{"none", wrapper, "", "trusted", "h", "TLS from the first byte"},
 		{"of the service alone", "smtp_tls_security_level = may\n", " -o smtp_tls_wrappermode=yes", "trusted", "h", "TLS from the first byte"},
-		{"a policy that nobody asks", wrapper + "smtp_tls_security_level = may\nsmtp_tls_policy_maps = static:encrypt\n", "", "", "e", "smtp_tls_wrappermode is replaced"},
+		{"a policy that nobody asks", wrapper + "smtp_tls_security_level = may\nsmtp_tls_policy_maps = static:encrypt\n", "", "", "e", "smtp_tls_wrappermode is disabled here"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
@@ -115,9 +115,9 @@ func TestWrapperMode(t *testing.T) {
 					t.Errorf("%s, not %s: %+v", letter(trial), x.trusted, trial)
 				}
 				if x.failed != "" && trial.With == "no-starttls" && !strings.Contains(trial.Got, "requires level encrypt") {
-					t.Errorf("nobody says why: %s", trial.Got)
+					t.Errorf("no cause is given: %s", trial.Got)
 				}
-				if trial.With == "stripped" && !strings.Contains(x.note, "replaced") {
+				if trial.With == "stripped" && !strings.Contains(x.note, "disabled here") {
 					t.Error("there is no offer of TLS to take out")
 				}
 			}

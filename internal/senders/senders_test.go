@@ -175,7 +175,7 @@ func TestMeet(t *testing.T) {
 				cmd.Stdin = strings.NewReader("QUIT\r\n")
 				var text bytes.Buffer
 				cmd.Stdout, cmd.Stderr = &text, &text
-				_ = cmd.Run() // it fails where no handshake comes about
+				_ = cmd.Run() // it fails where the handshake fails
 				said, ok := c.agreed(text.String())
 				compare(t, outcomes[c.sender], said, ok)
 			}

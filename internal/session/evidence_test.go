@@ -40,7 +40,7 @@ func TestLive(t *testing.T) {
 		{"table of names has rubbish", "tls_server_sni_maps = texthash:DIR/rubbish\n", "", "PS-RCV-040", "PS-RCV-038"},
 		{"table of names for other names", "tls_server_sni_maps = texthash:DIR/other\n", "", "", "PS-RCV-040 PS-RCV-041"},
 		{"not opened", "", "%s inet n - n - - smtpd\n", "PS-RCV-037", "PS-RCV-036 PS-RCV-033"},
-		{"a client of today gets nothing", "smtpd_tls_protocols = TLSv1\n", "", "PS-RCV-003", "PS-RCV-040"},
+		{"a current client gets nothing", "smtpd_tls_protocols = TLSv1\n", "", "PS-RCV-003", "PS-RCV-040"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()

@@ -58,18 +58,18 @@ const (
 
 // Behaviours are all there are, good first.
 var Behaviours = []Behaviour{
-	{Name: "trusted", Text: "a certificate of a trusted CA, for the right name", Certificate: Good},
-	{Name: "self-signed", Text: "a certificate that nobody vouches for", Certificate: SelfSigned},
-	{Name: "wrong-name", Text: "a certificate of a trusted CA, for another name", Certificate: WrongName},
-	{Name: "expired", Text: "a certificate that has run out", Certificate: Expired},
+	{Name: "trusted", Text: "a certificate from a trusted CA, for the right name", Certificate: Good},
+	{Name: "self-signed", Text: "a self-signed certificate", Certificate: SelfSigned},
+	{Name: "wrong-name", Text: "a certificate from a trusted CA, for another name", Certificate: WrongName},
+	{Name: "expired", Text: "an expired certificate", Certificate: Expired},
 	{Name: "no-starttls", Text: "no TLS at all", Certificate: Good, trouble: absent},
 	{Name: "starttls-refused", Text: "TLS offered, then refused (454)", Certificate: Good, trouble: refused},
-	{Name: "starttls-cut", Text: "TLS offered, then the line goes dead", Certificate: Good, trouble: cut},
-	{Name: "stripped", Text: "somebody on the way takes the offer of TLS out", Certificate: Good, trouble: masked},
-	{Name: "tls10-only", Text: "TLS 1.0 and nothing newer", Certificate: Good, version: tls.VersionTLS10},
-	{Name: "tls13-only", Text: "TLS 1.3 and nothing older", Certificate: Good, version: tls.VersionTLS13},
+	{Name: "starttls-cut", Text: "TLS offered, then the connection is closed", Certificate: Good, trouble: cut},
+	{Name: "stripped", Text: "an attacker on the network path removes STARTTLS", Certificate: Good, trouble: masked},
+	{Name: "tls10-only", Text: "only TLS 1.0", Certificate: Good, version: tls.VersionTLS10},
+	{Name: "tls13-only", Text: "only TLS 1.3", Certificate: Good, version: tls.VersionTLS13},
 	{Name: "asks-certificate", Text: "asks for a client certificate", Certificate: Good, ask: tls.RequestClientCert},
-	{Name: "requires-certificate", Text: "takes nobody without a client certificate", Certificate: Good, ask: tls.RequireAnyClientCert},
+	{Name: "requires-certificate", Text: "requires a client certificate", Certificate: Good, ask: tls.RequireAnyClientCert},
 }
 
 // Named finds a behaviour.
@@ -208,7 +208,7 @@ func (d *dialogue) say(format string, args ...any) error {
 }
 
 // errLeft is why a session ends that the server ends.
-var errLeft = errors.New("the line was cut, as it should be")
+var errLeft = errors.New("the connection was cut, as intended")
 
 // run answers commands until the client leaves.
 func (d *dialogue) run(ctx context.Context) error {
@@ -251,7 +251,7 @@ func (d *dialogue) run(ctx context.Context) error {
 			_ = d.say("221 2.0.0 bye")
 			return nil
 		default:
-			err = d.say("502 5.5.2 not known here")
+			err = d.say("502 5.5.2 command not recognized")
 		}
 		if err != nil {
 			return err
@@ -333,5 +333,5 @@ func (d *dialogue) data() error {
 		return err
 	}
 	d.told.Recipients, d.pending = append(d.told.Recipients, d.pending...), nil
-	return d.say("250 2.0.0 taken, and thrown away")
+	return d.say("250 2.0.0 accepted and discarded")
 }
