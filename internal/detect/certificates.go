@@ -39,8 +39,8 @@ func (f *Facts) findBundle(m host.Reader) {
 			return
 		}
 	}
-	f.Bundle.Err = errors.New("no collection of CA certificates was found")
-	f.unseen("the CA certificates of the distribution", f.Bundle.Err)
+	f.Bundle.Err = errors.New("no CA bundle was found")
+	f.unseen("the distribution's CA certificates", f.Bundle.Err)
 }
 
 // readCAs reads a file of CA certificates.
@@ -67,7 +67,7 @@ func readCAs(m host.Reader, path string) CABundle {
 func (f *Facts) skippedCAs() {
 	for _, path := range slices.Sorted(maps.Keys(f.CAFiles)) {
 		for _, why := range f.CAFiles[path].Skipped {
-			f.unseen("a CA certificate in "+path, errors.New(why+"; it is left out here, and OpenSSL may accept it"))
+			f.unseen("a CA certificate in "+path, errors.New(why+"; it is ignored here, although OpenSSL may accept it"))
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (f *Facts) chains(content string, put func(certs.Bundle) ([]certs.Chain, er
 		p, ok := f.PEM[path]
 		switch {
 		case !ok:
-			return nil, nil, fmt.Errorf("%s was not looked at", path)
+			return nil, nil, fmt.Errorf("%s was not examined", path)
 		case errors.Is(p.Err, fs.ErrPermission) && !f.Root:
 			unread = append(unread, path)
 		case errors.Is(p.Err, fs.ErrNotExist) && p.Relative != "":

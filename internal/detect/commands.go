@@ -39,9 +39,9 @@ func (f *Facts) programs(m host.Reader) {
 		text := fmt.Sprintf("%s: %.120s/%.60s %s", s.ID(), dir, s.Command, why[s.Command])
 		switch {
 		case s.Glued():
-			text += "; its line goes on with another service, so a line end is missing"
+			text += "; its line continues with another service, so a line break is missing"
 		case strings.HasPrefix(s.Command, "/"):
-			text += "; the command is a name in daemon_directory"
+			text += "; the command must be the name of a program in daemon_directory"
 		}
 		f.problem(NoProgram, "", postfix.Origin{File: f.Config.MasterPath(), Line: s.Line, Service: s.ID()}, text)
 	}
@@ -84,15 +84,15 @@ func (f *Facts) strayWords(s mastercf.Service) {
 		return // -o name = value, which is told as such
 	}
 	all := strings.Join(words, " ")
-	text := fmt.Sprintf("%s: %s dies of the words %.60q", s.ID(), s.Program(), all)
+	text := fmt.Sprintf("%s: %s fails on the words %.60q", s.ID(), s.Program(), all)
 	switch {
 	case s.Glued():
-		text += ", which look like another service: end the line before them"
+		text += ", which look like another service: add a line break before them"
 	case strings.HasPrefix(all, "#"):
 		text += ": put the comment on a line of its own"
 	case last.Name != "":
 		at.Line = last.Line
-		text += fmt.Sprintf(" behind -o %.60s: write %s", last.Name, f.whole(last.Name, last.Value+" "+all))
+		text += fmt.Sprintf(" after -o %.60s: write %s", last.Name, f.whole(last.Name, last.Value+" "+all))
 	default:
 		text += ": remove them, or write -o before a setting"
 	}

@@ -22,8 +22,8 @@ import (
 func TestDeadServices(t *testing.T) {
 	lab.NeedRoot(t)
 	dead := []struct{ command, kind, text, logged string }{
-		{"smtpdpickup unix n - y 60 1 pickup", "no program", "does not exist; its line goes on with another service", "smtpdpickup: No such file or directory"},
-		{"/usr/sbin/smtpd", "no program", "does not exist; the command is a name in daemon_directory", "//usr/sbin/smtpd: No such file or directory"},
+		{"smtpdpickup unix n - y 60 1 pickup", "no program", "does not exist; its line continues with another service", "smtpdpickup: No such file or directory"},
+		{"/usr/sbin/smtpd", "no program", "does not exist; the command must be the name of a program in daemon_directory", "//usr/sbin/smtpd: No such file or directory"},
 		{"../sbin", "no program", "is a directory", "/../sbin: Permission denied"},
 		{"../../../../etc/passwd", "no program", "is not executable", "/etc/passwd: Permission denied"},
 		{"../../../../dev/null", "no program", "is not a regular file", "/dev/null: Permission denied"},

@@ -62,7 +62,7 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 		return nil, err
 	}
 	if f.Lifecycle, _, err = lifecycle.Load(m); err != nil {
-		f.unseen("newer data on releases", err)
+		f.unseen("newer release data", err)
 	}
 	f.findManagers(m)
 	f.findListeners()
@@ -135,7 +135,7 @@ func configDir(ctx context.Context, m host.Reader, dir string) (string, error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			why = fmt.Sprintf("main.cf in %s cannot be read: %v", dir, err)
 		}
-		return "", hint.New(why, "say where it is: --config-dir DIR (postconf -h config_directory tells)")
+		return "", hint.New(why, "specify it with --config-dir DIR (postconf -h config_directory prints it)")
 	}
 	return dir, nil
 }
@@ -145,7 +145,7 @@ func (f *Facts) readConfig(m host.Reader) error {
 	if err != nil {
 		next := hint.ShellLine([]string{"ls", "-l", f.Config.MainPath()}) + " shows what is there"
 		if errors.Is(err, fs.ErrPermission) && m.UID() != 0 {
-			next = "run it as root, or as a user who may read it"
+			next = "run postseal as root, or as a user who may read the file"
 		}
 		return hint.Wrap(fmt.Errorf("reading main.cf: %w", err), next)
 	}
@@ -153,7 +153,7 @@ func (f *Facts) readConfig(m host.Reader) error {
 	for _, p := range f.Config.Main.Problems() {
 		if p.Fatal {
 			return hint.Wrap(fmt.Errorf("%s, line %d: %s: %w", f.Config.MainPath(), p.Line, p.Text, ErrRejected),
-				"mend that line first; "+hint.ShellLine([]string{"postconf", "-c", f.Config.Dir, "-n"})+" says the same")
+				"correct that line first; "+hint.ShellLine([]string{"postconf", "-c", f.Config.Dir, "-n"})+" reports the same error")
 		}
 	}
 	if err := f.checkLengths(); err != nil {
@@ -169,7 +169,7 @@ func (f *Facts) readConfig(m host.Reader) error {
 	for _, s := range f.Config.Master.Services() {
 		if s.Bad != "" {
 			return hint.Wrap(fmt.Errorf("%s, line %d: %s: %w", f.Config.MasterPath(), s.Line, s.Bad, ErrRejected),
-				"mend that line first: master(5) says what each field takes")
+				"correct that line first: master(5) describes each field")
 		}
 	}
 	return nil
@@ -188,11 +188,11 @@ func (f *Facts) checkLengths() error {
 		}
 		v := f.Config.Value(nil, e.Name)
 		if total += len(v.Text); total > maxExpanded {
-			v.Err = fmt.Errorf("%w: all values up to here have more than %d MiB", maincf.ErrTooLong, maxExpanded>>20)
+			v.Err = fmt.Errorf("%w: the values up to here exceed %d MiB", maincf.ErrTooLong, maxExpanded>>20)
 		}
 		if errors.Is(v.Err, maincf.ErrTooLong) {
 			return hint.Wrap(fmt.Errorf("%s, line %d: %.80s: %w", f.Config.MainPath(), e.Line, e.Name, v.Err),
-				"correct that line first: it refers to values that refer to each other, and each makes them longer")
+				"correct that line first: it refers to values that refer to each other, each making them longer")
 		}
 	}
 	return nil
@@ -224,7 +224,7 @@ func (f *Facts) askPostconf(ctx context.Context, m host.Reader) error {
 		return context.Cause(ctx) // which is no fault of main.cf
 	}
 	if err := replies[0].err; err != nil {
-		f.unseen("the release of Postfix and its defaults", fmt.Errorf("postconf: %w; settings are written in the form that every release understands", err))
+		f.unseen("the Postfix release and its defaults", fmt.Errorf("postconf: %w; settings are written in a form that every release understands", err))
 		f.Hostname = f.Config.Text(nil, "myhostname")
 		return nil
 	}
@@ -235,11 +235,11 @@ func (f *Facts) askPostconf(ctx context.Context, m host.Reader) error {
 	}
 	v, err := postfix.ParseVersion(f.Config.Defaults["mail_version"])
 	if err != nil {
-		f.unseen("the release of Postfix", err)
+		f.unseen("the Postfix release", err)
 	}
 	f.Config.Version = v
 	if err := replies[1].err; err != nil {
-		return hint.Wrap(fmt.Errorf("%s: %w: %w", f.Config.MainPath(), ErrRejected, err), "mend it first; "+hint.ShellLine([]string{"postconf", "-c", f.Config.Dir, "-nx"})+" says the same")
+		return hint.Wrap(fmt.Errorf("%s: %w: %w", f.Config.MainPath(), ErrRejected, err), "correct it first; "+hint.ShellLine([]string{"postconf", "-c", f.Config.Dir, "-nx"})+" reports the same error")
 	}
 	// These two are made at run time from the name of the machine.
 	host, domain, _ := strings.Cut(replies[1].text, "\n")
@@ -261,7 +261,7 @@ func (f *Facts) mapTypes(types string, err error) {
 	if _, why, died := strings.Cut(err.Error(), "fatal: "); died {
 		f.died = why
 	}
-	f.unseen("the types of lookup tables that Postfix has", err)
+	f.unseen("the map types that Postfix supports", err)
 }
 
 // findInstances lists all instances (postmulti(1)); the output has the

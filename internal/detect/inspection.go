@@ -125,13 +125,13 @@ func (f *Facts) judge(path string, put func(...string) ([]Chain, []string, error
 			i.Add("key", certs.Unknown, "not compared, since it cannot be read: %s", strings.Join(unread, ", "))
 		}
 		if refused != "" {
-			i.Add("loading", certs.Bad, "Postfix does not load it as it is named: %s", refused)
+			i.Add("loading", certs.Bad, "Postfix cannot load it as configured: %s", refused)
 		} else if len(p.Keys) > 0 {
 			switch why := p.Refusal(); {
 			case why == "":
 				i.Add("loading", certs.Good, "Postfix loads the file as smtpd_tls_chain_files")
 			case f.named(path, "cert_file", "eccert_file", "dcert_file") && !f.named(path, "chain_files"):
-				i.Add("loading", certs.Note, "Postfix loads the file as it is named now, apart from its key; as smtpd_tls_chain_files it would not: %s", why)
+				i.Add("loading", certs.Note, "Postfix loads the file as configured now, apart from its key, but not as smtpd_tls_chain_files: %s", why)
 			default:
 				i.Add("loading", certs.Bad, "Postfix would not load the file as smtpd_tls_chain_files: %s", why)
 			}

@@ -41,11 +41,11 @@ var products = []product{
 	{name: "Mail-in-a-Box", mark: "mail-in-a-box", place: "/etc/mailinabox.conf", renews: "/home/user-data/ssl/"},
 	{name: "Mail-in-a-Box", mark: "mailinabox", renews: "/home/user-data/ssl/"},
 	{name: "ISPConfig", mark: "ispconfig", place: "/usr/local/ispconfig"},
-	{name: "docker-mailserver", mark: "docker-mailserver", instead: "in postfix-main.cf and postfix-master.cf in the folder of its configuration"},
+	{name: "docker-mailserver", mark: "docker-mailserver", instead: "in postfix-main.cf and postfix-master.cf in its configuration directory"},
 	{name: "mailcow", mark: `create a file "extra.cf"`, instead: "in data/conf/postfix/extra.cf", renews: "/etc/ssl/mail/", inside: "588"},
 	{name: "Mailu", mark: "podop configuration", instead: "in overrides/postfix/postfix.cf", front: true},
-	{name: "chatmail", place: "/etc/chatmail-version", instead: "in the template from which cmdeploy makes main.cf"},
-	{name: "Zimbra", below: "/opt/zimbra/", instead: "with zmprov, from which zmconfigd makes main.cf every two minutes"},
+	{name: "chatmail", place: "/etc/chatmail-version", instead: "in the template from which cmdeploy generates main.cf"},
+	{name: "Zimbra", below: "/opt/zimbra/", instead: "with zmprov, from which zmconfigd regenerates main.cf every two minutes"},
 	{name: "Plesk", place: "/usr/local/psa/version"},
 	{name: "NixOS", mark: "nixos"},
 }
@@ -76,7 +76,7 @@ func (f *Facts) findManagers(m host.Reader) {
 		case p.mark != "" && strings.Contains(comments.String(), p.mark):
 			evidence = "a comment in main.cf names it"
 			if p.mark != strings.ToLower(p.name) && !strings.Contains(p.mark, strings.ToLower(p.name)) {
-				evidence = "a comment in main.cf is its own"
+				evidence = "main.cf contains a comment by it"
 			}
 		case p.place != "" && f.Config.Dir == "/etc/postfix" && exists(p.place):
 			evidence = p.place

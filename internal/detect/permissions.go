@@ -63,7 +63,7 @@ const (
 	GroupWrites   WeaknessKind = "writable by a group"
 	EveryoneReads WeaknessKind = "readable by every user"
 	GroupReads    WeaknessKind = "readable by a group"
-	Sheltered     WeaknessKind = "kept from every user by a folder alone"
+	Sheltered     WeaknessKind = "protected from every user only by a directory"
 )
 
 // dependency is a file on which this server depends.

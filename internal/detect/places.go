@@ -56,7 +56,7 @@ func (b *budget) take(left *int, n int, over string) bool {
 
 // check is take for signatures and keys.
 func (b *budget) check(n int) bool {
-	return b == nil || b.take(&b.checks, n, fmt.Sprintf("they take more than %d signature checks", maxChecks))
+	return b == nil || b.take(&b.checks, n, fmt.Sprintf("they need more than %d signature checks", maxChecks))
 }
 
 // search lists the certificates in one place. It ends early only with ctx.
@@ -73,19 +73,19 @@ func (f *Facts) search(ctx context.Context, m host.Reader, p certs.Place) error 
 			continue // a CA, or something half removed
 		}
 		if b.take(&b.found, 1, fmt.Sprintf("there are more than %d", maxFound)) &&
-			b.take(&b.bytes, f.toRead(m, key, chain), fmt.Sprintf("they have more than %d MiB", maxBytes>>20)) {
+			b.take(&b.bytes, f.toRead(m, key, chain), fmt.Sprintf("they exceed %d MiB", maxBytes>>20)) {
 			f.addCertificates(m, []string{key, chain}, p.Owner, b, nil)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if b.over != "" {
-			f.unseen("certificates in "+p.Glob, fmt.Errorf("%s: the last %d were not read; to use one of them, name it with --cert", b.over, len(found)-i))
+			f.unseen("certificates in "+p.Glob, fmt.Errorf("%s: the last %d were not read; to use one of them, give it with --cert", b.over, len(found)-i))
 			break
 		}
 	}
 	if more {
-		f.unseen("certificates in "+p.Glob, fmt.Errorf("there are more than %d names: the others were not looked at; to use one of them, name it with --cert", maxNames))
+		f.unseen("certificates in "+p.Glob, fmt.Errorf("there are more than %d names: the others were not examined; to use one of them, give it with --cert", maxNames))
 	}
 	return ctx.Err()
 }

@@ -103,7 +103,7 @@ func policy(text string, c postfix.Config) (p Policy) {
 	}
 	p.Level = strings.ToLower(words[0])
 	if !slices.Contains(clientLevels, p.Level) {
-		p.Fault = fmt.Sprintf("%.60q is no TLS level", words[0])
+		p.Fault = fmt.Sprintf("%.60q is not a TLS level", words[0])
 	}
 	if p.Level == "none" || p.Fault != "" {
 		return p // the rest is ignored, with a warning
@@ -112,16 +112,16 @@ func policy(text string, c postfix.Config) (p Policy) {
 		name, value, ok := strings.Cut(word, "=")
 		name = strings.ToLower(name)
 		if !ok || name == "" {
-			p.Fault = fmt.Sprintf("%.60q is no attribute: write name=value without blanks, and colons between values", word)
+			p.Fault = fmt.Sprintf("%.60q is not an attribute: write name=value without spaces, and colons between values", word)
 		} else if p.Fault = attribute(name, value, p.Level, c); p.Fault == "" && !p.take(name, value) {
-			p.Fault = name + " is there twice"
+			p.Fault = name + " is set twice"
 		}
 		if p.Fault != "" {
 			return p
 		}
 	}
 	if p.Level == "fingerprint" && len(p.Match) == 0 && c.Text(nil, "smtp_tls_fingerprint_cert_match") == "" {
-		p.Fault = "fingerprint has no match= to compare with"
+		p.Fault = "level fingerprint requires match="
 	}
 	return p
 }
@@ -164,17 +164,17 @@ func attribute(name, value, level string, c postfix.Config) string {
 		return fmt.Sprintf("%.60s has no value", name)
 	}
 	if since, later := laterAttributes[name]; later && !c.Version.AtLeast(since) {
-		return fmt.Sprintf("%s is an attribute only from Postfix %s on", name, since)
+		return fmt.Sprintf("the attribute %s requires Postfix %s", name, since)
 	}
 	switch name {
 	case "exclude", "servername", "policy_ttl", "policy_type", "policy_domain", "policy_string", "mx_host_pattern", "policy_failure":
 	case "protocols":
 		if _, err := postfix.ParseFloor(value, c.Version); err != nil {
-			return fmt.Sprintf("protocols=%.60s is no list of versions", value)
+			return fmt.Sprintf("protocols=%.60s is not a list of TLS versions", value)
 		}
 	case "ciphers":
 		if !slices.Contains([]string{"high", "medium", "low", "export", "null"}, strings.ToLower(value)) {
-			return fmt.Sprintf("ciphers=%.60s is no grade", value)
+			return fmt.Sprintf("ciphers=%.60s is not a cipher grade", value)
 		}
 	case "connection_reuse", "enable_rpk":
 		if !strings.EqualFold(value, "yes") && !strings.EqualFold(value, "no") {
@@ -182,14 +182,14 @@ func attribute(name, value, level string, c postfix.Config) string {
 		}
 	case "match":
 		if !slices.Contains([]string{"fingerprint", "verify", "secure"}, level) {
-			return "match= does not go with level " + level
+			return "match= is not valid with level " + level
 		}
 	case "tafile":
 		if level != "verify" && level != "secure" {
-			return "tafile= does not go with level " + level
+			return "tafile= is not valid with level " + level
 		}
 	default:
-		return fmt.Sprintf("%.60q is no attribute", name)
+		return fmt.Sprintf("%.60q is not an attribute", name)
 	}
 	return ""
 }

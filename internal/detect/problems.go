@@ -84,7 +84,7 @@ func (f *Facts) swallowed() {
 			_, known := f.Config.Defaults[found[1]]
 			if _, ours := postfix.Lookup(found[1]); known || ours {
 				f.problem(Swallowed, found[1], postfix.Origin{File: f.Config.MainPath(), Line: l.Number},
-					fmt.Sprintf("the line is indented: it belongs to %s of line %d, and is no setting", e.Name, e.Line))
+					fmt.Sprintf("the line is indented, so it continues %s of line %d and sets nothing", e.Name, e.Line))
 			}
 		}
 	}
@@ -109,7 +109,7 @@ func (f *Facts) unknown() {
 			continue
 		}
 		f.problem(Unheard, e.Name, postfix.Origin{File: f.Config.MainPath(), Line: e.Line},
-			fmt.Sprintf("Postfix %s does not know this parameter and ignores it", f.Config.Version))
+			fmt.Sprintf("Postfix %s does not support this parameter and ignores it", f.Config.Version))
 	}
 }
 
@@ -165,11 +165,11 @@ func (f *Facts) badValue(s *mastercf.Service, name string, v postfix.Value) {
 	if !postfix.Wellformed(name, v.Text, kind) {
 		what := "is not " + string(kind)
 		if kind == postfix.Word {
-			what = "is none of " + strings.Join(postfix.Words(name), ", ")
+			what = "is not one of " + strings.Join(postfix.Words(name), ", ")
 		}
 		text := fmt.Sprintf("%.40q %s", v.Text, what)
 		if who := f.readers(s, name); len(who) > 0 {
-			f.problem(Deadly, name, v.Origin, text+": "+strings.Join(who, " and ")+" dies of it, at every start")
+			f.problem(Deadly, name, v.Origin, text+": this terminates "+strings.Join(who, " and ")+" at every start")
 		} else {
 			f.problem(Comment, name, v.Origin, text+"; no service reads it")
 		}
@@ -179,17 +179,17 @@ func (f *Facts) badValue(s *mastercf.Service, name string, v postfix.Value) {
 	case !slices.Contains([]string{"smtpd", "smtp", "lmtp"}, side):
 	case of == "tls_protocols" || of == "tls_mandatory_protocols":
 		if _, err := postfix.ParseFloor(v.Text, f.Config.Version); err != nil {
-			f.problem(TLSOff, name, v.Origin, err.Error()+": TLS is switched off")
+			f.problem(TLSOff, name, v.Origin, err.Error()+": TLS is disabled")
 			return
 		}
 	case of == "tls_ciphers" || of == "tls_mandatory_ciphers":
 		if !slices.Contains([]string{"high", "medium", "low", "export", "null"}, strings.ToLower(v.Text)) {
-			f.problem(TLSOff, name, v.Origin, fmt.Sprintf("%.40q is no cipher grade: the connection is dropped after STARTTLS", v.Text))
+			f.problem(TLSOff, name, v.Origin, fmt.Sprintf("%.40q is not a cipher grade: the connection is dropped after STARTTLS", v.Text))
 			return
 		}
 	}
 	if comment.MatchString(v.Raw) {
-		f.problem(Comment, name, v.Origin, fmt.Sprintf("%.40q: what follows # is part of the value; comments have lines of their own", v.Raw))
+		f.problem(Comment, name, v.Origin, fmt.Sprintf("%.40q: the text after # is part of the value; put comments on their own line", v.Raw))
 	}
 }
 
@@ -223,10 +223,10 @@ func (f *Facts) badOverrides(s mastercf.Service) {
 	for _, o := range s.Options {
 		at := postfix.Origin{File: f.Config.MasterPath(), Line: o.Line, Service: s.ID()}
 		if o.Bad != "" {
-			f.problem(Deadly, o.Name, at, fmt.Sprintf("-o %s: %s; the service dies: write -o name=value", o.Name, o.Bad))
+			f.problem(Deadly, o.Name, at, fmt.Sprintf("-o %s: %s; the service terminates: write -o name=value", o.Name, o.Bad))
 		}
 		if strings.HasSuffix(o.Name, "_tls_session_cache_database") {
-			f.problem(NotHere, o.Name, at, "cannot be set for one service: tlsmgr has the cache")
+			f.problem(NotHere, o.Name, at, "cannot be set for one service: tlsmgr manages the cache")
 		}
 	}
 }
@@ -277,7 +277,7 @@ func (f *Facts) noDANE(s *mastercf.Service) {
 	case !strings.EqualFold(dns.Text, "dnssec"):
 		why = "smtp_dns_support_level is not dnssec"
 	case hosts != "" && !slices.Contains(list(hosts), "dns"):
-		why = "smtp_host_lookup does not name dns"
+		why = "smtp_host_lookup does not include dns"
 	default:
 		return
 	}
@@ -321,8 +321,8 @@ func (f *Facts) missingFolders(m host.Reader) {
 		name, effect string
 		reads        bool
 	}{
-		{"smtp_tls_CApath", "no server is verified by it", slices.ContainsFunc(f.Transports, func(t Transport) bool { return t.Level != "none" && !t.Blind })},
-		{"smtpd_tls_CApath", "no client is verified by it", slices.ContainsFunc(f.Listeners, func(l Listener) bool { return f.AsksCertificate(l.Service) })},
+		{"smtp_tls_CApath", "no server can be verified with it", slices.ContainsFunc(f.Transports, func(t Transport) bool { return t.Level != "none" && !t.Blind })},
+		{"smtpd_tls_CApath", "no client can be verified with it", slices.ContainsFunc(f.Listeners, func(l Listener) bool { return f.AsksCertificate(l.Service) })},
 	} {
 		v := f.Config.Value(nil, c.name)
 		if v.Text == "" || !filepath.IsAbs(v.Text) || !c.reads {
@@ -343,9 +343,9 @@ func (f *Facts) missingFolders(m host.Reader) {
 var tableParameters = []struct{ name, effect string }{
 	{"smtp_tls_policy_maps", "all mail is deferred"},
 	{"lmtp_tls_policy_maps", "all mail through lmtp is deferred"},
-	{"tls_server_sni_maps", "the handshake with every client that names a host fails"},
+	{"tls_server_sni_maps", "the handshake fails with every client that sends a server name"},
 	{"smtp_tls_per_site", "all mail is deferred"},
-	{"relay_clientcerts", "clients that it should let in are put off"},
+	{"relay_clientcerts", "clients that it should admit are deferred"},
 }
 
 // indexed is what is added to the name of a table that was made with postmap.
@@ -368,7 +368,7 @@ func (f *Facts) tables(m host.Reader) {
 		v := f.Config.Value(nil, name)
 		kind, _, ok := strings.Cut(v.Text, ":")
 		if ok && f.MapTypes != nil && !slices.Contains(f.MapTypes, kind) {
-			f.problem(NoCache, name, v.Origin, "this Postfix has no "+kind+": tables")
+			f.problem(NoCache, name, v.Origin, "this Postfix does not support the map type "+kind)
 		}
 	}
 }
@@ -381,18 +381,18 @@ func (f *Facts) table(m host.Reader, s *mastercf.Service, name, effect string) {
 	for _, one := range list(v.Text) {
 		kind, path, ok := strings.Cut(strings.TrimPrefix(one, "proxy:"), ":")
 		if !ok {
-			f.problem(Deadly, name, v.Origin, fmt.Sprintf("%.60q is no table: write type:name; who reads it dies", one))
+			f.problem(Deadly, name, v.Origin, fmt.Sprintf("%.60q is not a lookup table: write type:name; services that read it terminate", one))
 			continue
 		}
 		suffix, isFile := indexed[kind]
 		_, err := m.Stat(path + suffix)
 		switch {
 		case f.MapTypes != nil && !slices.Contains(f.MapTypes, kind):
-			f.problem(NoTable, name, v.Origin, fmt.Sprintf("this Postfix has no %s: tables: %s", kind, effect))
+			f.problem(NoTable, name, v.Origin, fmt.Sprintf("this Postfix does not support the map type %s: %s", kind, effect))
 		case isFile && filepath.IsAbs(path) && errors.Is(err, fs.ErrNotExist):
 			hint := ""
 			if _, err := m.Stat(path); suffix != "" && err == nil {
-				hint = ", which postmap makes"
+				hint = ", which postmap creates"
 			}
 			f.problem(NoTable, name, v.Origin, fmt.Sprintf("%s does not exist%s: %s", path+suffix, hint, effect))
 		}

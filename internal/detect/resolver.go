@@ -84,7 +84,7 @@ func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 		case !resolve.Secure(answers[i]):
 			r.Validates, r.Why = No, "DNS resolver "+hostOf(s)+" does not validate DNSSEC"
 		case ip == netip.AddrFrom4([4]byte{127, 0, 0, 11}):
-			r.Validates, r.Why = Unknown, "127.0.0.11 forwards to the resolver of Docker's network, and whether that one is on this machine is not seen from here"
+			r.Validates, r.Why = Unknown, "127.0.0.11 forwards to the resolver of Docker's network, and it is unknown whether that one is on this machine"
 		case err != nil || !ip.IsLoopback() && !slices.Contains(addresses(), ip.WithZone("")):
 			r.Validates, r.Why = No, "DNS resolver "+hostOf(s)+" validates DNSSEC, but its answers cross the network unprotected"
 		default:

@@ -297,7 +297,7 @@ func (f *Facts) Domains() (domains []string, tables bool) {
 // guessRole tells what kind of server this is from what it listens to.
 func (f *Facts) guessRole() {
 	if !f.HasMaster {
-		f.Role, f.RoleWhy = Router, "most are; master.cf was not seen"
+		f.Role, f.RoleWhy = Router, "most servers are; master.cf was not read"
 		return
 	}
 	if users := f.Receives(Submission, Submissions); len(users) > 0 {
@@ -309,11 +309,11 @@ func (f *Facts) guessRole() {
 	case len(f.Listeners) == 0:
 		f.Role, f.RoleWhy = Sender, "nothing listens on port 25"
 	case len(f.Receives(Relay)) == 0:
-		f.Role, f.RoleWhy = Sender, "port 25 is open to this machine only"
+		f.Role, f.RoleWhy = Sender, "port 25 is open only to this machine"
 	case len(domains) > 0:
-		f.Role, f.RoleWhy = Router, "it takes mail for "+domains[0]
+		f.Role, f.RoleWhy = Router, "it accepts mail for "+domains[0]
 	case tables:
-		f.Role, f.RoleWhy = Router, "it takes mail for the domains in its tables"
+		f.Role, f.RoleWhy = Router, "it accepts mail for the domains in its lookup tables"
 	case !slices.ContainsFunc(f.Receives(Relay), func(l Listener) bool { return !Private(f.Config, l.Service) }):
 		f.Role, f.RoleWhy = Router, "port 25 is open to machines on a private network"
 	default:

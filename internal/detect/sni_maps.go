@@ -52,7 +52,7 @@ func (f *Facts) findSNI(ctx context.Context, m host.Reader) {
 		}
 		v := f.Config.Value(&l.Service, "tls_server_sni_maps")
 		if strings.Contains(v.Text, "{") {
-			f.unseen("certificates in tls_server_sni_maps", errors.New("the table is written into the value"))
+			f.unseen("certificates in tls_server_sni_maps", errors.New("the lookup table is inline in the value"))
 			continue
 		}
 		for _, table := range list(v.Text) {
@@ -70,7 +70,7 @@ func (f *Facts) sniMap(ctx context.Context, m host.Reader, table string, at post
 	kind, path, _ := strings.Cut(strings.TrimPrefix(table, "proxy:"), ":")
 	suffix, known := indexed[kind]
 	if !known || suffix == "" && kind != "texthash" {
-		f.unseen("certificates in "+table, fmt.Errorf("%s: tables cannot be listed", kind))
+		f.unseen("certificates in "+table, fmt.Errorf("%s: lookup tables of this type cannot be listed", kind))
 		return
 	}
 	named, textErr := sniText(m, path)
@@ -82,7 +82,7 @@ func (f *Facts) sniMap(ctx context.Context, m host.Reader, table string, at post
 	if suffix != "" {
 		var err error
 		if built, err = sniBuilt(ctx, m, f.Config.Dir, kind+":"+path, keys); err != nil {
-			f.unseen("certificates in "+table, fmt.Errorf("%w; its files are judged instead", err))
+			f.unseen("certificates in "+table, fmt.Errorf("%w; its files are checked instead", err))
 		}
 	}
 	if textErr != nil && built == nil {
@@ -97,7 +97,7 @@ func (f *Facts) sniMap(ctx context.Context, m host.Reader, table string, at post
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	if len(keys) > maxSNI {
-		f.unseen("certificates in "+table, fmt.Errorf("there are %d names; the first %d were looked at", len(keys), maxSNI))
+		f.unseen("certificates in "+table, fmt.Errorf("there are %d names; the first %d were examined", len(keys), maxSNI))
 		keys = keys[:maxSNI]
 	}
 	stale := StaleMap{Table: kind + ":" + path, Origin: at}
@@ -181,7 +181,7 @@ func sniBuilt(ctx context.Context, m host.Reader, config, table string, keys []s
 func sniValue(table, value string) (p PEMFile) {
 	data, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
-		return PEMFile{Err: hint.New(table+" holds the names of files and not what is in them: the handshake fails", "build it with "+hint.ShellLine([]string{"postmap", "-F", table}))}
+		return PEMFile{Err: hint.New(table+" contains the names of files instead of their contents: the handshake fails", "build it with "+hint.ShellLine([]string{"postmap", "-F", table}))}
 	}
 	sum := sha256.Sum256(data)
 	b, err := certs.Read(table, data)

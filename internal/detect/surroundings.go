@@ -42,7 +42,7 @@ func logAt(m host.Reader, path, why string) Log {
 	if onDisk(m, filepath.Clean(path)) {
 		return Log{Path: path, Why: why}
 	}
-	return Log{Why: "Postfix's log is not on disk, since it goes to " + path + ": docker logs NAME, or journalctl -u UNIT of the service that starts Postfix, shows it"}
+	return Log{Why: "the Postfix log is not on disk, since it goes to " + path + ": docker logs NAME, or journalctl -u UNIT of the service that starts Postfix, shows it"}
 }
 
 // onDisk reports whether what is written to path stays there, which it does not in a

@@ -20,11 +20,11 @@ import (
 	"postseal/templates"
 )
 
-// Options are where our own files lie.
+// Options says where postseal's own files are.
 type Options struct {
-	// CertsDir is for files of key and chain: /etc/postseal/certs.
+	// CertsDir is the directory for files with key and chain: /etc/postseal/certs.
 	CertsDir string
-	// EtcDir is for other files: /etc/postseal.
+	// EtcDir is the directory for other files: /etc/postseal.
 	EtcDir string
 	// AnswersPath is the answers file to write; empty for none. AnswersText
 	// is what it holds now, AnswersNew that it does not exist yet.
@@ -33,7 +33,7 @@ type Options struct {
 	AnswersNew  bool
 }
 
-// Markers are the lines between which the block stands.
+// Markers are the lines that enclose the block.
 var Markers = maincf.Markers{Begin: templates.Begin, End: templates.End}
 
 // builder collects what a plan is made of.
@@ -82,8 +82,8 @@ func Build(f *detect.Facts, a *ask.Answers, o Options) (*Plan, error) {
 	return b.p, b.answers(a)
 }
 
-// set puts a parameter into the block, if this release has it. A value that
-// Postfix would use by itself is left out, and so are older lines that say it.
+// set adds a parameter to the block, if this release has it. A value that is the
+// default is left out, and older lines that set it are removed.
 func (b *builder) set(name, value string) {
 	p, known := postfix.Lookup(name)
 	if known && !p.KnownIn(b.f.Config.Version) {
@@ -99,7 +99,7 @@ func (b *builder) set(name, value string) {
 	}
 }
 
-// unset takes all assignments of the parameters out.
+// unset removes all assignments of the parameters.
 func (b *builder) unset(names ...string) {
 	for _, n := range names {
 		b.gone[n] = true
@@ -120,8 +120,8 @@ func (b *builder) isSet(name string) bool {
 	return ok
 }
 
-// obsolete takes out what Postfix itself no longer uses, as far as the block
-// says the same.
+// obsolete removes parameters that Postfix itself no longer uses, if the block replaces
+// them.
 func (b *builder) obsolete() {
 	for _, p := range postfix.Parameters() {
 		if p.Obsolete == "" || !b.isSet(p.Name) {
@@ -152,7 +152,7 @@ func (b *builder) keepReferred() {
 			}
 			if who := b.referrer(name, block); who != "" {
 				b.gone[name] = false
-				b.p.Notes = append(b.p.Notes, fmt.Sprintf("%s stays: %s refers to it", name, who))
+				b.p.Notes = append(b.p.Notes, fmt.Sprintf("%s is kept: %s refers to it", name, who))
 				again = true
 			}
 		}
@@ -190,13 +190,13 @@ func mentions(value, name string) bool {
 	return found
 }
 
-// mainCF writes the block and takes the old lines out.
+// mainCF writes the block and removes the old lines.
 func (b *builder) mainCF() error {
 	old := b.f.Config.Main
 	present, had, err := old.Block(Markers)
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("%s: %w", b.f.Config.MainPath(), err),
-			"put the missing line back, or delete both, and run postseal again")
+			"restore the missing line, or delete both, and run postseal again")
 	}
 	b.keepReferred()
 	block, err := templates.Block(b.settings)
@@ -239,7 +239,7 @@ func (b *builder) changes(block maincf.Block, had bool) {
 func (b *builder) change(c Change) {
 	c.Why, c.Source = why(c.Parameter, c.After, c.Kept)
 	if level, off := b.switchedOn(c); off {
-		c.Why = "it switches TLS off now; " + level + ", which replaces it, switches TLS on"
+		c.Why = "it disables TLS now; " + level + ", which replaces it, enables TLS"
 	}
 	b.p.Changes = append(b.p.Changes, c)
 }
@@ -346,7 +346,7 @@ func Instance(configDir string) string {
 	return safe(filepath.Base(configDir)) + "-" + Digest([]byte(configDir))[:6]
 }
 
-// OpenSSLPath is the file for the TLS library of one instance's smtpd.
+// OpenSSLPath returns the OpenSSL configuration file of one instance's smtpd.
 func OpenSSLPath(etcDir, configDir string) string {
 	if i := Instance(configDir); i != "" {
 		return filepath.Join(etcDir, "openssl-smtpd-"+i+".cnf")
@@ -354,7 +354,7 @@ func OpenSSLPath(etcDir, configDir string) string {
 	return filepath.Join(etcDir, "openssl-smtpd.cnf")
 }
 
-// safe makes a file name of a host name.
+// safe returns a file name for a host name.
 func safe(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.' {

@@ -16,7 +16,7 @@ import (
 	"postseal/internal/postfix/mastercf"
 )
 
-// served is a chain that a listener will show.
+// served is a chain that a listener will present.
 type served struct {
 	certs.Facts
 	known bool // false if a file could not be read
@@ -161,7 +161,7 @@ func (b *builder) renewedInPlace(c certs.Chain, paths []string) (key, chain stri
 }
 
 // renewedAt reports whether the chain in a file is renewed there, so that a copy of it
-// would go stale: by a client that is known, or by one that cannot be seen. An unseen
+// would become outdated: by a known client, or by one that cannot be seen. An unseen
 // client is presumed where Postfix reads a short-lived certificate of a CA, and where
 // main.cf names chain files already, which a program must have put together.
 func (b *builder) renewedAt(path string, c certs.Chain) bool {
@@ -179,8 +179,8 @@ func (b *builder) renewedAt(path string, c certs.Chain) bool {
 	return leaf.NotAfter.Sub(leaf.NotBefore) < certs.LongLived && slices.Contains(slices.Concat(groups...), path)
 }
 
-// ownCertificates moves the certificates of services that name their own to
-// chain files: smtpd_tls_chain_files in main.cf would hide the old way.
+// ownCertificates moves the certificates of services that have their own to chain
+// files: smtpd_tls_chain_files in main.cf would override the older parameters.
 func (b *builder) ownCertificates() error {
 	for _, l := range b.f.Listeners {
 		s := l.Service
@@ -194,11 +194,11 @@ func (b *builder) ownCertificates() error {
 		}
 		paths, err := b.chainFiles(safe(s.Name)+"-", slices.Compact(chains), slices.Compact(keys))
 		if err != nil {
-			b.p.Notes = append(b.p.Notes, fmt.Sprintf("%s names a certificate of its own that cannot be used (%v): it will show the one of main.cf", s.ID(), err))
+			b.p.Notes = append(b.p.Notes, fmt.Sprintf("%s has a certificate of its own that cannot be used (%v): it will present the one from main.cf", s.ID(), err))
 			continue
 		}
 		err = b.override(s, "smtpd_tls_chain_files", strings.Join(paths, ","),
-			"this service has a certificate of its own, which smtpd_tls_chain_files in main.cf would hide", "postconf(5) smtpd_tls_chain_files")
+			"this service has a certificate of its own, which smtpd_tls_chain_files in main.cf would override", "postconf(5) smtpd_tls_chain_files")
 		for _, name := range []string{"cert_file", "key_file", "eccert_file", "eckey_file"} {
 			err = errors.Join(err, b.noOverride(s, "smtpd_tls_"+name, "now in smtpd_tls_chain_files", "postconf(5) smtpd_tls_chain_files"))
 		}
@@ -237,7 +237,7 @@ func (b *builder) strayError(err error, s mastercf.Service) error {
 	return err
 }
 
-// noOverride lets a service follow main.cf again.
+// noOverride removes an override, so that the service follows main.cf again.
 func (b *builder) noOverride(s mastercf.Service, name, why, source string) error {
 	old, had := s.Override(name)
 	if !had {
@@ -263,5 +263,5 @@ func withStray(s mastercf.Service, o mastercf.Option) string {
 	for _, w := range o.Stray {
 		words = append(words, w.Text)
 	}
-	return fmt.Sprintf("; a blank ended its value, and %s dies of the words behind it: %.60q", s.Program(), strings.Join(words, " "))
+	return fmt.Sprintf("; a space ended its value, and %s fails on the words that follow: %.60q", s.Program(), strings.Join(words, " "))
 }

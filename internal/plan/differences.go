@@ -14,10 +14,10 @@ import (
 	"postseal/internal/probe"
 )
 
-// difference is one way in which listeners or routes change, and all to which it happens.
+// difference is one way in which listeners or routes change, and all those affected.
 type difference struct {
 	risk string
-	// what happens, with %s for their names, and what that does to whom.
+	// what happens, with %s for their names, and the consequences for peers.
 	what string
 	ends []string
 
@@ -57,8 +57,8 @@ func (x difference) String() string {
 	return out
 }
 
-// differ makes a risk of each way in which a listener or a route becomes weaker, or in
-// which it shuts others out.
+// differ adds a risk for each way in which a listener or a route becomes weaker or
+// excludes peers.
 func (b *builder) differ() {
 	f := withDestinations(b.f)
 	was, is := posture.Of(f, b.f.Config, nil), posture.Of(f, b.after, b.fresh())
@@ -170,7 +170,7 @@ func (d *differences) listener(was, is posture.Listener) {
 	case is.TLS.Is < was.TLS.Is && (was.Works() || was.TLS.Is == posture.Mandatory):
 		d.add(id, RiskLowerInbound, fmt.Sprintf("%%s uses TLS level %s now and will use %s: mail that is protected now can arrive in cleartext", was.TLS.Is, is.TLS.Is))
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory && users:
-		d.add(id, RiskRequireSubmission, "%s will require TLS: mail programs that are set to no encryption can no longer send")
+		d.add(id, RiskRequireSubmission, "%s will require TLS: mail clients that are set to no encryption can no longer send")
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory && is.At.Kind == detect.Internal:
 		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: programs and devices that send there without TLS can no longer do so")
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory:
@@ -212,8 +212,8 @@ func (d *differences) listener(was, is posture.Listener) {
 	d.suites(id, "accept", gone, back, fmt.Sprintf(end, "stronger suites"))
 }
 
-// lostVersions names the versions that a listener no longer takes; end has %s for what
-// a client has nothing but.
+// lostVersions adds the versions that a listener no longer accepts; end has %s for what
+// the client would have to support.
 func (d *differences) lostVersions(id string, lost, left []postfix.Protocol, end string) {
 	old := slices.DeleteFunc(slices.Clone(lost), func(p postfix.Protocol) bool { return !p.Below(postfix.TLSv12) })
 	if len(old) > 0 {
@@ -347,7 +347,7 @@ func (b *builder) route(d *differences, was, is posture.Route) {
 		d.add(id, RiskStopOutbound, "%s will not run ("+is.Dead+"): its mail "+waits)
 		return
 	case is.Deferred != "":
-		d.add(id, RiskStopOutbound, "%s will hold back all its mail ("+is.Deferred+"): it "+waits)
+		d.add(id, RiskStopOutbound, "%s will defer all its mail ("+is.Deferred+"): it "+waits)
 		return
 	case from == "" || to == "" || from == "none" && to == "may":
 		return

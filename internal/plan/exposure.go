@@ -75,11 +75,11 @@ func (b *builder) exposureRisk() {
 		texts = append(texts, who+" can change "+strings.Join(changes[who], " and "))
 	}
 	if len(texts) > 0 {
-		means := "they choose"
+		means := "they can replace"
 		if alone {
-			means = "that account chooses"
+			means = "that account can replace"
 		}
-		texts = []string{strings.Join(texts, ", ") + ": " + means + " the key and certificate that this server shows"}
+		texts = []string{strings.Join(texts, ", ") + ": " + means + " the key and certificate that this server presents"}
 	}
 	if texts = append(texts, unjudged...); len(texts) > 0 {
 		b.risk(RiskExposedCertificate, "%s. Use files that only root can change", strings.Join(texts, "; "))
@@ -94,9 +94,9 @@ func (b *builder) keyNotes() {
 			remedy := "run " + hint.ShellLine(w.Remedy)
 			switch w.Kind {
 			case detect.EveryoneReads:
-				b.p.Notes = append(b.p.Notes, w.Text+": make a new key, since it may have been copied, and "+remedy)
+				b.p.Notes = append(b.p.Notes, w.Text+": create a new key, since the old one may have been copied, and "+remedy)
 			case detect.GroupReads:
-				b.p.Notes = append(b.p.Notes, w.Text+": if they should not, make a new key, since it may have been copied, and "+remedy)
+				b.p.Notes = append(b.p.Notes, w.Text+": if that is not intended, create a new key, since the old one may have been copied, and "+remedy)
 			}
 		}
 	}

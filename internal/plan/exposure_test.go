@@ -43,7 +43,7 @@ func give(t *testing.T, m *host.Fake, uid int, paths ...string) {
 func TestExposedCertificate(t *testing.T) {
 	const chain, key, live = "/etc/ssl/mail/mx.pem", "/etc/ssl/mail/mx.key", "/etc/letsencrypt/live/mx.example.org/"
 	var who = host.UserName(www)
-	shown := ": that account chooses the key and certificate that this server shows. Use files that only root can change"
+	shown := ": that account can replace the key and certificate that this server presents. Use files that only root can change"
 	for _, c := range []struct {
 		name, main string
 		answers    string
@@ -57,7 +57,7 @@ func TestExposedCertificate(t *testing.T) {
 		{"the key is found, not named", "", "cert=" + chain, func(t *testing.T, m *host.Fake) { give(t, m, www, key) }, who + " can change " + key + shown},
 		{"a folder", "", "cert=" + chain + " key=" + key, func(t *testing.T, m *host.Fake) { give(t, m, www, "/etc/ssl/mail") }, who + " can change /etc/ssl/mail" + shown},
 		{"every user", "", "cert=" + chain + " key=" + key, func(t *testing.T, m *host.Fake) { mode(t, m, chain, 0o666) },
-			"every user can change " + chain + ": they choose the key and certificate that this server shows. Use files that only root can change"},
+			"every user can change " + chain + ": they can replace the key and certificate that this server presents. Use files that only root can change"},
 		{"a client certificate", "", "cert=none client-cert=/etc/ssl/mail/client.pem", func(t *testing.T, m *host.Fake) { give(t, m, www, "/etc/ssl/mail/client.pem") },
 			who + " can change /etc/ssl/mail/client.pem" + shown},
 		{"used where another client renews it", "", "cert=" + live + "fullchain.pem", func(t *testing.T, m *host.Fake) { give(t, m, www, live+"privkey.pem") },
@@ -71,7 +71,7 @@ func TestExposedCertificate(t *testing.T) {
 		{"two accounts", "", "cert=" + chain + " key=" + key, func(t *testing.T, m *host.Fake) {
 			give(t, m, www, key)
 			mode(t, m, chain, 0o666)
-		}, who + " can change " + key + ", every user can change " + chain + ": they choose the key and certificate that this server shows. Use files that only root can change"},
+		}, who + " can change " + key + ", every user can change " + chain + ": they can replace the key and certificate that this server presents. Use files that only root can change"},
 		{"nothing is used", "", "cert=none", func(t *testing.T, m *host.Fake) { give(t, m, www, key, chain) }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestKeyReaders(t *testing.T) {
 		t.Errorf("closed: %q", got)
 	}
 	mode(t, m, key, 0o644)
-	want := "every user can read the private key in " + key + ": make a new key, since it may have been copied, and run chmod o-r " + key
+	want := "every user can read the private key in " + key + ": create a new key, since the old one may have been copied, and run chmod o-r " + key
 	if got := about(); len(got) != 1 || got[0] != want {
 		t.Errorf("open: %q", got)
 	}
@@ -157,7 +157,7 @@ func TestKeyReaders(t *testing.T) {
 	if err := os.Chown(filepath.Join(m.Root, key), 0, www); err != nil {
 		t.Fatal(err)
 	}
-	want = "members of the group web (www-data) can read the private key in " + key + ": if they should not, make a new key, since it may have been copied, and run chmod g-r " + key
+	want = "members of the group web (www-data) can read the private key in " + key + ": if that is not intended, create a new key, since the old one may have been copied, and run chmod g-r " + key
 	if got := about(); len(got) != 1 || got[0] != want {
 		t.Errorf("for a group: %q", got)
 	}

@@ -20,7 +20,7 @@ func Install(f *detect.Facts, staged, target string) (*Plan, error) {
 		return nil, err
 	}
 	if len(chains) != 1 {
-		return nil, fmt.Errorf("%s holds %d chains and not one", staged, len(chains))
+		return nil, fmt.Errorf("%s contains %d chains instead of one", staged, len(chains))
 	}
 	c := chains[0]
 	b := &builder{

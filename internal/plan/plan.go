@@ -142,7 +142,7 @@ type Change struct {
 	Line int `json:"line,omitempty"`
 }
 
-// Risk is something that must be accepted by name.
+// Risk is a consequence that must be accepted by name.
 type Risk struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
@@ -178,7 +178,7 @@ type Check struct {
 	Serves map[string]string `json:"serves,omitempty"`
 }
 
-// Empty says that there is nothing to do.
+// Empty reports whether there is nothing to do.
 func (p *Plan) Empty() bool { return len(p.Files) == 0 }
 
 // Reload reports whether Postfix must read its configuration again.
@@ -195,12 +195,12 @@ func (p *Plan) File(k Kind) (File, bool) {
 	return p.Files[i], true
 }
 
-// Unaccepted are the risks that are not among the accepted names.
+// Unaccepted returns the risks that are not among the accepted names.
 func (p *Plan) Unaccepted(accepted []string) []Risk {
 	return slices.DeleteFunc(slices.Clone(p.Risks), func(r Risk) bool { return slices.Contains(accepted, r.Name) })
 }
 
-// RiskNames are all names that a risk can have, for help and completion.
+// RiskNames returns all names of risks, for help and completion.
 var RiskNames = []string{
 	RiskLowerInboundFloor, RiskDropTLS10, RiskTLS13Only, RiskRequireInbound, RiskLowerInbound,
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
@@ -230,7 +230,7 @@ const (
 	RiskSelfSigned            = "self-signed-certificate"
 	RiskBreakDANE             = "break-dane"
 	RiskUnprovedDANE          = "unproved-dane"
-	// RiskDANEGap is that of a key whose record senders may not have yet.
+	// RiskDANEGap is the risk of a key whose record senders may not have yet.
 	RiskDANEGap            = "dane-gap"
 	RiskAllowCiphers       = "allow-excluded-ciphers"
 	RiskReplaceHandEdits   = "replace-hand-edits"
@@ -247,15 +247,15 @@ const (
 	RiskLowerOutboundFloor = "lower-outbound-floor"
 	RiskWiderTrust         = "wider-trust"
 	RiskDropTrust          = "drop-trust"
-	// RiskRequireClientCertificate is that of a listener.
+	// RiskRequireClientCertificate is the risk of a listener.
 	RiskRequireClientCertificate = "require-client-certificate"
 	RiskExposedCertificate       = "exposed-certificate"
-	// RiskFailedRehearsal is never in a plan: the rehearsal of one finds it.
+	// RiskFailedRehearsal is never in a plan: a rehearsal finds it.
 	RiskFailedRehearsal = "failed-rehearsal"
-	// RiskUnrehearsed is not in one either: the rehearsal, or half of it, could not
-	// be played.
+	// RiskUnrehearsed is not in a plan either: the rehearsal, or half of it, was not
+	// possible.
 	RiskUnrehearsed = "unrehearsed"
-	// RiskUnproved is known only after a run: a listener, or a program, that could not be
-	// proved.
+	// RiskUnproved is known only after a run: a listener or program that could not be
+	// verified.
 	RiskUnproved = "unproved"
 )

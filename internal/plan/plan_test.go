@@ -484,7 +484,7 @@ func TestStrayWords(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	i := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Parameter == "smtpd_tls_mandatory_protocols" && c.Service != "" })
-	if i < 0 || !strings.Contains(p.Changes[i].Why, `smtpd dies of the words behind it: "!SSLv3, !TLSv1"`) {
+	if i < 0 || !strings.Contains(p.Changes[i].Why, `smtpd fails on the words that follow: "!SSLv3, !TLSv1"`) {
 		t.Errorf("%+v", p.Changes)
 	}
 	j := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Parameter == "smtpd_tls_security_level" && c.Service != "" })
@@ -580,7 +580,7 @@ func TestAnyUser(t *testing.T) {
 	m := lab.Machine(t, "3.7.11", tree(t, ageing, stockMaster))
 	m.User, m.Deny = 65534, []string{"/etc/ssl/mail/mx.key"}
 	p, _ := build(t, m)
-	if !p.Files[0].Assemble.Unproved || len(p.Notes) < 2 || !strings.Contains(p.Notes[1], "cannot be read by this user") {
+	if !p.Files[0].Assemble.Unproved || len(p.Notes) < 2 || !strings.Contains(p.Notes[1], "this user cannot read the private key") {
 		t.Errorf("%+v %q", p.Files[0].Assemble, p.Notes)
 	}
 }
@@ -623,7 +623,7 @@ func TestSwitchedOn(t *testing.T) {
 	p, _ := build(t, lab.Machine(t, "3.7.11", files))
 	for name, level := range map[string]string{"smtpd_use_tls": "smtpd_tls_security_level", "smtp_use_tls": "smtp_tls_security_level"} {
 		i := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Parameter == name })
-		if i < 0 || !strings.Contains(p.Changes[i].Why, level+", which replaces it, switches TLS on") {
+		if i < 0 || !strings.Contains(p.Changes[i].Why, level+", which replaces it, enables TLS") {
 			t.Errorf("%s: %+v", name, p.Changes)
 		}
 	}
@@ -635,7 +635,7 @@ func TestUnchangeable(t *testing.T) {
 	files := tree(t, ageing, stockMaster+"submission inet n - n - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_recipient_restrictions=permit_sasl_authenticated, reject\n")
 	f, a := look(t, lab.Machine(t, "3.7.11", files))
 	_, err := plan.Build(f, a, options)
-	if err == nil || !strings.Contains(err.Error(), `/etc/postfix/master.cf, line `) || !strings.Contains(err.Error(), `"reject" behind -o smtpd_recipient_restrictions`) || hint.Of(err) == "" {
+	if err == nil || !strings.Contains(err.Error(), `/etc/postfix/master.cf, line `) || !strings.Contains(err.Error(), `"reject" after -o smtpd_recipient_restrictions`) || hint.Of(err) == "" {
 		t.Errorf("%v (%s)", err, hint.Of(err))
 	}
 }

@@ -21,7 +21,7 @@ var (
 	excludeAnonymous    = []string{"aNULL"}
 )
 
-// receiving plans what counts for those who deliver here.
+// receiving plans the parameters for incoming mail.
 func (b *builder) receiving() {
 	if !b.inBlock("smtpd_tls_chain_files") {
 		return
@@ -100,7 +100,7 @@ func (b *builder) usable(name string, want []string) string {
 		}
 		for i := len(all) - 1; i >= len(want) && !serves(all); i-- {
 			if rest := slices.Delete(slices.Clone(all), i, i+1); serves(rest) || !serves(append(slices.Clone(want), all[i])) {
-				b.p.Notes = append(b.p.Notes, name+" no longer names "+all[i]+": it leaves no suite of TLS 1.2 for the "+c.Algorithm+" certificate")
+				b.p.Notes = append(b.p.Notes, name+" no longer includes "+all[i]+", which leaves no TLS 1.2 cipher suite for the "+c.Algorithm+" certificate")
 				all = rest
 			}
 		}

@@ -13,8 +13,8 @@ import (
 	"postseal/internal/postfix/maincf"
 )
 
-// risk notes that something must be accepted by name. The text says what
-// happens to mail; a name that is there gets one more.
+// risk adds something that must be accepted by name. The text says what happens to
+// mail; a name can have several texts.
 func (b *builder) risk(name, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	i := slices.IndexFunc(b.p.Risks, func(r Risk) bool { return r.Name == name })
@@ -42,15 +42,15 @@ func (b *builder) risks() {
 	b.handEdits()
 	for _, m := range b.f.Managers {
 		if m.Overwrites {
-			b.risk(RiskManagedElsewhere, "%s writes this configuration too (%s) and may undo the change at its next run: %s", m.Name, m.Evidence, m.Advice())
+			b.risk(RiskManagedElsewhere, "%s also writes this configuration (%s) and may overwrite the change at its next run: %s", m.Name, m.Evidence, m.Advice())
 		}
 	}
 }
 
-// evidence says how to find who would be hit, or why that cannot be told.
+// evidence says how to find the peers affected, or why that is unknown.
 func (b *builder) evidence() string {
 	if b.f.Config.Text(nil, "smtpd_tls_loglevel") == "0" {
-		return "which ones cannot be told, since nothing about TLS is logged now"
+		return "the log does not show which ones, since TLS is not logged now"
 	}
 	if b.f.Log.Path != "" {
 		return "to list them: grep -E 'TLSv1(\\.1)? with cipher' " + b.f.Log.Path
@@ -61,7 +61,8 @@ func (b *builder) evidence() string {
 	return "the log lists them"
 }
 
-// certificateRisks looks at what will be shown, and at what is shown now.
+// certificateRisks compares the certificates that will be presented with the current
+// ones.
 func (b *builder) certificateRisks() {
 	var now []certs.Facts
 	for _, c := range b.f.ServerCertificates() {
@@ -81,34 +82,34 @@ func (b *builder) certificateRisks() {
 	}
 	selfSigned := func(c certs.Facts) bool { return c.SelfSigned }
 	if slices.ContainsFunc(now, func(c certs.Facts) bool { return !c.SelfSigned }) && slices.ContainsFunc(will, selfSigned) {
-		b.risk(RiskSelfSigned, "the certificate would be self-signed, and is not now: senders that check certificates, by MTA-STS say, hold their mail back")
+		b.risk(RiskSelfSigned, "the new certificate is self-signed, the current one is not: verifying senders, such as those with MTA-STS, defer their mail")
 	}
 	for _, c := range will {
 		if unchanged(c, now) {
 			continue
 		}
 		if !c.Complete {
-			b.risk(RiskIncompleteChain, "the chain of %s lacks the certificate of its issuer (%s): senders that check certificates hold their mail back", strings.Join(c.Names, ", "), c.Issuer)
+			b.risk(RiskIncompleteChain, "the chain of %s lacks the certificate of its issuer (%s): verifying senders defer their mail", strings.Join(c.Names, ", "), c.Issuer)
 		}
 		if !slices.ContainsFunc(b.f.Needed, func(n detect.Name) bool { return c.Covers(n.Name) }) {
-			b.risk(RiskWrongName, "the certificate is for %s, and this server is %s: senders that check names hold their mail back", strings.Join(c.Names, ", "), strings.Join(b.f.NeededNames(), ", "))
+			b.risk(RiskWrongName, "the certificate is for %s, but this server is %s: senders that check names defer their mail", strings.Join(c.Names, ", "), strings.Join(b.f.NeededNames(), ", "))
 		}
 	}
 }
 
-// staleRisk looks whether a chain that is to be copied is one that another
-// client renews: nobody would tell that client of the copy.
+// staleRisk checks whether a chain to be copied is renewed by another client, which
+// would not know of the copy.
 func (b *builder) staleRisk(c certs.Facts, from []string) {
 	for _, path := range from {
 		d, ok := b.f.RenewedAs(c, path)
 		if !ok {
 			continue
 		}
-		way := "--cert with that path follows it"
+		way := "use --cert with that path instead"
 		if slices.ContainsFunc(from, func(p string) bool { return b.f.Leads(p, d.Chain) }) { // in another order than Postfix wants
-			way = "let its deploy hook run postseal apply --yes --accept-risk " + RiskStaleCopy
+			way = "or let its deploy hook run postseal apply --yes --accept-risk " + RiskStaleCopy
 		}
-		b.risk(RiskStaleCopy, "%s renews %s. Postfix would read a copy, and go on showing the old one after a renewal: %s", d.Owner, d.Chain, way)
+		b.risk(RiskStaleCopy, "%s renews %s. Postfix would read a copy, and would present the old certificate after a renewal: %s", d.Owner, d.Chain, way)
 		return
 	}
 }
@@ -127,13 +128,13 @@ func (b *builder) daneRisk(c served) {
 		b.risk(RiskBreakDANE, "no TLSA record of %s authenticates the new %s certificate: senders with DANE would not deliver. Publish its record first, and wait: 3 1 1 %s", strings.Join(names, ", "), c.Algorithm, c.PublicKey)
 	}
 	if names := refused(b.f.Doubtful); len(names) > 0 {
-		b.risk(RiskUnprovedDANE, "no TLSA record of %s authenticates the new %s certificate. If the zone is signed, which cannot be told here, senders with DANE would not deliver. Its record: 3 1 1 %s", strings.Join(names, ", "), c.Algorithm, c.PublicKey)
+		b.risk(RiskUnprovedDANE, "no TLSA record of %s authenticates the new %s certificate. If the zone is signed, which cannot be verified here, senders with DANE would not deliver. Its record: 3 1 1 %s", strings.Join(names, ", "), c.Algorithm, c.PublicKey)
 	}
 	for _, h := range b.f.DANE {
 		b.placesRisk(c, h)
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.f.Unanswered)) {
-		b.risk(RiskUnprovedDANE, "whether %s has TLSA records is not known (%s). If it has, and none authenticates the new %s certificate, senders with DANE would not deliver. Its record: 3 1 1 %s", name, b.f.Unanswered[name], c.Algorithm, c.PublicKey)
+		b.risk(RiskUnprovedDANE, "it is unknown whether %s has TLSA records (%s). If it has, and none authenticates the new %s certificate, senders with DANE would not deliver. Its record: 3 1 1 %s", name, b.f.Unanswered[name], c.Algorithm, c.PublicKey)
 	}
 }
 
@@ -148,7 +149,7 @@ func (b *builder) placesRisk(c served, h dane.Host) {
 	shown := b.f.ServedChains()
 	for _, p := range h.Places {
 		if p.Unknown != "" && !h.Accepted(c.chain, shown, names, b.f.Now) {
-			b.risk(RiskUnprovedDANE, "which TLSA records of %s its name server %s has is not known (%s). If they do not authenticate the new %s certificate, senders with DANE that get them would not deliver", h.Base, p.Server, p.Unknown, c.Algorithm)
+			b.risk(RiskUnprovedDANE, "the TLSA records of %s at its name server %s are unknown (%s). If they do not authenticate the new %s certificate, senders with DANE that get them would not deliver", h.Base, p.Server, p.Unknown, c.Algorithm)
 		}
 	}
 	if at, why := b.f.Cached.Safe(h, c.chain, shown, names, b.f.Now); !at.IsZero() {
@@ -156,25 +157,25 @@ func (b *builder) placesRisk(c served, h dane.Host) {
 	}
 }
 
-// unchanged reports whether the certificate is shown already.
+// unchanged reports whether the certificate is already presented.
 func unchanged(c certs.Facts, now []certs.Facts) bool {
 	return slices.ContainsFunc(now, func(d certs.Facts) bool { return d.Fingerprint == c.Fingerprint && d.Complete == c.Complete })
 }
 
 func (b *builder) sendingRisks() {
 	if b.d.CAFile == "" && b.after.Text(nil, "smtp_tls_CApath") == "" && !b.after.Bool(nil, "tls_append_default_CA") {
-		b.risk(RiskNoCAFile, "no CA would be trusted: every destination is Untrusted, and none can be held to its certificate")
+		b.risk(RiskNoCAFile, "no CA would be trusted: every destination is logged as Untrusted, and none can be authenticated by its certificate")
 	}
 	if b.inBlock("smtp_tls_chain_files") {
 		for _, t := range b.f.Transports {
 			if o, own := t.Service.Override("smtp_tls_cert_file"); own && o.Value != "" {
-				b.risk(RiskDropClientCertificate, "%s shows a certificate of its own (%s), which smtp_tls_chain_files in main.cf would hide: a partner that requires it refuses the mail", t.Service.ID(), o.Value)
+				b.risk(RiskDropClientCertificate, "%s presents a certificate of its own (%s), which smtp_tls_chain_files in main.cf would override: a partner that requires it refuses the mail", t.Service.ID(), o.Value)
 			}
 		}
 	}
 	for _, name := range []string{"smtpd_tls_loglevel", "smtp_tls_loglevel"} {
 		if before := b.f.Config.Text(nil, name); before != "" && before != "0" && b.after.Text(nil, name) == "0" {
-			b.risk(RiskNoTLSLog, "nothing about TLS would be logged any more: nobody can tell later who uses which")
+			b.risk(RiskNoTLSLog, "TLS would no longer be logged: the log would not show which TLS each peer uses")
 		}
 	}
 }
@@ -224,11 +225,11 @@ func (b *builder) handEdits() {
 		}
 	}
 	if len(lost) > 0 {
-		b.risk(RiskReplaceHandEdits, "the block was edited by hand, and these lines would go: %s", strings.Join(lost, "; "))
+		b.risk(RiskReplaceHandEdits, "the block was edited by hand, and these lines would be removed: %s", strings.Join(lost, "; "))
 	}
 }
 
-// notes are worth knowing and need no decision.
+// notes adds remarks that need no decision.
 func (b *builder) notes() {
 	if b.p.Empty() {
 		return
@@ -237,9 +238,9 @@ func (b *builder) notes() {
 		if f.Kind != ChainPEM || f.Assemble == nil {
 			continue
 		}
-		b.p.Notes = append(b.p.Notes, fmt.Sprintf("Postfix will read %s, a copy made of %s: after replacing those, run postseal again", f.Path, strings.Join(f.Assemble.From, " and ")))
+		b.p.Notes = append(b.p.Notes, fmt.Sprintf("Postfix will read %s, a copy of %s: after you replace those, run postseal again", f.Path, strings.Join(f.Assemble.From, " and ")))
 		if f.Assemble.Unproved {
-			b.p.Notes = append(b.p.Notes, "the private key cannot be read by this user; that it belongs to the certificate is proved when root applies the plan")
+			b.p.Notes = append(b.p.Notes, "this user cannot read the private key; whether it matches the certificate is checked when root applies the plan")
 		}
 	}
 	b.keyNotes()

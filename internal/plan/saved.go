@@ -24,13 +24,13 @@ var ErrChanged = errors.New("changed since the plan was made")
 func Load(data []byte) (*Plan, error) {
 	var p Plan
 	if err := json.Unmarshal(data, &p); err != nil {
-		return nil, hint.Wrap(err, "make it with postseal plan --out FILE")
+		return nil, hint.Wrap(err, "create it with postseal plan --out FILE")
 	}
 	if p.Format != Format {
-		return nil, hint.New(fmt.Sprintf("it has format %d, this postseal reads %d", p.Format, Format), "make it again: postseal plan --out FILE")
+		return nil, hint.New(fmt.Sprintf("it has format %d, but this postseal reads format %d", p.Format, Format), "create it again: postseal plan --out FILE")
 	}
 	if !filepath.IsAbs(p.ConfigDir) {
-		return nil, hint.New(fmt.Sprintf("%.60q is not a configuration directory", p.ConfigDir), "make it again: postseal plan --out FILE")
+		return nil, hint.New(fmt.Sprintf("%.60q is not a configuration directory", p.ConfigDir), "create it again: postseal plan --out FILE")
 	}
 	return &p, nil
 }
@@ -91,7 +91,7 @@ func Match(saved, now *Plan) error {
 		now.Files = slices.DeleteFunc(now.Files, func(f File) bool { return f.Kind == Answers })
 	}
 	if len(saved.Files) != len(now.Files) {
-		return differs(fmt.Sprintf("it writes %d files, a new plan would write %d", len(saved.Files), len(now.Files)))
+		return differs(fmt.Sprintf("it writes %d files, but a new plan would write %d", len(saved.Files), len(now.Files)))
 	}
 	for i, f := range saved.Files {
 		is, err := json.Marshal(now.Files[i])
@@ -110,7 +110,7 @@ func Match(saved, now *Plan) error {
 }
 
 func differs(what string) error {
-	return hint.New("the saved plan no longer matches its answers: "+what, "make it again: postseal plan --out FILE")
+	return hint.New("the saved plan no longer matches its answers: "+what, "create it again: postseal plan --out FILE")
 }
 
 // CheckPath refuses a path that no file of this kind has for the instance in configDir.
@@ -131,7 +131,7 @@ func (k Kind) CheckPath(configDir, path string) error {
 		ok = strings.Contains(base, ".edited-")
 	}
 	if !ok || !filepath.IsAbs(path) || filepath.Clean(path) != path || strings.ContainsRune(path, 0) {
-		return &fs.PathError{Op: "write", Path: path, Err: fmt.Errorf("no run writes a %s file there", k)}
+		return &fs.PathError{Op: "write", Path: path, Err: fmt.Errorf("postseal writes no %s file there", k)}
 	}
 	return nil
 }

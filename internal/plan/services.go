@@ -69,7 +69,7 @@ func (b *builder) translate() error {
 			continue
 		}
 		was := level(func(n string) string { return b.f.Config.Text(&s, n) })
-		err := b.override(s, name, was, "what "+strings.Join(said, " and ")+" of this service say now, which a level in main.cf would hide", "postconf(5) "+name)
+		err := b.override(s, name, was, "what "+strings.Join(said, " and ")+" of this service say now, which a level in main.cf would override", "postconf(5) "+name)
 		for _, n := range said {
 			err = errors.Join(err, b.noOverride(s, n, "now in "+name, "postconf(5) "+n))
 		}
@@ -81,18 +81,18 @@ func (b *builder) translate() error {
 	return nil
 }
 
-// followBlock removes overrides that are looser than the block.
+// followBlock removes overrides that are weaker than the block.
 func (b *builder) followBlock(l detect.Listener) error {
 	s := l.Service
 	_, port := "", l.Addr[strings.LastIndexByte(l.Addr, ':')+1:]
 	// A value such as "$mx_level", or an empty one, turns it off as "none" does.
 	if _, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && (port == "25" || s.Type == "pass") && l.Level == "none" {
-		if err := b.noOverride(s, "smtpd_tls_security_level", "it turned TLS off on port 25, whatever main.cf says", "postconf(5) smtpd_tls_security_level"); err != nil {
+		if err := b.noOverride(s, "smtpd_tls_security_level", "it disabled TLS on port 25, overriding main.cf", "postconf(5) smtpd_tls_security_level"); err != nil {
 			return err
 		}
 	}
 	if o, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && l.OnPort25() && l.Level == "encrypt" && !l.Wrapper && b.d.InboundLevel == "may" {
-		if err := b.noOverride(s, "smtpd_tls_security_level", "it demanded TLS on port 25 ("+o.Value+"), whatever main.cf says", "RFC 3207, section 4"); err != nil {
+		if err := b.noOverride(s, "smtpd_tls_security_level", "it required TLS on port 25 ("+o.Value+"), overriding main.cf", "RFC 3207, section 4"); err != nil {
 			return err
 		}
 	}
@@ -102,7 +102,7 @@ func (b *builder) followBlock(l detect.Listener) error {
 		}
 		floor, err := postfix.ParseFloor(b.after.Text(&s, name), b.f.Config.Version)
 		if err != nil || floor.Below(b.floor(l.Kind)) {
-			if err := b.noOverride(s, name, "it allowed older TLS than the block", "RFC 8996"); err != nil {
+			if err := b.noOverride(s, name, "it allowed older TLS versions than the block", "RFC 8996"); err != nil {
 				return err
 			}
 		}
@@ -118,7 +118,7 @@ func (b *builder) floor(k detect.Kind) postfix.Protocol {
 	return b.d.MinProtocol
 }
 
-// demandTLS makes TLS a duty for users.
+// demandTLS requires TLS from users.
 func (b *builder) demandTLS(l detect.Listener) error {
 	if b.d.Role != detect.Mailserver || b.d.Submission == interview.SubmissionKeep || l.Wrapper {
 		return nil
@@ -126,12 +126,12 @@ func (b *builder) demandTLS(l detect.Listener) error {
 	if l.Kind != detect.Submission || l.Level == "encrypt" {
 		return nil
 	}
-	return b.override(l.Service, "smtpd_tls_security_level", "encrypt", "users log in here: password and mail only inside TLS", "RFC 8314, section 3.3")
+	return b.override(l.Service, "smtpd_tls_security_level", "encrypt", "users log in here: passwords and mail only inside TLS", "RFC 8314, section 3.3")
 }
 
-// groups offers post-quantum key exchange to those who deliver, where Postfix
-// has it in its library but leaves it out of its list. In main.cf the list
-// would count for sending too, where the larger hello can get lost.
+// groups offers post-quantum key exchange to senders if the library supports it but
+// Postfix does not list it. In main.cf the list would apply to sending too, where the
+// larger ClientHello can get lost.
 func (b *builder) groups(l detect.Listener) error {
 	const name, list = "tls_eecdh_auto_curves", "X25519MLKEM768 X25519 prime256v1 secp384r1"
 	v := b.f.Config.Version
@@ -141,7 +141,7 @@ func (b *builder) groups(l detect.Listener) error {
 	if _, ok := l.Service.Override(name); ok {
 		return nil
 	}
-	return b.override(l.Service, name, list, "offer post-quantum key exchange; this release leaves it out of its list", "postconf(5) tls_eecdh_auto_curves")
+	return b.override(l.Service, name, list, "offer post-quantum key exchange, which this release does not list", "postconf(5) tls_eecdh_auto_curves")
 }
 
 // signatures refuses SHA-1 handshake signatures, which no parameter of
@@ -219,7 +219,7 @@ func (b *builder) open465() error {
 	b.master = b.master.Add(lines, s.Name, s.Type)
 	b.p.Changes = append(b.p.Changes, Change{
 		Parameter: "smtpd_tls_wrappermode", Service: name + "/inet", Before: "no", After: "yes", Kept: true,
-		Why: "TLS from the first byte cannot be stripped on the way; same settings as " + s.ID(), Source: "RFC 8314, section 3.3",
+		Why: "TLS from the first byte cannot be stripped in transit; same settings as " + s.ID(), Source: "RFC 8314, section 3.3",
 	})
 	return nil
 }

@@ -96,9 +96,9 @@ func TestReasons(t *testing.T) {
 		"-smtpd_use_tls = yes: replaced by smtpd_tls_security_level since Postfix 2.3",
 		"-smtpd_tls_cert_file = /c/mx.pem: smtpd_tls_chain_files has the certificate, and hides this",
 		"-smtpd_tls_key_file = /c/mx.key: smtpd_tls_chain_files has the certificate, and hides this",
-		"--o smtpd_tls_security_level=none: it turned TLS off on port 25, whatever main.cf says",
-		"--o smtpd_tls_security_level=none: users log in here: password and mail only inside TLS",
-		"+-o smtpd_tls_security_level=encrypt: users log in here: password and mail only inside TLS",
+		"--o smtpd_tls_security_level=none: it disabled TLS on port 25, overriding main.cf",
+		"--o smtpd_tls_security_level=none: users log in here: passwords and mail only inside TLS",
+		"+-o smtpd_tls_security_level=encrypt: users log in here: passwords and mail only inside TLS",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
