@@ -110,7 +110,7 @@ func TestLittle(t *testing.T) {
 	}{
 		{cli.Failed, "TLS is not to be had from it"},
 		{cli.Failed, "TLS is not to be had from it"},
-		{cli.Findings, "no TLS that could be agreed on"},
+		{cli.Findings, "no TLS could be negotiated"},
 	} {
 		if out, code := run(t, server.Addrs[i]); code != c.code || !strings.Contains(out, c.want) {
 			t.Errorf("%d: %d %s", i, code, out)
@@ -142,7 +142,7 @@ func TestProbe(t *testing.T) {
 	if last.Version != "TLS 1.3" || len(last.Suites) != 3 || last.Suites[0].Name != "TLS_AES_128_GCM_SHA256" || last.Suites[0].ID != 0x1301 {
 		t.Errorf("%+v", last)
 	}
-	if out, code = run(t, "--implicit", "--quick", server.Addrs[1]); code != cli.Done || !strings.Contains(out, "TLS_AES_256_GCM_SHA384") || !strings.Contains(out, "\nrefused  SSL 3.0\n") { // with TLS from the first byte smtpd_tls_mandatory_protocols counts
+	if out, code = run(t, "--implicit", "--quick", server.Addrs[1]); code != cli.Done || !strings.Contains(out, "TLS_AES_256_GCM_SHA384") || !strings.Contains(out, "\nrefused  SSL 3.0\n") { // with implicit TLS smtpd_tls_mandatory_protocols counts
 		t.Errorf("%d %s", code, out)
 	}
 	if out, code = run(t, "--quick", server.Addrs[0]); code != cli.Done || !strings.Contains(out, "\nrefused  SSL 3.0, TLS 1.0, TLS 1.1\n") {

@@ -457,7 +457,7 @@ func TestListeners(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %v %s %s", x.Mode, x.OK, kinds, x.Refused))
 	}
 	want := []string{
-		"STARTTLS true RSA TLS 1.1", "TLS from the first byte true RSA TLS 1.1", "STARTTLS true RSA TLS 1.1", "greeting true  ",
+		"STARTTLS true RSA TLS 1.1", "implicit TLS true RSA TLS 1.1", "STARTTLS true RSA TLS 1.1", "greeting true  ",
 		"STARTTLS true ECDSA TLS 1.1", "STARTTLS true RSA TLS 1.1",
 	}
 	if d := cmp.Diff(want, got); d != "" {

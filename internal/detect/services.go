@@ -31,7 +31,7 @@ type Listener struct {
 	Addr string
 	// Level is none, may or encrypt, as Postfix takes the settings together.
 	Level string
-	// Wrapper is true for TLS from the first byte.
+	// Wrapper is true for implicit TLS.
 	Wrapper bool
 	// Proxy is true if a PROXY protocol line must come first.
 	Proxy bool

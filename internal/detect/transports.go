@@ -22,7 +22,7 @@ type Transport struct {
 	// Blind says that its CA certificates lie where it cannot see them: outside
 	// of its chroot (postconf(5), smtp_tls_CApath).
 	Blind bool
-	// Wrapper means TLS from the first byte (postconf(5), smtp_tls_wrappermode).
+	// Wrapper means implicit TLS (postconf(5), smtp_tls_wrappermode).
 	Wrapper bool
 	// Hops are the next hops that are known.
 	Hops []Hop

@@ -81,7 +81,7 @@ of ` + o.cas.AsOf + `; your own list in /etc/postseal/cas.json replaces this one
 			if bound(f, a) {
 				return ask.Suggestion[string]{Why: "the CA's website shows it after you create an account there"}
 			}
-			return suggest("", ask.Default, "private CAs rarely require it")
+			return suggest("", ask.Default, "a private CA rarely requires it")
 		},
 		Sure: func(f Facts, a *ask.Answers) bool { return !bound(f, a) },
 	}, "")

@@ -24,7 +24,7 @@ var submission = &ask.Question[SubmissionChange, Facts]{
 	Section: SectionReceiving,
 	Title:   "TLS for users on ports 587 and 465",
 	Why:     "TLS can be required here: every mail client supports it. Clients that are set to no encryption can then no longer send.",
-	Help: `RFC 8314 prefers TLS from the first byte (port 465) to STARTTLS (port 587), since an attacker on the network
+	Help: `RFC 8314 prefers implicit TLS (port 465) to STARTTLS (port 587), since an attacker on the network
 path cannot strip it. encrypt-and-465 opens port 465 with the same settings that 587 has now. postseal opens no
 port unless asked, and does not change a service that already requires TLS.`,
 	Choices: []ask.Choice[SubmissionChange]{

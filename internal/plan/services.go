@@ -182,7 +182,7 @@ func (b *builder) openSSLFile(path string) {
 	b.p.Files = append(b.p.Files, File{Path: path, Kind: OpenSSL, Before: b.f.OpenSSLFile, After: templates.OpenSSL, New: b.f.OpenSSLFile == "", Mode: 0o644})
 }
 
-// open465 adds a service for TLS from the first byte, with the settings of
+// open465 adds a service for implicit TLS, with the settings of
 // the submission service.
 func (b *builder) open465() error {
 	if b.d.Submission != interview.SubmissionAdd465 || b.d.Role != detect.Mailserver || len(b.f.Receives(detect.Submissions)) > 0 {
@@ -219,7 +219,7 @@ func (b *builder) open465() error {
 	b.master = b.master.Add(lines, s.Name, s.Type)
 	b.p.Changes = append(b.p.Changes, Change{
 		Parameter: "smtpd_tls_wrappermode", Service: name + "/inet", Before: "no", After: "yes", Kept: true,
-		Why: "TLS from the first byte cannot be stripped in transit; same settings as " + s.ID(), Source: "RFC 8314, section 3.3",
+		Why: "implicit TLS cannot be stripped in transit; same settings as " + s.ID(), Source: "RFC 8314, section 3.3",
 	})
 	return nil
 }

@@ -141,7 +141,7 @@ func (m model) route(t detect.Transport, s mastercf.Service, h detect.Hop) Route
 func (m model) terms(r Route, level string) Route {
 	p := settings{m.c, r.Service}
 	if r.Implicit && (level == "none" || level == "may") {
-		r.Deferred = "TLS from the first byte requires level encrypt or a stronger one"
+		r.Deferred = "implicit TLS requires level encrypt or a stronger one"
 	}
 	if level == "dane-only" && !m.asksDANE(r.Service) {
 		r.Deferred = "no DNSSEC is asked for, or none is validated"

@@ -209,7 +209,7 @@ func reason(a attempt, level string) string {
 			}
 		}
 		if strings.Contains(l, "smtp_tls_wrappermode requires ") {
-			return "TLS from the first byte requires level encrypt or a stronger one"
+			return "implicit TLS requires level encrypt or a stronger one"
 		}
 	}
 	if level == "fingerprint" && strings.Contains(said, "no matching DANE") { // the same code does both

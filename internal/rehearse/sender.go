@@ -62,7 +62,7 @@ func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr stri
 	mine = append(mine, setting{"smtp_tls_CApath", ""})
 	switch {
 	case r.wrapper:
-		report.Notes = append(report.Notes, "smtp_tls_wrappermode is on: the servers of the rehearsal use TLS from the first byte, and those with faulty STARTTLS are left out")
+		report.Notes = append(report.Notes, "smtp_tls_wrappermode is on: the servers of the rehearsal use implicit TLS, and those with faulty STARTTLS are left out")
 	case c.Config.Bool(&r.service, "smtp_tls_wrappermode"):
 		report.Notes = append(report.Notes, "smtp_tls_wrappermode is disabled here: it requires level encrypt or a stronger one, which smtp_tls_policy_maps may set for the relay; the rehearsal sends with STARTTLS")
 		mine = append(mine, setting{"smtp_tls_wrappermode", "no"})
@@ -121,7 +121,7 @@ func (r *run) create(dir string, login bool, all []*delivery, anonymousAddr stri
 	return i, entry, nil
 }
 
-// wraps reports whether the service sends with TLS from the first byte here too.
+// wraps reports whether the service sends with implicit TLS here too.
 // At a level at which Postfix refuses that, a policy that is not known may be
 // what makes it work.
 func (r *run) wraps() bool {

@@ -110,7 +110,7 @@ type Server struct {
 	Behaviour
 	// Host is the name that it greets with and has certificates for.
 	Host string
-	// Implicit means TLS from the first byte, as on port 465 (RFC 8314): a
+	// Implicit means implicit TLS, as on port 465 (RFC 8314): a
 	// server whose trouble is that it offers no TLS speaks cleartext there too.
 	Implicit bool
 	// Identities are its certificates.
