@@ -58,14 +58,14 @@ func (k *Keeper) connect(l *Lineage, a *acme.Account) (*acme.Client, error) {
 		}
 		data, err := k.M.ReadFile(l.CAFile)
 		if err != nil {
-			return nil, hint.Wrap(fmt.Errorf("reading the CA's own certificate: %w", err), "--acme-ca-file names it")
+			return nil, hint.Wrap(fmt.Errorf("reading the CA's own certificate: %w", err), "specify it with --acme-ca-file")
 		}
 		b, err := certs.ReadCAs(l.CAFile, data)
 		if err == nil && len(b.Certs) == 0 {
 			err = fmt.Errorf("%s: %w", l.CAFile, certs.ErrNoCert)
 		}
 		if err != nil {
-			return nil, hint.Wrap(err, "--acme-ca-file names a PEM file with the CA's root")
+			return nil, hint.Wrap(err, "use --acme-ca-file with a PEM file that contains the CA's root")
 		}
 		roots = x509.NewCertPool()
 		for _, c := range b.Certs {
@@ -92,7 +92,7 @@ func (k *Keeper) client(ctx context.Context, l *Lineage, t Terms) (*acme.Client,
 	}
 	if a.URL == "" {
 		if m.EAB && t.EAB == nil {
-			return nil, m, hint.New("this CA wants a new account to be bound to one at its web page", "get a key ID and a key there, then --eab-kid ID --eab-hmac-file FILE")
+			return nil, m, hint.New("this CA requires external account binding for new accounts", "get a key ID and a key from the CA's website, then use --eab-kid ID --eab-hmac-file FILE")
 		}
 		if !t.Accept {
 			return nil, m, hint.New("the terms of service of the CA were not accepted: "+m.Terms, "read them, and pass --accept-terms")
@@ -121,7 +121,7 @@ func (k *Keeper) solver(ctx context.Context, c Challenge) (acme.Solver, error) {
 		return acme.TLSALPN{Addr: c.Listen}, nil
 	case interview.ProofByHand:
 		if k.ByHand == nil {
-			return nil, hint.New("the record is made by hand, and nobody is there", "run postseal cert obtain on a terminal")
+			return nil, hint.New("the DNS record must be created by hand, but there is no terminal", "run postseal cert obtain on a terminal")
 		}
 		return inDNS(k.ByHand), nil
 	case interview.ProofProgram:
@@ -143,5 +143,5 @@ func (k *Keeper) solver(ctx context.Context, c Challenge) (acme.Solver, error) {
 		}
 		return inDNS(p), nil
 	}
-	return nil, hint.New(fmt.Sprintf("%.40q is no kind of challenge", c.Kind), "postseal questions challenge explains them")
+	return nil, hint.New(fmt.Sprintf("%.40q is not a challenge", c.Kind), "postseal questions challenge explains them")
 }

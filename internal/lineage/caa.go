@@ -23,7 +23,7 @@ type asker struct {
 	method, account string
 }
 
-// unbound takes out of an order's faults that it is bound to another account,
+// unbound takes out of an order's faults that it is for another account,
 // which at a CA's staging place says nothing about the real one.
 func unbound(faults error) (bound, rest error) {
 	for _, err := range hint.All(faults) {
@@ -55,7 +55,7 @@ func (c Challenge) method() string {
 }
 
 // errBound is why an order is refused whose name is bound to another account.
-var errBound = errors.New("it is bound to another account")
+var errBound = errors.New("it is for another account")
 
 // caa looks for a record that forbids the order of a name, from the name upwards
 // to the first that has any (RFC 8659, section 3). A failure is no empty answer:
@@ -67,7 +67,7 @@ func (k *Keeper) caa(ctx context.Context, server, name string, who asker) error 
 		switch a := (resolve.Resolver{Machine: k.M, Servers: []string{server}}).Ask(ctx, at, resolve.CAA).(type) {
 		case resolve.Unknown:
 			if k.Step != nil {
-				k.Step(apply.Event{Step: "CAA records of " + at, State: apply.Noted, Text: "not looked at (" + a.Text + "): a CA that gets no answer either does not sign"})
+				k.Step(apply.Event{Step: "CAA records of " + at, State: apply.Noted, Text: "not checked (" + a.Text + "): a CA that gets no answer either will not sign"})
 			}
 			return nil
 		case resolve.Records:
@@ -90,7 +90,7 @@ func (w asker) refused(at string, records []string, wildcard bool) error {
 			tag := strings.ToLower(f[1]) // RFC 8659, section 4.1: in any case
 			values[tag] = append(values[tag], strings.Trim(f[2], `"`))
 			if flags, err := strconv.Atoi(f[0]); err == nil && flags&critical != 0 && !slices.Contains(understood, tag) {
-				return hint.New(fmt.Sprintf("the CAA record (%.40q) of %s is critical, and no CA signs that does not know what it means", tag, at), "take the record away, or set its flags to 0")
+				return hint.New(fmt.Sprintf("the CAA record (%.40q) of %s is critical, and a CA that does not support it will not sign", tag, at), "remove the record, or set its flags to 0")
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func (w asker) refused(at string, records []string, wildcard bool) error {
 	if why != nil {
 		return why
 	}
-	return hint.New(fmt.Sprintf("the CAA record (%s) of %s allows %s, and not this CA (%s)", tag, at, strings.Join(others, ", "), strings.Join(w.cas, ", ")), "change the record, or choose a CA that it allows")
+	return hint.New(fmt.Sprintf("the CAA record (%s) of %s allows %s, but not this CA (%s)", tag, at, strings.Join(others, ", "), strings.Join(w.cas, ", ")), "change the record, or choose a CA that it allows")
 }
 
 // bound says why the parameters of a record for this CA do not allow the way of
@@ -129,11 +129,11 @@ func (w asker) bound(at, parameters string) error {
 		switch strings.ToLower(strings.TrimSpace(name)) {
 		case "validationmethods":
 			if methods := strings.Split(value, ","); !slices.Contains(methods, w.method) {
-				return hint.New(fmt.Sprintf("the CAA record of %s allows proof by %s, and not by %s", at, value, w.method), "prove it that way (--challenge), or change the record")
+				return hint.New(fmt.Sprintf("the CAA record of %s allows validation by %s, but not by %s", at, value, w.method), "use that method (--challenge), or change the record")
 			}
 		case "accounturi":
 			if value != w.account {
-				return hint.Wrap(fmt.Errorf("%w: the CAA record of %s is for the account %s, and this one is %s", errBound, at, value, w.account), "put this account into the record")
+				return hint.Wrap(fmt.Errorf("%w: the CAA record of %s is for the account %s, but this one is %s", errBound, at, value, w.account), "add this account to the record")
 			}
 		}
 	}

@@ -16,15 +16,15 @@ import (
 func (i *Issued) Due(now time.Time) (bool, string) {
 	if !i.At.IsZero() {
 		if now.Before(i.At) {
-			return false, "the CA wants it renewed about " + i.At.UTC().Format(time.DateOnly)
+			return false, "the CA asks for renewal about " + i.At.UTC().Format(time.DateOnly)
 		}
-		return true, "the CA wants it renewed now"
+		return true, "the CA asks for renewal now"
 	}
 	at := i.Moment()
 	if now.Before(at) {
-		return false, "due on " + at.UTC().Format(time.DateOnly) + ", when a third of its life is left"
+		return false, "due on " + at.UTC().Format(time.DateOnly) + ", when a third of its lifetime is left"
 	}
-	return true, "less than a third of its life is left"
+	return true, "less than a third of its lifetime is left"
 }
 
 // Moment is when it is to be renewed: the moment drawn from what the CA said, or
@@ -111,9 +111,9 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 		}
 		switch {
 		case i == nil || leaf == nil:
-			o.Why, i = "it has not been obtained yet, or its file is gone", &Issued{}
+			o.Why, i = "it has not been obtained yet, or its file is missing", &Issued{}
 		case i.Fingerprint != fingerprint(leaf):
-			o.Why, o.Err = "", fmt.Errorf("%s holds another certificate than the one that was got: somebody else put it there", k.Path(l, name))
+			o.Why, o.Err = "", fmt.Errorf("%s contains a different certificate from the one that was obtained: something else replaced it", k.Path(l, name))
 			out = append(out, o)
 			continue
 		}
@@ -139,7 +139,7 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 		}
 		if o.Why = why; due || force {
 			if !due {
-				o.Why = "--force asks for it"
+				o.Why = "renew it with --force"
 			}
 			o.Notes = k.noting(func() {
 				if o.Err = k.preflight(ctx, c, l, meta); o.Err == nil {
@@ -151,7 +151,7 @@ func (k *Keeper) renew(ctx context.Context, l *Lineage, force bool) (out []Outco
 		out = append(out, o)
 	}
 	for _, name := range leftOut {
-		out = append(out, Outcome{Lineage: l.Name, Algorithm: name, Why: "left out: it is not ordered any more, and Postfix does not use it"})
+		out = append(out, Outcome{Lineage: l.Name, Algorithm: name, Why: "skipped: it is no longer ordered, and Postfix does not use it"})
 	}
 	return out
 }

@@ -46,7 +46,7 @@ func (k *Keeper) guardKey(ctx context.Context, l *Lineage, key crypto.Signer, ta
 	if k.Facts.Resolver.Validates != detect.Yes && k.Step != nil {
 		for _, h := range hosts {
 			if h.State == dane.Unknown && !h.Answered && len(h.Values) == 0 {
-				k.Step(apply.Event{Step: "TLSA records of " + h.Name, State: apply.Noted, Text: "not looked at (" + h.Why + "): if there are any, and none names this key, senders with DANE do not deliver"})
+				k.Step(apply.Event{Step: "TLSA records of " + h.Name, State: apply.Noted, Text: "not checked (" + h.Why + "): if there are any and none matches this key, senders with DANE do not deliver"})
 			}
 		}
 	}
@@ -80,8 +80,8 @@ func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides fu
 		case h.State == dane.Unknown && len(h.Values) > 0:
 			err := plan.RefuseTLSA(c, map[string][]certs.TLSA{h.Base: h.Set}, k.Facts)
 			if err != nil && !l.accepts(RiskUnprovedDANE) {
-				return hint.Wrap(fmt.Errorf("%w; whether the zone is signed cannot be told here (%s): %w: %s", err, k.Facts.Resolver.Why, apply.ErrRisk, RiskUnprovedDANE),
-					hint.Of(err)+"; only if the zone is not signed, give postseal cert obtain, renew or self-signed --accept-risk "+RiskUnprovedDANE)
+				return hint.Wrap(fmt.Errorf("%w; it cannot be verified here whether the zone is signed (%s): %w: %s", err, k.Facts.Resolver.Why, apply.ErrRisk, RiskUnprovedDANE),
+					hint.Of(err)+"; only if the zone is not signed, pass postseal cert obtain, renew or self-signed --accept-risk "+RiskUnprovedDANE)
 			}
 		case h.State == dane.Unknown && k.Facts.Resolver.Validates == detect.Yes:
 			return hint.New("whether "+h.Owner+" has TLSA records could not be verified ("+h.Why+"), and one that does not match would stop mail", "check that the resolver answers: "+hint.ShellLine([]string{"dig", "+dnssec", h.Owner, "TLSA"}))
@@ -92,14 +92,14 @@ func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides fu
 				}
 			}
 			if where := h.Refusals(c.Certs, names, now); len(where) > 0 {
-				return hint.New(fmt.Sprintf("the new certificate is not authenticated by the TLSA records of %s at %s: senders with DANE that get them do not deliver", h.Base, strings.Join(where, ", ")), "wait until all name servers of the zone have the same records: postseal publish shows it")
+				return hint.New(fmt.Sprintf("the new certificate is not authenticated by the TLSA records of %s at %s: senders with DANE that get them do not deliver", h.Base, strings.Join(where, ", ")), "wait until all name servers of the zone have the same records, as postseal publish shows")
 			}
 			if at, why := ledger.Safe(h, c.Certs, shown, names, now); !at.IsZero() {
-				return hint.New(fmt.Sprintf("the new certificate is safe from %s UTC on: %s", at.UTC().Format(time.DateTime), why), "run the command again then")
+				return hint.New(fmt.Sprintf("the new certificate is safe to use from %s UTC: %s", at.UTC().Format(time.DateTime), why), "run the command again after that time")
 			}
 			for _, p := range h.Places {
 				if p.Unknown != "" && !h.Accepted(c.Certs, shown, names, now) {
-					return hint.New(fmt.Sprintf("which TLSA records of %s its name server %s has is not known: %s", h.Base, p.Server, p.Unknown), "run the command again when that server answers")
+					return hint.New(fmt.Sprintf("the TLSA records of %s at its name server %s are unknown: %s", h.Base, p.Server, p.Unknown), "run the command again when that server answers")
 				}
 			}
 		}

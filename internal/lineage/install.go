@@ -38,7 +38,7 @@ func (k *Keeper) reload(ctx context.Context, l *Lineage, file string) error {
 		err = fmt.Errorf("it ended with %d: %.300s", o.Code, strings.TrimSpace(o.Stderr))
 	}
 	if err != nil {
-		return hint.Wrap(fmt.Errorf("the certificate is in place, but %s did not take it: %w", command[0], err), "run it by hand: "+hint.ShellLine(command))
+		return hint.Wrap(fmt.Errorf("the certificate is in place, but %s failed: %w", command[0], err), "run it by hand: "+hint.ShellLine(command))
 	}
 	if k.Step != nil {
 		k.Step(apply.Event{Step: strings.Join(command, " "), State: apply.Done})
@@ -47,9 +47,9 @@ func (k *Keeper) reload(ctx context.Context, l *Lineage, file string) error {
 }
 
 // ErrRefused is why a certificate was not put in place, or not even ordered.
-var ErrRefused = errors.New("the new certificate was not put in place")
+var ErrRefused = errors.New("the new certificate was not installed")
 
-// install judges a new chain, tries it on a private Postfix, puts it in place,
+// install judges a new chain, tries it on a private Postfix, installs it,
 // and, if Postfix shows the file, proves that it is served.
 func (k *Keeper) install(ctx context.Context, l *Lineage, c certs.Chain, target string) error {
 	text, err := c.PEM()
@@ -74,7 +74,7 @@ func (k *Keeper) install(ctx context.Context, l *Lineage, c certs.Chain, target 
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		if shown != c.Facts(nil).Fingerprint {
-			return fmt.Errorf("%w: a private Postfix shows another certificate with it", ErrRefused)
+			return fmt.Errorf("%w: a private Postfix presents a different certificate with it", ErrRefused)
 		}
 	}
 	f := k.Facts.Clone() // all anew: what stands beside the target may have been renewed a moment ago

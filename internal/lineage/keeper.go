@@ -154,7 +154,7 @@ func (k *Keeper) Rehearse(ctx context.Context, l *Lineage, staging string, t Ter
 		return err
 	}
 	if bound != nil && k.Step != nil {
-		k.Step(apply.Event{Step: "the account", State: apply.Noted, Text: bound.Error() + ": that of the staging environment, which is always another one. The CA may refuse it at the end"})
+		k.Step(apply.Event{Step: "the account", State: apply.Noted, Text: bound.Error() + ": that of the staging environment, which always differs. The CA may refuse it in the end"})
 	}
 	key, err := acme.NewKey(l.KeyTypes[0])
 	if err != nil {
@@ -211,7 +211,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	case old.Key != nil:
 		order.Key = old.Key // TLSA records and pins name it
 		if have := acme.KeyType(old.Key); have != kind && k.Step != nil {
-			k.Step(apply.Event{Step: "keep the key", State: apply.Noted, Text: "the " + have + " key stays, since TLSA records and pins may name it; the next one is " + kind + ", and " + hint.ShellLine([]string{"postseal", "cert", "rollover", l.Name}) + " puts it in place"})
+			k.Step(apply.Event{Step: "keep the key", State: apply.Noted, Text: "the " + have + " key is kept, since TLSA records and pins may refer to it; the next one is " + kind + ", and " + hint.ShellLine([]string{"postseal", "cert", "rollover", l.Name}) + " installs it"})
 		}
 	default:
 		key, err := k.firstKey(l, kind)
@@ -289,10 +289,10 @@ func (k *Keeper) there(path string) (certs.Chain, error) {
 		}
 	}
 	if err == nil && (len(chains) != 1 || chains[0].Key == nil) {
-		err = errors.New("it must hold one key with its certificate")
+		err = errors.New("it must contain one key with its certificate")
 	}
 	if err != nil {
-		return certs.Chain{}, hint.Wrap(fmt.Errorf("the key in %s cannot be read: %w", path, err), "mend the file, or move it away and run this again: another key is made then, and TLSA records must name that one")
+		return certs.Chain{}, hint.Wrap(fmt.Errorf("the key in %s cannot be read: %w", path, err), "correct the file, or move it away and run this again, which creates another key; TLSA records must then match that one")
 	}
 	return chains[0], nil
 }
@@ -307,7 +307,7 @@ func (k *Keeper) counted(l *Lineage, renewal bool, failed error) error {
 	}
 	if p != nil && p.Type == "accountDoesNotExist" {
 		if dir, err := k.accountDir(l.Server); err == nil {
-			return hint.Wrap(failed, hint.ShellLine([]string{"rm", "-r", dir})+" and order again: the account is made anew")
+			return hint.Wrap(failed, hint.ShellLine([]string{"rm", "-r", dir})+" and order again: a new account is created")
 		}
 	}
 	if p != nil && p.Type == "rateLimited" {

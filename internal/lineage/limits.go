@@ -46,7 +46,7 @@ func (s Store) attempts(server string) (out []attempt, err error) {
 		err = json.Unmarshal(data, &out)
 	}
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("reading past orders: %w", err), hint.ShellLine([]string{"rm", path})+": it only helps to keep to the CA's limits")
+		return nil, hint.Wrap(fmt.Errorf("reading past orders: %w", err), hint.ShellLine([]string{"rm", path})+": it only helps to stay within the CA's limits")
 	}
 	return out, nil
 }
@@ -94,15 +94,15 @@ func within(l *authority.Limits, past []attempt, names []string, now time.Time) 
 	for _, n := range names {
 		if f := failed[n]; len(f) >= l.Failures {
 			again := f[len(f)-l.Failures].Add(time.Hour)
-			return 0, hint.New(fmt.Sprintf("the proof of %s failed in the last hour as often as the CA allows (%d): it would refuse before %s UTC", n, len(f), again.UTC().Format("15:04")),
-				"mend the cause meanwhile, and try it out with --staging")
+			return 0, hint.New(fmt.Sprintf("validation of %s failed in the last hour as often as the CA allows (%d): it would refuse before %s UTC", n, len(f), again.UTC().Format("15:04")),
+				"correct the cause in the meantime, and test it with --staging")
 		}
 	}
 	left = l.SameNames - len(signed) - 1
 	if left < 0 {
 		again := signed[len(signed)-l.SameNames].Add(span)
-		return 0, hint.New(fmt.Sprintf("the CA signs %d certificates for exactly these names in %d days, and that many were got: it would refuse before %s UTC", l.SameNames, l.Days, again.UTC().Format("2006-01-02 15:04")),
-			"use one that is there, try things out with --staging, or order one name more or less")
+		return 0, hint.New(fmt.Sprintf("the CA signs %d certificates for exactly these names in %d days, and that many were obtained: it would refuse before %s UTC", l.SameNames, l.Days, again.UTC().Format("2006-01-02 15:04")),
+			"use an existing one, test with --staging, or order one name more or less")
 	}
 	return left, nil
 }

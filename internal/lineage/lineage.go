@@ -104,7 +104,7 @@ func From(d interview.OrderDecisions, known []*Lineage) *Lineage {
 func (l *Lineage) Accept(names []string) error {
 	for _, name := range names {
 		if name != RiskUnprovedDANE {
-			return hint.New(fmt.Sprintf("%.40q is no risk of a certificate", name), "the only one is "+RiskUnprovedDANE)
+			return hint.New(fmt.Sprintf("%.40q is not a risk of a certificate", name), "the only one is "+RiskUnprovedDANE)
 		}
 		l.accepting = append(l.accepting, name)
 	}

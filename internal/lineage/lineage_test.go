@@ -302,7 +302,7 @@ func TestCAAUnanswered(t *testing.T) {
 		b.keeper.M, noted = failing{code: code}, nil
 		b.ca.DNS.Add(`test. 60 IN CAA 0 issue "other.example"`)
 		b.obtain(t, b.lineage(t))
-		if len(noted) != 1 || !strings.Contains(noted[0], "CAA records of mx.test: not looked at (") || !strings.Contains(noted[0], code) {
+		if len(noted) != 1 || !strings.Contains(noted[0], "CAA records of mx.test: not checked (") || !strings.Contains(noted[0], code) {
 			t.Errorf("noted %q", noted)
 		}
 	}

@@ -220,7 +220,7 @@ func TestRenewWhatIsShown(t *testing.T) {
 }
 
 // TestAnotherKind: the key stays, whatever kind is ordered now; the next one is
-// of that kind, and a roll-over puts it in place. What is noted is true.
+// of that kind, and a roll-over installs it. What is noted is true.
 func TestAnotherKind(t *testing.T) {
 	b := newBed(t)
 	l := b.lineage(t)

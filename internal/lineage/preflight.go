@@ -56,13 +56,13 @@ func (k *Keeper) bindable(ctx context.Context, address string) error {
 				who = cmp.Or(detect.Listening(ctx, k.M, n), who)
 			}
 		}
-		return hint.New(fmt.Sprintf("%s is in use by %s", address, who), "use its folder (--challenge webroot), or prove by DNS")
+		return hint.New(fmt.Sprintf("%s is in use by %s", address, who), "use its root directory (--challenge webroot), or validate by DNS")
 	case errors.Is(err, syscall.EACCES) && k.M.UID() == 0:
-		return hint.New("listening on "+address+" is not allowed, even to root", "give the service CAP_NET_BIND_SERVICE, or validate by a web server or by DNS: --challenge")
+		return hint.New("listening on "+address+" is not allowed, even to root", "give the service CAP_NET_BIND_SERVICE, or validate through a web server or DNS: --challenge")
 	case errors.Is(err, syscall.EACCES):
 		return hint.New("listening on "+address+" is not allowed to this user", "run it as root")
 	}
-	return hint.Wrap(err, "--http-listen or --tls-listen names an address of this host")
+	return hint.Wrap(err, "use --http-listen or --tls-listen with an address of this host")
 }
 
 // lead looks whether names lead here. A name without an address is a fault; one
@@ -93,9 +93,9 @@ func (k *Keeper) lead(ctx context.Context, names []string) error {
 		}
 		switch {
 		case len(found) == 0 && known:
-			all = append(all, hint.New(name+" has no address in DNS: the CA could not reach it", "make an A or AAAA record, or prove the name by DNS (--challenge)"))
+			all = append(all, hint.New(name+" has no address in DNS: the CA cannot reach it", "create an A or AAAA record, or validate the name by DNS (--challenge)"))
 		case len(found) > 0 && !slices.ContainsFunc(found, func(a string) bool { return here[a] }) && k.Step != nil:
-			k.Step(apply.Event{Step: "where " + name + " leads", State: apply.Noted, Text: strings.Join(found, ", ") + ", no address of this machine: right behind address translation, else the CA will not get here"})
+			k.Step(apply.Event{Step: "where " + name + " leads", State: apply.Noted, Text: strings.Join(found, ", ") + ", which is no address of this machine: correct behind address translation, otherwise the CA cannot reach this server"})
 		}
 	}
 	return errors.Join(all...)

@@ -34,20 +34,20 @@ func (l *Lineage) possible() error {
 	}
 	for _, n := range l.Names {
 		if !hostName(strings.TrimPrefix(n, "*.")) {
-			return fmt.Errorf("%.80q is no host name", n)
+			return fmt.Errorf("%.80q is not a host name", n)
 		}
 	}
 	if !hostName(l.Name) {
-		return fmt.Errorf("%.80q is no name of a certificate", l.Name)
+		return fmt.Errorf("%.80q is not a certificate name", l.Name)
 	}
 	for _, kind := range l.KeyTypes {
 		if !slices.Contains(authority.KeyTypes, kind) {
-			return fmt.Errorf("%.80q is no type of key", kind)
+			return fmt.Errorf("%.80q is not a key type", kind)
 		}
 	}
 	for _, path := range []string{l.CAFile, l.Challenge.Webroot, l.Challenge.Program} {
 		if path != "" && !filepath.IsAbs(path) {
-			return fmt.Errorf("%.80q is no absolute path", path)
+			return fmt.Errorf("%.80q is not an absolute path", path)
 		}
 	}
 	if l.AlsoReload != "" && l.AlsoReload != interview.ReloadDovecot && !filepath.IsAbs(l.AlsoReload) {
@@ -58,7 +58,7 @@ func (l *Lineage) possible() error {
 		case i == nil:
 			return fmt.Errorf("the record of the %.20s certificate is empty", algorithm)
 		case !hostName(algorithm):
-			return fmt.Errorf("%.80q is no algorithm", algorithm)
+			return fmt.Errorf("%.80q is not an algorithm", algorithm)
 		}
 	}
 	return nil

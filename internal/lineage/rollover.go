@@ -60,13 +60,13 @@ func (k *Keeper) makeNext(path, kind string) (crypto.Signer, error) {
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("keeping the next key: %w", err)
+		return nil, fmt.Errorf("storing the next key: %w", err)
 	}
 	if _, err := k.M.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("keeping the next key: %w", err)
+		return nil, fmt.Errorf("storing the next key: %w", err)
 	}
 	if err := k.M.ReplaceSecret(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
-		return nil, fmt.Errorf("keeping the next key: %w", err)
+		return nil, fmt.Errorf("storing the next key: %w", err)
 	}
 	return key, nil
 }
@@ -94,7 +94,7 @@ func (k *Keeper) readNext(path string) (crypto.Signer, error) {
 			return key, nil
 		}
 	}
-	return nil, hint.New(path+" holds no key", "remove it: another is made at the next renewal, and its record must be published anew")
+	return nil, hint.New(path+" contains no key", "remove it: the next renewal creates another, whose record must be published")
 }
 
 // digestOf is the SHA-256 of a public key, as TLSA records of the form 3 1 1
@@ -235,15 +235,15 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 			all = append(all, hint.New(fmt.Sprintf("%s (%s) has not been obtained yet", l.Name, Algorithm(kind)), renewing(l)+" obtains it"))
 		case early:
 		case i.Next == nil:
-			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "a renewal makes one: "+renewing(l, "--force")))
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "create one by a renewal: "+renewing(l, "--force")))
 		case k.accepted(l, err):
 		case errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes:
 			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w: %w: %s", l.Name, Algorithm(kind), err, apply.ErrRisk, RiskUnprovedDANE),
-				"use a resolver that validates DNSSEC; only if the zone is not signed: --accept-risk "+RiskUnprovedDANE+"; if the key is in wrong hands: --compromised"))
+				"use a resolver that validates DNSSEC; only if the zone is not signed: --accept-risk "+RiskUnprovedDANE+"; if the key is compromised: --compromised"))
 		case err != nil:
-			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w", l.Name, Algorithm(kind), err), "postseal publish shows what to do; if the key is in wrong hands: --compromised"))
+			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w", l.Name, Algorithm(kind), err), "postseal publish shows what to do; if the key is compromised: --compromised"))
 		case in.Now.Before(at):
-			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over before %s UTC: %s", l.Name, Algorithm(kind), at.UTC().Format("2006-01-02 15:04:05"), why), "come again then; if the key is in wrong hands: --compromised"))
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) cannot be rolled over before %s UTC: %s", l.Name, Algorithm(kind), at.UTC().Format("2006-01-02 15:04:05"), why), "try again then; if the key is compromised: --compromised"))
 		}
 	}
 	if err := errors.Join(all...); err != nil {
@@ -299,7 +299,7 @@ func (k *Keeper) next(l *Lineage, kind string, early bool) (crypto.Signer, error
 		return nil, err
 	}
 	if n := l.Issued[Algorithm(kind)].Next; !early && n.Digest != digest {
-		return nil, hint.New(path+" is not the key whose record was published: somebody else put it there", "put the key back, or renew ("+renewing(l, "--force")+") and publish the record of this one")
+		return nil, hint.New(path+" is not the key whose record was published: something else replaced it", "restore the key, or renew ("+renewing(l, "--force")+") and publish the record of this one")
 	}
 	return key, nil
 }

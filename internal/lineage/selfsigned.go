@@ -24,11 +24,11 @@ func (s Store) SelfSignedPath(names []string) string {
 // proved. accepted are risks by name; made says that the file was written.
 func (k *Keeper) SelfSigned(ctx context.Context, names, accepted []string) (path string, chain certs.Chain, made bool, err error) {
 	if len(names) == 0 {
-		return "", chain, false, hint.New("there is no name to make a certificate for", "--name HOST gives one")
+		return "", chain, false, hint.New("no name was given for the certificate", "give one with --name HOST")
 	}
 	for _, n := range names {
 		if !interview.HostName(n) { // the first one names the folder
-			return "", chain, false, hint.New(fmt.Sprintf("%.80q is no host name", n), "give --name mx.example.org")
+			return "", chain, false, hint.New(fmt.Sprintf("%.80q is not a host name", n), "use a host name: --name mx.example.org")
 		}
 	}
 	l := &Lineage{Name: Name(names), Names: names}

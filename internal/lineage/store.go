@@ -46,7 +46,7 @@ func (s Store) Lock() (release func() error, err error) {
 	}
 	release, err = s.M.Lock(filepath.Join(s.StateDir, "lineages.lock"))
 	if errors.Is(err, host.ErrLocked) {
-		return nil, hint.Wrap(fmt.Errorf("another postseal gets or renews certificates: %w", err), "wait until it has ended, and run this again")
+		return nil, hint.Wrap(fmt.Errorf("another postseal is obtaining or renewing certificates: %w", err), "wait until it has finished, then run this again")
 	}
 	return release, err
 }
@@ -144,7 +144,7 @@ func (s Store) read(path string) (*Lineage, error) {
 		err = fmt.Errorf("it is the record of %.80q", l.Name)
 	}
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "mend the file, or move it away and obtain the certificate anew")
+		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", path, err), "correct the file, or move it away and obtain the certificate again")
 	}
 	return l, nil
 }
@@ -205,7 +205,7 @@ func CAs(m host.Reader) (authority.List, error) {
 	}
 	c, err := authority.Read(data)
 	if err != nil {
-		return c, hint.Wrap(fmt.Errorf("%s: %w", CAList, err), "mend it, or move it away")
+		return c, hint.Wrap(fmt.Errorf("%s: %w", CAList, err), "correct it, or move it away")
 	}
 	return c, nil
 }
@@ -245,7 +245,7 @@ func (s Store) keep(a *acme.Account, server string) error {
 		return err
 	}
 	if err := s.folder(dir); err != nil {
-		return fmt.Errorf("keeping the ACME account: %w", err)
+		return fmt.Errorf("storing the ACME account: %w", err)
 	}
 	return errors.Join(s.M.Replace(filepath.Join(dir, "key.pem"), key, 0o600), s.M.Replace(filepath.Join(dir, "account.json"), append(data, '\n'), 0o600))
 }
@@ -254,7 +254,7 @@ func (s Store) keep(a *acme.Account, server string) error {
 func (s Store) accountDir(server string) (string, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" {
-		return "", fmt.Errorf("%.200q is no address of a CA", server)
+		return "", fmt.Errorf("%.200q is not the address of a CA", server)
 	}
 	clean := func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' || r == '-' {

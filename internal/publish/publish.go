@@ -155,12 +155,12 @@ func Steps(in Input) []Step {
 			switch {
 			case k.Other:
 			case k.Role == Current && !o.served(func(r []certs.TLSA) bool { return k.lasting(o, r) }):
-				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key that is served (" + k.Algorithm + ")"})
+				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key in use (" + k.Algorithm + ")"})
 			case k.Role == Next && !o.served(func(r []certs.TLSA) bool { return k.named(o, r) }):
 				if k.First && !published(in.Owners) {
 					continue // nothing keeps the order from it
 				}
-				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the key that comes next (" + k.Algorithm + "): published before it is needed"})
+				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the next key (" + k.Algorithm + "): published before it is needed"})
 			}
 		}
 		remove = append(remove, removals(in, o)...)
@@ -193,11 +193,11 @@ func removals(in Input, o Owner) (out []Step) {
 			continue
 		}
 		if in.Keys[i].Compromised {
-			out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: in.Keys[i].Gone, Due: true, Why: "the key is compromised: an attacker who has it can pose as this server as long as the record is there"})
+			out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: in.Keys[i].Gone, Due: true, Why: "the key is compromised: an attacker can use it to impersonate this server while the record is published"})
 			continue
 		}
 		at := in.Keys[i].Gone.Add(2 * o.TTL)
-		why := "the key was replaced on " + in.Keys[i].Gone.UTC().Format(time.DateOnly) + "; answers that were given before are kept for some time"
+		why := "the key was replaced on " + in.Keys[i].Gone.UTC().Format(time.DateOnly) + "; earlier answers remain in caches for some time"
 		out = append(out, Step{Action: Remove, Owner: o.Name, Record: r.String(), NotBefore: at, Due: !in.Now.Before(at), Why: why})
 	}
 	return out
@@ -211,7 +211,7 @@ func published(owners []Owner) bool {
 
 // ErrUnproved is why a roll-over is not allowed where it cannot be known whether a name
 // has TLSA records.
-var ErrUnproved = errors.New("whether there are TLSA records could not be verified")
+var ErrUnproved = errors.New("it could not be verified whether there are TLSA records")
 
 // Allowed says from when on the next key of an algorithm may be served, and
 // why. The time is zero if there is nothing to wait for. It fails if it is not
@@ -219,7 +219,7 @@ var ErrUnproved = errors.New("whether there are TLSA records could not be verifi
 func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
 	i := slices.IndexFunc(in.Keys, func(k Key) bool { return !k.Other && k.Role == Next && k.Algorithm == algorithm })
 	if i < 0 {
-		return at, "", fmt.Errorf("there is no next key of the kind %s", algorithm)
+		return at, "", fmt.Errorf("there is no next %s key", algorithm)
 	}
 	next := in.Keys[i]
 	var missing []string
@@ -233,21 +233,21 @@ func Allowed(in Input, algorithm string) (at time.Time, why string, err error) {
 	}
 	switch {
 	case !published(in.Owners) && next.Hold > 0 && next.Seen.IsZero():
-		return at, "", fmt.Errorf("records were published until lately, and since when they are gone is not known: postseal publish, as root, starts the clock")
+		return at, "", fmt.Errorf("records were published until recently, and it is unknown when they were removed: run postseal publish as root to start the waiting time")
 	case !published(in.Owners) && next.Hold > 0:
-		return next.Seen.Add(next.Hold), fmt.Sprintf("the records are gone since %s UTC or somewhat longer, and answers with them may be kept for %s", stamp(next.Seen), next.Hold), nil
+		return next.Seen.Add(next.Hold), fmt.Sprintf("the records were removed at %s UTC or somewhat earlier, and answers with them may be cached for %s", stamp(next.Seen), next.Hold), nil
 	case !published(in.Owners):
 		return at, "no signed TLSA records are published: there is nothing to wait for", nil
 	case len(missing) > 0:
-		return at, "", fmt.Errorf("the next key is not published for %s", strings.Join(missing, ", "))
+		return at, "", fmt.Errorf("the record of the next key is not published for %s", strings.Join(missing, ", "))
 	case next.Seen.IsZero() || next.Empty:
-		return at, "", fmt.Errorf("since when the next key is published is not known: postseal publish, as root, starts the clock")
+		return at, "", fmt.Errorf("it is unknown when the record of the next key was published: run postseal publish as root to start the waiting time")
 	}
 	wait, why := in.wait()
 	if next.Hold > wait {
-		wait, why = next.Hold, fmt.Sprintf("answers from before that may be met for %s", next.Hold)
+		wait, why = next.Hold, fmt.Sprintf("earlier answers may be cached for %s", next.Hold)
 	}
-	return next.Seen.Add(wait), fmt.Sprintf("the next key was first seen everywhere at %s UTC, and %s", stamp(next.Seen), why), nil
+	return next.Seen.Add(wait), fmt.Sprintf("the record of the next key was first seen on all servers at %s UTC, and %s", stamp(next.Seen), why), nil
 }
 
 // because returns a reason in brackets, or nothing.
@@ -268,13 +268,13 @@ func (in Input) wait() (time.Duration, string) {
 	if least == 0 {
 		least = Wait
 	}
-	wait, why := least, fmt.Sprintf("%s are waited at least", span(least))
+	wait, why := least, fmt.Sprintf("the minimum waiting time is %s", span(least))
 	for _, o := range in.Owners {
 		if o.State != Signed {
 			continue
 		}
 		if w := o.hold(); w > wait {
-			wait, why = w, fmt.Sprintf("answers about %s may be kept for %s, and secondary servers be %s behind", o.Name, span(o.TTL), span(o.Refresh))
+			wait, why = w, fmt.Sprintf("answers about %s may be cached for %s, and secondary servers may lag %s behind", o.Name, span(o.TTL), span(o.Refresh))
 		}
 	}
 	return wait, why
