@@ -21,7 +21,7 @@ import (
 func NewClient(name string, now time.Time) (Chain, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return Chain{}, fmt.Errorf("making a key: %w", err)
+		return Chain{}, fmt.Errorf("creating a key: %w", err)
 	}
 	return selfSign(key, []string{name}, x509.ExtKeyUsageClientAuth, now)
 }
@@ -34,7 +34,7 @@ func NewServer(key crypto.Signer, names []string, now time.Time) (Chain, error) 
 	if key == nil {
 		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
-			return Chain{}, fmt.Errorf("making a key: %w", err)
+			return Chain{}, fmt.Errorf("creating a key: %w", err)
 		}
 		key = k
 	}
@@ -43,11 +43,11 @@ func NewServer(key crypto.Signer, names []string, now time.Time) (Chain, error) 
 
 func selfSign(key crypto.Signer, names []string, use x509.ExtKeyUsage, now time.Time) (Chain, error) {
 	if len(names) == 0 {
-		return Chain{}, errors.New("making a certificate: there is no name to make it for")
+		return Chain{}, errors.New("creating a certificate: no name was given")
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
-		return Chain{}, fmt.Errorf("making a serial number: %w", err)
+		return Chain{}, fmt.Errorf("creating a serial number: %w", err)
 	}
 	t := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
@@ -56,11 +56,11 @@ func selfSign(key crypto.Signer, names []string, use x509.ExtKeyUsage, now time.
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {
-		return Chain{}, fmt.Errorf("making a certificate: %w", err)
+		return Chain{}, fmt.Errorf("creating a certificate: %w", err)
 	}
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
-		return Chain{}, fmt.Errorf("making a certificate: %w", err)
+		return Chain{}, fmt.Errorf("creating a certificate: %w", err)
 	}
 	return Chain{Key: key, Certs: []*x509.Certificate{c}}, nil
 }

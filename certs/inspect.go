@@ -108,13 +108,13 @@ func (c Chain) judgeKey(i *Inspection) {
 	case Same(c.Key.Public(), c.Leaf().PublicKey):
 		i.Add("key", Good, "the private key belongs to it")
 	default:
-		i.Add("key", Bad, "the private key belongs to another certificate: Postfix goes without TLS")
+		i.Add("key", Bad, "the private key belongs to another certificate: Postfix disables TLS")
 	}
 }
 
 func (c Chain) judgeNames(i *Inspection, w Want) {
 	if len(c.Leaf().DNSNames) == 0 && len(i.Names) > 0 {
-		i.Add("names", Bad, "it has a common name but no DNS names: who checks names refuses it (RFC 9525)")
+		i.Add("names", Bad, "it has a common name but no DNS names: peers that check names refuse it (RFC 9525)")
 		return
 	}
 	var missing []string
@@ -171,11 +171,11 @@ func (c Chain) judgeOrder(i *Inspection) {
 	case i.SelfSigned:
 	case !i.Complete:
 		top := c.Certs[len(c.Certs)-1]
-		i.Add("chain", Bad, "its issuer is not in the file, and no CA that distributions trust (%s): an intermediate is missing, or it is a CA of your own", distinguished(top.Issuer.String()))
+		i.Add("chain", Bad, "its issuer is neither in the file nor a CA that distributions trust (%s): an intermediate is missing, or the CA is private", distinguished(top.Issuer.String()))
 	case c.Added > 0:
 		i.Add("chain", Note, "%d of its %d certificates are not in the file: they come from the CA certificates of the configuration", c.Added, i.Length)
 	case c.Reordered:
-		i.Add("chain", Note, "the file has its certificates in another order, or others between them")
+		i.Add("chain", Note, "the certificates in the file are in the wrong order, or unrelated ones are among them")
 	default:
 		i.Add("chain", Good, "%d certificates, each issued by the next", i.Length)
 	}
@@ -205,15 +205,15 @@ func (c Chain) judgeTrust(i *Inspection, w Want) {
 	switch {
 	case len(w.Private) > 0 && trusted(w.Private) == nil:
 		i.TrustedBy = "private"
-		i.Add("trust", Good, "signed by your own CA: trusted where that CA is")
+		i.Add("trust", Good, "signed by your private CA: trusted by peers that trust that CA")
 	case trusted(w.Roots) == nil:
 		i.TrustedBy = "distribution"
 		i.Add("trust", Good, "signed by a CA that distributions trust")
 	case i.SelfSigned:
-		i.Add("trust", Note, "self-signed: encrypts, and proves nothing to those who do not know it; enough for DANE")
+		i.Add("trust", Note, "self-signed: encrypts, but does not authenticate the server to peers that do not know it; enough for DANE")
 	case !i.Complete:
 	default:
-		i.Add("trust", Note, "signed by a CA that distributions do not trust: enough for DANE, and for peers that were given the CA")
+		i.Add("trust", Note, "signed by a CA that distributions do not trust: enough for DANE, and for peers that trust the CA")
 	}
 }
 
@@ -224,7 +224,7 @@ func (c Chain) judgeUses(i *Inspection, client bool) {
 	case i.ServerUse:
 		i.Add("server use", Good, "allowed")
 	case client:
-		i.Add("server use", Note, "not allowed by its extended key usage, and not needed")
+		i.Add("server use", Note, "not allowed by its extended key usage, but not needed")
 	default:
 		i.Add("server use", Bad, "not allowed by its extended key usage: verifying peers refuse it, others accept it")
 	}
@@ -232,9 +232,9 @@ func (c Chain) judgeUses(i *Inspection, client bool) {
 	case i.ClientUse:
 		i.Add("client use", Good, "allowed: servers that ask for a certificate, or require one, can accept it")
 	case client:
-		i.Add("client use", Bad, "not allowed by its extended key usage: a server that asks for it logs it as Untrusted and goes on; one that requires it answers 421 4.7.1, and the mail waits")
+		i.Add("client use", Bad, "not allowed by its extended key usage: a server that asks for it logs it as Untrusted and continues; one that requires it answers 421 4.7.1, and the mail is deferred")
 	default:
-		i.Add("client use", Note, "not allowed by its extended key usage: a server that asks for a certificate logs it as Untrusted and goes on; one that requires it answers 421 4.7.1")
+		i.Add("client use", Note, "not allowed by its extended key usage: a server that asks for a certificate logs it as Untrusted and continues; one that requires it answers 421 4.7.1")
 	}
 }
 
@@ -249,13 +249,13 @@ const (
 func (c Chain) judgeStrength(i *Inspection) {
 	switch {
 	case i.Algorithm == "unknown":
-		i.Add("strength", Unknown, "its key is of a kind that cannot be judged here; Postfix may load it")
+		i.Add("strength", Unknown, "its key type cannot be checked here; Postfix may load it")
 	case i.Algorithm == "RSA" && i.Bits < weakRSA, i.Algorithm == "ECDSA" && i.Bits < weakEC:
 		i.Add("strength", Bad, "%s %d is too short: modern peers refuse it", i.Algorithm, i.Bits)
 	case i.Algorithm == "RSA" && i.Bits < goodRSA:
-		i.Add("strength", Good, "RSA %d is accepted everywhere; NCSC-NL wants 3072 in the long run", i.Bits)
+		i.Add("strength", Good, "RSA %d is accepted everywhere; NCSC-NL recommends 3072 in the long term", i.Bits)
 	case i.Algorithm == "Ed25519":
-		i.Add("strength", Note, "Ed25519 is strong, but many senders cannot use it: serve an ECDSA or RSA one beside it")
+		i.Add("strength", Note, "Ed25519 is strong, but many senders do not support it: also use an ECDSA or RSA certificate")
 	default:
 		i.Add("strength", Good, "%s %d", i.Algorithm, i.Bits)
 	}
@@ -280,13 +280,13 @@ func (c Chain) judgeExtensions(i *Inspection) {
 	for _, e := range c.Leaf().Extensions {
 		switch {
 		case e.Id.Equal(oidTLSFeature) && bytes.Contains(e.Value, statusRequest):
-			i.Add("must-staple", Bad, "it demands a stapled OCSP answer, which Postfix cannot give: peers that insist refuse it")
+			i.Add("must-staple", Bad, "it requires a stapled OCSP response, which Postfix does not support: peers that enforce this refuse it")
 		case e.Id.Equal(oidSCTs):
 			scts = true
 		}
 	}
 	if i.TrustedBy == "distribution" && !scts {
-		i.Add("transparency", Note, "no certificate transparency proof in it: browsers would refuse it; mail servers do not look")
+		i.Add("transparency", Note, "it has no certificate transparency timestamps: browsers would refuse it; mail servers do not check")
 	}
 }
 
@@ -301,9 +301,9 @@ func (c Chain) judgeTLSA(i *Inspection, w Want) {
 		}
 		switch v := JudgeTLSA(w.TLSA[name], c.Certs, hosts, w.Now); v.Outcome {
 		case NotUsable:
-			i.Add("TLSA", Note, "what is published for %s is of no use to mail servers: only usages 2 and 3 with the right data count (RFC 7672); senders with DANE encrypt and do not authenticate", name)
+			i.Add("TLSA", Note, "mail servers cannot use the records published for %s: only usages 2 and 3 with valid data are used (RFC 7672); senders with DANE encrypt but do not authenticate", name)
 		case Authenticated:
-			i.Add("TLSA", Good, "matches what is published for %s", name)
+			i.Add("TLSA", Good, "matches the records published for %s", name)
 		case NotNamed:
 			text := "does not match the record"
 			if n := len(w.TLSA[name]); n > 1 {
@@ -311,7 +311,7 @@ func (c Chain) judgeTLSA(i *Inspection, w Want) {
 			}
 			i.Add("TLSA", Bad, "%s published for %s: senders with DANE do not deliver; its own would be %s", text, name, NewTLSA(c.Leaf()))
 		default:
-			i.Add("TLSA", Bad, "is refused by senders with DANE, by what is published for %s: %s; its own record would be %s", name, v.Why, NewTLSA(c.Leaf()))
+			i.Add("TLSA", Bad, "is refused by senders with DANE, given the records published for %s: %s; its own record would be %s", name, v.Why, NewTLSA(c.Leaf()))
 		}
 	}
 }

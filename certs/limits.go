@@ -73,7 +73,7 @@ func Parse(der []byte) (*x509.Certificate, error) {
 
 func hugeRSA(bits int) error {
 	return tooLarge(fmt.Sprintf("an RSA key of %d bits: OpenSSL uses at most %d, and one signature would take minutes to check", bits, MaxRSA),
-		"make a key of 3072 or 4096 bits")
+		"create a key of 3072 or 4096 bits")
 }
 
 // ParseKey reads a private key in any of its three encodings: PKCS#8, SEC 1, or
@@ -133,7 +133,7 @@ func keyFits(der []byte) error {
 		return hugeRSA(key.Modulus.BitLen())
 	}
 	if len(der) > maxKey {
-		return tooLarge(fmt.Sprintf("a private key of %d bytes, at most %d are read", len(der), maxKey), "make a key of 3072 or 4096 bits")
+		return tooLarge(fmt.Sprintf("a private key of %d bytes, at most %d are read", len(der), maxKey), "create a key of 3072 or 4096 bits")
 	}
 	return nil
 }

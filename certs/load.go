@@ -30,11 +30,11 @@ func (b Bundle) Refusal() string {
 	for _, e := range b.entries {
 		switch {
 		case e.key != nil && key != nil && !used:
-			return "two private keys, and no certificate between them"
+			return "two private keys without a certificate between them"
 		case e.key != nil:
 			key, used = e.key, false
 		case key == nil:
-			return "a certificate stands before the private key"
+			return "a certificate precedes the private key"
 		case used:
 			// One more of the chain: Postfix does not look at it.
 		case !Same(key, e.cert.PublicKey):

@@ -61,7 +61,7 @@ func (b Bundle) WithoutSecrets() Bundle {
 var (
 	ErrEncrypted = errors.New("the private key is encrypted")
 	ErrNoPEM     = errors.New("no PEM data")
-	ErrMismatch  = errors.New("key and certificate do not belong together")
+	ErrMismatch  = errors.New("key and certificate do not match")
 	ErrNoKey     = errors.New("no private key")
 	ErrNoCert    = errors.New("no certificate")
 )
@@ -72,14 +72,14 @@ var (
 // Go's PEM reader silently skips what it cannot read; OpenSSL does so in other
 // places. What either would lose is mended and reported, or an error.
 func Read(name string, data []byte) (Bundle, error) {
-	return read(Bundle{}, name, data, MaxChain, "a file with a chain holds the server's own certificate and those of its issuers, and no collection of CA certificates")
+	return read(Bundle{}, name, data, MaxChain, "a chain file contains the server's own certificate and its issuers, not a CA bundle")
 }
 
 // ReadCAs parses a PEM file of CA certificates: MaxCAs at most. Certificates that
 // Go refuses and OpenSSL may accept, such as one with a negative serial number, are
 // left out, and Skipped names them.
 func ReadCAs(name string, data []byte) (Bundle, error) {
-	return read(Bundle{lenient: true}, name, data, MaxCAs, "split the file and name the part with the CAs you need")
+	return read(Bundle{lenient: true}, name, data, MaxCAs, "split the file, and use the part with the CAs you need")
 }
 
 func read(b Bundle, name string, data []byte, most int, next string) (Bundle, error) {
@@ -147,7 +147,7 @@ func (b *Bundle) straighten(name string, data []byte) []byte {
 		data = t
 	}
 	if bytes.Contains(data, []byte("----------BEGIN ")) {
-		b.mended(name, "blocks without a line end between them")
+		b.mended(name, "PEM blocks without a line break between them")
 		b.refuse("two PEM blocks share a line")
 		data = bytes.ReplaceAll(data, []byte("----------BEGIN "), []byte("-----\n-----BEGIN "))
 	}
@@ -207,7 +207,7 @@ func (b *Bundle) block(name string, p *pem.Block) error {
 		b.Keys = append(b.Keys, Key{k.Public(), k, name})
 		b.entries = append(b.entries, entry{key: k.Public()})
 		if !strict(p) {
-			b.refuse("the private key is of another kind than its PEM label says")
+			b.refuse("the private key is not of the type that its PEM label says")
 		}
 	}
 	return nil
@@ -225,5 +225,5 @@ func signed(der []byte) bool {
 }
 
 func encrypted(name string) error {
-	return hint.Wrap(ErrEncrypted, "Postfix reads only keys without a passphrase; make one: "+hint.ShellLine([]string{"openssl", "pkey", "-in", name, "-out", "plain.key"}))
+	return hint.Wrap(ErrEncrypted, "Postfix reads only keys without a passphrase; create one: "+hint.ShellLine([]string{"openssl", "pkey", "-in", name, "-out", "plain.key"}))
 }

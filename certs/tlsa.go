@@ -35,14 +35,14 @@ func ParseTLSA(text string) (TLSA, error) {
 	var r TLSA
 	w := strings.Fields(text)
 	if len(w) < 4 {
-		return r, fmt.Errorf("%.80q is no TLSA record", text)
+		return r, fmt.Errorf("%.80q is not a TLSA record", text)
 	}
 	if _, err := fmt.Sscan(strings.Join(w[:3], " "), &r.Usage, &r.Selector, &r.Matching); err != nil {
-		return r, fmt.Errorf("%.80q is no TLSA record: %w", text, err)
+		return r, fmt.Errorf("%.80q is not a TLSA record: %w", text, err)
 	}
 	data, err := hex.DecodeString(strings.Join(w[3:], ""))
 	if err != nil {
-		return r, fmt.Errorf("%.80q is no TLSA record: %w", text, err)
+		return r, fmt.Errorf("%.80q is not a TLSA record: %w", text, err)
 	}
 	r.Data = data
 	return r, nil
@@ -153,7 +153,7 @@ func JudgeTLSA(set []TLSA, chain []*x509.Certificate, hosts []string, now time.T
 			return DANEVerdict{Outcome: Authenticated}
 		}
 	}
-	failed := DANEVerdict{Outcome: NotNamed, Why: "no record is about this certificate or an issuer behind it"}
+	failed := DANEVerdict{Outcome: NotNamed, Why: "no record matches this certificate or one of its issuers"}
 	if new(signatures).selfSigned(chain[0]) {
 		return failed // it is its own root: there is no issuer behind it
 	}
@@ -165,7 +165,7 @@ func JudgeTLSA(set []TLSA, chain []*x509.Certificate, hosts []string, now time.T
 		case errors.Is(err, errNotAnchored):
 			continue
 		case len(hosts) > 0 && !slices.ContainsFunc(hosts, Facts{Names: names(chain[0])}.Covers):
-			failed = DANEVerdict{Outcome: WrongName, Why: "the certificate has none of the names " + strings.Join(hosts, ", ") + ", and records of usage 2 need one"}
+			failed = DANEVerdict{Outcome: WrongName, Why: "the certificate has none of the names " + strings.Join(hosts, ", ") + ", and records of usage 2 require one"}
 		case err != nil:
 			failed = DANEVerdict{Outcome: NotValid, Why: err.Error()}
 		default:
@@ -190,7 +190,7 @@ func strongest(set []TLSA) (out []TLSA) {
 }
 
 // errNotAnchored means that a chain does not end at the trust anchor of a record.
-var errNotAnchored = errors.New("the chain does not lead to a certificate that the record is about")
+var errNotAnchored = errors.New("the chain does not lead to a certificate that matches the record")
 
 // anchored checks that a chain leads to the trust anchor of a record of usage 2 and
 // is valid. Certificates that other records hold help to build it.

@@ -222,7 +222,7 @@ func TestPlainAsksAgain(t *testing.T) {
 		return l
 	})
 	p.run()
-	for _, want := range []string{`"nonsense" is not one of`, `"9" is not one of`, "A router takes mail", "+# BEGIN postseal"} {
+	for _, want := range []string{`"nonsense" is not one of`, `"9" is not one of`, "A router accepts mail", "+# BEGIN postseal"} {
 		if !strings.Contains(typed.all.String(), want) {
 			t.Errorf("%q is missing\n%s", want, typed.all.String())
 		}

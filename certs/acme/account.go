@@ -38,7 +38,7 @@ type Account struct {
 func NewAccount(directory, email string) (*Account, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("making an account key: %w", err)
+		return nil, fmt.Errorf("creating an account key: %w", err)
 	}
 	return &Account{key: key, Directory: directory, Email: email}, nil
 }
@@ -73,7 +73,7 @@ func LoadAccount(keyPEM, data []byte) (*Account, error) {
 		}
 	}
 	if a.key == nil {
-		return nil, hint.New("reading the account key: a key of this kind cannot be used", "it must be ECDSA P-256 or P-384, or RSA of 2048 bits and more")
+		return nil, hint.New("reading the account key: this key type is not supported", "use ECDSA P-256 or P-384, or RSA with at least 2048 bits")
 	}
 	var j accountJSON
 	if len(data) > 0 {
@@ -114,13 +114,13 @@ func (c *Client) Register(ctx context.Context, acceptTerms bool, eab *EAB) error
 		return nil
 	}
 	if !acceptTerms {
-		return hint.New("the terms of service of the CA were not accepted", "read them, and say --accept-terms")
+		return hint.New("the terms of service of the CA were not accepted", "read them, then pass --accept-terms")
 	}
 	var mac string
 	if eab != nil {
 		mac = strings.TrimRight(strings.TrimSpace(eab.HMAC), "=")
 		if _, err := base64.RawURLEncoding.DecodeString(mac); err != nil || mac == "" || eab.KID == "" {
-			return hint.New("the external account binding cannot be used: the key must be base64url, and the key ID not empty", "copy both anew from the CA's web page")
+			return hint.New("the external account binding is invalid: the key must be base64url, and the key ID must not be empty", "copy both again from the CA's website")
 		}
 	}
 	if _, err := c.Meta(ctx); err != nil { // says better than the library why a CA cannot be read
@@ -146,7 +146,7 @@ func (c *Client) Register(ctx context.Context, acceptTerms bool, eab *EAB) error
 		return fmt.Errorf("registering the account: %w", err)
 	}
 	if url == "" {
-		return unusable("it names no address of the account")
+		return unusable("it contains no account address")
 	}
 	c.o.Account.URL, c.o.Account.Directory = url, c.o.Directory
 	return nil

@@ -62,7 +62,7 @@ const maxAnswer = 1 << 20
 // New makes a client. It does not connect yet.
 func New(o Options) (*Client, error) {
 	if !strings.HasPrefix(o.Directory, "https://") {
-		return nil, hint.New(fmt.Sprintf("%.200q is not the https address of an ACME directory", o.Directory), "give the address as the CA documents it, or the short name of a known CA")
+		return nil, hint.New(fmt.Sprintf("%.200q is not the https address of an ACME directory", o.Directory), "use the address in the CA's documentation, or the short name of a known CA")
 	}
 	if o.Account == nil || o.Account.key == nil {
 		return nil, fmt.Errorf("no account key was given")
@@ -74,7 +74,7 @@ func New(o Options) (*Client, error) {
 		o.Poll = 2 * time.Second
 	}
 	if o.Account.Directory != "" && o.Account.Directory != o.Directory {
-		return nil, hint.New(fmt.Sprintf("the account is one of %.200s, and not of %.200s", o.Account.Directory, o.Directory), "each CA has its own account, and its staging another")
+		return nil, hint.New(fmt.Sprintf("the account is for %.200s, not for %.200s", o.Account.Directory, o.Directory), "each CA and each staging environment needs its own account")
 	}
 	return &Client{o: o, requestTime: requestTime, signTime: signTime, base: &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -115,7 +115,7 @@ func (c *Client) Meta(ctx context.Context) (Meta, error) {
 		return Meta{}, fmt.Errorf("reading the directory of the CA: %w", err)
 	}
 	if d.NewOrder == "" {
-		return Meta{}, hint.Wrap(fmt.Errorf("%w: %s is not an ACME directory, it names no address for orders", ErrAnswer, c.o.Directory), "look up the address in the documentation of the CA")
+		return Meta{}, hint.Wrap(fmt.Errorf("%w: %s is not an ACME directory: it contains no address for orders", ErrAnswer, c.o.Directory), "look up the address in the CA's documentation")
 	}
 	return Meta{Profiles: d.Meta.Profiles, EAB: d.Meta.EAB, Terms: d.Meta.Terms, CAA: d.Meta.CAA, RenewalInfo: d.RenewalInfo}, nil
 }
@@ -124,7 +124,7 @@ func (c *Client) Meta(ctx context.Context) (Meta, error) {
 // ErrAnswer.
 func (c *Client) getJSON(ctx context.Context, address string, v any) (http.Header, error) {
 	if !strings.HasPrefix(address, "https://") {
-		return nil, unusable("%.200q is no https address", address)
+		return nil, unusable("%.200q is not an https address", address)
 	}
 	request, cancel := context.WithTimeout(ctx, c.requestTime)
 	defer cancel()

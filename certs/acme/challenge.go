@@ -42,7 +42,7 @@ func (HTTP) Kind() string { return string(challenge.HTTP01) }
 func (s HTTP) install(l *lego.Client, p *presented) (func(), error) {
 	host, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
-		return nil, hint.New(fmt.Sprintf("%.80q is no address to listen on", s.Addr), "such as :80 or 192.0.2.1:80")
+		return nil, hint.New(fmt.Sprintf("%.80q is not a listen address", s.Addr), "use an address such as :80 or 192.0.2.1:80")
 	}
 	p.provider = http01.NewProviderServer(host, port)
 	return s.done, l.Challenge.SetHTTP01Provider(p)
@@ -61,7 +61,7 @@ func (TLSALPN) Kind() string { return string(challenge.TLSALPN01) }
 func (s TLSALPN) install(l *lego.Client, p *presented) (func(), error) {
 	host, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
-		return nil, hint.New(fmt.Sprintf("%.80q is no address to listen on", s.Addr), "such as :443")
+		return nil, hint.New(fmt.Sprintf("%.80q is not a listen address", s.Addr), "use an address such as :443")
 	}
 	p.provider = tlsalpn01.NewProviderServer(host, port)
 	return s.done, l.Challenge.SetTLSALPN01Provider(p)

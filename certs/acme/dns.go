@@ -80,7 +80,7 @@ func (l *Library) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, l.Strin
 func (l *Library) MarshalJSON() ([]byte, error) { return json.Marshal(l.Code) }
 
 // errLibrary is the use of a Library without a challenge.
-var errLibrary = errors.New("this provider makes records for challenges only")
+var errLibrary = errors.New("this provider only creates records for challenges")
 
 // Present implements DNSProvider; it is not used.
 func (*Library) Present(context.Context, string, string) error { return errLibrary }
@@ -97,7 +97,7 @@ func (l *Library) do(ctx context.Context, always bool, call func(domain, token, 
 		defer l.mu.Unlock()
 		defer func() {
 			if r := recover(); r != nil {
-				done <- fmt.Errorf("the library has a fault with %s", l.Code)
+				done <- fmt.Errorf("the library failed on %s", l.Code)
 			}
 		}()
 		if ctx.Err() != nil && !always {

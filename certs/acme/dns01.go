@@ -17,7 +17,7 @@ import (
 // DNS proves by a TXT record (RFC 8555, section 8.4).
 type DNS struct {
 	Provider DNSProvider
-	// Resolvers are asked for zones, aliases and whether the record is there
+	// Resolvers are asked for zones, aliases and whether the record is published
 	// ("127.0.0.1:53"); they must not be empty.
 	Resolvers []string
 	// ResolversOnly does not ask the servers of the zone themselves, for
@@ -38,10 +38,10 @@ func (s DNS) byHand() bool {
 
 func (s DNS) install(l *lego.Client, p *presented) (func(), error) {
 	if s.Provider == nil {
-		return nil, fmt.Errorf("nothing puts the record into the DNS")
+		return nil, fmt.Errorf("nothing creates the DNS record")
 	}
 	if len(s.Resolvers) == 0 {
-		return nil, hint.New("no resolver to ask", "name one in /etc/resolv.conf")
+		return nil, hint.New("no resolver is configured", "add one to /etc/resolv.conf")
 	}
 	library, _ := s.Provider.(*Library)
 	if library != nil && s.Timeout == 0 {
@@ -90,10 +90,10 @@ func (s DNS) watch(r *run) dns01.WrapPreCheckFunc {
 		}
 		ok, err := check(fqdn, value)
 		if ok && err == nil {
-			r.event(WaitingDNS, domain, "the record is there", nil)
+			r.event(WaitingDNS, domain, "the record is published", nil)
 			return true, nil
 		}
-		text := "the record is not there yet"
+		text := "the record is not published yet"
 		if err != nil {
 			text += fmt.Sprintf(": %.300s", plain(err.Error()))
 		}
@@ -101,7 +101,7 @@ func (s DNS) watch(r *run) dns01.WrapPreCheckFunc {
 		if time.Since(since[value])+s.Interval < s.Timeout {
 			return false, err
 		}
-		err = hint.New(fmt.Sprintf("%.255s: after %s %s", fqdn, s.Timeout, text), "is the record at every server of the zone, and can this host ask them on port 53?")
+		err = hint.New(fmt.Sprintf("%.255s: after %s %s", fqdn, s.Timeout, text), "check that every name server of the zone has the record, and that this host can query them on port 53")
 		if r.ctx.Err() == nil {
 			r.fail(domain, err)
 		}

@@ -56,7 +56,7 @@ func TestUpdate(t *testing.T) {
 			sign(m)
 		}, "", ""},
 		"refused": {func(_ dns.ResponseWriter, _, m *dns.Msg) { m.Rcode = dns.RcodeRefused; sign(m) }, "REFUSED", "allow this key"},
-		"bad key": {func(_ dns.ResponseWriter, _, m *dns.Msg) { m.Rcode = dns.RcodeNotAuth }, "does not take the TSIG key", "TSIG"},
+		"bad key": {func(_ dns.ResponseWriter, _, m *dns.Msg) { m.Rcode = dns.RcodeNotAuth }, "does not accept the TSIG key", "TSIG"},
 		"clock": {func(_ dns.ResponseWriter, q, m *dns.Msg) {
 			m.Rcode = dns.RcodeNotAuth
 			m.Extra = append(m.Extra, &dns.TSIG{Hdr: dns.RR_Header{Name: key, Rrtype: dns.TypeTSIG, Class: dns.ClassANY}, Algorithm: dns.HmacSHA256, OrigId: q.Id, Error: dns.RcodeBadTime})

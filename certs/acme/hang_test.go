@@ -186,7 +186,7 @@ func TestCancelCleanUp(t *testing.T) {
 			once.Do(func() { at = time.Now(); cancel() })
 		}
 	})
-	if took := time.Since(at); took > 4*time.Second || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "could not be taken away") || hint.Of(err) == "" {
+	if took := time.Since(at); took > 4*time.Second || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "could not be removed") || hint.Of(err) == "" {
 		t.Errorf("took %v: %v (%s)", took, err, hint.Of(err))
 	}
 	told := events.String()

@@ -58,7 +58,7 @@ func NewKey(kind string) (crypto.Signer, error) {
 	case "RSA4096":
 		return rsa.GenerateKey(rand.Reader, 4096)
 	}
-	return nil, hint.New(fmt.Sprintf("%.40q is not a kind of key", kind), "one of "+strings.Join(authority.KeyTypes, ", "))
+	return nil, hint.New(fmt.Sprintf("%.40q is not a key type", kind), "use one of "+strings.Join(authority.KeyTypes, ", "))
 }
 
 // KeyType is the kind of a key, in the words of authority.KeyTypes; empty if it
@@ -87,7 +87,7 @@ func (o Order) names() (out []string, err error) {
 		clean := strings.ToLower(strings.TrimSuffix(strings.TrimSpace(n), "."))
 		bad := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/:@,;"'\`, r) }
 		if clean == "" || len(clean) > 253 || strings.ContainsFunc(clean, bad) || net.ParseIP(clean) != nil {
-			return nil, hint.New(fmt.Sprintf("%.255q is not a host name", n), "such as mx.example.org; a name with other letters in its xn-- form")
+			return nil, hint.New(fmt.Sprintf("%.255q is not a host name", n), "use a name such as mx.example.org, in its xn-- form if it is not ASCII")
 		}
 		if !slices.Contains(out, clean) {
 			out = append(out, clean)
@@ -112,7 +112,7 @@ func (o Order) request() (*x509.CertificateRequest, error) {
 	switch o.Key.Public().(type) { // others would make the library panic
 	case *ecdsa.PublicKey, *rsa.PublicKey:
 	default:
-		return nil, hint.New(fmt.Sprintf("CAs sign no %T", o.Key.Public()), "--key-type is one of "+strings.Join(authority.KeyTypes, ", "))
+		return nil, hint.New(fmt.Sprintf("CAs do not sign a %T", o.Key.Public()), "use --key-type with one of "+strings.Join(authority.KeyTypes, ", "))
 	}
 	t := &x509.CertificateRequest{DNSNames: names}
 	if o.BothUses {
@@ -124,7 +124,7 @@ func (o Order) request() (*x509.CertificateRequest, error) {
 	}
 	der, err := x509.CreateCertificateRequest(rand.Reader, t, o.Key)
 	if err != nil {
-		return nil, fmt.Errorf("making the request: %w", err)
+		return nil, fmt.Errorf("creating the request: %w", err)
 	}
 	return x509.ParseCertificateRequest(der)
 }
@@ -155,9 +155,9 @@ func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)
 	}
 	switch {
 	case s == nil:
-		return Issued{}, errors.New("an order needs a way to prove the names")
+		return Issued{}, errors.New("an order needs a way to validate the names")
 	case c.o.Account.URL == "":
-		return Issued{}, hint.New("the account is not registered at the CA", "register it first: --accept-terms, after reading the CA's terms")
+		return Issued{}, hint.New("the account is not registered with the CA", "read the CA's terms, then register it with --accept-terms")
 	}
 	if !s.byHand() {
 		var cancel context.CancelFunc
@@ -189,7 +189,7 @@ func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)
 		if err != nil && req.ReplacesCertID != "" && !r.hasOrder() && refusesReplacement(r.explain(err)) {
 			// It belongs to another account, or was replaced already: that
 			// costs the exemption from rate limits, and not the certificate.
-			r.event(Ordering, "", "the CA does not see it as a renewal; ordering anew", nil)
+			r.event(Ordering, "", "the CA does not accept it as a renewal; placing a new order", nil)
 			req.ReplacesCertID = ""
 			got, err = l.Certificate.ObtainForCSR(req)
 		}
@@ -198,7 +198,7 @@ func (c *Client) Obtain(ctx context.Context, o Order, s Solver, tell func(Event)
 	open.cleanUp() // what the library leaves: a challenge that could not be put in place whole
 	if err != nil {
 		if left := open.left(); len(left) > 0 {
-			err = hint.Wrap(fmt.Errorf("%w; what proved %s could not be taken away", err, strings.Join(left, ", ")), "remove the TXT record or the file of the challenge by hand")
+			err = hint.Wrap(fmt.Errorf("%w; the challenge of %s could not be removed", err, strings.Join(left, ", ")), "remove the challenge's TXT record or file by hand")
 		}
 		return Issued{}, err
 	}
@@ -235,12 +235,12 @@ func refusesReplacement(err error) bool {
 
 // ErrUnfit is why a certificate that the CA signed is not taken. It counts
 // against the CA's limits all the same.
-var ErrUnfit = errors.New("the CA sent another certificate than was ordered")
+var ErrUnfit = errors.New("the CA sent a certificate other than the one ordered")
 
 // check looks whether the answer is what was ordered.
 func (o Order) check(got *certificate.Resource) (Issued, error) {
 	refuse := func(format string, args ...any) (Issued, error) {
-		return Issued{}, hint.Wrap(fmt.Errorf("%w: %s", ErrUnfit, fmt.Sprintf(format, args...)), "nothing was installed; try again, or tell the CA")
+		return Issued{}, hint.Wrap(fmt.Errorf("%w: %s", ErrUnfit, fmt.Sprintf(format, args...)), "nothing was installed; try again, or contact the CA")
 	}
 	wanted, err := o.names()
 	if err != nil {
@@ -271,10 +271,10 @@ func (o Order) check(got *certificate.Resource) (Issued, error) {
 		}
 	}
 	if len(chain.Certs) < len(b.Certs) {
-		return refuse("its chain does not hold together")
+		return refuse("its chain is not consistent")
 	}
 	if time.Now().After(leaf.NotAfter) {
-		return refuse("it ended on %s", leaf.NotAfter.UTC().Format(time.DateTime))
+		return refuse("it expired on %s", leaf.NotAfter.UTC().Format(time.DateTime))
 	}
 	if o.BothUses {
 		if err := bothUses(chain); err != nil {
@@ -304,10 +304,10 @@ func bothUses(c certs.Chain) error {
 	}{{x509.ExtKeyUsageServerAuth, f.ServerUse, "server"}, {x509.ExtKeyUsageClientAuth, f.ClientUse, "client"}} {
 		o.KeyUsages = []x509.ExtKeyUsage{use.usage}
 		if _, err := c.Leaf().Verify(o); err != nil {
-			return fmt.Errorf("the CA was asked for both uses, and its certificate is none for a %s: %w", use.name, err)
+			return fmt.Errorf("the CA was asked for both uses, but its certificate is not valid for a %s: %w", use.name, err)
 		}
 		if !use.allowed {
-			return fmt.Errorf("the CA was asked for both uses, and its certificate is none for a %s by the rules of OpenSSL", use.name)
+			return fmt.Errorf("the CA was asked for both uses, but its certificate is not valid for a %s by the rules of OpenSSL", use.name)
 		}
 	}
 	return nil

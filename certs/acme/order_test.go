@@ -216,11 +216,11 @@ func TestOrders(t *testing.T) {
 	}{
 		"no name":        {client, acme.Order{Key: newKey(t)}, listen, "needs names"},
 		"a space":        {client, acme.Order{Names: []string{"a b.test"}, Key: newKey(t)}, listen, "not a host name"},
-		"other letters":  {client, acme.Order{Names: []string{"m\u00fcx.test"}, Key: newKey(t)}, listen, "not a host name"},
+		"not ASCII":      {client, acme.Order{Names: []string{"m\u00fcx.test"}, Key: newKey(t)}, listen, "not a host name"},
 		"an address":     {client, acme.Order{Names: []string{"192.0.2.1"}, Key: newKey(t)}, listen, "not a host name"},
 		"no key":         {client, acme.Order{Names: names()}, listen, "needs a key"},
-		"Ed25519":        {client, acme.Order{Names: names(), Key: old}, listen, "CAs sign no"},
-		"no solver":      {client, acme.Order{Names: names(), Key: newKey(t)}, nil, "prove the names"},
+		"Ed25519":        {client, acme.Order{Names: names(), Key: old}, listen, "CAs do not sign a"},
+		"no solver":      {client, acme.Order{Names: names(), Key: newKey(t)}, nil, "validate the names"},
 		"not registered": {unknown, acme.Order{Names: names(), Key: newKey(t)}, listen, "not registered"},
 	} {
 		events := &heard{}

@@ -63,7 +63,7 @@ func (p *presented) Present(domain, token, keyAuth string) error {
 	p.mu.Unlock()
 	err := p.provider.Present(domain, token, keyAuth)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		err = hint.Wrap(err, "another program has the port: stop it for a moment, use its web root, or prove by DNS (ss -ltnp shows it)")
+		err = hint.Wrap(err, "another program uses the port (ss -ltnp shows it): stop it briefly, use its web root, or validate by DNS")
 	}
 	p.mu.Lock()
 	x.state = placed // what failed may be there in part

@@ -20,7 +20,7 @@ import (
 // is not ACME. What a CA says in ACME is a *Problem.
 var (
 	ErrUnreachable = errors.New("the CA cannot be reached")
-	ErrAnswer      = errors.New("the CA's answer cannot be used")
+	ErrAnswer      = errors.New("the CA's answer is invalid")
 )
 
 // Problem is why a CA refused (RFC 8555, section 6.7).
@@ -58,26 +58,26 @@ func oneLine(s string) string {
 
 // advice is what to do about each type of problem.
 var advice = map[string]string{
-	"connection":              "the CA could not reach this host: is port 80 (HTTP) or 443 (TLS-ALPN) open from outside, and does the name lead here?",
+	"connection":              "the CA could not reach this host: check that port 80 (HTTP) or 443 (TLS-ALPN) is open from outside, and that the name points here",
 	"dns":                     "the CA found no usable DNS answer: look up the name and its _acme-challenge TXT record from outside",
-	"caa":                     "a CAA record of the domain forbids this CA: change the record, or choose a CA that it names",
-	"unauthorized":            "the CA got another answer than ours: does the name lead to this host, and does another program answer there?",
-	"incorrectResponse":       "the CA got another answer than ours: does the name lead to this host, and does another program answer there?",
-	"tls":                     "the CA's TLS connection failed: for TLS-ALPN-01 nothing else may end TLS on port 443",
-	"rateLimited":             "too many requests: wait as long as it says; try things out with --staging",
-	"externalAccountRequired": "this CA wants an account of its own: get a key ID and key there, then --eab-kid and --eab-hmac-file",
+	"caa":                     "a CAA record of the domain forbids this CA: change the record, or choose a CA that it allows",
+	"unauthorized":            "the CA got a different answer: check that the name points to this host, and that no other program answers there",
+	"incorrectResponse":       "the CA got a different answer: check that the name points to this host, and that no other program answers there",
+	"tls":                     "the CA's TLS connection failed: for TLS-ALPN-01 nothing else may terminate TLS on port 443",
+	"rateLimited":             "too many requests: wait as long as the CA says; test with --staging",
+	"externalAccountRequired": "this CA requires external account binding: get a key ID and key from its website, then use --eab-kid and --eab-hmac-file",
 	"invalidProfile":          "the CA has no such profile: postseal cert obtain --list-profiles shows them",
-	"rejectedIdentifier":      "this CA does not sign such a name",
-	"unsupportedIdentifier":   "this CA does not sign such a name",
-	"badCSR":                  "the CA does not like the request: try another --key-type",
-	"badPublicKey":            "the CA does not take this kind of key: try another --key-type",
-	"userActionRequired":      "the CA wants you to do something first, such as accepting new terms: read what it says",
-	"accountDoesNotExist":     "the CA does not know the account any more: remove its folder, and it is made anew",
-	"invalidContact":          "the CA does not take the address: give another --email",
-	"unsupportedContact":      "the CA does not take the address: give another --email",
-	"serverInternal":          "the CA has a fault: try again later",
-	"orderNotReady":           "the CA has not seen the proof: try again",
-	"notFound":                "is the address that of the CA's directory?",
+	"rejectedIdentifier":      "this CA does not sign such names",
+	"unsupportedIdentifier":   "this CA does not sign such names",
+	"badCSR":                  "the CA rejects the request: try another --key-type",
+	"badPublicKey":            "the CA does not accept this key type: try another --key-type",
+	"userActionRequired":      "the CA requires an action first, such as accepting new terms: follow its message",
+	"accountDoesNotExist":     "the CA no longer knows the account: remove its directory, and a new account is created",
+	"invalidContact":          "the CA does not accept the address: use another --email",
+	"unsupportedContact":      "the CA does not accept the address: use another --email",
+	"serverInternal":          "the CA has an internal error: try again later",
+	"orderNotReady":           "the CA has not seen the challenge response: try again",
+	"notFound":                "check that this is the address of the CA's directory",
 }
 
 // advised adds to a problem what to do about it.
@@ -91,10 +91,10 @@ func advised(err error) error {
 	case p.RetryAfter > 0:
 		text = fmt.Sprintf("wait %s", p.RetryAfter.Round(time.Second))
 		if p.Type == "rateLimited" {
-			text += "; try things out with --staging"
+			text += "; test with --staging"
 		}
 	case p.Type == "unauthorized" && p.Name == "":
-		text = "the CA does not let this account do that: is it the account that the certificate was got with?"
+		text = "the CA does not permit this for the account: use the account with which the certificate was obtained"
 	}
 	return hint.Wrap(err, text)
 }
@@ -230,11 +230,11 @@ func connecting(address string, err error) error {
 	err = fmt.Errorf("%w: asking %.255s: %w", ErrUnreachable, host, err)
 	switch text := err.Error(); {
 	case strings.Contains(text, "x509:"), strings.Contains(text, "certificate"):
-		return hint.Wrap(err, "its certificate is not trusted here: for a CA of your own give --acme-ca-file")
+		return hint.Wrap(err, "its certificate is not trusted here: for a private CA use --acme-ca-file")
 	case strings.Contains(text, "no such host"):
 		return hint.Wrap(err, "the name is wrong, or the resolver does not answer")
 	}
-	return hint.Wrap(err, "is there a way out to it: a firewall, a proxy (HTTPS_PROXY)?")
+	return hint.Wrap(err, "check the route to it: a firewall may block it, or a proxy may be needed (HTTPS_PROXY)")
 }
 
 // retryAfter reads a Retry-After header, in seconds or as a date (RFC 9110,

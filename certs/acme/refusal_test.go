@@ -45,7 +45,7 @@ func TestRefusals(t *testing.T) {
 		{"program fails", "present: exit status 3: no key", "", names(), acme.DNS{Provider: program(t, "echo no key; exit 3\n"), Resolvers: []string{p.DNS.Addr}}},
 		{"program says too much", "exit status 1: y", "", names(), acme.DNS{Provider: program(t, "yes | head -c 20000000; exit 1\n"), Resolvers: []string{p.DNS.Addr}}},
 		{"no such program", "no such file", "", names(), acme.DNS{Provider: acme.Exec{Program: "/nowhere"}, Resolvers: []string{p.DNS.Addr}}},
-		{"record does not show", "after 300ms the record is not there yet", "every server of the zone", names(), acme.DNS{Provider: program(t, ""), Resolvers: []string{p.DNS.Addr}, ResolversOnly: true, Timeout: 300 * time.Millisecond, Interval: 100 * time.Millisecond}},
+		{"record does not show", "after 300ms the record is not published yet", "every name server of the zone", names(), acme.DNS{Provider: program(t, ""), Resolvers: []string{p.DNS.Addr}, ResolversOnly: true, Timeout: 300 * time.Millisecond, Interval: 100 * time.Millisecond}},
 		{"refused name", "", "", []string{"bad name"}, acme.HTTP{Addr: p.HTTPAddr}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,20 +86,20 @@ func TestStrangeCA(t *testing.T) {
 		name, path, says, hint string
 		answer                 http.HandlerFunc
 	}{
-		{"null for an authorisation", "/authZ/", "500", "has a fault", status(500, "", "null")},
+		{"null for an authorisation", "/authZ/", "500", "has an internal error", status(500, "", "null")},
 		{"null for an order", "/order-plz", "400", "", status(400, "", "null")},
 		{"a proxy limits the rate", "/order-plz", "(rateLimited): it answers 429", "wait 1m30s", status(429, "90", "<html>slow down")},
 		{"busy", "/order-plz", "Service busy", "wait 30s", status(503, "30", busy)},
-		{"nothing for an order", "/order-plz", "answer cannot be used", "", status(201, "", "")},
-		{"a list for an order", "/order-plz", "answer cannot be used", "", status(201, "", "[]")},
+		{"nothing for an order", "/order-plz", "answer is invalid", "", status(201, "", "")},
+		{"a list for an order", "/order-plz", "answer is invalid", "", status(201, "", "[]")},
 		{"more authorisations than names", "/order-plz", "", "", status(201, "", `{"status":"pending","finalize":"https://127.0.0.1:1/","identifiers":[],"authorizations":["https://127.0.0.1:1/"]}`)},
 		{"refuses the download", "/certZ/", "(unauthorized): no", "this account", status(403, "", `{"type":"urn:ietf:params:acme:error:unauthorized","detail":"no"}`)},
 		{"refuses the request", "/finalize-order/", "(badCSR): weak", "--key-type", status(400, "", `{"type":"urn:ietf:params:acme:error:badCSR","detail":"weak"}`)},
 		{"makes the order invalid", "/my-order/", "(caa): not us", "CAA record", status(200, "", `{"status":"invalid","finalize":"https://127.0.0.1:1/","error":{"type":"urn:ietf:params:acme:error:caa","detail":"not us"}}`)},
 		{"fails at the order", "/order-plz", "500", "", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }},
 		{"limits the rate", "/order-plz", "too many certificates", "wait 2m", limited},
-		{"HTML for an order", "/order-plz", "answer cannot be used", "try again later", html},
-		{"HTML for a certificate", "/certZ/", "answer cannot be used", "try again later", html},
+		{"HTML for an order", "/order-plz", "answer is invalid", "try again later", html},
+		{"HTML for a certificate", "/certZ/", "answer is invalid", "try again later", html},
 		{"endless certificate", "/certZ/", "longer than", "", func(w http.ResponseWriter, _ *http.Request) {
 			for range 3 << 20 / 1024 {
 				if _, err := w.Write(bytes.Repeat([]byte("A"), 1024)); err != nil {

@@ -141,7 +141,7 @@ func TestReplacesOnce(t *testing.T) {
 	go func() { _ = wrong.Serve(l) }()
 	defer wrong.Close()
 	_, err = client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t), Replaces: got.Leaf()}, acme.Webroot{Dir: t.TempDir()}, nil)
-	if n := orders.Load(); n != 1 || err == nil || !strings.Contains(hint.Of(err), "another answer than ours") {
+	if n := orders.Load(); n != 1 || err == nil || !strings.Contains(hint.Of(err), "a different answer") {
 		t.Errorf("%d orders: %v (%s)", n, err, hint.Of(err))
 	}
 }

@@ -50,7 +50,7 @@ func (p RFC2136) update(ctx context.Context, fqdn, value string, change func(*dn
 	change(m, []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: fqdn, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: ttl}, Txt: []string{value}}})
 	answer, err := p.exchange(ctx, m)
 	if err != nil {
-		return hint.Wrap(fmt.Errorf("updating %s at %s: %w", zone, p.Server, err), "are name, algorithm and secret of the TSIG key the server's, and are both clocks right?")
+		return hint.Wrap(fmt.Errorf("updating %s at %s: %w", zone, p.Server, err), "check that the TSIG key's name, algorithm and secret match the server's, and that both clocks are correct")
 	}
 	if answer.Rcode != dns.RcodeSuccess {
 		return hint.Wrap(fmt.Errorf("updating %s at %s: the server answers %s", zone, p.Server, dns.RcodeToString[answer.Rcode]),
@@ -67,7 +67,7 @@ func (p RFC2136) zone(ctx context.Context, fqdn string) (string, error) {
 	for name := fqdn; name != ""; _, name, _ = strings.Cut(name, ".") {
 		a, err := p.exchange(ctx, new(dns.Msg).SetQuestion(name, dns.TypeSOA))
 		if err != nil {
-			return "", hint.Wrap(fmt.Errorf("asking %s for the zone of %s: %w", p.Server, fqdn, err), "is the server's address right?")
+			return "", hint.Wrap(fmt.Errorf("asking %s for the zone of %s: %w", p.Server, fqdn, err), "check the server's address")
 		}
 		for _, rr := range append(a.Answer, a.Ns...) {
 			if soa, ok := rr.(*dns.SOA); ok && dns.IsSubDomain(soa.Hdr.Name, fqdn) {
@@ -75,7 +75,7 @@ func (p RFC2136) zone(ctx context.Context, fqdn string) (string, error) {
 			}
 		}
 	}
-	return "", hint.New(fmt.Sprintf("%s does not know the zone of %s", p.Server, fqdn), "name the server that has the zone, and the zone itself")
+	return "", hint.New(fmt.Sprintf("%s does not serve the zone of %s", p.Server, fqdn), "specify the server that serves the zone, and the zone itself")
 }
 
 // tsigRefusal reads why a server does not take a key (RFC 8945, section 5.2).
@@ -87,7 +87,7 @@ func tsigRefusal(a *dns.Msg) error {
 	if t := a.IsTsig(); t != nil && t.Error == dns.RcodeBadTime {
 		return errors.New("its clock and ours differ too much")
 	}
-	return errors.New("it does not take the TSIG key")
+	return errors.New("it does not accept the TSIG key")
 }
 
 // exchange asks over UDP, and over TCP if the answer is cut or does not come.
@@ -125,7 +125,7 @@ func (p RFC2136) exchange(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
 		}
 	}
 	if last == nil {
-		last = errors.New("the answer does not fit")
+		last = errors.New("the answer does not match the request")
 	}
 	return nil, last
 }

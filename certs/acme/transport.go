@@ -90,7 +90,7 @@ func read(resp *http.Response) ([]byte, error) {
 
 // unusable is an answer that is not ACME.
 func unusable(format string, args ...any) error {
-	return hint.Wrap(fmt.Errorf("%w: %s", ErrAnswer, fmt.Sprintf(format, args...)), "is the address that of the CA's directory? Else try again later, or tell the CA")
+	return hint.Wrap(fmt.Errorf("%w: %s", ErrAnswer, fmt.Sprintf(format, args...)), "check that this is the address of the CA's directory; otherwise try again later, or contact the CA")
 }
 
 // late says that a request took too long, if that is why it failed.
@@ -187,7 +187,7 @@ func (r *run) authorization(a answer) {
 	case !known:
 		r.event(Authorizing, name, a.Status, nil)
 	case a.Status == "valid":
-		r.event(Validating, name, "the CA has seen the proof", nil)
+		r.event(Validating, name, "the CA has validated the challenge", nil)
 	}
 }
 

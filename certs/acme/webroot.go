@@ -30,7 +30,7 @@ func (Webroot) Kind() string { return string(challenge.HTTP01) }
 
 func (s Webroot) install(l *lego.Client, p *presented) (func(), error) {
 	if st, err := os.Stat(s.Dir); err != nil || !st.IsDir() {
-		return nil, hint.New(fmt.Sprintf("%.200q is not a directory", s.Dir), "--webroot is what the web server shows as /, such as /var/www/html")
+		return nil, hint.New(fmt.Sprintf("%.200q is not a directory", s.Dir), "give --webroot the directory that the web server serves as /, such as /var/www/html")
 	}
 	by, err := host.Local{}.Exposed(s.Dir)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s Webroot) install(l *lego.Client, p *presented) (func(), error) {
 		if err != nil {
 			return nil, fmt.Errorf("checking the webroot: %w", err)
 		}
-		return nil, hint.Wrap(fmt.Errorf("checking the webroot: %w: %s", host.ErrStrangeLink, by[i]), "name the directory itself: "+hint.ShellLine([]string{"--webroot", actual}))
+		return nil, hint.Wrap(fmt.Errorf("checking the webroot: %w: %s", host.ErrStrangeLink, by[i]), "give the directory itself: "+hint.ShellLine([]string{"--webroot", actual}))
 	}
 	p.provider = &webroot{dir: s.Dir}
 	return s.done, l.Challenge.SetHTTP01Provider(p)
@@ -63,7 +63,7 @@ var token = regexp.MustCompile(`^[0-9A-Za-z_-]{1,200}$`)
 // Present implements challenge.Provider.
 func (w *webroot) Present(_, name, keyAuth string) error {
 	if !token.MatchString(name) {
-		return fmt.Errorf("the CA's token %.80q is no file name", name)
+		return fmt.Errorf("the CA's token %.80q is not a file name", name)
 	}
 	path := w.path(name)
 	made, err := host.Local{}.MkdirAll(filepath.Dir(path), 0o755)
@@ -74,7 +74,7 @@ func (w *webroot) Present(_, name, keyAuth string) error {
 		err = host.Local{}.Save(path, []byte(keyAuth), 0o644)
 	}
 	if errors.Is(err, syscall.EROFS) && os.Getenv("INVOCATION_ID") != "" { // of a unit of systemd (systemd.exec(5))
-		err = hint.Wrap(err, fmt.Sprintf("the unit may not write there: systemctl edit postseal-renew.service, and under [Service]: ReadWritePaths=%q", w.dir))
+		err = hint.Wrap(err, fmt.Sprintf("the unit must be allowed to write there: run systemctl edit postseal-renew.service, and add under [Service]: ReadWritePaths=%q", w.dir))
 	}
 	return err
 }

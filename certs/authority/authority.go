@@ -92,17 +92,17 @@ func Read(data []byte) (List, error) {
 		return List{}, fmt.Errorf("reading the list of CAs: %w", err)
 	}
 	if _, err := time.Parse(time.DateOnly, c.AsOf); err != nil {
-		return List{}, fmt.Errorf("reading the list of CAs: as_of is no date: %.40q", c.AsOf)
+		return List{}, fmt.Errorf("reading the list of CAs: as_of is not a date: %.40q", c.AsOf)
 	}
 	for _, x := range c.CAs {
 		for _, address := range []string{x.Directory, x.Staging} {
 			if address != "" && !strings.HasPrefix(address, "https://") {
-				return List{}, fmt.Errorf("reading the list of CAs: %s: %.200q is no https address", x.Name, address)
+				return List{}, fmt.Errorf("reading the list of CAs: %s: %.200q is not an https address", x.Name, address)
 			}
 		}
 		for _, day := range []string{x.Gone, x.Until} {
 			if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
-				return List{}, fmt.Errorf("reading the list of CAs: %.40q: %.40q is no date", x.Name, day)
+				return List{}, fmt.Errorf("reading the list of CAs: %.40q: %.40q is not a date", x.Name, day)
 			}
 		}
 		if l := x.Limits; l != nil && (l.SameNames < 1 || l.Days < 1 || l.Failures < 1) {
@@ -125,7 +125,7 @@ func (c List) Find(name string) (CA, error) {
 			case x.Directory:
 				return x, nil
 			case x.Staging:
-				return CA{}, hint.New("this is where "+x.Title+" lets people try things out: nobody trusts what it signs there", "--server "+x.Name+" --staging tries an order, and puts nothing in place")
+				return CA{}, hint.New("this is the staging environment of "+x.Title+", whose certificates nothing trusts", "use --server "+x.Name+" --staging, which tests an order and installs nothing")
 			}
 		}
 		return CA{Name: u.Host, Title: u.Host, Directory: name, Uses: "server", Note: "not among the known CAs"}, nil
@@ -135,13 +135,13 @@ func (c List) Find(name string) (CA, error) {
 		same := strings.EqualFold(x.Name, name)
 		if x.Gone != "" {
 			if same {
-				return CA{}, hint.New(x.Title+" signs no certificates since "+x.Gone, "choose another CA")
+				return CA{}, hint.New(x.Title+" has signed no certificates since "+x.Gone, "choose another CA")
 			}
 			continue
 		}
 		if x.Directory == "" {
 			if same {
-				return CA{}, hint.New(x.Title+" has no address that everybody knows", "give the https address of its directory, and --acme-ca-file")
+				return CA{}, hint.New(x.Title+" has no well-known address", "use the https address of its directory, and --acme-ca-file")
 			}
 			continue
 		}
@@ -150,12 +150,12 @@ func (c List) Find(name string) (CA, error) {
 			return x, nil
 		}
 	}
-	text := "one of " + strings.Join(names, ", ") + ", or an https address"
+	text := "use one of " + strings.Join(names, ", ") + ", or an https address"
 	for _, n := range names {
 		if hint.Near(n, strings.ToLower(name)) {
-			text = "did you mean " + n + "? Known are " + strings.Join(names, ", ")
+			text = "did you mean " + n + "? Known CAs are " + strings.Join(names, ", ")
 			break
 		}
 	}
-	return CA{}, hint.New(fmt.Sprintf("no CA is known as %.80q", name), text)
+	return CA{}, hint.New(fmt.Sprintf("unknown CA %.80q", name), text)
 }

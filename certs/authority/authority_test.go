@@ -20,10 +20,10 @@ func TestKnown(t *testing.T) {
 		{"https://acme-staging-v02.api.letsencrypt.org/directory", "", "nobody trusts"},
 		{"https://acme-v02.api.letsencrypt.org/directory", "https://acme-v02.api.letsencrypt.org/directory", ""},
 		{"https://ca.example.org/acme/directory", "https://ca.example.org/acme/directory", ""},
-		{"http://ca.example.org/", "", "no CA is known as"},
-		{"letsencript", "", "no CA is known as"},
+		{"http://ca.example.org/", "", "unknown CA"},
+		{"letsencript", "", "unknown CA"},
 		{"step-ca", "", "no address"},
-		{"", "", "no CA is known as"},
+		{"", "", "unknown CA"},
 		{"LetsEncrypt", "https://acme-v02.api.letsencrypt.org/directory", ""},
 		{"buypass", "", "since 2025-10-31"},
 	} {
@@ -52,7 +52,7 @@ func TestKnown(t *testing.T) {
 	if both != 1 {
 		t.Errorf("%d public CAs give both uses", both)
 	}
-	for name, text := range map[string]string{"no JSON": "x", "no date": `{"cas":[]}`, "unknown word": `{"as_of":"2026-01-01","cas":[{"nam":"x"}]}`, "no day": `{"as_of":"2026-01-01","cas":[{"name":"x","uses":"server","gone":"soon"}]}`, "http": `{"as_of":"2026-01-01","cas":[{"name":"x","uses":"both","directory":"http://x"}]}`} {
+	for name, text := range map[string]string{"no JSON": "x", "not a date": `{"cas":[]}`, "unknown word": `{"as_of":"2026-01-01","cas":[{"nam":"x"}]}`, "no day": `{"as_of":"2026-01-01","cas":[{"name":"x","uses":"server","gone":"soon"}]}`, "http": `{"as_of":"2026-01-01","cas":[{"name":"x","uses":"both","directory":"http://x"}]}`} {
 		if _, err := authority.Read([]byte(text)); err == nil {
 			t.Errorf("%s was taken", name)
 		}

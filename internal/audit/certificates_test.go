@@ -29,7 +29,7 @@ func TestCertificatesInUse(t *testing.T) {
 		{"a chain that smtpd_tls_CAfile completes", scene{main: inMain(pair + "smtpd_tls_CAfile = /c/intermediate.pem\n"), leaf: young}, incompleteChain, "", 0},
 		{"it is in no other order", scene{main: inMain(pair + "smtpd_tls_CAfile = /c/intermediate.pem\n"), leaf: young}, chainOrder, "", 0},
 		{"the CA file for sending completes nothing", scene{main: strings.Replace(inMain(pair), "ca-certificates.crt", "", 1) + "smtp_tls_CAfile = /c/intermediate.pem\n", leaf: young}, incompleteChain, "/c/alone.pem lacks", 1},
-		{"certificate before key", scene{main: inMain("smtpd_tls_chain_files = /c/cert.pem, /c/key.pem\n")}, notLoaded, "/c/cert.pem is not loaded: a certificate stands before the private key", 1},
+		{"certificate before key", scene{main: inMain("smtpd_tls_chain_files = /c/cert.pem, /c/key.pem\n")}, notLoaded, "/c/cert.pem is not loaded: a certificate precedes the private key", 1},
 		{"key before certificate", scene{main: inMain("smtpd_tls_chain_files = /c/key.pem, /c/cert.pem\n")}, notLoaded, "", 0},
 		{"four files that are not there", scene{main: inMain("smtpd_tls_chain_files = /n/1.pem, /n/2.pem, /n/3.pem, /n/4.pem\n")}, notLoaded, "/n/4.pem does not exist", 4},
 		{"a relative path", scene{main: inMain("queue_directory = /var/spool/postfix\nsmtpd_tls_chain_files = ./fullchain.pem\n")}, notLoaded, "/var/spool/postfix/fullchain.pem does not exist: ./fullchain.pem is relative to queue_directory", 1},

@@ -10,15 +10,15 @@ func (d *Domain) Broken() (out []string) {
 		say("MTA-STS: %s: senders deliver without it", d.STS.Problem)
 	}
 	if d.Reports.Problem != "" {
-		say("TLSRPT: %s: nobody reports", d.Reports.Problem)
+		say("TLSRPT: %s: senders send no reports", d.Reports.Problem)
 	}
 	for _, x := range d.MX {
 		switch {
 		case d.Blind && x.DANE.State == Unknown: // nobody's promise is broken
 		case x.DANE.State == Unknown:
-			say("%s: DNS: %s: senders with DANE wait", x.Name, x.DANE.Why)
+			say("%s: DNS: %s: senders with DANE defer their mail", x.Name, x.DANE.Why)
 		case x.DANE.State == Insecure:
-			say("%s: DANE: %s: senders do not look at the records", x.Name, x.DANE.Why)
+			say("%s: DANE: %s: senders ignore the records", x.Name, x.DANE.Why)
 		case x.DANE.Kept != nil && !*x.DANE.Kept:
 			say("%s: DANE: %s: senders with DANE do not deliver", x.Name, x.DANE.Problem)
 		}
@@ -27,10 +27,10 @@ func (d *Domain) Broken() (out []string) {
 		}
 		then := "senders with MTA-STS do not deliver"
 		if d.STS.Policy.Mode == Testing {
-			then = "senders with MTA-STS report it, and will not deliver once the policy is enforced"
+			then = "senders with MTA-STS report this, and will not deliver once the policy is enforced"
 		}
 		if x.Promised != nil && !*x.Promised {
-			say("%s: the policy of MTA-STS does not name it: %s", x.Name, then)
+			say("%s: the MTA-STS policy does not list it: %s", x.Name, then)
 		}
 		if x.Trusted != nil && !*x.Trusted {
 			say("%s: %s: %s", x.Name, x.Untrusted, then)

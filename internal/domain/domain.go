@@ -117,7 +117,7 @@ type Options struct {
 func Look(ctx context.Context, m host.Reader, name string, o Options) (*Domain, error) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if !resolve.IsName(name) || strings.ContainsAny(name, " /:@") {
-		return nil, fmt.Errorf("%q is no domain", name)
+		return nil, fmt.Errorf("%q is not a domain", name)
 	}
 	d := &Domain{Name: name, MX: []MX{}}
 	var names []string
@@ -198,7 +198,7 @@ func (d *Domain) doubt(ctx context.Context, m host.Reader, o Options) {
 	}
 	for i := range d.MX {
 		if x := &d.MX[i]; unsigned(*x) {
-			x.DANE.State, x.DANE.Why = Unknown, "the resolver "+o.Resolver+" does not validate DNSSEC: whether the records are signed cannot be seen"
+			x.DANE.State, x.DANE.Why = Unknown, "the resolver "+o.Resolver+" does not validate DNSSEC: it is unknown whether the records are signed"
 			x.published.State, x.published.Why, d.Blind = Unknown, x.DANE.Why, true
 		}
 	}

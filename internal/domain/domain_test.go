@@ -134,7 +134,7 @@ func TestLook(t *testing.T) {
 				}
 			}
 		}},
-		{"nonsense", "does not say version", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }},
+		{"nonsense", "lacks the line version", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }},
 	} {
 		answer = c.h
 		if d := look(); d.STS.Policy != nil || !strings.Contains(d.STS.Problem, c.says) || d.MX[0].Promised != nil {
@@ -270,7 +270,7 @@ func TestNoRoots(t *testing.T) {
 func TestPolicy(t *testing.T) {
 	for text, says := range map[string]string{
 		policy: "", "version: STSv1\nmode: none\nmax_age: 0": "", "version: STSv1\nmode: testing\nmx: a.test\nmx: b.test\nmax_age: 1\nx: y\nmode: enforce\n": "",
-		"version: STSv2\nmode: none\nmax_age: 0": "version", "version: STSv1\nmode: on\nmax_age: 0": "mode", "version: STSv1\nmode: enforce\nmax_age: 1": "names no mx",
+		"version: STSv2\nmode: none\nmax_age: 0": "version", "version: STSv1\nmode: on\nmax_age: 0": "mode", "version: STSv1\nmode: enforce\nmax_age: 1": "lists no mx",
 		"version: STSv1\nmode: none\nmax_age: 99999999999": "max_age", "version: STSv1\nmode: none\nmax_age: -1": "max_age", "version: STSv1\nmode: none": "no max_age", "": "version",
 	} {
 		p, err := domain.ParsePolicy(text)

@@ -65,7 +65,7 @@ func LookSTS(ctx context.Context, m host.Reader, name string, o Options) (s STS)
 		s.Problem, s.Unseen = err.Error(), silent(err)
 		return s
 	case several:
-		s.Problem = "there are several TXT records of MTA-STS, which counts as none"
+		s.Problem = "there are several MTA-STS TXT records, so senders ignore them"
 		return s
 	case text == "":
 		return s
@@ -161,7 +161,7 @@ func ParseSTSRecord(text string) (id string, err error) {
 	f := fields(text)
 	switch id = f["id"]; {
 	case f["v"] != "STSv1":
-		return "", fmt.Errorf("%.80q is no record of MTA-STS", text)
+		return "", fmt.Errorf("%.80q is not an MTA-STS record", text)
 	case id == "" || len(id) > 32 || strings.ContainsFunc(id, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	}):
@@ -211,7 +211,7 @@ func fetch(ctx context.Context, m host.Reader, server string, o Options) (string
 	case r.StatusCode/100 == 3:
 		return "", fmt.Errorf("%s redirects, which senders do not follow", server)
 	case r.StatusCode != http.StatusOK:
-		return "", fmt.Errorf("%s says %d", server, r.StatusCode)
+		return "", fmt.Errorf("%s answers %d", server, r.StatusCode)
 	case kind != "text/plain":
 		return "", fmt.Errorf("%s sends it as %.40q, not as text/plain", server, kind)
 	}
@@ -247,24 +247,24 @@ func ParsePolicy(text string) (*Policy, error) {
 			}
 			n, err := strconv.Atoi(value)
 			if err != nil || !digits(value) || n > maxMaxAge {
-				return nil, fmt.Errorf("max_age %.40q is no number of seconds up to %d", value, maxMaxAge)
+				return nil, fmt.Errorf("max_age %.40q is not a number of seconds up to %d", value, maxMaxAge)
 			}
 			p.MaxAge = n
 		case "mx":
 			if p.MX = append(p.MX, strings.ToLower(value)); len(p.MX) > maxPatterns {
-				return nil, fmt.Errorf("more than %d lines of mx", maxPatterns)
+				return nil, fmt.Errorf("more than %d mx lines", maxPatterns)
 			}
 		}
 	}
 	switch {
 	case version != "STSv1":
-		return nil, errors.New("it does not say version: STSv1")
+		return nil, errors.New("it lacks the line version: STSv1")
 	case p.Mode != Enforce && p.Mode != Testing && p.Mode != Off:
-		return nil, fmt.Errorf("mode %.40q is none of enforce, testing and none", p.Mode)
+		return nil, fmt.Errorf("mode %.40q is not enforce, testing or none", p.Mode)
 	case p.MaxAge < 0:
 		return nil, errors.New("it has no max_age")
 	case len(p.MX) == 0 && p.Mode != Off:
-		return nil, errors.New("it names no mx")
+		return nil, errors.New("it lists no mx")
 	}
 	return p, nil
 }

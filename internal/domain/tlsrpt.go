@@ -25,7 +25,7 @@ func LookReports(ctx context.Context, m host.Reader, name, resolver string) Repo
 	case err != nil:
 		r.Problem = err.Error()
 	case several:
-		r.Problem = "there are several TXT records of TLSRPT, which counts as none"
+		r.Problem = "there are several TLSRPT TXT records, so senders ignore them"
 	case text != "":
 		r.Record = text
 		to, err := ParseReports(text)
@@ -42,14 +42,14 @@ func LookReports(ctx context.Context, m host.Reader, name, resolver string) Repo
 func ParseReports(text string) ([]string, error) {
 	f := fields(text)
 	if f["v"] != "TLSRPTv1" {
-		return nil, fmt.Errorf("%.80q is no record of TLSRPT", text)
+		return nil, fmt.Errorf("%.80q is not a TLSRPT record", text)
 	}
 	var out []string
 	for to := range strings.SplitSeq(f["rua"], ",") {
 		to = strings.TrimSpace(to)
 		u, err := url.Parse(to)
 		if err != nil || u.Scheme != "mailto" && u.Scheme != "https" || u.Scheme == "mailto" && !strings.Contains(u.Opaque, "@") || u.Scheme == "https" && u.Host == "" {
-			return nil, fmt.Errorf("rua %.80q is no address with mailto: or https: before it", to)
+			return nil, fmt.Errorf("rua %.80q is not a mailto: or https: address", to)
 		}
 		out = append(out, to)
 	}

@@ -104,7 +104,7 @@ var troubles = []trouble{
 	{group: "reload fails", name: "once", on: map[string]string{"reload": "rm /run/on-reload; echo broken >&2; exit 1"}, code: 5, says: []string{"reload ended with 1: broken", "hint: "}},
 	{group: "reload fails", name: "always", on: map[string]string{"reload": "echo broken >&2; exit 1"}, code: 6, says: []string{"reload ended with 1: broken", stateDir + "/backups/", "postseal undo"}, mend: "rm /run/on-reload", next: "undo"},
 	{group: "reload fails", name: "and Postfix is gone", on: map[string]string{"reload": "rm /run/on-reload; postfix.real stop; exit 1"}, code: 5, says: []string{"start Postfix again", "hint: "}},
-	{group: "reload fails", name: "for ever", on: map[string]string{"reload": "rm /run/on-reload; exec sleep 300"}, code: 5, says: []string{"did not end in time"}, slow: true},
+	{group: "reload fails", name: "for ever", on: map[string]string{"reload": "rm /run/on-reload; exec sleep 300"}, code: 5, says: []string{"did not finish in time"}, slow: true},
 	{group: "reload fails", name: "Postfix ends right after it", on: map[string]string{"reload": "rm /run/on-reload; postfix.real stop; exit 0"}, code: 5, says: []string{"start Postfix again"}, slow: true},
 	{group: "reload fails", name: "and undo's too", run: "$APPLY && cp /run/hook /run/on-reload && $UNDO", first: "echo 'rm /run/on-reload; exit 1' >/run/hook", code: 5, says: []string{"hint: "}, changed: true},
 

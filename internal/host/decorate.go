@@ -136,7 +136,7 @@ func (r *Recorder) Act(ctx context.Context, name string, args ...string) (Output
 // Detach implements Machine.
 func (r *Recorder) Detach(name string, args ...string) error {
 	err := r.Machine.Detach(name, args...)
-	r.note(err, "%s %s, going on by itself", name, strings.Join(args, " "))
+	r.note(err, "%s %s, in the background", name, strings.Join(args, " "))
 	return err
 }
 

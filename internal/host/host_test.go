@@ -354,7 +354,7 @@ func TestRun(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := (host.Local{}).Run(ctx, "sleep", "5"); !errors.Is(err, context.DeadlineExceeded) || err.Error() != "running sleep: it did not end in time" {
+	if _, err := (host.Local{}).Run(ctx, "sleep", "5"); !errors.Is(err, context.DeadlineExceeded) || err.Error() != "running sleep: it did not finish in time" {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel = context.WithCancel(context.Background())

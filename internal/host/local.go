@@ -212,7 +212,7 @@ func (c cut) Error() string {
 	if errors.Is(c.error, context.Canceled) {
 		return "interrupted"
 	}
-	return "it did not end in time"
+	return "it did not finish in time"
 }
 
 func (c cut) Unwrap() error { return c.error }

@@ -21,7 +21,7 @@ var ErrExposed = errors.New("can be changed by other accounts")
 
 // ErrStrangeLink is the reason for which a path is not written to: a symbolic link
 // on the way belongs to another account, which so decides where it leads.
-var ErrStrangeLink = errors.New("a symbolic link of another account is not followed")
+var ErrStrangeLink = errors.New("symbolic links of other accounts are not followed")
 
 // place is where a path leads: an open folder and a name in it. What is done to it is
 // done in that folder, whatever happens to the path meanwhile.

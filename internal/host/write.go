@@ -45,7 +45,7 @@ func (Local) Save(path string, data []byte, mode fs.FileMode) error {
 	}
 	if p.info != nil {
 		if by := p.exposures(nil); len(by) > 0 && by[0].Kind == OwnedByOther {
-			return saving(path, hint.New("it exists, and "+by[0].String(), "name a new file"))
+			return saving(path, hint.New("it exists, but "+by[0].String(), "give the name of a new file"))
 		}
 	}
 	return saving(path, p.write(data, mode, false))

@@ -288,7 +288,7 @@ func TestNextKeyLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range d.keeper.Renew(ctx, []*lineage.Lineage{d.l}, true) {
-		if o.Err == nil || !strings.Contains(o.Err.Error(), "holds no key") {
+		if o.Err == nil || !strings.Contains(o.Err.Error(), "contains no key") {
 			t.Errorf("%+v", o)
 		}
 	}

@@ -165,7 +165,7 @@ func TestRenewWhileMailFlows(t *testing.T) {
 		t.Fatalf("%v, %v", all, err)
 	}
 	for _, o := range b.keeper.Renew(context.Background(), all, false) {
-		if o.Renewed || o.Err != nil || !strings.Contains(o.Why, "the CA wants it renewed about") {
+		if o.Renewed || o.Err != nil || !strings.Contains(o.Why, "the CA asks for renewal about") {
 			t.Errorf("not due: %+v", o)
 		}
 	}
@@ -252,7 +252,7 @@ func TestTLSA(t *testing.T) {
 		t.Error("it was put in place")
 	}
 	if b.served(t) != before {
-		t.Error("another certificate is served")
+		t.Error("a different certificate is presented")
 	}
 	// Without DNSSEC, records are no promise to anyone.
 	b.ca.DNS.AD = false
@@ -273,7 +273,7 @@ func TestPreflight(t *testing.T) {
 	if err == nil {
 		t.Fatal("nothing was found")
 	}
-	for _, want := range []string{`no profile "nonsense"`, "is in use by smtpd", "leads-nowhere.test has no address in DNS", "(issue) of mx.test allows other.example, and not this CA (pebble.test)", "elsewhere.test allows proof by dns-01, and not by http-01"} {
+	for _, want := range []string{`no profile "nonsense"`, "is in use by smtpd", "leads-nowhere.test has no address in DNS", "(issue) of mx.test allows other.example, but not this CA (pebble.test)", "elsewhere.test allows validation by dns-01, but not by http-01"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
 		}
@@ -392,7 +392,7 @@ func TestReplaces(t *testing.T) {
 	ctx := context.Background()
 	var told []string
 	b.keeper.Step = func(e apply.Event) { told = append(told, e.Text) }
-	anew := func() bool { return strings.Contains(strings.Join(told, "\n"), "does not see it as a renewal") }
+	anew := func() bool { return strings.Contains(strings.Join(told, "\n"), "does not accept it as a renewal") }
 	account := func(server string) string {
 		u, err := url.Parse(server)
 		if err != nil {

@@ -19,13 +19,13 @@ const record = `{"name":"mx.example.org","server":"https://ca.test/dir","names":
 func TestTornRecords(t *testing.T) {
 	for name, text := range map[string]string{
 		"null": "null", "torn": record[:40], "empty": "", "no names": `{"name":"a"}`,
-		"no host name":   strings.Replace(record, "*.example.org", "../x", 1),
-		"name is a path": strings.Replace(record, `"name":"mx.example.org"`, `"name":"../mx"`, 1),
-		"of another":     strings.Replace(record, `"name":"mx.example.org"`, `"name":"other.example.org"`, 1),
-		"relative path":  strings.Replace(record, `{"kind":"http"}`, `{"kind":"webroot","webroot":"www"}`, 1),
-		"type of key":    strings.Replace(record, "P256", "rot13", 1),
-		"relative hook":  strings.Replace(record, `{"name"`, `{"also_reload":"bin/others","name"`, 1),
-		"nothing issued": strings.Replace(record, `{"name"`, `{"issued":{"ecdsa":null},"name"`, 1),
+		"not a host name": strings.Replace(record, "*.example.org", "../x", 1),
+		"name is a path":  strings.Replace(record, `"name":"mx.example.org"`, `"name":"../mx"`, 1),
+		"of another":      strings.Replace(record, `"name":"mx.example.org"`, `"name":"other.example.org"`, 1),
+		"relative path":   strings.Replace(record, `{"kind":"http"}`, `{"kind":"webroot","webroot":"www"}`, 1),
+		"key type":        strings.Replace(record, "P256", "rot13", 1),
+		"relative hook":   strings.Replace(record, `{"name"`, `{"also_reload":"bin/others","name"`, 1),
+		"nothing issued":  strings.Replace(record, `{"name"`, `{"issued":{"ecdsa":null},"name"`, 1),
 	} {
 		dir := t.TempDir()
 		if err := os.Mkdir(filepath.Join(dir, "lineages"), 0o700); err != nil {

@@ -165,7 +165,7 @@ func TestRollOver(t *testing.T) {
 	// Too early, by a minute; and the time is said.
 	d.clock.ahead = 48*time.Hour - time.Minute
 	err = d.keeper.RollOver(ctx, d.l, false)
-	if at := seen.Add(48 * time.Hour).UTC().Format("2006-01-02 15:04"); err == nil || !strings.Contains(err.Error(), "is not rolled over before "+at) || hint.Of(hint.All(err)[0]) == "" {
+	if at := seen.Add(48 * time.Hour).UTC().Format("2006-01-02 15:04"); err == nil || !strings.Contains(err.Error(), "cannot be rolled over before "+at) || hint.Of(hint.All(err)[0]) == "" {
 		t.Fatalf("%v, want %s", err, at)
 	}
 	d.held(t, "too early")

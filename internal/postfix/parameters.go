@@ -83,8 +83,8 @@ var byName = func() map[string]Parameter {
 const (
 	byServerLevel = "replaced by smtpd_tls_security_level since Postfix 2.3"
 	byClientLevel = "replaced by smtp_tls_security_level since Postfix 2.3"
-	noDSA         = "for DSA certificates, which nothing accepts any more"
-	noEffect      = "without effect since Postfix 3.6"
+	noDSA         = "for DSA certificates, which nothing accepts today"
+	noEffect      = "no effect since Postfix 3.6"
 	oldFloor      = "!SSLv2, !SSLv3"
 )
 
@@ -119,7 +119,7 @@ var table = []Parameter{
 	{Name: "smtpd_tls_chain_files"},
 	{Name: "smtpd_tls_ciphers", Default: "medium"},
 	{Name: "smtpd_tls_dcert_file", Obsolete: noDSA},
-	{Name: "smtpd_tls_dh1024_param_file", Obsolete: "on the list of deprecated parameters since Postfix 3.9: OpenSSL chooses the group"},
+	{Name: "smtpd_tls_dh1024_param_file", Obsolete: "deprecated since Postfix 3.9: OpenSSL chooses the group"},
 	{Name: "smtpd_tls_dh512_param_file", Obsolete: noEffect},
 	{Name: "smtpd_tls_dkey_file", Default: "$smtpd_tls_dcert_file", Obsolete: noDSA},
 	{Name: "smtpd_tls_eccert_file"},

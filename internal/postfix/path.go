@@ -38,4 +38,4 @@ func CheckSinglePath(path string) error {
 	return nil
 }
 
-const rename = "rename the file, or make a symbolic link to it"
+const rename = "rename the file, or create a symbolic link to it"

@@ -57,7 +57,7 @@ func ParseProtocols(list string, v Version) ([]Protocol, error) {
 		}
 		p, ok := protocolNamed(name)
 		if !ok || (op == ">=" || op == "<=") && v.Known() && !v.AtLeast(V(3, 6, 0)) {
-			return nil, fmt.Errorf("protocol list %.60q: Postfix %s does not know %q", list, v, word)
+			return nil, fmt.Errorf("protocol list %.60q: Postfix %s does not support %q", list, v, word)
 		}
 		switch op {
 		case ">=":
@@ -74,7 +74,7 @@ func ParseProtocols(list string, v Version) ([]Protocol, error) {
 		drop(func(q Protocol) bool { return !slices.Contains(include, q) })
 	}
 	if len(on) == 0 {
-		return nil, fmt.Errorf("protocol list %.60q leaves no protocol on", list)
+		return nil, fmt.Errorf("protocol list %.60q enables no protocol", list)
 	}
 	return on, nil
 }

@@ -140,7 +140,7 @@ func (m model) screen(s mastercf.Service) Listener {
 	}
 	q := family{settings{m.c, proxy}}
 	if duty, _ := level(q.settings, "tlsproxy_tls_security_level", "tlsproxy_use_tls", "tlsproxy_enforce_tls"); l.TLS.Is != Never && duty.Is == Never {
-		l.Broken = "tlsproxy has TLS switched off"
+		l.Broken = "TLS is disabled in tlsproxy"
 	} else {
 		own := l.TLS
 		l.TLS = duty // tlsproxy goes by its own level
@@ -153,7 +153,7 @@ func (m model) screen(s mastercf.Service) Listener {
 // dead is why a service ends before it answers; empty if nothing is known.
 func dead(s mastercf.Service) string {
 	if len(s.Stray) > 0 {
-		return fmt.Sprintf("the word %.60q stands where no argument is expected", s.Stray[0].Text)
+		return fmt.Sprintf("unexpected argument %.60q", s.Stray[0].Text)
 	}
 	for _, o := range s.Options {
 		if o.Bad != "" {
@@ -183,7 +183,7 @@ func level(p settings, name, use, enforce string) (duty Value[Duty], bad string)
 			return Value[Duty]{Offered, p.value(use).Origin}, ""
 		}
 	default:
-		return duty, fmt.Sprintf("%s has no level %.60q", name, v.Text)
+		return duty, fmt.Sprintf("%s: unknown level %.60q", name, v.Text)
 	}
 	return duty, ""
 }
@@ -235,7 +235,7 @@ func (m model) engine(l *Listener, p family) {
 	}
 	l.Versions = Value[[]postfix.Protocol]{versions, v.Origin}
 	if len(versions) == 0 && l.Broken == "" {
-		l.Broken = fmt.Sprintf("%q leaves no version of TLS for which there is a suite", v.Text)
+		l.Broken = fmt.Sprintf("%q leaves no TLS version that has a cipher suite", v.Text)
 	}
 }
 

@@ -129,7 +129,7 @@ func (m model) route(t detect.Transport, s mastercf.Service, h detect.Hop) Route
 		case entry != nil:
 			r.Level, r.Policy = Value[string]{entry.Level, entry.At}, entry
 			if entry.Fault != "" {
-				r.Deferred = "the entry of the policy table is not understood: " + entry.Fault
+				r.Deferred = "the policy table entry is invalid: " + entry.Fault
 			}
 		}
 	}
@@ -144,7 +144,7 @@ func (m model) terms(r Route, level string) Route {
 		r.Deferred = "implicit TLS requires level encrypt or a stronger one"
 	}
 	if level == "dane-only" && !m.asksDANE(r.Service) {
-		r.Deferred = "no DNSSEC is asked for, or none is validated"
+		r.Deferred = "DNSSEC is not requested or not validated"
 	}
 	if level == "none" || level == "" {
 		return r
@@ -183,14 +183,14 @@ func (m model) terms(r Route, level string) Route {
 	}
 	r.Versions = Value[[]postfix.Protocol]{r.Suites.bear(versions, "RSA", "ECDSA"), v.Origin}
 	if len(r.Versions.Is) == 0 {
-		r.Deferred = cmp.Or(r.Deferred, failing(level, "no version of TLS is left for which there is a suite"))
+		r.Deferred = cmp.Or(r.Deferred, failing(level, "no TLS version is left that has a cipher suite"))
 	}
 	r.Match = match(p, level)
 	if len(entry.Match) > 0 {
 		r.Match = Value[[]string]{entry.Match, entry.At}
 	}
 	if level == "fingerprint" && len(r.Match.Is) == 0 {
-		r.Deferred = cmp.Or(r.Deferred, "there is no fingerprint to compare with")
+		r.Deferred = cmp.Or(r.Deferred, "no fingerprint is configured")
 	}
 	r.Trust = trust(p, entry)
 	at := *m.f
@@ -241,7 +241,7 @@ func failing(level, why string) string {
 	if level == "may" {
 		return ""
 	}
-	return fmt.Sprintf("no handshake comes about: %s", why)
+	return fmt.Sprintf("the handshake fails: %s", why)
 }
 
 // clientLevel is the TLS level of a service that sends, without its tables
@@ -250,7 +250,7 @@ func clientLevel(p settings) (level Value[string], bad string) {
 	v := p.value("smtp_tls_security_level")
 	if text := strings.ToLower(v.Text); text != "" {
 		if !slices.Contains(levels, text) {
-			bad = fmt.Sprintf("smtp_tls_security_level has no level %.60q", v.Text)
+			bad = fmt.Sprintf("smtp_tls_security_level: unknown level %.60q", v.Text)
 		}
 		return Value[string]{text, v.Origin}, bad
 	}

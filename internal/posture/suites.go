@@ -34,7 +34,7 @@ func (m model) suites(p settings, grade postfix.Value) Suites {
 			out.Grade = "medium"
 		}
 	default:
-		out.Bad = fmt.Sprintf("there is no cipher grade %.60q", grade.Text)
+		out.Bad = fmt.Sprintf("unknown cipher grade %.60q", grade.Text)
 		return out
 	}
 	out.List = cmp.Or(p.text("tls_"+out.Grade+"_cipherlist"), builtIn[out.Grade])

@@ -188,7 +188,7 @@ func (e *enumerator) exchange(ctx context.Context, h hello, r *reply) error {
 		return &Error{e.target.Addr, Handshaking, err}
 	}
 	if r.version == h.version && !slices.Contains(h.suites, r.suite) {
-		return &Error{e.target.Addr, Handshaking, fmt.Errorf("it chose suite %#04x, which was not offered", r.suite)}
+		return &Error{e.target.Addr, Handshaking, fmt.Errorf("the server chose suite %#04x, which was not offered", r.suite)}
 	}
 	r.accepted = r.version == h.version
 	return nil

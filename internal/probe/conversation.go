@@ -19,11 +19,11 @@ import (
 // What goes wrong on the way, told apart: a server that is silent, one that
 // hangs up, and one that says what it should not need different cures.
 var (
-	errSilent  = errors.New("timeout: nothing more came")
-	errHungUp  = errors.New("it hung up")
-	errTooMuch = fmt.Errorf("it said more than %d KiB", maxText>>10)
-	errNotTLS  = errors.New("what came is not TLS")
-	errMangled = errors.New("what came is TLS, but makes no sense")
+	errSilent  = errors.New("timeout: no more data")
+	errHungUp  = errors.New("the server disconnected")
+	errTooMuch = fmt.Errorf("the server sent more than %d KiB", maxText>>10)
+	errNotTLS  = errors.New("the answer is not TLS")
+	errMangled = errors.New("the answer is invalid TLS")
 )
 
 // maxText bounds what a server may say on a connection until TLS has begun, and
@@ -156,7 +156,7 @@ func (c *conversation) reply(want int) (string, error) {
 		n, last, rest, ok := replyLine(line)
 		switch {
 		case !ok:
-			return "", fmt.Errorf("it says %.80q, which is no reply of SMTP", line)
+			return "", fmt.Errorf("the server sent %.80q, which is not an SMTP reply", line)
 		case !first && n != code:
 			return "", fmt.Errorf("lines of one reply begin with %03d and %03d", code, n)
 		}
@@ -182,7 +182,7 @@ func (c *conversation) line() ([]byte, error) {
 	case c.left < 0:
 		return nil, errTooMuch
 	case errors.Is(err, bufio.ErrBufferFull):
-		return nil, fmt.Errorf("it said a line of more than %d KiB", maxLine>>10)
+		return nil, fmt.Errorf("the server sent a line of more than %d KiB", maxLine>>10)
 	case err != nil:
 		return nil, verdict(err)
 	}

@@ -282,7 +282,7 @@ func (e *enumerator) all(ctx context.Context) {
 		case versionNames[tls13]:
 			v.Signatures = append(v.Signatures, signed[1]...)
 			if len(signed[1]) == 0 {
-				e.note(errors.New("its certificates of TLS 1.3 come with a suite or a group that cannot be opened here"))
+				e.note(errors.New("its TLS 1.3 certificates are sent with a suite or group that cannot be decrypted here"))
 			}
 		}
 		e.out.Versions = append(e.out.Versions, *v)

@@ -102,7 +102,7 @@ func (r *reply) read(in io.Reader) error {
 			return err
 		}
 	}
-	return fmt.Errorf("its answer to the hello has more than %d KiB", maxFlight>>10)
+	return fmt.Errorf("its answer to the ClientHello exceeds %d KiB", maxFlight>>10)
 }
 
 // messages puts handshake messages together from records.

@@ -166,7 +166,7 @@ func Handshake(ctx context.Context, t Target, o Options) (Result, error) {
 			return r, &Error{t.Addr, STARTTLS, err}
 		}
 		if n := c.in.Buffered(); n > 0 {
-			return r, &Error{t.Addr, STARTTLS, fmt.Errorf("%d bytes of clear text after the reply", n)}
+			return r, &Error{t.Addr, STARTTLS, fmt.Errorf("%d bytes of cleartext after the reply", n)}
 		}
 	}
 	conn := tls.Client(prompt{c.Conn}, o.config(&r))
@@ -179,7 +179,7 @@ func Handshake(ctx context.Context, t Target, o Options) (Result, error) {
 		r.Group = state.CurveID.String()
 	}
 	if n := len(state.PeerCertificates); n > certs.MaxChain {
-		return r, &Error{t.Addr, Handshaking, fmt.Errorf("it sends %d certificates, and at most %d are read", n, certs.MaxChain)}
+		return r, &Error{t.Addr, Handshaking, fmt.Errorf("the server sends %d certificates; at most %d are read", n, certs.MaxChain)}
 	}
 	r.Certs = state.PeerCertificates
 	// With TLS 1.3 our side is done before the server has looked at it: only

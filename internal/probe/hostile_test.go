@@ -139,7 +139,7 @@ func TestHostile(t *testing.T) {
 			for range 100000 {
 				w.say("220-hello\r\n")
 			}
-		}, failed: "it said more than 64 KiB"},
+		}, failed: "the server sent more than 64 KiB"},
 		{name: "slow bytes", act: func(w wire) {
 			for range 1000 {
 				w.say("2")
@@ -149,17 +149,17 @@ func TestHostile(t *testing.T) {
 		{name: "silent", act: func(w wire) { w.hear() }, failed: "timeout"},
 		{name: "slower than all the time that there is", act: func(w wire) { w.hear() }, failed: "it took more than 1s", total: time.Second},
 		{name: "two codes in one reply", act: func(w wire) { w.say("220-a\r\n250 b\r\n"); w.hear() }, failed: "lines of one reply begin with 220 and 250"},
-		{name: "another program", act: func(w wire) { w.say("SSH-2.0-OpenSSH\r\n"); w.hear() }, failed: `"SSH-2.0-OpenSSH", which is no reply of SMTP`},
-		{name: "escapes in the greeting", act: func(w wire) { w.say(escape + "\r\n"); w.hear() }, failed: "which is no reply"},
+		{name: "another program", act: func(w wire) { w.say("SSH-2.0-OpenSSH\r\n"); w.hear() }, failed: `"SSH-2.0-OpenSSH", which is not an SMTP reply`},
+		{name: "escapes in the greeting", act: func(w wire) { w.say(escape + "\r\n"); w.hear() }, failed: "which is not an SMTP reply"},
 		{name: "busy with escapes", act: func(w wire) { w.say("554 " + escape + "\r\n"); w.hear() }, failed: "554"},
 		{name: "hangs up", act: func(wire) {}, failed: "it hung up"},
 		{name: "no STARTTLS", act: func(w wire) { w.say("220 here\r\n"); w.hear(); w.say("250 here\r\n"); w.hear() }, failed: "not offered"},
-		{name: "plain text behind STARTTLS", act: func(w wire) { w.starttls(); w.say("500 what did you say? " + escape + "\r\n") }, refused: "what came is not TLS", problem: "what came is not TLS"},
+		{name: "plain text behind STARTTLS", act: func(w wire) { w.starttls(); w.say("500 what did you say? " + escape + "\r\n") }, refused: "the answer is not TLS", problem: "the answer is not TLS"},
 		{name: "hangs up on the hello", act: func(w wire) { w.starttls() }, refused: "it hung up"},
 		{name: "alert", act: func(w wire) { w.starttls(); alerted(w) }, refused: "handshake failure"},
 		{name: "silent after the hello", act: func(w wire) { w.starttls(); w.hear() }, refused: "timeout", problem: "timeout"},
 		{name: "half a record", act: func(w wire) { w.starttls(); w.say("\x16\x03\x03\x40\x00half") }, refused: "it hung up"},
-		{name: "record too long", act: func(w wire) { w.starttls(); w.say("\x16\x03\x03\xff\xff") }, problem: "what came is not TLS"},
+		{name: "record too long", act: func(w wire) { w.starttls(); w.say("\x16\x03\x03\xff\xff") }, problem: "the answer is not TLS"},
 		{name: "ServerHello without an end", act: func(w wire) { w.starttls(); w.say(records(22, message(2, []byte{3, 3}))) }, problem: "makes no sense"},
 		{name: "extensions that reach too far", act: func(w wire) { w.starttls(); w.say(records(22, accept(0x0303, 0xC02F, 0xFF, 0xFF, 0, 0))) }, problem: "makes no sense"},
 		{name: "extension that reaches too far", act: func(w wire) { w.starttls(); w.say(records(22, accept(0x0303, 0xC02F, 0, 4, 0, 1, 0, 9))) }, problem: "makes no sense"},

@@ -242,11 +242,11 @@ func TestFindings(t *testing.T) {
 	for records, want := range map[string]string{
 		good:                                                 "",
 		"1 1 1 " + digest(1) + "\n" + good:                   "ignore this kind",
-		"3 0 1 " + digest(1) + "\n" + good:                   "wrong after each renewal",
+		"3 0 1 " + digest(1) + "\n" + good:                   "becomes wrong at each renewal",
 		"2 0 1 " + digest(1) + "\n" + good:                   "when the CA changes it",
-		"2 1 1 " + digest(1) + "\n" + good:                   "names a CA that is not in the chain",
-		"3 1 1 " + digest(1) + "\n" + good:                   "names no key that is known here",
-		"3 1 1 " + digest(1):                                 "none of its records names a key that is served",
+		"2 1 1 " + digest(1) + "\n" + good:                   "matches a CA that is not in the chain",
+		"3 1 1 " + digest(1) + "\n" + good:                   "matches no key known here",
+		"3 1 1 " + digest(1):                                 "none of its records matches a key in use",
 		strings.Repeat(good+"\n", 12) + "3 1 1 " + digest(1): "some senders give up",
 	} {
 		o := publish.Owner{Name: "_25._tcp.mx.test", State: publish.Signed}
@@ -268,10 +268,10 @@ func TestFindings(t *testing.T) {
 	// A next key has no chain, and hides nothing.
 	o := publish.Owner{Name: "_25._tcp.mx.test", State: publish.Signed, Records: []certs.TLSA{record(t, good), record(t, "2 1 1 "+digest(1)), record(t, "3 1 1 "+digest(7))}}
 	found := publish.Findings(publish.Input{Owners: []publish.Owner{o}, Keys: []publish.Key{key, {Algorithm: "ecdsa", Role: publish.Next, Digest: digest(7)}}})
-	if len(found) != 1 || !strings.Contains(found[0].Text, "names a CA that is not in the chain") {
+	if len(found) != 1 || !strings.Contains(found[0].Text, "matches a CA that is not in the chain") {
 		t.Errorf("%+v", found)
 	}
-	for state, want := range map[publish.State]string{publish.Unsigned: "none are proposed", publish.Unproved: "could not be verified"} {
+	for state, want := range map[publish.State]string{publish.Unsigned: "none are suggested", publish.Unproved: "could not be verified"} {
 		in := publish.Input{Owners: []publish.Owner{{Name: "x", State: state}}, Keys: []publish.Key{key}}
 		found := publish.Findings(in)
 		if len(found) != 1 || !strings.Contains(found[0].Text, want) || len(publish.Steps(in)) > 0 {
@@ -318,7 +318,7 @@ func TestOthersStay(t *testing.T) {
 	if steps := publish.Steps(in); len(steps) > 0 {
 		t.Errorf("%+v", steps)
 	}
-	if found := publish.Findings(in); len(found) != 1 || !strings.Contains(found[0].Text, "3 1 1 00000000… names no key that is known here") {
+	if found := publish.Findings(in); len(found) != 1 || !strings.Contains(found[0].Text, "3 1 1 00000000… matches no key known here") {
 		t.Errorf("%+v", found)
 	}
 	in.Owners[0].Records = in.Owners[0].Records[:1]
@@ -364,7 +364,7 @@ func TestObserved(t *testing.T) {
 	// The TTL is lowered as the next key comes: who holds the old answer keeps it as long as it said then.
 	in := look(publish.Signed, time.Minute, current, next)
 	seen := at
-	if got, why, err := publish.Allowed(in, "ecdsa"); err != nil || !got.Equal(seen.Add(48*time.Hour)) || !strings.Contains(why, "answers from before that may be met for 48h") {
+	if got, why, err := publish.Allowed(in, "ecdsa"); err != nil || !got.Equal(seen.Add(48*time.Hour)) || !strings.Contains(why, "earlier answers may be cached for 48h") {
 		t.Errorf("%s, %s, %v", got, why, err)
 	}
 	if look(publish.Unproved, 0); !k.Seen.Equal(seen) {
@@ -375,7 +375,7 @@ func TestObserved(t *testing.T) {
 	}
 	// All is withdrawn: who holds what was there before is to forget it first.
 	in = look(publish.Signed, 0)
-	if got, why, err := publish.Allowed(in, "ecdsa"); err != nil || !got.Equal(at.Add(48*time.Hour)) || !strings.Contains(why, "the records are gone since") {
+	if got, why, err := publish.Allowed(in, "ecdsa"); err != nil || !got.Equal(at.Add(48*time.Hour)) || !strings.Contains(why, "the records were removed at") {
 		t.Errorf("%s, %s, %v", got, why, err)
 	}
 	if look(publish.Signed, time.Minute, current, next); !k.Seen.Equal(at) {

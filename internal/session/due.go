@@ -34,13 +34,13 @@ func (s *Session) Renewal(c detect.Certificate) Renewal {
 func (s *Session) Due() (out []string) {
 	f := s.Facts
 	for _, o := range f.Outdated() {
-		out = append(out, fmt.Sprintf("%s stayed behind: %s is newer", o.Shown.Chain, o.Renewed.Chain))
+		out = append(out, fmt.Sprintf("%s is outdated: %s is newer", o.Shown.Chain, o.Renewed.Chain))
 	}
 	for _, c := range f.Certificates {
 		if c.Err != nil || !c.InUse() || !s.Renewal(c).At.Before(f.Now) {
 			continue
 		}
-		out = append(out, fmt.Sprintf("%s should be renewed: it ends on %s", c.Chain, c.NotAfter.UTC().Format(time.DateOnly)))
+		out = append(out, fmt.Sprintf("%s should be renewed: it expires on %s", c.Chain, c.NotAfter.UTC().Format(time.DateOnly)))
 	}
 	return out
 }

@@ -36,10 +36,10 @@ func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, erro
 		e.Live = s.live(ctx, &wg)
 		e.Running = s.running(ctx)
 		if len(e.Live) == 0 {
-			e.NotLive = "no listener of it takes mail from others"
+			e.NotLive = "none of its listeners accepts mail from other servers"
 		}
 	} else {
-		e.NotLive = "nobody shook hands with it"
+		e.NotLive = "no handshake was made with it"
 	}
 	switch {
 	case !g.Send:
@@ -47,7 +47,7 @@ func (s *Session) Evidence(ctx context.Context, g Gather) (*audit.Evidence, erro
 	case !s.Facts.Root:
 		e.NotSent = "only root can rehearse"
 	case len(s.Facts.Transports) == 0:
-		e.NotSent = "nothing here sends mail to others"
+		e.NotSent = "this server sends no mail to other servers"
 	default:
 		wg.Add(1)
 		go func() {

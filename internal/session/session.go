@@ -178,7 +178,7 @@ func (s *Session) answersFile() error {
 		s.answersNew = true
 		return nil
 	case err != nil:
-		return hint.Wrap(fmt.Errorf("reading the answers file: %w", err), cmp.Or(hint.Of(err), "--answers FILE names another"))
+		return hint.Wrap(fmt.Errorf("reading the answers file: %w", err), cmp.Or(hint.Of(err), "use another file with --answers FILE"))
 	}
 	s.answersText = string(data)
 	var out []error
@@ -339,7 +339,7 @@ func (s *Session) Preview(a *ask.Answers) (*plan.Plan, error) {
 }
 
 // ErrAnswers is the reason for which Plan fails if answers are missing or wrong.
-var ErrAnswers = errors.New("the answers cannot be used")
+var ErrAnswers = errors.New("the answers are invalid")
 
 type answersError struct{ error }
 
@@ -356,7 +356,7 @@ func (s *Session) ApplyOptions() apply.Options {
 func (s *Session) Rehearse(events func(rehearse.Trial)) apply.Rehearse {
 	return func(ctx context.Context, p *plan.Plan, files map[string][]byte) (*rehearse.Report, error) {
 		if !s.Facts.Root {
-			return nil, hint.New("a private Postfix can only be started by root", "run it as root: sudo postseal ...")
+			return nil, hint.New("only root can start a private Postfix", "run it as root: sudo postseal ...")
 		}
 		return rehearse.Run(ctx, s.Candidate(p, files), rehearse.Options{Events: events, Guard: s.Guard})
 	}

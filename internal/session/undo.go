@@ -28,7 +28,7 @@ func (s *Session) UndoRisks(r *apply.Receipt) []plan.Risk {
 			out = append(out, plan.DANERisks(s.Facts, chains[i])...)
 			continue
 		}
-		out = append(out, plan.Risk{Name: plan.RiskUnprovedDANE, Text: fmt.Sprintf("a certificate that would be presented again (SHA-256 %.16s…) cannot be read here: whether the TLSA records still authenticate it is not known", print)})
+		out = append(out, plan.Risk{Name: plan.RiskUnprovedDANE, Text: fmt.Sprintf("a certificate that would be presented again (SHA-256 %.16s…) cannot be read here: it is unknown whether the TLSA records still authenticate it", print)})
 	}
 	return out
 }

@@ -39,7 +39,7 @@ func New(ctx context.Context, code string, values, files map[string]string) (*ac
 	known, ok := dnsproviders.Find(code)
 	construct := constructors[code]
 	if !ok || construct == nil {
-		return nil, hint.New(fmt.Sprintf("no DNS provider is known as %.40q", code), "postseal cert providers lists them")
+		return nil, hint.New(fmt.Sprintf("unknown DNS provider %.40q", code), "postseal cert providers lists them")
 	}
 	var all []error
 	secrets := &acme.Secrets{}
@@ -55,7 +55,7 @@ func New(ctx context.Context, code string, values, files map[string]string) (*ac
 		if f, ok := known.Field(name); !ok {
 			all = append(all, unknown(known, name))
 		} else if f.Secret {
-			all = append(all, hint.New(name+" is a secret, and belongs into a file", "--dns-secret-file "+name+"=/path/to/file"))
+			all = append(all, hint.New(name+" is a secret and belongs in a file", "--dns-secret-file "+name+"=/path/to/file"))
 		}
 	}
 	if err := errors.Join(all...); err != nil {
@@ -129,7 +129,7 @@ func made(ctx context.Context, construct func() (challenge.Provider, error)) (ch
 	go func() {
 		defer func() {
 			if recover() != nil {
-				done <- result{err: errors.New("the library could not make it of these values")}
+				done <- result{err: errors.New("the library rejected these values")}
 			}
 		}()
 		p, err := construct()

@@ -64,7 +64,7 @@ type Edit struct {
 func (f *File) Apply(e Edit) (*File, error) {
 	for _, line := range e.Block {
 		if strings.ContainsAny(line, "\n\r\x00") {
-			return nil, fmt.Errorf("a line of the block holds a line end: %.60q", line)
+			return nil, fmt.Errorf("a line of the block contains a line break: %.60q", line)
 		}
 	}
 	old, had, err := f.Block(e.Markers)

@@ -50,7 +50,7 @@ type spent struct{ bytes, references int }
 
 func (x *expander) write(s string) error {
 	if x.spent.bytes += len(s); x.spent.bytes > maxExpanded {
-		return fmt.Errorf("%w: it has more than %d KiB", ErrTooLong, maxExpanded>>10)
+		return fmt.Errorf("%w: it exceeds %d KiB", ErrTooLong, maxExpanded>>10)
 	}
 	x.out.WriteString(s)
 	return nil
@@ -108,7 +108,7 @@ func (x *expander) text(s string) error {
 // reference expands what stands between the braces of one reference.
 func (x *expander) reference(ref string) error {
 	if x.spent.references++; x.spent.references > maxReferences {
-		return fmt.Errorf("%w: it takes more than %d references", ErrTooLong, maxReferences)
+		return fmt.Errorf("%w: it needs more than %d references", ErrTooLong, maxReferences)
 	}
 	var value string
 	rest := skipBlanks(ref)

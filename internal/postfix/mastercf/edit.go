@@ -46,7 +46,7 @@ func (f *File) Unset(name, typ, parameter string) (*File, error) {
 			return f, nil
 		}
 		if flag := s.line.Text[o.flag.from:o.flag.to]; !strings.HasPrefix(flag, "-o") {
-			return nil, fmt.Errorf("unsetting %s: line %d: %q joins two options; write them apart", parameter, o.Line, flag)
+			return nil, fmt.Errorf("unsetting %s: line %d: %q joins two options; write them separately", parameter, o.Line, flag)
 		}
 		line, _ := f.place(s.line, o.flag.from)
 		start, from := f.offset(s.line, line), o.flag.from
