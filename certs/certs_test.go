@@ -71,7 +71,7 @@ func TestShapes(t *testing.T) {
 		{name: "X509 CERTIFICATE", text: strings.ReplaceAll(good, " CERTIFICATE", " X509 CERTIFICATE"), chains: 1, length: 2},
 		{name: "TRUSTED CERTIFICATE", text: strings.ReplaceAll(good, " CERTIFICATE", " TRUSTED CERTIFICATE"), chains: 1, length: 2, mended: "TRUSTED CERTIFICATE"},
 		{name: "byte order mark", text: "\ufeff" + good, chains: 1, length: 2, mended: "byte order mark"},
-		{name: "glued blocks", text: strings.ReplaceAll(good, "-----\n-----", "----------"), chains: 1, length: 2, mended: "line end"},
+		{name: "glued blocks", text: strings.ReplaceAll(good, "-----\n-----", "----------"), chains: 1, length: 2, mended: "line break"},
 		{name: "indented", text: "  " + strings.ReplaceAll(good, "\n", "\n  "), chains: 1, length: 2, mended: "indented"},
 		{name: "key of another", text: other.Key + ec.Cert, err: certs.ErrMismatch},
 		{name: "two ECDSA pairs", text: good + other.Key + other.Cert, errText: "two ECDSA keys"},

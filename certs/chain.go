@@ -75,7 +75,7 @@ func (b Bundle) chains(more func(leaf *x509.Certificate) []*x509.Certificate) ([
 	for _, k := range b.Keys {
 		leaf := b.leafFor(k.Public)
 		if leaf == nil {
-			return nil, fmt.Errorf("%w: the key of %s fits none of the %d certificates (%s)", ErrMismatch, k.Source, len(b.Certs), Describe(b.Certs[0]))
+			return nil, fmt.Errorf("%w: the key of %s matches none of the %d certificates (%s)", ErrMismatch, k.Source, len(b.Certs), Describe(b.Certs[0]))
 		}
 		kind := algorithm(k.Public)
 		if other, ok := kinds[kind]; ok && other != fingerprint(leaf) {

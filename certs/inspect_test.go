@@ -50,7 +50,7 @@ func TestInspect(t *testing.T) {
 		{name: "intermediate missing", text: good.Key + good.Cert, want: want, topic: "chain", level: certs.Bad, says: "postseal test intermediate"},
 		{name: "out of order", text: good.Key + ca.IntermediatePEM + good.Cert, want: want, topic: "chain", level: certs.Note},
 		{name: "trusted", want: want, topic: "trust", level: certs.Good, says: "distributions"},
-		{name: "own CA", want: with(func(w *certs.Want) { w.Roots, w.Private = nil, root }), topic: "trust", level: certs.Good, says: "your own CA"},
+		{name: "own CA", want: with(func(w *certs.Want) { w.Roots, w.Private = nil, root }), topic: "trust", level: certs.Good, says: "your private CA"},
 		{name: "unknown CA", want: with(func(w *certs.Want) { w.Roots = read(t, lab.NewCA(t).RootPEM).Certs }), topic: "chain", level: certs.Bad},
 		{name: "unknown CA, root sent", text: good.Key + good.Cert + ca.IntermediatePEM + ca.RootPEM, want: with(func(w *certs.Want) { w.Roots = read(t, lab.NewCA(t).RootPEM).Certs }), topic: "trust", level: certs.Note},
 		{name: "self-signed", leaf: lab.Leaf{SelfSigned: true}, want: want, topic: "trust", level: certs.Note, says: "self-signed"},

@@ -169,7 +169,7 @@ func TestAnother(t *testing.T) {
 		p := pebble.New(t, pebble.Options{Wrap: wrap})
 		client, _ := registered(t, p)
 		got, err := client.Obtain(context.Background(), acme.Order{Names: names(), Key: newKey(t)}, acme.HTTP{Addr: p.HTTPAddr}, nil)
-		if err == nil || got.Key != nil || !strings.Contains(err.Error(), "another certificate") {
+		if err == nil || got.Key != nil || !strings.Contains(err.Error(), "other than the one ordered") {
 			t.Errorf("another %s: %v", name, err)
 		}
 	}

@@ -93,7 +93,7 @@ func TestStrangeCA(t *testing.T) {
 		{"nothing for an order", "/order-plz", "answer is invalid", "", status(201, "", "")},
 		{"a list for an order", "/order-plz", "answer is invalid", "", status(201, "", "[]")},
 		{"more authorisations than names", "/order-plz", "", "", status(201, "", `{"status":"pending","finalize":"https://127.0.0.1:1/","identifiers":[],"authorizations":["https://127.0.0.1:1/"]}`)},
-		{"refuses the download", "/certZ/", "(unauthorized): no", "this account", status(403, "", `{"type":"urn:ietf:params:acme:error:unauthorized","detail":"no"}`)},
+		{"refuses the download", "/certZ/", "(unauthorized): no", "for the account", status(403, "", `{"type":"urn:ietf:params:acme:error:unauthorized","detail":"no"}`)},
 		{"refuses the request", "/finalize-order/", "(badCSR): weak", "--key-type", status(400, "", `{"type":"urn:ietf:params:acme:error:badCSR","detail":"weak"}`)},
 		{"makes the order invalid", "/my-order/", "(caa): not us", "CAA record", status(200, "", `{"status":"invalid","finalize":"https://127.0.0.1:1/","error":{"type":"urn:ietf:params:acme:error:caa","detail":"not us"}}`)},
 		{"fails at the order", "/order-plz", "500", "", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }},

@@ -23,7 +23,7 @@ func ReadSecret(path string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("reading a secret: %w", err)
 	case !info.Mode.IsRegular():
-		return "", hint.New(path+" is no file", "give the file that contains the secret")
+		return "", hint.New(path+" is not a file", "give the file that contains the secret")
 	case info.Mode.Perm()&0o077 != 0:
 		return "", hint.New(fmt.Sprintf("others can read the secret in %s (mode %04o)", path, info.Mode.Perm()), hint.ShellLine([]string{"chmod", "600", path}))
 	case info.Size > secretSize:

@@ -125,7 +125,7 @@ func (c List) Find(name string) (CA, error) {
 			case x.Directory:
 				return x, nil
 			case x.Staging:
-				return CA{}, hint.New("this is the staging environment of "+x.Title+", whose certificates nothing trusts", "use --server "+x.Name+" --staging, which tests an order and installs nothing")
+				return CA{}, hint.New("this is the staging environment of "+x.Title+": no client trusts its certificates", "use --server "+x.Name+" --staging, which tests an order and installs nothing")
 			}
 		}
 		return CA{Name: u.Host, Title: u.Host, Directory: name, Uses: "server", Note: "not among the known CAs"}, nil

@@ -17,12 +17,12 @@ func TestKnown(t *testing.T) {
 		name, want, says string
 	}{
 		{"letsencrypt", "https://acme-v02.api.letsencrypt.org/directory", ""},
-		{"https://acme-staging-v02.api.letsencrypt.org/directory", "", "nobody trusts"},
+		{"https://acme-staging-v02.api.letsencrypt.org/directory", "", "no client trusts"},
 		{"https://acme-v02.api.letsencrypt.org/directory", "https://acme-v02.api.letsencrypt.org/directory", ""},
 		{"https://ca.example.org/acme/directory", "https://ca.example.org/acme/directory", ""},
 		{"http://ca.example.org/", "", "unknown CA"},
 		{"letsencript", "", "unknown CA"},
-		{"step-ca", "", "no address"},
+		{"step-ca", "", "no well-known address"},
 		{"", "", "unknown CA"},
 		{"LetsEncrypt", "https://acme-v02.api.letsencrypt.org/directory", ""},
 		{"buypass", "", "since 2025-10-31"},

@@ -321,7 +321,7 @@ func (q *Question[T, F]) parse(texts []string) (T, error) {
 		}
 	}
 	if len(texts) == 0 || len(texts) > 1 && !q.Many {
-		return zero, fmt.Errorf("%d values, one is wanted", len(texts))
+		return zero, fmt.Errorf("%d values, expected one", len(texts))
 	}
 	var names []string
 	if len(texts) == 1 {

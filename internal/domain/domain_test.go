@@ -121,7 +121,7 @@ func TestLook(t *testing.T) {
 		{"redirect", "redirects, which senders do not follow", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://mta-sts.look.test/x", http.StatusFound)
 		}},
-		{"missing", "says 404", http.NotFound},
+		{"missing", "answers 404", http.NotFound},
 		{"a page", `sends it as "text/html"`, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = io.WriteString(w, policy)

@@ -283,7 +283,7 @@ func TestPreflight(t *testing.T) {
 			t.Errorf("no hint: %v", e)
 		}
 	}
-	if len(noted) != 1 || !strings.Contains(noted[0], "where elsewhere.test leads: 192.0.2.7, no address of this machine") {
+	if len(noted) != 1 || !strings.Contains(noted[0], "where elsewhere.test leads: 192.0.2.7, which is not an address of this machine") {
 		t.Errorf("noted %q", noted)
 	}
 }

@@ -95,7 +95,7 @@ func (k *Keeper) lead(ctx context.Context, names []string) error {
 		case len(found) == 0 && known:
 			all = append(all, hint.New(name+" has no address in DNS: the CA cannot reach it", "create an A or AAAA record, or validate the name by DNS (--challenge)"))
 		case len(found) > 0 && !slices.ContainsFunc(found, func(a string) bool { return here[a] }) && k.Step != nil:
-			k.Step(apply.Event{Step: "where " + name + " leads", State: apply.Noted, Text: strings.Join(found, ", ") + ", which is no address of this machine: correct behind address translation, otherwise the CA cannot reach this server"})
+			k.Step(apply.Event{Step: "where " + name + " leads", State: apply.Noted, Text: strings.Join(found, ", ") + ", which is not an address of this machine: correct behind address translation, otherwise the CA cannot reach this server"})
 		}
 	}
 	return errors.Join(all...)

@@ -210,7 +210,7 @@ func TestAllowed(t *testing.T) {
 		"a slow secondary": {[]publish.Owner{owner(publish.Signed, time.Hour, 72*time.Hour, current, next)}, seen, 73 * time.Hour, ""},
 		"missing":          {[]publish.Owner{owner(publish.Signed, time.Hour, time.Hour, current)}, seen, 0, "is not published for _25._tcp.mx.test"},
 		"missing at one":   {[]publish.Owner{owner(publish.Signed, time.Hour, time.Hour, current, next), owner(publish.Signed, 1, 1, current)}, seen, 0, "is not published"},
-		"never observed":   {[]publish.Owner{owner(publish.Signed, time.Hour, time.Hour, current, next)}, time.Time{}, 0, "starts the clock"},
+		"never observed":   {[]publish.Owner{owner(publish.Signed, time.Hour, time.Hour, current, next)}, time.Time{}, 0, "start the waiting time"},
 		"cannot be seen":   {[]publish.Owner{owner(publish.Unproved, 0, 0)}, seen, 0, "could not be verified"},
 		"no DANE":          {[]publish.Owner{owner(publish.Signed, time.Hour, time.Hour)}, time.Time{}, -1, ""},
 		"not signed":       {[]publish.Owner{owner(publish.Unsigned, time.Hour, time.Hour, current)}, time.Time{}, -1, ""},

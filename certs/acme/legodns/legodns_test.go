@@ -208,7 +208,7 @@ func TestRefused(t *testing.T) {
 		values, files map[string]string
 		want          string
 	}{
-		"unknown":           {"nobody", nil, nil, "no DNS provider is known"},
+		"unknown":           {"nobody", nil, nil, "unknown DNS provider"},
 		"nothing given":     {"cloudflare", nil, nil, "credentials information are missing"},
 		"a field of others": {"pdns", map[string]string{"CF_API_EMAIL": "x"}, nil, "has no field"},
 		"secret as a value": {"pdns", map[string]string{"PDNS_API_KEY": token}, nil, "is a secret"},
