@@ -189,9 +189,9 @@ type Manager struct {
 // Advice says where to make a change so that it lasts.
 func (m Manager) Advice() string {
 	if m.Instead == "" {
-		return "make the change there instead"
+		return "make it there instead"
 	}
-	return "make the change " + m.Instead
+	return "make it " + m.Instead
 }
 
 // Problem is a setting that does not do what it seems to.

@@ -380,7 +380,7 @@ func TestLimits(t *testing.T) {
 		t.Fatalf("the CA should have refused the proof: %v", err)
 	}
 	err = b.keeper.Obtain(context.Background(), other, lineage.Terms{Accept: true})
-	if err == nil || !strings.Contains(err.Error(), "the proof of other.test failed in the last hour as often as the CA allows (1)") {
+	if err == nil || !strings.Contains(err.Error(), "validation of other.test failed in the last hour as often as the CA allows (1)") {
 		t.Errorf("a second failure: %v", err)
 	}
 }
@@ -577,7 +577,7 @@ func TestForeign(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range b.keeper.Renew(context.Background(), []*lineage.Lineage{l}, true) {
-		if o.Renewed || o.Err == nil || !strings.Contains(o.Err.Error(), "somebody else") {
+		if o.Renewed || o.Err == nil || !strings.Contains(o.Err.Error(), "something else") {
 			t.Errorf("%+v", o)
 		}
 	}
