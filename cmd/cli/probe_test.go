@@ -92,7 +92,7 @@ func TestNoSuchHost(t *testing.T) {
 	if code != cli.Failed {
 		t.Errorf("%d", code)
 	}
-	if strings.Contains(text, "port 25") || !strings.Contains(text, "is the name right") || strings.Count(text, "nosuch.invalid:25") != 1 {
+	if strings.Contains(text, "port 25") || !strings.Contains(text, "check the name") || strings.Count(text, "nosuch.invalid:25") != 1 {
 		t.Error(text)
 	}
 }
@@ -108,8 +108,8 @@ func TestLittle(t *testing.T) {
 		code int
 		want string
 	}{
-		{cli.Failed, "TLS is not to be had from it"},
-		{cli.Failed, "TLS is not to be had from it"},
+		{cli.Failed, "the server does not offer TLS"},
+		{cli.Failed, "the server does not offer TLS"},
 		{cli.Findings, "no TLS could be negotiated"},
 	} {
 		if out, code := run(t, server.Addrs[i]); code != c.code || !strings.Contains(out, c.want) {

@@ -94,8 +94,8 @@ func TestReasons(t *testing.T) {
 	want := []string{
 		"-smtpd_tls_loglevel = 1: moves into the block",
 		"-smtpd_use_tls = yes: replaced by smtpd_tls_security_level since Postfix 2.3",
-		"-smtpd_tls_cert_file = /c/mx.pem: smtpd_tls_chain_files has the certificate, and hides this",
-		"-smtpd_tls_key_file = /c/mx.key: smtpd_tls_chain_files has the certificate, and hides this",
+		"-smtpd_tls_cert_file = /c/mx.pem: ignored by Postfix while smtpd_tls_chain_files is set",
+		"-smtpd_tls_key_file = /c/mx.key: ignored by Postfix while smtpd_tls_chain_files is set",
 		"--o smtpd_tls_security_level=none: it disabled TLS on port 25, overriding main.cf",
 		"--o smtpd_tls_security_level=none: users log in here: passwords and mail only inside TLS",
 		"+-o smtpd_tls_security_level=encrypt: users log in here: passwords and mail only inside TLS",
