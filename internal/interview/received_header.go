@@ -7,7 +7,7 @@ var receivedHeader = &ask.Question[bool, Facts]{
 	Key:     "received-header",
 	Section: SectionReceiving,
 	Title:   "Record TLS details in the Received header?",
-	Why:     "The header of each message then shows which TLS version and suite the last hop used, which helps with troubleshooting.",
+	Why:     "Each message then shows which TLS version and suite its last hop used: useful for troubleshooting.",
 	Help:    `smtpd_tls_received_header. Only the line of your own server can be trusted; the sender may have forged the others.`,
 	Choices: yesNo("version and suite are recorded in each message", "nothing is recorded"),
 	When:    serves,
