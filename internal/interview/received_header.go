@@ -8,7 +8,7 @@ var receivedHeader = &ask.Question[bool, Facts]{
 	Section: SectionReceiving,
 	Title:   "Record TLS details in the Received header?",
 	Why:     "Each message then shows which TLS version and suite its last hop used: useful for troubleshooting.",
-	Help:    `smtpd_tls_received_header. Only the line of your own server can be trusted; the sender may have forged the others.`,
+	Help:    `smtpd_tls_received_header. Only the line of your own server can be trusted; a sender can fake the others.`,
 	Choices: yesNo("version and suite are recorded in each message", "nothing is recorded"),
 	When:    serves,
 	Needs:   needsCertificate,
