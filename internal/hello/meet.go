@@ -70,7 +70,13 @@ func (h *Hello) meetNew(s Server, m *Meeting) {
 // meetOld is about TLS 1.2 and older, in which a suite says how keys are exchanged and with
 // which certificate. A client that names no groups takes any.
 func (h *Hello) meetOld(s Server, m *Meeting) {
-	m.Group = h.common(s.Groups)
+	var curves []uint16
+	for _, g := range s.Groups {
+		if g < 0x0100 { // the others are of TLS 1.3 alone
+			curves = append(curves, g)
+		}
+	}
+	m.Group = h.common(curves)
 	elliptic := len(h.Groups) == 0 || m.Group != 0
 	lacks := "suite"
 	m.Suite = h.suite(func(id uint16) bool {

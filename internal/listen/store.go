@@ -224,10 +224,13 @@ type Affected struct {
 	// "group" or "signature". Of what is lacking with several hellos, this is the most
 	// frequent one.
 	Lacks string
-	// Failing counts the connections with hellos that lack something. The sender is
-	// affected for certain if those are all of which the hello is known.
+	// Failing counts the connections with hellos that lack something, and Known those of
+	// which the hello is known.
 	Failing, Known uint64
 }
+
+// Certain reports whether all hellos that are known of the sender lack something.
+func (a Affected) Certain() bool { return a.Failing == a.Known }
 
 // Affected returns the senders of which some hello lacks something with a server, those
 // with the most such connections first.

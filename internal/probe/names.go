@@ -1,6 +1,9 @@
 package probe
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // SuiteOf returns the suite that has a number on the wire. One that is not known is named
 // by its number.
@@ -35,4 +38,23 @@ func VersionName(id uint16) string {
 		return name
 	}
 	return fmt.Sprintf("version %#04x", id)
+}
+
+// GroupOf returns the number of a group by the name that OpenSSL, Postfix or IANA gives it,
+// in any case.
+func GroupOf(name string) (id uint16, ok bool) {
+	switch strings.ToLower(name) {
+	case "prime256v1", "p-256":
+		return 23, true
+	case "p-384":
+		return 24, true
+	case "p-521":
+		return 25, true
+	}
+	for _, g := range groups {
+		if strings.EqualFold(g.name, name) {
+			return g.id, true
+		}
+	}
+	return 0, false
 }
