@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl gnutls-cli pkill unbound unbound-control systemd-analyze journalctl
 
-.PHONY: help build install uninstall demo test faults neighbour posture dane check alldns fuzz bench bench-probe probe-oracles screenshots step-ca versions clean
+.PHONY: help build install uninstall demo test faults neighbour posture dane check alldns fuzz bench bench-listen bench-probe probe-oracles screenshots step-ca versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -99,6 +99,13 @@ neighbour:
 bench:
 	@sh .ci/install postconf
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/report ./internal/posture ./internal/rehearse ./wizard ./internal/story
+
+## make bench-listen  postseal listen beside 2,000 handshakes per second: loss, CPU and memory (root; RATE=...)
+RATE ?= 2000
+bench-listen:
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	CGO_ENABLED=0 $(GO) build -trimpath -o $$dir ./cmd/postseal && \
+	$(GO) test -count=1 -run 'TestLoad$$' ./internal/listen -postseal $$dir/postseal -rate $(RATE) -v
 
 ## make bench-probe  postseal-probe against sslscan, nmap and testssl, side by side
 bench-probe:
