@@ -86,15 +86,25 @@ func filter(ports []uint16) ([]unix.SockFilter, error) {
 		base  uint32
 		v6    bool
 	}{{"4", unix.ETH_P_IP, 0, false}, {"6", unix.ETH_P_IPV6, 0, true}, {"4 in a VLAN", unix.ETH_P_IP, vlanTag, false}, {"6 in a VLAN", unix.ETH_P_IPV6, vlanTag, true}}
+	// Of what goes out, the network header is in front, whatever tags stand before it.
+	p.add(bpf.LoadConstant{Dst: bpf.RegX, Val: 0}, bpf.LoadExtension{Num: bpf.ExtType})
+	p.jump(bpf.JumpNotEqual, pktOutgoing, "incoming")
+	p.add(bpf.LoadAbsolute{Off: 0, Size: 1}, bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4})
+	p.jump(bpf.JumpEqual, 6, "outgoing 6")
+	p.add(bpf.LoadConstant{Dst: bpf.RegA, Val: unix.ETH_P_IP})
+	p.jump(bpf.JumpGreaterOrEqual, 0, "kind")
+	p.label("outgoing 6")
+	p.add(bpf.LoadConstant{Dst: bpf.RegA, Val: unix.ETH_P_IPV6})
+	p.jump(bpf.JumpGreaterOrEqual, 0, "kind")
+	// Of what comes in, the kernel has taken off the outer tag, and no other.
+	p.label("incoming")
 	p.add(bpf.LoadExtension{Num: bpf.ExtProto})
 	p.jump(bpf.JumpEqual, tagged, "tagged")
-	p.jump(bpf.JumpEqual, taggedOuter, "tagged")
-	p.add(bpf.StoreScratch{Src: bpf.RegA, N: 0}, bpf.LoadConstant{Dst: bpf.RegX, Val: 0})
-	p.jump(bpf.JumpGreaterOrEqual, 0, "kind")
+	p.jump(bpf.JumpNotEqual, taggedOuter, "kind")
 	p.label("tagged")
-	p.add(bpf.LoadAbsolute{Off: 2, Size: 2}, bpf.StoreScratch{Src: bpf.RegA, N: 0}, bpf.LoadConstant{Dst: bpf.RegX, Val: vlanTag})
-	p.label("kind")
-	p.add(bpf.StoreScratch{Src: bpf.RegX, N: 1})
+	p.add(bpf.LoadAbsolute{Off: 2, Size: 2}, bpf.LoadConstant{Dst: bpf.RegX, Val: vlanTag})
+	p.label("kind") // A is the protocol, and X where its header begins
+	p.add(bpf.StoreScratch{Src: bpf.RegA, N: 0}, bpf.StoreScratch{Src: bpf.RegX, N: 1})
 	for _, k := range kinds {
 		next := "not " + k.name
 		p.add(bpf.LoadScratch{Dst: bpf.RegA, N: 0})

@@ -116,8 +116,8 @@ func (l *listening) loop(ctx context.Context, o Options) error {
 	if o.Ready != nil {
 		o.Ready()
 	}
-	err := l.socket.read(until, func(protocol uint16, data []byte) {
-		if s, ok := decode(protocol, data); ok {
+	err := l.socket.read(until, func(data []byte) {
+		if s, ok := decode(data); ok {
 			l.flows.add(s)
 		}
 	}, l.tick)

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	binary   = flag.String("postseal", "", "measure this program")
+	program  = flag.String("postseal", "", "measure this program")
 	rate     = flag.Int("rate", 2000, "handshakes per second")
 	duration = flag.Duration("duration", 20*time.Second, "how long")
 )
@@ -101,7 +101,7 @@ func captured(t testing.TB) []byte {
 // TestLoad measures the program beside a load of handshakes on loopback (make
 // bench-listen): none may be lost, and it takes at most 5 % of a core and 32 MB.
 func TestLoad(t *testing.T) {
-	if *binary == "" {
+	if *program == "" {
 		t.Skip("make bench-listen")
 	}
 	lab.NeedRoot(t)
@@ -109,7 +109,7 @@ func TestLoad(t *testing.T) {
 	defer l.Close()
 	go answer(l)
 	addr := l.Addr().String()
-	cmd := exec.Command(*binary, "listen", "--for", "1h", "--port", strconv.Itoa(int(portOf(t, addr))), "--state-dir", lab.Dir(t), "--json")
+	cmd := exec.Command(*program, "listen", "--for", "1h", "--port", strconv.Itoa(int(portOf(t, addr))), "--state-dir", lab.Dir(t), "--json")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	if err := cmd.Start(); err != nil {

@@ -31,17 +31,24 @@ type segment struct {
 // v4 is how IPv4 addresses begin among those of IPv6.
 var v4 = [12]byte{10: 0xFF, 11: 0xFF}
 
-// decode reads a packet that begins with its network header, or with the rest of a VLAN
-// tag, whose protocol is in front then. The filter has read it before, but nothing of that
-// is relied on.
-func decode(protocol uint16, b []byte) (s segment, ok bool) {
-	for (protocol == tagged || protocol == taggedOuter) && len(b) >= vlanTag {
-		protocol, b = binary.BigEndian.Uint16(b[2:]), b[vlanTag:]
+// decode reads a packet that begins with its network header, or with what the kernel has
+// left of its VLAN tags. Which of them it is differs between releases of Linux, so that it
+// is told by the bytes. The filter has read them before, but nothing of that is relied on.
+func decode(b []byte) (s segment, ok bool) {
+	if s, ok = decodeIP(b); ok || len(b) < vlanTag {
+		return s, ok
 	}
+	if kind := binary.BigEndian.Uint16(b[2:]); kind != unix.ETH_P_IP && kind != unix.ETH_P_IPV6 {
+		return s, false
+	}
+	return decodeIP(b[vlanTag:])
+}
+
+func decodeIP(b []byte) (s segment, ok bool) {
 	var source, target [16]byte
 	var total int
 	switch {
-	case protocol == unix.ETH_P_IP && len(b) >= 20 && b[0]>>4 == 4:
+	case len(b) >= 20 && b[0]>>4 == 4:
 		header := int(b[0]&0x0F) * 4
 		total = int(binary.BigEndian.Uint16(b[2:])) - header
 		if header < 20 || len(b) < header || b[9] != unix.IPPROTO_TCP || binary.BigEndian.Uint16(b[6:])&0x3FFF != 0 {
@@ -52,7 +59,7 @@ func decode(protocol uint16, b []byte) (s segment, ok bool) {
 		copy(target[:], v4[:])
 		copy(target[12:], b[16:20])
 		b = b[header:]
-	case protocol == unix.ETH_P_IPV6 && len(b) >= 40 && b[0]>>4 == 6 && b[6] == unix.IPPROTO_TCP:
+	case len(b) >= 40 && b[0]>>4 == 6 && b[6] == unix.IPPROTO_TCP:
 		total = int(binary.BigEndian.Uint16(b[4:]))
 		copy(source[:], b[8:24])
 		copy(target[:], b[24:40])
@@ -60,6 +67,11 @@ func decode(protocol uint16, b []byte) (s segment, ok bool) {
 	default:
 		return s, false
 	}
+	return decodeTCP(b, total, source, target)
+}
+
+// decodeTCP reads a TCP segment of so many bytes.
+func decodeTCP(b []byte, total int, source, target [16]byte) (s segment, ok bool) {
 	if len(b) < 20 {
 		return s, false
 	}

@@ -25,12 +25,10 @@ const (
 	frameSize = 2048
 )
 
-// Offsets in the structures of linux/if_packet.h: tpacket_block_desc, tpacket3_hdr, and
-// the sockaddr_ll behind that.
+// Offsets in the structures of linux/if_packet.h: tpacket_block_desc and tpacket3_hdr.
 const (
 	atStatus, atCount, atFirst   = 8, 12, 16
 	atNext, atKept, atNet        = 0, 12, 26
-	atProtocol                   = 48 + 2
 	statusKernel, statusUserBit0 = 0, 1
 )
 
@@ -107,7 +105,7 @@ func (s *socket) Close() error {
 // read hands over packets until ctx ends, the network header first, and calls idle after
 // each look at the ring, at least every second. What came before the end is handed over,
 // too.
-func (s *socket) read(ctx context.Context, packet func(protocol uint16, data []byte), idle func() error) error {
+func (s *socket) read(ctx context.Context, packet func(data []byte), idle func() error) error {
 	stop := context.AfterFunc(ctx, func() {
 		_, _ = unix.Write(s.wake, binary.NativeEndian.AppendUint64(nil, 1))
 	})
@@ -150,7 +148,7 @@ func (s *socket) wait(most time.Duration, wake int) error {
 }
 
 // next hands over the packets of the next block, if the kernel has finished it.
-func (s *socket) next(packet func(protocol uint16, data []byte)) bool {
+func (s *socket) next(packet func(data []byte)) bool {
 	block := s.ring[s.block*blockSize : (s.block+1)*blockSize]
 	// The kernel writes the rest of the block before this word, and we read it after.
 	status := (*uint32)(unsafe.Pointer(&block[atStatus]))
@@ -161,7 +159,7 @@ func (s *socket) next(packet func(protocol uint16, data []byte)) bool {
 	for range binary.NativeEndian.Uint32(block[atCount:]) {
 		header := block[at:]
 		start, kept := int(binary.NativeEndian.Uint16(header[atNet:])), int(binary.NativeEndian.Uint32(header[atKept:]))
-		packet(binary.BigEndian.Uint16(header[atProtocol:]), header[start:start+kept])
+		packet(header[start : start+kept])
 		at += int(binary.NativeEndian.Uint32(header[atNext:]))
 	}
 	atomic.StoreUint32(status, statusKernel)
