@@ -182,7 +182,11 @@ func (o listening) proposal() (p plan.Proposal, err error) {
 func proposalText(p plan.Proposal) string {
 	var out []string
 	if p.Floor != "" {
-		out = append(out, strings.Replace(string(p.Floor), "TLSv", "TLS ", 1)+" or later")
+		name := strings.Replace(string(p.Floor), "TLSv", "TLS ", 1)
+		if p.Floor == postfix.TLSv1 {
+			name += ".0"
+		}
+		out = append(out, name+" or later")
 	}
 	if p.Profile != "" {
 		out = append(out, "profile "+string(p.Profile))

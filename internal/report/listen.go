@@ -26,18 +26,18 @@ const shown = 20
 // Heard prints what is known of senders.
 func (p Printer) Heard(h Heard) {
 	s := h.Store
-	var began, clear uint64
+	var began, plain uint64
 	for _, x := range s.Senders {
-		began, clear = began+x.TLS, clear+x.Cleartext
+		began, plain = began+x.TLS, plain+x.Cleartext
 	}
 	if r := h.Run; r != nil {
-		p.signed(p.good(), "This run took %s: %s began TLS, %s went on in cleartext.", span(r.Ended.Sub(r.Began)), count(r.TLS, "connection"), count(r.Cleartext, "connection"))
+		p.signed(p.good(), "This run took %s: %s began TLS, %d went on in cleartext.", span(r.Ended.Sub(r.Began)), count(r.TLS, "connection"), r.Cleartext)
 		if r.Pushed > 0 {
 			p.signed(p.note(), "%s were given up, because more were open than fit into memory.", count(r.Pushed, "connection"))
 		}
 	}
-	p.signed(p.good(), "Listened for %s in all since %s: %s, %s with TLS, %s without, %s.", span(s.Listened), s.Since.UTC().Format(time.DateOnly),
-		count(uint64(len(s.Senders)), "sender"), count(began, "connection"), count(clear, "connection"), count(uint64(len(s.Hellos)), "distinct hello"))
+	p.signed(p.good(), "Listened for %s in all since %s: %s, %s with TLS, %d without, %s.", span(s.Listened), s.Since.UTC().Format(time.DateOnly),
+		count(uint64(len(s.Senders)), "sender"), count(began, "connection"), plain, count(uint64(len(s.Hellos)), "distinct hello"))
 	if s.Lost > 0 {
 		p.signed(p.note(), "The kernel dropped %s that were not read in time: some hellos are missing.", count(s.Lost, "packet"))
 	}
