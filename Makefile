@@ -21,10 +21,10 @@ test:
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o . ./cmd/postseal ./cmd/postseal-probe
 
-## make install      to /usr/local/bin, with man page, completion, and a timer that is not switched on
+## make install      to /usr/local/bin, with man page, completion, and units that are not switched on
 install: build
 	install -D -m 755 -t $(DESTDIR)/usr/local/bin postseal postseal-probe
-	install -D -m 644 -t $(DESTDIR)/usr/local/lib/systemd/system templates/postseal-renew.service templates/postseal-renew.timer
+	install -D -m 644 -t $(DESTDIR)/usr/local/lib/systemd/system templates/postseal-renew.service templates/postseal-renew.timer templates/postseal-listen.service
 	mkdir -p $(DESTDIR)/usr/local/share/man/man1 && ./postseal man $(DESTDIR)/usr/local/share/man/man1
 	mkdir -p $(DESTDIR)/usr/local/share/bash-completion/completions
 	./postseal completion bash > $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
@@ -32,7 +32,7 @@ install: build
 ## make uninstall    remove what make install installed, and nothing that postseal made
 uninstall:
 	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now postseal-renew.timer || true # it may be gone already
-	rm -f $(DESTDIR)/usr/local/bin/postseal $(DESTDIR)/usr/local/bin/postseal-probe $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.timer
+	rm -f $(DESTDIR)/usr/local/bin/postseal $(DESTDIR)/usr/local/bin/postseal-probe $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.timer $(DESTDIR)/usr/local/lib/systemd/system/postseal-listen.service
 	rm -f $(DESTDIR)/usr/local/share/man/man1/postseal.1 $(DESTDIR)/usr/local/share/man/man1/postseal-*.1 $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
 
 ## make alldns       ./postseal-alldns: also with the DNS providers that bring many modules with them
