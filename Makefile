@@ -114,12 +114,12 @@ bench-probe:
 	npm install --silent --no-audit --no-fund --prefix $$dir/node24 node@24 && \
 	$(GO) test -count=1 -timeout 20m -run 'TestPeers$$|TestMLKEM$$' ./internal/probe -peers -nodes $$dir -v
 
-## make probe-oracles  postseal probe on the OpenSSL of other times: 1.0.2 (node 4) and 3.5 (node 24)
+## make probe-oracles  postseal probe and listen on the OpenSSL of other times: 1.0.2 (node 4) and 3.5 (node 24)
 probe-oracles:
 	@sh .ci/install $(TOOLS) npm
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	for n in 4 24; do npm install --silent --no-audit --no-fund --prefix $$dir/node$$n node@$$n || exit 1; done; \
-	$(GO) test -count=1 -run 'TestOldOpenSSL|TestMLKEM' -v ./internal/probe -nodes $$dir
+	$(GO) test -count=1 -run 'TestOldOpenSSL|TestMLKEM' -v ./internal/probe ./internal/listen -nodes $$dir
 
 ## make screenshots  the pictures, from the stories that test the same screens
 screenshots:

@@ -32,7 +32,8 @@ func parseOld(message []byte) (*Hello, error) {
 	w = append(w, 1)
 	w.word(version, uint16(len(list)), 0, 32)
 	w = append(w, list...)
-	h.Shape = append(w, make([]byte, 32)...)
+	w = append(w, make([]byte, 32)...)
+	h.Shape = w
 	if len(h.Shape) > maxOld {
 		return nil, ErrTooLarge
 	}
