@@ -42,7 +42,8 @@ func (a *app) listenCmd() *cobra.Command {
 		Long: `The mail log shows what a sender and this server agreed on, not what else the sender supports. With --for, listen reads the
 first message of each TLS handshake that arrives on the ports of this server, and remembers for each sender its versions,
 cipher suites, groups, signature algorithms and the name that it asks for. It never reads mail, and keeps no keys and no
-tickets. It needs root or CAP_NET_RAW. Without --for, it prints what is known.
+tickets; connections in which postseal probes a server by STARTTLS do not count. It needs root or CAP_NET_RAW. Without
+--for, it prints what is known.
 
 With --floor or --profile, listen lists the senders that would have no version, suite, group or signature in common with
 this server. It ends with 3 if there are any.

@@ -2,8 +2,10 @@ package listen
 
 import (
 	"bytes"
+	"strings"
 
 	"postseal/internal/hello"
+	"postseal/internal/probe"
 )
 
 // verdict is what a connection turned out to be.
@@ -13,7 +15,8 @@ const (
 	unsettled verdict = iota
 	offered           // it began TLS, and the hello was read
 	cleartext         // it went on without TLS
-	unread            // it was neither, or not all of it was seen
+	probed            // a probe came, of this postseal or another: it is no sender
+	unread            // it was none of these, or not all of it was seen
 )
 
 // Bounds of what a client says before TLS: RFC 5321, section 4.5.3.1.4, allows 512 bytes
@@ -23,10 +26,10 @@ const (
 	maxDialogue = 8 << 10
 )
 
-// dialogue follows what a client says up to its hello. Of a line it keeps the first
-// word, and nothing else.
+// dialogue follows what a client says up to its hello. Of a line it keeps how it begins,
+// until it is at its end, and nothing else.
 type dialogue struct {
-	word   [8]byte
+	start  [24]byte
 	length int // of the line
 	total  int
 	// TLS is due after STARTTLS, and may begin before anything was spoken. Once it has
@@ -64,10 +67,8 @@ func (d *dialogue) add(b []byte) (verdict, *hello.Hello) {
 			}
 			continue
 		}
-		if d.length < len(d.word) {
-			d.word[d.length] = c
-		} else if d.length == len(d.word) && c != ' ' && c != '\r' && !bytes.Contains(d.word[:], []byte{' '}) {
-			d.word[0] = 0 // the word is longer than any that counts
+		if d.length < len(d.start) {
+			d.start[d.length] = c
 		}
 		d.length++
 	}
@@ -77,15 +78,17 @@ func (d *dialogue) add(b []byte) (verdict, *hello.Hello) {
 // line looks at a whole line. After MAIL, AUTH and what is like them, a client no longer
 // begins TLS, and what it says is nobody's business.
 func (d *dialogue) line() verdict {
-	word := bytes.ToUpper(d.word[:min(d.length, len(d.word))])
-	if i := bytes.IndexAny(word, " \r"); i >= 0 {
-		word = word[:i]
-	}
+	line := strings.ToUpper(string(bytes.TrimRight(d.start[:min(d.length, len(d.start))], " \r")))
+	word, rest, _ := strings.Cut(line, " ")
 	d.length, d.due = 0, false
-	clear(d.word[:])
-	switch string(word) {
+	clear(d.start[:])
+	switch word {
 	case "STARTTLS":
 		d.due = true
+	case "EHLO":
+		if strings.EqualFold(rest, probe.HeloName) {
+			return probed
+		}
 	case "MAIL", "AUTH", "DATA", "BDAT":
 		return cleartext
 	}

@@ -110,6 +110,8 @@ func TestDialogue(t *testing.T) {
 		"mail in cleartext":     {"EHLO x\r\nMAIL FROM:<a@example.org>\r\n", cleartext},
 		"a login":               {"EHLO x\r\nauth PLAIN AGEAYg==\r\n", cleartext},
 		"STARTTLS, then mail":   {"EHLO x\r\nSTARTTLS\r\nMAIL FROM:<>\r\n", cleartext},
+		"a probe of ours":       {"EHLO postseal.invalid\r\n", probed},
+		"nearly one":            {"EHLO postseal.invalid.example\r\nMAIL\r\n", cleartext},
 		"another word":          {"STARTTLSX\r\n\x16\x03\x01", unsettled},
 		"a hello without leave": {"EHLO x\r\n\x16\x03\x01\x00\x05\r\nMAIL\r\n", cleartext},
 		"no TLS after STARTTLS": {"STARTTLS\r\n\x16\x09", unread},

@@ -136,6 +136,7 @@ func (l *listening) settled(k key, v verdict, h *hello.Hello, _ bool) {
 	case cleartext:
 		l.run.Cleartext++
 		l.store.cleartext(k.sender(), l.now)
+	case probed:
 	default:
 		l.run.Unread++
 		l.store.Unread++

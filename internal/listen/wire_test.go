@@ -16,6 +16,7 @@ import (
 	"postseal/internal/host"
 	"postseal/internal/lab"
 	"postseal/internal/listen"
+	"postseal/internal/probe"
 )
 
 // heard is one run, from which the result comes when it is stopped.
@@ -261,6 +262,19 @@ func TestDribble(t *testing.T) {
 	}
 	if saved, err := listen.Load(host.Local{}, dir); err != nil || len(saved.Hellos) != 1 {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestProbe: what postseal itself does with a listener leaves nothing.
+func TestProbe(t *testing.T) {
+	l := listener(t, "127.0.0.1:0")
+	server(t, l, false)
+	h := hear(t, lab.Dir(t), "lo", portOf(t, l.Addr().String()))
+	if _, _, err := probe.Offer(t.Context(), probe.Target{Addr: l.Addr().String()}, probe.Options{}, "aNULL"); err != nil {
+		t.Fatal(err)
+	}
+	if s := h.end(t); len(s.Senders)+len(s.Hellos) > 0 || s.Unread > 0 {
+		t.Errorf("%+v", s)
 	}
 }
 
