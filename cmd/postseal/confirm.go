@@ -31,7 +31,7 @@ even if the terminal that started it is closed.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			u, err := apply.Confirm(a.Ctx, a.Machine, a.stateDir(), a.settings.ConfigDir, run)
+			u, err := apply.Confirm(a.Ctx, a.Machine, a.stateDir(), a.settings.ConfigDir, apply.Named(a.Machine, a.stateDir(), run))
 			if errors.Is(err, apply.ErrRolledBack) { // not by this: it only comes too late
 				return hint.New(err.Error(), hint.Of(err))
 			}

@@ -15,6 +15,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
+	"postseal/internal/postfix"
 	"postseal/internal/rehearse"
 	"postseal/internal/report"
 	"postseal/internal/session"
@@ -225,12 +226,8 @@ func (a *app) policyOf(c rehearse.Candidate, domain string) (string, error) {
 	if smtp, ok := c.Config.Master.Find("smtp", "unix"); ok {
 		text = c.Config.Text(&smtp, "smtp_tls_policy_maps")
 	}
-	maps := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \t\n", r) })
-	if strings.Contains(text, "{") {
-		maps = []string{text}
-	}
 	for _, key := range keys {
-		for _, m := range slices.DeleteFunc(maps, func(m string) bool { return m == "" }) {
+		for _, m := range postfix.Tables(text) {
 			o, err := a.Machine.Run(a.Ctx, "postmap", "-c", c.Config.Dir, "-q", key, m)
 			if err != nil {
 				return "", err

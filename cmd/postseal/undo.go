@@ -35,8 +35,8 @@ it is now, and saves an edit of the same lines in a file beside it.
 If Postfix is not running while a run waits to be confirmed, undo restores only the files. If the run was killed half
 way, undo also starts Postfix, which may have stopped with it.
 
-With --run ID, undo reverts that run and no other, even if an undo of it was killed. If that run has already reverted by
-itself, there is nothing to do.
+With --run ID (or its number, such as 7), undo reverts that run and no other, even if an undo of it was killed. If that
+run has already reverted, there is nothing to do.
 
 If the undo would restore a certificate that the published TLSA records do not authenticate, it ends with 4 until you
 accept that risk by name.
@@ -47,6 +47,7 @@ accept that risk by name.
 			if err != nil && !errors.Is(err, session.ErrAnswers) && !errors.Is(err, detect.ErrRejected) {
 				return err
 			}
+			run = apply.Named(a.Machine, a.stateDir(), run)
 			if errors.Is(err, detect.ErrRejected) {
 				if s, err = a.unread(err, run); err != nil {
 					return err

@@ -215,7 +215,7 @@ func TestRollBack(t *testing.T) {
 		{"CA file missing", "smtpd_tls_CAfile = /nonexistent/ca.pem", "454"},
 		{"misspelt level", "smtpd_tls_security_level = maye", "greeting"},
 		{"unknown grade", "smtpd_tls_ciphers = strong", "TLS handshake"},
-		{"floor too low", "smtpd_tls_protocols = >=TLSv1\nsmtpd_tls_exclude_ciphers =", "still takes TLS 1.1"},
+		{"floor too low", "smtpd_tls_protocols = >=TLSv1\nsmtpd_tls_exclude_ciphers =", "still accepts TLS 1.1"},
 		{"another certificate", "smtpd_tls_chain_files = DIR/ssl/ec.pem", "454"},
 		{"TLS off", "smtpd_tls_security_level = none", "not offered"},
 	} {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"postseal/internal/hint"
 	"postseal/internal/host"
@@ -114,6 +116,21 @@ type undone struct{ by string }
 
 func (u undone) Error() string      { return "it was undone by run " + u.by }
 func (undone) Is(target error) bool { return target == ErrRolledBack }
+
+// Named returns the ID of the run that a name means: the ID itself, or the number with
+// which it begins, such as 0007 or 7. A name that means no run, or several, is returned as
+// it is.
+func Named(m host.Reader, stateDir, name string) string {
+	n, err := strconv.ParseUint(name, 10, 32)
+	if err != nil {
+		return name
+	}
+	paths, err := m.Glob(filepath.Join(literal(stateDir), "receipts", fmt.Sprintf("%04d-*.json", n)))
+	if err != nil || len(paths) != 1 {
+		return name
+	}
+	return strings.TrimSuffix(filepath.Base(paths[0]), ".json")
+}
 
 // Record is that of a run that was asked for by its ID, interrupted or not; an
 // error if it is none that can be taken back on this instance, or on any if

@@ -96,7 +96,7 @@ func TestNotReloadable(t *testing.T) {
 			s, p := b.plan(t)
 			main := b.read(t, "main.cf")
 			_, err := apply.Run(context.Background(), host.Local{}, p, options(s, p))
-			if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(hint.Of(err), "mend that first") {
+			if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(hint.Of(err), "correct that first") {
 				t.Errorf("it says %v", err)
 			}
 			if b.read(t, "main.cf") != main || !b.runs(t) {
@@ -144,7 +144,7 @@ func TestJams(t *testing.T) {
 	lab.Write(t, b.Config(), "main.cf", main, 0o644)
 	s, p := b.plan(t)
 	_, err = apply.Run(context.Background(), host.Local{}, p, options(s, p))
-	if err == nil || !strings.Contains(err.Error(), "hang for good") || !strings.Contains(err.Error(), "overriding earlier entry: mail_name=number 0") ||
+	if err == nil || !strings.Contains(err.Error(), "hang indefinitely") || !strings.Contains(err.Error(), "overriding earlier entry: mail_name=number 0") ||
 		!strings.Contains(hint.Of(err), "postmap -c "+b.Config()+" -q key static:value") {
 		t.Errorf("it says %v: %s", err, hint.Of(err))
 	}
@@ -163,7 +163,7 @@ func TestJams(t *testing.T) {
 		t.Errorf("postfix status ends: %+v, %v", o, err)
 	}
 	way := hint.Of(apply.Reload(context.Background(), hanging{queue: queue{length: "512000"}, command: "reload"}, b.Config()))
-	if !strings.Contains(way, "mend what is warned of in main.cf") {
+	if !strings.Contains(way, "correct what the warnings name in main.cf") {
 		t.Errorf("it says %s", way)
 	}
 	lab.Write(t, b.Config(), "main.cf", calm, 0o644)
@@ -197,7 +197,7 @@ func TestUndoJams(t *testing.T) {
 	}
 	after := b.read(t, "main.cf")
 	_, err := apply.Undo(context.Background(), queue{length: "10"}, b.Config(), "", b.state())
-	if !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(err.Error(), "overriding earlier entry: smtpd_tls_loglevel=0") || !strings.Contains(hint.Of(err), "--files-only); then mend main.cf until") || !strings.HasSuffix(hint.Of(err), "; then postfix -c "+b.Config()+" reload") {
+	if !errors.Is(err, apply.ErrRolledBack) || !strings.Contains(err.Error(), "overriding earlier entry: smtpd_tls_loglevel=0") || !strings.Contains(hint.Of(err), "--files-only); then correct main.cf until") || !strings.HasSuffix(hint.Of(err), "; then postfix -c "+b.Config()+" reload") {
 		t.Errorf("%v: %s", err, hint.Of(err))
 	}
 	if b.read(t, "main.cf") != after || !b.runs(t) {

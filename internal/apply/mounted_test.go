@@ -41,7 +41,7 @@ func TestMountedFile(t *testing.T) {
 	o.Rehearse = s.Rehearse(nil)
 	o.Events = func(e apply.Event) { steps = append(steps, e.Step) }
 	_, err := apply.Run(context.Background(), host.Local{}, p, o)
-	if err == nil || !strings.Contains(err.Error(), "mounted by itself") || !strings.Contains(hint.Of(err), "--config-dir") {
+	if err == nil || !strings.Contains(err.Error(), "a mount point of its own") || !strings.Contains(hint.Of(err), "--config-dir") {
 		t.Errorf("%v; %s", err, hint.Of(err))
 	}
 	for _, step := range steps {

@@ -199,7 +199,7 @@ func (u Unconfirmed) Err(stateDir string, now time.Time) error {
 
 // Ways are what can be done about it.
 func (u Unconfirmed) Ways(stateDir string) string {
-	return typed(stateDir, u.ConfigDir, "confirm", "--run", u.Run) + " keeps it, " + undoing(stateDir, u.ConfigDir, u.Run) + " undoes it"
+	return typed(stateDir, u.ConfigDir, "confirm", "--run", u.Run) + " confirms it, " + undoing(stateDir, u.ConfigDir, u.Run) + " undoes it"
 }
 
 // Busy is an error while a run may still go back by itself: what is written on

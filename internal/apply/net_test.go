@@ -229,7 +229,7 @@ func TestTrouble(t *testing.T) {
 	})
 	b.applied(t, time.Hour)
 	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
-	if err != nil || u == nil || !strings.Contains(u.Trouble, "454") || !strings.HasSuffix(u.Trouble, "; in the last hour, 6 deliveries are put off for security (see "+b.LogPath()+")") {
+	if err != nil || u == nil || !strings.Contains(u.Trouble, "454") || !strings.HasSuffix(u.Trouble, "; in the last hour, 6 deliveries are deferred by TLS (see "+b.LogPath()+")") {
 		t.Errorf("%v %+v", err, u)
 	}
 	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err != nil {
@@ -592,7 +592,7 @@ func stateGone(t *testing.T, another string) {
 	}()
 	eventually(t, "the mail log has it, then and when the time is up", func() bool {
 		log, err := os.ReadFile(b.LogPath())
-		return err == nil && strings.Contains(string(log), "waits to be confirmed, and cannot be reverted until this is corrected") && strings.Contains(string(log), "was not confirmed in time, and cannot be put back")
+		return err == nil && strings.Contains(string(log), "waits to be confirmed, and cannot be reverted until this is corrected") && strings.Contains(string(log), "was not confirmed in time, and cannot be reverted")
 	})
 	if b.read(t, "main.cf") != after {
 		t.Fatal("it went back all the same")

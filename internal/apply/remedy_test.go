@@ -10,6 +10,7 @@ import (
 
 	"postseal/internal/hint"
 	"postseal/internal/host"
+	"postseal/internal/lab"
 )
 
 // TestRemedyQuotes: the commands are about the file, whatever its name is.
@@ -41,5 +42,21 @@ func TestUnreadableRecord(t *testing.T) {
 	_, err = Pending(host.Local{}, dir)
 	if want := "ls -ld " + filepath.Join(dir, "journal.json"); !strings.HasPrefix(hint.Of(err), want) {
 		t.Errorf("journal: %v, hint: %q", err, hint.Of(err))
+	}
+}
+
+// TestNamed: a run is named by its ID or by its number.
+func TestNamed(t *testing.T) {
+	dir := t.TempDir()
+	for _, id := range []string{"0001-20261130-120000", "0007-20261130-120000", "0008-20261130-120000", "0008-20261130-120001"} {
+		lab.Write(t, dir, "receipts/"+id+".json", "{}", 0o600)
+	}
+	for name, want := range map[string]string{
+		"7": "0007-20261130-120000", "0007": "0007-20261130-120000", "0001-20261130-120000": "0001-20261130-120000",
+		"8": "8", "9": "9", "": "", "*": "*", "-1": "-1",
+	} {
+		if got := Named(host.Local{}, dir, name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
 	}
 }

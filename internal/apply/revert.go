@@ -22,7 +22,7 @@ func PutBack(ctx context.Context, m host.Machine, configDir, run string, o Optio
 		return r, err
 	}
 	if _, err = Fate(m, o.StateDir, configDir, run); err == nil {
-		err = hint.New("run "+run+" is kept", undoing(o.StateDir, configDir, run)+" undoes it")
+		err = hint.New("run "+run+" is confirmed", undoing(o.StateDir, configDir, run)+" undoes it")
 	}
 	return nil, err
 }

@@ -261,7 +261,7 @@ func TestTimer(t *testing.T) {
 	}
 	const unit = "postseal-revert-0001-x"
 	m := &host.Fake{Root: root, Programs: map[string]host.Output{
-		"systemd-run --quiet --collect --unit=" + unit + " --description=postseal: put an unconfirmed run back --on-active=600s --timer-property=AccuracySec=1s /usr/bin/postseal revert --state-dir /st$$ate --run 0001-x": {},
+		"systemd-run --quiet --collect --unit=" + unit + " --description=postseal: revert an unconfirmed run --on-active=600s --timer-property=AccuracySec=1s /usr/bin/postseal revert --state-dir /st$$ate --run 0001-x": {},
 		"systemctl stop " + unit + ".timer": {},
 	}}
 	o := Options{StateDir: "/state", Net: &Net{Within: 10 * 60e9, Command: []string{"/usr/bin/postseal", "revert", "--state-dir", "/st$ate"}}}

@@ -328,11 +328,6 @@ func shortKeys(e *Evidence, c detect.Certificate, least, most int) string {
 	return ""
 }
 
-// list splits a value at commas, colons and blanks.
-func list(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(",: \t\r\n", r) })
-}
-
 // offers finds listeners for other servers that offer suites of a class: by what
 // was seen, and else by the suites that the configuration leaves. The class is its name
 // in OpenSSL.

@@ -14,7 +14,7 @@ func gap(list string) (below, above postfix.Protocol, ok bool) {
 		return "", "", false
 	}
 	named, out, inclusive := map[string]bool{}, map[string]bool{}, false
-	for _, w := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(", :\t\r\n", r) }) {
+	for _, w := range postfix.TLSList(list) {
 		if name, not := strings.CutPrefix(w, "!"); not {
 			out[strings.ToLower(name)] = true
 		} else {

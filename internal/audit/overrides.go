@@ -44,7 +44,7 @@ func loosens(e *Evidence, l posture.Listener, name string) bool {
 	case "tls_ciphers", "tls_mandatory_ciphers":
 		return below(grades)
 	case "tls_exclude_ciphers", "tls_mandatory_exclude_ciphers":
-		return slices.ContainsFunc(list(main), func(w string) bool { return !slices.Contains(list(own), w) })
+		return slices.ContainsFunc(postfix.TLSList(main), func(w string) bool { return !slices.Contains(postfix.TLSList(own), w) })
 	case "tls_loglevel":
 		return own == "0"
 	case "tls_auth_only", "tls_req_ccert":

@@ -148,7 +148,7 @@ const plaintext = "reject_plaintext_session"
 // this server if it comes without TLS. What a table permits before is not known here.
 func refusesCleartext(v postfix.Value) bool {
 	warned := false
-	for _, word := range strings.FieldsFunc(strings.ToLower(v.Text), func(c rune) bool { return strings.ContainsRune(", \t\r\n", c) }) {
+	for _, word := range postfix.List(strings.ToLower(v.Text)) {
 		switch {
 		case word == plaintext && !warned:
 			return true

@@ -68,7 +68,7 @@ func (r relaying) passes(name string) bool {
 // the same for every stranger. What a table or a policy service says is not known
 // here, but a table may name a class.
 func (r relaying) decide(text string, within []string) (permit, decided bool) {
-	classes := list(strings.ToLower(r.e.Config.Text(&r.s, "smtpd_restriction_classes")))
+	classes := postfix.List(strings.ToLower(r.e.Config.Text(&r.s, "smtpd_restriction_classes")))
 	class := func(name string) (permit, decided bool) {
 		if slices.Contains(within, name) {
 			return false, false
@@ -111,9 +111,9 @@ func (r relaying) permitsCertificates(class string) bool {
 // decidesByCertificate reports whether a list or a class of a service lets in or turns
 // away clients by their certificates.
 func (e *Evidence) decidesByCertificate(s mastercf.Service) bool {
-	names := slices.Concat(restrictions, list(e.Config.Text(&s, "smtpd_restriction_classes")))
+	names := slices.Concat(restrictions, postfix.List(e.Config.Text(&s, "smtpd_restriction_classes")))
 	return slices.ContainsFunc(names, func(name string) bool {
-		return slices.ContainsFunc(list(strings.ToLower(e.Config.Text(&s, name))), func(word string) bool {
+		return slices.ContainsFunc(postfix.List(strings.ToLower(e.Config.Text(&s, name))), func(word string) bool {
 			return word == "permit_tls_clientcerts" || word == allCertificates || word == "check_ccert_access"
 		})
 	})

@@ -229,7 +229,7 @@ func (f *Facts) OwnCertificate(s mastercf.Service) bool {
 // service (nil: of all that do not name their own), keys among them.
 func (f *Facts) CertificateFiles(s *mastercf.Service, prefix string) (groups [][]string, origin postfix.Origin) {
 	if v := f.Config.Value(s, prefix+"chain_files"); v.Text != "" {
-		files := list(v.Text)
+		files := postfix.List(v.Text)
 		for i := range files {
 			files[i] = f.absolute(files[i])
 		}
@@ -281,7 +281,7 @@ func (f *Facts) readRelative(m host.Reader, s *mastercf.Service, prefix string) 
 		names = append(names, p[0], p[1])
 	}
 	for _, name := range names {
-		for _, path := range list(f.Config.Text(s, prefix+name)) {
+		for _, path := range postfix.List(f.Config.Text(s, prefix+name)) {
 			if filepath.IsAbs(path) || path == "none" {
 				continue
 			}

@@ -104,11 +104,11 @@ func (f *Facts) strayWords(s mastercf.Service) {
 func (f *Facts) whole(name, value string) string {
 	v := f.Config.Version
 	if v.Known() && !v.AtLeast(postfix.V(3, 0, 0)) {
-		return fmt.Sprintf("-o %.60s=%.80s", name, strings.Join(list(value), ","))
+		return fmt.Sprintf("-o %.60s=%.80s", name, strings.Join(postfix.List(value), ","))
 	}
 	text, err := mastercf.Format(name, value)
 	if err != nil {
-		text = name + "=" + strings.Join(list(value), ",")
+		text = name + "=" + strings.Join(postfix.List(value), ",")
 	}
 	return fmt.Sprintf("-o %.140s", text)
 }

@@ -691,6 +691,8 @@ func TestHops(t *testing.T) {
 		{"policy", "smtp_tls_policy_maps = hash:/t\nrelayhost = [r]:465\n", "[r]:465 encrypt\n", "[r]:465 465 encrypt", ""},
 		{"obsolete policy", "smtp_tls_per_site = hash:/t\nrelayhost = [r]:465, [s], [u], [v]\n", "[r]:465 NONE\n[s] must\n[u] MUST_NOPEERMATCH\n[v] bad\n", "[r]:465 465 none, [s] 25 verify, [u] 25 encrypt, [v] 25 may", ""},
 		{"obsolete policy beside the other", "smtp_tls_policy_maps = static:encrypt\nsmtp_tls_per_site = hash:/t\nrelayhost = [r]\n", "[r] NONE\n", "[r] 25 encrypt", ""},
+		{"policies in main.cf", "smtp_tls_policy_maps = inline:{ { [r]:465 = secure match=x, protocols=TLSv1.2 }, [S]=none }\nrelayhost = [r]:465, [s]\n", "", "[r]:465 465 secure, [s] 25 none", ""},
+		{"policies in main.cf that are not understood", "smtp_tls_policy_maps = inline:{ [r]:465 }\nrelayhost = [r]:465\n", "", "[r]:465 465 ", ""},
 		{"policy elsewhere", "smtp_tls_policy_maps = ldap:x\nrelayhost = [r]:465\n", "", "[r]:465 465 ", ""},
 		{"SRV record", "use_srv_lookup = submission\nrelayhost = example.net:submission\n", "", "example.net:submission  may", ""},
 	} {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"postseal/internal/host"
+	"postseal/internal/postfix"
 )
 
 // Hop is a next hop of a transport, as far as the configuration and the lookup
@@ -31,7 +32,7 @@ func (f *Facts) findHops(m host.Reader) {
 	type key struct{ transport, hop string }
 	byTransport, seen := map[string][]Hop{}, map[key]bool{}
 	for _, d := range f.destinations(m) {
-		names := list(d.hop)
+		names := postfix.List(d.hop)
 		if len(names) == 0 {
 			names = []string{""}
 		}
@@ -46,7 +47,7 @@ func (f *Facts) findHops(m host.Reader) {
 		t := &f.Transports[i]
 		hops := byTransport[t.Service.Name]
 		if len(hops) > 0 {
-			for _, name := range list(f.Config.Text(&t.Service, "smtp_fallback_relay")) {
+			for _, name := range postfix.List(f.Config.Text(&t.Service, "smtp_fallback_relay")) {
 				hops = append(hops, Hop{Name: name, From: "smtp_fallback_relay"})
 			}
 		}
@@ -132,7 +133,7 @@ type entry struct{ key, value string }
 // entries are those of a parameter's tables whose text can be read.
 func (f *Facts) entries(m host.Reader, parameter string) (out []entry) {
 	text := f.Config.Text(nil, parameter)
-	for _, one := range list(text) {
+	for _, one := range postfix.List(text) {
 		if value, ok := strings.CutPrefix(one, "static:"); ok {
 			out = append(out, entry{"*", strings.Trim(value, "{}")})
 		}

@@ -13,6 +13,7 @@ import (
 	"postseal/certs"
 	"postseal/internal/dane"
 	"postseal/internal/host"
+	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 )
 
@@ -153,7 +154,7 @@ func (f *Facts) named(path string, parameters ...string) bool {
 	}
 	for _, p := range parameters {
 		for _, prefix := range []string{"smtpd_tls_", "smtp_tls_"} {
-			if slices.ContainsFunc(services, func(s *mastercf.Service) bool { return slices.Contains(list(f.Config.Text(s, prefix+p)), path) }) {
+			if slices.ContainsFunc(services, func(s *mastercf.Service) bool { return slices.Contains(postfix.List(f.Config.Text(s, prefix+p)), path) }) {
 				return true
 			}
 		}

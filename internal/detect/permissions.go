@@ -336,7 +336,7 @@ func (f *Facts) dependencies(s *mastercf.Service, names []string) (out []depende
 		}
 		switch {
 		case strings.HasSuffix(name, "_tls_CAfile"), strings.HasSuffix(name, "_tls_CApath"), strings.HasSuffix(name, "_tls_trust_anchor_file"):
-			for _, path := range list(v.Text) {
+			for _, path := range postfix.List(v.Text) {
 				out = append(out, dependency{path: path, held: HoldsCertificates, at: v.Origin})
 			}
 			continue
@@ -356,7 +356,7 @@ func (f *Facts) dependencies(s *mastercf.Service, names []string) (out []depende
 			table.held = HoldsRoutingTable
 		}
 		if slices.Contains(matchLists, name) {
-			for _, word := range list(v.Text) {
+			for _, word := range postfix.List(v.Text) {
 				if table.path = strings.TrimLeft(word, "!"); filepath.IsAbs(table.path) {
 					out = append(out, table)
 				}

@@ -33,16 +33,19 @@ type Policy struct {
 func (f *Facts) findPolicies(m host.Reader) {
 	tables := PolicyTables(f.Config, nil)
 	text, perSite := tables.Text, f.Config.Text(nil, "smtp_tls_policy_maps") == ""
-	if strings.Contains(text, "{") {
-		f.PoliciesUnread = true
-		return
-	}
-	for _, one := range list(text) {
+	for _, one := range postfix.Tables(text) {
 		kind, path, _ := strings.Cut(strings.TrimPrefix(one, "proxy:"), ":")
 		switch kind {
 		case "hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash":
 		case "static":
-			f.addPolicy(perSite, "*", path, tables.Origin)
+			f.addPolicy(perSite, "*", strings.Trim(path, "{}"), tables.Origin)
+			continue
+		case "inline":
+			entries, ok := inlineEntries(path)
+			f.PoliciesUnread = f.PoliciesUnread || !ok
+			for _, e := range slices.Backward(entries) { // of two entries for one key, the last counts
+				f.addPolicy(perSite, e.key, e.value, tables.Origin)
+			}
 			continue
 		default:
 			f.PoliciesUnread = true
@@ -59,6 +62,27 @@ func (f *Facts) findPolicies(m host.Reader) {
 			}
 		}
 	}
+}
+
+// inlineEntries reads the text of a table of type inline: "{ key = value, { key = value
+// with, commas } }" (DATABASE_README; dict_inline.c). It reports false for a text that it
+// does not understand.
+func inlineEntries(text string) (out []entry, ok bool) {
+	text = strings.TrimSpace(text)
+	if len(text) < 2 || text[0] != '{' || text[len(text)-1] != '}' {
+		return nil, false
+	}
+	for _, one := range postfix.Tables(text[1 : len(text)-1]) {
+		if strings.HasPrefix(one, "{") {
+			one = strings.TrimSuffix(one[1:], "}")
+		}
+		key, value, found := strings.Cut(one, "=")
+		if key = strings.TrimSpace(key); !found || key == "" || strings.ContainsAny(key, "\"{}") {
+			return nil, false
+		}
+		out = append(out, entry{key, strings.TrimSpace(value)})
+	}
+	return out, len(out) > 0
 }
 
 // PolicyTables are those that decide about TLS for single destinations of a service, or
@@ -96,7 +120,7 @@ var clientLevels = []string{"none", "may", "encrypt", "fingerprint", "dane", "da
 // blanks in it. What it does not understand defers all mail there, and so does a value
 // of which TLS dies at the start of the session; Fault says so.
 func policy(text string, c postfix.Config) (p Policy) {
-	words := list(text)
+	words := postfix.List(text)
 	if len(words) == 0 {
 		p.Fault = "it is empty"
 		return p

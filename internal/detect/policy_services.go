@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postseal/internal/host"
+	"postseal/internal/postfix"
 )
 
 // answerTime is how long a service with policies may take for an answer. Postfix itself
@@ -25,7 +26,7 @@ func (f *Facts) askPolicyServices(ctx context.Context, m host.Reader) {
 	var asked []string
 	for _, t := range f.Transports {
 		v := f.Config.Value(&t.Service, name)
-		for _, one := range list(v.Text) {
+		for _, one := range postfix.List(v.Text) {
 			table := strings.TrimPrefix(one, "proxy:")
 			kind, _, _ := strings.Cut(table, ":")
 			if kind != "socketmap" && kind != "tcp" || slices.Contains(asked, one) || strings.Contains(v.Text, "{") {

@@ -276,7 +276,7 @@ func (f *Facts) noDANE(s *mastercf.Service) {
 	switch {
 	case !strings.EqualFold(dns.Text, "dnssec"):
 		why = "smtp_dns_support_level is not dnssec"
-	case hosts != "" && !slices.Contains(list(hosts), "dns"):
+	case hosts != "" && !slices.Contains(postfix.List(hosts), "dns"):
 		why = "smtp_host_lookup does not name dns"
 	default:
 		return
@@ -378,7 +378,7 @@ func (f *Facts) table(m host.Reader, s *mastercf.Service, name, effect string) {
 	if strings.Contains(v.Text, "{") { // one with its text in it
 		return
 	}
-	for _, one := range list(v.Text) {
+	for _, one := range postfix.List(v.Text) {
 		kind, path, ok := strings.Cut(strings.TrimPrefix(one, "proxy:"), ":")
 		if !ok {
 			f.problem(Deadly, name, v.Origin, fmt.Sprintf("%.60q is no table: write type:name; who reads it dies", one))

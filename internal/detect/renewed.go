@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"postseal/certs"
+	"postseal/internal/postfix"
 )
 
 // findOwners says of a certificate whose file no program renews whether it is
@@ -97,9 +98,9 @@ func (f *Facts) sources(c Certificate) []Certificate {
 	if f.Last == nil || !c.Server && !c.Client { // what a service has for itself is no answer
 		return out
 	}
-	given := list(f.Last.Answers["cert"])
+	given := postfix.List(f.Last.Answers["cert"])
 	if c.Client && !c.Server {
-		given = list(f.Last.Answers["client-cert"])
+		given = postfix.List(f.Last.Answers["client-cert"])
 	}
 	for _, path := range given {
 		if path == c.Chain || !strings.HasPrefix(path, "/") {

@@ -137,7 +137,7 @@ func inside(c postfix.Config, s mastercf.Service) bool {
 	if host == "" {
 		host = c.Text(&s, "inet_interfaces")
 	}
-	all := list(host)
+	all := postfix.List(host)
 	return len(all) > 0 && !slices.ContainsFunc(all, func(h string) bool {
 		ip, err := netip.ParseAddr(strings.Trim(h, "[]"))
 		return h != "loopback-only" && h != "localhost" && (err != nil || !ip.IsLoopback())
@@ -189,7 +189,7 @@ var clientLists = []string{"smtpd_client_restrictions", "smtpd_relay_restriction
 func networksAlone(c postfix.Config, s mastercf.Service) bool {
 	return slices.ContainsFunc(clientLists, func(name string) bool {
 		_, ok := s.Override(name)
-		words := list(strings.ToLower(c.Text(&s, name))) // it may name a parameter of one's own
+		words := postfix.List(strings.ToLower(c.Text(&s, name))) // it may name a parameter of one's own
 		return ok && len(words) > 1 && words[len(words)-1] == "reject" &&
 			!slices.ContainsFunc(words, func(w string) bool {
 				return w != "permit_mynetworks" && w != "permit_inet_interfaces" && !strings.HasPrefix(w, "reject")
@@ -205,7 +205,7 @@ func forUsers(c postfix.Config, l Listener) bool {
 	}
 	return slices.ContainsFunc(clientLists, func(name string) bool {
 		_, own := l.Service.Override(name)
-		return own && slices.Contains(list(c.Text(&l.Service, name)), "permit_sasl_authenticated")
+		return own && slices.Contains(postfix.List(c.Text(&l.Service, name)), "permit_sasl_authenticated")
 	})
 }
 
@@ -237,7 +237,7 @@ func (f *Facts) dialHost(c postfix.Config, host string) string {
 	if c.Text(nil, "inet_protocols") == "ipv6" {
 		loopback = "::1"
 	}
-	interfaces := list(c.Text(nil, "inet_interfaces"))
+	interfaces := postfix.List(c.Text(nil, "inet_interfaces"))
 	for _, i := range interfaces {
 		if i == "all" || i == "loopback-only" || i == "localhost" || i == loopback {
 			return loopback
@@ -247,11 +247,6 @@ func (f *Facts) dialHost(c postfix.Config, host string) string {
 		return strings.Trim(interfaces[0], "[]")
 	}
 	return loopback
-}
-
-// list splits a value at commas and blanks.
-func list(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
 }
 
 // Chrooted reads the chroot column; "-" means y below compatibility level 1
@@ -281,9 +276,9 @@ func (f *Facts) Domains() (domains []string, tables bool) {
 		if !v.Set && name != "mydestination" {
 			continue // the defaults of the others refer to each other
 		}
-		for _, d := range list(v.Text) {
+		for _, d := range postfix.List(v.Text) {
 			switch {
-			case strings.HasPrefix(d, "!"): // what match_list(3) leaves out
+			case strings.HasPrefix(d, "!"): // what match_postfix.List(3) leaves out
 			case strings.ContainsAny(d, ":/"):
 				tables = true
 			case strings.Contains(d, ".") && !slices.Contains(own, d) && !slices.Contains(domains, d):
@@ -328,7 +323,7 @@ func Private(c postfix.Config, s mastercf.Service) bool {
 	if host == "" {
 		host = c.Text(&s, "inet_interfaces")
 	}
-	all := list(host)
+	all := postfix.List(host)
 	return len(all) > 0 && !slices.ContainsFunc(all, func(h string) bool {
 		ip, err := netip.ParseAddr(strings.Trim(h, "[]"))
 		return h != "loopback-only" && h != "localhost" && (err != nil || !ip.IsLoopback() && !ip.IsPrivate())

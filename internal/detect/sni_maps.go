@@ -55,7 +55,7 @@ func (f *Facts) findSNI(ctx context.Context, m host.Reader) {
 			f.unseen("certificates in tls_server_sni_maps", errors.New("the table is written into the value"))
 			continue
 		}
-		for _, table := range list(v.Text) {
+		for _, table := range postfix.List(v.Text) {
 			if !seen[table] {
 				seen[table] = true
 				f.sniMap(ctx, m, table, v.Origin)
@@ -140,7 +140,7 @@ func sniText(m host.Reader, path string) (out []sniEntry, err error) {
 	}
 	for _, l := range logical.Parse(string(data)).Logical {
 		if key, files, ok := strings.Cut(strings.Join(strings.Fields(l.Text), " "), " "); ok {
-			out = append(out, sniEntry{strings.ToLower(key), list(files)})
+			out = append(out, sniEntry{strings.ToLower(key), postfix.List(files)})
 		}
 	}
 	return out, nil

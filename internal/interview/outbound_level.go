@@ -7,6 +7,7 @@ import (
 	"postseal/internal/ask"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
+	"postseal/internal/postfix"
 )
 
 // OutboundLevels are the levels of smtp_tls_security_level from the loosest
@@ -120,7 +121,7 @@ func wrapperObstacle(v string, f Facts) string {
 
 // daneObstacle says why DANE would not work here, or is empty.
 func daneObstacle(f Facts) string {
-	if !slices.Contains(strings.FieldsFunc(f.Config.Text(nil, "smtp_host_lookup"), func(r rune) bool { return r == ',' || r == ' ' }), "dns") {
+	if !slices.Contains(postfix.List(f.Config.Text(nil, "smtp_host_lookup")), "dns") {
 		return "smtp_host_lookup leaves out dns"
 	}
 	if f.Resolver.Validates != detect.Yes {

@@ -172,7 +172,7 @@ func (b *builder) renewedAt(path string, c certs.Chain) bool {
 	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
 		return false
 	}
-	if slices.Contains(words(b.present("smtpd_tls_chain_files")), path) {
+	if slices.Contains(postfix.List(b.present("smtpd_tls_chain_files")), path) {
 		return true
 	}
 	groups, _ := b.f.CertificateFiles(nil, "smtpd_tls_")

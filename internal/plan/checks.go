@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 
+	"postseal/internal/postfix"
 	"postseal/internal/posture"
 )
 
@@ -40,7 +41,7 @@ func (b *builder) excludes(l posture.Listener) (out []string) {
 		if b.inBlock(name) {
 			s = nil
 		}
-		out = append(out, words(b.after.Text(s, name))...)
+		out = append(out, postfix.TLSList(b.after.Text(s, name))...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

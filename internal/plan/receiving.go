@@ -90,7 +90,7 @@ func (b *builder) excludeCiphers(users bool) {
 // usable adds what main.cf excludes beside the words that profiles use, except for words
 // that leave no suite of TLS 1.2 for a certificate that will be presented, such as ECDSA.
 func (b *builder) usable(name string, want []string) string {
-	all := words(b.withPresent(name, want))
+	all := postfix.TLSList(b.withPresent(name, want))
 	fresh := b.fresh()
 	for _, path := range slices.Sorted(maps.Keys(fresh)) {
 		c := fresh[path]
@@ -112,17 +112,12 @@ func (b *builder) usable(name string, want []string) string {
 // profiles use: those words follow the profile.
 func (b *builder) withPresent(name string, want []string) string {
 	out := slices.Clone(want)
-	for _, w := range words(b.present(name)) {
+	for _, w := range postfix.TLSList(b.present(name)) {
 		if !slices.Contains(out, w) && !slices.Contains(excludeModern, w) {
 			out = append(out, w)
 		}
 	}
 	return strings.Join(out, ", ")
-}
-
-// words splits a list in a value at commas, colons and blanks.
-func words(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n:", r) })
 }
 
 // library plans what the TLS library does for both directions.

@@ -10,6 +10,7 @@ import (
 	"postseal/certs"
 	"postseal/internal/dane"
 	"postseal/internal/detect"
+	"postseal/internal/postfix"
 	"postseal/internal/postfix/maincf"
 )
 
@@ -69,7 +70,7 @@ func (b *builder) certificateRisks() {
 			now = append(now, c.Facts)
 		}
 	}
-	shown := words(b.after.Text(nil, "smtpd_tls_chain_files"))
+	shown := postfix.List(b.after.Text(nil, "smtpd_tls_chain_files"))
 	var will []certs.Facts
 	for _, path := range shown {
 		if c, ok := b.served[path]; ok && c.known {

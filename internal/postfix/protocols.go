@@ -47,7 +47,7 @@ func ParseProtocols(list string, v Version) ([]Protocol, error) {
 	on := slices.Clone(Protocols[2:])
 	drop := func(gone func(Protocol) bool) { on = slices.DeleteFunc(on, gone) }
 	var include []Protocol
-	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" \t\r\n,:", r) }) {
+	for _, word := range TLSList(list) {
 		op, name := "", word
 		for _, o := range []string{">=", "<=", "!"} {
 			if rest, ok := strings.CutPrefix(word, o); ok {

@@ -281,10 +281,5 @@ func Serves(f *detect.Facts, c postfix.Config, s mastercf.Service, fresh map[str
 
 // discards reports whether a list of EHLO keywords takes STARTTLS out.
 func discards(keywords string) bool {
-	return slices.ContainsFunc(list(keywords), func(w string) bool { return strings.EqualFold(w, "starttls") })
-}
-
-// list splits a value at commas and blanks.
-func list(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
+	return slices.ContainsFunc(postfix.List(keywords), func(w string) bool { return strings.EqualFold(w, "starttls") })
 }

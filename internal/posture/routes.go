@@ -206,7 +206,7 @@ func trust(p settings, entry *detect.Policy) (out []string) {
 	if len(entry.TrustAnchors) > 0 {
 		return entry.TrustAnchors
 	}
-	if anchors := list(p.text("smtp_tls_trust_anchor_file")); len(anchors) > 0 {
+	if anchors := postfix.List(p.text("smtp_tls_trust_anchor_file")); len(anchors) > 0 {
 		return anchors
 	}
 	for _, name := range []string{"smtp_tls_CAfile", "smtp_tls_CApath"} {
@@ -229,9 +229,9 @@ func match(p settings, level string) Value[[]string] {
 		return Value[[]string]{}
 	}
 	v := p.value(parameter)
-	words := list(v.Text)
+	words := postfix.List(v.Text)
 	if level != "fingerprint" { // colons stand in fingerprints
-		words = list(strings.ReplaceAll(v.Text, ":", " "))
+		words = postfix.TLSList(v.Text)
 	}
 	return Value[[]string]{words, v.Origin}
 }

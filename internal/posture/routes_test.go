@@ -177,7 +177,7 @@ func TestRoutes(t *testing.T) {
 	for n := range *count/2 + 1 {
 		r := random(t, 2000+n)
 		const transports = 6
-		var table, policy, master strings.Builder
+		var table, policy, inline, master strings.Builder
 		var to []string
 		for i := range transports {
 			fmt.Fprintf(&master, "\nt%d unix - - n - - smtp%s", i, overrides(r, set(r, 0.15, knobs)))
@@ -191,13 +191,18 @@ func TestRoutes(t *testing.T) {
 		for _, name := range names {
 			if r.IntN(4) == 0 {
 				host, port, _ := net.SplitHostPort(servers.byName[name].addr)
-				fmt.Fprintf(&policy, "[%s]:%s %s\n", host, port, policies[r.IntN(len(policies))])
+				entry := policies[r.IntN(len(policies))]
+				fmt.Fprintf(&policy, "[%s]:%s %s\n", host, port, entry)
+				fmt.Fprintf(&inline, " { [%s]:%s = %s },", host, port, entry)
 			}
 		}
 		main := "transport_maps = texthash:" + lab.Write(t, dir, fmt.Sprintf("transport-%d", n), table.String(), 0o644) +
 			"\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\ntransport_retry_time = 5s\nsmtp_tls_security_level = may\nsmtp_tls_CAfile = " + root + "\n" +
 			mainLines(set(r, 0.25, knobs))
-		if r.IntN(2) == 0 {
+		switch r.IntN(4) {
+		case 0:
+			main += "smtp_tls_policy_maps = inline:{" + inline.String() + "\n  { example.com = none } }\n"
+		case 1, 2:
 			main += "smtp_tls_policy_maps = texthash:" + lab.Write(t, dir, fmt.Sprintf("policy-%d", n), policy.String(), 0o644) + "\n"
 		}
 		s := lab.Postfix(t, main, "%s inet n - n - - smtpd\npickup unix n - n 60 1 pickup"+master.String())

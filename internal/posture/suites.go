@@ -51,7 +51,7 @@ var builtIn = map[string]string{
 }
 
 func (s *Suites) exclude(v postfix.Value) {
-	for _, word := range strings.FieldsFunc(v.Text, func(r rune) bool { return strings.ContainsRune(", \t\r\n:", r) }) {
+	for _, word := range postfix.TLSList(v.Text) {
 		if strings.ContainsAny(word[:1], "!+-@") {
 			s.Bad = fmt.Sprintf("%.60q cannot be excluded", word)
 		}

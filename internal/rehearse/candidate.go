@@ -168,20 +168,13 @@ func (c Candidate) value(dir, name, value string) string {
 		// server, and works in its queue.
 		return value + " MAIL_CONFIG=" + filepath.Join(dir, "conf")
 	case name == "tls_server_sni_maps":
-		kept := slices.DeleteFunc(strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }), func(table string) bool {
+		kept := slices.DeleteFunc(postfix.Tables(value), func(table string) bool {
 			kind, _, _ := strings.Cut(table, ":")
 			return !slices.Contains(localTables, kind)
 		})
-		if !strings.Contains(value, "{") { // an inline table has blanks in it
-			return strings.Join(kept, ", ")
-		}
+		return strings.Join(kept, ", ")
 	}
 	return value
-}
-
-// words splits a value at commas, colons and blanks.
-func words(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(":, \t\r\n", r) })
 }
 
 func (c Candidate) paths() []string {

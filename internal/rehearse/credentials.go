@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"postseal/internal/host"
+	"postseal/internal/postfix"
 )
 
 // credentials reports whether the candidate logs in where the messages go: a sender
@@ -22,7 +23,7 @@ func (r *run) credentials(ctx context.Context) (has bool, note string) {
 	if relay := c.Text(&r.service, "relayhost"); r.nexthop == "" && relay != "" {
 		keys = append(keys, relay) // which is where its mail goes
 	}
-	for _, table := range strings.FieldsFunc(c.Text(&r.service, "smtp_sasl_password_maps"), func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }) {
+	for _, table := range postfix.Tables(c.Text(&r.service, "smtp_sasl_password_maps")) {
 		kind, _, _ := strings.Cut(table, ":")
 		if !slices.Contains(localTables, kind) || strings.ContainsAny(table, "{}") {
 			note = fmt.Sprintf("smtp_sasl_password_maps: %s is not asked, so passwords in it do not count: with one, nothing falls back to clear text", table)

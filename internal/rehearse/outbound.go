@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"postseal/internal/hint"
+	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 	"postseal/internal/sink"
 )
@@ -95,7 +96,7 @@ func (c Candidate) send(ctx context.Context, s mastercf.Service, to []server, le
 	policy := dest.Policy
 	if dest.Policy == "" { // what the level itself compares names with
 		parameter := map[string]string{"verify": "smtp_tls_verify_cert_match", "secure": "smtp_tls_secure_cert_match"}[r.column(&delivery{})]
-		policy = "match=" + strings.Join(words(c.Config.Text(&r.service, parameter)), ":")
+		policy = "match=" + strings.Join(postfix.TLSList(c.Config.Text(&r.service, parameter)), ":")
 	}
 	if h := matched(policy, r.to.Domain); h != "" {
 		r.host = h

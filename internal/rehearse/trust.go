@@ -9,6 +9,7 @@ import (
 
 	"postseal/internal/detect"
 	"postseal/internal/host"
+	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 )
 
@@ -89,7 +90,7 @@ func files(path, pattern string) []byte {
 // cannot be read is left to fail as it would for the real one; a file with a
 // private key in it is not copied to where others can read it.
 func (c Candidate) anchors(s mastercf.Service) (out []byte) {
-	for _, path := range words(c.Config.Text(&s, "smtp_tls_trust_anchor_file")) {
+	for _, path := range postfix.List(c.Config.Text(&s, "smtp_tls_trust_anchor_file")) {
 		data, err := host.Local{}.ReadFile(path)
 		if err != nil || bytes.Contains(data, []byte("PRIVATE KEY")) {
 			return nil

@@ -9,6 +9,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/dane"
 	"postseal/internal/plan"
+	"postseal/internal/postfix"
 	"postseal/internal/postfix/maincf"
 )
 
@@ -65,7 +66,7 @@ func (s *Session) earlier(r *apply.Receipt) (out []certs.Chain) {
 			var files []string
 			for _, e := range maincf.Parse(string(old.Data)).Entries() {
 				if strings.HasPrefix(e.Name, "smtpd_tls_") && (strings.HasSuffix(e.Name, "cert_file") || strings.HasSuffix(e.Name, "chain_files")) {
-					files = append(files, strings.FieldsFunc(e.Value, func(r rune) bool { return strings.ContainsRune(", \t\n", r) })...)
+					files = append(files, postfix.List(e.Value)...)
 				}
 			}
 			s.Facts.Inspect(s.Machine, files)
