@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl gnutls-cli pkill unbound unbound-control systemd-analyze journalctl
 
-.PHONY: help build install uninstall demo test faults neighbour posture dane check alldns fuzz bench bench-probe probe-oracles screenshots step-ca versions clean
+.PHONY: help build install uninstall demo test faults neighbour posture dane check alldns fuzz bench bench-listen bench-probe probe-oracles screenshots step-ca versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -21,10 +21,10 @@ test:
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o . ./cmd/postseal ./cmd/postseal-probe
 
-## make install      to /usr/local/bin, with man page, completion, and a timer that is not switched on
+## make install      to /usr/local/bin, with man page, completion, and units that are not switched on
 install: build
 	install -D -m 755 -t $(DESTDIR)/usr/local/bin postseal postseal-probe
-	install -D -m 644 -t $(DESTDIR)/usr/local/lib/systemd/system templates/postseal-renew.service templates/postseal-renew.timer
+	install -D -m 644 -t $(DESTDIR)/usr/local/lib/systemd/system templates/postseal-renew.service templates/postseal-renew.timer templates/postseal-listen.service
 	mkdir -p $(DESTDIR)/usr/local/share/man/man1 && ./postseal man $(DESTDIR)/usr/local/share/man/man1
 	mkdir -p $(DESTDIR)/usr/local/share/bash-completion/completions
 	./postseal completion bash > $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
@@ -32,7 +32,7 @@ install: build
 ## make uninstall    remove what make install installed, and nothing that postseal made
 uninstall:
 	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now postseal-renew.timer || true # it may be gone already
-	rm -f $(DESTDIR)/usr/local/bin/postseal $(DESTDIR)/usr/local/bin/postseal-probe $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.timer
+	rm -f $(DESTDIR)/usr/local/bin/postseal $(DESTDIR)/usr/local/bin/postseal-probe $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.timer $(DESTDIR)/usr/local/lib/systemd/system/postseal-listen.service
 	rm -f $(DESTDIR)/usr/local/share/man/man1/postseal.1 $(DESTDIR)/usr/local/share/man/man1/postseal-*.1 $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
 
 ## make alldns       ./postseal-alldns: also with the DNS providers that bring many modules with them
@@ -100,6 +100,13 @@ bench:
 	@sh .ci/install postconf
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/report ./internal/posture ./internal/rehearse ./wizard ./internal/story
 
+## make bench-listen  postseal listen beside 2,000 handshakes per second: loss, CPU and memory (root; RATE=...)
+RATE ?= 2000
+bench-listen:
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	CGO_ENABLED=0 $(GO) build -trimpath -o $$dir ./cmd/postseal && \
+	$(GO) test -count=1 -run 'TestLoad$$' ./internal/listen -postseal $$dir/postseal -rate $(RATE) -v
+
 ## make bench-probe  postseal-probe against sslscan, nmap and testssl, side by side
 bench-probe:
 	@sh .ci/install $(TOOLS) sslscan nmap testssl time npm
@@ -107,12 +114,12 @@ bench-probe:
 	npm install --silent --no-audit --no-fund --prefix $$dir/node24 node@24 && \
 	$(GO) test -count=1 -timeout 20m -run 'TestPeers$$|TestMLKEM$$' ./internal/probe -peers -nodes $$dir -v
 
-## make probe-oracles  postseal probe on the OpenSSL of other times: 1.0.2 (node 4) and 3.5 (node 24)
+## make probe-oracles  postseal probe and listen on the OpenSSL of other times: 1.0.2 (node 4) and 3.5 (node 24)
 probe-oracles:
 	@sh .ci/install $(TOOLS) npm
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	for n in 4 24; do npm install --silent --no-audit --no-fund --prefix $$dir/node$$n node@$$n || exit 1; done; \
-	$(GO) test -count=1 -run 'TestOldOpenSSL|TestMLKEM' -v ./internal/probe -nodes $$dir
+	$(GO) test -count=1 -run 'TestOldOpenSSL|TestMLKEM' -v ./internal/probe ./internal/listen -nodes $$dir
 
 ## make screenshots  the pictures, from the stories that test the same screens
 screenshots:

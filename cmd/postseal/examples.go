@@ -25,6 +25,9 @@ var examples = map[string]string{
 	"postseal rehearse": `  postseal rehearse
   postseal rehearse --current --destination example.com
   postseal rehearse --matrix`,
+	"postseal listen": `  postseal listen --for 24h
+  postseal listen --profile modern
+  postseal listen --floor TLSv1.2 --json > senders.json`,
 	"postseal publish": `  postseal publish
   postseal publish --nsupdate | nsupdate -k /etc/postseal/zone.key`,
 	"postseal cert obtain": `  postseal cert obtain --staging

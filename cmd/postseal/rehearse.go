@@ -63,6 +63,9 @@ of many kinds shake hands with each listener. The private Postfix then sends one
 servers on this machine, good and bad, and rehearse reports each result. No mail leaves the machine, and the real Postfix
 is not touched. It ends with 3 if something fails or could not be tested.
 
+Hellos that postseal listen has seen are sent again to the listeners for other servers, the most frequent first: the result
+shows whether their senders would get through. One that is refused is noted, and is not a failure.
+
 --matrix sends at every TLS level and shows the results side by side; a failure at a level other than the configured one
 does not count. --destination tests the policy that a domain has in smtp_tls_policy_maps, or the one in --policy
 ("secure match=.example.com").
@@ -133,7 +136,7 @@ func (a *app) candidate(current bool) (rehearse.Candidate, error) {
 // rehearseAll rehearses receiving and sending.
 func (a *app) rehearseAll(c rehearse.Candidate) error {
 	tell, done := a.trying("rehearsing on a private Postfix")
-	r, err := rehearse.Run(a.Ctx, c, rehearse.Options{Guard: guard, Events: tell})
+	r, err := rehearse.Run(a.Ctx, c, rehearse.Options{Guard: guard, Events: tell, Hellos: a.seen()})
 	done()
 	if err != nil {
 		return err

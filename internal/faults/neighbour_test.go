@@ -189,6 +189,21 @@ func (y *yard) visits() (out []visit) {
 	plain("sink", "--write-ca in a directory of root's", visit{until: "Ctrl-C", made: map[string]fs.FileMode{ours + "/ca.pem": 0o644}}, "--listen", "127.0.0.1:2527", "--write-ca", ours+"/ca.pem")
 	plain("publish", "his programs in PATH", visit{plant: postconf, env: path})
 	plain("watch", "he listens where Postfix should", visit{})
+	hear := []string{"--for", "200ms", "--port", "2526"}
+	plain("listen", "the directory is root's", visit{done: true, made: map[string]fs.FileMode{state + "/listen.json": 0o600}}, hear...)
+	plain("listen", "a store of his", visit{plant: func(y *yard) {
+		y.Folder(state)
+		y.File(state+"/listen.json", `{"version":1}`, 0o600)
+		y.Take(state)
+	}, refused: true}, hear...)
+	plain("listen", "a link at the lock", visit{plant: func(y *yard) {
+		y.Folder(state)
+		y.Link(shadow, state+"/listen.lock")
+	}, refused: true}, hear...)
+	plain("listen", "a link at the store", visit{plant: func(y *yard) {
+		y.Folder(state)
+		y.Link(shadow, state+"/listen.json")
+	}, refused: true}, hear...)
 	plain("history", "a forged receipt in a state directory of his", visit{plant: also(stated, func(y *yard) {
 		forged(y, state)
 		y.Take(state)

@@ -112,7 +112,8 @@ func (c *conversation) use(conn net.Conn) {
 // readers are used again: there are hundreds of conversations, four at a time.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxLine) }}
 
-const heloName = "postseal.invalid"
+// HeloName is the name by which a probe greets a server.
+const HeloName = "postseal.invalid"
 
 // hello reads the greeting and says EHLO.
 func (c *conversation) hello(r *Result) error {
@@ -129,7 +130,7 @@ func (c *conversation) hello(r *Result) error {
 
 // ehlo says EHLO and returns what is listed.
 func (c *conversation) ehlo() ([]string, error) {
-	reply, err := c.command("EHLO "+heloName, 250)
+	reply, err := c.command("EHLO "+HeloName, 250)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (e *enumerator) injected(ctx context.Context) (obeyed *bool) {
 			return err
 		}
 		c.use(conn)
-		reply, err := c.command("EHLO "+heloName, 250)
+		reply, err := c.command("EHLO "+HeloName, 250)
 		if err != nil {
 			if errors.Is(err, errHungUp) {
 				obeyed = &no

@@ -75,3 +75,39 @@ func begin(ctx context.Context, t Target, o Options) (*conversation, error) {
 	}
 	return c, nil
 }
+
+// Answer is what a server said to a hello.
+type Answer struct {
+	Version string
+	Suite   Suite
+	Group   string
+	// Refused is why it agreed on nothing, or empty.
+	Refused string
+}
+
+// Replay sends a hello that was made elsewhere, and reads the server's first answer. That
+// the server refuses it is no error.
+func Replay(ctx context.Context, t Target, o Options, hello []byte) (a Answer, err error) {
+	c, err := begin(ctx, t, o)
+	if err != nil {
+		return a, err
+	}
+	defer c.Close()
+	if _, err := c.Write(hello); err != nil {
+		return a, &Error{t.Addr, Handshaking, err}
+	}
+	var r reply
+	err = r.read(c.in)
+	switch at := (&Error{t.Addr, Handshaking, err}); {
+	case err == nil || r.accepted:
+		a = Answer{Version: VersionName(r.version), Suite: SuiteOf(r.suite)}
+		if r.group != 0 {
+			a.Group = GroupName(r.group)
+		}
+	case refused(err) || hungUp(at):
+		a.Refused = err.Error()
+	default:
+		return a, at
+	}
+	return a, nil
+}

@@ -67,7 +67,7 @@ func (l *listener) clients() []client {
 	if len(l.suites()) == 0 {
 		out = slices.DeleteFunc(out, func(c client) bool { return c.name == "old suites" })
 	}
-	return out
+	return append(out, l.seen()...)
 }
 
 // target is the twin. Behind a postscreen it is the smtpd that has to be

@@ -26,6 +26,8 @@ type Options struct {
 	// Guard is the command line that runs Guard in a process of its own; the
 	// folder is added to it. Empty: none is started.
 	Guard []string
+	// Hellos are those that were seen at this server; they are sent again.
+	Hellos []Seen
 }
 
 func (o Options) tell(t Trial) {
