@@ -25,7 +25,7 @@ var floors = [][]string{
 	{"certs"},
 	{"templates", "internal/postfix", "internal/probe", "internal/sink", "internal/host", "internal/ask", "internal/diff"},
 	{"internal/resolve", "internal/lifecycle", "internal/maillog"},
-	{"internal/dane"},
+	{"internal/dane", "internal/census"},
 	{"internal/domain"},
 	{"internal/detect", "internal/senders", "certs/acme"},
 	{"certs/acme/legodns"},
