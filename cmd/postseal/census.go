@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -14,14 +13,15 @@ import (
 
 	"postseal/cmd/cli"
 	"postseal/internal/census"
+	"postseal/internal/detect"
 	"postseal/internal/hint"
+	"postseal/internal/host"
 	"postseal/internal/interview"
 	"postseal/internal/maillog"
 	"postseal/internal/plan"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 	"postseal/internal/report"
-	"postseal/internal/session"
 )
 
 // censusFlags are those of the verb.
@@ -150,18 +150,15 @@ func readSince(text string, now time.Time) (time.Time, error) {
 
 // census reads the log and prints what it says.
 func (a *app) census(o censusFlags, files []string, since time.Time, proposal *census.Proposal) error {
-	s, err := a.open()
-	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
-		if len(files) == 0 {
-			return err
-		}
-		s = nil // the log of another machine, and the names are the default ones
-	}
+	f, err := detect.Logging(a.Ctx, host.ReadOnly{Reader: a.Machine}, a.settings.ConfigDir)
 	log, taken := maillog.Source{Names: maillog.DefaultNames}, report.Taken{Proposal: proposal, Words: o.words()}
-	if s != nil {
-		log = s.Facts.MailLog()
-		taken.Observe = observe(s)
-	}
+	switch {
+	case err == nil:
+		log = f.MailLog()
+		taken.Observe = observe(f)
+	case len(files) == 0 || a.settings.ConfigDir != "":
+		return err
+	} // else it may be the log of another machine, and the names are the default ones
 	log.Names = append(slices.Clone(log.Names), o.names...)
 	show, done := a.progress("reading the log")
 	taken.Census, err = census.Read(a.Ctx, a.Machine, census.Sources{Log: log, Files: files, Since: since, Own: ownAddresses(), Progress: show})
@@ -177,17 +174,17 @@ func (a *app) census(o censusFlags, files []string, since time.Time, proposal *c
 }
 
 // observe is the command that makes Postfix log its handshakes, and changes nothing else.
-func observe(s *session.Session) string {
+func observe(f *detect.Facts) string {
 	var set []string
 	for _, name := range []string{"smtpd_tls_loglevel", "smtp_tls_loglevel"} {
-		if level, err := strconv.Atoi(s.Facts.Config.Text(nil, name)); err != nil || level < 1 {
+		if level, err := strconv.Atoi(f.Config.Text(nil, name)); err != nil || level < 1 {
 			set = append(set, name+"=1")
 		}
 	}
 	if len(set) == 0 {
 		return ""
 	}
-	return hint.ShellLine(append([]string{"postconf", "-c", s.ConfigDir, "-e"}, set...)) + " && " + hint.ShellLine([]string{"postfix", "-c", s.ConfigDir, "reload"})
+	return hint.ShellLine(append([]string{"postconf", "-c", f.Config.Dir, "-e"}, set...)) + " && " + hint.ShellLine([]string{"postfix", "-c", f.Config.Dir, "reload"})
 }
 
 // ownAddresses are those of this machine's interfaces.
@@ -209,6 +206,6 @@ func (a *app) progress(what string) (show func(read, all int64), done func()) {
 	if a.JSON || !a.OnTerminal() {
 		return nil, func() {}
 	}
-	p := report.NewProgress(a.Err, what)
+	p := report.NewProgress(a.Err, what, a.Machine.Now)
 	return p.Show, p.Done
 }

@@ -31,7 +31,8 @@ const (
 	// UpperBound: the log has the suite that was chosen, and not what else there was. The
 	// peer may well support a suite that is left.
 	UpperBound Certainty = "upper bound"
-	// Sometimes: the peer has used other sessions, too, that the proposal allows.
+	// Sometimes: the peer has had other sessions, too, that the proposal allows. It may be
+	// several machines behind one address, or one that was updated.
 	Sometimes Certainty = "sometimes"
 	// Unknown: the log does not tell.
 	Unknown Certainty = "unknown"

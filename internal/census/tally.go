@@ -1,9 +1,6 @@
 package census
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
 // tally counts the lines of one stretch of a log. Tallies of neighbouring stretches are
 // put together by merge, with the same result wherever the log was cut.
@@ -221,7 +218,7 @@ func (t *tally) findShape(l []byte) []byte {
 	}
 	host := l[from+1 : from+1+h]
 	at := from + 1 + h + 1
-	if bytes.ContainsAny(host, "[]:") && !bytes.Contains(host, []byte("::")) {
+	if bytes.ContainsAny(host, "[]") {
 		return nil
 	}
 	at += facility(l[at:])
@@ -239,10 +236,21 @@ func (t *tally) findShape(l []byte) []byte {
 // "<mail.info> " and "mail.info ".
 func facility(l []byte) int {
 	n := bytes.IndexByte(l[:min(len(l), 20)], ' ')
-	if n > 0 && (bytes.HasPrefix(l, []byte("mail.")) || l[0] == '<' && l[n-1] == '>') {
-		return n + 1
+	if n <= 0 {
+		return 0
 	}
-	return 0
+	word := l[:n]
+	if word[0] == '<' && word[n-1] == '>' {
+		word = word[1 : n-1]
+	} else if !bytes.HasPrefix(word, []byte("mail.")) {
+		return 0
+	}
+	for _, b := range word {
+		if b != '.' && (b < 'a' || b > 'z') && (b < '0' || b > '9') {
+			return 0
+		}
+	}
+	return n + 1
 }
 
 // composed is the length of the "mail-1  | " that docker compose puts before a line.
@@ -260,7 +268,7 @@ func (t *tally) host(name []byte) uint64 {
 	if !ok {
 		n = uint64(len(t.hosts))
 		if len(t.hosts) < maxHosts {
-			t.hosts[strings.Clone(string(name))] = n
+			t.hosts[string(name)] = n
 		}
 	}
 	return n

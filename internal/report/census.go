@@ -61,7 +61,7 @@ func (p Printer) receiving(t Taken) {
 	if len(failed) > 0 {
 		p.signed(p.note(), "%s that delivered mail failed a handshake:", counted(len(failed), "client", "clients"))
 		p.list(failed, func(x census.Peer) string {
-			return fmt.Sprintf("%s: %s; %s", who(x), causes(x.Failures), afterwards(x.After))
+			return fmt.Sprintf("%s: %s; then %s", who(x), causes(x.Failures), afterwards(x.After))
 		})
 	}
 	if scanners > 0 {
@@ -94,7 +94,7 @@ func (p Printer) sending(t Taken) {
 	if len(off) > 0 {
 		p.signed(p.note(), "TLS failed or put mail off for %s:", counted(len(off), "destination", "destinations"))
 		p.list(off, func(x census.Peer) string {
-			return fmt.Sprintf("%s: %s; %s", who(x), causes(slices.Concat(x.Deferred, x.Failures)), afterwards(x.After))
+			return fmt.Sprintf("%s: %s; then %s", who(x), causes(slices.Concat(x.Deferred, x.Failures)), afterwards(x.After))
 		})
 	}
 }
@@ -113,10 +113,22 @@ func (p Printer) affected(t Taken) {
 	}
 	for _, part := range []struct {
 		direction census.Direction
+		certainty []census.Certainty
+		sign      painted
 		what      string
 		of        int
-	}{{census.Inbound, "%s would lose TLS, with %s of %s messages:", t.Inbound.Messages}, {census.Outbound, "Mail to %s would be put off, %s of %s messages:", t.Outbound.Messages}} {
-		list := slices.DeleteFunc(slices.Clone(all), func(a census.Affected) bool { return a.Direction != part.direction })
+	}{
+		{census.Inbound, []census.Certainty{census.Evidence}, p.bad(), "%s would lose TLS, with %s of %s messages:", t.Inbound.Messages},
+		{census.Inbound, []census.Certainty{census.UpperBound}, p.note(), "%s may lose TLS, with %s of %s messages, unless they support another suite:", t.Inbound.Messages},
+		{census.Inbound, []census.Certainty{census.Sometimes}, p.note(), "%s would lose TLS in some sessions, with %s of %s messages, and used better in others:", t.Inbound.Messages},
+		{census.Inbound, []census.Certainty{census.Unknown}, p.note(), "%s used TLS of a version that is not in the log, with %s of %s messages:", t.Inbound.Messages},
+		{census.Outbound, []census.Certainty{census.Evidence, census.Sometimes}, p.bad(), "mail to %s would be put off, %s of %s messages:", t.Outbound.Messages},
+		{census.Outbound, []census.Certainty{census.UpperBound}, p.note(), "mail to %s may be put off, %s of %s messages, unless their certificates can be verified:", t.Outbound.Messages},
+		{census.Outbound, []census.Certainty{census.Unknown}, p.note(), "for %s the log does not tell, %s of %s messages:", t.Outbound.Messages},
+	} {
+		list := slices.DeleteFunc(slices.Clone(all), func(a census.Affected) bool {
+			return a.Direction != part.direction || !slices.Contains(part.certainty, a.Certainty)
+		})
 		if len(list) == 0 {
 			continue
 		}
@@ -127,17 +139,26 @@ func (p Printer) affected(t Taken) {
 		for _, a := range list {
 			messages += a.Messages
 		}
-		p.signed(p.bad(), part.what, counted(len(list), one, many), grouped(messages), grouped(part.of))
+		p.signed(part.sign, part.what, counted(len(list), one, many), grouped(messages), grouped(part.of))
 		for _, a := range list[:min(len(list), longest)] {
-			text := fmt.Sprintf("%s: %s, %s, last seen %s, %s", who(census.Peer{Direction: a.Direction, Service: a.Service, Name: a.Name, MX: a.MX, Address: a.Address, Local: a.Local}),
-				counted(a.Messages, "message", "messages"), a.Why, day(a.Last), certainly(a.Certainty))
-			if a.After != "" {
-				text += "; " + afterwards(a.After)
-			}
-			p.indented("    ", 6, text)
+			p.indented("    ", 6, loss(a))
 		}
 		p.rest(len(list))
 	}
+}
+
+// loss says what a peer would lose.
+func loss(a census.Affected) string {
+	text := who(census.Peer{Direction: a.Direction, Service: a.Service, Name: a.Name, MX: a.MX, Address: a.Address, Local: a.Local}) +
+		": " + counted(a.Messages, "message", "messages")
+	if a.Certainty != census.Unknown {
+		text += ", " + a.Why
+	}
+	text += ", last seen " + day(a.Last)
+	if a.After != "" {
+		text += "; after a failed handshake it " + afterwards(a.After)
+	}
+	return text
 }
 
 // unknown reports whether the log lacks what the proposal is about.

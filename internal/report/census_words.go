@@ -43,28 +43,14 @@ func times(n int) string {
 
 func afterwards(a census.After) string {
 	switch a {
-	case census.NeverReturned:
-		return "has not come back since"
 	case census.InCleartext:
 		return "came back in cleartext"
 	case census.InTLS:
 		return "came back with TLS"
 	case census.Returned:
-		return "mail was delivered later, in TLS or not"
+		return "came back, in TLS or not"
 	}
-	return "no handshake failed"
-}
-
-func certainly(c census.Certainty) string {
-	switch c {
-	case census.Evidence:
-		return "it has used nothing else"
-	case census.UpperBound:
-		return "it may support more than it used"
-	case census.Sometimes:
-		return "it has used better, too"
-	}
-	return "not certain"
+	return "never came back"
 }
 
 // local says how much of the mail did not leave this machine.

@@ -12,14 +12,15 @@ import (
 type Progress struct {
 	w     io.Writer
 	what  string
+	now   func() time.Time
 	mu    sync.Mutex
 	next  time.Time
 	shown bool
 }
 
 // NewProgress makes a line that shows nothing for the first second.
-func NewProgress(w io.Writer, what string) *Progress {
-	return &Progress{w: w, what: what, next: time.Now().Add(time.Second)}
+func NewProgress(w io.Writer, what string, now func() time.Time) *Progress {
+	return &Progress{w: w, what: what, now: now, next: now().Add(time.Second)}
 }
 
 const barWidth = 30
@@ -28,7 +29,7 @@ const barWidth = 30
 func (p *Progress) Show(done, all int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
+	now := p.now()
 	if now.Before(p.next) {
 		return
 	}
@@ -48,5 +49,5 @@ func (p *Progress) Done() {
 	if p.shown {
 		fmt.Fprintf(p.w, "\r%s\r", strings.Repeat(" ", len(p.what)+barWidth+12))
 	}
-	p.next = time.Now().Add(24 * time.Hour)
+	p.next = p.now().Add(24 * time.Hour)
 }
