@@ -50,9 +50,8 @@ type kinds struct {
 	list    []TLS
 	same    map[TLS]kind
 	recent  [8]struct {
-		trust byte
-		text  []byte
-		kind  kind
+		trust, text []byte
+		kind        kind
 	}
 	next    int
 	scratch []byte
@@ -68,7 +67,7 @@ func newKinds() kinds {
 // if that is no summary of Postfix's.
 func (k *kinds) of(trust, text []byte) (kind, bool) {
 	for i := range k.recent {
-		if r := &k.recent[i]; r.trust == trust[0] && bytes.Equal(r.text, text) {
+		if r := &k.recent[i]; bytes.Equal(r.text, text) && bytes.Equal(r.trust, trust) {
 			return r.kind, true
 		}
 	}
@@ -90,7 +89,7 @@ func (k *kinds) of(trust, text []byte) (kind, bool) {
 	}
 	r := &k.recent[k.next&7]
 	k.next++
-	r.trust, r.text, r.kind = trust[0], append(r.text[:0], text...), n
+	r.trust, r.text, r.kind = append(r.trust[:0], trust...), append(r.text[:0], text...), n
 	return n, true
 }
 
