@@ -13,7 +13,7 @@ func (t *tally) count(s *session) {
 	// postseal's probes come from this machine and bring no mail, as do health checks. A
 	// probe cannot be told by its EHLO name, since Postfix does not log that. What a
 	// rehearsal does is in the log of its own Postfix, and not in this one.
-	if s.messages == 0 && t.isOwn(address(s.peer)) {
+	if s.messages == 0 && t.probes(address(s.peer)) {
 		t.leftOut++
 		return
 	}
@@ -52,13 +52,16 @@ func implicit(service string) bool {
 	return strings.HasSuffix(service, "submissions") || strings.HasSuffix(service, "smtps")
 }
 
-// isOwn reports whether an address is this machine's.
-func (t *tally) isOwn(addr []byte) bool {
-	if bytes.HasPrefix(addr, []byte("127.")) || string(addr) == "::1" {
-		return true
-	}
+// probes reports whether postseal's own handshakes come from an address: one of an
+// interface, or that from which Linux talks to any loopback address.
+func (t *tally) probes(addr []byte) bool {
 	_, own := t.own[string(addr)]
-	return own
+	return own || string(addr) == "127.0.0.1" || string(addr) == "::1"
+}
+
+// isOwn reports whether an address is this machine's.
+func (t *tally) isOwn(addr string) bool {
+	return strings.HasPrefix(addr, "127.") || t.probes([]byte(addr))
 }
 
 // address returns what stands in the brackets of a peer.

@@ -62,7 +62,7 @@ func (t *tally) peerOf(r *row, direction Direction, known bool) Peer {
 	if r.key != "" {
 		p.name(r.key)
 	}
-	p.Local = t.isOwn([]byte(p.Address))
+	p.Local = t.isOwn(p.Address)
 	if r.first != 0 {
 		p.First, p.Last = moment(r.first), moment(r.last)
 	}

@@ -189,6 +189,8 @@ func (y *yard) visits() (out []visit) {
 	plain("sink", "--write-ca in a directory of root's", visit{until: "Ctrl-C", made: map[string]fs.FileMode{ours + "/ca.pem": 0o644}}, "--listen", "127.0.0.1:2527", "--write-ca", ours+"/ca.pem")
 	plain("publish", "his programs in PATH", visit{plant: postconf, env: path})
 	plain("watch", "he listens where Postfix should", visit{})
+	plain("census", "a named pipe as the log", visit{plant: pipe(theirs + "/mail.log")}, theirs+"/mail.log")
+	plain("census", "a link as the log", visit{plant: link(shadow, theirs+"/mail.log")}, theirs+"/mail.log")
 	plain("history", "a forged receipt in a state directory of his", visit{plant: also(stated, func(y *yard) {
 		forged(y, state)
 		y.Take(state)
@@ -311,6 +313,7 @@ func (y *yard) visits() (out []visit) {
 	plain("rehearse", "forged lines in the log", visit{live: true}, "--current")
 	plain("rehearse", "his programs in PATH", visit{live: true, plant: postconf, env: path})
 	plain("watch", "forged lines in the log", visit{live: true, done: true})
+	plain("census", "forged lines in the log", visit{live: true, done: true}, "--floor", "TLSv1.2")
 	plain("audit", "forged lines in the log", visit{live: true}, "--no-rehearsal")
 	plain("cert renew", "forged lines in the log", visit{live: true, done: true}, "--force")
 	plain("cert obtain", "his webroot", visit{live: true, web: true, done: true}, order...)
