@@ -27,18 +27,18 @@ func (t *tally) serverLine(id uint64, service string, now uint32, text []byte) {
 	switch {
 	case len(text) < 12:
 	case string(text[:8]) == "connect " && string(text[:12]) == "connect from":
-		if peer := t.peer(text, len("connect from ")); peer != nil {
+		if peer := t.peer(id, text, len("connect from ")); peer != nil {
 			t.open(id, service, now, peer, false)
 		}
 	case string(text[:11]) == "disconnect ":
-		if peer := t.peer(text, len("disconnect from ")); peer != nil {
+		if peer := t.peer(id, text, len("disconnect from ")); peer != nil {
 			s := t.current(id, service, now, peer, false)
 			s.counters(text[len("disconnect from ")+len(peer):])
 			s.ended = true
 			t.close(id, s)
 		}
 	case string(text[:11]) == "SSL_accept ":
-		if peer := t.peer(text, len("SSL_accept error from ")); peer != nil {
+		if peer := t.peer(id, text, len("SSL_accept error from ")); peer != nil {
 			s := t.current(id, service, now, peer, true)
 			s.failed = true
 			if bytes.HasSuffix(text, []byte(": lost connection")) {
@@ -59,8 +59,12 @@ func (t *tally) serverLine(id uint64, service string, now uint32, text []byte) {
 }
 
 // peer returns the peer at a place of a line, and counts the line as odd if there is none.
-func (t *tally) peer(text []byte, at int) []byte {
-	if len(text) > at && text[at-1] == ' ' {
+// Most are those of the process's session.
+func (t *tally) peer(id uint64, text []byte, at int) []byte {
+	if len(text) > at && (text[at-1] == ' ' || text[at-1] == '=') {
+		if s := t.servers[id]; s != nil && len(s.peer) > 0 && bytes.HasPrefix(text[at:], s.peer) {
+			return text[at : at+len(s.peer)]
+		}
 		if p := peerAt(text[at:]); p != nil {
 			return p
 		}
@@ -98,7 +102,7 @@ func (t *tally) serverTLS(id uint64, service string, now uint32, text []byte) bo
 	if trust == nil || string(rest[:5]) != "from " {
 		return false
 	}
-	peer := t.peer(rest, 5)
+	peer := t.peer(id, rest, 5)
 	if peer == nil {
 		return true
 	}
@@ -145,9 +149,8 @@ func (t *tally) accepted(id uint64, service string, now uint32, text []byte) {
 	if n == 0 || len(text) < n+len(words) || string(text[n:n+len(words)]) != words {
 		return
 	}
-	peer := peerAt(text[n+len(words):])
+	peer := t.peer(id, text, n+len(words))
 	if peer == nil {
-		t.odd++
 		return
 	}
 	s := t.current(id, service, now, peer, false)

@@ -15,7 +15,8 @@ import (
 const window = 4096
 
 // journal counts systemd's journal.
-func (r *reading) journal(ctx context.Context, t *tally) error {
+func (r *reading) journal(ctx context.Context) (*tally, error) {
+	t := newTally(r.settings, clock{now: r.m.Now()})
 	var held []maillog.Entry
 	var line []byte
 	give := func(n int) {
@@ -41,16 +42,16 @@ func (r *reading) journal(ctx context.Context, t *tally) error {
 	})
 	give(len(held))
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	if err != nil && t.lines == 0 {
-		return err
+		return nil, err
 	}
 	if err != nil {
 		r.trouble("%v: what comes before that was counted", err)
 	}
 	r.sources = append(r.sources, r.Log.String())
-	return nil
+	return t, nil
 }
 
 // appendEntry writes an entry as a line of a file. A tag or a text that would make more

@@ -17,9 +17,8 @@ func (t *tally) merge(b *tally) {
 	}
 	number := func(id uint64) uint64 { return hosts[id>>34]<<34 | id&processes }
 	for d := range b.rows {
-		for key, r := range b.rows[d] {
-			t.row(d, []byte(key)).absorb(r, kinds)
-			delete(b.rows[d], key)
+		for _, r := range b.rows[d].list {
+			t.row(d, []byte(r.key)).absorb(r, kinds)
 		}
 		t.said[d] = t.said[d] || b.said[d]
 		t.others[d].absorb(&b.others[d], kinds)

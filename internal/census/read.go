@@ -49,12 +49,12 @@ func Read(ctx context.Context, m host.Reader, s Sources) (*Census, error) {
 	if !s.Since.IsZero() {
 		r.since = uint32(max(0, s.Since.Unix()))
 	}
-	all := newTally(r.settings, clock{now: m.Now()})
+	take := r.files
 	if len(s.Files) == 0 && s.Log.Path == "" && s.Log.Journal {
-		if err := r.journal(ctx, all); err != nil {
-			return nil, err
-		}
-	} else if err := r.files(ctx, all); err != nil {
+		take = r.journal
+	}
+	all, err := take(ctx)
+	if err != nil {
 		return nil, err
 	}
 	c := all.result()
@@ -77,11 +77,11 @@ func (r *reading) trouble(format string, args ...any) {
 	r.troubles = append(r.troubles, fmt.Sprintf(format, args...))
 }
 
-// files reads all files into a tally, the oldest first.
-func (r *reading) files(ctx context.Context, all *tally) error {
+// files counts all files, the oldest first.
+func (r *reading) files(ctx context.Context) (all *tally, err error) {
 	logs, err := r.open()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() {
 		for _, l := range logs {
@@ -90,18 +90,20 @@ func (r *reading) files(ctx context.Context, all *tally) error {
 	}()
 	for _, l := range logs {
 		t, err := r.file(ctx, l)
-		if t != nil {
-			all.merge(t)
-		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
+		}
+		if all == nil {
+			all = t
+		} else {
+			all.merge(t)
 		}
 		if err != nil {
 			r.trouble("%s: %v: what comes before that was counted", l.path, err)
 		}
 		r.sources = append(r.sources, l.path)
 	}
-	return nil
+	return all, nil
 }
 
 // blockSize is how much is read at a time. smallest is what is worth a goroutine.

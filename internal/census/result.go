@@ -23,7 +23,7 @@ func moment(sec uint32) time.Time { return time.Unix(int64(sec), 0).UTC() }
 
 // traffic sums up one direction.
 func (t *tally) traffic(d int, direction Direction) Traffic {
-	f := Traffic{Logged: t.logged[d] != 0, Protocols: map[string]Volume{}, Peers: make([]Peer, 0, len(t.rows[d]))}
+	f := Traffic{Logged: t.logged[d] != 0, Protocols: map[string]Volume{}, Peers: make([]Peer, 0, len(t.rows[d].list))}
 	if f.Logged {
 		f.Since = moment(t.logged[d])
 	}
@@ -44,16 +44,27 @@ func (t *tally) traffic(d int, direction Direction) Traffic {
 		}
 		return p
 	}
-	for _, r := range t.rows[d] {
+	for _, r := range t.rows[d].list {
 		f.Peers = append(f.Peers, sum(r))
 	}
 	f.Unnamed = sum(&t.others[d]).Volume
 	f.CleartextSessions.Known, f.CleartextMessages.Known = known, known
-	slices.SortFunc(f.Peers, func(a, b Peer) int {
-		return cmp.Or(b.Messages-a.Messages, b.Sessions-a.Sessions, strings.Compare(a.Name, b.Name), strings.Compare(a.MX, b.MX),
-			strings.Compare(a.Address, b.Address), strings.Compare(a.Service, b.Service))
-	})
+	sortPeers(f.Peers)
 	return f
+}
+
+// sortPeers puts those with most messages first. Names are compared only where numbers are
+// the same, since there may be very many.
+func sortPeers(peers []Peer) {
+	slices.SortFunc(peers, func(a, b Peer) int {
+		if a.Messages != b.Messages || a.Sessions != b.Sessions {
+			return cmp.Or(b.Messages-a.Messages, b.Sessions-a.Sessions)
+		}
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return cmp.Or(strings.Compare(a.MX, b.MX), strings.Compare(a.Address, b.Address), strings.Compare(a.Service, b.Service))
+	})
 }
 
 // peerOf makes a peer of a row.
@@ -67,19 +78,15 @@ func (t *tally) peerOf(r *row, direction Direction, known bool) Peer {
 		p.First, p.Last = moment(r.first), moment(r.last)
 	}
 	p.CleartextSessions.Known, p.CleartextMessages.Known = known, known
-	merged := map[TLS]Volume{}
 	r.eachUse(func(u use) {
 		v := Volume{int(u.sessions), int(u.messages)}
 		p.Sessions, p.Messages = p.Sessions+v.Sessions, p.Messages+v.Messages
 		if u.kind != cleartext {
-			merged[t.kinds.list[u.kind]] = v
+			p.TLS = append(p.TLS, Use{t.kinds.list[u.kind], v})
 		} else if known {
 			p.CleartextSessions.N, p.CleartextMessages.N = v.Sessions, v.Messages
 		}
 	})
-	for k, v := range merged {
-		p.TLS = append(p.TLS, Use{k, v})
-	}
 	slices.SortFunc(p.TLS, func(a, b Use) int {
 		return cmp.Or(b.Messages-a.Messages, b.Sessions-a.Sessions, strings.Compare(b.Protocol, a.Protocol), strings.Compare(a.Cipher, b.Cipher),
 			strings.Compare(a.Group, b.Group), strings.Compare(a.Trust, b.Trust))

@@ -100,20 +100,21 @@ func (r *row) eachUse(f func(use)) {
 
 // row returns the row of a key. Beyond the most that is kept it is one row for all.
 func (t *tally) row(direction int, key []byte) *row {
-	m := t.rows[direction]
-	if r := m[string(key)]; r != nil {
+	m := &t.rows[direction]
+	r, hash := m.find(key)
+	if r != nil {
 		return r
 	}
-	if len(t.rows[in])+len(t.rows[out]) >= t.most {
+	if len(t.rows[in].list)+len(t.rows[out].list) >= t.most {
 		return &t.others[direction]
 	}
 	if len(t.free) == 0 {
 		t.free = make([]row, 128)
 	}
-	r := &t.free[0]
+	r = &t.free[0]
 	t.free = t.free[1:]
 	r.key = string(key)
-	m[r.key] = r
+	m.add(r, hash)
 	return r
 }
 

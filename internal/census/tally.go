@@ -12,7 +12,7 @@ type tally struct {
 	hosts map[string]uint64
 	words map[string]string // services and reasons, each once
 
-	rows   [2]map[string]*row
+	rows   [2]rows
 	others [2]row
 	free   []row
 
@@ -49,7 +49,7 @@ const (
 func newTally(s settings, c clock) *tally {
 	return &tally{
 		settings: s, clock: c, kinds: newKinds(), hosts: map[string]uint64{}, words: map[string]string{},
-		rows:    [2]map[string]*row{{}, {}},
+		rows:    [2]rows{newRows(), newRows()},
 		servers: map[uint64]*session{}, clients: map[uint64]*delivery{}, heads: map[uint64]session{}, headQueue: map[uint64][]result{},
 	}
 }
