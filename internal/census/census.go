@@ -89,7 +89,7 @@ type Volume struct {
 
 // Use is how often a peer used one combination.
 type Use struct {
-	TLS
+	*TLS // shared by all peers
 	Volume
 }
 

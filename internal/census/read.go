@@ -57,6 +57,7 @@ func Read(ctx context.Context, m host.Reader, s Sources) (*Census, error) {
 	if err != nil {
 		return nil, err
 	}
+	runtime.GC() // what was merged is of no use, and may be as large as what follows
 	c := all.result()
 	c.Sources, c.Troubles = r.sources, r.troubles
 	return c, nil

@@ -82,7 +82,7 @@ func (t *tally) peerOf(r *row, direction Direction, known bool) Peer {
 		v := Volume{int(u.sessions), int(u.messages)}
 		p.Sessions, p.Messages = p.Sessions+v.Sessions, p.Messages+v.Messages
 		if u.kind != cleartext {
-			p.TLS = append(p.TLS, Use{t.kinds.list[u.kind], v})
+			p.TLS = append(p.TLS, Use{&t.kinds.list[u.kind], v})
 		} else if known {
 			p.CleartextSessions.N, p.CleartextMessages.N = v.Sessions, v.Messages
 		}
