@@ -70,6 +70,9 @@ var direct = []struct {
 	why     string
 }{
 	{"github.com/miekg/dns", []string{"internal/host", "internal/resolve", "internal/rehearse", "certs/acme", "certs/acme/legodns", "internal/lab", "internal/lab/pebble"}, "lookups go through internal/resolve, which tells absent and unknown apart; the others serve or change zones"},
+	{"github.com/klauspost/compress/gzip", []string{"internal/census"}, "only logs are compressed"},
+	{"github.com/klauspost/compress/zstd", []string{"internal/census"}, "only logs are compressed"},
+	{"github.com/ulikunitz/xz", []string{"internal/census"}, "only logs are compressed"},
 }
 
 // alone lists packages that need the standard library and one library at most.

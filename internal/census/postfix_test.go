@@ -89,11 +89,11 @@ func startSink(t *testing.T, ids *sink.Identities, behaviour string) int {
 	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
 }
 
-// TestPostfix: the census of a real Postfix's log is what its clients and its
-// destinations did, message by message.
-func TestPostfix(t *testing.T) {
-	lab.Need(t, "postfix")
-	lab.NeedRoot(t)
+// busy starts a Postfix that sends to test servers: of new.example in TLS 1.3, of
+// plain.example without any, of refuses.example with an offer that comes to nothing. Mail to
+// never.example needs TLS, which that server does not offer.
+func busy(t *testing.T) *lab.Server {
+	t.Helper()
 	ids, err := sink.NewIdentities("mx.example.org")
 	if err != nil {
 		t.Fatal(err)
@@ -110,23 +110,15 @@ func TestPostfix(t *testing.T) {
 			policy = fmt.Sprintf("{[127.0.0.1]:%d = encrypt}", port)
 		}
 	}
-	s := lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+dir+"/leaf.pem\nsmtpd_tls_loglevel = 1\nsmtp_tls_loglevel = 1\nsmtp_tls_security_level = may\n"+
+	return lab.Postfix(t, "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = "+dir+"/leaf.pem\nsmtpd_tls_loglevel = 1\nsmtp_tls_loglevel = 1\nsmtp_tls_security_level = may\n"+
 		"smtpd_tls_protocols = >=TLSv1.1\nsmtpd_peername_lookup = no\nsmtp_dns_support_level = disabled\ndestination_recipient_limit = 1\n"+
 		"transport_maps = inline:{"+transport+"}\nsmtp_tls_policy_maps = inline:{"+policy+"}\n",
 		"%s inet n - n - - smtpd\nsmtp unix - - n - - smtp", "%s inet n - n - - smtpd -o syslog_name=postfix-private/submission")
-	for _, c := range []client{
-		{from: "127.0.0.11", to: s.Addrs[0], version: tls.VersionTLS11, domains: []string{"new.example", "plain.example"}},
-		{from: "127.0.0.12", to: s.Addrs[0], version: tls.VersionTLS12, domains: []string{"new.example"}},
-		{from: "127.0.0.13", to: s.Addrs[1], version: tls.VersionTLS13, domains: []string{"refuses.example", "never.example"}},
-		{from: "127.0.0.14", to: s.Addrs[0], domains: []string{"plain.example", "plain.example", "new.example"}},
-		{from: "127.0.0.15", to: s.Addrs[0], version: tls.VersionTLS10, fails: true},
-		{from: "127.0.0.15", to: s.Addrs[0], domains: []string{"plain.example"}},
-		{from: "127.0.0.16", to: s.Addrs[0], version: tls.VersionTLS10, fails: true},
-		{from: "127.0.0.1", to: s.Addrs[0], version: tls.VersionTLS12}, // as a probe
-	} {
-		c.send(t)
-	}
-	const sent = 8
+}
+
+// settled takes the census of a Postfix's log when all that was sent is there.
+func settled(t *testing.T, s *lab.Server, sent int) *census.Census {
+	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		text, err := os.ReadFile(s.LogPath())
 		if err != nil {
@@ -140,6 +132,29 @@ func TestPostfix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// TestPostfix: the census of a real Postfix's log is what its clients and its
+// destinations did, message by message.
+func TestPostfix(t *testing.T) {
+	lab.Need(t, "postfix")
+	lab.NeedRoot(t)
+	s := busy(t)
+	for _, c := range []client{
+		{from: "127.0.0.11", to: s.Addrs[0], version: tls.VersionTLS11, domains: []string{"new.example", "plain.example"}},
+		{from: "127.0.0.12", to: s.Addrs[0], version: tls.VersionTLS12, domains: []string{"new.example"}},
+		{from: "127.0.0.13", to: s.Addrs[1], version: tls.VersionTLS13, domains: []string{"refuses.example", "never.example"}},
+		{from: "127.0.0.14", to: s.Addrs[0], domains: []string{"plain.example", "plain.example", "new.example"}},
+		{from: "127.0.0.15", to: s.Addrs[0], version: tls.VersionTLS10, fails: true},
+		{from: "127.0.0.15", to: s.Addrs[0], domains: []string{"plain.example"}},
+		{from: "127.0.0.16", to: s.Addrs[0], version: tls.VersionTLS10, fails: true},
+		{from: "127.0.0.1", to: s.Addrs[0], version: tls.VersionTLS12}, // as a probe
+	} {
+		c.send(t)
+	}
+	const sent = 8
+	c := settled(t, s, sent)
 	want := map[string]string{
 		"unknown[127.0.0.11]":            "1/2 clear 0/0 TLSv1.1 1/2",
 		"unknown[127.0.0.12]":            "1/1 clear 0/0 TLSv1.2 1/1",
