@@ -3,7 +3,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run beside Go, by the names of the programs.
 TOOLS := postconf patch ip strace openssl gnutls-cli pkill unbound unbound-control systemd-analyze journalctl
 
-.PHONY: help build install uninstall demo test faults neighbour posture dane check alldns fuzz bench bench-listen bench-probe probe-oracles screenshots step-ca versions clean
+.PHONY: help build install uninstall demo test faults neighbour posture dane check alldns fuzz bench bench-census bench-listen bench-probe probe-oracles screenshots step-ca versions clean
 
 ## make demo         try it: wizard on a private Postfix; on a pipe, the same by flags
 demo: build
@@ -113,6 +113,13 @@ bench-probe:
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	npm install --silent --no-audit --no-fund --prefix $$dir/node24 node@24 && \
 	$(GO) test -count=1 -timeout 20m -run 'TestPeers$$|TestMLKEM$$' ./internal/probe -peers -nodes $$dir -v
+
+## make bench-census  postseal census against grep, ripgrep, pflogsumm and zcat on a generated log (SIZE=1073741824, RUNS=5)
+SIZE ?= 1073741824
+RUNS ?= 5
+bench-census:
+	@sh .ci/install rg pflogsumm
+	$(GO) test -count=1 -timeout 60m -v -run 'TestSpeed$$' ./internal/census -size $(SIZE) -runs $(RUNS)
 
 ## make probe-oracles  postseal probe and listen on the OpenSSL of other times: 1.0.2 (node 4) and 3.5 (node 24)
 probe-oracles:

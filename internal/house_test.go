@@ -25,7 +25,7 @@ var floors = [][]string{
 	{"certs"},
 	{"templates", "internal/postfix", "internal/probe", "internal/sink", "internal/host", "internal/ask", "internal/diff"},
 	{"internal/resolve", "internal/lifecycle", "internal/maillog", "internal/hello"},
-	{"internal/dane", "internal/listen"},
+	{"internal/dane", "internal/census", "internal/listen"},
 	{"internal/domain"},
 	{"internal/detect", "internal/senders", "certs/acme"},
 	{"certs/acme/legodns"},
@@ -70,6 +70,9 @@ var direct = []struct {
 	why     string
 }{
 	{"github.com/miekg/dns", []string{"internal/host", "internal/resolve", "internal/rehearse", "certs/acme", "certs/acme/legodns", "internal/lab", "internal/lab/pebble"}, "lookups go through internal/resolve, which tells absent and unknown apart; the others serve or change zones"},
+	{"github.com/klauspost/compress/gzip", []string{"internal/census"}, "only logs are compressed"},
+	{"github.com/klauspost/compress/zstd", []string{"internal/census"}, "only logs are compressed"},
+	{"github.com/ulikunitz/xz", []string{"internal/census"}, "only logs are compressed"},
 }
 
 // alone lists packages that need the standard library and one library at most.

@@ -41,6 +41,9 @@ var examples = map[string]string{
 	"postseal cert providers": `  postseal cert providers cloudflare`,
 	"postseal probe": `  postseal probe mx.example.org
   postseal probe mx.example.org:465 --json`,
+	"postseal census": `  postseal census --since 30d
+  postseal census --floor TLSv1.2 --outbound-level encrypt
+  postseal census /var/log/mail.log.2.gz --profile modern --json > census.json`,
 	"postseal questions": `  postseal questions inbound-level`,
 }
 

@@ -49,16 +49,8 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	if done == nil {
 		done = func(Step, *Facts) {}
 	}
-	f := newFacts(m)
-	dir, err := configDir(ctx, m, dir)
+	f, err := configured(ctx, m, dir)
 	if err != nil {
-		return nil, err
-	}
-	f.Config.Dir = dir
-	if err := f.readConfig(m); err != nil {
-		return nil, err
-	}
-	if err := f.askPostconf(ctx, m); err != nil {
 		return nil, err
 	}
 	if f.Lifecycle, _, err = lifecycle.Load(m); err != nil {
@@ -99,6 +91,29 @@ func Look(ctx context.Context, m host.Reader, dir, certsDir string, done func(St
 	f.publish(Published(ctx, m, f.Resolver, f.NeededNames()))
 	done(StepNames, f)
 	return f, nil
+}
+
+// configured are facts of the configuration alone.
+func configured(ctx context.Context, m host.Reader, dir string) (*Facts, error) {
+	f := newFacts(m)
+	dir, err := configDir(ctx, m, dir)
+	if err != nil {
+		return nil, err
+	}
+	f.Config.Dir = dir
+	if err := f.readConfig(m); err != nil {
+		return nil, err
+	}
+	return f, f.askPostconf(ctx, m)
+}
+
+// Logging looks only at the configuration, and at where Postfix logs to.
+func Logging(ctx context.Context, m host.Reader, dir string) (*Facts, error) {
+	f, err := configured(ctx, m, dir)
+	if err == nil {
+		f.findLog(m)
+	}
+	return f, err
 }
 
 // newFacts are facts of nothing yet.

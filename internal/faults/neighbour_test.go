@@ -204,6 +204,8 @@ func (y *yard) visits() (out []visit) {
 		y.Folder(state)
 		y.Link(shadow, state+"/listen.json")
 	}, refused: true}, hear...)
+	plain("census", "a named pipe as the log", visit{plant: pipe(theirs + "/mail.log")}, theirs+"/mail.log")
+	plain("census", "a link as the log", visit{plant: link(shadow, theirs+"/mail.log")}, theirs+"/mail.log")
 	plain("history", "a forged receipt in a state directory of his", visit{plant: also(stated, func(y *yard) {
 		forged(y, state)
 		y.Take(state)
@@ -326,6 +328,7 @@ func (y *yard) visits() (out []visit) {
 	plain("rehearse", "forged lines in the log", visit{live: true}, "--current")
 	plain("rehearse", "his programs in PATH", visit{live: true, plant: postconf, env: path})
 	plain("watch", "forged lines in the log", visit{live: true, done: true})
+	plain("census", "forged lines in the log", visit{live: true, done: true}, "--floor", "TLSv1.2")
 	plain("audit", "forged lines in the log", visit{live: true}, "--no-rehearsal")
 	plain("cert renew", "forged lines in the log", visit{live: true, done: true}, "--force")
 	plain("cert obtain", "his webroot", visit{live: true, web: true, done: true}, order...)

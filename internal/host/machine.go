@@ -9,6 +9,7 @@ package host
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"time"
@@ -22,6 +23,8 @@ type Reader interface {
 	// ReadTail returns what follows the first from bytes of a growing file, at
 	// most MaxFile of it. A file that has become shorter is read from its start.
 	ReadTail(path string, from int64) ([]byte, error)
+	// Open opens a regular file of any size, to read parts of it.
+	Open(path string) (File, error)
 	// Stat follows symbolic links.
 	Stat(path string) (Info, error)
 	// Resolve follows symbolic links to a path that has none.
@@ -45,6 +48,9 @@ type Reader interface {
 	// Run runs a program that changes nothing, without a shell and in the C
 	// locale. A program that ends with another code than 0 is no error here.
 	Run(ctx context.Context, name string, args ...string) (Output, error)
+	// Stream is Run for a program that prints more than fits in memory. It fails if the
+	// program ends with another code than 0. If take fails, the program is ended.
+	Stream(ctx context.Context, take func(io.Reader) error, name string, args ...string) error
 	// LookUp asks one DNS server (address and port) one question, with the DO
 	// bit, and does not cache.
 	LookUp(ctx context.Context, server, name string, qtype uint16) (Answer, error)

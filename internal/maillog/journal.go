@@ -23,13 +23,14 @@ type entry struct {
 	Cursor     string `json:"__CURSOR"`
 }
 
-// journalSince reads the journal. journalctl selects the accounts itself, so that
-// other accounts cannot fill the output with entries of their own.
-func (s Source) journalSince(ctx context.Context, m host.Reader, mark Mark) ([]Line, Mark, error) {
+// selection returns the arguments with which journalctl prints what follows a mark. It
+// selects the accounts itself, so that other accounts cannot fill the output with entries
+// of their own. More are further fields, each after a comma.
+func (s Source) selection(mark Mark, more string) ([]string, error) {
 	if len(s.Accounts) == 0 {
-		return nil, mark, errors.New("reading the journal: the accounts of Postfix are not known")
+		return nil, errors.New("reading the journal: the accounts of Postfix are not known")
 	}
-	args := []string{"--no-pager", "--quiet", "--all", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID"}
+	args := []string{"--no-pager", "--quiet", "--all", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID" + more}
 	if mark.Cursor != "" {
 		args = append(args, "--after-cursor="+mark.Cursor)
 	} else {
@@ -38,6 +39,15 @@ func (s Source) journalSince(ctx context.Context, m host.Reader, mark Mark) ([]L
 	args = append(args, "SYSLOG_FACILITY=2") // mail
 	for _, uid := range s.Accounts {
 		args = append(args, fmt.Sprintf("_UID=%d", uid)) // or: matches of one field add up
+	}
+	return args, nil
+}
+
+// journalSince reads the journal, as much as one run of journalctl may print.
+func (s Source) journalSince(ctx context.Context, m host.Reader, mark Mark) ([]Line, Mark, error) {
+	args, err := s.selection(mark, "")
+	if err != nil {
+		return nil, mark, err
 	}
 	o, err := m.Run(ctx, "journalctl", args...)
 	if err == nil && o.Code != 0 {

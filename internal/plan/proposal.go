@@ -21,20 +21,6 @@ type Proposal struct {
 	Profile interview.Profile
 }
 
-// excludes are the classes that the profile excludes at a floor: all suites of TLS 1.0 and
-// 1.1 use SHA-1, and many of their clients know nothing but RSA key exchange.
-func (p Proposal) excludes(floor postfix.Protocol) []string {
-	switch {
-	case p.Profile == interview.Compatible:
-		return nil
-	case floor.Below(postfix.TLSv12):
-		return excludeAnonymous
-	case p.Profile == interview.Modern:
-		return excludeModern
-	}
-	return excludeIntermediate
-}
-
 // wire are the versions by their number on the wire.
 var wire = map[postfix.Protocol]uint16{postfix.SSLv3: hello.SSL30, postfix.TLSv1: hello.TLS10, postfix.TLSv11: hello.TLS11, postfix.TLSv12: hello.TLS12, postfix.TLSv13: hello.TLS13}
 
@@ -60,7 +46,7 @@ func (p Proposal) Server(f *detect.Facts) (s hello.Server, known bool) {
 		s.Versions = append(s.Versions, wire[v])
 	}
 	if p.Profile != "" {
-		l.Suites.Excluded = p.excludes(cmp.Or(floor, l.Floor()))
+		l.Suites.Excluded = Excluded(p.Profile, cmp.Or(floor, l.Floor()))
 	}
 	algorithms := []string{"RSA", "ECDSA"}
 	if l.Serves != nil {

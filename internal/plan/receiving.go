@@ -65,26 +65,31 @@ func (b *builder) mainLevel() string {
 	return b.d.InboundLevel
 }
 
+// Excluded returns the classes of suites that a profile excludes when receiving, with a
+// floor of this version.
+func Excluded(profile interview.Profile, floor postfix.Protocol) []string {
+	switch {
+	case profile == interview.Compatible:
+		return nil
+	case floor.Below(postfix.TLSv12):
+		// All suites of TLS 1.0 and 1.1 use SHA-1, and many of their clients
+		// know nothing but RSA key exchange.
+		return excludeAnonymous
+	case profile == interview.Modern:
+		return excludeModern
+	}
+	return excludeIntermediate
+}
+
 // excludeCiphers adds the exclusions of the profile to those that are there.
 func (b *builder) excludeCiphers(users bool) {
-	var want []string
-	switch b.d.Profile {
-	case interview.Intermediate:
-		want = excludeIntermediate
-	case interview.Modern:
-		want = excludeModern
-	case interview.Compatible:
+	if b.d.Profile == interview.Compatible {
 		if users {
 			b.set("smtpd_tls_mandatory_exclude_ciphers", b.usable("smtpd_tls_mandatory_exclude_ciphers", excludeAnonymous))
 		}
 		return
 	}
-	if b.d.MinProtocol.Below(postfix.TLSv12) {
-		// All suites of TLS 1.0 and 1.1 use SHA-1, and many of their clients
-		// know nothing but RSA key exchange.
-		want = excludeAnonymous
-	}
-	b.set("smtpd_tls_exclude_ciphers", b.usable("smtpd_tls_exclude_ciphers", want))
+	b.set("smtpd_tls_exclude_ciphers", b.usable("smtpd_tls_exclude_ciphers", Excluded(b.d.Profile, b.d.MinProtocol)))
 }
 
 // usable adds what main.cf excludes beside the words that profiles use, except for words

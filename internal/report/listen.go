@@ -48,7 +48,7 @@ func (p Printer) Heard(h Heard) {
 		p.signed(p.note(), "%s that had not been seen for long made room for others.", count(s.Forgotten, "sender"))
 	}
 	if h.Server != nil {
-		p.affected(h)
+		p.heardAffected(h)
 		return
 	}
 	p.hellos(s)
@@ -124,8 +124,8 @@ func (p Printer) more(n int, what string) {
 	}
 }
 
-// affected prints what a proposal would change.
-func (p Printer) affected(h Heard) {
+// heardAffected prints what a proposal would change.
+func (p Printer) heardAffected(h Heard) {
 	all := h.Store.Affected(*h.Server)
 	known := 0
 	for _, x := range h.Store.Senders {
