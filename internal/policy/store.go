@@ -60,7 +60,7 @@ func (s Store) Read() (*State, error) {
 	if err := host.Trusted(s.M, s.Path, s.Own); err != nil {
 		return nil, err
 	}
-	data, err := s.read()
+	data, err := readAll(s.M, s.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return st.whole(), nil
@@ -74,25 +74,6 @@ func (s Store) Read() (*State, error) {
 		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", s.Path, err), "move the file away: the evidence is then gathered again, and the map stays as it is until the next sync")
 	}
 	return st.whole(), nil
-}
-
-// read returns the file, in as many parts as it takes.
-func (s Store) read() ([]byte, error) {
-	data, err := s.M.ReadFile(s.Path)
-	if !errors.Is(err, host.ErrTooLarge) {
-		return data, err
-	}
-	for len(data) < maxState {
-		part, err := s.M.ReadTail(s.Path, int64(len(data)))
-		if err != nil {
-			return nil, err
-		}
-		if len(part) == 0 {
-			return data, nil
-		}
-		data = append(data, part...)
-	}
-	return nil, host.ErrTooLarge
 }
 
 // whole returns the state without what cannot be used: a domain without its evidence, or
