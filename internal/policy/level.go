@@ -67,14 +67,14 @@ type Setting struct {
 type Rule struct {
 	// Clean is how many sessions must have met a proposed level, and Span for how long
 	// it must have been proposed.
-	Clean int
-	Span  time.Duration
+	Clean int           `json:"clean"`
+	Span  time.Duration `json:"span_ns"`
 	// Patience is for how long no server may have met a level that was only seen before
 	// it is given up.
-	Patience time.Duration
+	Patience time.Duration `json:"patience_ns"`
 	// Changes bounds how many entries one run changes; those that free held mail come
 	// first.
-	Changes int
+	Changes int `json:"changes"`
 }
 
 // Usual is the rule without other wishes.

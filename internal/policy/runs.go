@@ -188,3 +188,35 @@ const undoing = "undo of run "
 
 // UndoOf is what the undo of a run is called.
 func UndoOf(run *Run) string { return fmt.Sprintf("%s%d", undoing, run.ID) }
+
+// Order notes what the administrator decides about a domain; nil takes an order back. It
+// fails if there is none.
+func (st *State) Order(name string, o *Order, s Setting, now time.Time) error {
+	old, had := st.Orders[name]
+	switch {
+	case o == nil && (!had || old.Kind == Hold):
+		return fmt.Errorf("nothing is ordered for %s", name)
+	case o == nil && old.Kind == Except: // as if its date had come
+		old.Until = now
+		st.Orders[name] = old
+		return nil
+	case o == nil:
+		delete(st.Orders, name)
+		return nil
+	}
+	if o.Kind == Except {
+		if x, ok := st.Entries[name]; ok && x.Basis != ByOrder {
+			o.Before = &x
+		} else if had && old.Kind == Except {
+			o.Before = old.Before
+		}
+	}
+	if o.Kind == Pin && (o.Level == "verify" || o.Level == "secure") {
+		o.Attributes = []string{"servername=hostname"}
+		if p := st.Evidence(name).Domain.STS; o.Level == "secure" && p.enforced(now) && len(patterns(p.MX)) > 0 {
+			o.Attributes = bySTS(st.Evidence(name), Setting{Default: s.Default}, now).Attributes
+		}
+	}
+	st.Orders[name] = *o
+	return nil
+}

@@ -32,6 +32,8 @@ type State struct {
 	Proposals map[string]Proposal `json:"proposals"`
 	// Orders are what the administrator has decided.
 	Orders map[string]Order `json:"orders"`
+	// Rule is that of the latest sync.
+	Rule *Rule `json:"rule,omitempty"`
 	// Runs are the latest changes of the map, oldest first.
 	Runs []Run `json:"runs"`
 }
