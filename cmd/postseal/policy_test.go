@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -197,7 +198,9 @@ func TestPolicySync(t *testing.T) {
 	if !strings.Contains(out, "proposed: secure match=.s.test servername=hostname: its MTA-STS policy has mode enforce") || !strings.Contains(out, "none of 1 sessions") {
 		t.Errorf("%s", out)
 	}
-	sync := func(args ...string) []string { return append([]string{"policy", "sync", "--clean", "1", "--span", "20h"}, args...) }
+	sync := func(args ...string) []string {
+		return append([]string{"policy", "sync", "--clean", "1", "--span", "20h"}, args...)
+	}
 	b.must(0, sync("s.test")...)
 	if got := b.has("s.test"); got != "" {
 		t.Errorf("in force at once: %s", got)
@@ -279,4 +282,36 @@ func (b *policyBed) schema(t *testing.T, args ...string) {
 	if err := s.Validate(got); err != nil {
 		t.Errorf("%v: %v\n%s", args, err, out)
 	}
+}
+
+// TestWhy: the verb names the level that counts and its line, what TLS holds back and
+// until when, and the exception; hostile text in the queue prints as text.
+func TestWhy(t *testing.T) {
+	b := newPolicyBed(t)
+	lab.Write(t, b.dir, "answers.toml", "", 0o600)
+	b.zone.Set("d.test. 300 IN MX 10 mx.s.test.", "mx.s.test. 300 IN A 127.0.0.11")
+	own := lab.Write(t, b.dir, "own", "# mine\nd.test encrypt\n", 0o644)
+	b.main("smtp_tls_policy_maps = texthash:" + own + "\nmaximal_queue_lifetime = 2d\n")
+	arrived := b.now.Add(-24 * time.Hour).Truncate(time.Second)
+	b.queue = `{"queue_name":"deferred","queue_id":"4ABC123DEF","arrival_time":` + strconv.FormatInt(arrived.Unix(), 10) + `,"sender":"a@here.test","recipients":[{"address":"x@D.test","delay_reason":"TLS is required, but was not offered by host mx.s.test\u001b[31m"}]}
+{"queue_id":"4ABC123DF0","arrival_time":1,"recipients":[{"address":"y@d.test","delay_reason":"mailbox full"}]}
+not JSON
+`
+	for _, asked := range []string{"d.test", "x@d.test", "4ABC123DEF"} {
+		out := b.must(0, "why", asked)
+		for _, want := range []string{
+			"Mail to d.test has TLS level encrypt: " + own + ":2", "MX mx.s.test, signed", "TLSA: none", "MTA-STS: no policy", "your own entry counts", "1 messages wait",
+			"4ABC123DEF returned to its sender on " + arrived.Add(48*time.Hour).UTC().Format("2006-01-02 15:04"), "policy except", "--until",
+		} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: no %q:\n%s", asked, want, out)
+			}
+		}
+		if strings.ContainsAny(out, "\x1b") || strings.Contains(out, "mailbox full") {
+			t.Errorf("%q", out)
+		}
+	}
+	b.schema(t, "why", "--json", "d.test")
+	b.must(1, "why", "4ABC123000")
+	b.must(2, "why", "192.0.2.1")
 }

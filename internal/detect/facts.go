@@ -81,6 +81,10 @@ type Facts struct {
 	Policies       []Policy
 	PoliciesUnread bool
 
+	// PolicyTable is the table of policies that is kept here, as main.cf would name it;
+	// empty if it was not built.
+	PolicyTable string
+
 	Resolver Resolver
 	Log      Log
 	Wanted   Wanted
