@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/host"
 )
@@ -76,6 +78,20 @@ func (s Store) Read() (*State, error) {
 		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", s.Path, err), "move the file away: the evidence is then gathered again, and the map stays as it is until the next sync")
 	}
 	return st.whole(), nil
+}
+
+// Exceptions returns the exceptions that are stored; none if nothing can be read.
+func (s Store) Exceptions() (out []detect.Exception) {
+	st, err := s.Read()
+	if err != nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(st.Orders)) {
+		if o := st.Orders[name]; o.Kind == Except {
+			out = append(out, detect.Exception{Domain: name, Until: o.Until})
+		}
+	}
+	return out
 }
 
 // whole returns the state without what cannot be used: a domain without its evidence, or

@@ -103,6 +103,9 @@ func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step
 	if t := policy.TableIn(ses.etcDir(), plan.Instance(ses.ConfigDir), f.MapTypes); t.Built(m) {
 		f.PolicyTable = t.Name()
 	}
+	if f.Root && f.PolicyTable != "" {
+		f.Exceptions = policy.At(m, ses.StateDir, plan.Instance(ses.ConfigDir)).Exceptions()
+	}
 	if err := ses.gather(); err != nil {
 		return ses, err
 	}
