@@ -131,7 +131,7 @@ var noPolicyService = Rule{
 }
 
 var noPolicies = Rule{
-	ID: "PS-SND-071", Part: Sending, Severity: Note, Since: "1.1",
+	ID: "PS-SND-071", Part: Sending, Severity: Note, Since: "1.0",
 	Title:  "No destination is protected against forced cleartext",
 	Why:    "An attacker on the network path can remove STARTTLS even for destinations that always support TLS. There is neither DANE, nor a policy table, nor a policy service.",
 	Level:  May,
@@ -147,7 +147,7 @@ var noPolicies = Rule{
 }
 
 var expiredException = Rule{
-	ID: "PS-SND-072", Part: Sending, Severity: Medium, Since: "1.1",
+	ID: "PS-SND-072", Part: Sending, Severity: Medium, Since: "1.0",
 	Title:  "An exception from a TLS policy has expired and is still in force",
 	Why:    "Mail to that destination is not protected by its policy.",
 	Level:  Should,
@@ -164,7 +164,7 @@ var expiredException = Rule{
 }
 
 var policyReports = Rule{
-	ID: "PS-SND-073", Part: Sending, Severity: High, Since: "1.1",
+	ID: "PS-SND-073", Part: Sending, Severity: High, Since: "1.0",
 	Title:  "The TLS policy service sends attributes that this Postfix does not understand",
 	Why:    "Mail to every destination with an MTA-STS policy is deferred: 4.7.5, client TLS configuration problem.",
 	Level:  Must,
