@@ -92,7 +92,7 @@ func (a *app) policyDryRun(p *policies, o policy.Outcome) error {
 	} else {
 		a.printChanges(o, "Nothing is to change.")
 	}
-	if err == nil && (len(o.Changes) > 0 || p.outdated(text)) {
+	if err == nil && (len(o.Changes) > 0 || !p.table.Holds(a.Ctx, a.Machine, p.ConfigDir, text)) {
 		return cli.ErrFindings
 	}
 	return err
@@ -125,13 +125,6 @@ func (a *app) holdPolicies(rule *policy.Rule) (p *policies, release func(), err 
 	return p, release, nil
 }
 
-// outdated reports whether the table is another than its entries say: it was not built
-// yet, it was edited, or a run was killed before it was done.
-func (p *policies) outdated(text string) bool {
-	now, err := p.Machine.ReadFile(p.table.Path)
-	return err != nil || string(now) != text || !p.table.Built(p.Machine)
-}
-
 // changePolicies puts an outcome into the table and then into the state. A run that is
 // killed in between is made again by the next one.
 func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
@@ -140,7 +133,7 @@ func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
 	if err != nil {
 		return err
 	}
-	if p.outdated(text) {
+	if !p.table.Holds(a.Ctx, a.Machine, p.ConfigDir, text) {
 		if err := p.table.Install(a.Ctx, a.Machine, p.ConfigDir, text); err != nil {
 			return hint.Wrap(fmt.Errorf("the table is unchanged: %w", err), hint.Of(err))
 		}
@@ -166,8 +159,18 @@ func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
 	if run != nil {
 		fmt.Fprintf(a.Out, "Run %d changed %s. To undo it: %s\n", run.ID, report.Clean(p.table.Name()), hint.ShellLine(p.Verb("policy", "undo")))
 	}
+	a.printFailing(p)
 	a.notInUse(p)
 	return nil
+}
+
+// printFailing names the destinations whose servers do not meet the level in force.
+func (a *app) printFailing(p *policies) {
+	for _, v := range p.state.Views(nil, p.own, p.setting, p.now) {
+		if v.Entry != nil && v.Own == "" && !v.Failing.IsZero() {
+			a.Printer(a.Out).Note(fmt.Sprintf("No server of %s has met level %s since %s UTC: mail may be waiting. See %s", v.Domain, v.Entry.Level, v.Failing.UTC().Format("2006-01-02 15:04"), hint.ShellLine(p.Verb("why", v.Domain))))
+		}
+	}
 }
 
 // rereadPolicies has Postfix read a table of a type whose changes it does not notice.

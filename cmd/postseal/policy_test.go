@@ -216,12 +216,26 @@ func TestPolicySync(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 
+	// A run that was killed between the text and the table is made again.
+	tables, _ := filepath.Glob(b.dir + "/etc/tls_policy*.db")
+	if o, err := (host.Local{}).Run(context.Background(), "postmap", "-c", b.dir+"/conf", "-d", "s.test", "hash:"+strings.TrimSuffix(tables[0], ".db")); err != nil || o.Code != 0 {
+		t.Fatal(err, o.Stderr)
+	}
+	b.must(3, sync("--dry-run")...)
+	b.must(0, sync()...)
+	if got := b.has("s.test"); got == "" {
+		t.Error("the table stays as a killed run left it")
+	}
+
 	// The record is gone, the web server too, and the MX record leads elsewhere: an attack.
 	was := b.ports["127.0.0.12:443"]
 	delete(b.ports, "127.0.0.12:443")
 	b.zone.Remove("_mta-sts.s.test.", 16)
+	b.serve("127.0.0.11", "stripped")
 	b.now = b.now.Add(25 * time.Hour)
-	b.must(0, sync()...)
+	if out := b.must(0, sync()...); !strings.Contains(out, "No server of s.test has met level secure since") || !strings.Contains(out, "postseal why s.test") {
+		t.Errorf("%s", out)
+	}
 	if got := b.has("s.test"); got != "secure match=.s.test servername=hostname" {
 		t.Errorf("under attack: %s", got)
 	}

@@ -90,6 +90,17 @@ func Render(entries map[string]Entry, c postfix.Config) (string, error) {
 	return templates.PolicyTable(lines)
 }
 
+// Holds reports whether the table in place says what a text says: whether it was built,
+// by a run that came to its end, and not changed since.
+func (t Table) Holds(ctx context.Context, m host.Reader, configDir, text string) bool {
+	now, err := readAll(m, t.Path)
+	if err != nil || string(now) != text || !t.Built(m) {
+		return false
+	}
+	o, err := m.Run(ctx, "postmap", "-c", configDir, "-s", t.Name())
+	return err == nil && o.Code == 0 && (t.Type == "texthash" || slices.Equal(words(o.Stdout), words(text)))
+}
+
 // Install puts the table in place: it is built under another name, read back, and then
 // takes the place of the old one in one step.
 func (t Table) Install(ctx context.Context, m host.Machine, configDir, text string) error {
@@ -99,16 +110,19 @@ func (t Table) Install(ctx context.Context, m host.Machine, configDir, text stri
 	if err := host.Trusted(m, t.Path, filepath.Dir(t.Path)); err != nil {
 		return err
 	}
-	if built := t.file(t.Path); built != t.Path {
-		data, err := t.build(ctx, m, configDir, text)
-		if err != nil {
-			return fmt.Errorf("building %s: %w", t.Name(), err)
-		}
-		if err := m.Replace(built, data, 0o644); err != nil {
-			return err
-		}
+	built := t.file(t.Path)
+	if built == t.Path {
+		return m.Replace(t.Path, []byte(text), 0o644)
 	}
-	return m.Replace(t.Path, []byte(text), 0o644)
+	data, err := t.build(ctx, m, configDir, text)
+	if err != nil {
+		return fmt.Errorf("building %s: %w", t.Name(), err)
+	}
+	// The table comes last: Postfix warns of one that is older than its text.
+	if err := m.Replace(t.Path, []byte(text), 0o644); err != nil {
+		return err
+	}
+	return m.Replace(built, data, 0o644)
 }
 
 // build returns the file of the table for a text.
