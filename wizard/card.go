@@ -39,7 +39,7 @@ type judged struct {
 // wizard waits until that has cleared up.
 func (m *Model) gather() tea.Cmd {
 	ctx, o, ses := m.ctx, m.o, m.session
-	m.card = cardState{card: audit.Audit(&audit.Evidence{Facts: ses.Facts, NotLive: "it is being looked at", NotSent: "it is being rehearsed"}, ses.Suppressions...)}
+	m.card = cardState{card: audit.Audit(&audit.Evidence{Facts: ses.Facts, NotLive: "inspection in progress", NotSent: "rehearsal in progress"}, ses.Suppressions...)}
 	m.gathering.Add(1)
 	return func() tea.Msg {
 		defer m.gathering.Done()
@@ -103,7 +103,7 @@ func (m *Model) cardKey(k tea.KeyMsg) tea.Cmd {
 		c.opened, c.top = true, 0
 	case "o":
 		if len(c.opinions) > 0 {
-			m.help = newOverlay("What others would say of port 25, by their published rules", opinionLines(c.opinions))
+			m.help = newOverlay("How other checkers would rate port 25, by their published rules", opinionLines(c.opinions))
 		}
 	case "left", "esc", "backspace":
 		m.stage = looking
@@ -154,7 +154,7 @@ func (m *Model) cardPage() page {
 	c, t := &m.card, m.theme
 	title := m.gradeLines()
 	if !c.ready {
-		title = append(title, "   "+t.quiet.Render(m.spinner()+" shaking hands with the listeners, and rehearsing"))
+		title = append(title, "   "+t.quiet.Render(m.spinner()+" testing the listeners, and rehearsing"))
 	}
 	title = append(title, "")
 	var lines []string
@@ -173,7 +173,7 @@ func (m *Model) cardPage() page {
 	}
 	what := "Go on to the questions"
 	if len(c.entries()) == 0 && c.ready {
-		what = "Nothing was found. Go on to the questions"
+		what = "No findings. Go on to the questions"
 	}
 	entry(0, "", what, "")
 	for i, f := range c.entries() {
@@ -191,7 +191,7 @@ func (m *Model) cardPage() page {
 	}
 	keys := []string{"↑↓ choose", "enter open", "← back", "q quit"}
 	if len(c.opinions) > 0 {
-		keys = slices.Insert(keys, 2, "o what others say")
+		keys = slices.Insert(keys, 2, "o other checkers")
 	}
 	return page{title: title, lines: lines, focus: focus, keys: keys}
 }
@@ -279,7 +279,7 @@ func (m *Model) findingPage() page {
 	if s := f.Suppressed; s != nil {
 		section("Suppressed until "+s.Until.Format(time.DateOnly), s.Reason)
 	}
-	section("What it does", f.Why)
+	section("Effect", f.Why)
 	var seen []string
 	for _, h := range f.Hits {
 		seen = append(seen, report.HitText(h))
@@ -287,14 +287,14 @@ func (m *Model) findingPage() page {
 			seen = append(seen, "→ "+h.Remedy)
 		}
 	}
-	section("What was seen", seen...)
-	section("Who says so", string(f.Level)+": "+f.Source)
+	section("Evidence", seen...)
+	section("Source", string(f.Level)+": "+f.Source)
 	keys := []string{"tab next", "← back", "q quit"}
 	if key := f.Cure.Question; key != "" {
-		section("What cures it", "The question "+key+", or: "+f.Cure.Text)
+		section("Remedy", "The question "+key+", or: "+f.Cure.Text)
 		keys = append([]string{"enter open the question"}, keys...)
 	} else {
-		section("What cures it", f.Cure.Text)
+		section("Remedy", f.Cure.Text)
 	}
 	p := page{lines: lines, top: c.top, keys: keys}
 	if len(p.lines) > m.room(p) {

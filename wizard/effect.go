@@ -115,7 +115,7 @@ func (m *Model) effectLines(width int) []string {
 		lines = append(lines, m.effectOn(id, e, width)...)
 	}
 	if len(q.affected) == 0 {
-		lines = append(lines, styled(t.quiet, wrap("this changes no line by itself", width))...)
+		lines = append(lines, styled(t.quiet, wrap("this changes no line on its own", width))...)
 	}
 	return append(lines, "", t.quiet.Render("in all "+report.Lines(e.added, e.removed)))
 }

@@ -42,7 +42,7 @@ func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
 			return m.showList()
 		}
 	case "l":
-		m.help = newOverlay("What was run", m.o.Machine.Lines())
+		m.help = newOverlay("Commands run", m.o.Machine.Lines())
 	default:
 		m.scroll(k)
 	}
@@ -63,10 +63,10 @@ func (m *Model) endPage() page {
 	e, t := &m.end, m.theme
 	switch {
 	case m.stage == failed:
-		lines := []string{"   " + t.strong.Render("This server cannot be worked on yet."), ""}
-		return page{lines: append(lines, m.errorLines(e.err, m.width-2)...), keys: []string{"l what was run", "q quit"}}
+		lines := []string{"   " + t.strong.Render("postseal cannot work on this server yet."), ""}
+		return page{lines: append(lines, m.errorLines(e.err, m.width-2)...), keys: []string{"l commands run", "q quit"}}
 	case e.nothing:
-		return page{lines: hang("   "+t.good.Render(signGood)+" ", wrap("Nothing to do: the server already is as the answers say.", m.width-8)), keys: []string{"q quit"}}
+		return page{lines: hang("   "+t.good.Render(signGood)+" ", wrap("Nothing to do: the server already matches the answers.", m.width-8)), keys: []string{"q quit"}}
 	case e.err != nil:
 		return m.failurePage()
 	}
@@ -87,15 +87,15 @@ func (m *Model) failurePage() page {
 	case e.head != "":
 		head = e.head
 	case errors.Is(e.err, apply.ErrRolledBack) && e.receipt != nil && e.receipt.Kind == "undo":
-		head = "It could not be undone. The run is in force as before."
+		head = "The run could not be undone. It is still in effect."
 	case errors.Is(e.err, apply.ErrNotRolledBack) && e.receipt != nil && e.receipt.Restored:
-		head, sign = what+". Every file is as it was, but Postfix may still run with the new settings.", t.bad.Render(signBad)
+		head, sign = what+". Every file is restored, but Postfix may still use the new settings.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrNotRolledBack):
 		head, sign = what+", and the rollback failed.", t.bad.Render(signBad)
 	case errors.Is(e.err, apply.ErrRolledBack):
-		head = what + ". Everything was put back, and that was proved."
+		head = what + ". Everything was rolled back, and verified."
 		if m.o.FilesOnly {
-			head = what + ". Everything was put back."
+			head = what + ". Everything was rolled back."
 		}
 	}
 	lines := hang("   "+sign+" ", styled(t.strong, wrap(head, m.width-8)))
@@ -107,7 +107,7 @@ func (m *Model) failurePage() page {
 			lines = append(lines, m.stepLines(apply.Event{Step: s.Step, State: s.State})...)
 		}
 	}
-	keys := []string{"l what was run", "q quit"}
+	keys := []string{"l commands run", "q quit"}
 	if m.review.plan != nil {
 		keys = append([]string{"e change an answer"}, keys...)
 	}
@@ -123,15 +123,15 @@ func (m *Model) sealedPage() page {
 	case r == nil:
 		head = "Done."
 	case r.Kind == "undo" && r.Phase == apply.RolledBack:
-		head = "The undo is taken back. Run " + r.Undoes + " is in force."
+		head = "The undo was reverted. Run " + r.Undoes + " is in effect."
 	case r.Kind == "undo" || r.Phase == apply.RolledBack:
-		head = "Taken back. Everything is as it was."
+		head = "Undone. Everything is as it was before the run."
 	case r.Unproved() != "" && r.Kind == "apply":
 		head, sign = "Sealed, but for "+r.Unproved()+".", signNote
 	case m.cleartext():
-		head, sign = "Applied. All mail arrives here in cleartext: there is no TLS without a certificate.", signNote
+		head, sign = "Applied. All mail arrives in cleartext: without a certificate there is no TLS.", signNote
 	case r.FilesOnly:
-		head = "Written, files only: nothing was reloaded, and nothing was proved."
+		head = "Files written. Postfix was not reloaded, and nothing was verified."
 	}
 	lines := hang("   "+t.sign(sign)+" ", styled(t.strong, wrap(head, m.width-8)))
 	if e.late {
@@ -166,9 +166,9 @@ func (m *Model) sealedPage() page {
 	if due := m.nextDue(r.Proofs); due != "" {
 		row("next due", "certificate, "+due)
 	}
-	keys := []string{"c copy the command", "l what was run", "q quit"}
+	keys := []string{"c copy the command", "l commands run", "q quit"}
 	if e.copied {
-		keys[0] = "c sent to the clipboard of this terminal"
+		keys[0] = "c sent to the terminal's clipboard"
 	}
 	return page{lines: lines, keys: keys}
 }

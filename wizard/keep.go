@@ -55,7 +55,7 @@ func applied(r *apply.Receipt) string {
 	if r.Unproved() != "" {
 		return "Applied."
 	}
-	return "Applied and proved."
+	return "Applied and verified."
 }
 
 // startKeeping shows the countdown, from what is known.
@@ -122,12 +122,12 @@ func (m *Model) kept(k kept) tea.Cmd {
 	m.gen++
 	m.stage = ended
 	if m.end.receipt.ConfirmBy = (time.Time{}); k.err != nil {
-		m.end = endState{err: k.err, head: "What is recorded of it is gone. The new settings are in force."}
+		m.end = endState{err: k.err, head: "Its records are missing. The new settings are in effect."}
 		switch {
 		case k.undo != nil && k.undo.Why != "":
-			m.end.head = "It was not kept in time. Everything was put back."
+			m.end.head = "It was not confirmed in time. Everything was reverted."
 		case errors.Is(k.err, apply.ErrRolledBack):
-			m.end.head = "It was undone from elsewhere. Everything was put back."
+			m.end.head = "It was undone from another terminal. Everything is as it was before the run."
 		}
 		m.result.Receipt, m.result.Err = nil, apply.InForce(k.err)
 	}
@@ -138,7 +138,7 @@ func (m *Model) kept(k kept) tea.Cmd {
 func (m *Model) notPutBack(err error) tea.Cmd {
 	m.gen++
 	m.stage, m.keep.busy = keeping, false
-	m.keep.message = "Could not be put back, and the new settings are in force: " + withHint(err)
+	m.keep.message = "Could not be reverted, and the new settings are in effect: " + withHint(err)
 	return m.count(0)
 }
 
@@ -170,7 +170,7 @@ func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 	case "n":
 		return m.putBack()
 	case "l":
-		m.help = newOverlay("What Postfix warned of, and who failed", m.keepDetails())
+		m.help = newOverlay("Postfix warnings and failed peers", m.keepDetails())
 	case "q":
 		return m.quit() // the net stays: what is left on the screen says so
 	default:
@@ -188,13 +188,13 @@ func (m *Model) keepDetails() []string {
 		out = append(out, fmt.Sprintf("%s  failed %d times", peer, m.keep.tally.Peers[peer]))
 	}
 	if len(out) == 0 {
-		out = []string{"Nothing so far."}
+		out = []string{"None so far."}
 	}
 	return out
 }
 
 // keepKeys are the keys of the page that asks whether to keep a run.
-var keepKeys = []string{"y keep it", "n put it back", "l log", "q leave it waiting"}
+var keepKeys = []string{"y confirm", "n undo", "l log", "q decide later"}
 
 func (m *Model) keepPage() page {
 	k, t := &m.keep, m.theme
@@ -208,7 +208,7 @@ func (m *Model) keepPage() page {
 	if !k.net.By.IsZero() && (left == 0 || k.net.Astray(k.now)) {
 		lines = append(lines, hang("   "+t.sign(signBad)+" ", wrap("It "+report.Clean(k.net.Stands(k.now))+".", m.width-8))...)
 	} else {
-		lines = append(lines, indent("   ", wrap("Keep it? It goes back by itself in "+clock+", even if this terminal is lost.", m.width-6))...)
+		lines = append(lines, indent("   ", wrap("Confirm it? It reverts automatically in "+clock+", even if this terminal is closed.", m.width-6))...)
 	}
 	if k.message != "" {
 		lines = append(lines, "")
@@ -216,7 +216,7 @@ func (m *Model) keepPage() page {
 	}
 	lines = append(lines, "")
 	if k.net.Trouble != "" {
-		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Before it, not all was well, and going back leads there: "+report.Clean(k.net.Trouble)+".", m.width-8))...)
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Reverting restores a state that already had problems: "+report.Clean(k.net.Trouble)+".", m.width-8))...)
 		lines = append(lines, "")
 	}
 	row := func(name, text string, bad bool) {
@@ -230,7 +230,7 @@ func (m *Model) keepPage() page {
 		x := k.tally
 		row("handshakes in", fmt.Sprintf("%d ok   %d failed", x.InOK, x.InFailed), x.InFailed > 0)
 		row("handshakes out", fmt.Sprintf("%d ok   %d failed", x.OutOK, x.OutFailed), x.OutFailed > 0)
-		row("put off by TLS", fmt.Sprint(x.Deferred), x.Deferred > 0)
+		row("deferred by TLS", fmt.Sprint(x.Deferred), x.Deferred > 0)
 		row("warnings", fmt.Sprint(len(x.Warnings)), len(x.Warnings) > 0)
 		if x.Died > 0 {
 			row("daemons died", fmt.Sprint(x.Died), true)
@@ -243,11 +243,11 @@ func (m *Model) keepPage() page {
 			row(name, fmt.Sprintf("%s   %d times", report.Clean(strings.Join(strings.Fields(peer), " ")), x.Peers[peer]), false)
 		}
 	} else if k.follow != nil {
-		lines = append(lines, indent("   ", styled(t.quiet, wrap("Postfix's log cannot be read here, so nothing is counted.", m.width-6)))...)
+		lines = append(lines, indent("   ", styled(t.quiet, wrap("The Postfix log cannot be read here, so nothing is counted.", m.width-6)))...)
 	}
 	if k.worse != "" {
 		lines = append(lines, "")
-		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Worse than before: "+k.worse+". n puts everything back.", m.width-8))...)
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Worse than before: "+k.worse+". Press n to undo.", m.width-8))...)
 	}
 	return page{lines: lines, keys: keepKeys}
 }

@@ -35,7 +35,7 @@ func TestCtrlC(t *testing.T) {
 				t.Errorf("%s: quit %v, not asked\n%s", page, h.quit, h.see())
 			}
 		case h.stage == rehearsing && h.rehearsal.running():
-			if h.quit || !h.rehearsal.leaving || !strings.Contains(h.see(), "clearing up") {
+			if h.quit || !h.rehearsal.leaving || !strings.Contains(h.see(), "cleaning up") {
 				t.Errorf("%s: quit %v, and nobody clears up\n%s", page, h.quit, h.see())
 			}
 			h.rehearsal.leaving = false
@@ -57,7 +57,7 @@ func TestStop(t *testing.T) {
 	cancelled := false
 	h.stage, h.Model.run = applying, runState{title: "Applying.", cancel: func() { cancelled = true }}
 	h.press("ctrl+c")
-	if h.quit || cancelled || !strings.Contains(h.see(), "Stop and put everything back?") {
+	if h.quit || cancelled || !strings.Contains(h.see(), "Stop and roll back?") {
 		t.Fatal(h.see())
 	}
 	h.press("n")
@@ -65,7 +65,7 @@ func TestStop(t *testing.T) {
 		t.Error("no was taken for yes")
 	}
 	h.press("ctrl+c", "y")
-	if !cancelled || h.quit || !strings.Contains(h.see(), "what was begun is put back") {
+	if !cancelled || h.quit || !strings.Contains(h.see(), "rolling back what was begun") {
 		t.Error(h.see())
 	}
 }
@@ -78,8 +78,8 @@ func TestStopLate(t *testing.T) {
 		stage  stage
 		page   string
 	}{
-		"y":    {time.Hour, applying, "Putting everything back."},
-		"n":    {time.Hour, keeping, "Keep it?"},
+		"y":    {time.Hour, applying, "Rolling back."},
+		"n":    {time.Hour, keeping, "Confirm it?"},
 		"yy":   {0, ended, "The run finished before it could be stopped."}, // whose page says how it is undone
 		"nn":   {0, ended, "Sealed."},
 		"gone": {within: time.Hour},
@@ -93,7 +93,7 @@ func TestStopLate(t *testing.T) {
 		}
 		h.press("ctrl+c")
 		h.send(over{h.gen, ran{gen: h.gen, receipt: r}})
-		if h.stage != applying || !strings.Contains(h.see(), "Stop and put everything back?") {
+		if h.stage != applying || !strings.Contains(h.see(), "Stop and roll back?") {
 			t.Errorf("the question has gone:\n%s", h.see())
 		}
 		if key == "gone" {
@@ -143,7 +143,7 @@ func TestNotPutBack(t *testing.T) {
 	h.send(over{h.gen, ran{gen: h.gen, receipt: &apply.Receipt{ID: "1", Kind: "apply", Phase: apply.Kept, ConfirmBy: time.Now().Add(h.o.Within)}}})
 	h.send(over{h.gen, ran{gen: h.gen, err: errors.New("the disc is full")}})
 	page := strings.Join(strings.Fields(h.see()), " ")
-	for _, text := range []string{"Applied and proved.", "Keep it?", "Could not be put back, and the new settings are in force: the disc is full"} {
+	for _, text := range []string{"Applied and verified.", "Confirm it?", "Could not be reverted, and the new settings are in effect: the disc is full"} {
 		if h.stage != keeping || !strings.Contains(page, text) {
 			t.Errorf("stage %d, %q is not on the page:\n%s", h.stage, text, h.see())
 		}

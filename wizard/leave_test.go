@@ -41,7 +41,7 @@ func TestKeyHelp(t *testing.T) {
 			return
 		}
 		before := h.see()
-		if h.press("?"); h.help == nil || !strings.Contains(h.see(), "The keys of this page") {
+		if h.press("?"); h.help == nil || !strings.Contains(h.see(), "Keys on this page") {
 			t.Fatalf("%s: ? does nothing\n%s", page, h.see())
 		}
 		h.help = nil
@@ -82,7 +82,7 @@ func TestReviewAt80(t *testing.T) {
 // sign.
 func TestOverlayHangs(t *testing.T) {
 	h := open(t, files(t))
-	h.help = newOverlay("All that was tried", []string{"receiving", "  ✓ " + strings.Repeat("word ", 30)})
+	h.help = newOverlay("All results", []string{"receiving", "  ✓ " + strings.Repeat("word ", 30)})
 	lines := h.help.lines(h.Model)
 	if len(lines) < 5 || !strings.HasPrefix(lines[3], "     ✓ word") || !strings.HasPrefix(lines[4], "       word") {
 		t.Errorf("%q", lines)

@@ -56,7 +56,7 @@ func (m *Model) summarise() (string, bool) {
 		return err.Error(), true
 	}
 	if p.Empty() {
-		return "Nothing would change: the server already is as these answers say.", false
+		return "Nothing would change: the server already matches these answers.", false
 	}
 	added, removed := 0, 0
 	for _, f := range p.Files {
@@ -110,7 +110,7 @@ func (m *Model) listPage() page {
 	}
 	lines := hang("   "+sign+" ", wrapAll(m.list.summary, m.width-8))
 	answers, focus := m.answerLines()
-	return page{title: append(lines, ""), lines: answers, focus: focus, keys: []string{"↑↓ choose", "enter change it", "r review", "← back", "q quit"}}
+	return page{title: append(lines, ""), lines: answers, focus: focus, keys: []string{"↑↓ choose", "enter change", "r review", "← back", "q quit"}}
 }
 
 // answerLines are the answers of the flow, with where they come from; focus is

@@ -112,7 +112,7 @@ func (m *Model) looked(l looked) tea.Cmd {
 	if u := l.session.Unconfirmed; u != nil {
 		m.end = endState{receipt: u}
 		m.result = Result{Receipt: u, Undo: m.session.UndoCommand()}
-		title := "Run " + u.ID + " of " + u.When.Local().Format("2006-01-02 15:04") + " is written, and waits to be kept."
+		title := "Run " + u.ID + " of " + u.When.Local().Format("2006-01-02 15:04") + " is applied and waits to be confirmed."
 		return m.startKeeping(keepState{title: title, net: *m.session.Net, now: l.now})
 	}
 	return m.gather()
@@ -123,10 +123,10 @@ func (m *Model) lookKey(k tea.KeyMsg) tea.Cmd {
 	case "q", "esc":
 		return m.quit()
 	case "l":
-		m.help = newOverlay("What was run", m.o.Machine.Lines())
+		m.help = newOverlay("Commands run", m.o.Machine.Lines())
 	case "p":
 		if m.look.ready && len(m.session.Facts.Problems) > 0 {
-			m.help = newOverlay("Settings that do not do what they seem to", problems(m.session.Facts))
+			m.help = newOverlay("Settings that have no effect, or a different one", problems(m.session.Facts))
 		}
 	case "enter", "right", " ":
 		if m.look.ready {
@@ -154,7 +154,7 @@ func (m *Model) lookPage() page {
 	t := m.theme
 	title := "Looking at this server. Nothing is changed."
 	if m.look.ready {
-		title = "This is what is here. Nothing was changed."
+		title = "The server as it is. Nothing was changed."
 	}
 	lines := append(indent("   ", wrap(title, m.width-6)), "")
 	if m.look.reverted != "" {
@@ -168,11 +168,11 @@ func (m *Model) lookPage() page {
 			lines = append(lines, "   "+t.quiet.Render(m.spinner()+" "+string(s)))
 		}
 	}
-	p := page{lines: lines, keys: []string{"enter go on", "l what was run", "q quit"}}
+	p := page{lines: lines, keys: []string{"enter continue", "l commands run", "q quit"}}
 	if m.look.ready {
 		if n := len(m.session.Facts.Problems); n > 0 {
 			p.lines = append(p.lines, "", "   "+t.caution.Render(signNote)+" "+fmt.Sprintf("%d %s not do what %s to", n, plural(n, "setting does", "settings do"), plural(n, "it seems", "they seem")))
-			p.keys = []string{"enter go on", "p which settings", "l what was run", "q quit"}
+			p.keys = []string{"enter continue", "p show settings", "l commands run", "q quit"}
 		}
 	} else {
 		p.keys = p.keys[1:]
@@ -216,7 +216,7 @@ func (m *Model) pendingKey(k tea.KeyMsg) tea.Cmd {
 			return apply.Finish(ctx, machine, o)
 		})
 	case "u":
-		return m.startRun("Taking the interrupted run back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
+		return m.startRun("Undoing the interrupted run.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
 			return apply.Undo(ctx, machine, r.ConfigDir, r.ID, o)
 		})
 	case "q", "esc":
@@ -232,16 +232,16 @@ func (m *Model) pendingPage() page {
 	lines := []string{
 		"   " + m.theme.caution.Render(signNote) + " " + m.theme.strong.Render("An earlier run was interrupted."), "",
 	}
-	text, undo := "Finish writes what is missing, reloads Postfix and proves it. Undo puts the old files back.", "u undo it"
+	text, undo := "Finish writes what is missing, reloads Postfix and verifies it. Undo restores the old files.", "u undo"
 	switch {
 	case r.Phase == apply.Reverting && r.Undoes != "":
-		text, undo = "It took run "+r.Undoes+" back, which failed. Go on puts that run in force again; after that, postseal undo takes it back.", "u go on"
+		text, undo = "It was undoing run "+r.Undoes+", and failed. Continue puts that run into effect again; after that, postseal undo can undo it.", "u continue"
 	case r.Phase == apply.Reverting:
-		text = "It was being put back. Undo goes on with that."
+		text = "It was being rolled back. Undo continues that."
 	case r.Undoes != "":
-		text, undo = "It takes run "+r.Undoes+" back. Finish goes on with that, and proves it. Leave puts that run in force again.", "u leave that run in force"
+		text, undo = "It was undoing run "+r.Undoes+". Finish continues that, and verifies it. Leave puts that run into effect again.", "u leave that run in effect"
 	case m.look.unfinishable != "":
-		text = "It cannot be finished: " + report.Clean(m.look.unfinishable) + ". Undo puts the old files back."
+		text = "It cannot be finished: " + report.Clean(m.look.unfinishable) + ". Undo restores the old files."
 	}
 	lines = append(append(lines, indent("   ", wrap(text, m.width-6))...), "") // first: a small screen may not have room for all files
 	lines = append(lines, indent("   ", wrap(fmt.Sprintf("Run %s of %s came to %q. Its files now:", r.ID, r.When.Local().Format("2006-01-02 15:04"), string(r.Phase)), m.width-6))...)
@@ -250,7 +250,7 @@ func (m *Model) pendingPage() page {
 	}
 	keys := []string{undo, "q quit"}
 	if m.look.unfinishable == "" {
-		keys = append([]string{"f finish it"}, keys...)
+		keys = append([]string{"f finish"}, keys...)
 	}
 	return page{lines: lines, keys: keys}
 }

@@ -203,7 +203,7 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 		return nil
 	}
 	if k.String() == "?" && m.stage != asking {
-		m.help = newOverlay("The keys of this page", m.keyHelp())
+		m.help = newOverlay("Keys on this page", m.keyHelp())
 		return nil
 	}
 	switch m.stage {

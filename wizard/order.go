@@ -217,7 +217,7 @@ func (m *Model) startOrdering() tea.Cmd {
 		return nil
 	}
 	if !m.session.Facts.Root {
-		o.err = hint.New("keys are kept where only root can read them", "leave, and run it as root: sudo postseal")
+		o.err = hint.New("keys are kept where only root can read them", "quit, and run it as root: sudo postseal")
 		return nil
 	}
 	open, k, accepted := m.o.open, m.session.Keeper(), o.accepted
@@ -290,9 +290,9 @@ func (m *Model) obtained(r obtained) tea.Cmd {
 		return next()
 	}
 	m.stage = applying // what was done is read before the next question comes
-	m.run.said, m.run.next = "Ordered: "+strings.Join(r.files, ", ")+". Postfix shows it once the plan is applied.", next
+	m.run.said, m.run.next = "Ordered: "+strings.Join(r.files, ", ")+". Postfix uses it once the plan is applied.", next
 	if plan.Uses(m.session.Facts, r.files[0]) {
-		m.run.said = "Ordered: " + strings.Join(r.files, ", ") + ". Postfix shows it now."
+		m.run.said = "Ordered: " + strings.Join(r.files, ", ") + ". Postfix uses it now."
 	}
 	return nil
 }
@@ -307,7 +307,7 @@ func (m *Model) orderPage() page {
 	}
 	if o.risky {
 		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap(riskUnproved, m.width-7))...)
-		return page{lines: lines, focus: len(lines), keys: []string{"y accept it, and order", "n leave it"}}
+		return page{lines: lines, focus: len(lines), keys: []string{"y accept and order", "n cancel"}}
 	}
 	answers, focus := m.answerLines()
 	focus += len(lines)
@@ -318,7 +318,7 @@ func (m *Model) orderPage() page {
 	case err != nil:
 		lines = append(lines, m.errorLines(err, m.width-2)...)
 	case o.asking:
-		quiet(m.spinner() + " asking the CA about its terms")
+		quiet(m.spinner() + " asking the CA for its terms")
 	case o.metaErr != nil && o.err == nil:
 		lines = append(lines, m.errorLines(o.metaErr, m.width-2)...)
 	case o.meta.Terms != "":
@@ -331,14 +331,14 @@ func (m *Model) orderPage() page {
 		quiet("The order is tested in the CA's staging environment first: mistakes there cost nothing.")
 	}
 	if err == nil && l != nil {
-		quiet("Key and chain go to " + strings.Join(m.session.Keeper().Ordered(l), ", ") + ", readable by root only. The key stays at every renewal, so that TLSA records hold.")
+		quiet("Key and chain go to " + strings.Join(m.session.Keeper().Ordered(l), ", ") + ", readable by root only. Renewals keep the key, so that TLSA records stay valid.")
 	}
-	keys := []string{"y order it", "↑↓ choose", "enter change it", "← back", "q quit"}
+	keys := []string{"y order", "↑↓ choose", "enter change", "← back", "q quit"}
 	switch {
 	case o.asking:
 		keys = keys[1:]
 	case o.metaErr != nil:
-		keys[0] = "y ask again"
+		keys[0] = "y try again"
 	}
 	return page{lines: lines, focus: focus, top: o.top, keys: keys}
 }

@@ -54,7 +54,7 @@ func TestOrderFails(t *testing.T) {
 		h.press("enter")
 	}
 	// Nobody answers for this CA: there is nothing to order from it.
-	if h.order.metaErr == nil || h.page().keys[0] != "y ask again" {
+	if h.order.metaErr == nil || h.page().keys[0] != "y try again" {
 		t.Errorf("%v %q", h.order.metaErr, h.page().keys)
 	}
 	h.press("y")
@@ -92,7 +92,7 @@ func TestOrderAsksAnew(t *testing.T) {
 	}
 	h.hold = true
 	h.press("y")
-	if !h.order.asking || strings.Contains(h.see(), "y order it") {
+	if !h.order.asking || strings.Contains(h.see(), "y order") {
 		t.Errorf("it offers to order while the terms are looked up:\n%s", h.see())
 	}
 	if h.press("y"); h.stage != overview {
@@ -147,13 +147,13 @@ func TestOrderScrolls(t *testing.T) {
 		}
 		h.send(metaMsg{gen: h.gen, address: h.order.address, meta: acme.Meta{Terms: strings.Repeat("terms ", 100)}})
 		h.send(tea.WindowSizeMsg{Width: 80, Height: 15})
-		if h.see(); strings.Contains(h.see(), "TLSA records hold") {
+		if h.see(); strings.Contains(h.see(), "TLSA records stay valid") {
 			t.Fatal("all of it fits")
 		}
 		for _, k := range keys {
 			h.press(k)
 		}
-		if !strings.Contains(h.see(), "TLSA records hold") {
+		if !strings.Contains(h.see(), "TLSA records stay valid") {
 			t.Errorf("%q: the end is not seen\n%s", keys, h.see())
 		}
 		for range 60 {
@@ -347,7 +347,7 @@ func TestProviderFields(t *testing.T) {
 		h.press(string(k))
 	}
 	h.press("enter", "enter")
-	if h.question.Name() != "dns-set" || !strings.Contains(h.see(), "PDNS_API_URL=") || !strings.Contains(h.see(), "enter fill it in") {
+	if h.question.Name() != "dns-set" || !strings.Contains(h.see(), "PDNS_API_URL=") || !strings.Contains(h.see(), "enter edit") {
 		t.Fatal(h.see())
 	}
 	h.press("enter")
@@ -427,7 +427,7 @@ func TestSelfSignedShown(t *testing.T) {
 	f := files(t)
 	const path = "/etc/postseal/certs/mx.example.org/self-signed.pem"
 	f["main.cf"] = "myhostname = mx.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_chain_files = " + path + "\n"
-	for due, want := range map[bool]string{false: "stays as it is", true: "Looking whether"} {
+	for due, want := range map[bool]string{false: "left unchanged", true: "Checking whether"} {
 		made := lab.Noon.AddDate(0, 0, -1)
 		if due {
 			made = made.AddDate(-9, 0, 0)
@@ -447,7 +447,7 @@ func TestSelfSignedShown(t *testing.T) {
 		}
 		h.choose(ownText)
 		h.press("enter")
-		if !strings.Contains(h.see(), "comes back.") {
+		if !strings.Contains(h.see(), "is restored.") {
 			t.Error(h.see())
 		}
 		h.hold = due

@@ -143,7 +143,7 @@ func (p *plain) run() Result {
 		return Result{Err: u.Err(s.StateDir, p.o.Machine.Now())}
 	}
 	if u := s.Unconfirmed; u != nil {
-		return p.keep(Result{Receipt: u, Undo: s.UndoCommand()}, "Run "+u.ID+" is written, and waits to be kept.")
+		return p.keep(Result{Receipt: u, Undo: s.UndoCommand()}, "Run "+u.ID+" is applied and waits to be confirmed.")
 	}
 	if err := p.card(); err != nil {
 		return Result{Err: err}
@@ -169,7 +169,7 @@ func (p *plain) run() Result {
 // card prints the report card, and findings by their number.
 func (p *plain) card() error {
 	fmt.Fprintln(p.out)
-	p.wrapped("Judging it: shaking hands with the listeners, and rehearsing.")
+	p.wrapped("Testing the listeners, and rehearsing.")
 	e, err := p.o.evidence(p.ctx, p.session)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (p *plain) card() error {
 		p.hung(fmt.Sprintf("%3d  ", i+1), fmt.Sprintf("%s: %s", f.Severity, f.Title))
 	}
 	for len(c.Findings) > 0 {
-		answer, err := p.read("The number of a finding shows it; Enter goes on to the questions:")
+		answer, err := p.read("Number of a finding to show, or Enter to continue to the questions:")
 		if err != nil || answer == "" {
 			return err
 		}
@@ -202,16 +202,16 @@ func (p *plain) pending() Result {
 	for _, l := range r.State(p.o.Machine) {
 		p.say("  %s", oneLine(l))
 	}
-	ways, unfinishable := "f finish it, u undo it, q quit:", r.Unfinishable(p.o.Machine, p.session.StateDir)
+	ways, unfinishable := "f finish, u undo, q quit:", r.Unfinishable(p.o.Machine, p.session.StateDir)
 	switch {
 	case r.Phase == apply.Reverting && r.Undoes != "":
-		ways = "It took run " + r.Undoes + " back, which failed. u puts that run in force again, q quit:"
+		ways = "It was undoing run " + r.Undoes + ", and failed. u put that run into effect again, q quit:"
 	case r.Phase == apply.Reverting:
-		ways = "u goes on undoing it, q quit:"
+		ways = "u continue undoing, q quit:"
 	case unfinishable != "":
-		ways = "It cannot be finished: " + unfinishable + ". u undo it, q quit:"
+		ways = "It cannot be finished: " + unfinishable + ". u undo, q quit:"
 	case r.Undoes != "":
-		ways = "It takes run " + r.Undoes + " back. f finish that, u leave that run in force, q quit:"
+		ways = "It was undoing run " + r.Undoes + ". f finish that, u leave that run in effect, q quit:"
 	}
 	answer, err := p.read(ways)
 	if err != nil {
@@ -271,9 +271,9 @@ func (p *plain) change() error {
 	for {
 		all := p.set.Relevant(p.session.Facts, p.answers)
 		fmt.Fprintln(p.out)
-		p.wrapped("All answers, and where they come from:")
+		p.wrapped("All answers and their sources:")
 		p.listAnswers(all)
-		answer, err := p.read("The number of an answer changes it; Enter goes on; q quit:")
+		answer, err := p.read("Number of an answer to change, Enter to continue, q quit:")
 		if err != nil || answer == "" {
 			return err
 		}
@@ -353,7 +353,7 @@ func (p *plain) review() Result {
 		return Result{Err: err}
 	}
 	if !p.session.Facts.Root && !p.o.FilesOnly {
-		p.say("\nOnly root can write this. The same as root: sudo %s", hint.ShellLine(p.session.Command(pl)))
+		p.say("\nOnly root can write this. To do the same as root: sudo %s", hint.ShellLine(p.session.Command(pl)))
 		return Result{Err: ErrQuit}
 	}
 	accepted, err := p.accept(pl)
@@ -412,7 +412,7 @@ func (p *plain) rehearse(pl *plan.Plan) error {
 
 // agree asks a question that only y is a yes to; all else goes back to the answers.
 func (p *plain) agree(question string) error {
-	answer, err := p.read(question + " y yes, anything else goes back to the answers, q quit:")
+	answer, err := p.read(question + " y yes, q quit, anything else returns to the answers:")
 	if err == nil && answer != "y" {
 		err = errBack
 	}

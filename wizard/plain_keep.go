@@ -15,17 +15,17 @@ func (p *plain) keep(out Result, title string) Result {
 	if excused := report.Excused(r); excused != "" {
 		title += " " + excused
 	}
-	stands, trouble := apply.GoesBack(r.ConfirmBy)+", even if this terminal is lost", ""
+	stands, trouble := apply.GoesBack(r.ConfirmBy)+", even if this terminal is closed", ""
 	if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && u != nil {
 		if now := p.o.Machine.Now(); u.Astray(now) {
 			stands = report.Clean(u.Stands(now))
 		}
 		trouble = report.Clean(u.Trouble)
 	}
-	p.wrapped(title + " It " + stands + ". From anywhere it is kept by:")
+	p.wrapped(title + " It " + stands + ". To confirm it from any terminal:")
 	p.say("  %s", oneLine(hint.ShellLine(append(p.session.Verb("confirm"), "--run", r.ID))))
 	if trouble != "" {
-		p.wrapped("Before it, not all was well, and going back leads there: " + trouble + ".")
+		p.wrapped("Reverting restores a state that already had problems: " + trouble + ".")
 	}
 	log, readable := apply.NewFollow(p.ctx, p.o.Machine, p.session.ApplyOptions())
 	for {
@@ -39,7 +39,7 @@ func (p *plain) keep(out Result, title string) Result {
 		if readable && log.Poll(p.ctx) == nil {
 			p.counted(log)
 		}
-		answer, err := p.read("Keep it? y keep it, n put it back, q leave it waiting, enter counts again:")
+		answer, err := p.read("Confirm it? y confirm, n undo, q decide later, Enter to update the counts:")
 		switch {
 		case err != nil:
 			if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && (u == nil || u.Run != r.ID) {
@@ -66,10 +66,10 @@ func (p *plain) keep(out Result, title string) Result {
 			}
 			p.print.Errors(err)
 			if u, err := apply.Waiting(p.o.Machine, p.session.StateDir); err == nil && u != nil && u.Run == r.ID {
-				p.wrapped("Could not be put back: run " + r.ID + " is in force, and " + report.Clean(u.Stands(p.o.Machine.Now())) + ".")
+				p.wrapped("Could not be reverted: run " + r.ID + " is in effect, and " + report.Clean(u.Stands(p.o.Machine.Now())) + ".")
 			}
 		case answer != "":
-			p.say("It is y, n, q or enter alone.")
+			p.say("Answer y, n or q, or press Enter.")
 		}
 	}
 }
@@ -84,6 +84,6 @@ func (p *plain) counted(log *apply.Follow) {
 		p.wrapped("log: " + report.Clean(w))
 	}
 	if why := log.Now.Worse(log.Before); why != "" {
-		p.wrapped("Worse than before: " + why + ". n puts everything back.")
+		p.wrapped("Worse than before: " + why + ". Press n to undo.")
 	}
 }

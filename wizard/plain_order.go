@@ -37,7 +37,7 @@ func (p *plain) newWay(line string, options []ask.Option) func() ([]string, erro
 func (p *plain) selfSign() ([]string, error) {
 	if len(interview.Names(p.session.Facts)) > 0 {
 		p.wrapped(selfSigning(p.session))
-		answer, err := p.read("Make it? y yes, anything else goes back:")
+		answer, err := p.read("Make it? y yes, anything else returns:")
 		if err == nil && answer != "y" {
 			err = errBack
 		}
@@ -96,7 +96,7 @@ func (p *plain) obtain() ([]string, error) {
 	err = placeOrder(p.ctx, k, d, l, nil, p.print.Step)
 	if errors.Is(err, apply.ErrRisk) {
 		p.print.Errors(err)
-		answer, again := p.read(riskUnproved + " y yes, anything else goes back:")
+		answer, again := p.read(riskUnproved + " y yes, anything else returns:")
 		switch {
 		case again != nil:
 			return nil, again
@@ -135,7 +135,7 @@ func (p *plain) confirm(k *lineage.Keeper, l *lineage.Lineage, staging bool) err
 		return err
 	}
 	if len(meta.Profiles) > 0 {
-		p.wrapped("Its profiles, of which --acme-profile asks for one: " + strings.Join(slices.Sorted(maps.Keys(meta.Profiles)), ", "))
+		p.wrapped("Its profiles, to choose with --acme-profile: " + strings.Join(slices.Sorted(maps.Keys(meta.Profiles)), ", "))
 	}
 	if limit != "" {
 		p.wrapped("The CA's limits: " + limit)
@@ -146,7 +146,7 @@ func (p *plain) confirm(k *lineage.Keeper, l *lineage.Lineage, staging bool) err
 	if staging {
 		p.wrapped("The order is tested in the CA's staging environment first: mistakes there cost nothing.")
 	}
-	answer, err := p.read("Order it? y yes, anything else goes back:")
+	answer, err := p.read("Order it? y yes, anything else returns:")
 	if err == nil && answer != "y" {
 		err = errBack
 	}
@@ -157,12 +157,12 @@ func (p *plain) confirm(k *lineage.Keeper, l *lineage.Lineage, staging bool) err
 // any more.
 func (p *plain) record(line string, there bool, made chan<- struct{}) {
 	if there {
-		p.wrapped("Not needed any more: " + line)
+		p.wrapped("No longer needed: " + line)
 		return
 	}
-	p.say("Make this record in your zone:\n  %s", oneLine(line))
+	p.say("Add this record to your zone:\n  %s", oneLine(line))
 	go func() { // the order goes on, and is stopped, without this
-		if _, err := p.read("Press enter when it is there:"); err != nil {
+		if _, err := p.read("Press Enter when it is published:"); err != nil {
 			return
 		}
 		select {

@@ -50,7 +50,7 @@ func (p *typist) Write(b []byte) (int, error) {
 	} else if strings.HasSuffix(text, "? why, d diff, q quit:") {
 		key = p.asked[len(p.asked)-1] // the same again, since the answer was refused
 	}
-	if strings.HasSuffix(text, "Enter goes on to the questions:") {
+	if strings.HasSuffix(text, "Enter to continue to the questions:") {
 		_, err := io.WriteString(p.keys, "\n") // past the card
 		return len(b), err
 	}
@@ -139,7 +139,7 @@ func TestPlainLeaves(t *testing.T) {
 			n := -1
 			p, typed, g := sitPlain(t, lab.Machine(t, "3.7.11", files(t)), func(key, prompt string) string {
 				n++
-				if strings.Contains(prompt, "Enter goes on;") { // what is no yes leads back to the answers
+				if strings.Contains(prompt, "Enter to continue,") { // what is no yes leads back to the answers
 					return "q"
 				}
 				last = strings.Contains(prompt, "Apply this?")

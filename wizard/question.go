@@ -104,8 +104,8 @@ const (
 
 // newOptions lead to a certificate that is not there yet.
 var newOptions = []ask.Option{
-	{Text: newText, Help: "ask a CA for it, by ACME"},
-	{Text: ownText, Help: "without a CA: for DANE alone"},
+	{Text: newText, Help: "from a CA, by ACME"},
+	{Text: ownText, Help: "without a CA: for DANE only"},
 }
 
 // certKey is the question that a new certificate answers.
@@ -189,7 +189,7 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 			return m.startOrder()
 		case ownText:
 			if q.making, q.err = len(interview.Names(m.session.Facts)) > 0, nil; !q.making {
-				q.err = errors.New("this server has no name to make a certificate for")
+				q.err = errors.New("this server has no name that a certificate could cover")
 			}
 			return nil
 		}
@@ -203,7 +203,7 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 		case here.Text == q.opened && !q.ticked, k.String() == "d" && !answers(here):
 			return m.showAll()
 		case !answers(here):
-			q.err = errors.New("this is no answer yet: press enter, or choose another line")
+			q.err = errors.New("no answer yet: press Enter, or choose another line")
 		default:
 			q.rest = true
 			return m.answerHere()

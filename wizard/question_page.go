@@ -83,9 +83,9 @@ func (m *Model) questionPage() page {
 		add("")
 		add(indent("   ", m.beside(m.width-6))...)
 	}
-	p := page{title: title, lines: lines, beside: beside, split: width + 4, besideTop: q.besideTop, focus: focus, keys: []string{"↑↓ choose", "enter next", "← back", "? why", "a rest as suggested", "d diff", "q quit"}}
+	p := page{title: title, lines: lines, beside: beside, split: width + 4, besideTop: q.besideTop, focus: focus, keys: []string{"↑↓ choose", "enter next", "← back", "? why", "a accept the rest", "d diff", "q quit"}}
 	if m.order != nil {
-		p.keys = []string{"↑↓ choose", "enter next", "← back", "? why", "a rest as suggested", "q quit"}
+		p.keys = []string{"↑↓ choose", "enter next", "← back", "? why", "a accept the rest", "q quit"}
 	}
 	if q.Repeats() {
 		p.keys = slices.Insert(p.keys, 1, "space tick")
@@ -94,17 +94,17 @@ func (m *Model) questionPage() page {
 		p.keys = slices.Insert(p.keys, 1, "/ find")
 	}
 	if q.cursor < len(q.options) && q.options[q.cursor].Open {
-		p.keys[slices.Index(p.keys, "enter next")] = "enter fill it in"
+		p.keys[slices.Index(p.keys, "enter next")] = "enter edit"
 	}
 	switch {
 	case q.find.open:
-		p.keys = []string{"enter choose among these", "esc all again", "ctrl+c quit"}
+		p.keys = []string{"enter choose", "esc show all", "ctrl+c quit"}
 	case q.making:
-		p.keys = []string{"y make it", "esc leave it"}
+		p.keys = []string{"y make", "esc cancel"}
 	case q.waiting:
 		p.keys = []string{"← back", "q quit"}
 	case q.typing:
-		p.keys = []string{"enter next", "esc back to the list", "ctrl+c quit"}
+		p.keys = []string{"enter next", "esc list", "ctrl+c quit"}
 	}
 	return p
 }

@@ -39,11 +39,11 @@ func (r *rehearsalState) doubts() []plan.Risk {
 
 // doubt says what a risk that a rehearsal leaves means, and its name.
 func doubt(r plan.Risk) string {
-	text := "Applied like this, what fails here would fail for others."
+	text := "If you apply this, what fails here will fail for real senders and destinations."
 	if r.Name == plan.RiskUnrehearsed {
-		text = "Not all of it could be played, so what fails would show only when it is in force. It would be proved then, by handshakes with every listener, and put back if they fail; sending would not be proved."
+		text = "Not everything could be rehearsed. After apply, a handshake with every listener verifies receiving, and a failure is rolled back; sending is not verified."
 	}
-	return text + " Its name as a risk: " + r.Name + "."
+	return text + " The name of this risk: " + r.Name + "."
 }
 
 // worth are the trials that are worth a look: what failed comes first.
@@ -134,7 +134,7 @@ func (m *Model) rehearsalKey(k tea.KeyMsg) tea.Cmd {
 		r.cursor = (r.cursor + 1) % max(1, len(worth))
 		m.top = m.rehearsalText().focus
 	case "a":
-		m.help = newOverlay("All that was tried", m.allTrials())
+		m.help = newOverlay("All results", m.allTrials())
 	case "e":
 		switch x := r.chosen(); {
 		case x == nil:
@@ -214,26 +214,26 @@ func (m *Model) rehearsalText() page {
 		if why == nil {
 			why = r.err
 		}
-		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap("It cannot be played here: "+why.Error(), m.width-8))...)
+		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap("It cannot be rehearsed here: "+why.Error(), m.width-8))...)
 		lines = append(lines, m.doubtLines()...)
-		return page{lines: lines, keys: []string{"y apply all the same", "← back", "q quit"}}
+		return page{lines: lines, keys: []string{"y apply anyway", "← back", "q quit"}}
 	}
 	lines = append(lines, m.groups()...)
 	worth := r.worth()
-	keys := []string{"a all of it", "← back", "q quit"}
+	keys := []string{"a show all", "← back", "q quit"}
 	switch {
 	case r.leaving:
-		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stopping, and clearing up.")
+		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stopping and cleaning up.")
 		return page{lines: lines}
 	case r.running():
 	case len(r.doubts()) > 0:
-		keys = append([]string{"e change the answer", "y apply all the same"}, keys...)
+		keys = append([]string{"e change the answer", "y apply anyway"}, keys...)
 	default:
 		keys = append([]string{"y apply", "e change an answer"}, keys...)
 	}
 	if x := r.chosen(); x != nil && foreign(*x) {
 		keys = slices.DeleteFunc(keys, func(k string) bool { return strings.HasPrefix(k, "e ") })
-		keys = append([]string{"r read the files again"}, keys...)
+		keys = append([]string{"r reload files"}, keys...)
 	}
 	focus := 0
 	if len(worth) > 0 {
@@ -284,14 +284,14 @@ func (m *Model) groups() (lines []string) {
 	for _, name := range order {
 		g := found[name]
 		sign := t.sign([]string{signBad, signNote, signGood}[g.worst])
-		text := fmt.Sprintf("%s: %d as they should be", name, g.fine)
+		text := fmt.Sprintf("%s: %d as expected", name, g.fine)
 		if g.fine < g.all {
-			text += fmt.Sprintf(", %d to look at", g.all-g.fine)
+			text += fmt.Sprintf(", %d to review", g.all-g.fine)
 		}
 		lines = append(lines, hang("   "+sign+" ", wrap(text, m.width-8))...)
 	}
 	if r.running() {
-		lines = append(lines, "   "+t.quiet.Render(m.spinner()+" trying clients and servers"))
+		lines = append(lines, "   "+t.quiet.Render(m.spinner()+" testing clients and servers"))
 	} else if r.report != nil {
 		for _, n := range r.report.Notes {
 			lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap(n, m.width-8))...)
@@ -326,7 +326,7 @@ func (m *Model) trialLines(x rehearse.Trial, chosen bool) []string {
 		say(report.Cause(*x.Cause))
 	}
 	if chosen && foreign(x) {
-		say("When it is edited, r reads the files again; the answers stay.")
+		say("After editing, press r to reload the files; your answers are kept.")
 	}
 	return lines
 }

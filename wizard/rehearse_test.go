@@ -34,7 +34,7 @@ func TestForeign(t *testing.T) {
 			Text: "it is taken out", Parameter: "smtpd_discard_ehlo_keywords", Origin: "/etc/postfix/main.cf:7", Question: "inbound-level", Foreign: foreign}}
 	}
 	h.send(rehearsed{h.gen, &rehearse.Report{Trials: []rehearse.Trial{trial("one", true), trial("other", false)}}, nil})
-	if seen := h.see(); strings.Contains(seen, "change the answer") || !strings.Contains(seen, "r read the files again") || !strings.Contains(seen, "When it is edited, r reads") {
+	if seen := h.see(); strings.Contains(seen, "change the answer") || !strings.Contains(seen, "r reload files") || !strings.Contains(seen, "After editing, press r") {
 		t.Errorf("%s", seen)
 	}
 	h.press("e")

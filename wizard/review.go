@@ -208,6 +208,6 @@ func (m *Model) savePlan() tea.Cmd {
 		if err != nil {
 			return savedPlan{gen, "Not saved: " + err.Error() + "; " + hint.Of(err)}
 		}
-		return savedPlan{gen, "Saved. Carry it out with: " + hint.ShellLine(append(ses.Verb("apply"), "--plan", path))}
+		return savedPlan{gen, "Saved. Apply it with: " + hint.ShellLine(append(ses.Verb("apply"), "--plan", path))}
 	}
 }

@@ -21,9 +21,9 @@ func (m *Model) reviewPage() page {
 	r, t := &m.review, m.theme
 	switch {
 	case r.waiting:
-		return page{lines: []string{"   " + t.quiet.Render(m.spinner()+" putting the plan together")}, keys: []string{"← back", "q quit"}}
+		return page{lines: []string{"   " + t.quiet.Render(m.spinner()+" making the plan")}, keys: []string{"← back", "q quit"}}
 	case r.plan.Empty():
-		lines := hang("   "+t.good.Render(signGood)+" ", wrap("Nothing to do: the server already is as the answers say.", m.width-8))
+		lines := hang("   "+t.good.Render(signGood)+" ", wrap("Nothing to do: the server already matches the answers.", m.width-8))
 		return page{lines: lines, keys: []string{"enter done", "e change an answer", "q quit"}}
 	}
 	f := r.files[r.file]
@@ -53,7 +53,7 @@ func (m *Model) reviewKeys() []string {
 		next = "enter apply"
 	}
 	if len(m.review.plan.Risks) > 0 {
-		next = "enter go on"
+		next = "enter continue"
 	}
 	keys := []string{next, "↑↓ scroll", "e change", "s save plan", "← back", "q quit"}
 	if len(m.review.plan.Files) > 1 {
@@ -100,7 +100,7 @@ func (m *Model) reviewFoot() []string {
 		if m.o.FilesOnly {
 			then = "Files only: no reload, and no handshake."
 		} else if m.needsRoot() {
-			then = "Only root can write this; everything up to here works without."
+			then = "Only root can apply this; everything up to here works without root."
 		}
 		out = append(out, indent("   ", styled(t.quiet, wrap(then, m.width-6)))...)
 	}
@@ -124,13 +124,13 @@ func (m *Model) layOut(f plan.File) []string {
 	var out []string
 	if f.Assemble != nil {
 		out = append(out, "")
-		out = append(out, indent("   ", wrap(fmt.Sprintf("mode %04o; it holds a private key and is not shown", f.Mode.Perm()), m.width-6))...)
+		out = append(out, indent("   ", wrap(fmt.Sprintf("mode %04o; contains a private key, not shown", f.Mode.Perm()), m.width-6))...)
 		out = append(out, "")
-		out = append(out, "  "+t.good.Render("+ private key of the certificate below"))
+		out = append(out, "  "+t.good.Render("+ the private key of the certificate below"))
 		for _, c := range f.Assemble.Contents {
 			out = append(out, hang("  "+t.good.Render("+ "), styled(t.good, wrap("certificate "+c, m.width-8)))...)
 		}
-		out = append(out, "", "   made of")
+		out = append(out, "", "   from")
 		for _, from := range f.Assemble.From {
 			out = append(out, indent("     ", wrap(from, m.width-8))...)
 		}

@@ -42,5 +42,5 @@ func (m *Model) riskPage() page {
 		"   " + t.caution.Render(signNote) + " " + t.strong.Render(risk.Name) + "   " + t.quiet.Render(fmt.Sprintf("%d of %d to accept", m.risk.at+1, len(risks))), "",
 	}
 	lines = append(lines, indent("     ", wrap(risk.Text, min(m.width-8, 76)))...)
-	return page{lines: lines, top: m.top, question: "     Accept this?", keys: []string{"y accept", "n back to the diff", "e change an answer", "q quit"}}
+	return page{lines: lines, top: m.top, question: "     Accept this?", keys: []string{"y accept", "n return to the diff", "e change an answer", "q quit"}}
 }

@@ -39,16 +39,16 @@ func (r *runState) stop() string {
 		return "stop the order"
 	}
 	if r.waits {
-		return "stop, and leave it in force"
+		return "stop and leave it in effect"
 	}
-	return "stop and put everything back"
+	return "stop and roll back"
 }
 
 // made notes a record that is to be made, or that is needed no more.
 func (r *runState) made(msg recordMsg) {
 	if r.record = msg.line; msg.made {
 		r.record = ""
-		r.add(apply.Event{Step: "not needed any more", State: apply.Noted, Text: msg.line})
+		r.add(apply.Event{Step: "no longer needed", State: apply.Noted, Text: msg.line})
 	}
 }
 
@@ -165,7 +165,7 @@ func (m *Model) ran(r ran) tea.Cmd {
 // putBack takes back the run that waits to be kept.
 func (m *Model) putBack() tea.Cmd {
 	machine, r := m.o.Machine, m.end.receipt
-	cmd := m.startRun("Putting everything back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
+	cmd := m.startRun("Rolling back.", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
 		return apply.PutBack(ctx, machine, r.ConfigDir, r.ID, o)
 	})
 	m.run.waits = true
@@ -231,18 +231,18 @@ func (m *Model) runPage() page {
 		lines = append(lines, hang("   "+t.sign(signGood)+" ", wrap(r.said, m.width-7))...)
 		p.focus, p.keys = len(lines), []string{"enter next", "q quit"}
 	case r.stopping:
-		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stopping: what was begun is put back.")
+		lines = append(lines, "", "   "+t.caution.Render(signNote)+" Stopping: rolling back what was begun.")
 		p.keys = nil
 	case r.asking:
 		lines = append(lines, "", "   "+t.caution.Render(signNote)+" "+strings.ToUpper(r.stop()[:1])+r.stop()[1:]+"?")
-		p.keys = []string{"y stop", "n go on"}
+		p.keys = []string{"y stop", "n continue"}
 	case r.record != "":
 		lines = append(lines, "")
-		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap("Make this record in your zone, and press enter when it is there:", m.width-7))...)
+		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap("Add this record to your zone, and press Enter when it is published:", m.width-7))...)
 		lines = append(lines, "")
 		p.focus = len(lines)
 		lines = append(lines, indent("     ", wrap(r.record, m.width-8))...)
-		p.keys = []string{"enter it is there", "ctrl+c stop"}
+		p.keys = []string{"enter published", "ctrl+c stop"}
 	}
 	p.lines = lines
 	return p

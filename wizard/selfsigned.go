@@ -17,9 +17,9 @@ import (
 func selfSigning(s *session.Session) string {
 	path := s.Keeper().SelfSignedPath(interview.Names(s.Facts))
 	if plan.Uses(s.Facts, path) {
-		return "Postfix shows " + path + " already. If it is due, or lacks a name, it is made anew at once, with the same key; Postfix is reloaded, and shows it, or the old one comes back."
+		return "Postfix shows " + path + " already. If it is due or lacks a name, postseal renews it with the same key and reloads Postfix. If that fails, the old one is restored."
 	}
-	return "This writes " + path + ", with a new key unless one is there. Senders that check certificates by their CA hold mail back; Postfix shows it once it is applied."
+	return "This writes " + path + ", with a new key unless there is one already. Senders that require a certificate from a CA defer their mail. Postfix uses it once the plan is applied."
 }
 
 // selfSigned makes a certificate without a CA, or finds the one that is there.
@@ -27,7 +27,7 @@ func selfSigning(s *session.Session) string {
 // shows already.
 func (o Options) selfSigned(ctx context.Context, s *session.Session, step func(apply.Event)) (out selfSignedMsg) {
 	if !s.Facts.Root {
-		out.err = hint.New("keys are kept where only root can read them", "leave, and run it as root: sudo postseal")
+		out.err = hint.New("keys are kept where only root can read them", "quit, and run it as root: sudo postseal")
 		return out
 	}
 	k := s.Keeper()
@@ -39,9 +39,9 @@ func (o Options) selfSigned(ctx context.Context, s *session.Session, step func(a
 	shown := plan.Uses(s.Facts, path)
 	switch {
 	case shown && made:
-		out.said = "It was made anew, with the same key. Postfix was reloaded, and shows it now."
+		out.said = "It was made again with the same key. Postfix was reloaded and uses it now."
 	case shown:
-		out.said = "It is not due, and names all that it should: it stays as it is."
+		out.said = "It is not due for renewal and covers all names: it was left unchanged."
 	}
 	if made {
 		out.later, out.err = o.open(ctx, nil)
@@ -64,7 +64,7 @@ func (m *Model) selfSign() tea.Cmd {
 	m.made = true
 	o, s := m.o, m.session
 	if plan.Uses(s.Facts, s.Keeper().SelfSignedPath(interview.Names(s.Facts))) {
-		return m.begin(runState{title: "Looking whether the self-signed certificate is to be made anew."}, func(ctx context.Context, gen int, step func(apply.Event)) tea.Msg {
+		return m.begin(runState{title: "Checking whether the self-signed certificate is due for renewal."}, func(ctx context.Context, gen int, step func(apply.Event)) tea.Msg {
 			out := o.selfSigned(ctx, s, step)
 			out.gen = gen
 			return out

@@ -85,7 +85,7 @@ func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show fun
 	h.hold = true
 	h.send(looked{gen: h.gen, session: &s, now: m.Now()})
 	show(h, "keep it, and what was to put it back was ended")
-	if page := strings.Join(h.keepPage().lines, " "); !strings.Contains(page, "It does not go back by itself any more") {
+	if page := strings.Join(h.keepPage().lines, " "); !strings.Contains(page, "It no longer reverts automatically") {
 		t.Errorf("before it has counted it says %s", page)
 	}
 
@@ -334,15 +334,15 @@ func tourKeeping(h *hand, show func(*hand, string)) {
 	h.send(counted{gen: h.gen, follow: &apply.Follow{}, waits: true, now: h.keep.now})
 	show(h, "keep it, no log")
 	tally := apply.Tally{InOK: 1 << 40, InFailed: 9, OutFailed: 9, Deferred: 9, Died: 1, Warnings: []string{hostile}, Peers: map[string]int{hostile: 9}}
-	h.send(counted{gen: h.gen, follow: &apply.Follow{}, readable: true, tally: tally, worse: "a daemon of Postfix died", waits: true, now: h.keep.now.Add(time.Minute)})
+	h.send(counted{gen: h.gen, follow: &apply.Follow{}, readable: true, tally: tally, worse: "a Postfix daemon died", waits: true, now: h.keep.now.Add(time.Minute)})
 	show(h, "keep it, worse")
-	if page := strings.Join(h.keepPage().lines, " "); !strings.Contains(page, "Worse than before: a daemon of Postfix died. n puts") {
+	if page := strings.Join(h.keepPage().lines, " "); !strings.Contains(page, "Worse than before: a Postfix daemon died. Press n to undo") {
 		h.t.Errorf("what is worse is not on the page, or not as a sentence: %s", page)
 	}
 	late := apply.Unconfirmed{Run: "1", By: h.keep.now, Failure: hostile, Trouble: hostile}
 	h.send(counted{gen: h.gen, follow: &apply.Follow{}, readable: true, tally: apply.Tally{Peers: map[string]int{"192.0.2.77": 3}}, net: late, waits: true, now: h.keep.now.Add(time.Hour)})
 	show(h, "keep it, and it did not go back")
-	for _, text := range []string{"could not be put back", "not all was well", "192.0.2.77"} {
+	for _, text := range []string{"could not be reverted", "already had problems", "192.0.2.77"} {
 		if !strings.Contains(h.see(), text) {
 			h.t.Errorf("%q is not on the page:\n%s", text, h.see())
 		}
@@ -352,7 +352,7 @@ func tourKeeping(h *hand, show func(*hand, string)) {
 	show(h, "putting back, asking whether to stop")
 	h.send(ran{h.gen, &apply.Receipt{ID: "2", Kind: "undo", Undoes: "1", Phase: apply.RolledBack}, fmt.Errorf("%w: reload %s", apply.ErrRolledBack, hostile), nil})
 	show(h, "could not be put back")
-	for _, text := range []string{"Could not be put back", "y keep it"} {
+	for _, text := range []string{"Could not be reverted", "y confirm"} {
 		if h.stage != keeping || h.result.Err != nil || !strings.Contains(strings.Join(append(h.keepPage().lines, keepKeys...), " "), text) {
 			h.t.Errorf("stage %d, %v: %q is not on the page:\n%s", h.stage, h.result.Err, text, h.see())
 		}
@@ -367,9 +367,9 @@ func tourKeeping(h *hand, show func(*hand, string)) {
 		err        error
 		name, head string
 	}{
-		{&apply.Receipt{ID: "2", Undoes: "1", Why: hostile}, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile), "went back", "It was not kept in time. Everything was put back."},
-		{&apply.Receipt{ID: "2", Undoes: "1"}, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile), "undone elsewhere", "It was undone from elsewhere."},
-		{nil, fmt.Errorf("%s: %w", hostile, apply.ErrLost), "lost", "What is recorded of it is gone. The new settings are in force."},
+		{&apply.Receipt{ID: "2", Undoes: "1", Why: hostile}, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile), "went back", "It was not confirmed in time. Everything was reverted."},
+		{&apply.Receipt{ID: "2", Undoes: "1"}, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile), "undone elsewhere", "It was undone from another terminal."},
+		{nil, fmt.Errorf("%s: %w", hostile, apply.ErrLost), "lost", "Its records are missing. The new settings are in effect."},
 	} {
 		h.stage, h.end = keeping, endState{receipt: &apply.Receipt{ID: "1", Kind: "apply", Phase: apply.Kept}}
 		h.send(kept{gen: h.gen, undo: c.undo, err: c.err, stopped: true})
@@ -402,17 +402,17 @@ func tourRun(h *hand, show func(*hand, string)) {
 	show(h, "not rolled back")
 	end(&apply.Receipt{Kind: "apply", Phase: apply.Reverting, Restored: true}, fmt.Errorf("%w: %s", apply.ErrNotRolledBack, hostile))
 	show(h, "files back, Postfix not")
-	if page := strings.Join(h.failurePage().lines, " "); !strings.Contains(page, "Every file is as it was") {
+	if page := strings.Join(h.failurePage().lines, " "); !strings.Contains(page, "Every file is restored") {
 		h.t.Errorf("files are back, but what is said is %s", page)
 	}
 	end(&apply.Receipt{Kind: "undo", Undoes: "1", Phase: apply.RolledBack}, nil)
 	show(h, "undo taken back")
-	if page := h.see(); !strings.Contains(page, "Run 1 is in force") {
+	if page := h.see(); !strings.Contains(page, "Run 1 is in effect") {
 		h.t.Errorf("an undo that is taken back leaves its run in force, and what is said is\n%s", page)
 	}
 	end(&apply.Receipt{Kind: "undo", Undoes: "1", Phase: apply.RolledBack}, fmt.Errorf("%w: %s", apply.ErrRolledBack, hostile))
 	show(h, "not undone")
-	if page := h.see(); strings.Contains(page, "put back") {
+	if page := h.see(); strings.Contains(page, "Everything was rolled back") {
 		h.t.Errorf("an undo failed, and what is said is\n%s", page)
 	}
 	end(&apply.Receipt{Kind: "apply", Phase: apply.RolledBack}, nil)

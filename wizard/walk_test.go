@@ -57,7 +57,7 @@ func TestMountedByItself(t *testing.T) {
 	h := open(t, f)
 	h.begin()
 	h.press("a")
-	if h.stage != reviewing || !strings.Contains(h.see(), "mounted by itself") {
+	if h.stage != reviewing || !strings.Contains(h.see(), "a mount point of") {
 		t.Fatalf("stage %d\n%s", h.stage, h.see())
 	}
 	if h.press("enter"); h.stage != reviewing {

@@ -68,7 +68,7 @@ type Result struct {
 }
 
 // ErrQuit is the result of a wizard that was left before its end.
-var ErrQuit = errors.New("left; nothing was changed")
+var ErrQuit = errors.New("quit; nothing was changed")
 
 // leaving is a way of leaving that counts as another.
 type leaving struct {
@@ -81,7 +81,7 @@ func (l leaving) Is(target error) bool { return target == l.as } //nolint:errorl
 
 var (
 	errUntouched = leaving{"interrupted; nothing was changed", context.Canceled}
-	errQuitMade  = leaving{"left; the certificates that were made stay, and nothing else was changed", ErrQuit}
+	errQuitMade  = leaving{"quit; the new certificates are kept, and nothing else was changed", ErrQuit}
 )
 
 // leftBy is the result of leaving, or of being interrupted; made says that a certificate

@@ -198,7 +198,7 @@ func Start(in *os.File, out, err io.Writer) (r *Run, stop func()) {
 func (r *Run) Flags(f *pflag.FlagSet) {
 	f.BoolVar(&r.JSON, "json", false, "print data instead of text, errors too")
 	f.BoolVar(&r.NoColor, "no-color", false, "print without colours (as the variable NO_COLOR)")
-	f.BoolVar(&r.Verbose, "verbose", false, "list at the end what was run")
+	f.BoolVar(&r.Verbose, "verbose", false, "list the commands that were run")
 }
 
 // Execute runs root with these arguments and returns the exit code.
@@ -228,7 +228,7 @@ func (r *Run) Execute(root *cobra.Command, args []string) int {
 	case errors.Is(failed, syscall.EPIPE) && !errors.Is(e, apply.ErrRolledBack) && !errors.Is(e, apply.ErrNotRolledBack):
 		return Interrupted // as by Ctrl-C, and nobody is there to be told
 	case failed != nil && (e == nil || errors.Is(e, ErrFindings)):
-		e = fmt.Errorf("what there was to print could not be printed: %w", failed)
+		e = fmt.Errorf("the output could not be written: %w", failed)
 		if slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == "history" }) {
 			e = hint.Wrap(e, r.name+" history shows whether something was changed")
 		}

@@ -46,7 +46,7 @@ func (r *Run) Probe() *cobra.Command {
 	var o probing
 	cmd := &cobra.Command{
 		Use:   "probe [HOST[:PORT]]...",
-		Short: "Test from outside what TLS a mail server accepts: versions, suites, groups, certificates",
+		Short: "Test from outside which TLS versions, cipher suites and groups a mail server accepts",
 		Long: `Opens connections to mail servers and finds out which versions of TLS they take, every suite of each, in whose
 order, the groups, the signatures, and the certificates. It never sends mail: each connection ends in the middle of a
 handshake. A host gets four at most at a time, and fewer if it is busy. The port is 25, and TLS starts by STARTTLS; on
@@ -70,12 +70,12 @@ The other side logs every handshake that is not finished: on a server of somebod
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.implicit, "implicit", false, "TLS starts at once, without STARTTLS")
+	f.BoolVar(&o.implicit, "implicit", false, "use implicit TLS, without STARTTLS")
 	f.StringVar(&o.sni, "server-name", "", "ask for the certificate of this `name` (default: HOST)")
-	f.StringArrayVar(&o.domains, "mx", nil, "look at the servers of this `domain`, and at what it publishes; may be given again")
+	f.StringArrayVar(&o.domains, "mx", nil, "test the servers of this `domain`, and what it publishes; may be repeated")
 	f.StringVar(&o.port, "port", "25", "`port` of hosts that are given without one")
 	f.StringVar(&o.resolver, "resolver", "", "DNS server to ask for --mx, `address:port` (default: the first of /etc/resolv.conf)")
-	f.DurationVar(&o.timeout, "timeout", 2*time.Minute, "`time` for each server; what was found until then is said")
+	f.DurationVar(&o.timeout, "timeout", 2*time.Minute, "`time` limit for each server; what was found until then is printed")
 	f.BoolVar(&o.quick, "quick", false, "only versions, suites, groups and certificates: fewer connections")
 	f.BoolVar(&o.schema, "schema", false, "print the JSON schema of what --json prints, and stop")
 	return cmd
@@ -92,7 +92,7 @@ type target struct {
 
 func (r *Run) probe(o probing, hosts []string) error {
 	if len(hosts)+len(o.domains) == 0 {
-		return Misuse(hint.New("nothing to look at", "name a host: "+o.called+" mx.example.org, or a domain: "+o.called+" --mx example.org"))
+		return Misuse(hint.New("nothing to test", "name a host: "+o.called+" mx.example.org, or a domain: "+o.called+" --mx example.org"))
 	}
 	if o.timeout <= 0 {
 		return Misuse(hint.New("--timeout must be more than 0", "write 30s or 2m"))
@@ -129,7 +129,7 @@ func (r *Run) probe(o probing, hosts []string) error {
 		}
 	}
 	if len(targets) > maxTargets {
-		return Misuse(hint.New(fmt.Sprintf("%d servers are more than the %d of one run", len(targets), maxTargets), "look at them in several runs"))
+		return Misuse(hint.New(fmt.Sprintf("%d servers are more than the %d of one run", len(targets), maxTargets), "test them in several runs"))
 	}
 	seen := r.shake(targets)
 	done()
@@ -179,10 +179,10 @@ func (r *Run) lookUp(o probing) ([]*domain.Domain, error) {
 	for _, name := range o.domains {
 		d, err := domain.Look(r.Ctx, r.Machine, name, domain.Options{Resolver: resolver, Port: o.port})
 		if err != nil {
-			return nil, hint.Wrap(err, "is it the name of a domain, and does "+resolver+" answer? --resolver names another")
+			return nil, hint.Wrap(err, "check the domain name, and that "+resolver+" answers, or use --resolver")
 		}
 		if d.Missing {
-			return nil, hint.New(fmt.Sprintf("there is no domain %s: %s says NXDOMAIN", name, resolver), "is it spelt right? --resolver names another DNS server")
+			return nil, hint.New(fmt.Sprintf("there is no domain %s: %s says NXDOMAIN", name, resolver), "check the spelling, or use --resolver with another DNS server")
 		}
 		out = append(out, d)
 	}
@@ -234,12 +234,12 @@ func (r *Run) printProbe(seen []report.Endpoint, domains []*domain.Domain) error
 	}
 	if failed != nil && len(seen) == 1 && len(domains) == 0 {
 		if unknown := new(net.DNSError); errors.As(failed, &unknown) {
-			return hint.Wrap(failed, "is the name right, and does the resolver answer? "+hint.ShellLine([]string{"dig", unknown.Name})+"; an address can be given too")
+			return hint.Wrap(failed, "check the name, and that the resolver answers: "+hint.ShellLine([]string{"dig", unknown.Name})+"; or use an address")
 		}
 		if at := new(probe.Error); errors.As(failed, &at) && at.Stage == probe.STARTTLS {
-			return hint.Wrap(failed, "it is a mail server, and TLS is not to be had from it, or somebody on the way takes the offer out: postseal audit on the server itself tells which")
+			return hint.Wrap(failed, "the server does not offer TLS, or something on the network path removes the offer: run postseal audit on the server itself to tell which")
 		}
-		return hint.Wrap(failed, "is it a mail server, and may this machine reach it? Many networks close port 25 to the outside; --implicit is for a port where TLS begins at once")
+		return hint.Wrap(failed, "check that it is a mail server and reachable from here: many networks block outgoing port 25; use --implicit for a port with implicit TLS")
 	}
 	p := r.Printer(r.Out)
 	if r.JSON {

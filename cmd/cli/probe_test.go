@@ -110,7 +110,7 @@ func TestLittle(t *testing.T) {
 	}{
 		{cli.Failed, "TLS is not to be had from it"},
 		{cli.Failed, "TLS is not to be had from it"},
-		{cli.Findings, "no TLS that could be agreed on"},
+		{cli.Findings, "no TLS could be negotiated"},
 	} {
 		if out, code := run(t, server.Addrs[i]); code != c.code || !strings.Contains(out, c.want) {
 			t.Errorf("%d: %d %s", i, code, out)

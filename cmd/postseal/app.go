@@ -124,7 +124,7 @@ func (a *app) noteUnsettled(s *session.Session) {
 	if s != nil && s.Net != nil && !a.JSON {
 		text := fmt.Sprintf("Run %s %s", s.Net.Run, s.Net.Stands(a.Machine.Now()))
 		if s.Net.Lost() {
-			text += ", and its settings are in force: " + hint.ShellLine(s.Verb("history")) + " says what there is to do"
+			text += ", and its settings are in force: " + hint.ShellLine(s.Verb("history")) + " shows what to do"
 		} else {
 			text += ": " + s.Net.Ways(s.StateDir)
 		}
@@ -154,7 +154,7 @@ func (a *app) agree(question, flag string) error {
 		return errors.New("interrupted; nothing was changed")
 	}
 	if answer != "y" && answer != "yes" {
-		return errors.New("not agreed; nothing was changed")
+		return errors.New("not confirmed; nothing was changed")
 	}
 	return nil
 }

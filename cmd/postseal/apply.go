@@ -68,14 +68,14 @@ and ends with 3 unless you pass --accept-risk unproved.
 				return s.Net.Err(s.StateDir, a.Machine.Now())
 			}
 			if o.filesOnly && plan.Instance(s.ConfigDir) != "" && a.settings.CertsDir == "" {
-				return cli.Misuse(hint.New("the chain file would lie on this machine, and not in the image that "+s.ConfigDir+" is in",
+				return cli.Misuse(hint.New("the chain file would be on this machine, not in the image of "+s.ConfigDir+" is in",
 					"run it inside the image: chroot IMAGE postseal apply --files-only; or name a folder that has the same path in both: --certs-dir"))
 			}
 			if err := checkWithin(o.within); err != nil {
 				return err
 			}
 			if o.within > 0 && o.filesOnly {
-				return cli.Misuse(hint.New("--confirm-within is not for files alone, which are not tried", "leave one of them out"))
+				return cli.Misuse(hint.New("--confirm-within does not apply to --files-only", "leave one of them out"))
 			}
 			options := s.ApplyOptions()
 			options.Accept, options.FilesOnly = accept, o.filesOnly
@@ -113,7 +113,7 @@ func finishAlone(cmd *cobra.Command) error {
 	if len(given) == 0 {
 		return nil
 	}
-	return cli.Misuse(hint.New("--finish goes on with the interrupted run as it was begun: not with "+strings.Join(given, ", "), "leave that out; or take the run back with postseal undo, and apply anew"))
+	return cli.Misuse(hint.New("--finish completes the interrupted run as it was started, and cannot be combined with "+strings.Join(given, ", "), "leave that out; or undo the run with postseal undo, and apply again"))
 }
 
 // riskNames splits and checks the names of risks.

@@ -97,7 +97,7 @@ suppressed and not_looked_at; --schema describes the card itself.
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.all, "all", false, "list also what was looked for and not found")
+	f.BoolVar(&o.all, "all", false, "also list what was checked and not found")
 	f.StringVar(&o.failOn, "fail-on", "low", "exit with 3 from this severity on: note, low, medium, high, critical, never")
 	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(severityNames(), cobra.ShellCompDirectiveNoFileComp))
 	f.StringVar(&o.html, "html", "", "also write the card as one page to `FILE`; - prints the page instead of the text")
@@ -143,7 +143,7 @@ func (a *app) printCard(e *audit.Evidence, card audit.Card, all bool, html strin
 			return err
 		}
 		if err := a.Machine.Save(html, page.Bytes(), 0o600); err != nil {
-			return hint.Wrap(fmt.Errorf("writing the page: %w", err), cmp.Or(hint.Of(err), "--html names a file that this user may write"))
+			return hint.Wrap(fmt.Errorf("writing the page: %w", err), cmp.Or(hint.Of(err), "use --html with a file that this user can write"))
 		}
 	}
 	if since != nil {

@@ -99,7 +99,7 @@ func sentOnly(c detect.Certificate) bool {
 func role(c detect.Certificate) string {
 	var out []string
 	if c.Server {
-		out = append(out, "shown to those who deliver here")
+		out = append(out, "shown to senders")
 	}
 	if c.Client {
 		out = append(out, "shown when sending")
@@ -128,9 +128,9 @@ func (a *app) certInspectCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect PATH|HOST:PORT",
 		Short: "Check a certificate file, or the certificate that a mail server shows",
-		Long: `inspect says everything about a certificate: who signed it, how long it lasts, for which names and uses it is
-good, and what a peer does that minds. For a file it also says whether Postfix would load it, and whether the key
-belongs to it; for HOST:PORT it connects as a mail server would (port 465: TLS at once) and sends no mail.
+		Long: `inspect reports the issuer, lifetime, names and permitted uses of a certificate, and how strict peers react to it. For
+a file it also checks that Postfix would load it and that the key matches. For HOST:PORT it connects as a mail server
+would (port 465: implicit TLS) and sends no mail.
 `,
 		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error { return a.certInspect(args[0], names, caFile) },
@@ -149,7 +149,7 @@ func (a *app) certInspect(what string, names []string, caFile string) error {
 	if caFile != "" {
 		f.InspectCA(a.Machine, caFile)
 		if err := f.CAFiles[caFile].Err; err != nil {
-			return hint.Wrap(fmt.Errorf("--ca-file: %w", err), "name a PEM file with the CA's certificate")
+			return hint.Wrap(fmt.Errorf("--ca-file: %w", err), "use a PEM file with the CA's certificate")
 		}
 		want.Private = f.CAFiles[caFile].Certs
 	}

@@ -39,7 +39,7 @@ the lines with both keys, wait until they are in place, then run it with --switc
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.certClientNew(takeOver) },
 	}
-	create.Flags().BoolVar(&takeOver, "switch", false, "make the next key the present one, and reload Postfix")
+	create.Flags().BoolVar(&takeOver, "switch", false, "make the next key the current one, and reload Postfix")
 	cmd.AddCommand(create)
 	return cmd
 }
@@ -105,7 +105,7 @@ func (a *app) clientChain(path string) (certs.Chain, error) {
 	}
 	chains, err := b.Chains(nil)
 	if err != nil || chains[0].Key == nil {
-		return certs.Chain{}, hint.Wrap(fmt.Errorf("%s holds no key with its certificate: %w", path, err), "move it away, and run this again")
+		return certs.Chain{}, hint.Wrap(fmt.Errorf("%s does not contain a key with its certificate: %w", path, err), "move it away, and run this again")
 	}
 	return chains[0], nil
 }
@@ -158,7 +158,7 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 	}
 	old, err := a.Machine.ReadFile(present)
 	if errors.Is(err, fs.ErrNotExist) {
-		return hint.New("there is no present key: "+present+" does not exist", "put it back; or, if nothing is sent with it any more, make "+next+" the present one by hand: "+hint.ShellLine([]string{"mv", next, present}))
+		return hint.New("there is no current key: "+present+" does not exist", "restore it; or, if it is no longer used for sending, make "+next+" the current one by hand: "+hint.ShellLine([]string{"mv", next, present}))
 	}
 	if err != nil {
 		return err
@@ -176,13 +176,13 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 	if err := apply.Reload(a.Ctx, a.Machine, s.ConfigDir); err != nil {
 		again := a.Machine.ReplaceSecret(present, old)
 		if again != nil {
-			return hint.Wrap(fmt.Errorf("%w: %w; and putting it back: %w", apply.ErrNotRolledBack, err, again), "the key from before is in no file any more: "+next+" is what Postfix sends with")
+			return hint.Wrap(fmt.Errorf("%w: %w; and restoring it: %w", apply.ErrNotRolledBack, err, again), "the previous key is lost: "+next+" is the one that Postfix uses")
 		}
 		if a.Ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) { // cut short, it may have read the new key already
 			again = apply.Reload(context.WithoutCancel(a.Ctx), a.Machine, s.ConfigDir)
 		}
 		if again != nil {
-			return hint.Wrap(fmt.Errorf("%w: %w; the key from before is in its file again, and Postfix did not take it: %w", apply.ErrNotRolledBack, err, again), hint.Of(again))
+			return hint.Wrap(fmt.Errorf("%w: %w; the previous key is restored, but Postfix did not accept it: %w", apply.ErrNotRolledBack, err, again), hint.Of(again))
 		}
 		return hint.Wrap(fmt.Errorf("%w: %w", apply.ErrRolledBack, err), hint.Of(err))
 	}
@@ -194,7 +194,7 @@ func (a *app) switchClient(s *session.Session, present, next string) error {
 	}
 	fmt.Fprintf(a.Out, "In use now: %s\n", fingerprint)
 	if left != nil {
-		fmt.Fprintf(a.Out, "It could not be removed from where the next key lies (%s): %s\n", report.Clean(left.Error()), hint.ShellLine([]string{"rm", next}))
+		fmt.Fprintf(a.Out, "It could not be removed from the place of the next key (%s): %s\n", report.Clean(left.Error()), hint.ShellLine([]string{"rm", next}))
 	}
 	return nil
 }

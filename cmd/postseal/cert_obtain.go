@@ -90,7 +90,7 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 	}
 	k := a.keeper(s)
 	if o.staging && d.CA.Staging == "" {
-		return cli.Misuse(hint.New(d.CA.Title+" has no place for trying things out that is known here", "leave --staging out, or name the place in "+lineage.CAList))
+		return cli.Misuse(hint.New(d.CA.Title+" has no staging environment that postseal knows of", "leave --staging out, or add the staging environment to "+lineage.CAList))
 	}
 	if o.listProfiles {
 		return a.showCA(k, lineage.From(d, nil), d.CA)
@@ -131,7 +131,7 @@ func (a *app) certObtain(o obtainFlags, given map[string][]string) error {
 		if a.JSON {
 			return a.Printer(a.Out).JSON(map[string]any{"name": l.Name, "tried": true, "files": []string{}})
 		}
-		fmt.Fprintln(a.Out, "\nIt works. Nothing was put in place; without --staging the same command orders it.")
+		fmt.Fprintln(a.Out, "\nThe test succeeded. Nothing was installed; run the same command without --staging to order the certificate.")
 		return nil
 	}
 	say("Ordering from " + d.CA.Title + ".")
@@ -184,10 +184,10 @@ func (a *app) keeper(s *session.Session) *lineage.Keeper {
 // record shows a record that is to be made, or to be taken away.
 func (a *app) record(line string, made bool) {
 	if made {
-		fmt.Fprintf(a.Out, "This record is not needed any more:\n  %s\n", report.Clean(line))
+		fmt.Fprintf(a.Out, "This record is no longer needed:\n  %s\n", report.Clean(line))
 		return
 	}
-	fmt.Fprintf(a.Out, "Make this record, and press enter when it is there:\n  %s\n", report.Clean(line))
+	fmt.Fprintf(a.Out, "Add this record, and press Enter when it is published:\n  %s\n", report.Clean(line))
 }
 
 // enters sends for each line that is entered.
@@ -220,7 +220,7 @@ func (a *app) showCA(k *lineage.Keeper, l *lineage.Lineage, ca authority.CA) err
 		fmt.Fprintf(a.Out, "profile %-12s %s\n", report.Clean(name), report.Clean(m.Profiles[name]))
 	}
 	if m.EAB {
-		fmt.Fprintln(a.Out, "It wants an account at its web page: --eab-kid, --eab-hmac-file.")
+		fmt.Fprintln(a.Out, "It requires an account created on its web page: --eab-kid, --eab-hmac-file.")
 	}
 	return nil
 }

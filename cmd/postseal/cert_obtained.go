@@ -14,16 +14,16 @@ import (
 
 // sayObtained says where a certificate is now, and what is still to be typed.
 func (a *app) sayObtained(s *session.Session, l *lineage.Lineage, files []string) {
-	fmt.Fprintf(a.Out, "\nIn place: %s\n", report.Clean(strings.Join(files, ", ")))
+	fmt.Fprintf(a.Out, "\nInstalled: %s\n", report.Clean(strings.Join(files, ", ")))
 	if slices.ContainsFunc(files, func(path string) bool { return !plan.Uses(s.Facts, path) }) {
 		words := s.Verb("apply")
 		for _, path := range files {
 			words = append(words, "--cert", path)
 		}
-		fmt.Fprintf(a.Out, "Shown by Postfix after: %s\n", hint.ShellLine(words))
+		fmt.Fprintf(a.Out, "To use it in Postfix: %s\n", hint.ShellLine(words))
 	}
 	if l.BothUses {
-		fmt.Fprintf(a.Out, "Shown when sending after: %s\n", hint.ShellLine(append(s.Verb("apply"), "--client-cert", files[0])))
+		fmt.Fprintf(a.Out, "To use it for sending: %s\n", hint.ShellLine(append(s.Verb("apply"), "--client-cert", files[0])))
 	}
 	if text := a.timer(s); text != "" {
 		fmt.Fprintln(a.Out, text)
@@ -45,7 +45,7 @@ func (a *app) timer(s *session.Session) string {
 	case err == nil && o.Code == 0:
 		return ""
 	case err == nil && state == "disabled":
-		return "Not renewed by itself yet: systemctl enable --now " + renewTimer
+		return "Not renewed automatically yet: systemctl enable --now " + renewTimer
 	}
-	return "Not renewed by itself yet: run " + hint.ShellLine(renew) + " twice a day, from cron say"
+	return "Not renewed automatically yet: run " + hint.ShellLine(renew) + " twice a day, for example from cron"
 }

@@ -79,7 +79,7 @@ func (a *app) certRenew(names []string, force bool, risks []string) error {
 		return errors.Join(cli.Told(err), a.Printer(a.Out).JSON(out))
 	}
 	if len(list) == 0 && err == nil && !a.JSON {
-		fmt.Fprintln(a.Out, "No certificate was obtained here: postseal cert obtain gets one.")
+		fmt.Fprintln(a.Out, "No certificate was obtained here. To obtain one: postseal cert obtain")
 	}
 	return err
 }
@@ -125,7 +125,7 @@ func chosen(store lineage.Store, names []string) (out []*lineage.Lineage, err er
 func knownNames(store lineage.Store) string {
 	all, _ := store.All()
 	if len(all) == 0 {
-		return "none was obtained here yet: postseal cert obtain"
+		return "to obtain one: postseal cert obtain"
 	}
 	var names []string
 	for _, l := range all {

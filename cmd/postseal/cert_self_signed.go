@@ -71,11 +71,11 @@ func (a *app) certSelfSigned(names, risks []string) error {
 	}
 	switch {
 	case inUse && made:
-		fmt.Fprintln(a.Out, "\nPostfix was reloaded, and shows it now.")
+		fmt.Fprintln(a.Out, "\nPostfix was reloaded and uses it now.")
 	case inUse:
-		fmt.Fprintln(a.Out, "\nPostfix shows it.")
+		fmt.Fprintln(a.Out, "\nPostfix uses it.")
 	default:
-		fmt.Fprintf(a.Out, "\nShown by Postfix after: %s\n", hint.ShellLine(append(s.Verb("apply"), "--cert", path)))
+		fmt.Fprintf(a.Out, "\nTo use it in Postfix: %s\n", hint.ShellLine(append(s.Verb("apply"), "--cert", path)))
 	}
 	return nil
 }

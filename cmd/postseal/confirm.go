@@ -25,9 +25,9 @@ func (a *app) confirmCmd() *cobra.Command {
 	var run string
 	cmd := &cobra.Command{
 		Use:   "confirm",
-		Short: "Confirm the run that otherwise reverts by itself (apply --confirm-within)",
+		Short: "Confirm the run that otherwise reverts automatically (apply --confirm-within)",
 		Long: `confirm keeps the changes of apply --confirm-within and of the wizard. Without it, the run reverts when its time is up,
-even if the terminal that started it is lost.
+even if the terminal that started it is closed.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
@@ -64,7 +64,7 @@ func (a *app) revertCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    revertVerb,
 		Hidden: true,
-		Short:  "Put a run back unless it was confirmed",
+		Short:  "Revert a run unless it was confirmed",
 		Args:   cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			callSelf("postseal-revert")
@@ -73,7 +73,7 @@ func (a *app) revertCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "the `ID` of the run")
-	cmd.Flags().DurationVar(&after, "after", 0, "wait that long first")
+	cmd.Flags().DurationVar(&after, "after", 0, "wait this long first")
 	return cmd
 }
 
@@ -103,15 +103,15 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 		}
 	}
 	if u, err := apply.Waiting(a.Machine, s.StateDir); err == nil && u != nil && u.Trouble != "" {
-		say("Before it, not all was well, and going back leads there: " + u.Trouble)
+		say("Reverting restores a state that already had problems: " + u.Trouble)
 	}
-	const keys = "y and enter keeps it, n and enter puts it back."
+	const keys = "Type y and Enter to confirm, n and Enter to undo."
 	say(keys)
 	for {
 		select {
 		case <-a.Ctx.Done():
 			fmt.Fprintln(a.Out)
-			return hint.New("not confirmed: it "+a.stands(r), hint.ShellLine(append(s.Verb("confirm"), "--run", r.ID))+" keeps it")
+			return hint.New("not confirmed: it "+a.stands(r), hint.ShellLine(append(s.Verb("confirm"), "--run", r.ID))+" confirms it")
 		case answer, open := <-answers:
 			switch {
 			case !open:
@@ -126,7 +126,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 					return err
 				}
 				a.Printer(a.Out).Errors(err)
-				say("Not kept yet: y and enter tries again.")
+				say("Not confirmed yet: type y and Enter to try again.")
 			case answer == "n" || answer == "no":
 				o := s.ApplyOptions()
 				o.Events = a.Printer(a.Out).Step
@@ -138,7 +138,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 					return a.settled(r)
 				}
 				a.Printer(a.Out).Errors(err)
-				say(fmt.Sprintf("Could not be put back: run %s is in force, and %s.", r.ID, a.stands(r)))
+				say(fmt.Sprintf("Could not be reverted: run %s is in effect, and %s.", r.ID, a.stands(r)))
 			case answer != "":
 				say(keys)
 			}
@@ -175,7 +175,7 @@ func (a *app) watchRun(s *session.Session, r *apply.Receipt) error {
 						}
 						return r
 					}, why)
-					once(kind, "Worse than before: "+why+". n puts it back.")
+					once(kind, "Worse than before: "+why+". Press n to undo.")
 				}
 			}
 			line := report.Clean(left)
@@ -209,7 +209,7 @@ func checkWithin(d time.Duration) error {
 	if d == 0 || d >= 5*time.Second {
 		return nil
 	}
-	return cli.Misuse(hint.New("--confirm-within is a time of at least 5s", "give --confirm-within 10m"))
+	return cli.Misuse(hint.New("--confirm-within must be at least 5s", "use --confirm-within 10m"))
 }
 
 // net is what takes the run back that this command line makes.
@@ -219,7 +219,7 @@ func (a *app) net(s *session.Session, within time.Duration) (*apply.Net, error) 
 	}
 	command := a.revertCommand()
 	if command == nil {
-		return nil, errors.New("this program does not know where it lies: nothing could put the run back")
+		return nil, errors.New("postseal cannot determine its own path, so nothing could revert the run")
 	}
 	return &apply.Net{Within: within, Command: append(command, "--config-dir", s.ConfigDir, "--state-dir", s.StateDir)}, nil
 }

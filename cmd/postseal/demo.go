@@ -44,19 +44,19 @@ func (a *app) demoCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Try postseal on a private Postfix with an ageing configuration",
-		Long: `demo makes a Postfix in a temporary folder, on a port of 127.0.0.1, with a main.cf as they have grown over the
-years, and starts the wizard on it. Without a terminal it does the same by flags. The mail of this machine is
-not touched, and everything is removed at the end. A private Postfix needs root and an installed Postfix; where
-one is missing, the demo says so and works on files only.
+		Long: `demo creates a Postfix in a temporary directory, on a port of 127.0.0.1, with a main.cf that has grown over the years,
+and starts the wizard on it. Without a terminal it does the same by flags. The mail of this machine is not touched, and
+everything is removed at the end. A private Postfix needs root and an installed Postfix; without them, the demo works
+on files only, and says so.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.runDemo(byFlags, keep)
 		},
 	}
-	cmd.Flags().BoolVar(&byFlags, "by-flags", false, "do it by flags, also on a terminal")
-	cmd.Flags().BoolVar(&a.plain, "plain", false, "ask line by line, without drawing on the screen")
-	cmd.Flags().BoolVar(&keep, "keep", false, "leave the folder and its Postfix when done")
+	cmd.Flags().BoolVar(&byFlags, "by-flags", false, "use flags instead of the wizard, even on a terminal")
+	cmd.Flags().BoolVar(&a.plain, "plain", false, "ask line by line, without a full-screen display")
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep the directory and its Postfix when done")
 	return cmd
 }
 
@@ -88,7 +88,7 @@ func (a *app) runDemo(byFlags, keep bool) error {
 	if (a.OnTerminal() || a.plain) && !byFlags {
 		err := a.wizard(d.filesOnly, keep)
 		if !keep {
-			fmt.Fprintln(a.Out, "That was the demo: its folder is gone, and its Postfix has ended.")
+			fmt.Fprintln(a.Out, "The demo is over: its directory was removed and its Postfix stopped.")
 		}
 		return err
 	}
@@ -133,7 +133,7 @@ func newDemo(ctx context.Context) (d *demo, why string, err error) {
 		d.filesOnly = true
 		return d, why, d.files(main, master)
 	}
-	d.postfix, err = rehearse.Create(dir, "# This is the private Postfix of a demo; it lives in "+dir+".\n"+rehearse.Base(dir, "3.6")+"\n"+main, master+rehearse.BaseServices)
+	d.postfix, err = rehearse.Create(dir, "# This is the private Postfix of a demo, in "+dir+".\n"+rehearse.Base(dir, "3.6")+"\n"+main, master+rehearse.BaseServices)
 	if err != nil {
 		return nil, "", err
 	}
@@ -172,9 +172,9 @@ func (d *demo) files(main, master string) error {
 func (d *demo) stays() string {
 	work := "\nTo work on it: " + hint.ShellLine([]string{"postseal", "--config-dir", filepath.Join(d.dir, "conf"), "--state-dir", filepath.Join(d.dir, "state"), "--certs-dir", filepath.Join(d.dir, "etc", "certs")})
 	if d.filesOnly {
-		return "\nThe demo stays in " + d.dir + ". To end it: " + hint.ShellLine([]string{"rm", "-r", d.dir}) + work
+		return "\nThe demo is kept in " + d.dir + ". To end it: " + hint.ShellLine([]string{"rm", "-r", d.dir}) + work
 	}
-	return fmt.Sprintf("\nThe demo stays in %s, its Postfix for %d hours. To end it: %s; %s", d.dir, int(demoLife.Hours()),
+	return fmt.Sprintf("\nThe demo is kept in %s, its Postfix for %d hours. To remove it: %s; %s", d.dir, int(demoLife.Hours()),
 		hint.ShellLine([]string{"postfix", "-c", filepath.Join(d.dir, "conf"), "stop"}), hint.ShellLine([]string{"rm", "-r", d.dir})) + work
 }
 
@@ -246,7 +246,7 @@ func (a *app) demoCard(s *session.Session, d *demo, title func(string)) error {
 func (a *app) demoByFlags(d *demo, keep bool) error {
 	p := a.Printer(a.Out)
 	title := func(s string) { fmt.Fprintf(a.Out, "\n== %s\n\n", s) }
-	title("What is there")
+	title("The server as it is")
 	s, err := a.open()
 	if err != nil {
 		return err
@@ -286,7 +286,7 @@ func (a *app) demoByFlags(d *demo, keep bool) error {
 		title("A handshake after")
 		a.demoHandshake(d.port.Addr)
 	}
-	title("Once more: nothing to do")
+	title("Run it again: nothing to do")
 	if s, err = a.open(); err != nil {
 		return err
 	}
@@ -318,7 +318,7 @@ func (a *app) demoHandshake(addr string) {
 	for _, c := range []struct {
 		who string
 		max uint16
-	}{{"a client of today", 0}, {"TLS 1.1 at best", 0x0302}} {
+	}{{"a client of today", 0}, {"at most TLS 1.1", 0x0302}} {
 		r, err := probe.Handshake(a.Ctx, probe.Target{Addr: addr}, probe.Options{MaxVersion: c.max})
 		if err != nil {
 			fmt.Fprintf(a.Out, "%-18s %s\n", c.who, report.Clean(err.Error()))

@@ -11,7 +11,7 @@ func (a *app) historyCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "history",
 		Short: "List what earlier runs did",
-		Long: `history lists all runs, newest first, with what became of them.
+		Long: `history lists all runs, newest first, with their outcome.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {

@@ -58,7 +58,7 @@ func pageName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.Command
 // keptFiles are what postseal reads and writes, for the section FILES.
 var keptFiles = [][2]string{
 	{"/etc/postseal/postseal.toml", "The answers, kept up to date by apply. Each is also a flag."},
-	{"/etc/postseal/certs", "Keys and chains that were obtained or put together here."},
+	{"/etc/postseal/certs", "Keys with their certificate chains."},
 	{"/var/lib/postseal", "The journal, the receipts and the backups of runs."},
 }
 

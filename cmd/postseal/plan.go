@@ -82,7 +82,7 @@ func (a *app) savePlan(s *session.Session, p *plan.Plan, path string) error {
 		return hint.Wrap(err, cmp.Or(hint.Of(err), "choose another name for --out"))
 	}
 	if !a.JSON {
-		a.Printer(a.Err).Note("saved in " + path + "; carry it out with: " + hint.ShellLine(append(s.Verb("apply"), "--plan", path)))
+		a.Printer(a.Err).Note("saved in " + path + "; apply it with: " + hint.ShellLine(append(s.Verb("apply"), "--plan", path)))
 	}
 	return nil
 }
@@ -124,12 +124,12 @@ func (a *app) matchPlan(path string, saved *plan.Plan) (*plan.Plan, *session.Ses
 	now, err := s.Plan(s.Answers)
 	s.Machine, s.Facts.Root = a.Machine, a.Machine.UID() == 0
 	if err != nil { // no fault of the command line: the server is another than it was
-		err = hint.Wrap(fmt.Errorf("its answers no longer hold: %v", err), hint.Of(err)) //nolint:errorlint // nor is it session.ErrAnswers
+		err = hint.Wrap(fmt.Errorf("its answers are no longer valid: %v", err), hint.Of(err)) //nolint:errorlint // nor is it session.ErrAnswers
 	} else {
 		err = plan.Match(saved, now)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("carrying out the plan %s: %w", path, err)
+		return nil, nil, fmt.Errorf("applying the plan %s: %w", path, err)
 	}
 	return now, s, nil
 }

@@ -35,7 +35,7 @@ It ends with 3 if there is something to do now.
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if nsupdate && a.JSON {
-				return cli.Misuse(hint.New("--nsupdate is no JSON", "give either --nsupdate or --json"))
+				return cli.Misuse(hint.New("--nsupdate and --json exclude each other", "give either --nsupdate or --json"))
 			}
 			return a.publish(nsupdate)
 		},
@@ -57,11 +57,11 @@ func (a *app) publish(nsupdate bool) error {
 		return err
 	}
 	if s.Facts.Resolver.Validates != detect.Yes {
-		return hint.New("what is published cannot be verified: "+s.Facts.Resolver.Why, "run a resolver that validates DNSSEC on this machine, unbound say, and name it in "+s.Facts.Resolver.Path)
+		return hint.New("what is published cannot be verified: "+s.Facts.Resolver.Why, "run a validating resolver such as unbound on this machine, and set it in "+s.Facts.Resolver.Path)
 	}
 	k := s.Keeper()
 	if _, err := k.M.Stat(filepath.Join(k.StateDir, "lineages", "any.json")); errors.Is(err, fs.ErrPermission) {
-		return hint.New("what was obtained here, and its next keys, only root can read", "run it as root: sudo postseal publish")
+		return hint.New("only root can read the certificates obtained here and their next keys", "run it as root: sudo postseal publish")
 	}
 	if s.Facts.Root {
 		release, err := k.Lock() // the clocks of next keys are noted
@@ -124,11 +124,11 @@ func (a *app) printPublished(list []published, root bool) {
 			fmt.Fprint(a.Out, stepText(s))
 		}
 		if len(p.Steps)+len(p.Findings) == 0 {
-			fmt.Fprintln(a.Out, "  ✓ what is published is right: nothing to do")
+			fmt.Fprintln(a.Out, "  ✓ the published records are correct: nothing to do")
 		}
 	}
 	if !root {
-		fmt.Fprintln(a.Out, "Only root can note since when records are published: the clock of a roll-over did not start.")
+		fmt.Fprintln(a.Out, "Only root can record when TLSA records were first seen: the waiting time of a roll-over did not start.")
 	}
 }
 
@@ -144,7 +144,7 @@ func stepText(s publish.Step) string {
 	case publish.Remove:
 		return fmt.Sprintf("  - remove %s: %s\n    %s IN TLSA %s\n", when, s.Why, report.Clean(s.Owner)+".", s.Record)
 	}
-	return fmt.Sprintf("    the key (%s) may be rolled over %s: %s\n", s.Algorithm, when, report.Clean(s.Why))
+	return fmt.Sprintf("    the key (%s) can be rolled over %s: %s\n", s.Algorithm, when, report.Clean(s.Why))
 }
 
 // rollOverRisks are the names that cert rollover takes.
@@ -188,11 +188,11 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 		case lineage.RiskUnprovedDANE:
 			ofLineage = append(ofLineage, name)
 		default:
-			return cli.Misuse(hint.New(fmt.Sprintf("%.40q is no risk of a roll-over", name), "the names are "+strings.Join(rollOverRisks, ", ")))
+			return cli.Misuse(hint.New(fmt.Sprintf("%.40q is not a risk of a roll-over", name), "the names are "+strings.Join(rollOverRisks, ", ")))
 		}
 	}
 	if wait <= 0 {
-		return cli.Misuse(hint.New("--wait must be more than 0", "write 12h; what caches may still have is waited for in any case"))
+		return cli.Misuse(hint.New("--wait must be more than 0", "use a time such as 12h; rollover always waits for cached records to expire"))
 	}
 	k, release, err := a.keep("rollover")
 	if err != nil {
@@ -222,7 +222,7 @@ func (a *app) certRollOver(names []string, compromised bool, accepted []string, 
 		}
 	}
 	if !a.JSON {
-		fmt.Fprintln(a.Out, "The next key is served. What to publish and to remove now, and when: postseal publish")
+		fmt.Fprintln(a.Out, "Postfix uses the next key now. To see what to publish and remove, and when: postseal publish")
 	}
 	return nil
 }

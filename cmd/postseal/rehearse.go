@@ -76,10 +76,10 @@ does not count. --destination tests the policy that a domain has in smtp_tls_pol
 				return cli.Misuse(hint.New(fmt.Sprintf("--policy: %.40q is no TLS level", level), "it begins with one of "+strings.Join(rehearse.Levels, ", ")))
 			}
 			if o.policy != "" && o.matrix {
-				return cli.Misuse(hint.New("--policy has a level of its own: it cannot be sent at every level", "give either --policy or --matrix"))
+				return cli.Misuse(hint.New("--policy sets a level, and --matrix uses every level", "give either --policy or --matrix"))
 			}
 			if o.current && len(flags.given()) > 0 {
-				return cli.Misuse(errors.New("--current is what is in force: give either --current or answers"))
+				return cli.Misuse(errors.New("--current uses the settings in effect: give either --current or answers"))
 			}
 			a.settings.Flags = flags.given()
 			c, err := a.candidate(o.current)
@@ -97,10 +97,10 @@ does not count. --destination tests the policy that a domain has in smtp_tls_pol
 	// The table of policies is not rehearsed, and --policy has another meaning here.
 	flags.add(cmd, slices.DeleteFunc(slices.Clone(interview.All), func(q ask.Item[interview.Facts]) bool { return q.Name() == interview.PolicyKey }))
 	f := cmd.Flags()
-	f.BoolVar(&o.current, "current", false, "try the settings that are in force, not those that apply would write")
+	f.BoolVar(&o.current, "current", false, "test the settings in effect, not those that apply would write")
 	f.BoolVar(&o.matrix, "matrix", false, "send at every TLS level, and show them side by side")
-	f.BoolVar(&o.dnssec, "assume-dnssec", false, "as if the resolver of this server validated DNSSEC")
-	f.StringVar(&o.destination, "destination", "", "send as to this `domain`, with the policy that it has")
+	f.BoolVar(&o.dnssec, "assume-dnssec", false, "assume that the resolver of this server validates DNSSEC")
+	f.StringVar(&o.destination, "destination", "", "send as if to this `domain`, with its policy")
 	f.StringVar(&o.policy, "policy", "", "the `policy` for the destination, as in smtp_tls_policy_maps")
 	_ = cmd.RegisterFlagCompletionFunc("policy", cobra.FixedCompletions(rehearse.Levels, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("destination", cobra.NoFileCompletions)
@@ -122,7 +122,7 @@ func (a *app) candidate(current bool) (rehearse.Candidate, error) {
 	}
 	p, err := s.PlanGiven()
 	if err != nil {
-		return rehearse.Candidate{}, hint.Wrap(err, "or try what is in force: postseal rehearse --current")
+		return rehearse.Candidate{}, hint.Wrap(err, "or test the settings in effect: postseal rehearse --current")
 	}
 	files, err := apply.Assembled(a.Machine, p)
 	if err != nil {
@@ -164,7 +164,7 @@ func (a *app) rehearseSending(c rehearse.Candidate, to rehearse.Destination, mat
 		levels = rehearse.Levels
 		to.Policy = "" // which would be the same at every level
 	}
-	tell, done := a.trying("sending to servers of many kinds")
+	tell, done := a.trying("sending to many kinds of test servers")
 	r, err := rehearse.Send(a.Ctx, c, levels, to, rehearse.Options{Guard: guard, Events: tell})
 	done()
 	if err != nil {
@@ -195,7 +195,7 @@ func (a *app) trying(what string) (tell func(rehearse.Trial), done func()) {
 		return nil, func() {}
 	}
 	var tried, look int
-	show := func() { fmt.Fprintf(a.Err, "\r%s: %d tried, %d to look at ", what, tried, look) }
+	show := func() { fmt.Fprintf(a.Err, "\r%s: %d tested, %d to review ", what, tried, look) }
 	show()
 	return func(t rehearse.Trial) {
 			if tried++; t.Verdict != rehearse.Fine {

@@ -38,29 +38,29 @@ To test a real Postfix with it, route a made-up domain there in transport_maps:
 		RunE: func(*cobra.Command, []string) error {
 			if o.as == rehearse.Anonymous.Name {
 				if o.root != "" {
-					return cli.Misuse(hint.New("--write-ca: a sink without any certificate has no CA", "leave --write-ca out, or give --as trusted"))
+					return cli.Misuse(hint.New("--write-ca: a sink without a certificate has no CA", "leave --write-ca out, or use --as trusted"))
 				}
 				return a.anonymousSink(o.listen, o.host)
 			}
 			b, ok := sink.Named(o.as)
 			if !ok {
-				return cli.Misuse(hint.New(fmt.Sprintf("no sink behaves as %.40q", o.as), "--as takes "+strings.Join(names, ", ")))
+				return cli.Misuse(hint.New(fmt.Sprintf("unknown sink behavior %.40q", o.as), "--as takes "+strings.Join(names, ", ")))
 			}
 			ids, err := sink.NewIdentities(o.host)
 			if err != nil {
-				return hint.Wrap(err, "--host takes a name in plain letters")
+				return hint.Wrap(err, "use --host with an ASCII name")
 			}
 			l, err := (&net.ListenConfig{}).Listen(a.Ctx, "tcp", o.listen)
 			if err != nil {
-				return hint.Wrap(err, "--listen names another address")
+				return hint.Wrap(err, "use another address with --listen")
 			}
 			if o.root != "" {
 				if err := a.Machine.Save(o.root, []byte(ids.RootPEM), 0o644); err != nil {
-					return hint.Wrap(err, "--write-ca names another file")
+					return hint.Wrap(err, "use another file with --write-ca")
 				}
 			}
 			if !a.JSON {
-				fmt.Fprintf(a.Err, "%s: %s, on %s. Ctrl-C ends it.\n", b.Name, b.Text, l.Addr())
+				fmt.Fprintf(a.Err, "%s: %s, on %s. Stop it with Ctrl-C.\n", b.Name, b.Text, l.Addr())
 			}
 			told := make(chan sink.Session)
 			s := &sink.Server{Behaviour: b, Host: o.host, Identities: ids, Told: func(s sink.Session) { told <- s }}
@@ -77,7 +77,7 @@ To test a real Postfix with it, route a made-up domain there in transport_maps:
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.as, "as", "self-signed", "how it `behaves`")
+	f.StringVar(&o.as, "as", "self-signed", "the `behavior` of the server")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:2525", "`address` and port")
 	f.StringVar(&o.host, "host", "mx.test.example", "the host `name` that its certificates are for")
 	f.StringVar(&o.root, "write-ca", "", "write the CA certificate that a client must trust to this `file`")
@@ -88,11 +88,11 @@ To test a real Postfix with it, route a made-up domain there in transport_maps:
 // anonymousSink is the one that is a private Postfix.
 func (a *app) anonymousSink(listen, host string) error {
 	if a.Machine.UID() != 0 {
-		return hint.New("a sink without any certificate is a private Postfix, and only root can start one", "run it as root: sudo postseal sink ...")
+		return hint.New("a sink without a certificate is a private Postfix, which only root can start", "run it as root: sudo postseal sink ...")
 	}
 	ready := func(addr string) {
 		if !a.JSON {
-			fmt.Fprintf(a.Err, "%s: %s, on %s. Ctrl-C ends it.\n", rehearse.Anonymous.Name, rehearse.Anonymous.Text, addr)
+			fmt.Fprintf(a.Err, "%s: %s, on %s. Stop it with Ctrl-C.\n", rehearse.Anonymous.Name, rehearse.Anonymous.Text, addr)
 		}
 	}
 	return rehearse.ServeAnonymous(a.Ctx, listen, host, rehearse.Options{Guard: guard}, ready, a.showSession)

@@ -46,7 +46,7 @@ sources. Newer data can be put into ` + lifecycle.Path + ` and ` + lineage.CALis
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&facts, "facts", false, "print what is known as of a date, with the sources")
+	cmd.Flags().BoolVar(&facts, "facts", false, "print the built-in data, with dates and sources")
 	return cmd
 }
 

@@ -50,7 +50,7 @@ differs.
 			} else {
 				a.Printer(a.Out).Proofs(proofs)
 				for _, o := range outdated {
-					fmt.Fprintf(a.Out, "✗ %s stayed behind: %s has a newer certificate for the same names, until %s, and Postfix shows the one until %s.\n", report.Clean(o.Shown.Chain), report.Clean(o.Renewed.Chain),
+					fmt.Fprintf(a.Out, "✗ %s is outdated: %s contains a newer certificate for the same names, valid until %s; Postfix shows the one valid until %s.\n", report.Clean(o.Shown.Chain), report.Clean(o.Renewed.Chain),
 						o.Renewed.NotAfter.UTC().Format(time.DateOnly), o.Shown.NotAfter.UTC().Format(time.DateOnly))
 					if why := exposed(o); why != "" {
 						fmt.Fprintf(a.Out, "  Other accounts can change it: %s. Check it before you use it: %s\n", report.Clean(why), hint.ShellLine([]string{"postseal", "cert", "inspect", o.Renewed.Chain}))
@@ -59,12 +59,12 @@ differs.
 					}
 				}
 				for _, t := range stale {
-					fmt.Fprintf(a.Out, "✗ %s is older than its files: Postfix shows what it holds for %s.\n  Build it again: %s\n", report.Clean(t.Table), report.Clean(strings.Join(t.Keys, ", ")), hint.ShellLine(t.Remedy()))
+					fmt.Fprintf(a.Out, "✗ %s is older than its files: Postfix shows its outdated content for %s.\n  Rebuild it: %s\n", report.Clean(t.Table), report.Clean(strings.Join(t.Keys, ", ")), hint.ShellLine(t.Remedy()))
 				}
 				switch {
 				case len(outdated) > 0:
 					for _, argv := range takeNewer(s, outdated) {
-						fmt.Fprintf(a.Out, "Take the newer one: %s\n", hint.ShellLine(argv))
+						fmt.Fprintf(a.Out, "To use the newer one: %s\n", hint.ShellLine(argv))
 					}
 				default:
 					fmt.Fprint(a.Out, afterProofs(s.ConfigDir, proofs))
@@ -95,7 +95,7 @@ func afterProofs(configDir string, proofs []apply.Proof) string {
 		return ""
 	case silent == len(proofs):
 		command[3] = "start"
-		return "No listener answers. If Postfix does not run: " + hint.ShellLine(command) + "\n"
+		return "No listener answers. If Postfix is not running: " + hint.ShellLine(command) + "\n"
 	}
 	return "If a file was renewed: " + hint.ShellLine(command) + "\n"
 }

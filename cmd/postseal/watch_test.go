@@ -157,7 +157,7 @@ func TestStopped(t *testing.T) {
 		proofs []apply.Proof
 		want   string
 	}{
-		{[]apply.Proof{silent, silent}, "No listener answers. If Postfix does not run: postfix -c /etc/x start\n"},
+		{[]apply.Proof{silent, silent}, "No listener answers. If Postfix is not running: postfix -c /etc/x start\n"},
 		{[]apply.Proof{silent, fine}, "If a file was renewed: postfix -c /etc/x reload\n"},
 		{[]apply.Proof{other}, "If a file was renewed: postfix -c /etc/x reload\n"},
 		{[]apply.Proof{fine}, ""},

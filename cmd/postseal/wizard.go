@@ -62,7 +62,7 @@ func (a *app) wizard(filesOnly, lasts bool) error {
 		p.Receipt(r.Receipt, hint.ShellLine(r.Undo))
 	}
 	if r.Err == nil && r.Receipt != nil && r.Receipt.Phase == apply.Kept && len(r.Command) > 0 {
-		fmt.Fprintf(a.Out, "The same again, without questions:\n  %s\n", report.Clean(hint.ShellLine(r.Command)))
+		fmt.Fprintf(a.Out, "To do the same without questions:\n  %s\n", report.Clean(hint.ShellLine(r.Command)))
 	}
 	return r.Err
 }

@@ -99,14 +99,14 @@ func (t *transaction) beside(e Entry, run string) Entry {
 // withoutEdits puts the old files back whole: with what somebody has edited since
 // the run, the listeners are not as they were before it.
 func (t *transaction) withoutEdits(ctx context.Context, failure error) error {
-	t.event(Event{Step: "put back what was edited since too", State: Noted, Text: "with it, " + failure.Error()})
+	t.event(Event{Step: "restore later edits too", State: Noted, Text: "with it, " + failure.Error()})
 	for i, old := range t.merged {
 		if e := t.Entries[i]; t.displaced(e) == nil {
 			beside := t.beside(e, t.Undoes)
 			beside.After = e.Before
 			t.add(beside, nil, t.old[i])
 			t.touched = len(t.Entries)
-			t.noteEdit(e, "; with the old settings it could not be put to use, and the edited file is kept as "+beside.Path)
+			t.noteEdit(e, "; it could not be used with the old settings, and the edited file is kept as "+beside.Path)
 		}
 		t.Entries[i].Wrote = t.Entries[i].After
 		t.new[i], t.Entries[i].After = old, plan.Digest(old)

@@ -26,7 +26,7 @@ func (inForce) Is(target error) bool { return target == ErrNotRolledBack }
 func (i inForce) Unwrap() error      { return i.error }
 
 // ErrLost: nothing says any more what became of a run, so nobody can take it back.
-var ErrLost = errors.New("cannot be taken back as long as that is so")
+var ErrLost = errors.New("it cannot be undone until that is corrected")
 
 // settled says of a run at its end whether it stays, or is taken back; else it
 // goes back by itself unless it is confirmed.
@@ -82,7 +82,7 @@ func Fate(m host.Reader, stateDir, configDir, run string) (undo *Receipt, err er
 	}
 	why := r.Failure
 	if why == "" {
-		why = "nothing says why"
+		why = "the reason is not recorded"
 	}
 	return nil, fmt.Errorf("%w: %s", ErrRolledBack, why)
 }
@@ -96,15 +96,15 @@ func decided(m host.Reader, stateDir, configDir, run string, u *Unconfirmed) err
 		err = hint.New(fmt.Sprintf("run %s is of %s", run, r.ConfigDir), "for that: "+typed(stateDir, r.ConfigDir, "confirm", "--run", run))
 	case err == nil:
 		if _, fate := Fate(m, stateDir, r.ConfigDir, run); fate != nil {
-			err = hint.Wrap(fmt.Errorf("run %s is not in force: %w", run, fate), typed(stateDir, "", "history")+" lists all runs")
+			err = hint.Wrap(fmt.Errorf("run %s is not in effect: %w", run, fate), typed(stateDir, "", "history")+" lists all runs")
 		}
 	}
 	if u == nil {
 		return err
 	}
-	other := "; the one that waits is run " + u.Run
+	other := "; the run that waits to be confirmed is " + u.Run
 	if err == nil {
-		return hint.New("run "+run+" is kept already"+other, u.Ways(stateDir))
+		return hint.New("run "+run+" is already confirmed"+other, u.Ways(stateDir))
 	}
 	return hint.Wrap(fmt.Errorf("%w%s", err, other), u.Ways(stateDir))
 }
@@ -141,7 +141,7 @@ func Record(m host.Reader, stateDir, configDir, run string) (*Receipt, error) {
 	case err != nil:
 		return nil, remedy(m, s.receipt(run), err)
 	case r.Kind != "apply" && !interrupted:
-		return nil, hint.New(fmt.Sprintf("run %s is of kind %s: only an apply is taken back", r.ID, r.Kind), all)
+		return nil, hint.New(fmt.Sprintf("run %s is of kind %s: only an apply can be undone", r.ID, r.Kind), all)
 	case configDir != "" && r.ConfigDir != configDir:
 		return nil, hint.New(fmt.Sprintf("run %s is of %s", r.ID, r.ConfigDir), undoing(stateDir, r.ConfigDir, r.ID))
 	}
@@ -154,10 +154,10 @@ func lost(m host.Reader, stateDir, configDir, run string) error {
 	if !gone(m, filepath.Join(stateDir, "lock")) {
 		what = store{dir: stateDir}.receipt(run)
 	}
-	without := "what that run replaced is in no file any more: set main.cf right by hand"
+	without := "the files that it replaced are lost: correct main.cf by hand"
 	if backups := (store{dir: stateDir}).backups(run); !gone(m, backups) {
-		without = "the files that it replaced are old-0, old-1 and so on in " + backups + " (to be told by what is in them; what the run made anew has none): put them back by hand"
+		without = "the files that it replaced are old-0, old-1 and so on in " + backups + " (identify them by their content; files that the run created have none): restore them by hand"
 	}
-	return hint.Wrap(fmt.Errorf("%s is not there: the settings of run %s are in force, and %w", what, run, ErrLost),
-		"put it back, then: "+undoing(stateDir, configDir, run)+"; without it, "+without+", and: "+hint.ShellLine([]string{"postfix", "-c", configDir, "reload"}))
+	return hint.Wrap(fmt.Errorf("%s is missing: the settings of run %s are in effect, and %w", what, run, ErrLost),
+		"restore it, then: "+undoing(stateDir, configDir, run)+"; without it, "+without+", and: "+hint.ShellLine([]string{"postfix", "-c", configDir, "reload"}))
 }

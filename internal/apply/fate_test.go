@@ -145,13 +145,13 @@ func TestUndoOfOne(t *testing.T) {
 	w := b.earlier(t)
 	after := b.read(t, "main.cf")
 	x := b.applied(t, time.Hour, "log-level=1")
-	if _, err := apply.Undo(ctx, host.Local{}, b.Config(), w.ID, b.state()); err == nil || !strings.Contains(err.Error(), "not the newest in force") {
+	if _, err := apply.Undo(ctx, host.Local{}, b.Config(), w.ID, b.state()); err == nil || !strings.Contains(err.Error(), "not the newest in effect") {
 		t.Errorf("the run below was taken back: %v", err)
 	}
 	if err := b.revert(x.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := apply.Undo(ctx, host.Local{}, b.Config(), x.ID, b.state()); !errors.Is(err, apply.ErrNothing) || !strings.Contains(err.Error(), "nobody confirmed it by") {
+	if _, err := apply.Undo(ctx, host.Local{}, b.Config(), x.ID, b.state()); !errors.Is(err, apply.ErrNothing) || !strings.Contains(err.Error(), "it was not confirmed by") {
 		t.Errorf("undo: %v", err)
 	}
 	if _, err := apply.PutBack(ctx, host.Local{}, b.Config(), x.ID, b.state()); !errors.Is(err, apply.ErrRolledBack) {
@@ -196,7 +196,7 @@ func TestUndecided(t *testing.T) {
 			if err := os.Rename(path, path+".away"); err != nil {
 				t.Fatal(err)
 			}
-			if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u.Astray(time.Now()) == strings.HasPrefix(u.Stands(time.Now()), "goes back by itself") || x.says != nil && !u.Astray(time.Now()) {
+			if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u.Astray(time.Now()) == strings.HasPrefix(u.Stands(time.Now()), "reverts automatically") || x.says != nil && !u.Astray(time.Now()) {
 				t.Errorf("%v %+v %s", err, u, u.Stands(time.Now()))
 			}
 			if err := b.revert(run); !errors.Is(err, x.says) {
@@ -272,7 +272,7 @@ func TestFinished(t *testing.T) {
 			b.applied(t, time.Hour, "log-level=1")
 			b.undoDies(t, "write")
 			_, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", "")
-			if way := hint.Of(err); !errors.Is(err, apply.ErrPending) || !strings.Contains(way, "--finish") || !strings.Contains(way, "leaves it in force") {
+			if way := hint.Of(err); !errors.Is(err, apply.ErrPending) || !strings.Contains(way, "--finish") || !strings.Contains(way, "leaves it in effect") {
 				t.Errorf("%v: %s", err, way)
 			}
 			if _, err := apply.Finish(context.Background(), host.Local{}, b.state()); err != nil {
@@ -374,7 +374,7 @@ func TestReverterEnded(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
-	if err != nil || !u.Astray(time.Now()) || u.Stands(time.Now()) != "does not go back by itself any more: what was to do that was ended" {
+	if err != nil || !u.Astray(time.Now()) || u.Stands(time.Now()) != "no longer reverts automatically: the process that was to revert it was killed" {
 		t.Errorf("%v %+v", err, u)
 	}
 }
@@ -417,7 +417,7 @@ func TestRestarted(t *testing.T) {
 	if _, err := apply.Finish(context.Background(), host.Local{}, b.state()); err == nil || !strings.Contains(err.Error(), "cannot be finished") {
 		t.Error(err)
 	}
-	if way := hint.Of(apply.Interrupted(host.Local{}, b.settings.StateDir)); strings.Contains(way, "--finish") || strings.Contains(way, "goes back by itself") {
+	if way := hint.Of(apply.Interrupted(host.Local{}, b.settings.StateDir)); strings.Contains(way, "--finish") || strings.Contains(way, "reverts automatically") {
 		t.Errorf("what cannot be done is offered: %s", way)
 	}
 	if _, err := apply.Undo(context.Background(), host.Local{}, b.Config(), u.Run, b.state()); err != nil || b.waiting(t) != "" {
@@ -436,7 +436,7 @@ func TestTornNet(t *testing.T) {
 	}
 	x := b.applied(t, time.Hour)
 	tear()
-	if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u.Run != x.ID || !u.Astray(time.Now()) || !strings.HasSuffix(u.Stands(time.Now()), "nothing says whether it will") {
+	if u, err := apply.Waiting(host.Local{}, b.settings.StateDir); err != nil || u.Run != x.ID || !u.Astray(time.Now()) || !strings.HasSuffix(u.Stands(time.Now()), "whether it will is unknown") {
 		t.Errorf("%v %+v", err, u)
 	}
 	lab.Write(t, b.Config(), "main.cf", b.read(t, "main.cf")+"smtpd_banner = here\n", 0o644)
@@ -530,12 +530,12 @@ func TestDecided(t *testing.T) {
 	}
 	x := b.applied(t, time.Hour, "log-level=1")
 	for run, want := range map[string]string{
-		w.ID:     "run " + w.ID + " is kept already",
-		y.ID:     "run " + y.ID + " is not in force: rolled back: nobody confirmed it by ",
+		w.ID:     "run " + w.ID + " is already confirmed",
+		y.ID:     "run " + y.ID + " is not in effect: rolled back: it was not confirmed by ",
 		"9999-x": `there is no run "9999-x" in `,
 	} {
 		text, way := decided(run)
-		if !strings.HasPrefix(text, want) || !strings.HasSuffix(text, "; the one that waits is run "+x.ID) || !strings.Contains(way, "confirm --run "+x.ID) {
+		if !strings.HasPrefix(text, want) || !strings.HasSuffix(text, "; the run that waits to be confirmed is "+x.ID) || !strings.Contains(way, "confirm --run "+x.ID) {
 			t.Errorf("%s: %s (%s)", run, text, way)
 		}
 	}
@@ -590,7 +590,7 @@ func TestOfAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := undo(back.ID); !strings.HasSuffix(text, "is of kind undo: only an apply is taken back") {
+	if text, _ := undo(back.ID); !strings.HasSuffix(text, "is of kind undo: only an apply can be undone") {
 		t.Error(text)
 	}
 }

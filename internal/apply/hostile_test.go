@@ -338,9 +338,9 @@ func TestOldProcess(t *testing.T) {
 		o := options(s, p)
 		o.Events = func(e apply.Event) {
 			switch {
-			case e.Step == "try what must be refused" && e.State == apply.Running:
+			case e.Step == "test what must be refused" && e.State == apply.Running:
 				m.times.Store(times)
-			case e.Step == "try what must be refused":
+			case e.Step == "test what must be refused":
 				m.times.Store(0)
 			}
 		}

@@ -78,10 +78,10 @@ func (t *transaction) stopped(ctx context.Context) bool {
 // noteStopped leaves it at the files: who has stopped Postfix will start it.
 func (t *transaction) noteStopped() {
 	t.FilesOnly, t.Notes = true, append(t.Notes, stoppedNote)
-	t.event(Event{Step: "look at the listeners", State: Noted, Text: stoppedNote})
+	t.event(Event{Step: "check the listeners", State: Noted, Text: stoppedNote})
 }
 
-const stoppedNote = "Postfix is not running: the files alone are written, and nothing is proved"
+const stoppedNote = "Postfix is not running: only the files are written, and nothing is verified"
 
 // ErrStopped is why a change could not be proved.
 var ErrStopped = errors.New("Postfix is not running") //nolint:staticcheck // a name
@@ -104,7 +104,7 @@ func Ready(ctx context.Context, m host.Machine, configDir string) error {
 
 // notRunning is ErrStopped, with what else can be done than to start it.
 func (t *transaction) notRunning(or string) error {
-	return hint.Wrap(fmt.Errorf("%w: a change could not be proved", ErrStopped),
+	return hint.Wrap(fmt.Errorf("%w: a change could not be verified", ErrStopped),
 		"start it ("+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "start"})+")"+or)
 }
 
@@ -158,7 +158,7 @@ func (t *transaction) hangs(ctx context.Context, err error) error {
 	pid, lives, _ := t.master(ctx)
 	start := hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "start"})
 	if !lives || pid == "" {
-		return hint.Wrap(err, "if a master that has died has left a postlogd, nothing starts that logs: pgrep -a postlogd shows it, kill -9 ends it, then "+start)
+		return hint.Wrap(err, "a postlogd left by a master that died keeps Postfix from starting: find it with pgrep -a postlogd, kill it with kill -9, then "+start)
 	}
 	end := []string{"kill", "-9", pid}
 	children, _ := t.m.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
@@ -169,9 +169,9 @@ func (t *transaction) hangs(ctx context.Context, err error) error {
 	}
 	mend := ""
 	if warnings, _ := t.said(ctx); len(warnings) > 0 {
-		mend = "mend what is warned of in main.cf (" + t.warned() + "), then "
+		mend = "correct what the warnings name in main.cf (" + t.warned() + "), then "
 	}
-	return hint.Wrap(err, "if mail stands still, Postfix hangs (as when nobody reads its log, maillog_file): "+mend+strings.Join(end, " ")+", then "+start)
+	return hint.Wrap(err, "if no mail moves, Postfix hangs (for example when nothing reads its log, maillog_file): "+mend+strings.Join(end, " ")+", then "+start)
 }
 
 // failed is the error about a command of postfix(1) that failed, or nil.

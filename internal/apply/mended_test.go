@@ -67,7 +67,7 @@ func TestMended(t *testing.T) {
 		t.Fatalf("it did not fail as it was to: %v", err)
 	}
 	aside := filepath.Join(b.Config(), "main.cf.edited-"+x.ID)
-	if len(r.Notes) != 1 || !strings.HasSuffix(r.Notes[0], "; that stays, and what was edited before it is in "+aside) {
+	if len(r.Notes) != 1 || !strings.HasSuffix(r.Notes[0], "; that is kept, and earlier edits are in "+aside) {
 		t.Errorf("it says of the edits: %q", r.Notes)
 	}
 	if now := b.read(t, "main.cf"); now != mended {
@@ -118,8 +118,8 @@ func TestEditedToDeath(t *testing.T) {
 // somebody has edited before it.
 func TestKilledOver(t *testing.T) {
 	backUp, write := apply.Event{Step: "back up", State: apply.Done}, apply.Event{Step: "write", State: apply.Done}
-	whole := apply.Event{Step: "put back what was edited since too", State: apply.Noted}
-	floors := apply.Event{Step: "try what must be refused", State: apply.Running}
+	whole := apply.Event{Step: "restore later edits too", State: apply.Noted}
+	floors := apply.Event{Step: "test what must be refused", State: apply.Running}
 	for line, steps := range map[string][]apply.Event{
 		"default_process_limit = lots\n": {write, whole},                 // which postfix(1) refuses
 		"service_throttle_time = 0\n":    {write, whole, floors},         // which master(8) dies of
@@ -317,7 +317,7 @@ func TestTriesAgain(t *testing.T) {
 	dies(t, func() { b.appliedBut(t, time.Hour, killedAfter("write")) })
 	again := time.Now().Add(time.Minute).Format(time.RFC3339)
 	b.alterNet(t, "{", `{"failure": "main.cf is locked", "again": "`+again+`",`)
-	if way := hint.Of(apply.Interrupted(host.Local{}, b.settings.StateDir)); strings.Contains(way, "is not there") || !strings.Contains(way, "could not be put back: main.cf is locked; that is tried again at ") {
+	if way := hint.Of(apply.Interrupted(host.Local{}, b.settings.StateDir)); strings.Contains(way, "is not there") || !strings.Contains(way, "could not be reverted: main.cf is locked; the next attempt is at ") {
 		t.Errorf("it says: %s", way)
 	}
 }
@@ -361,7 +361,7 @@ func TestNotLookedAt(t *testing.T) {
 	lab.Write(t, b.Config(), "main.cf", edited, 0o644)
 	o, seen := b.soon(), 0
 	o.Events = func(e apply.Event) {
-		if e.Step == "look at the listeners" && e.State == apply.Done {
+		if e.Step == "check the listeners" && e.State == apply.Done {
 			seen = strings.Count(b.log(t), "connect from")
 		}
 	}

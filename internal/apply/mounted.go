@@ -24,8 +24,8 @@ func notMounted(m host.Reader, files []plan.File) error {
 		if err != nil || !slices.Contains(mounts, path) {
 			continue
 		}
-		return hint.Wrap(fmt.Errorf("%s is mounted by itself and cannot be replaced in one step", f.Path),
-			"run postseal with --config-dir where the file comes from, such as the host of this container, or share its directory instead of the file; "+
+		return hint.Wrap(fmt.Errorf("%s is a mount point of its own and cannot be replaced in one step", f.Path),
+			"run postseal with --config-dir where the file comes from, such as the host of this container, or mount its directory instead of the file; "+
 				hint.ShellLine([]string{"findmnt", "-T", f.Path})+" shows where it comes from")
 	}
 	return nil

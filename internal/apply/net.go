@@ -70,28 +70,28 @@ func (u Unconfirmed) Astray(now time.Time) bool {
 func (u Unconfirmed) Stands(now time.Time) string {
 	switch {
 	case u.Lost():
-		return "does not go back as long as what is recorded of it is not there"
+		return "cannot revert while its records are missing"
 	case u.Orphan:
-		return fmt.Sprintf("was to go back by itself at %s, and will not: the machine was restarted", u.By.Local().Format(time.DateTime))
+		return fmt.Sprintf("was to revert automatically at %s, but will not: the machine was restarted", u.By.Local().Format(time.DateTime))
 	case u.Ended:
-		return "does not go back by itself any more: what was to do that was ended"
+		return "no longer reverts automatically: the process that was to revert it was killed"
 	case u.Failure != "" && u.Again.After(now):
-		return fmt.Sprintf("could not be put back: %s; that is tried again at %s", u.Failure, u.Again.Local().Format(time.TimeOnly))
+		return fmt.Sprintf("could not be reverted: %s; the next attempt is at %s", u.Failure, u.Again.Local().Format(time.TimeOnly))
 	case u.Failure != "":
-		return "could not be put back: " + u.Failure
+		return "could not be reverted: " + u.Failure
 	case u.Bare:
-		return fmt.Sprintf("was to go back by itself at %s, and nothing says whether it will", u.By.Local().Format(time.DateTime))
+		return fmt.Sprintf("was to revert automatically at %s; whether it will is unknown", u.By.Local().Format(time.DateTime))
 	case now.After(u.By) && !u.Astray(now):
-		return "has not gone back yet: its time was up at " + u.By.Local().Format(time.TimeOnly)
+		return "has not reverted yet: its time was up at " + u.By.Local().Format(time.TimeOnly)
 	case now.After(u.By):
-		return fmt.Sprintf("should have gone back by itself at %s, and has not", u.By.Local().Format(time.DateTime))
+		return fmt.Sprintf("should have reverted automatically at %s, but has not", u.By.Local().Format(time.DateTime))
 	}
 	return GoesBack(u.By)
 }
 
 // GoesBack says in words what a run does unless it is confirmed by then.
 func GoesBack(by time.Time) string {
-	return "goes back by itself at " + by.Local().Format(time.TimeOnly)
+	return "reverts automatically at " + by.Local().Format(time.TimeOnly)
 }
 
 // ErrUnconfirmed: a run has to be confirmed, or taken back, first.
@@ -199,7 +199,7 @@ func (u Unconfirmed) Err(stateDir string, now time.Time) error {
 
 // Ways are what can be done about it.
 func (u Unconfirmed) Ways(stateDir string) string {
-	return typed(stateDir, u.ConfigDir, "confirm", "--run", u.Run) + " keeps it, " + undoing(stateDir, u.ConfigDir, u.Run) + " puts it back"
+	return typed(stateDir, u.ConfigDir, "confirm", "--run", u.Run) + " keeps it, " + undoing(stateDir, u.ConfigDir, u.Run) + " undoes it"
 }
 
 // Busy is an error while a run may still go back by itself: what is written on
@@ -218,7 +218,7 @@ func (t *transaction) arm(ctx context.Context, trouble string) error {
 	if t.ConfirmBy.IsZero() {
 		return nil
 	}
-	done := t.step("arm the way back")
+	done := t.step("arm the automatic revert")
 	u := Unconfirmed{Run: t.ID, ConfigDir: t.ConfigDir, By: t.ConfirmBy, Boot: boot(t.m), Trouble: trouble, Written: map[string][]byte{}}
 	for i, e := range t.Entries {
 		if editable(e.Kind) {
@@ -244,7 +244,7 @@ func (t *transaction) arm(ctx context.Context, trouble string) error {
 		}
 	}
 	if u.Trouble != "" {
-		t.event(Event{Step: "arm the way back", State: Noted, Text: "it leads to where not all was well: " + u.Trouble})
+		t.event(Event{Step: "arm the automatic revert", State: Noted, Text: "reverting restores a state that already had problems: " + u.Trouble})
 		return nil
 	}
 	return done(nil)
@@ -262,7 +262,7 @@ func (t *transaction) armTimer(ctx context.Context, unit, after string, command 
 	for i := range words[1:] { // systemd expands variables in arguments (systemd.service(5), "Command lines")
 		words[i+1] = strings.ReplaceAll(words[i+1], "$", "$$")
 	}
-	args := append([]string{"--quiet", "--collect", "--unit=" + unit, "--description=postseal: put an unconfirmed run back",
+	args := append([]string{"--quiet", "--collect", "--unit=" + unit, "--description=postseal: revert an unconfirmed run",
 		"--on-active=" + after, "--timer-property=AccuracySec=1s"}, words...)
 	o, err := t.m.Act(ctx, "systemd-run", args...)
 	return err == nil && o.Code == 0
@@ -318,7 +318,7 @@ func Confirm(ctx context.Context, m host.Machine, stateDir, configDir, run strin
 	s := store{m, stateDir}
 	release, err := lockSoon(ctx, m, filepath.Join(stateDir, "lock"))
 	if errors.Is(err, host.ErrLocked) {
-		return nil, hint.New("another postseal is at work on this machine: it may be putting the run back", typed(stateDir, "", "history")+" shows what became of it")
+		return nil, hint.New("another postseal is running on this machine: it may be reverting the run", typed(stateDir, "", "history")+" shows the outcome")
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noneWaits(m, stateDir)
@@ -400,7 +400,7 @@ func noneWaits(m host.Reader, stateDir string) error {
 		text += ": " + stateDir + " is not there"
 	}
 	if all, err := History(m, stateDir, ""); err == nil && len(all) > 0 && all[0].Why != "" && all[0].Phase == Kept {
-		text += fmt.Sprintf(": run %s was put back at %s: %s", all[0].Undoes, all[0].When.Local().Format(time.TimeOnly), all[0].Why)
+		text += fmt.Sprintf(": run %s was reverted at %s: %s", all[0].Undoes, all[0].When.Local().Format(time.TimeOnly), all[0].Why)
 	}
 	return hint.New(text, typed(stateDir, "", "history")+" lists all runs")
 }

@@ -105,12 +105,12 @@ func TestWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := apply.Standing(host.Local{}, b.settings.StateDir, "")
-	if err != nil || len(all) != 1 || all[0].Phase != apply.Waits || !strings.HasPrefix(all[0].Stands, "goes back by itself at ") {
+	if err != nil || len(all) != 1 || all[0].Phase != apply.Waits || !strings.HasPrefix(all[0].Stands, "reverts automatically at ") {
 		t.Errorf("while it waits: %v %+v", err, all)
 	}
 	if _, err := apply.Run(context.Background(), host.Local{}, second(t, b), apply.Options{StateDir: b.settings.StateDir}); !errors.Is(err, apply.ErrUnconfirmed) {
 		t.Errorf("a second run was let go on: %v", err)
-	} else if where := " --config-dir " + b.Config() + " --state-dir " + b.settings.StateDir; hint.Of(err) != "postseal confirm --run "+r.ID+where+" keeps it, postseal undo --run "+r.ID+where+" puts it back" {
+	} else if where := " --config-dir " + b.Config() + " --state-dir " + b.settings.StateDir; hint.Of(err) != "postseal confirm --run "+r.ID+where+" confirms it, postseal undo --run "+r.ID+where+" undoes it" {
 		t.Errorf("what to type acts on another Postfix: %s", hint.Of(err))
 	}
 }
@@ -127,13 +127,13 @@ func TestUnconfirmed(t *testing.T) {
 		return err == nil && u == nil && b.read(t, "main.cf") == before
 	})
 	all, err := apply.Standing(host.Local{}, b.settings.StateDir, "")
-	if err != nil || len(all) != 2 || all[0].Undoes != r.ID || all[0].Phase != apply.Kept || !strings.HasPrefix(all[0].Why, "nobody confirmed it by ") {
+	if err != nil || len(all) != 2 || all[0].Undoes != r.ID || all[0].Phase != apply.Kept || !strings.HasPrefix(all[0].Why, "it was not confirmed by ") {
 		t.Errorf("%v %+v", err, all)
 	}
 	if undo, err := apply.Fate(host.Local{}, b.settings.StateDir, b.Config(), r.ID); !errors.Is(err, apply.ErrRolledBack) || undo == nil || undo.Why == "" {
 		t.Errorf("what became of it is: %+v %v", undo, err)
 	}
-	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err == nil || !strings.Contains(err.Error(), "run "+r.ID+" was put back at ") {
+	if _, err := apply.Confirm(context.Background(), host.Local{}, b.settings.StateDir, "", ""); err == nil || !strings.Contains(err.Error(), "run "+r.ID+" was reverted at ") {
 		t.Errorf("who comes too late is told: %v", err)
 	}
 }
@@ -362,7 +362,7 @@ func TestConfirmHalf(t *testing.T) {
 	if err := os.Rename(net, net+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := apply.Finish(context.Background(), host.Local{}, apply.Options{StateDir: b.settings.StateDir}); err == nil || !strings.Contains(err.Error(), "nothing says whether it will") {
+	if _, err := apply.Finish(context.Background(), host.Local{}, apply.Options{StateDir: b.settings.StateDir}); err == nil || !strings.Contains(err.Error(), "whether it will is unknown") {
 		t.Errorf("a run that wanted a net goes on without it: %v", err)
 	}
 	if err := os.Rename(net+".away", net); err != nil {
@@ -534,12 +534,12 @@ func TestRevertFails(t *testing.T) {
 	if err != nil || u == nil || !strings.Contains(u.Failure, old) {
 		t.Fatalf("%v, recorded is %+v", err, u)
 	}
-	if _, err := apply.Run(context.Background(), host.Local{}, second(t, b), apply.Options{StateDir: b.settings.StateDir}); err == nil || !strings.Contains(err.Error(), "could not be put back") {
+	if _, err := apply.Run(context.Background(), host.Local{}, second(t, b), apply.Options{StateDir: b.settings.StateDir}); err == nil || !strings.Contains(err.Error(), "could not be reverted") {
 		t.Errorf("the next run is told: %v", err)
 	}
 	eventually(t, "the mail log has it, twice", func() bool {
 		log, err := os.ReadFile(b.LogPath())
-		return err == nil && strings.Count(string(log), "cannot be put back") == 2
+		return err == nil && strings.Count(string(log), "cannot be reverted") == 2
 	})
 	apply.Pauses(100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond)
 	failed := u.Again
@@ -592,7 +592,7 @@ func stateGone(t *testing.T, another string) {
 	}()
 	eventually(t, "the mail log has it, then and when the time is up", func() bool {
 		log, err := os.ReadFile(b.LogPath())
-		return err == nil && strings.Contains(string(log), "waits to be confirmed, and cannot be put back as long as this holds") && strings.Contains(string(log), "was not confirmed in time, and cannot be put back")
+		return err == nil && strings.Contains(string(log), "waits to be confirmed, and cannot be reverted until this is corrected") && strings.Contains(string(log), "was not confirmed in time, and cannot be put back")
 	})
 	if b.read(t, "main.cf") != after {
 		t.Fatal("it went back all the same")

@@ -52,7 +52,7 @@ func (t *transaction) observe(ctx context.Context) error {
 	if t.FilesOnly {
 		return nil
 	}
-	done := t.step("look at the listeners")
+	done := t.step("check the listeners")
 	stopped := t.stopped(ctx)
 	if !t.promised && !stopped { // what goes back as promised may be the cure
 		if err := t.reloadable(ctx); err != nil {
@@ -77,7 +77,7 @@ func (t *transaction) observe(ctx context.Context) error {
 	case err != nil:
 		return done(err)
 	case !runs:
-		return done(t.notRunning(", or write the files alone: --files-only"))
+		return done(t.notRunning(", or write only the files: --files-only"))
 	}
 	if len(t.Checks) == 0 {
 		return done(nil)
@@ -90,15 +90,15 @@ func (t *transaction) observe(ctx context.Context) error {
 	}
 	for i, c := range t.Checks {
 		if c.New && t.Before[i].Stage != probe.Connecting {
-			return done(hint.New(fmt.Sprintf("something listens on %s already: Postfix would not start with a service there", c.Addr),
-				"ss -ltnp shows what it is; end it, or leave the new service out"))
+			return done(hint.New(fmt.Sprintf("another program listens on %s already: Postfix would not start with a service there", c.Addr),
+				"find it with ss -ltnp and stop it, or leave the new service out"))
 		}
 	}
 	if t.Undoes != "" || slices.ContainsFunc(t.Before, func(p Proof) bool { return !p.mute() }) {
 		return done(nil) // an undo may be what cures it
 	}
-	return done(hint.New("Postfix runs, but nothing greets on "+addresses(t.Checks)+": a change could not be proved",
-		"look into its log, or write the files alone: --files-only"))
+	return done(hint.New("Postfix is running, but there is no greeting on "+addresses(t.Checks)+": a change could not be verified",
+		"check its log, or write only the files: --files-only"))
 }
 
 // Observe looks at listeners and compares what they show with what they
@@ -215,7 +215,7 @@ func (t *transaction) reloadAndProve(ctx context.Context) error {
 		t.Unchecked = t.unchecked(alarms)
 	}
 	if _, lives, known := t.master(ctx); known && !lives {
-		return hint.New("Postfix's master has died of the reload: what still answers is what it has left", "the end of Postfix's log says why")
+		return hint.New("the Postfix master died during the reload: only processes that it left still answer", "see the end of the Postfix log")
 	}
 	return t.floors(ctx)
 }
@@ -250,7 +250,7 @@ const throttleTime = 90 * time.Second
 func (t *transaction) reloadAndCompare(ctx context.Context) error {
 	reload := "reload the old state"
 	if t.Undoes != "" {
-		reload = "reload, with run " + t.Undoes + " in force"
+		reload = "reload, with run " + t.Undoes + " in effect"
 	}
 	if err := t.revive(ctx, reload); err != nil {
 		return err
@@ -379,7 +379,7 @@ func timedOut(err error) bool {
 // it yet is looked at once more, as in await.
 func (t *transaction) floors(ctx context.Context) error {
 	below := map[string]uint16{"TLSv1.2": tls.VersionTLS11, "TLSv1.3": tls.VersionTLS12}
-	done := t.step("try what must be refused")
+	done := t.step("test what must be refused")
 	for i, c := range t.Checks {
 		version, ok := below[c.Floor]
 		if !ok || !t.Proofs[i].OK {
@@ -398,7 +398,7 @@ func (t *transaction) floors(ctx context.Context) error {
 		var e *probe.Error
 		switch {
 		case err == nil:
-			return done(fmt.Errorf("%s (%s) still takes %s, below the floor %s", c.Service, c.Addr, r.Version, c.Floor))
+			return done(fmt.Errorf("%s (%s) still accepts %s, below the minimum %s", c.Service, c.Addr, r.Version, c.Floor))
 		case errors.As(err, &e) && e.Stage == probe.Handshaking && !timedOut(err):
 			t.Proofs[i].Refused = tls.VersionName(version)
 		default:

@@ -80,7 +80,7 @@ const (
 )
 
 // onRequest is why a run was taken back that an interruption had left.
-const onRequest = "interrupted, and taken back on request"
+const onRequest = "interrupted, and undone on request"
 
 // OnRequest says that the run was rolled back since somebody wanted that.
 func (r *Receipt) OnRequest() bool { return r.Phase == RolledBack && r.Failure == onRequest }
@@ -90,25 +90,25 @@ func (r *Receipt) Ways(m host.Reader, stateDir string) string {
 	undo, finish := undoing(stateDir, r.ConfigDir, r.ID), typed(stateDir, r.ConfigDir, "apply", "--finish")
 	switch {
 	case r.Phase == Reverting && r.Undoes != "":
-		return undoing(stateDir, r.ConfigDir, r.Undoes) + " takes run " + r.Undoes + " back all the same, " + undo + " leaves it in force"
+		return undoing(stateDir, r.ConfigDir, r.Undoes) + " undoes run " + r.Undoes + " anyway, " + undo + " leaves it in effect"
 	case r.Phase == Reverting:
-		return undo + " goes on with that"
+		return undo + " continues that"
 	case r.Undoes != "":
-		return finish + " takes run " + r.Undoes + " back, " + undo + " leaves it in force"
+		return finish + " undoes run " + r.Undoes + ", " + undo + " leaves it in effect"
 	case r.ConfirmBy.IsZero():
-		return undo + " puts the old files back, " + finish + " goes on"
+		return undo + " restores the old files, " + finish + " goes on"
 	}
 	if why := r.Unfinishable(m, stateDir); why != "" {
-		return undo + " puts the old files back; " + why
+		return undo + " restores the old files; " + why
 	}
-	return undo + " puts the old files back, " + finish + " goes on; with neither, it " + GoesBack(r.ConfirmBy)
+	return undo + " restores the old files, " + finish + " continues; without either, it " + GoesBack(r.ConfirmBy)
 }
 
 // Unfinishable says why an interrupted run cannot be brought to its end; empty if it
 // can. One that is to go back by itself can only as long as it does.
 func (r *Receipt) Unfinishable(m host.Reader, stateDir string) string {
 	if r.Phase == Reverting {
-		return "it was being put back"
+		return "it was being reverted"
 	}
 	if r.ConfirmBy.IsZero() {
 		return ""
@@ -242,7 +242,7 @@ func Standing(m host.Reader, stateDir, configDir string) ([]*Receipt, error) {
 	if err != nil || p == nil || configDir != "" && p.ConfigDir != configDir {
 		return all, err
 	}
-	p.Stands = "not at its end: unless a postseal is at work on it, " + p.Ways(m, stateDir)
+	p.Stands = "not finished: unless another postseal is working on it, " + p.Ways(m, stateDir)
 	if len(all) > 0 && all[0].ID == p.ID { // its receipt was written, its journal not yet removed
 		all = all[1:]
 	}
@@ -291,12 +291,9 @@ func Pending(m host.Reader, stateDir string) (*Receipt, error) {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, nil
 	}
-	switch {
-	case errors.Is(err, host.ErrExposed): // its hint names the command
-	case err != nil && hint.Of(err) == "": // it cannot be read
-		err = remedy(m, s.journal(), err)
-	case err != nil: // it cannot be understood
-		err = hint.Wrap(err, "some of the files may be half changed: what they were is in the newest folder of "+s.backups("")+"; put that back by hand, and then move the journal away")
+	unread := (*fs.PathError)(nil)
+	if err != nil && !errors.Is(err, host.ErrExposed) && !errors.As(err, &unread) { // it was read, but is no record
+		err = hint.Wrap(err, "some files may be partly changed: their previous content is in the newest directory of "+s.backups("")+"; restore it by hand, then move the journal away")
 	}
 	return r, err
 }
@@ -312,7 +309,7 @@ func (r *Receipt) Unproved() string {
 		}
 	}
 	if len(mute) > 0 {
-		out = append(out, strings.Join(mute, ", ")+", which served no one before either")
+		out = append(out, strings.Join(mute, ", ")+", which did not answer before either")
 	}
 	if len(r.Unchecked) > 0 {
 		out = append(out, strings.Join(r.Unchecked, ", ")+", which logged a failure")
@@ -334,7 +331,7 @@ func (r *Receipt) State(m host.Reader) []string {
 		case digest == e.Before:
 			state = "as before"
 		case e.ours(digest):
-			state = "as that run wrote it, with what was edited since"
+			state = "as that run wrote it, with later edits"
 		}
 		out = append(out, e.Path+": "+state)
 	}

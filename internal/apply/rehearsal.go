@@ -57,7 +57,7 @@ func (t *transaction) rehearse(ctx context.Context, p *plan.Plan) error {
 	}
 	risks := Doubts(r, err)
 	if len(risks) == 0 {
-		text := "all as they should be"
+		text := "all as expected"
 		if slices.ContainsFunc(r.Trials, func(x rehearse.Trial) bool { return x.Verdict == rehearse.Noted }) {
 			text = "none fails"
 		}
@@ -77,7 +77,7 @@ func (t *transaction) rehearse(ctx context.Context, p *plan.Plan) error {
 		return nil
 	}
 	return done(hint.Wrap(fmt.Errorf("%w: %s", ErrRisk, strings.Join(open, "; ")),
-		"postseal rehearse shows all of it; nothing was written. To go on all the same: --accept-risk "+strings.Join(names, ",")))
+		"run postseal rehearse for the details; nothing was written. To apply anyway: --accept-risk "+strings.Join(names, ",")))
 }
 
 // Doubts are the risks that a rehearsal leaves: of what failed, and of what

@@ -24,11 +24,11 @@ func (t *transaction) reloadable(ctx context.Context) error {
 	why := slices.DeleteFunc([]string{fatal, t.throttled(ctx)}, func(s string) bool { return s == "" })
 	if len(why) > 0 {
 		return hint.Wrap(fmt.Errorf("%w: that would fail, or stop it: %s", errUnloadable, strings.Join(why, "; ")),
-			"main.cf was edited since Postfix read it, or an address that it names has gone: mend that first")
+			"main.cf was edited after Postfix read it, or an address in it no longer exists: correct that first")
 	}
 	if why := t.jams(ctx, warnings); why != "" {
-		return hint.Wrap(fmt.Errorf("%w: it could hang for good: %s", errUnloadable, why),
-			"mend main.cf until this prints no warning, only \"value\": "+t.warned()+" (of two lines for one parameter, take out the first); or sysctl -w net.unix.max_dgram_qlen=512, and then postfix stop and start")
+		return hint.Wrap(fmt.Errorf("%w: it could hang indefinitely: %s", errUnloadable, why),
+			"correct main.cf until this prints only \"value\" and no warnings: "+t.warned()+" (if a parameter is set twice, remove the first line); or run sysctl -w net.unix.max_dgram_qlen=512, then postfix stop and start")
 	}
 	return nil
 }
@@ -39,7 +39,7 @@ func (t *transaction) wayBack(err error) error {
 	if t.Undoes == "" || !errors.Is(err, errUnloadable) {
 		return err
 	}
-	return hint.Wrap(err, "put the files back alone ("+undoing(t.o.StateDir, t.ConfigDir, t.Undoes)+" --files-only); then "+hint.Of(err)+"; then "+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "reload"}))
+	return hint.Wrap(err, "restore only the files ("+undoing(t.o.StateDir, t.ConfigDir, t.Undoes)+" --files-only); then "+hint.Of(err)+"; then "+hint.ShellLine([]string{"postfix", "-c", t.ConfigDir, "reload"}))
 }
 
 // noteUnloadable tells who has put the files back alone that he cannot go on by a
@@ -50,7 +50,7 @@ func (t *transaction) noteUnloadable(ctx context.Context) {
 	}
 	if err := t.reloadable(ctx); err != nil {
 		t.Unloadable = err.Error() + ": " + hint.Of(err)
-		t.event(Event{Step: "look whether it can be reloaded", State: Noted, Text: t.Unloadable})
+		t.event(Event{Step: "check whether Postfix can be reloaded", State: Noted, Text: t.Unloadable})
 	}
 }
 
@@ -99,7 +99,7 @@ func (t *transaction) jams(ctx context.Context, warnings []string) string {
 	if o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-xh", "maillog_file"); err != nil || strings.TrimSpace(o.Stdout) == "" {
 		return ""
 	}
-	return fmt.Sprintf("each of its programs warns as it starts (%.200s), and the queue of its log (maillog_file) takes only %d messages", warnings[0], queue)
+	return fmt.Sprintf("each of its programs logs a warning when it starts (%.200s), and the queue of its log (maillog_file) holds only %d messages", warnings[0], queue)
 }
 
 // throttleTimes are the values of service_throttle_time that master(8) takes, which
@@ -111,7 +111,7 @@ var throttleTimes = regexp.MustCompile(`^\+?0*[1-9][0-9]*([smhdw]|$)`)
 func (t *transaction) throttled(ctx context.Context) string {
 	o, err := t.m.Run(ctx, "postconf", "-c", t.ConfigDir, "-xh", "service_throttle_time")
 	if value := strings.TrimSpace(o.Stdout); err == nil && o.Code == 0 && !throttleTimes.MatchString(value) {
-		return "service_throttle_time is " + strconv.Quote(value) + ", and has to be a time of at least 1s"
+		return "service_throttle_time is " + strconv.Quote(value) + ", but must be at least 1s"
 	}
 	return ""
 }

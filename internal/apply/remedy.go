@@ -34,25 +34,25 @@ func remedy(m host.Reader, path string, err error) error {
 	case errors.Is(err, fs.ErrPermission) && m.UID() != 0:
 		return hint.Wrap(err, "run it as root: sudo postseal ...")
 	case errors.Is(err, syscall.EPERM):
-		return hint.Wrap(err, "the file may be protected: "+hint.ShellLine([]string{"lsattr", path})+" shows an i; chattr -i takes it away")
+		return hint.Wrap(err, "the file may be protected: "+hint.ShellLine([]string{"lsattr", path})+" shows an i; remove it with chattr -i")
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EROFS):
-		text := "the file, or its file system, is mounted so that it cannot be replaced: " + hint.ShellLine([]string{"findmnt", "-T", path})
+		text := "the file or its file system is mounted in a way that prevents replacing it: " + hint.ShellLine([]string{"findmnt", "-T", path})
 		if path == DefaultStateDir || strings.HasPrefix(path, DefaultStateDir+"/") {
-			text += "; where that is meant, --state-dir DIRECTORY names one that can be written and outlasts a restart"
+			text += "; if that is intended, use --state-dir DIRECTORY with a directory that is writable and survives a restart"
 		}
 		return hint.Wrap(err, text)
 	case errors.Is(err, host.ErrNotRegular), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
 		if at := (*fs.PathError)(nil); errors.As(err, &at) { // a file beside it, under which it is written
 			path = at.Path
 		}
-		return hint.Wrap(err, hint.ShellLine([]string{"ls", "-ld", path})+" shows what is in the way; move it away, and run it again")
+		return hint.Wrap(err, hint.ShellLine([]string{"ls", "-ld", path})+" shows what is in the way; move it away, and try again")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		dir := filepath.Dir(path)
-		return hint.Wrap(err, "make room there, and run it again: "+hint.ShellLine([]string{"df", "-h", dir})+" shows blocks, "+hint.ShellLine([]string{"df", "-i", dir})+" files")
+		return hint.Wrap(err, "free space there, and try again: "+hint.ShellLine([]string{"df", "-h", dir})+" shows blocks, "+hint.ShellLine([]string{"df", "-i", dir})+" files")
 	case errors.Is(err, fs.ErrNotExist):
-		return hint.Wrap(err, "somebody removed it meanwhile: run it again, which makes it anew")
+		return hint.Wrap(err, "it was removed meanwhile: try again, and postseal will create it")
 	case errors.Is(err, syscall.EIO):
-		return hint.Wrap(err, "the disc may be failing: dmesg shows what the kernel says of it; then run it again")
+		return hint.Wrap(err, "the disk may be failing: check dmesg, then try again")
 	}
 	return err
 }

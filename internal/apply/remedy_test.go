@@ -2,6 +2,8 @@ package apply
 
 import (
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,5 +20,26 @@ func TestRemedyQuotes(t *testing.T) {
 		if strings.ContainsRune(text, '\x1b') || !strings.Contains(text, `"$(printf -- '/x;touch y\033[2J`) {
 			t.Errorf("%v: %s", why, text)
 		}
+	}
+}
+
+// TestUnreadableRecord: where something other than a file lies in place of a record, the
+// error says what to type.
+func TestUnreadableRecord(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "receipts", "0001-20261130-120000.json")
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err := History(host.Local{}, dir, "")
+	if want := "ls -ld " + path; !strings.HasPrefix(hint.Of(err), want) {
+		t.Errorf("receipt: %v, hint: %q", err, hint.Of(err))
+	}
+	if err := os.Mkdir(filepath.Join(dir, "journal.json"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Pending(host.Local{}, dir)
+	if want := "ls -ld " + filepath.Join(dir, "journal.json"); !strings.HasPrefix(hint.Of(err), want) {
+		t.Errorf("journal: %v, hint: %q", err, hint.Of(err))
 	}
 }

@@ -22,7 +22,7 @@ func PutBack(ctx context.Context, m host.Machine, configDir, run string, o Optio
 		return r, err
 	}
 	if _, err = Fate(m, o.StateDir, configDir, run); err == nil {
-		err = hint.New("run "+run+" is kept", undoing(o.StateDir, configDir, run)+" takes it back")
+		err = hint.New("run "+run+" is kept", undoing(o.StateDir, configDir, run)+" undoes it")
 	}
 	return nil, err
 }
@@ -50,7 +50,7 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 		}
 		if err != nil && !missed {
 			missed = true
-			log("warn", "waits to be confirmed, and cannot be put back as long as this holds: "+err.Error())
+			log("warn", "waits to be confirmed, and cannot be reverted until this is corrected: "+err.Error())
 		}
 		if time.Since(begun) >= after {
 			var r *Receipt
@@ -59,7 +59,7 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 			}
 			if err == nil {
 				if r != nil {
-					log("warn", "was not confirmed in time, and is put back")
+					log("warn", "was not confirmed in time, and is being reverted")
 				}
 				return r, nil
 			}
@@ -74,7 +74,7 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 			} else if first != "" {
 				way = first
 			}
-			log("error", "was not confirmed in time, and cannot be put back; its settings are in force. What to do: "+way+". Why: "+err.Error())
+			log("error", "was not confirmed in time, and cannot be reverted; its settings are in effect. What to do: "+way+". Why: "+err.Error())
 			record(m, run, o, func(u *Unconfirmed) {
 				u.Failure, u.Again = strings.Join(strings.Fields(err.Error()), " "), again
 			})
@@ -88,7 +88,7 @@ func Revert(ctx context.Context, m host.Machine, configDir, run string, after ti
 			if u, err := undecided(m, o.StateDir, configDir, run); err == nil && u == nil {
 				return nil, nil
 			}
-			log("error", "waits to be confirmed, and does not go back by itself any more: what was to do that was ended. What to do: "+undoing(o.StateDir, configDir, run))
+			log("error", "waits to be confirmed, and no longer reverts automatically: the process that was to revert it was killed. What to do: "+undoing(o.StateDir, configDir, run))
 			record(m, run, o, func(u *Unconfirmed) { u.Ended = true })
 			return nil, ctx.Err()
 		case <-time.After(min(500*time.Millisecond, after-time.Since(begun)+time.Millisecond)):
@@ -127,7 +127,7 @@ func tellLog(ctx context.Context, m host.Machine, configDir, run, priority, text
 // confirmed meanwhile.
 func takeBack(ctx context.Context, m host.Machine, u *Receipt, o Options) (*Receipt, error) {
 	begun := time.Now()
-	o.why = "nobody confirmed it by " + u.ConfirmBy.Local().Format(time.TimeOnly)
+	o.why = "it was not confirmed by " + u.ConfirmBy.Local().Format(time.TimeOnly)
 	o.locked = stillWaits(m, u.ConfigDir, u.ID, o)
 	for {
 		r, err := Undo(ctx, m, u.ConfigDir, u.ID, o)
@@ -157,4 +157,4 @@ func stillWaits(m host.Machine, configDir, run string, o Options) func() error {
 }
 
 // errSettled: the run was confirmed or taken back before we had the lock.
-var errSettled = errors.New("it waits no more: it was kept, or taken back, meanwhile")
+var errSettled = errors.New("it no longer waits: it was confirmed or undone meanwhile")

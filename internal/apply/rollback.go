@@ -58,7 +58,7 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 	}
 	if err := t.restore(ctx); err != nil {
 		undo, cure := undoing(t.o.StateDir, t.ConfigDir, t.ID), hint.Of(err)
-		err = fmt.Errorf("%w: %w; and putting it back: %w", ErrNotRolledBack, failure, err)
+		err = fmt.Errorf("%w: %w; and restoring it: %w", ErrNotRolledBack, failure, err)
 		if t.Restored {
 			_ = t.phase(Reverting) // for history; the error says it too
 			as := "every file is as it was"
@@ -68,9 +68,9 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 			if cure != "" {
 				as += "; " + cure
 			}
-			return hint.Wrap(err, as+"; the backups stay in "+t.store.backups(t.ID)+"; "+undo+" tries the rest again")
+			return hint.Wrap(err, as+"; the backups stay in "+t.store.backups(t.ID)+"; "+undo+" retries the rest")
 		}
-		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; "+undo+" tries again")
+		return hint.Wrap(err, "the old files are in "+t.store.backups(t.ID)+"; "+undo+" retries")
 	}
 	t.Restored = false // rolled back says it
 	if err := t.finish(RolledBack); err != nil {
@@ -86,7 +86,7 @@ func (t *transaction) rollBack(ctx context.Context, failure error) error {
 // cannot be put back it stops, for what comes before is what the file refers
 // to: a main.cf that stays needs the chain file that it names.
 func (t *transaction) restore(ctx context.Context) error {
-	name := "put the old files back"
+	name := "restore the old files"
 	if t.Undoes != "" {
 		name = "write the files of run " + t.Undoes + " again"
 	}
@@ -129,7 +129,7 @@ func (t *transaction) mended() (out []string) {
 			continue
 		}
 		if now, err := t.digest(e.Path); err == nil && now != "" && !e.ours(now) {
-			t.noteEdit(e, "; that stays, and what was edited before it is in "+aside.Path)
+			t.noteEdit(e, "; that is kept, and earlier edits are in "+aside.Path)
 			out = append(out, e.Path, aside.Path)
 		} else {
 			t.unnote(e)

@@ -46,7 +46,7 @@ func (t *transaction) stage(ctx context.Context, p *plan.Plan) error {
 			t.event(Event{Step: "let postconf read a copy", State: Noted, Text: "there is no postconf here"})
 			return nil
 		}
-		return done(hint.Wrap(err, "is Postfix installed here? For an image or a chroot: --files-only"))
+		return done(hint.Wrap(err, "install Postfix, or for an image or a chroot use --files-only"))
 	}
 	if o.Code != 0 {
 		return done(fmt.Errorf("postconf refuses the new files: %s", strings.TrimSpace(o.Stderr)))

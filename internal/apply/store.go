@@ -146,7 +146,7 @@ func (s store) read(path string) ([]byte, error) {
 func (s store) get(path string) (*Receipt, error) {
 	data, err := s.read(path)
 	if err != nil {
-		return nil, err
+		return nil, remedy(s.m, path, err)
 	}
 	var r Receipt
 	err = json.Unmarshal(data, &r)

@@ -203,15 +203,15 @@ func (t Tally) Worse(before Tally) string {
 	}
 	switch {
 	case dead:
-		return "a daemon of Postfix died"
+		return "a Postfix daemon died"
 	case slices.ContainsFunc(t.Warnings, func(w string) bool { return isBroken(w) && !slices.Contains(before.Warnings, w) }):
-		return "Postfix says that TLS does not work"
+		return "Postfix reports that TLS does not work"
 	case grown(t.InFailed, t.InOK, before.InFailed, before.InOK):
 		return fmt.Sprintf("%d of %d clients fail at the handshake", t.InFailed, t.InFailed+t.InOK)
 	case grown(t.OutFailed, t.outFine(), before.OutFailed, before.outFine()):
 		return fmt.Sprintf("%d of %d servers fail at the handshake", t.OutFailed, t.OutFailed+t.outFine())
 	case t.Deferred >= many && t.Deferred > t.outFine() && before.Deferred <= before.outFine():
-		return fmt.Sprintf("%d deliveries are put off for security", t.Deferred)
+		return fmt.Sprintf("%d deliveries are deferred by TLS", t.Deferred)
 	}
 	return ""
 }
@@ -307,7 +307,7 @@ func (f *Follow) Poll(ctx context.Context) (err error) {
 const maxReads = 16
 
 // errMuch is the error of a log of which a part was not read.
-var errMuch = fmt.Errorf("more than %d MiB were logged: the rest was not read", maxReads*host.MaxFile>>20)
+var errMuch = fmt.Errorf("more than %d MiB were logged; the rest was not read", maxReads*host.MaxFile>>20)
 
 // eachRead hands to take what was logged from a mark on, and returns the mark behind
 // that. It fails with errMuch if there may be more.

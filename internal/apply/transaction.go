@@ -52,7 +52,7 @@ func begin(m host.Machine, o Options, kind, configDir string) (*transaction, fun
 	release, err := m.Lock(filepath.Join(o.StateDir, "lock"))
 	if err != nil {
 		if errors.Is(err, host.ErrLocked) {
-			err = hint.Wrap(fmt.Errorf("another postseal is at work on this machine: %w", err), "wait until it has ended")
+			err = hint.Wrap(fmt.Errorf("another postseal is running on this machine: %w", err), "wait until it has finished")
 		}
 		return nil, nil, done(remedy(m, o.StateDir, err))
 	}

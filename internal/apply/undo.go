@@ -127,9 +127,9 @@ func notLast(m host.Reader, stateDir, configDir, run string, last *Receipt) erro
 	case err != nil:
 		return err
 	case last == nil:
-		return hint.New("run "+run+" is not in force, and nothing says why", all)
+		return hint.New("run "+run+" is not in effect, and the reason is not recorded", all)
 	}
-	return hint.New("run "+run+" is not the newest in force: run "+last.ID+" is", undoing(stateDir, configDir, last.ID)+" comes first")
+	return hint.New("run "+run+" is not the newest in effect: run "+last.ID+" is", undoing(stateDir, configDir, last.ID)+" comes first")
 }
 
 // Finish brings an interrupted run to its end: what is not yet written is
@@ -204,7 +204,7 @@ func (t *transaction) goOn(ctx context.Context, pending *Receipt, forward bool) 
 			return nil, done(hint.Wrap(fmt.Errorf("%w: %w", errUnfinishable, err), undo))
 		case err != nil:
 			return nil, done(hint.Wrap(fmt.Errorf("%w: %w", ErrNotRolledBack, err),
-				"what there is of the old files is in "+t.store.backups(t.ID)+"; put them back by hand, then: "+hint.ShellLine([]string{"rm", t.store.journal()})))
+				"what is left of the old files is in "+t.store.backups(t.ID)+"; restore them by hand, then: "+hint.ShellLine([]string{"rm", t.store.journal()})))
 		}
 		t.old, t.new = append(t.old, old), append(t.new, content)
 	}
@@ -272,7 +272,7 @@ func (t *transaction) reverse(last *Receipt, net *Unconfirmed) error {
 		}
 		if now != e.After && net == nil && e.Kind != plan.Answers {
 			return done(hint.New(fmt.Sprintf("%s was changed after run %s: undo would lose that change", e.Path, last.ID),
-				"take that change out first, so that the file is as the run left it; as it was before the run, it is in "+t.store.old(last.ID, i)))
+				"revert that change first, so that the file is as the run left it; the file from before the run is in "+t.store.old(last.ID, i)))
 		}
 		var content, old []byte
 		if now != "" {

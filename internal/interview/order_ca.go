@@ -81,7 +81,7 @@ of ` + o.cas.AsOf + `; a list of your own in /etc/postseal/cas.json takes its pl
 			if bound(f, a) {
 				return ask.Suggestion[string]{Why: "the CA's web page shows it, after you made an account there"}
 			}
-			return suggest("", ask.Default, "a CA of your own seldom wants it")
+			return suggest("", ask.Default, "a private CA rarely requires it")
 		},
 		Sure: func(f Facts, a *ask.Answers) bool { return !bound(f, a) },
 	}, "")

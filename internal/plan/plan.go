@@ -155,7 +155,7 @@ type Mode string
 const (
 	GreetOnly Mode = "greeting" // TLS is off there on purpose
 	STARTTLS  Mode = "STARTTLS"
-	Implicit  Mode = "TLS from the first byte"
+	Implicit  Mode = "implicit TLS"
 )
 
 // Check is what must be seen on one listener.

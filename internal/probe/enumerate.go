@@ -50,7 +50,7 @@ type Enumeration struct {
 	// how many CAs it names then.
 	AsksCertificate bool `json:"asks_certificate"`
 	Authorities     int  `json:"authorities"`
-	// Injected says that a command sent in clear text was obeyed inside TLS
+	// Injected says that a command sent in cleartext was executed inside TLS
 	// (CVE-2011-0411); nil if that was not or could not be tried.
 	Injected *bool `json:"injection"`
 	// Refused is why a whole handshake failed, if it did. It is made with what

@@ -31,7 +31,7 @@ func anonymousService(addr, host string, more ...string) string {
 func free(ctx context.Context, addr string) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", addr) // as inet_protocols has it in Base
 	if err != nil {
-		return "", hint.Wrap(err, "--listen names another address")
+		return "", hint.Wrap(err, "use another address with --listen")
 	}
 	return l.Addr().String(), l.Close()
 }
@@ -40,7 +40,7 @@ func free(ctx context.Context, addr string) (string, error) {
 // the address once it answers, and told after each session. It needs root.
 func ServeAnonymous(ctx context.Context, addr, host string, o Options, ready func(addr string), told func(sink.Session)) error {
 	if _, err := hop(host); err != nil {
-		return hint.Wrap(fmt.Errorf("%.80q is no host name", host), "--host takes a name in plain letters")
+		return hint.Wrap(fmt.Errorf("%.80q is no host name", host), "use --host with an ASCII name")
 	}
 	addr, err := free(ctx, addr)
 	if err != nil {
@@ -66,7 +66,7 @@ func ServeAnonymous(ctx context.Context, addr, host string, o Options, ready fun
 	}
 	defer i.Stop()
 	if err := i.WaitFor(ctx, addr); err != nil {
-		return hint.Wrap(err, "--listen names another address")
+		return hint.Wrap(err, "use another address with --listen")
 	}
 	ready(addr)
 	w.follow(ctx)

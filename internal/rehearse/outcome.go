@@ -171,7 +171,7 @@ func describe(t Trial, a attempt, level string) string {
 		if a.class == "Trusted" {
 			return "delivered encrypted; its CA is known, its name not compared"
 		}
-		return "delivered encrypted, to whom is not proved"
+		return "delivered encrypted, server not authenticated"
 	case InClear:
 		return "delivered in clear"
 	}

@@ -85,12 +85,12 @@ func TestWrapperMode(t *testing.T) {
 		trusted            string // as the truth table has it; a server that does all right
 		note               string
 	}{
-		{"encrypt", wrapper + "smtp_tls_security_level = encrypt\n", "", "", "e", "TLS from the first byte"},
-		{"secure", wrapper + "smtp_tls_security_level = secure\n", "", "", "v", "TLS from the first byte"},
-		{"dane", wrapper + "smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n", "", "", "h", "TLS from the first byte"},
-		{"may", wrapper + "smtp_tls_security_level = may\n", "", "trusted", "h", "TLS from the first byte"},
-		{"none", wrapper, "", "trusted", "h", "TLS from the first byte"},
-		{"of the service alone", "smtp_tls_security_level = may\n", " -o smtp_tls_wrappermode=yes", "trusted", "h", "TLS from the first byte"},
+		{"encrypt", wrapper + "smtp_tls_security_level = encrypt\n", "", "", "e", "implicit TLS"},
+		{"secure", wrapper + "smtp_tls_security_level = secure\n", "", "", "v", "implicit TLS"},
+		{"dane", wrapper + "smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n", "", "", "h", "implicit TLS"},
+		{"may", wrapper + "smtp_tls_security_level = may\n", "", "trusted", "h", "implicit TLS"},
+		{"none", wrapper, "", "trusted", "h", "implicit TLS"},
+		{"of the service alone", "smtp_tls_security_level = may\n", " -o smtp_tls_wrappermode=yes", "trusted", "h", "implicit TLS"},
 		{"a policy that nobody asks", wrapper + "smtp_tls_security_level = may\nsmtp_tls_policy_maps = static:encrypt\n", "", "", "e", "smtp_tls_wrappermode is replaced"},
 	} {
 		t.Run(x.name, func(t *testing.T) {

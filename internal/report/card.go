@@ -83,7 +83,7 @@ func (p Printer) part(c audit.Card, part audit.Part, all bool) {
 	for _, list := range []struct {
 		what  string
 		rules []audit.Rule
-	}{{"looked for, and not found:", c.Passed}, {"nothing to look at for:", c.Idle}} {
+	}{{"checked, and not found:", c.Passed}, {"not applicable:", c.Idle}} {
 		rules := slices.DeleteFunc(slices.Clone(list.rules), func(r audit.Rule) bool { return r.Part != part })
 		if len(rules) == 0 {
 			continue
@@ -160,7 +160,7 @@ func (p Printer) Opinions(all []audit.Opinion) {
 	if len(all) == 0 {
 		return
 	}
-	p.printf("\n%s\n", p.paint(bold, "WHAT OTHERS WOULD SAY OF PORT 25, BY THEIR PUBLISHED RULES"))
+	p.printf("\n%s\n", p.paint(bold, "HOW OTHER CHECKERS WOULD RATE PORT 25, BY THEIR PUBLISHED RULES"))
 	for _, o := range all {
 		p.indented(painted(fmt.Sprintf("  %-13s %-23s ", o.Who, o.What)), 40, o.Says)
 		if o.Why != "" {
@@ -174,7 +174,7 @@ func (p Printer) Senders(all []senders.Outcome) {
 	if len(all) == 0 {
 		return
 	}
-	p.printf("\n%s\n", p.paint(bold, "WHAT WELL-KNOWN SENDERS WOULD AGREE ON, BY WHAT THEY OFFER (AS OF "+senders.Date()+")"))
+	p.printf("\n%s\n", p.paint(bold, "WHAT WELL-KNOWN SENDERS WOULD NEGOTIATE, FROM WHAT THEY OFFER (AS OF "+senders.Date()+")"))
 	for _, o := range all {
 		p.indented(painted(fmt.Sprintf("  %-31s ", o.Sender)), 34, Met(o))
 	}
@@ -218,7 +218,7 @@ func (p Printer) Compared(d CardDiff) {
 		lines []string
 		sign  painted
 		what  string
-	}{{d.Worse, p.bad(), "new: "}, {d.Better, p.good(), "gone: "}, {d.Suppressed, p.note(), "suppressed: "}, {d.Unseen, p.note(), "not looked at this time: "}} {
+	}{{d.Worse, p.bad(), "new: "}, {d.Better, p.good(), "gone: "}, {d.Suppressed, p.note(), "suppressed: "}, {d.Unseen, p.note(), "not checked this time: "}} {
 		for _, l := range list.lines {
 			p.signed(list.sign, "%s%s", list.what, l)
 		}

@@ -157,7 +157,7 @@ func TestAll(t *testing.T) {
 	_, card := judged(t)
 	out := text(t, report.Printer{Width: 200}, func(p report.Printer) error { p.Card(card, true); return nil })
 	passed, idle := card.Passed[0], card.Idle[0]
-	for _, want := range []string{"  looked for, and not found:\n    " + passed.ID + "  " + passed.Title + "\n", "  nothing to look at for:\n    " + idle.ID + "  " + idle.Title + "\n"} {
+	for _, want := range []string{"  checked, and not found:\n    " + passed.ID + "  " + passed.Title + "\n", "  not applicable:\n    " + idle.ID + "  " + idle.Title + "\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing", want)
 		}

@@ -15,7 +15,7 @@ func (p Printer) Domain(d *domain.Domain) {
 	}
 	p.printf("%s  MX %s\n", p.paint(bold, d.Name), signed)
 	if d.Silent {
-		p.printf("  it takes no mail (RFC 7505)\n")
+		p.printf("  it accepts no mail (RFC 7505)\n")
 	}
 	for _, x := range d.MX {
 		text := x.Name
@@ -23,7 +23,7 @@ func (p Printer) Domain(d *domain.Domain) {
 			text += " (" + strings.Join(x.Addresses, ", ") + ")"
 		}
 		if d.Implied {
-			p.fact("no MX record", "the name itself counts: "+text)
+			p.fact("no MX record", "the name itself is used: "+text)
 		} else {
 			p.fact(fmt.Sprintf("MX %d", x.Preference), text)
 		}

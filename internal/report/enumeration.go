@@ -33,19 +33,19 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 		p.fact("server name", named(n))
 	}
 	if e.Anew != nil && *e.Anew {
-		p.signed(p.note(), "a client may negotiate anew within a connection: that costs the server much, and the client little")
+		p.signed(p.note(), "clients may renegotiate: that costs the server much more than the client")
 	}
 	if e.AsksCertificate {
 		p.fact("asks for", fmt.Sprintf("a client certificate, of %d CAs", e.Authorities))
 	}
 	if e.Compressed {
-		p.signed(p.bad(), "TLS compression is on: what is encrypted can be guessed (CRIME)")
+		p.signed(p.bad(), "TLS compression is on: an attacker can guess encrypted content (CRIME)")
 	}
 	if e.Injected != nil && *e.Injected {
-		p.signed(p.bad(), "a command sent in clear text was obeyed inside TLS (CVE-2011-0411)")
+		p.signed(p.bad(), "a command sent in cleartext was executed inside TLS (CVE-2011-0411)")
 	}
 	if e.Refused != "" {
-		p.signed(p.bad(), "a whole handshake, with suites that are not old, failed: %s", e.Refused)
+		p.signed(p.bad(), "a full handshake with current cipher suites failed: %s", e.Refused)
 	}
 	for _, v := range e.Versions {
 		order := ""
@@ -66,7 +66,7 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 		if len(v.Signatures) > 0 {
 			label := "  signs with  "
 			if e.Quick {
-				label = "  signs with, among others  "
+				label = "  signs with (among others)  "
 			}
 			p.indented(p.paint(quiet, label), 14, strings.Join(v.Signatures, ", "))
 		}
@@ -75,10 +75,10 @@ func (p Printer) Enumeration(e *probe.Enumeration) {
 		p.indented(p.paint(bold, "refused  "), 9, strings.Join(no, ", "))
 	}
 	if len(e.Versions) == 0 {
-		p.signed(p.bad(), "no TLS that could be agreed on")
+		p.signed(p.bad(), "no TLS could be negotiated")
 	}
 	if e.Incomplete {
-		p.signed(p.note(), "not all could be asked: %s", e.Problem)
+		p.signed(p.note(), "not everything could be tested: %s", e.Problem)
 	}
 	p.printf("%d handshakes in %s; no mail was sent.\n", e.Handshakes, e.Took.Round(time.Millisecond).String())
 }

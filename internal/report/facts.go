@@ -106,7 +106,7 @@ func listener(l detect.Listener) string {
 	}
 	what := map[string]string{"none": "no TLS", "may": "TLS offered", "encrypt": "TLS demanded"}[l.Level]
 	if l.Wrapper {
-		what = "TLS from the first byte"
+		what = "implicit TLS"
 	}
 	if l.Kind == detect.Internal {
 		what += ", internal"
@@ -156,7 +156,7 @@ func certificates(f *detect.Facts) (out []Remark) {
 		}
 		out = append(out, Remark{sign, fmt.Sprintf("%s %s %d for %s", use, c.Algorithm, c.Bits, names), life + ", " + issuer})
 		if !c.Complete {
-			out = append(out, Remark{signNote, "its chain lacks the certificate of the issuer", c.Chain})
+			out = append(out, Remark{signNote, "its chain lacks the issuer's certificate", c.Chain})
 		}
 		if c.Refused != "" {
 			out = append(out, Remark{signBad, "Postfix does not load it: " + c.Refused, c.Origin.String()})
@@ -169,7 +169,7 @@ func certificates(f *detect.Facts) (out []Remark) {
 		out = append(out, Remark{signBad, s.Table + " is older than its files", hint.ShellLine(s.Remedy())})
 	}
 	if len(f.ServerCertificates()) == 0 && f.Role != detect.Sender {
-		out = append(out, Remark{signNote, "no certificate is set", "no TLS for those who deliver"})
+		out = append(out, Remark{signNote, "no certificate is set", "senders get no TLS"})
 	}
 	return out
 }
@@ -219,7 +219,7 @@ func (p Printer) Facts(f *detect.Facts) int {
 	p.Remarks(f)
 	if len(f.Problems) > 0 {
 		p.printf("\n")
-		p.indented("", 0, "Settings that do not do what they seem to:")
+		p.indented("", 0, "Settings that have no effect, or a different one:")
 	}
 	for _, x := range f.Problems {
 		sign := p.note()

@@ -83,7 +83,7 @@ func names(text string, c plan.Change, k plan.Kind, op diff.Op) bool {
 // go wrong, and what happens next. undo is the command that takes it back.
 func (p Printer) Plan(pl *plan.Plan, undo string, filesOnly bool) error {
 	if pl.Empty() {
-		p.printf("Nothing to do: the server already is as the answers say.\n")
+		p.printf("Nothing to do: the server already matches the answers.\n")
 		return nil
 	}
 	diffs, err := Diffs(pl)
@@ -126,7 +126,7 @@ func (p Printer) assembly(f plan.File) {
 	for _, c := range f.Assemble.Contents {
 		p.printf("%s certificate %s\n", p.paint(green, "+"), c)
 	}
-	p.printf("  made of %s\n\n", strings.Join(f.Assemble.From, " and "))
+	p.printf("  from %s\n\n", strings.Join(f.Assemble.From, " and "))
 }
 
 // Lines says how much of a file changes.
@@ -190,7 +190,7 @@ func (p Printer) Risks(risks []plan.Risk) {
 	if len(risks) == 0 {
 		return
 	}
-	p.printf("To be accepted by name:\n")
+	p.printf("Risks to accept by name:\n")
 	for _, r := range risks {
 		p.printf("%s %s\n", p.note(), p.paint(bold, r.Name))
 		p.indented("  ", 2, r.Text)

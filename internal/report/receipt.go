@@ -89,20 +89,20 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 	for _, w := range r.Warnings {
 		p.indented(p.note()+" log: ", 7, w)
 	}
-	const unproved = "files only: nothing was reloaded, and no handshake was made."
+	const unproved = "files only: Postfix was not reloaded, and nothing was verified."
 	switch {
 	case r.Phase == apply.Kept && r.FilesOnly && r.Kind == "undo":
-		p.signed(p.note(), "Run %s is undone, %s", r.Undoes, unproved)
+		p.signed(p.note(), "Run %s was undone, %s", r.Undoes, unproved)
 	case r.Phase == apply.Kept && r.FilesOnly:
 		p.signed(p.note(), "Written, %s", unproved)
 	case r.Phase == apply.Kept && r.Kind == "undo":
-		sign, text := p.good(), "Run "+r.Undoes+" is undone."
+		sign, text := p.good(), "Run "+r.Undoes+" was undone."
 		if r.Unproved() != "" {
 			sign, text = p.note(), text+" "+Excused(r)
 		}
 		p.signed(sign, "%s", text)
 	case r.Phase == apply.Kept:
-		sign, text := p.good(), "Applied and proved, run "+r.ID+"."
+		sign, text := p.good(), "Applied and verified, run "+r.ID+"."
 		if r.Unproved() != "" {
 			sign, text = p.note(), "Applied, run "+r.ID+". "+Excused(r)
 		}
@@ -119,23 +119,23 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 			p.printf("  %s\n", confirm) // a line of its own, to be pasted
 		}
 	case r.OnRequest() && r.Kind == "undo":
-		p.signed(p.good(), "The undo is taken back: run %s is in force.", r.Undoes)
+		p.signed(p.good(), "The undo was reverted: run %s is in effect.", r.Undoes)
 	case r.OnRequest():
-		p.signed(p.good(), "Taken back: every file is as it was before run %s.", r.ID)
+		p.signed(p.good(), "Undone: every file is as it was before run %s.", r.ID)
 	case r.Phase == apply.RolledBack && r.Kind == "undo" && len(r.Notes) > 0:
-		p.signed(p.bad(), "Run %s could not be undone: it is in force. %s.", r.Undoes, strings.Join(r.Notes, ". "))
+		p.signed(p.bad(), "Run %s could not be undone: it is in effect. %s.", r.Undoes, strings.Join(r.Notes, ". "))
 	case r.Phase == apply.RolledBack && r.Kind == "undo":
-		p.signed(p.bad(), "Run %s could not be undone: it is in force, and every file is as it wrote it.", r.Undoes)
+		p.signed(p.bad(), "Run %s could not be undone: it is in effect, and every file is as the run wrote it.", r.Undoes)
 	case r.Phase == apply.RolledBack:
 		p.signed(p.bad(), "Rolled back: every file is as it was before run %s.", r.ID)
 	case r.Phase == apply.Reverting:
 		switch {
 		case r.Restored && r.Kind == "undo":
-			p.signed(p.bad(), "Run %s could not be undone: every file is as it wrote it, but Postfix may still run with what was before it.", r.Undoes)
+			p.signed(p.bad(), "Run %s could not be undone: every file is as the run wrote it, but Postfix may still use the earlier settings.", r.Undoes)
 		case r.Restored:
-			p.signed(p.bad(), "Every file is as it was before run %s, but Postfix may still run with what that run wrote.", r.ID)
+			p.signed(p.bad(), "Every file is as it was before run %s, but Postfix may still use the settings of that run.", r.ID)
 		default:
-			p.signed(p.bad(), "Not rolled back: after run %s a file may be old or new; the backups stay.", r.ID)
+			p.signed(p.bad(), "Not rolled back: run %s may have left any file old or new; the backups are kept.", r.ID)
 		}
 		if undo != "" {
 			p.printf("Try again: %s\n", undo)
@@ -148,7 +148,7 @@ func (p Printer) Receipt(r *apply.Receipt, undo string) {
 		}
 		when := "Where Postfix runs"
 		if r.Unloadable != "" {
-			when = "After fixing that"
+			when = "After correcting that"
 		}
 		p.printf("%s: %s\n", when, hint.ShellLine(reload))
 	}
@@ -162,7 +162,7 @@ func Excused(r *apply.Receipt) string {
 	if r.Unproved() == "" {
 		return ""
 	}
-	return "Not proved: " + r.Unproved() + "."
+	return "Not verified: " + r.Unproved() + "."
 }
 
 // waits says how a run stands that waits to be confirmed.
@@ -177,16 +177,16 @@ func waits(r *apply.Receipt) string {
 func (p Printer) Note(text string) { p.signed(p.note(), "%s", text) }
 
 // Kept says that a run stays.
-func (p Printer) Kept(run string) { p.signed(p.good(), "Run %s is kept.", run) }
+func (p Printer) Kept(run string) { p.signed(p.good(), "Run %s is confirmed.", run) }
 
 // Undone says that a run is in force no more, and why.
 func (p Printer) Undone(run string, why error) {
-	p.signed(p.good(), "Nothing to do: run %s is not in force: %v.", run, why)
+	p.signed(p.good(), "Nothing to do: run %s is not in effect: %v.", run, why)
 }
 
 // Tally is one line of counters.
 func Tally(t apply.Tally) string {
-	text := fmt.Sprintf("in %d ok %d failed, out %d ok %d failed, put off %d", t.InOK, t.InFailed, t.OutOK, t.OutFailed, t.Deferred)
+	text := fmt.Sprintf("in %d ok %d failed, out %d ok %d failed, deferred %d", t.InOK, t.InFailed, t.OutOK, t.OutFailed, t.Deferred)
 	if len(t.Warnings) > 0 {
 		text += fmt.Sprintf(", warnings %d", len(t.Warnings))
 	}

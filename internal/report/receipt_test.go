@@ -41,7 +41,7 @@ func TestReceipt(t *testing.T) {
 			`✓ smtp/inet 127.0.0.1:25 TLS 1.3 X25519 · mx.example.org until 2027-02-21 · RSA 0123456789ab · TLS 1.1 refused
 ✓ submission/inet 127.0.0.1:587 answers, without TLS as intended
 ! log: odd
-✓ Applied and proved, run 0001.
+✓ Applied and verified, run 0001.
 Undo: postseal undo
 `,
 		},
@@ -53,23 +53,23 @@ Undo: postseal undo
 		},
 		"rollback failed": {
 			&apply.Receipt{ID: "0003", Kind: "apply", Phase: apply.Reverting, ConfigDir: "/etc/postfix", Entries: mainCF},
-			`✗ Not rolled back: after run 0003 a file may be old or new; the backups stay.
+			`✗ Not rolled back: run 0003 may have left any file old or new; the backups are kept.
 Try again: postseal undo
 `,
 		},
 		"reload failed": {
 			&apply.Receipt{ID: "0003", Kind: "apply", Phase: apply.Reverting, ConfigDir: "/etc/postfix", Entries: mainCF, Restored: true},
-			`✗ Every file is as it was before run 0003, but Postfix may still run with what that run wrote.
+			`✗ Every file is as it was before run 0003, but Postfix may still use the settings of that run.
 Try again: postseal undo
 `,
 		},
 		"taken back on request": {
-			&apply.Receipt{ID: "0003", Kind: "apply", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: mainCF, Failure: "interrupted, and taken back on request"},
-			"✓ Taken back: every file is as it was before run 0003.\n",
+			&apply.Receipt{ID: "0003", Kind: "apply", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: mainCF, Failure: "interrupted, and undone on request"},
+			"✓ Undone: every file is as it was before run 0003.\n",
 		},
 		"files only": {
 			&apply.Receipt{ID: "0004", Kind: "apply", Phase: apply.Kept, ConfigDir: "/etc/postfix", FilesOnly: true, Entries: mainCF},
-			`! Written, files only: nothing was reloaded, and no handshake was made.
+			`! Written, files only: Postfix was not reloaded, and nothing was verified.
 Where Postfix runs: postfix reload
 Undo: postseal undo
 `,
@@ -77,51 +77,51 @@ Undo: postseal undo
 		"not all proved, and it waits": {
 			&apply.Receipt{ID: "0004", Kind: "apply", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Proofs: []apply.Proof{mute}, ConfirmBy: time.Date(2026, 11, 23, 12, 10, 0, 0, time.Local)},
 			`✗ submission/inet 127.0.0.1:587 greeting: no answer
-! Applied, run 0004. Not proved: submission/inet on 127.0.0.1:587, which served no one before either. It goes back by itself at 12:10:00, unless:
+! Applied, run 0004. Not verified: submission/inet on 127.0.0.1:587, which did not answer before either. It reverts automatically at 12:10:00, unless:
   postseal confirm --run 0004
 Undo: postseal undo --run 0004
 `,
 		},
 		"files only, of another instance": {
 			&apply.Receipt{ID: "0005", Kind: "apply", Phase: apply.Kept, ConfigDir: "/etc/postfix out", FilesOnly: true, Entries: mainCF},
-			`! Written, files only: nothing was reloaded, and no handshake was made.
+			`! Written, files only: Postfix was not reloaded, and nothing was verified.
 Where Postfix runs: postfix -c '/etc/postfix out' reload
 Undo: postseal undo
 `,
 		},
 		"answers only": {
 			&apply.Receipt{ID: "0006", Kind: "apply", Phase: apply.Kept, ConfigDir: "/etc/postfix", FilesOnly: true, Entries: answers},
-			`! Written, files only: nothing was reloaded, and no handshake was made.
+			`! Written, files only: Postfix was not reloaded, and nothing was verified.
 Undo: postseal undo
 `,
 		},
 		"undone": {
 			&apply.Receipt{ID: "0007", Kind: "undo", Undoes: "0001", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF},
-			"✓ Run 0001 is undone.\n",
+			"✓ Run 0001 was undone.\n",
 		},
 		"undone, files only": {
 			&apply.Receipt{ID: "0008", Kind: "undo", Undoes: "0001", Phase: apply.Kept, ConfigDir: "/etc/postfix", FilesOnly: true, Entries: mainCF},
-			`! Run 0001 is undone, files only: nothing was reloaded, and no handshake was made.
+			`! Run 0001 was undone, files only: Postfix was not reloaded, and nothing was verified.
 Where Postfix runs: postfix reload
 `,
 		},
 		"undone, files only, and not to be reloaded yet": {
 			&apply.Receipt{ID: "0008", Kind: "undo", Undoes: "0001", Phase: apply.Kept, ConfigDir: "/etc/postfix", FilesOnly: true, Entries: mainCF, Unloadable: "it would hang"},
-			`! Run 0001 is undone, files only: nothing was reloaded, and no handshake was made.
-After fixing that: postfix reload
+			`! Run 0001 was undone, files only: Postfix was not reloaded, and nothing was verified.
+After correcting that: postfix reload
 `,
 		},
 		"not undone": {
 			&apply.Receipt{ID: "0009", Kind: "undo", Undoes: "0001", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: mainCF},
-			"✗ Run 0001 could not be undone: it is in force, and every file is as it wrote it.\n",
+			"✗ Run 0001 could not be undone: it is in effect, and every file is as the run wrote it.\n",
 		},
 		"not undone, and Postfix not reloaded": {
 			&apply.Receipt{ID: "0009", Kind: "undo", Undoes: "0001", Phase: apply.Reverting, Restored: true, ConfigDir: "/etc/postfix", Entries: mainCF},
-			"✗ Run 0001 could not be undone: every file is as it wrote it, but Postfix may still run with what was before it.\nTry again: postseal undo\n",
+			"✗ Run 0001 could not be undone: every file is as the run wrote it, but Postfix may still use the earlier settings.\nTry again: postseal undo\n",
 		},
 		"undo taken back": {
-			&apply.Receipt{ID: "0009", Kind: "undo", Undoes: "0001", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: mainCF, Failure: "interrupted, and taken back on request"},
-			"✓ The undo is taken back: run 0001 is in force.\n",
+			&apply.Receipt{ID: "0009", Kind: "undo", Undoes: "0001", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: mainCF, Failure: "interrupted, and undone on request"},
+			"✓ The undo was reverted: run 0001 is in effect.\n",
 		},
 		"nothing": {nil, ""},
 	} {
@@ -202,7 +202,7 @@ func TestSteps(t *testing.T) {
 	for _, state := range []apply.State{apply.Done, apply.Noted, apply.Failed} {
 		p := report.Printer{Width: 40}
 		fits(t, p, text(t, p, func(p report.Printer) error {
-			p.Step(apply.Event{Step: "look whether it can be reloaded", State: state, Text: "it cannot, and what is to be done stands here"})
+			p.Step(apply.Event{Step: "check whether Postfix can be reloaded", State: state, Text: "it cannot, and what is to be done stands here"})
 			return nil
 		}))
 	}
@@ -221,14 +221,14 @@ func TestSteps(t *testing.T) {
 // nothing of it is left when it has ended. A pipe sees no more than its end.
 func TestStepUnderWay(t *testing.T) {
 	write := func(p report.Printer) error {
-		p.Step(apply.Event{Step: "look at the listeners", State: apply.Running})
+		p.Step(apply.Event{Step: "check the listeners", State: apply.Running})
 		p.Step(apply.Event{Step: "a note", State: apply.Noted, Text: "x"})
 		p.Step(apply.Event{Step: "look", State: apply.Running})
 		p.Step(apply.Event{Step: "look", State: apply.Done})
 		p.Step(apply.Event{Step: strings.Repeat("too wide for it ", 3), State: apply.Running})
 		return nil
 	}
-	if out, want := text(t, report.Printer{Width: 24, Live: true}, write), "\r- look at the listeners\r\r"+strings.Repeat(" ", 23)+"\r! a note: x\n\r- look\r\r✓ look\n\r"; out != want {
+	if out, want := text(t, report.Printer{Width: 24, Live: true}, write), "\r- check the listeners\r\r"+strings.Repeat(" ", 23)+"\r! a note: x\n\r- look\r\r✓ look\n\r"; out != want {
 		t.Errorf("%q, want %q", out, want)
 	}
 	if out, want := text(t, report.Printer{Width: 24}, write), "! a note: x\n✓ look\n"; out != want {
@@ -240,8 +240,8 @@ func TestHistory(t *testing.T) {
 	when := time.Date(2026, 11, 23, 12, 0, 0, 0, time.Local)
 	all := []*apply.Receipt{
 		{ID: "0005", When: when, Kind: "undo", Undoes: "0003-20261123-120000", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF, Unloadable: "it would hang", Notes: []string{"main.cf was edited since; the edit stays"}},
-		{ID: "0004", When: when, Kind: "apply", Phase: apply.Waits, ConfigDir: "/etc/postfix", Entries: mainCF, Stands: "goes back by itself at 12:10:00", Answers: map[string][]string{"role": {"router"}, "profile": {"modern"}}},
-		{ID: "0003", When: when, Kind: "undo", Undoes: "0001", Why: "nobody confirmed it by 12:10:00", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF},
+		{ID: "0004", When: when, Kind: "apply", Phase: apply.Waits, ConfigDir: "/etc/postfix", Entries: mainCF, Stands: "reverts automatically at 12:10:00", Answers: map[string][]string{"role": {"router"}, "profile": {"modern"}}},
+		{ID: "0003", When: when, Kind: "undo", Undoes: "0001", Why: "it was not confirmed by 12:10:00", Phase: apply.Kept, ConfigDir: "/etc/postfix", Entries: mainCF},
 		{ID: "0002", When: when, Kind: "apply", Phase: apply.RolledBack, ConfigDir: "/etc/postfix", Entries: append(answers, mainCF...), Failure: "no answer", Answers: map[string][]string{"role": {"router"}, "profile": {"intermediate"}}},
 		{ID: "0001", When: when, Kind: "apply", Phase: apply.Undone, ConfigDir: "/etc/postfix", Entries: mainCF},
 	}
@@ -249,10 +249,10 @@ func TestHistory(t *testing.T) {
       it would hang
       main.cf was edited since; the edit stays
 0004  2026-11-23 12:00  apply         waiting      /etc/postfix: main.cf
-      goes back by itself at 12:10:00
+      reverts automatically at 12:10:00
       answers: profile modern
 0003  2026-11-23 12:00  undo of 0001  kept         /etc/postfix: main.cf
-      nobody confirmed it by 12:10:00
+      it was not confirmed by 12:10:00
 0002  2026-11-23 12:00  apply         rolled back  /etc/postfix: postseal.toml, main.cf
       no answer
       answers: profile intermediate, role router

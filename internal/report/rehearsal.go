@@ -33,7 +33,7 @@ func Cause(c rehearse.Cause) string {
 	}
 	switch {
 	case c.Foreign && c.Origin != "":
-		text += "; no answer changes it: edit that line"
+		text += "; no question covers it: edit that line"
 	case c.Question != "" && !c.Foreign:
 		text += "; --" + c.Question + " changes it"
 	}
@@ -74,11 +74,11 @@ func (p Printer) Rehearsal(r *rehearse.Report) {
 func (p Printer) Rehearsed(r *rehearse.Report) {
 	took, who := r.Took.Round(100*time.Millisecond), r.Whom()
 	if n := len(r.Failures()); n > 0 {
-		p.signed(p.bad(), "%d of %d failed, in %s. Mail was not touched.", n, len(r.Trials), took.String())
+		p.signed(p.bad(), "%d of %d failed, in %s. Real mail was not touched.", n, len(r.Trials), took.String())
 		return
 	}
 	if len(r.Missing) > 0 {
-		p.signed(p.note(), "%d %s as they should be, in %s; %s was not rehearsed. Mail was not touched.", len(r.Trials), who, took.String(), strings.Join(r.Missing, " and "))
+		p.signed(p.note(), "%d %s as expected, in %s; %s was not rehearsed. Real mail was not touched.", len(r.Trials), who, took.String(), strings.Join(r.Missing, " and "))
 		return
 	}
 	noted := 0
@@ -88,10 +88,10 @@ func (p Printer) Rehearsed(r *rehearse.Report) {
 		}
 	}
 	if noted > 0 {
-		p.signed(p.good(), "%d %s, none fails, %d to look at, in %s. Mail was not touched.", len(r.Trials), who, noted, took.String())
+		p.signed(p.good(), "%d %s, none failed, %d to review, in %s. Real mail was not touched.", len(r.Trials), who, noted, took.String())
 		return
 	}
-	p.signed(p.good(), "%d %s, all as they should be, in %s. Mail was not touched.", len(r.Trials), who, took.String())
+	p.signed(p.good(), "%d %s, all as expected, in %s. Real mail was not touched.", len(r.Trials), who, took.String())
 }
 
 // cell is what a matrix says of one message, in a word.
@@ -117,13 +117,13 @@ func cell(t rehearse.Trial) string {
 
 // legend explains the words of a matrix.
 var legend = [][2]string{
-	{"proof", "delivered encrypted, to a server that proved who it is"},
-	{"TLS", "delivered encrypted, to whom is not proved"},
-	{"clear", "delivered in clear: anybody on the way can read it"},
-	{"later", "held back, and sent in clear some minutes later"},
-	{"held", "held back, and returned to the sender after some days"},
-	{"failed", "not delivered, and should be; below is why"},
-	{"?", "held back, and not tried again while we watched: this machine is busy; run it once more"},
+	{"proof", "delivered encrypted, server authenticated"},
+	{"TLS", "delivered encrypted, server not authenticated"},
+	{"clear", "delivered in cleartext: anyone on the network path can read it"},
+	{"later", "deferred, then sent in cleartext some minutes later"},
+	{"held", "deferred, then returned to the sender after some days"},
+	{"failed", "not delivered, but should be; see the reason below"},
+	{"?", "deferred, and not retried during the rehearsal: this machine is busy; run it again"},
 }
 
 // Matrix prints what became of a message at every level, side by side. Where
@@ -226,9 +226,9 @@ func (p Printer) Session(s sink.Session) {
 			how += ", with the client certificate " + s.Subject + " (SHA-256 " + s.Presented[:16] + "…)"
 		}
 	case s.Tried:
-		how = "after STARTTLS came to nothing"
+		how = "after a failed STARTTLS"
 	}
-	what := "left without mail"
+	what := "disconnected without sending mail"
 	if len(s.Recipients) > 0 {
 		what = "delivered to " + strings.Join(s.Recipients, ", ")
 	}

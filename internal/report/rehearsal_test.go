@@ -11,10 +11,10 @@ import (
 // TestCause: an answer is only named where one changes what is wrong.
 func TestCause(t *testing.T) {
 	for want, c := range map[string]rehearse.Cause{
-		"no list of versions (smtpd_tls_protocols, main.cf:3); --min-protocol changes it":  {Text: "no list of versions", Parameter: "smtpd_tls_protocols", Origin: "main.cf:3", Question: "min-protocol"},
-		"it is taken out (smtpd_discard, main.cf:3); no answer changes it: edit that line": {Text: "it is taken out", Parameter: "smtpd_discard", Origin: "main.cf:3", Question: "inbound-level", Foreign: true},
-		"it is taken out (smtpd_discard)":                                                  {Text: "it is taken out", Parameter: "smtpd_discard", Question: "inbound-level", Foreign: true},
-		"the daemon dies; --inbound-level changes it":                                      {Text: "the daemon dies", Question: "inbound-level"},
+		"no list of versions (smtpd_tls_protocols, main.cf:3); --min-protocol changes it":   {Text: "no list of versions", Parameter: "smtpd_tls_protocols", Origin: "main.cf:3", Question: "min-protocol"},
+		"it is taken out (smtpd_discard, main.cf:3); no question covers it: edit that line": {Text: "it is taken out", Parameter: "smtpd_discard", Origin: "main.cf:3", Question: "inbound-level", Foreign: true},
+		"it is taken out (smtpd_discard)":                                                   {Text: "it is taken out", Parameter: "smtpd_discard", Question: "inbound-level", Foreign: true},
+		"the daemon dies; --inbound-level changes it":                                       {Text: "the daemon dies", Question: "inbound-level"},
 	} {
 		if got := report.Cause(c); got != want {
 			t.Errorf("%q, not %q", got, want)
@@ -28,7 +28,7 @@ func TestUnsettled(t *testing.T) {
 	for unsettled, want := range map[bool]string{true: "starttls-cut  ?", false: "starttls-cut  held"} {
 		var out strings.Builder
 		report.Printer{W: &out}.Matrix(&rehearse.Report{Trials: []rehearse.Trial{{Direction: "sending", Service: "smtp/unix", With: "starttls-cut", Level: "may", Outcome: rehearse.Held, Unsettled: unsettled}}})
-		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "while we watched") != unsettled {
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "during the rehearsal") != unsettled {
 			t.Error(out.String())
 		}
 	}
