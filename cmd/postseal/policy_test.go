@@ -215,6 +215,9 @@ func TestPolicySync(t *testing.T) {
 	if out := b.must(0, sync()...); !strings.Contains(out, "nothing has changed") {
 		t.Errorf("%s", out)
 	}
+	if out := b.must(3, "plan", "--role", "sender", "--policy", "evidence"); !strings.Contains(out, "smtp_tls_policy_maps = hash:"+b.dir+"/etc/tls_policy") {
+		t.Errorf("%s", out)
+	}
 
 	// A run that was killed between the text and the table is made again.
 	tables, _ := filepath.Glob(b.dir + "/etc/tls_policy*.db")
