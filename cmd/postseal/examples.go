@@ -34,7 +34,7 @@ var examples = map[string]string{
 	"postseal policy list": `  postseal policy list --evidence example.org`,
 	"postseal policy pin": `  postseal policy pin example.org dane-only
   postseal policy pin --remove example.org`,
-	"postseal policy except": `  postseal policy except example.org --until 2026-12-14 --reason "their certificate has expired; they know"`,
+	"postseal policy except": `  postseal policy except example.org --until 2026-12-14 --reason expired-certificate`,
 	"postseal why": `  postseal why example.org
   postseal why user@example.org`,
 	"postseal cert obtain": `  postseal cert obtain --staging
