@@ -329,10 +329,9 @@ func (g Gatherer) judge(s *Server, x Session, chain []*x509.Certificate) Session
 	for _, c := range chain[1:] {
 		between.AddCert(c)
 	}
-	switch {
-	case g.Roots == nil:
+	if g.Roots == nil {
 		x.Why = "no CA certificates are known here"
-	default:
+	} else {
 		_, err := chain[0].Verify(x509.VerifyOptions{DNSName: s.Name, Roots: g.Roots, Intermediates: between, CurrentTime: x.When})
 		if x.Valid = err == nil; err != nil {
 			x.Why = short(strings.TrimPrefix(err.Error(), "x509: "))

@@ -112,7 +112,6 @@ func Decide(e Evidence, current Entry, proposal *Proposal, order *Order, s Setti
 		}
 		return d
 	}
-	ended := Code("")
 	switch {
 	case order != nil && order.Kind == Except && !order.Expired(now):
 		next := Entry{Level: "may", Basis: ByOrder, Reason: order.Reason, Until: order.Until}
@@ -123,11 +122,10 @@ func Decide(e Evidence, current Entry, proposal *Proposal, order *Order, s Setti
 	case order != nil && order.Kind == Pin:
 		return become(Entry{Level: order.Level, Attributes: order.Attributes, Basis: ByOrder, Reason: order.Reason}, nil, Pinned, order.Reason)
 	case order != nil && order.Kind == Except:
-		ended = ExceptionEnded
 		if order.Before != nil {
-			return become(afterOrder(e, *order.Before, s, now), nil, ended, "the exception ended on "+day(order.Until))
+			return become(afterOrder(e, *order.Before, s, now), nil, ExceptionEnded, "the exception ended on "+day(order.Until))
 		}
-		return become(Entry{}, nil, ended, "the exception ended on "+day(order.Until))
+		return become(Entry{}, nil, ExceptionEnded, "the exception ended on "+day(order.Until))
 	case current.Basis == ByOrder:
 		return become(afterOrder(e, Entry{}, s, now), nil, Unpinned, "the order was taken back")
 	}

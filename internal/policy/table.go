@@ -129,7 +129,7 @@ func (t Table) Install(ctx context.Context, m host.Machine, configDir, text stri
 func (t Table) build(ctx context.Context, m host.Machine, configDir, text string) (data []byte, err error) {
 	fresh := Table{Type: t.Type, Path: t.Path + ".new"}
 	built := fresh.file(fresh.Path)
-	clear := func() error {
+	sweep := func() error {
 		var failed error
 		for _, path := range []string{fresh.Path, built} {
 			if err := m.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -138,10 +138,10 @@ func (t Table) build(ctx context.Context, m host.Machine, configDir, text string
 		}
 		return failed
 	}
-	if err := clear(); err != nil { // what an earlier run that was killed left
+	if err := sweep(); err != nil { // what an earlier run that was killed left
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, clear()) }()
+	defer func() { err = errors.Join(err, sweep()) }()
 	if err := m.Replace(fresh.Path, []byte(text), 0o644); err != nil {
 		return nil, err
 	}
