@@ -24,15 +24,15 @@ build:
 ## make install      to /usr/local/bin, with man page, completion, and units that are not switched on
 install: build
 	install -D -m 755 -t $(DESTDIR)/usr/local/bin postseal postseal-probe
-	install -D -m 644 -t $(DESTDIR)/usr/local/lib/systemd/system templates/postseal-renew.service templates/postseal-renew.timer templates/postseal-listen.service
+	install -D -m 644 -t $(DESTDIR)/usr/local/lib/systemd/system templates/postseal-renew.service templates/postseal-renew.timer templates/postseal-listen.service templates/postseal-policy.service templates/postseal-policy.timer
 	mkdir -p $(DESTDIR)/usr/local/share/man/man1 && ./postseal man $(DESTDIR)/usr/local/share/man/man1
 	mkdir -p $(DESTDIR)/usr/local/share/bash-completion/completions
 	./postseal completion bash > $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
 
 ## make uninstall    remove what make install installed, and nothing that postseal made
 uninstall:
-	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now postseal-renew.timer || true # it may be gone already
-	rm -f $(DESTDIR)/usr/local/bin/postseal $(DESTDIR)/usr/local/bin/postseal-probe $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.timer $(DESTDIR)/usr/local/lib/systemd/system/postseal-listen.service
+	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now postseal-renew.timer postseal-policy.timer || true # it may be gone already
+	rm -f $(DESTDIR)/usr/local/bin/postseal $(DESTDIR)/usr/local/bin/postseal-probe $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-renew.timer $(DESTDIR)/usr/local/lib/systemd/system/postseal-listen.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-policy.service $(DESTDIR)/usr/local/lib/systemd/system/postseal-policy.timer
 	rm -f $(DESTDIR)/usr/local/share/man/man1/postseal.1 $(DESTDIR)/usr/local/share/man/man1/postseal-*.1 $(DESTDIR)/usr/local/share/bash-completion/completions/postseal
 
 ## make alldns       ./postseal-alldns: also with the DNS providers that bring many modules with them

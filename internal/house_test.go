@@ -30,6 +30,7 @@ var floors = [][]string{
 	{"internal/detect", "internal/senders", "certs/acme"},
 	{"certs/acme/legodns"},
 	{"internal/interview", "internal/publish", "internal/posture"},
+	{"internal/policy"},
 	{"internal/plan"},
 	{"internal/rehearse"},
 	{"internal/audit"},

@@ -20,7 +20,7 @@ func exposure(unit string) (string, error) {
 // TestExposure: the units run with little power, as systemd counts it.
 func TestExposure(t *testing.T) {
 	lab.Need(t, "systemd-analyze")
-	for _, unit := range []string{"postseal-renew.service", "postseal-listen.service"} {
+	for _, unit := range []string{"postseal-renew.service", "postseal-listen.service", "postseal-policy.service"} {
 		if out, err := exposure(unit); err != nil {
 			t.Errorf("%s: %v\n%s", unit, err, out)
 		}

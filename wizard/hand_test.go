@@ -3,6 +3,7 @@ package wizard
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"net"
@@ -48,8 +49,14 @@ func (g *guard) change(what ...string) host.Machine {
 	return g.ask(what...)
 }
 
-func (g *guard) Detach(n string, a ...string) error         { return g.change("start", n).Detach(n, a...) }
-func (g *guard) ReadFile(p string) ([]byte, error)          { return g.ask("read", p).ReadFile(p) }
+func (g *guard) Detach(n string, a ...string) error  { return g.change("start", n).Detach(n, a...) }
+func (g *guard) ReadFile(p string) ([]byte, error)   { return g.ask("read", p).ReadFile(p) }
+func (g *guard) Open(path string) (host.File, error) { return g.ask("open", path).Open(path) }
+
+func (g *guard) Stream(ctx context.Context, take func(io.Reader) error, name string, args ...string) error {
+	return g.ask(append([]string{name}, args...)...).Stream(ctx, take, name, args...)
+}
+
 func (g *guard) ReadTail(p string, n int64) ([]byte, error) { return g.ask("read", p).ReadTail(p, n) }
 func (g *guard) ReadOwn(p string) ([]byte, error)           { return g.ask("read", p).ReadOwn(p) }
 func (g *guard) Exposed(p string) ([]host.Exposure, error)  { return g.ask("stat", p).Exposed(p) }

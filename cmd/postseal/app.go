@@ -68,7 +68,7 @@ Without a command, postseal starts the wizard, which needs a terminal. The comma
 	a.Flags(p)
 	probe := a.Probe()
 	probe.Long += "\npostseal-probe is this verb as a program of its own, for machines without the rest. It has the same options, but for those\nabout files: --config-dir, --state-dir, --certs-dir and --answers.\n"
-	root.AddCommand(a.auditCmd(), a.censusCmd(), a.certCmd(), a.planCmd(), a.applyCmd(), a.undoCmd(), a.historyCmd(), a.questionsCmd(), a.demoCmd(), a.manCmd(), a.versionCmd(), a.watchCmd(), a.publishCmd(), probe, a.rehearseCmd(), a.listenCmd(), a.sinkCmd(), a.guardCmd(), a.confirmCmd(), a.revertCmd())
+	root.AddCommand(a.auditCmd(), a.censusCmd(), a.certCmd(), a.planCmd(), a.applyCmd(), a.undoCmd(), a.historyCmd(), a.questionsCmd(), a.demoCmd(), a.manCmd(), a.versionCmd(), a.watchCmd(), a.publishCmd(), probe, a.rehearseCmd(), a.listenCmd(), a.sinkCmd(), a.guardCmd(), a.confirmCmd(), a.revertCmd(), a.policyCmd(), a.whyCmd())
 	addExamples(root)
 	for _, dir := range []string{"config-dir", "state-dir", "certs-dir"} {
 		_ = root.MarkPersistentFlagDirname(dir)

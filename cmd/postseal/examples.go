@@ -30,6 +30,16 @@ var examples = map[string]string{
   postseal listen --floor TLSv1.2 --json > senders.json`,
 	"postseal publish": `  postseal publish
   postseal publish --nsupdate | nsupdate -k /etc/postseal/zone.key`,
+	"postseal policy suggest": `  postseal policy suggest example.org example.com
+  postseal policy suggest --from destinations.txt`,
+	"postseal policy sync": `  postseal policy sync example.org example.com
+  postseal policy sync --dry-run`,
+	"postseal policy list": `  postseal policy list --evidence example.org`,
+	"postseal policy pin": `  postseal policy pin example.org dane-only
+  postseal policy pin --remove example.org`,
+	"postseal policy except": `  postseal policy except example.org --until 2026-12-14 --reason expired-certificate`,
+	"postseal why": `  postseal why example.org
+  postseal why user@example.org`,
 	"postseal cert obtain": `  postseal cert obtain --staging
   postseal cert obtain --accept-terms
   postseal cert obtain --challenge dns --dns-provider cloudflare --dns-secret-file CF_DNS_API_TOKEN=/etc/postseal/cloudflare.token`,

@@ -13,6 +13,7 @@ import (
 
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
+	"postseal/internal/ask"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/postfix"
@@ -97,7 +98,8 @@ does not count. --destination tests the policy that a domain has in smtp_tls_pol
 			return a.rehearseAll(c)
 		},
 	}
-	flags.add(cmd, interview.All)
+	// The table of policies is not rehearsed, and --policy has another meaning here.
+	flags.add(cmd, slices.DeleteFunc(slices.Clone(interview.All), func(q ask.Item[interview.Facts]) bool { return q.Name() == interview.PolicyKey }))
 	f := cmd.Flags()
 	f.BoolVar(&o.current, "current", false, "test the settings in effect, not those that apply would write")
 	f.BoolVar(&o.matrix, "matrix", false, "send at every TLS level, and show them side by side")

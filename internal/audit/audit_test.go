@@ -436,6 +436,12 @@ func scenes() map[string]scene {
 		"PS-SND-036": {main: lvl("encrypt") + "relayhost = [relay.example.net]:587\nsmtp_tls_wrappermode = yes\n"},
 		"PS-SND-037": {main: good + "smtp_tls_protocols = !SSLv2, !SSLv3, !TLSv1.1\n"},
 		"PS-SND-038": {main: good + "smtp_tls_policy_maps = static:encypt\n"},
+		"PS-SND-071": {main: good, master: sender, change: func(f *detect.Facts) { well(f); f.Resolver.Validates = detect.No }},
+		"PS-SND-072": {main: good, master: sender, change: func(f *detect.Facts) {
+			well(f)
+			f.Exceptions = []detect.Exception{{Domain: "a.test", Until: f.Now.AddDate(0, 0, -1)}, {Domain: "b.test", Until: f.Now.AddDate(0, 0, 1)}}
+		}},
+		"PS-SND-073": {main: good + "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8642:QUERYwithTLSRPT\n", master: sender, version: "3.7.11"},
 		"PS-SND-039": {main: good + "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:8461:postfix\n", silent: true},
 		"PS-SND-040": {main: good + "default_privs = root\n", dies: "default_privs: user root has privileged user ID"},
 		"PS-CRT-001": {main: without("", "smtpd_tls_chain_files")},

@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
@@ -12,7 +14,7 @@ import (
 // sendingPoliciesRules are the rules about policies for single destinations.
 var sendingPoliciesRules = []Rule{
 	passwordToUnverified, tlsRequiredHeader, obsoletePolicyTable, md5Fingerprints, cnameOverrides,
-	noPolicyTable, badPolicy, noPolicyService,
+	noPolicyTable, badPolicy, noPolicyService, noPolicies, expiredException, policyReports,
 }
 
 var passwordToUnverified = Rule{
@@ -126,4 +128,52 @@ var noPolicyService = Rule{
 	Source: "socketmap_table(5), tcp_table(5); seen on Postfix 3.7: all mail deferred",
 	Cure:   outside("start the service and look at its log, or remove it from smtp_tls_policy_maps"),
 	Check:  problems(postfix.Sending, nil, detect.NoAnswer),
+}
+
+var noPolicies = Rule{
+	ID: "PS-SND-071", Part: Sending, Severity: Note, Since: "1.0",
+	Title:  "No destination is protected against forced cleartext",
+	Why:    "An attacker on the network path can remove STARTTLS even for destinations that always support TLS. There is neither DANE, nor a policy table, nor a policy service.",
+	Level:  May,
+	Source: "RFC 8461 section 1; RFC 7672 section 1.3",
+	Cure:   outside("postseal policy sync with your destinations, then postseal apply --policy evidence"),
+	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
+		// Where the resolver validates, DANE is there to be used: see PS-SND-005.
+		if r.Hop == "" && r.Level.Is == "may" && r.Policy == nil && e.outside(r) && e.Resolver.Validates == detect.No && detect.PolicyTables(e.Config, &r.Service).Text == "" {
+			return "has TLS level may for all destinations, and DANE cannot be used: " + e.Resolver.Why
+		}
+		return ""
+	}, detect.Default),
+}
+
+var expiredException = Rule{
+	ID: "PS-SND-072", Part: Sending, Severity: Medium, Since: "1.0",
+	Title:  "An exception from a TLS policy has expired and is still in force",
+	Why:    "Mail to that destination is not protected by its policy.",
+	Level:  Should,
+	Source: "postseal policy except",
+	Cure:   outside("run postseal policy sync, and enable postseal-policy.timer"),
+	Check: when(sends, func(e *Evidence) (hits []Hit) {
+		for _, x := range e.Exceptions {
+			if !e.Now.Before(x.Until) {
+				hits = append(hits, Hit{Detail: fmt.Sprintf("%s: until %s", x.Domain, x.Until.UTC().Format(time.DateOnly)), At: e.Config.Value(nil, "smtp_tls_policy_maps").Origin})
+			}
+		}
+		return hits
+	}),
+}
+
+var policyReports = Rule{
+	ID: "PS-SND-073", Part: Sending, Severity: High, Since: "1.0",
+	Title:  "The TLS policy service sends attributes that this Postfix does not understand",
+	Why:    "Mail to every destination with an MTA-STS policy is deferred: 4.7.5, client TLS configuration problem.",
+	Level:  Must,
+	Source: "postconf(5), smtp_tls_policy_maps: policy_type and others since 3.10; postfix-tlspol: QUERYwithTLSRPT",
+	Cure:   outside("name QUERY instead of QUERYwithTLSRPT in smtp_tls_policy_maps"),
+	Check: parameter("smtp_tls_policy_maps", func(e *Evidence, v postfix.Value) string {
+		if strings.Contains(v.Text, ":QUERYwithTLSRPT") && !e.Config.Version.AtLeast(postfix.V(3, 10, 0)) {
+			return "asks with QUERYwithTLSRPT, and this is Postfix " + e.Config.Version.String()
+		}
+		return ""
+	}),
 }

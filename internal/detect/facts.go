@@ -81,6 +81,12 @@ type Facts struct {
 	Policies       []Policy
 	PoliciesUnread bool
 
+	// PolicyTable is the table of policies that is kept here, as main.cf would name it;
+	// empty if it was not built.
+	PolicyTable string
+	// Exceptions are those from the policies that are kept here.
+	Exceptions []Exception
+
 	Resolver Resolver
 	Log      Log
 	Wanted   Wanted
@@ -271,6 +277,12 @@ type PEMFile struct {
 	Exposed    []host.Exposure
 	KeyReaders []Weakness
 	Unjudged   error
+}
+
+// Exception is a destination whose policy does not count until a date.
+type Exception struct {
+	Domain string
+	Until  time.Time
 }
 
 // CABundle is a file of trusted CA certificates.

@@ -150,6 +150,9 @@ func policy(text string, c postfix.Config) (p Policy) {
 	return p
 }
 
+// ParsePolicy reads the right-hand side of a policy entry as this release of Postfix does.
+func ParsePolicy(text string, c postfix.Config) Policy { return policy(text, c) }
+
 // take notes an attribute that Postfix understands, and reports whether it may stand
 // there: some may be there once only.
 func (p *Policy) take(name, value string) bool {

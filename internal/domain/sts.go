@@ -58,7 +58,15 @@ const (
 )
 
 // LookSTS asks what a domain publishes, and fetches its policy.
-func LookSTS(ctx context.Context, m host.Reader, name string, o Options) (s STS) {
+func LookSTS(ctx context.Context, m host.Reader, name string, o Options) STS {
+	s := STSRecord(ctx, m, name, o)
+	s.Fetch(ctx, m, name, o)
+	return s
+}
+
+// STSRecord asks for the record of a domain alone: its id tells senders whether the
+// policy that they have cached has changed (RFC 8461, section 3.1).
+func STSRecord(ctx context.Context, m host.Reader, name string, o Options) (s STS) {
 	text, several, err := record(ctx, m, o.Resolver, "_mta-sts."+name, "v=STSv1")
 	switch {
 	case err != nil:
@@ -73,7 +81,14 @@ func LookSTS(ctx context.Context, m host.Reader, name string, o Options) (s STS)
 	s.Record = text
 	if s.ID, err = ParseSTSRecord(text); err != nil {
 		s.Problem = err.Error()
-		return s
+	}
+	return s
+}
+
+// Fetch fetches the policy of a domain whose record is sound.
+func (s *STS) Fetch(ctx context.Context, m host.Reader, name string, o Options) {
+	if s.ID == "" {
+		return
 	}
 	file, err := fetch(ctx, m, "mta-sts."+name, o)
 	if err == nil {
@@ -82,7 +97,6 @@ func LookSTS(ctx context.Context, m host.Reader, name string, o Options) (s STS)
 	if err != nil {
 		s.Problem, s.Unseen = "the policy: "+err.Error(), silent(err)
 	}
-	return s
 }
 
 // silent reports whether nothing came back: many mail servers may not connect to

@@ -212,6 +212,25 @@ func (y *yard) visits() (out []visit) {
 	})})
 	plain("history", "his programs in PATH", visit{plant: also(stated, postconf), env: path, done: true})
 
+	// Policies.
+	kept := map[string]fs.FileMode{state: 0o700, state + "/policy*.json": 0o600, ours + "/tls_policy*": 0o644}
+	stranger := func(y *yard) {
+		y.Folder(state)
+		y.File(state+"/policy.json", "null", 0o600)
+		y.Take(state)
+	}
+	plain("policy suggest", "his programs in PATH", visit{plant: postconf, env: path}, "--no-handshakes", "example.org")
+	plain("policy suggest", "a named pipe at --from", visit{plant: pipe(theirs + "/list"), refused: true}, "--no-handshakes", "--from", theirs+"/list")
+	plain("policy sync", "all is root's", visit{done: true, made: kept}, "--no-handshakes", "--time-limit", "5s", "example.org")
+	plain("policy sync", "a state directory of his", visit{plant: stranger, refused: true}, "--no-handshakes", "example.org")
+	plain("policy sync", "an endless file at --from", visit{plant: endless(theirs + "/list"), refused: true}, "--no-handshakes", "--from", theirs+"/list")
+	plain("policy list", "a state directory of his", visit{plant: stranger, refused: true})
+	plain("policy pin", "all is root's", visit{done: true, made: kept}, "example.org", "encrypt")
+	plain("policy pin", "a state directory of his", visit{plant: stranger, refused: true}, "example.org", "encrypt")
+	plain("policy except", "all is root's", visit{done: true, made: kept}, "example.org", "--until", "2099-01-01", "--reason", "a test")
+	plain("policy undo", "a state directory of his", visit{plant: stranger, refused: true})
+	plain("why", "his programs in PATH", visit{plant: postconf, env: path}, "--no-handshakes", "example.org")
+
 	// Certificates.
 	caddy := func(y *yard) { y.Caddy(y.leaf) }
 	plain("cert list", "lines of main.cf in the name of Caddy's directory", visit{plant: caddy})

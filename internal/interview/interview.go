@@ -31,7 +31,7 @@ var All = ask.Set[Facts]{
 	role, profile,
 	cert, key,
 	inboundLevel, minProtocol, authTLSOnly, submission, submissionMinProtocol, receivedHeader,
-	outboundLevel, caFile, clientCert, clientKey, logLevel,
+	outboundLevel, policies, caFile, clientCert, clientKey, logLevel,
 }
 
 // Decisions holds the effective answers, typed.
@@ -49,10 +49,12 @@ type Decisions struct {
 	SubmissionMinProtocol postfix.Protocol
 	ReceivedHeader        bool
 	OutboundLevel         string
-	CAFile                string // empty: none
-	ClientCert            ClientCertificate
-	ClientKey             string // empty: in the same file
-	LogLevel              int
+	// Policy is empty if the question does not matter.
+	Policy     string
+	CAFile     string // empty: none
+	ClientCert ClientCertificate
+	ClientKey  string // empty: in the same file
+	LogLevel   int
 }
 
 // Decide reads the answers.
@@ -63,6 +65,9 @@ func Decide(f Facts, a *ask.Answers) Decisions {
 		OffersAuth: authTLSOnly.Relevant(f, a), AuthTLSOnly: authTLSOnly.Get(f, a), Submission: submission.Get(f, a), SubmissionMinProtocol: submissionMinProtocol.Get(f, a), ReceivedHeader: receivedHeader.Get(f, a),
 		OutboundLevel: outboundLevel.Get(f, a), CAFile: caFile.Get(f, a),
 		ClientCert: clientCert.Get(f, a), LogLevel: logLevel.Get(f, a),
+	}
+	if policies.Relevant(f, a) {
+		d.Policy = policies.Get(f, a)
 	}
 	if serves(f, a) {
 		d.Cert = cert.Get(f, a)

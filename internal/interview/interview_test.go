@@ -346,6 +346,7 @@ func TestEveryQuestionMatters(t *testing.T) {
 	for _, m := range machines(t) {
 		f := look(t, m)
 		f.Inspect(m, []string{"/c/ec.pem", "/c/rsa.pem", "/c/rsa.key", "/c/copy.key", "/c/client.pem"})
+		f.PolicyTable = "hash:/etc/postseal/tls_policy"
 		f.InspectCA(m, "/c/ca.pem")
 		for _, base := range [][2]string{{"", ""}, {"role", "mailserver"}, {"cert", "/c/rsa.pem"}, {"client-cert", "/c/rsa.pem"}} {
 			for _, q := range interview.All {

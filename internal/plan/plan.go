@@ -206,7 +206,7 @@ var RiskNames = []string{
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
 	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
 	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskDANEGap, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor,
-	RiskNoCertificate, RiskNoInboundTLS, RiskRequireClientCertificate, RiskDropTLS13, RiskStopOutbound, RiskLowerOutboundFloor, RiskWiderTrust, RiskDropTrust, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
+	RiskNoCertificate, RiskNoInboundTLS, RiskRequireClientCertificate, RiskDropTLS13, RiskStopOutbound, RiskLowerOutboundFloor, RiskWiderTrust, RiskDropTrust, RiskDropPolicies, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
 	RiskFailedRehearsal, RiskUnrehearsed, RiskUnproved,
 }
 
@@ -247,6 +247,8 @@ const (
 	RiskLowerOutboundFloor = "lower-outbound-floor"
 	RiskWiderTrust         = "wider-trust"
 	RiskDropTrust          = "drop-trust"
+	// RiskDropPolicies is the risk of a table that Postfix no longer reads.
+	RiskDropPolicies = "drop-policies"
 	// RiskRequireClientCertificate is the risk of a listener.
 	RiskRequireClientCertificate = "require-client-certificate"
 	RiskExposedCertificate       = "exposed-certificate"

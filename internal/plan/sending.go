@@ -34,6 +34,7 @@ func (b *builder) sending() {
 		b.closeGap("smtp_tls_mandatory_protocols")
 	}
 	b.set("smtp_tls_loglevel", strconv.Itoa(b.d.LogLevel))
+	b.policyMaps()
 	b.trust()
 	b.sessionCache()
 	if b.d.Profile == interview.Modern {

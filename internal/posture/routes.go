@@ -75,6 +75,10 @@ func (r Route) Local() bool { return detect.Hop{Name: r.Hop}.Local() }
 // against which the one before it is not, but for the two of DANE: they ask DNS and no CA.
 var levels = []string{"none", "may", "dane", "encrypt", "dane-only", "fingerprint", "verify", "secure"}
 
+// Compare returns a negative number if level a is looser than b, and a positive one if it
+// is stricter.
+func Compare(a, b string) int { return slices.Index(levels, a) - slices.Index(levels, b) }
+
 // Demands reports whether mail at a level waits rather than go without TLS. At dane that
 // is so for servers with TLSA records, and not for others.
 func Demands(level string) bool {

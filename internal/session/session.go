@@ -22,6 +22,7 @@ import (
 	"postseal/internal/interview"
 	"postseal/internal/lineage"
 	"postseal/internal/plan"
+	"postseal/internal/policy"
 	"postseal/internal/postfix/maincf"
 	"postseal/internal/rehearse"
 )
@@ -98,6 +99,12 @@ func Open(ctx context.Context, m host.Machine, s Settings, done func(detect.Step
 	ses.ownLineages()
 	if b, err := m.ReadFile(ses.openSSLPath()); err == nil {
 		f.OpenSSLFile = string(b)
+	}
+	if t := policy.TableIn(ses.etcDir(), plan.Instance(ses.ConfigDir), f.MapTypes); t.Built(m) {
+		f.PolicyTable = t.Name()
+	}
+	if f.Root && f.PolicyTable != "" {
+		f.Exceptions = policy.At(m, ses.StateDir, plan.Instance(ses.ConfigDir)).Exceptions()
 	}
 	if err := ses.gather(); err != nil {
 		return ses, err

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"postseal/cmd/cli"
+	"postseal/internal/hint"
+	"postseal/internal/policy"
+	"postseal/internal/report"
+)
+
+// queueID is how Postfix names messages in the queue (enable_long_queue_ids).
+var queueID = regexp.MustCompile(`^([0-9A-F]{6,20}|[0-9A-Za-z]{10,25})$`)
+
+func (a *app) whyCmd() *cobra.Command {
+	var noHandshakes bool
+	cmd := &cobra.Command{
+		Use:   "why DOMAIN|ADDRESS|QUEUE-ID",
+		Short: "Explain how mail to a destination is protected, and what holds it back",
+		Long: `why shows the decision for one destination: the TLS level that counts and the line it comes from, what the destination
+publishes (MX, TLSA, MTA-STS), how the latest handshakes went, and which messages in the queue wait because of TLS. For
+those it says when Postfix returns them, and which exception would release them. It writes nothing.
+`,
+		Args:              cli.UsageArgs(cobra.ExactArgs(1)),
+		RunE:              func(_ *cobra.Command, args []string) error { return a.why(args[0], noHandshakes) },
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	cmd.Flags().BoolVar(&noHandshakes, "no-handshakes", false, "look up DNS and MTA-STS only; connect to no mail server")
+	return cmd
+}
+
+// effective is the level that counts for a destination.
+type effective struct {
+	Level string   `json:"level"`
+	From  string   `json:"from"`
+	Match []string `json:"match,omitempty"`
+	Fault string   `json:"fault,omitempty"`
+}
+
+func (a *app) why(text string, noHandshakes bool) error {
+	p, err := a.openPolicies(nil)
+	if err != nil {
+		return err
+	}
+	domains, id, err := a.whyAbout(p, text)
+	if err != nil {
+		return err
+	}
+	for _, name := range domains {
+		p.state.Know([]policy.Destination{{Name: name}})
+		p.state.Domains[name].Next = time.Time{} // a person asks: what is cached is not enough
+	}
+	if err := a.gatherPolicies(p, domains, noHandshakes); err != nil {
+		return err
+	}
+	held, queueErr := policy.Queue(a.Ctx, a.Machine, p.Facts, func(queued, domain string) bool {
+		return slices.Contains(domains, domain) && (id == "" || queued == id)
+	})
+	if a.JSON && len(domains) == 1 && queueErr == nil {
+		out := p.json()
+		out["domains"], out["effective"], out["held"] = p.state.Views(domains, p.own, p.setting, p.now), p.effective(domains[0]), held
+		if len(held) > 0 {
+			out["exception"] = p.exception(domains[0])
+		}
+		return a.Printer(a.Out).JSON(out)
+	}
+	if queueErr != nil && !a.JSON {
+		a.Printer(a.Err).Note("What waits in the queue is not known: " + queueErr.Error())
+		queueErr = nil
+	}
+	if a.JSON {
+		if queueErr == nil {
+			queueErr = hint.New("the message has recipients in several domains: "+strings.Join(domains, ", "), "ask for one of them")
+		}
+		return queueErr
+	}
+	for _, name := range domains {
+		a.explain(p, name, held)
+	}
+	return nil
+}
+
+// whyAbout finds out which domains a question is about, and which message.
+func (a *app) whyAbout(p *policies, text string) (domains []string, id string, err error) {
+	if at := strings.LastIndex(text, "@"); at >= 0 {
+		text = text[at+1:]
+	}
+	if !strings.Contains(text, ".") && queueID.MatchString(text) {
+		domains, err = policy.Recipients(a.Ctx, a.Machine, p.ConfigDir, text)
+		if err == nil && len(domains) == 0 {
+			err = hint.New("no message "+text+" is in the queue", "name the domain instead")
+		}
+		return domains, text, err
+	}
+	wanted, err := a.destinations([]string{text}, "")
+	if err != nil {
+		return nil, "", err
+	}
+	return []string{wanted[0].Name}, "", nil
+}
+
+// effective returns the level that counts for a domain, and where it comes from.
+func (p *policies) effective(name string) effective {
+	f := p.Facts
+	if e := f.PolicyFor(name); e != nil {
+		return effective{Level: e.Level, From: e.At.String(), Match: e.Match, Fault: e.Fault}
+	}
+	out := effective{Level: p.setting.Default, From: f.Config.Value(nil, "smtp_tls_security_level").Origin.String()}
+	if f.PoliciesUnread {
+		out.From += "; a table in smtp_tls_policy_maps could not be read, and may say something else"
+	}
+	return out
+}
+
+// exception is the command that makes the smallest exception for a domain.
+func (p *policies) exception(name string) string {
+	return hint.ShellLine(append(p.Verb("policy", "except"), name, "--until", p.now.AddDate(0, 0, 7).UTC().Format(time.DateOnly), "--reason", "TEXT"))
+}
+
+// explain prints the decision for one domain.
+func (a *app) explain(p *policies, name string, held []policy.Held) {
+	e := p.effective(name)
+	level := e.Level
+	if len(e.Match) > 0 {
+		level += " match=" + strings.Join(e.Match, ":")
+	}
+	fmt.Fprintf(a.Out, "Mail to %s has TLS level %s: %s\n", report.Clean(name), report.Clean(level), report.Clean(e.From))
+	if e.Fault != "" {
+		fmt.Fprintf(a.Out, "  Postfix does not understand this entry, and defers all mail: %s\n", report.Clean(e.Fault))
+	}
+	v := p.state.View(name, p.own, p.setting, p.now)
+	a.Printer(a.Out).Policies([]policy.View{v}, p.setting.Rule, p.now)
+	a.Printer(a.Out).PolicyEvidence(v, p.now)
+	held = slices.DeleteFunc(slices.Clone(held), func(h policy.Held) bool { return h.Domain != name })
+	if len(held) == 0 {
+		fmt.Fprintln(a.Out, "No message for it waits in the queue because of TLS.")
+		return
+	}
+	fmt.Fprintf(a.Out, "%d messages wait because of TLS:\n", len(held))
+	for _, h := range held[:min(len(held), 20)] {
+		fmt.Fprintf(a.Out, "  %s returned to its sender on %s UTC: %s\n", report.Clean(h.QueueID), h.Bounces.UTC().Format("2006-01-02 15:04"), report.Clean(h.Reason))
+	}
+	fmt.Fprintln(a.Out, "They are sent once a server of the destination meets the level. If the destination confirms that its servers are right, the smallest exception is:")
+	fmt.Fprintf(a.Out, "  %s\n", p.exception(name))
+}
