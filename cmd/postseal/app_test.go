@@ -83,7 +83,7 @@ func TestHelpful(t *testing.T) {
 		{[]string{"cert", "inspect"}, []string{"postseal cert inspect takes PATH|HOST:PORT"}},
 		{[]string{"plan", "now"}, []string{"postseal plan takes no argument"}},
 		{[]string{"apply", "--confirm-within", "20"}, []string{"write 20s or 10m"}},
-		{[]string{"sink", "--as", "anonymous-only", "--write-ca", "ca.pem"}, []string{"without any certificate has no CA"}},
+		{[]string{"sink", "--as", "anonymous-only", "--write-ca", "ca.pem"}, []string{"without a certificate has no CA"}},
 	} {
 		var said strings.Builder
 		if code := Main(c.args, nil, io.Discard, &said); code != cli.Usage {
@@ -199,8 +199,8 @@ func TestVersion(t *testing.T) {
 // TestDemoStays: a demo that is kept says what it leaves, and how that ends.
 func TestDemoStays(t *testing.T) {
 	for files, want := range map[bool]string{
-		true:  "The demo stays in /tmp/d. To end it: rm -r /tmp/d",
-		false: "The demo stays in /tmp/d, its Postfix for 2 hours. To end it: postfix -c /tmp/d/conf stop; rm -r /tmp/d",
+		true:  "The demo is kept in /tmp/d. To remove it: rm -r /tmp/d",
+		false: "The demo is kept in /tmp/d, its Postfix for 2 hours. To remove it: postfix -c /tmp/d/conf stop; rm -r /tmp/d",
 	} {
 		want += "\nTo work on it: postseal --config-dir /tmp/d/conf --state-dir /tmp/d/state --certs-dir /tmp/d/etc/certs"
 		if got := strings.TrimSpace((&demo{dir: "/tmp/d", filesOnly: files}).stays()); got != want {

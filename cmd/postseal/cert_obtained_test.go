@@ -51,7 +51,7 @@ func TestSayObtained(t *testing.T) {
 		var out bytes.Buffer
 		a := &app{Run: &cli.Run{Out: &out, Ctx: context.Background(), Machine: &host.Recorder{Machine: c.machine}}}
 		a.sayObtained(&session.Session{Settings: c.settings, Facts: &detect.Facts{}}, &lineage.Lineage{BothUses: c.both}, []string{"/c/ecdsa.pem"})
-		for _, text := range append(c.want, "In place: /c/ecdsa.pem", " --cert /c/ecdsa.pem") {
+		for _, text := range append(c.want, "Installed: /c/ecdsa.pem", " --cert /c/ecdsa.pem") {
 			if !strings.Contains(out.String(), text) {
 				t.Errorf("%s: %q is missing in\n%s", name, text, &out)
 			}

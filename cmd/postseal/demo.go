@@ -172,7 +172,7 @@ func (d *demo) files(main, master string) error {
 func (d *demo) stays() string {
 	work := "\nTo work on it: " + hint.ShellLine([]string{"postseal", "--config-dir", filepath.Join(d.dir, "conf"), "--state-dir", filepath.Join(d.dir, "state"), "--certs-dir", filepath.Join(d.dir, "etc", "certs")})
 	if d.filesOnly {
-		return "\nThe demo is kept in " + d.dir + ". To end it: " + hint.ShellLine([]string{"rm", "-r", d.dir}) + work
+		return "\nThe demo is kept in " + d.dir + ". To remove it: " + hint.ShellLine([]string{"rm", "-r", d.dir}) + work
 	}
 	return fmt.Sprintf("\nThe demo is kept in %s, its Postfix for %d hours. To remove it: %s; %s", d.dir, int(demoLife.Hours()),
 		hint.ShellLine([]string{"postfix", "-c", filepath.Join(d.dir, "conf"), "stop"}), hint.ShellLine([]string{"rm", "-r", d.dir})) + work

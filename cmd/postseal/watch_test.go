@@ -93,8 +93,8 @@ func TestWatchOfStrangers(t *testing.T) {
 		own     bool // a service names the certificate, and main.cf does not
 		want    string
 	}{
-		"root's":                          {renewed, "mx", 0, false, "Take the newer one: postseal apply"},
-		"root's, for a service":           {renewed, "mx", 0, true, "Take the newer one: postconf -c /etc/postfix -P"},
+		"root's":                          {renewed, "mx", 0, false, "To use the newer one: postseal apply"},
+		"root's, for a service":           {renewed, "mx", 0, true, "To use the newer one: postconf -c /etc/postfix -P"},
 		"another account's":               {renewed, "mx", lab.WWWData, false, "mx is owned by www-data. Check it before you use it: postseal cert inspect " + place + "mx/mx.crt"},
 		"another account's, with the key": {sameKey, "mx", lab.WWWData, false, "Other accounts can change it: " + place + "mx is owned by www-data. Check it"},
 		"another CA's":                    {forged, "mx", 0, false, ""},
@@ -119,7 +119,7 @@ func TestWatchOfStrangers(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		text := out.String()
-		if !strings.Contains(text, c.want) || c.want == "" && strings.Contains(text, place) || strings.Contains(text, "Take") != strings.HasPrefix(c.want, "Take") {
+		if !strings.Contains(text, c.want) || c.want == "" && strings.Contains(text, place) || strings.Contains(text, "To use") != strings.HasPrefix(c.want, "To use") {
 			t.Errorf("%s:\n%s", name, text)
 		}
 	}

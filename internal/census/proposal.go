@@ -157,12 +157,12 @@ func (p Proposal) putsOff(peer Peer) (out []Affected) {
 			doubtful.Sessions, doubtful.Messages = doubtful.Sessions+u.Sessions, doubtful.Messages+u.Messages
 		}
 	}
-	if clear := (Volume{peer.CleartextSessions.N, peer.CleartextMessages.N}); clear.Messages > 0 {
+	if cleartext := (Volume{peer.CleartextSessions.N, peer.CleartextMessages.N}); cleartext.Messages > 0 {
 		certainty := Evidence
 		if used > 0 {
 			certainty = Sometimes
 		}
-		out = append(out, peer.affected(clear, "cleartext", certainty))
+		out = append(out, peer.affected(cleartext, "cleartext", certainty))
 	}
 	// Trusted and Untrusted say nothing of the name, which Postfix did not compare.
 	if doubtful.Messages > 0 {

@@ -104,9 +104,8 @@ func (t *tally) line(l []byte) {
 	var server bool
 	switch tag := rest[:n]; {
 	case string(tag[n-4:]) == "smtp", string(tag[n-4:]) == "lmtp":
-		tag = tag[:n-4]
 	case n > 4 && string(tag[n-5:]) == "smtpd":
-		tag, server = tag[:n-5], true
+		server = true
 	default:
 		return // qmgr, cleanup, and others that say nothing of TLS
 	}

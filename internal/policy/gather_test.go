@@ -167,7 +167,7 @@ func TestPublishedPolicies(t *testing.T) {
 		"good":                    {"127.0.0.12", say(good), "", "secure match=.a.test servername=hostname"},
 		"good, and nmx beside mx": {"127.0.0.12", say(good + "nmx: evil.test\n"), "", "secure match=.a.test servername=hostname"},
 		"good, and an address":    {"127.0.0.12", say(good + "mx: 192.0.2.1\nmx: [::1]\nmx: a b\nmx: x=y\nmx: *\n"), "", "secure match=.a.test servername=hostname"},
-		"nmx for mx":              {"127.0.0.12", say(strings.Replace(good, "mx:", "nmx:", 1)), "names no mx", ""},
+		"nmx for mx":              {"127.0.0.12", say(strings.Replace(good, "mx:", "nmx:", 1)), "lists no mx", ""},
 		"addresses alone":         {"127.0.0.12", say(strings.Replace(good, "*.a.test", "192.0.2.1", 1)), "", ""},
 		"without max_age":         {"127.0.0.12", say(strings.Replace(good, "max_age", "max-age", 1)), "no max_age", ""},
 		"a max_age of 0":          {"127.0.0.12", say(strings.Replace(good, "604800", "0", 1)), "", ""},

@@ -81,14 +81,14 @@ func (p Printer) sending(t Taken) {
 	if !f.Logged {
 		p.unlogged(t, "smtp_tls_loglevel", "")
 	}
-	clear := slices.DeleteFunc(all, func(d census.Destination) bool { return d.Local || d.CleartextMessages.N == 0 })
-	if len(clear) > 0 {
-		slices.SortStableFunc(clear, func(a, b census.Destination) int { return b.CleartextMessages.N - a.CleartextMessages.N })
-		p.signed(p.note(), "%s got mail in cleartext:", counted(len(clear), "domain", "domains"))
-		for _, d := range clear[:min(len(clear), longest)] {
+	cleartext := slices.DeleteFunc(all, func(d census.Destination) bool { return d.Local || d.CleartextMessages.N == 0 })
+	if len(cleartext) > 0 {
+		slices.SortStableFunc(cleartext, func(a, b census.Destination) int { return b.CleartextMessages.N - a.CleartextMessages.N })
+		p.signed(p.note(), "%s got mail in cleartext:", counted(len(cleartext), "domain", "domains"))
+		for _, d := range cleartext[:min(len(cleartext), longest)] {
 			p.printf("    %s: %d of %s, last mail %s, through %s\n", d.Name, d.CleartextMessages.N, counted(d.Messages, "message", "messages"), day(d.Last), several(d.MX))
 		}
-		p.rest(len(clear))
+		p.rest(len(cleartext))
 	}
 	off := slices.DeleteFunc(slices.Clone(f.Peers), func(x census.Peer) bool { return len(x.Deferred)+len(x.Failures) == 0 })
 	if len(off) > 0 {
