@@ -44,7 +44,7 @@ type policies struct {
 	store   policy.Store
 	state   *policy.State
 	table   policy.Table
-	own     func(string) string
+	own     *policy.Own
 	setting policy.Setting
 	now     time.Time
 }
@@ -82,11 +82,24 @@ func (a *app) openPolicies(rule *policy.Rule) (*policies, error) {
 	instance := plan.Instance(s.ConfigDir)
 	p := &policies{Session: s, store: policy.At(a.Machine, s.StateDir, instance), now: a.Machine.Now()}
 	p.table = policy.TableIn(filepath.Dir(s.CertsDir), instance, s.Facts.MapTypes)
-	p.own = policy.Own(s.Facts, p.table)
+	p.own = policy.OwnIn(a.Ctx, a.Machine, s.Facts, p.table)
 	if !s.Facts.Root {
 		return nil, hint.New("the evidence is kept where only root can read it", "run it as root: sudo postseal policy")
 	}
 	return p, p.read(rule)
+}
+
+// decide applies the rule to all domains. It fails if a table of the administrator could not
+// be asked.
+func (p *policies) decide() (policy.Outcome, error) {
+	o := p.state.Decide(p.own.At, p.setting, p.now)
+	return o, p.own.Err()
+}
+
+// views are the domains of these names, or all; it fails as decide does.
+func (p *policies) views(names []string) ([]policy.View, error) {
+	v := p.state.Views(names, p.own.At, p.setting, p.now)
+	return v, p.own.Err()
 }
 
 // read reads what is stored.

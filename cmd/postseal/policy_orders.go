@@ -105,7 +105,7 @@ func (a *app) order(text string, o *policy.Order) error {
 		return err
 	}
 	defer release()
-	if at := p.own(name); at != "" && o != nil {
+	if at := p.own.At(name); at != "" && o != nil {
 		return hint.New("your own entry for "+name+" counts: "+at, "change it there")
 	}
 	what := "order for " + name + " taken back"
@@ -116,7 +116,11 @@ func (a *app) order(text string, o *policy.Order) error {
 	if err := p.state.Order(name, o, p.setting, p.now); err != nil {
 		return hint.Wrap(err, "postseal policy list shows which there are")
 	}
-	return a.changePolicies(p, p.state.Decide(p.own, p.setting, p.now).Only(name, p.state), what)
+	all, err := p.decide()
+	if err != nil {
+		return err
+	}
+	return a.changePolicies(p, all.Only(name, p.state), what)
 }
 
 func (a *app) policyUndoCmd() *cobra.Command {

@@ -45,7 +45,10 @@ func (a *app) policySuggest(args []string, flags policyFlags) error {
 	if err := a.gatherPolicies(p, names, flags.noHandshakes); err != nil {
 		return err
 	}
-	views := p.state.Views(names, p.own, p.setting, p.now)
+	views, err := p.views(names)
+	if err != nil {
+		return err
+	}
 	if a.JSON {
 		out := p.json()
 		out["domains"] = views

@@ -72,7 +72,10 @@ func (a *app) policySync(args []string, flags policyFlags, dryRun bool, limit ti
 		return errors.Join(context.Cause(a.Ctx), err)
 	}
 	p.state.Rule = &flags.rule
-	o := p.state.Decide(p.own, p.setting, p.now)
+	o, err := p.decide()
+	if err != nil {
+		return err
+	}
 	if dryRun {
 		return a.policyDryRun(p, o)
 	}
@@ -166,7 +169,8 @@ func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
 
 // printFailing names the destinations whose servers do not meet the level in force.
 func (a *app) printFailing(p *policies) {
-	for _, v := range p.state.Views(nil, p.own, p.setting, p.now) {
+	all, _ := p.views(nil) // the error came before
+	for _, v := range all {
 		if v.Entry != nil && v.Own == "" && !v.Failing.IsZero() {
 			a.Printer(a.Out).Note(fmt.Sprintf("No server of %s has met level %s since %s UTC: mail may be waiting. See %s", v.Domain, v.Entry.Level, v.Failing.UTC().Format("2006-01-02 15:04"), hint.ShellLine(p.Verb("why", v.Domain))))
 		}
@@ -206,7 +210,10 @@ for. It looks nothing up.
 			for _, d := range wanted {
 				names = append(names, d.Name)
 			}
-			views := p.state.Views(names, p.own, p.setting, p.now)
+			views, err := p.views(names)
+			if err != nil {
+				return err
+			}
 			if a.JSON {
 				out := p.json()
 				out["domains"], out["runs"] = views, append([]policy.Run{}, p.state.Runs...)

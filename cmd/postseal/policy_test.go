@@ -301,6 +301,32 @@ func (b *policyBed) schema(t *testing.T, args ...string) {
 	}
 }
 
+// TestOwnTables: an entry of the administrator counts, also one for a parent of the domain in
+// a table that only Postfix can read; and where it cannot be read, nothing is changed.
+func TestOwnTables(t *testing.T) {
+	b := newPolicyBed(t)
+	lab.Write(t, b.dir, "answers.toml", "", 0o600)
+	b.zone.Set("a.b.test. 300 IN MX 10 mx.b.test.", "mx.b.test. 300 IN A 127.0.0.11")
+	own := lab.Write(t, b.dir, "own.re", "/^\\.b\\.test$/ encrypt\n", 0o644)
+	b.main("smtp_tls_policy_maps = regexp:" + own + "\n")
+	if out := b.must(1, "policy", "pin", "a.b.test", "verify"); !strings.Contains(out, "your own entry for a.b.test counts: regexp:"+own) {
+		t.Errorf("%s", out)
+	}
+	b.must(0, "policy", "pin", "c.test", "encrypt")
+	if b.has("c.test") != "encrypt" {
+		t.Error("the entry of another domain bars this one")
+	}
+	b.main("smtp_tls_policy_maps = regexp:" + own + ".missing\n")
+	for _, args := range [][]string{{"policy", "sync", "--no-handshakes"}, {"policy", "pin", "d.test", "encrypt"}, {"policy", "list", "d.test"}} {
+		if out := b.must(1, args...); !strings.Contains(out, "asking regexp:"+own+".missing for ") || !strings.Contains(out, "smtp_tls_policy_maps") {
+			t.Errorf("%q: %s", args, out)
+		}
+	}
+	if b.has("d.test") != "" || b.has("c.test") != "encrypt" {
+		t.Error("a table that cannot be asked counts as one without an entry")
+	}
+}
+
 // TestWhy: the verb names the level that counts and its line, what TLS holds back and
 // until when, and the exception; hostile text in the queue prints as text.
 func TestWhy(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/ask"
+	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/postfix"
@@ -211,24 +212,13 @@ func (a *app) trying(what string) (tell func(rehearse.Trial), done func()) {
 		}
 }
 
-// policyOf asks the policy maps for a domain as smtp(8) does: for the domain,
-// then for its parents with a dot before them (postconf(5),
-// smtp_tls_policy_maps).
+// policyOf asks the policy maps for a domain as smtp(8) does.
 func (a *app) policyOf(c rehearse.Candidate, domain string) (string, error) {
-	keys := []string{domain}
-	for rest := domain; !strings.ContainsAny(domain, "[:"); { // a next hop has no parents
-		i := strings.IndexByte(rest, '.')
-		if i < 0 {
-			break
-		}
-		rest = rest[i+1:]
-		keys = append(keys, "."+rest)
-	}
 	text := c.Config.Text(nil, "smtp_tls_policy_maps")
 	if smtp, ok := c.Config.Master.Find("smtp", "unix"); ok {
 		text = c.Config.Text(&smtp, "smtp_tls_policy_maps")
 	}
-	for _, key := range keys {
+	for _, key := range detect.PolicyKeys(domain) {
 		for _, m := range postfix.Tables(text) {
 			o, err := a.Machine.Run(a.Ctx, "postmap", "-c", c.Config.Dir, "-q", key, m)
 			if err != nil {

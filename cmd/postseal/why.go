@@ -64,7 +64,11 @@ func (a *app) why(text string, noHandshakes bool) error {
 	})
 	if a.JSON && len(domains) == 1 && queueErr == nil {
 		out := p.json()
-		out["domains"], out["effective"], out["held"] = p.state.Views(domains, p.own, p.setting, p.now), p.effective(domains[0]), held
+		views, err := p.views(domains)
+		if err != nil {
+			return err
+		}
+		out["domains"], out["effective"], out["held"] = views, p.effective(domains[0]), held
 		if len(held) > 0 {
 			out["exception"] = p.exception(domains[0])
 		}
@@ -112,7 +116,7 @@ func (p *policies) effective(name string) effective {
 		return effective{Level: e.Level, From: e.At.String(), Match: e.Match, Fault: e.Fault}
 	}
 	out := effective{Level: p.setting.Default, From: f.Config.Value(nil, "smtp_tls_security_level").Origin.String()}
-	if f.PoliciesUnread {
+	if len(f.UnreadPolicies) > 0 {
 		out.From += "; a table in smtp_tls_policy_maps could not be read, and may say something else"
 	}
 	return out
@@ -134,7 +138,7 @@ func (a *app) explain(p *policies, name string, held []policy.Held) {
 	if e.Fault != "" {
 		fmt.Fprintf(a.Out, "  Postfix does not understand this entry, and defers all mail: %s\n", report.Clean(e.Fault))
 	}
-	v := p.state.View(name, p.own, p.setting, p.now)
+	v := p.state.View(name, p.own.At, p.setting, p.now)
 	a.Printer(a.Out).Policies([]policy.View{v}, p.setting.Rule, p.now)
 	a.Printer(a.Out).PolicyEvidence(v, p.now)
 	held = slices.DeleteFunc(slices.Clone(held), func(h policy.Held) bool { return h.Domain != name })

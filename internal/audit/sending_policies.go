@@ -80,7 +80,7 @@ var md5Fingerprints = Rule{
 // comparesFingerprints reports whether a level of sending compares fingerprints. What
 // tables that cannot be read ask for is only presumed if set, by hand, is true.
 func (e *Evidence) comparesFingerprints(set bool) bool {
-	return set && (e.PoliciesUnread || e.Config.Text(nil, "smtp_tls_fingerprint_cert_match") != "") ||
+	return set && (len(e.UnreadPolicies) > 0 || e.Config.Text(nil, "smtp_tls_fingerprint_cert_match") != "") ||
 		slices.ContainsFunc(e.Transports, func(t detect.Transport) bool { return t.Level == "fingerprint" }) ||
 		slices.ContainsFunc(e.Policies, func(p detect.Policy) bool { return p.Level == "fingerprint" })
 }

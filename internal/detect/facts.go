@@ -77,9 +77,9 @@ type Facts struct {
 	AddedCAs []*x509.Certificate
 
 	// Policies are the entries of the policy tables for sending that could be
-	// read; PoliciesUnread says that there are others.
+	// read; UnreadPolicies are the tables whose text could not be read.
 	Policies       []Policy
-	PoliciesUnread bool
+	UnreadPolicies []string
 
 	// PolicyTable is the table of policies that is kept here, as main.cf would name it;
 	// empty if it was not built.

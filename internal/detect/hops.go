@@ -187,7 +187,7 @@ func (f *Facts) levelTo(t Transport, hop string) string {
 	switch p := f.PolicyFor(hop); {
 	case p != nil:
 		return p.Level
-	case f.PoliciesUnread:
+	case len(f.UnreadPolicies) > 0:
 		return ""
 	}
 	return t.Level

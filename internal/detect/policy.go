@@ -28,8 +28,7 @@ type Policy struct {
 	At    postfix.Origin
 }
 
-// findPolicies reads the policy tables whose text is there. PoliciesUnread says
-// that there are others.
+// findPolicies reads the policy tables whose text is there, and notes the others.
 func (f *Facts) findPolicies(m host.Reader) {
 	tables := PolicyTables(f.Config, nil)
 	text, perSite := tables.Text, f.Config.Text(nil, "smtp_tls_policy_maps") == ""
@@ -42,18 +41,20 @@ func (f *Facts) findPolicies(m host.Reader) {
 			continue
 		case "inline":
 			entries, ok := inlineEntries(path)
-			f.PoliciesUnread = f.PoliciesUnread || !ok
+			if !ok {
+				f.UnreadPolicies = append(f.UnreadPolicies, one)
+			}
 			for _, e := range slices.Backward(entries) { // of two entries for one key, the last counts
 				f.addPolicy(perSite, e.key, e.value, tables.Origin)
 			}
 			continue
 		default:
-			f.PoliciesUnread = true
+			f.UnreadPolicies = append(f.UnreadPolicies, one)
 			continue
 		}
 		data, err := m.ReadFile(path)
 		if err != nil {
-			f.PoliciesUnread = true
+			f.UnreadPolicies = append(f.UnreadPolicies, one)
 			continue
 		}
 		for _, l := range logical.Parse(string(data)).Logical { // as postmap(1) reads it
@@ -233,14 +234,25 @@ func (f *Facts) PolicyFor(hop string) *Policy {
 		}
 		return nil
 	}
-	key := strings.ToLower(hop)
-	if p := find(key); p != nil || strings.ContainsAny(key, "[:") {
-		return p
-	}
-	for _, parent, ok := strings.Cut(key, "."); ok; _, parent, ok = strings.Cut(parent, ".") {
-		if p := find("." + parent); p != nil {
+	for _, key := range PolicyKeys(hop) {
+		if p := find(key); p != nil {
 			return p
 		}
 	}
 	return nil
+}
+
+// PolicyKeys are those under which Postfix looks for the policy of a next hop, in this
+// order: the next hop, and, for a domain, its parents with a dot before them (postconf(5),
+// smtp_tls_policy_maps). Each is looked up in all tables before the next one.
+func PolicyKeys(hop string) []string {
+	key := strings.ToLower(hop)
+	keys := []string{key}
+	if strings.ContainsAny(key, "[:") {
+		return keys
+	}
+	for _, parent, ok := strings.Cut(key, "."); ok; _, parent, ok = strings.Cut(parent, ".") {
+		keys = append(keys, "."+parent)
+	}
+	return keys
 }

@@ -128,7 +128,7 @@ func (m model) route(t detect.Transport, s mastercf.Service, h detect.Hop) Route
 	if own := detect.PolicyTables(m.c, &s); own.Text != "" {
 		switch entry := m.f.PolicyFor(h.Name); {
 		case h.Name == "" && entry == nil: // an entry is for some destinations, and this is about all
-		case own.Text != detect.PolicyTables(m.c, nil).Text, entry == nil && m.f.PoliciesUnread:
+		case own.Text != detect.PolicyTables(m.c, nil).Text, entry == nil && len(m.f.UnreadPolicies) > 0:
 			r.Level = Value[string]{Origin: own.Origin}
 		case entry != nil:
 			r.Level, r.Policy = Value[string]{entry.Level, entry.At}, entry
