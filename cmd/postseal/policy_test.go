@@ -258,6 +258,18 @@ func TestPolicySync(t *testing.T) {
 	}
 	until := b.now.AddDate(0, 0, 3).UTC().Format(time.DateOnly)
 	b.must(0, "policy", "except", "d.test", "--until", until, "--reason", "their records are wrong")
+	if out := b.must(1, "policy", "pin", "--remove", "c.test"); !strings.Contains(out, "neither a pin nor an exception") {
+		t.Errorf("%s", out)
+	}
+	b.must(0, "policy", "except", "--remove", "d.test")
+	if got := b.has("d.test"); got != "dane-only" {
+		t.Errorf("the pin that the exception replaced: %q", got)
+	}
+	if out := b.must(1, "policy", "except", "--remove", "d.test"); !strings.Contains(out, "d.test has a pin and no exception") {
+		t.Errorf("%s", out)
+	}
+	b.must(0, "policy", "except", "d.test", "--until", until, "--reason", "their records are wrong")
+	b.schema(t, "policy", "list", "--json", "d.test")
 	b.must(0, "policy", "undo")
 	if got := b.has("d.test"); got != "dane-only" {
 		t.Errorf("undone: %q", got)
@@ -268,7 +280,7 @@ func TestPolicySync(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"policy", "pin", "d.test", "seccure"}, {"policy", "pin", "[d.test]:25", "may"}, {"policy", "except", "d.test", "--until", "2001-01-01", "--reason", "x"},
-		{"policy", "except", "d.test", "--until", until}, {"policy", "sync", "--clean", "-1"}, {"policy", "sync", "192.0.2.1"},
+		{"policy", "except", "d.test", "--until", until}, {"policy", "except", "--remove", "d.test", "--until", until}, {"policy", "pin", "--remove", "d.test", "--reason", "x"}, {"policy", "sync", "--clean", "-1"}, {"policy", "sync", "192.0.2.1"},
 	} {
 		b.must(2, args...)
 	}
