@@ -30,11 +30,13 @@ func (t *tally) traffic(d int, direction Direction) Traffic {
 	// What is cleartext is seen of a server process without a summary line, since smtpd
 	// counts STARTTLS. Of a client process only the tls= of 3.11 tells it then.
 	known := direction == Inbound || f.Logged || t.said[d]
+	f.CleartextSessions.Known, f.CleartextMessages.Known = known, known
 	sum := func(r *row) Peer {
 		p := t.peerOf(r, direction, known)
 		f.Sessions, f.Messages = f.Sessions+p.Sessions, f.Messages+p.Messages
 		f.CleartextSessions.N += p.CleartextSessions.N
 		f.CleartextMessages.N += p.CleartextMessages.N
+		f.Unknown = Volume{f.Unknown.Sessions + p.Unknown.Sessions, f.Unknown.Messages + p.Unknown.Messages}
 		if p.Local {
 			f.LocalMessages += p.Messages
 		}
@@ -48,7 +50,8 @@ func (t *tally) traffic(d int, direction Direction) Traffic {
 		f.Peers = append(f.Peers, sum(r))
 	}
 	f.Unnamed = sum(&t.others[d]).Volume
-	f.CleartextSessions.Known, f.CleartextMessages.Known = known, known
+	f.CleartextSessions.doubt(f.Unknown.Sessions)
+	f.CleartextMessages.doubt(f.Unknown.Messages)
 	sortPeers(f.Peers)
 	return f
 }
@@ -81,12 +84,17 @@ func (t *tally) peerOf(r *row, direction Direction, known bool) Peer {
 	r.eachUse(func(u use) {
 		v := Volume{int(u.sessions), int(u.messages)}
 		p.Sessions, p.Messages = p.Sessions+v.Sessions, p.Messages+v.Messages
-		if u.kind != cleartext {
-			p.TLS = append(p.TLS, Use{&t.kinds.list[u.kind], v})
-		} else if known {
+		switch u.kind {
+		case cleartext:
 			p.CleartextSessions.N, p.CleartextMessages.N = v.Sessions, v.Messages
+		case silent:
+			p.Unknown = v
+		default:
+			p.TLS = append(p.TLS, Use{&t.kinds.list[u.kind], v})
 		}
 	})
+	p.CleartextSessions.doubt(p.Unknown.Sessions)
+	p.CleartextMessages.doubt(p.Unknown.Messages)
 	slices.SortFunc(p.TLS, func(a, b Use) int {
 		return cmp.Or(b.Messages-a.Messages, b.Sessions-a.Sessions, strings.Compare(b.Protocol, a.Protocol), strings.Compare(a.Cipher, b.Cipher),
 			strings.Compare(a.Group, b.Group), strings.Compare(a.Trust, b.Trust))
@@ -104,7 +112,7 @@ func (t *tally) peerOf(r *row, direction Direction, known bool) Peer {
 	for _, causes := range [][]Cause{p.Deferred, p.Failures} {
 		slices.SortFunc(causes, func(a, b Cause) int { return cmp.Or(b.Count-a.Count, strings.Compare(a.Reason, b.Reason)) })
 	}
-	p.After = r.after(known)
+	p.After = r.after()
 	return p
 }
 
@@ -127,15 +135,15 @@ func (p *Peer) name(key string) {
 
 // after works out what the peer did after its last failure. Mail counts, and in TLS a
 // handshake does, too.
-func (r *row) after(known bool) After {
+func (r *row) after() After {
 	switch {
 	case r.lastFail == 0:
 		return NeverFailed
 	case r.lastTLS >= r.lastFail:
 		return InTLS
-	case r.lastClear >= r.lastFail && known:
-		return InCleartext
 	case r.lastClear >= r.lastFail:
+		return InCleartext
+	case r.lastSilent >= r.lastFail:
 		return Returned
 	}
 	return NeverReturned

@@ -14,6 +14,7 @@ type row struct {
 
 	first, last                  uint32
 	lastFail, lastTLS, lastClear uint32
+	lastSilent                   uint32
 	authenticated                uint32
 	tried, started               uint32
 	uses                         [2]use
@@ -69,6 +70,18 @@ func (r *row) fail(deferral bool, reason string, n uint32) {
 		return
 	}
 	r.causes = append(r.causes, cause{deferral, reason, n})
+}
+
+// came notes when the peer came back. A handshake tells, and else only mail does.
+func (r *row) came(k kind, at uint32, mail bool) {
+	switch {
+	case k == silent && mail:
+		r.lastSilent = max(r.lastSilent, at)
+	case k == cleartext && mail:
+		r.lastClear = max(r.lastClear, at)
+	case k != cleartext && k != silent:
+		r.lastTLS = max(r.lastTLS, at)
+	}
 }
 
 // seen widens the time in which the peer was seen.
