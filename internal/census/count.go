@@ -31,8 +31,7 @@ func (t *tally) count(s *session) {
 		if reason == "" {
 			reason = "not logged"
 		}
-		r.fail(false, reason, 1)
-		r.lastFail = max(r.lastFail, s.from)
+		r.fail(false, reason, 1, s.from)
 		sessions = 0
 	case s.started > 0:
 		k = unlogged

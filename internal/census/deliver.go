@@ -53,8 +53,7 @@ func (t *tally) book(p *delivery, r *result) {
 		if reason == "" {
 			reason = "not logged"
 		}
-		row.fail(false, reason, 1)
-		row.lastFail = max(row.lastFail, p.failAt)
+		row.fail(false, reason, 1, p.failAt)
 		p.failed, p.reason = false, ""
 	}
 	if p.row != row || !same {
@@ -70,8 +69,7 @@ func (t *tally) book(p *delivery, r *result) {
 		row.add(k, sessions, messages)
 		row.came(k, r.at, true)
 	case r.reason != "":
-		row.fail(true, r.reason, 1)
-		row.lastFail = max(row.lastFail, r.at)
+		row.fail(true, r.reason, 1, r.at)
 		p.end()
 	default:
 		row.add(k, sessions, 0)

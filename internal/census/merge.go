@@ -26,7 +26,8 @@ func (t *tally) merge(b *tally) {
 	number := func(id uint64) uint64 { return hosts[id>>34]<<34 | id&processes }
 	for d := range b.rows {
 		kinds := translate(d)
-		for _, r := range b.rows[d].list {
+		for i := range b.rows[d].n {
+			r := b.rows[d].at(i)
 			t.row(d, []byte(r.key)).absorb(r, kinds)
 		}
 		t.said[d] = t.said[d] || b.said[d]
@@ -68,16 +69,15 @@ func (r *row) absorb(b *row, kinds []kind) {
 	if b.first != 0 {
 		r.seen(b.first, b.last)
 	}
-	r.lastFail, r.lastTLS, r.lastClear = max(r.lastFail, b.lastFail), max(r.lastTLS, b.lastTLS), max(r.lastClear, b.lastClear)
-	if kinds[silent] == silent {
-		r.lastSilent = max(r.lastSilent, b.lastSilent)
-	} else {
-		r.lastClear = max(r.lastClear, b.lastSilent)
-	}
+	r.lastTLS, r.lastClear = max(r.lastTLS, b.lastTLS), max(r.lastClear, b.lastClear)
 	r.authenticated, r.tried, r.started = r.authenticated+b.authenticated, r.tried+b.tried, r.started+b.started
 	b.eachUse(func(u use) { r.add(kinds[u.kind], u.sessions, u.messages) })
-	for _, c := range b.causes {
-		r.fail(c.deferral, c.reason, c.n)
+	if b.rare == nil {
+		return
+	}
+	r.came(kinds[silent], b.rare.lastSilent, true)
+	for _, c := range b.rare.causes {
+		r.fail(c.deferral, c.reason, c.n, b.rare.lastFail)
 	}
 }
 

@@ -23,7 +23,7 @@ func moment(sec uint32) time.Time { return time.Unix(int64(sec), 0).UTC() }
 
 // traffic sums up one direction.
 func (t *tally) traffic(d int, direction Direction) Traffic {
-	f := Traffic{Logged: t.logged[d] != 0, Protocols: map[string]Volume{}, Peers: make([]Peer, 0, len(t.rows[d].list))}
+	f := Traffic{Logged: t.logged[d] != 0, Protocols: map[string]Volume{}, Peers: make([]Peer, 0, t.rows[d].n)}
 	if f.Logged {
 		f.Since = moment(t.logged[d])
 	}
@@ -46,28 +46,40 @@ func (t *tally) traffic(d int, direction Direction) Traffic {
 		}
 		return p
 	}
-	for _, r := range t.rows[d].list {
-		f.Peers = append(f.Peers, sum(r))
+	for _, r := range t.rows[d].byMail() {
+		f.Peers = append(f.Peers, sum(r.row))
 	}
 	f.Unnamed = sum(&t.others[d]).Volume
 	f.CleartextSessions.doubt(f.Unknown.Sessions)
 	f.CleartextMessages.doubt(f.Unknown.Messages)
-	sortPeers(f.Peers)
 	return f
 }
 
-// sortPeers puts those with most messages first. Names are compared only where numbers are
-// the same, since there may be very many.
-func sortPeers(peers []Peer) {
-	slices.SortFunc(peers, func(a, b Peer) int {
-		if a.Messages != b.Messages || a.Sessions != b.Sessions {
-			return cmp.Or(b.Messages-a.Messages, b.Sessions-a.Sessions)
+// ranked is a row with what it is sorted by.
+type ranked struct {
+	*row
+	messages, sessions uint32
+}
+
+// byMail returns all rows, those with most messages first. Keys are compared only where the
+// numbers are the same.
+func (r *rows) byMail() []ranked {
+	all := make([]ranked, r.n)
+	for i := range all {
+		x := ranked{row: r.at(i)}
+		x.eachUse(func(u use) { x.messages, x.sessions = x.messages+u.messages, x.sessions+u.sessions })
+		all[i] = x
+	}
+	slices.SortFunc(all, func(a, b ranked) int {
+		switch {
+		case a.messages != b.messages:
+			return cmp.Compare(b.messages, a.messages)
+		case a.sessions != b.sessions:
+			return cmp.Compare(b.sessions, a.sessions)
 		}
-		if c := strings.Compare(a.Name, b.Name); c != 0 {
-			return c
-		}
-		return cmp.Or(strings.Compare(a.MX, b.MX), strings.Compare(a.Address, b.Address), strings.Compare(a.Service, b.Service))
+		return strings.Compare(a.key, b.key)
 	})
+	return all
 }
 
 // peerOf makes a peer of a row.
@@ -99,7 +111,7 @@ func (t *tally) peerOf(r *row, direction Direction, known bool) Peer {
 		return cmp.Or(b.Messages-a.Messages, b.Sessions-a.Sessions, strings.Compare(b.Protocol, a.Protocol), strings.Compare(a.Cipher, b.Cipher),
 			strings.Compare(a.Group, b.Group), strings.Compare(a.Trust, b.Trust))
 	})
-	for _, c := range r.causes {
+	for _, c := range r.reasons() {
 		if c.deferral {
 			p.Deferred = append(p.Deferred, Cause{c.reason, int(c.n)})
 			continue
@@ -136,14 +148,15 @@ func (p *Peer) name(key string) {
 // after works out what the peer did after its last failure. Mail counts, and in TLS a
 // handshake does, too.
 func (r *row) after() After {
-	switch {
-	case r.lastFail == 0:
+	if r.rare == nil || r.rare.lastFail == 0 {
 		return NeverFailed
-	case r.lastTLS >= r.lastFail:
+	}
+	switch last := r.rare.lastFail; {
+	case r.lastTLS >= last:
 		return InTLS
-	case r.lastClear >= r.lastFail:
+	case r.lastClear >= last:
 		return InCleartext
-	case r.lastSilent >= r.lastFail:
+	case r.rare.lastSilent >= last:
 		return Returned
 	}
 	return NeverReturned

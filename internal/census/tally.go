@@ -17,7 +17,6 @@ type tally struct {
 
 	rows   [2]rows
 	others [2]row
-	free   []row
 
 	// Processes by host, program and number. A nil session is one between two.
 	servers map[uint64]*session
