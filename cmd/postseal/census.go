@@ -20,6 +20,7 @@ import (
 	"postseal/internal/maillog"
 	"postseal/internal/plan"
 	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
 	"postseal/internal/posture"
 	"postseal/internal/report"
 )
@@ -151,17 +152,17 @@ func readSince(text string, now time.Time) (time.Time, error) {
 // census reads the log and prints what it says.
 func (a *app) census(o censusFlags, files []string, since time.Time, proposal *census.Proposal) error {
 	f, err := detect.Logging(a.Ctx, host.ReadOnly{Reader: a.Machine}, a.settings.ConfigDir)
-	log, taken := maillog.Source{Names: maillog.DefaultNames}, report.Taken{Proposal: proposal, Words: o.words()}
+	log, implicit, taken := maillog.Source{Names: maillog.DefaultNames}, false, report.Taken{Proposal: proposal, Words: o.words()}
 	switch {
 	case err == nil:
-		log = f.MailLog()
+		log, implicit = f.MailLog(), unlabelled(f)
 		taken.Observe = observe(f)
 	case len(files) == 0 || a.settings.ConfigDir != "":
 		return err
 	} // else it may be the log of another machine, and the names are the default ones
 	log.Names = append(slices.Clone(log.Names), o.names...)
 	show, done := a.progress("reading the log")
-	taken.Census, err = census.Read(a.Ctx, a.Machine, census.Sources{Log: log, Files: files, Since: since, Own: ownAddresses(), Progress: show})
+	taken.Census, err = census.Read(a.Ctx, a.Machine, census.Sources{Log: log, Files: files, Since: since, Implicit: implicit, Own: ownAddresses(), Progress: show})
 	done()
 	if err != nil {
 		return err
@@ -185,6 +186,17 @@ func observe(f *detect.Facts) string {
 		return ""
 	}
 	return hint.ShellLine(append([]string{"postconf", "-c", f.Config.Dir, "-e"}, set...)) + " && " + hint.ShellLine([]string{"postfix", "-c", f.Config.Dir, "reload"})
+}
+
+// unlabelled reports whether TLS begins at once on a service that has no name of its own
+// in the log.
+func unlabelled(f *detect.Facts) bool {
+	if f.Config.Master == nil {
+		return false
+	}
+	return slices.ContainsFunc(f.Config.Master.Services(), func(s mastercf.Service) bool {
+		return s.Program() == "smtpd" && f.Config.Bool(&s, "smtpd_tls_wrappermode") && f.Config.Text(&s, "syslog_name") == f.Config.Text(nil, "syslog_name")
+	})
 }
 
 // ownAddresses are those of this machine's interfaces.

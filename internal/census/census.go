@@ -37,6 +37,10 @@ func (c Count) MarshalJSON() ([]byte, error) {
 	return json.Marshal(c.N)
 }
 
+// doubt makes a zero not known if there is mail of which the log does not tell. Any other
+// number is what is certain.
+func (c *Count) doubt(unknown int) { c.Known = c.Known && (c.N > 0 || unknown == 0) }
+
 // Census is what the log says.
 type Census struct {
 	// First and Last are the times of the first and the last line that counted.
@@ -61,17 +65,19 @@ func (c *Census) Days() float64 { return c.Last.Sub(c.First).Hours() / 24 }
 
 // Traffic is one direction.
 type Traffic struct {
-	// Logged reports whether Postfix logged its handshakes (smtpd_tls_loglevel and
-	// smtp_tls_loglevel, 1 or more). Without that, versions are not known, and for
-	// outgoing mail neither is cleartext, unless Postfix is 3.11 or later.
+	// Logged: Postfix logged its handshakes (smtpd_tls_loglevel and smtp_tls_loglevel, 1 or
+	// more). Without that, versions are not known, and for outgoing mail neither is
+	// cleartext, unless Postfix is 3.11 or later.
 	Logged bool
 	// Since is the time of the first handshake that was logged.
 	Since time.Time
 	// Sessions and Messages are those of the peers. An incoming message is one that
 	// Postfix gave a queue identifier, an outgoing one was delivered.
 	Sessions, Messages int
-	// Cleartext of them.
+	// Those of them that were certainly in cleartext. Unknown are those of which the log
+	// does not tell whether they were: from before the first handshake that was logged.
 	CleartextSessions, CleartextMessages Count
+	Unknown                              Volume
 	// Local is how many of the messages came from, or went to, this machine.
 	LocalMessages int
 	Protocols     map[string]Volume
@@ -131,7 +137,9 @@ type Peer struct {
 	Authenticated     int   `json:"authenticated,omitempty"`
 	CleartextSessions Count `json:"cleartext_sessions"`
 	CleartextMessages Count `json:"cleartext_messages"`
-	TLS               []Use `json:"tls,omitempty"`
+	// Unknown is what was in TLS or in cleartext: the log does not tell.
+	Unknown Volume `json:"unknown"`
+	TLS     []Use  `json:"tls,omitempty"`
 	// Tried is how many sessions gave STARTTLS, Started in how many it worked.
 	Tried   int `json:"starttls_tried,omitempty"`
 	Started int `json:"starttls,omitempty"`

@@ -31,25 +31,33 @@ func (t *tally) count(s *session) {
 		if reason == "" {
 			reason = "not logged"
 		}
-		r.fail(false, reason, 1)
-		r.lastFail = max(r.lastFail, s.from)
+		r.fail(false, reason, 1, s.from)
 		sessions = 0
-	case s.started > 0 || implicit(s.service):
+	case s.started > 0:
 		k = unlogged
+	case s.bare == silent && s.logged:
+	default:
+		k = s.bare
 	}
 	r.add(k, sessions, s.messages)
-	switch {
-	case k != cleartext:
-		r.lastTLS = max(r.lastTLS, s.to)
-	case s.messages > 0:
-		r.lastClear = max(r.lastClear, s.to)
-	}
+	r.came(k, s.to, s.messages > 0)
 }
 
-// implicit reports whether a service is one where TLS begins at once: smtpd counts no
-// STARTTLS there. Debian's master.cf calls it so.
-func implicit(service string) bool {
-	return strings.HasSuffix(service, "submissions") || strings.HasSuffix(service, "smtps")
+// bare returns what a session of a service is if there is no sign of TLS. Where TLS begins
+// at once, smtpd counts no STARTTLS, so that a session looks like one in cleartext if
+// handshakes are not logged. Debian's master.cf names these services submissions and smtps.
+func (t *tally) bare(service string) kind {
+	label := service
+	if label == "" && t.shape.renamed {
+		label = t.shape.name
+	}
+	switch {
+	case strings.HasSuffix(label, "submissions"), strings.HasSuffix(label, "smtps"):
+		return unlogged
+	case label == "" && !t.implicit, strings.HasSuffix(label, "submission"):
+		return cleartext
+	}
+	return silent
 }
 
 // probes reports whether postseal's own handshakes come from an address: one of an

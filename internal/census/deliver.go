@@ -25,10 +25,16 @@ func (t *tally) book(p *delivery, r *result) {
 	same := bytes.Equal(p.qid, r.qid)
 	k, sessions := p.connected(r, same)
 	t.said[out] = t.said[out] || r.tls != unsaid
+	if k == cleartext && !r.logged {
+		k = silent
+		if p.bound { // the next recipients of the message got it in the same way
+			p.kind = silent
+		}
+	}
 	switch {
 	case r.tls == saysCleartext:
 		k = cleartext
-	case r.tls == saysTLS && k == cleartext:
+	case r.tls == saysTLS && (k == cleartext || k == silent):
 		k = unlogged
 	}
 	p.qid = append(p.qid[:0], r.qid...)
@@ -47,8 +53,7 @@ func (t *tally) book(p *delivery, r *result) {
 		if reason == "" {
 			reason = "not logged"
 		}
-		row.fail(false, reason, 1)
-		row.lastFail = max(row.lastFail, p.failAt)
+		row.fail(false, reason, 1, p.failAt)
 		p.failed, p.reason = false, ""
 	}
 	if p.row != row || !same {
@@ -62,14 +67,9 @@ func (t *tally) book(p *delivery, r *result) {
 		}
 		p.counted = true
 		row.add(k, sessions, messages)
-		if k == cleartext {
-			row.lastClear = max(row.lastClear, r.at)
-		} else {
-			row.lastTLS = max(row.lastTLS, r.at)
-		}
+		row.came(k, r.at, true)
 	case r.reason != "":
-		row.fail(true, r.reason, 1)
-		row.lastFail = max(row.lastFail, r.at)
+		row.fail(true, r.reason, 1, r.at)
 		p.end()
 	default:
 		row.add(k, sessions, 0)

@@ -20,6 +20,8 @@ type TLS struct {
 const (
 	// Unlogged is TLS of which the log tells nothing else (smtpd_tls_loglevel 0).
 	Unlogged = "not logged"
+	// untold is mail of which the log does not even tell whether it went in TLS.
+	untold = "unknown"
 	// other stands for all combinations beyond maxKinds.
 	other = "other"
 )
@@ -29,6 +31,7 @@ const (
 	cleartext kind = iota // no TLS
 	unlogged              // TLS without a summary line
 	beyond                // more kinds than are kept
+	silent                // with TLS or without: no handshake had been logged yet
 	firstKind
 )
 
@@ -59,7 +62,7 @@ type kinds struct {
 
 func newKinds() kinds {
 	k := kinds{numbers: map[string]kind{}, same: map[TLS]kind{}}
-	k.list = []TLS{{}, {Protocol: Unlogged}, {Protocol: other}}
+	k.list = []TLS{{}, {Protocol: Unlogged}, {Protocol: other}, {Protocol: untold}}
 	return k
 }
 
@@ -102,6 +105,8 @@ func (k *kinds) number(t TLS) kind {
 		return unlogged
 	case other:
 		return beyond
+	case untold:
+		return silent
 	}
 	n, known := k.same[t]
 	switch {

@@ -17,6 +17,10 @@ type session struct {
 	reason                  string // why the handshake failed
 	lead                    string // a reason that came first, for an earlier failure
 	encrypted, failed       bool
+	// bare is what the session is without a sign of TLS. logged: a handshake had been
+	// logged by its last line.
+	bare   kind
+	logged bool
 	// ended: the client has left. partial: its first line is not known to be the first
 	// of the session.
 	ended, partial bool
@@ -181,11 +185,11 @@ func (t *tally) current(id uint64, service string, now uint32, peer []byte, hand
 	case s == nil:
 		return t.open(id, service, now, peer, !known)
 	case len(s.peer) == 0: // only a reason was seen
-		s.peer, s.service, s.from = append(s.peer, peer...), service, now
+		s.peer, s.service, s.from, s.bare = append(s.peer, peer...), service, now, t.bare(service)
 	case !bytes.Equal(s.peer, peer), handshake && s.settled():
 		return t.open(id, service, now, peer, false)
 	}
-	s.to = now
+	s.to, s.logged = now, t.logged[in] != 0
 	return s
 }
 
@@ -198,7 +202,7 @@ func (t *tally) open(id uint64, service string, now uint32, peer []byte, partial
 		s = t.spare()
 		t.servers[id] = s
 	}
-	*s = session{peer: append(s.peer[:0], peer...), service: service, from: now, to: now, partial: partial}
+	*s = session{peer: append(s.peer[:0], peer...), service: service, from: now, to: now, bare: t.bare(service), logged: t.logged[in] != 0, partial: partial}
 	return s
 }
 

@@ -11,13 +11,23 @@ func (t *tally) merge(b *tally) {
 	for i, k := range b.kinds.list {
 		kinds[i] = t.kinds.number(k)
 	}
+	// What was silent in b is not if an earlier stretch has a handshake.
+	before := [2]bool{t.logged[in] != 0, t.logged[out] != 0}
+	translate := func(d int) []kind {
+		if kinds[silent] = silent; before[d] {
+			kinds[silent] = cleartext
+		}
+		return kinds
+	}
 	hosts := make(map[uint64]uint64, len(b.hosts))
 	for name, n := range b.hosts {
 		hosts[n] = t.host([]byte(name))
 	}
 	number := func(id uint64) uint64 { return hosts[id>>34]<<34 | id&processes }
 	for d := range b.rows {
-		for _, r := range b.rows[d].list {
+		kinds := translate(d)
+		for i := range b.rows[d].n {
+			r := b.rows[d].at(i)
 			t.row(d, []byte(r.key)).absorb(r, kinds)
 		}
 		t.said[d] = t.said[d] || b.said[d]
@@ -27,13 +37,21 @@ func (t *tally) merge(b *tally) {
 		}
 	}
 	for id, s := range b.servers {
+		if s != nil {
+			s.logged = s.logged || before[in]
+		}
 		if h, ok := b.heads[id]; ok {
-			h.kind = kinds[h.kind]
+			h.kind, h.logged = kinds[h.kind], h.logged || before[in]
 			t.resume(number(id), &h, true)
 		}
 		t.goOn(number(id), s, kinds)
 	}
+	translate(out)
 	for id, p := range b.clients {
+		for i := range b.headQueue[id] {
+			r := &b.headQueue[id][i]
+			r.logged = r.logged || before[out]
+		}
 		t.goOnSending(number(id), p, b.headQueue[id], kinds)
 	}
 	t.lines, t.odd, t.long, t.leftOut = t.lines+b.lines, t.odd+b.odd, t.long+b.long, t.leftOut+b.leftOut
@@ -51,11 +69,15 @@ func (r *row) absorb(b *row, kinds []kind) {
 	if b.first != 0 {
 		r.seen(b.first, b.last)
 	}
-	r.lastFail, r.lastTLS, r.lastClear = max(r.lastFail, b.lastFail), max(r.lastTLS, b.lastTLS), max(r.lastClear, b.lastClear)
+	r.lastTLS, r.lastClear = max(r.lastTLS, b.lastTLS), max(r.lastClear, b.lastClear)
 	r.authenticated, r.tried, r.started = r.authenticated+b.authenticated, r.tried+b.tried, r.started+b.started
 	b.eachUse(func(u use) { r.add(kinds[u.kind], u.sessions, u.messages) })
-	for _, c := range b.causes {
-		r.fail(c.deferral, c.reason, c.n)
+	if b.rare == nil {
+		return
+	}
+	r.came(kinds[silent], b.rare.lastSilent, true)
+	for _, c := range b.rare.causes {
+		r.fail(c.deferral, c.reason, c.n, b.rare.lastFail)
 	}
 }
 
@@ -123,7 +145,7 @@ func (s *session) join(h *session) {
 	}
 	s.messages, s.authenticated = s.messages+h.messages, s.authenticated+h.authenticated
 	s.tried, s.started = s.tried+h.tried, s.started+h.started
-	s.ended = h.ended
+	s.ended, s.logged = h.ended, s.logged || h.logged
 }
 
 // goOnSending takes over the state of a client process of the later stretch.

@@ -32,6 +32,7 @@ type result struct {
 	at      uint32
 	status  byte // of sent, deferred and bounced
 	tls     verdict
+	logged  bool   // a handshake had been logged before
 	again   bool   // on a connection that was used before
 	library string // no result, but a reason of OpenSSL's for the failure before it
 }
@@ -131,7 +132,7 @@ func (t *tally) resultLine(id uint64, service string, now uint32, text []byte) {
 	if n == 0 || len(text) < n+40 || string(text[n:n+6]) != ": to=<" {
 		return
 	}
-	r := result{service: service, qid: text[:n], at: now}
+	r := result{service: service, qid: text[:n], at: now, logged: t.logged[out] != 0}
 	if !r.read(text[n+6:]) {
 		t.odd++
 		return

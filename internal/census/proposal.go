@@ -88,14 +88,14 @@ func (peer Peer) affected(v Volume, why string, c Certainty) Affected {
 // loses works out what of a client's TLS a proposal forbids: its protocol, or else its
 // suite.
 func (p Proposal) loses(peer Peer) (out []Affected) {
-	var old, suite, fine, unknown Volume
-	var oldest, suites []string
+	var old, suite, fine Volume
+	unknown := peer.Unknown
+	var why []string
 	add := func(v *Volume, u Use) { v.Sessions, v.Messages = v.Sessions+u.Sessions, v.Messages+u.Messages }
-	note := func(list []string, s string) []string {
-		if slices.Contains(list, s) {
-			return list
+	note := func(s string) {
+		if !slices.Contains(why, s) {
+			why = append(why, s)
 		}
-		return append(list, s)
 	}
 	for _, u := range peer.TLS {
 		protocol := postfix.Protocol(u.Protocol)
@@ -104,30 +104,26 @@ func (p Proposal) loses(peer Peer) (out []Affected) {
 			add(&unknown, u)
 		case p.Floor != "" && protocol.Below(p.Floor):
 			add(&old, u)
-			oldest = note(oldest, u.Protocol)
+			note(u.Protocol)
 		case p.Suites != nil && protocol.Below(postfix.TLSv13) && !slices.Contains(p.Suites, u.Cipher):
 			add(&suite, u)
-			suites = note(suites, u.Cipher)
+			note(u.Cipher)
 		default:
 			add(&fine, u)
 		}
 	}
-	if old.Sessions > 0 {
+	if all := (Volume{old.Sessions + suite.Sessions, old.Messages + suite.Messages}); all.Sessions > 0 {
 		certainty := Evidence
-		if fine.Sessions+suite.Sessions > 0 {
+		switch {
+		case fine.Sessions > 0:
 			certainty = Sometimes
+		case suite.Sessions > 0:
+			certainty = UpperBound
 		}
-		out = append(out, peer.affected(old, strings.Join(oldest, ", "), certainty))
-	}
-	if suite.Sessions > 0 {
-		certainty := UpperBound
-		if fine.Sessions > 0 {
-			certainty = Sometimes
-		}
-		out = append(out, peer.affected(suite, strings.Join(suites, ", "), certainty))
+		out = append(out, peer.affected(all, strings.Join(why, ", "), certainty))
 	}
 	if unknown.Sessions > 0 && (p.Floor != "" || p.Suites != nil) {
-		out = append(out, peer.affected(unknown, "TLS, and the log does not tell which", Unknown))
+		out = append(out, peer.affected(unknown, "the log does not tell which TLS it used", Unknown))
 	}
 	return out
 }
@@ -143,11 +139,8 @@ func (p Proposal) putsOff(peer Peer) (out []Affected) {
 	default:
 		verified = true
 	}
-	if !peer.CleartextMessages.Known {
-		if peer.Messages > 0 {
-			out = append(out, peer.affected(peer.Volume, "the log does not tell whether it went in TLS", Unknown))
-		}
-		return out
+	if peer.Unknown.Messages > 0 {
+		out = append(out, peer.affected(peer.Unknown, "the log does not tell whether it went in TLS", Unknown))
 	}
 	used := 0
 	var doubtful Volume
@@ -176,6 +169,7 @@ type Destination struct {
 	Name              string    `json:"name"`
 	Messages          int       `json:"messages"`
 	CleartextMessages Count     `json:"cleartext_messages"`
+	Unknown           int       `json:"unknown"` // messages in TLS or in cleartext
 	MX                []string  `json:"mx"`
 	Deferred          int       `json:"deferred"` // for TLS
 	Local             bool      `json:"local,omitempty"`
@@ -189,11 +183,13 @@ func (c *Census) Destinations() []Destination {
 	for _, p := range c.Outbound.Peers {
 		d := byName[p.Name]
 		if d == nil {
-			d = &Destination{Name: p.Name, CleartextMessages: Count{Known: p.CleartextMessages.Known}, MX: []string{}, Local: true}
+			d = &Destination{Name: p.Name, CleartextMessages: Count{Known: true}, MX: []string{}, Local: true}
 			byName[p.Name] = d
 		}
 		d.Messages += p.Messages
 		d.CleartextMessages.N += p.CleartextMessages.N
+		d.CleartextMessages.Known = d.CleartextMessages.Known && (p.CleartextMessages.Known || p.Unknown.Messages > 0)
+		d.Unknown += p.Unknown.Messages
 		d.Local = d.Local && p.Local
 		if p.MX != "" && !slices.Contains(d.MX, p.MX) {
 			d.MX = append(d.MX, p.MX)
@@ -208,6 +204,7 @@ func (c *Census) Destinations() []Destination {
 	out := make([]Destination, 0, len(byName))
 	for _, d := range byName {
 		slices.Sort(d.MX)
+		d.CleartextMessages.doubt(d.Unknown)
 		out = append(out, *d)
 	}
 	slices.SortFunc(out, func(a, b Destination) int {

@@ -40,6 +40,20 @@ func TestAffected(t *testing.T) {
 	}
 }
 
+// TestAffectedOnce: a client with an old protocol and a suite that is left out is one, and
+// not more certain than the suite.
+func TestAffectedOnce(t *testing.T) {
+	var lines []string
+	for _, version := range []string{tls10, "TLSv1.2 with cipher AES256-SHA (256/256 bits)"} {
+		lines = append(lines, "smtpd[1]: connect from a.example[192.0.2.1]", "smtpd[1]: Anonymous TLS connection established from a.example[192.0.2.1]: "+version,
+			"smtpd[1]: 4ABCDE12345: client=a.example[192.0.2.1]", "smtpd[1]: disconnect from a.example[192.0.2.1] starttls=1")
+	}
+	got := of(log(lines...)).Affected(census.Proposal{Floor: postfix.TLSv12, Suites: []string{}})
+	if len(got) != 1 || got[0].Messages != 2 || got[0].Certainty != census.UpperBound || got[0].Why != "AES256-SHA, TLSv1" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestDestinations: a domain is one, whichever of its servers takes the mail.
 func TestDestinations(t *testing.T) {
 	c := of(log(day...))

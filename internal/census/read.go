@@ -26,6 +26,10 @@ type Sources struct {
 	Files []string
 	// Since leaves out what is older. The zero value leaves out nothing.
 	Since time.Time
+	// Implicit: TLS begins at once on a service whose lines have the name of Postfix without
+	// a label, as those of port 25 have. Without a handshake in the log, the two cannot be
+	// told apart.
+	Implicit bool
 	// Own are the addresses of this machine beside those of the loopback interface.
 	Own []string
 	// Progress is told how many of the bytes were read, by more than one goroutine; it may
@@ -39,7 +43,7 @@ var ErrNoLog = errors.New("no log of Postfix can be read")
 // Read takes the census. What could not be read is in its Troubles; it is an error only
 // if nothing could.
 func Read(ctx context.Context, m host.Reader, s Sources) (*Census, error) {
-	r := &reading{m: m, Sources: s, settings: settings{names: s.Log.Names, most: MaxPeers, own: map[string]struct{}{}}}
+	r := &reading{m: m, Sources: s, settings: settings{names: s.Log.Names, most: MaxPeers, implicit: s.Implicit, own: map[string]struct{}{}}}
 	if r.names == nil {
 		r.names = maillog.DefaultNames
 	}

@@ -169,6 +169,18 @@ func TestStretches(t *testing.T) {
 	}
 }
 
+// TestImplicit: where a service without a label begins with TLS, a session without a sign
+// of TLS may be one of it.
+func TestImplicit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mail.log")
+	write(t, path, []byte(log(day[7], day[8], day[10])))
+	for implicit, want := range map[bool]census.Count{false: {N: 1, Known: true}, true: {}} {
+		if c := read(t, census.Sources{Files: []string{path}, Implicit: implicit}); c.Inbound.CleartextMessages != want {
+			t.Errorf("%v: %+v", implicit, c.Inbound.CleartextMessages)
+		}
+	}
+}
+
 // TestJournal: entries count in the order in which they were written, and none can pass
 // for another program's or for two.
 func TestJournal(t *testing.T) {

@@ -23,18 +23,20 @@ func moment(sec uint32) time.Time { return time.Unix(int64(sec), 0).UTC() }
 
 // traffic sums up one direction.
 func (t *tally) traffic(d int, direction Direction) Traffic {
-	f := Traffic{Logged: t.logged[d] != 0, Protocols: map[string]Volume{}, Peers: make([]Peer, 0, len(t.rows[d].list))}
+	f := Traffic{Logged: t.logged[d] != 0, Protocols: map[string]Volume{}, Peers: make([]Peer, 0, t.rows[d].n)}
 	if f.Logged {
 		f.Since = moment(t.logged[d])
 	}
 	// What is cleartext is seen of a server process without a summary line, since smtpd
 	// counts STARTTLS. Of a client process only the tls= of 3.11 tells it then.
 	known := direction == Inbound || f.Logged || t.said[d]
+	f.CleartextSessions.Known, f.CleartextMessages.Known = known, known
 	sum := func(r *row) Peer {
 		p := t.peerOf(r, direction, known)
 		f.Sessions, f.Messages = f.Sessions+p.Sessions, f.Messages+p.Messages
 		f.CleartextSessions.N += p.CleartextSessions.N
 		f.CleartextMessages.N += p.CleartextMessages.N
+		f.Unknown = Volume{f.Unknown.Sessions + p.Unknown.Sessions, f.Unknown.Messages + p.Unknown.Messages}
 		if p.Local {
 			f.LocalMessages += p.Messages
 		}
@@ -44,27 +46,40 @@ func (t *tally) traffic(d int, direction Direction) Traffic {
 		}
 		return p
 	}
-	for _, r := range t.rows[d].list {
-		f.Peers = append(f.Peers, sum(r))
+	for _, r := range t.rows[d].byMail() {
+		f.Peers = append(f.Peers, sum(r.row))
 	}
 	f.Unnamed = sum(&t.others[d]).Volume
-	f.CleartextSessions.Known, f.CleartextMessages.Known = known, known
-	sortPeers(f.Peers)
+	f.CleartextSessions.doubt(f.Unknown.Sessions)
+	f.CleartextMessages.doubt(f.Unknown.Messages)
 	return f
 }
 
-// sortPeers puts those with most messages first. Names are compared only where numbers are
-// the same, since there may be very many.
-func sortPeers(peers []Peer) {
-	slices.SortFunc(peers, func(a, b Peer) int {
-		if a.Messages != b.Messages || a.Sessions != b.Sessions {
-			return cmp.Or(b.Messages-a.Messages, b.Sessions-a.Sessions)
+// ranked is a row with what it is sorted by.
+type ranked struct {
+	*row
+	messages, sessions uint32
+}
+
+// byMail returns all rows, those with most messages first. Keys are compared only where the
+// numbers are the same.
+func (r *rows) byMail() []ranked {
+	all := make([]ranked, r.n)
+	for i := range all {
+		x := ranked{row: r.at(i)}
+		x.eachUse(func(u use) { x.messages, x.sessions = x.messages+u.messages, x.sessions+u.sessions })
+		all[i] = x
+	}
+	slices.SortFunc(all, func(a, b ranked) int {
+		switch {
+		case a.messages != b.messages:
+			return cmp.Compare(b.messages, a.messages)
+		case a.sessions != b.sessions:
+			return cmp.Compare(b.sessions, a.sessions)
 		}
-		if c := strings.Compare(a.Name, b.Name); c != 0 {
-			return c
-		}
-		return cmp.Or(strings.Compare(a.MX, b.MX), strings.Compare(a.Address, b.Address), strings.Compare(a.Service, b.Service))
+		return strings.Compare(a.key, b.key)
 	})
+	return all
 }
 
 // peerOf makes a peer of a row.
@@ -81,17 +96,22 @@ func (t *tally) peerOf(r *row, direction Direction, known bool) Peer {
 	r.eachUse(func(u use) {
 		v := Volume{int(u.sessions), int(u.messages)}
 		p.Sessions, p.Messages = p.Sessions+v.Sessions, p.Messages+v.Messages
-		if u.kind != cleartext {
-			p.TLS = append(p.TLS, Use{&t.kinds.list[u.kind], v})
-		} else if known {
+		switch u.kind {
+		case cleartext:
 			p.CleartextSessions.N, p.CleartextMessages.N = v.Sessions, v.Messages
+		case silent:
+			p.Unknown = v
+		default:
+			p.TLS = append(p.TLS, Use{&t.kinds.list[u.kind], v})
 		}
 	})
+	p.CleartextSessions.doubt(p.Unknown.Sessions)
+	p.CleartextMessages.doubt(p.Unknown.Messages)
 	slices.SortFunc(p.TLS, func(a, b Use) int {
 		return cmp.Or(b.Messages-a.Messages, b.Sessions-a.Sessions, strings.Compare(b.Protocol, a.Protocol), strings.Compare(a.Cipher, b.Cipher),
 			strings.Compare(a.Group, b.Group), strings.Compare(a.Trust, b.Trust))
 	})
-	for _, c := range r.causes {
+	for _, c := range r.reasons() {
 		if c.deferral {
 			p.Deferred = append(p.Deferred, Cause{c.reason, int(c.n)})
 			continue
@@ -104,7 +124,7 @@ func (t *tally) peerOf(r *row, direction Direction, known bool) Peer {
 	for _, causes := range [][]Cause{p.Deferred, p.Failures} {
 		slices.SortFunc(causes, func(a, b Cause) int { return cmp.Or(b.Count-a.Count, strings.Compare(a.Reason, b.Reason)) })
 	}
-	p.After = r.after(known)
+	p.After = r.after()
 	return p
 }
 
@@ -127,15 +147,16 @@ func (p *Peer) name(key string) {
 
 // after works out what the peer did after its last failure. Mail counts, and in TLS a
 // handshake does, too.
-func (r *row) after(known bool) After {
-	switch {
-	case r.lastFail == 0:
+func (r *row) after() After {
+	if r.rare == nil || r.rare.lastFail == 0 {
 		return NeverFailed
-	case r.lastTLS >= r.lastFail:
+	}
+	switch last := r.rare.lastFail; {
+	case r.lastTLS >= last:
 		return InTLS
-	case r.lastClear >= r.lastFail && known:
+	case r.lastClear >= last:
 		return InCleartext
-	case r.lastClear >= r.lastFail:
+	case r.rare.lastSilent >= last:
 		return Returned
 	}
 	return NeverReturned

@@ -12,13 +12,27 @@ type row struct {
 	address string
 	placed  uint32
 
-	first, last                  uint32
-	lastFail, lastTLS, lastClear uint32
-	authenticated                uint32
-	tried, started               uint32
-	uses                         [2]use
-	more                         []use
-	causes                       []cause
+	first, last        uint32
+	lastTLS, lastClear uint32
+	authenticated      uint32
+	tried, started     uint32
+	uses               [2]use
+	rare               *rare
+}
+
+// rare is what most peers do not have.
+type rare struct {
+	lastFail, lastSilent uint32
+	more                 []use
+	causes               []cause
+}
+
+// rarely returns what is rare of a row.
+func (r *row) rarely() *rare {
+	if r.rare == nil {
+		r.rare = &rare{}
+	}
+	return r.rare
 }
 
 // use is how often one kind was used. A kind with no sessions and no messages is a free
@@ -48,27 +62,44 @@ func (r *row) add(k kind, sessions, messages uint32) {
 			return
 		}
 	}
-	for i := range r.more {
-		if u := &r.more[i]; u.kind == k {
+	x := r.rarely()
+	for i := range x.more {
+		if u := &x.more[i]; u.kind == k {
 			u.sessions, u.messages = u.sessions+sessions, u.messages+messages
 			return
 		}
 	}
-	r.more = append(r.more, use{k, sessions, messages})
+	x.more = append(x.more, use{k, sessions, messages})
 }
 
-func (r *row) fail(deferral bool, reason string, n uint32) {
-	for i := range r.causes {
-		if c := &r.causes[i]; c.deferral == deferral && c.reason == reason {
+// fail counts a failure, at its latest.
+func (r *row) fail(deferral bool, reason string, n, at uint32) {
+	x := r.rarely()
+	x.lastFail = max(x.lastFail, at)
+	for i := range x.causes {
+		if c := &x.causes[i]; c.deferral == deferral && c.reason == reason {
 			c.n += n
 			return
 		}
 	}
-	if len(r.causes) >= maxCauses {
-		r.causes[maxCauses-1].n += n
+	if len(x.causes) >= maxCauses {
+		x.causes[maxCauses-1].n += n
 		return
 	}
-	r.causes = append(r.causes, cause{deferral, reason, n})
+	x.causes = append(x.causes, cause{deferral, reason, n})
+}
+
+// came notes when the peer came back. A handshake tells, and else only mail does.
+func (r *row) came(k kind, at uint32, mail bool) {
+	switch {
+	case k == silent && mail:
+		x := r.rarely()
+		x.lastSilent = max(x.lastSilent, at)
+	case k == cleartext && mail:
+		r.lastClear = max(r.lastClear, at)
+	case k != cleartext && k != silent:
+		r.lastTLS = max(r.lastTLS, at)
+	}
 }
 
 // seen widens the time in which the peer was seen.
@@ -86,6 +117,14 @@ func (r *row) place(addr []byte, at uint32) {
 	}
 }
 
+// reasons are why something failed.
+func (r *row) reasons() []cause {
+	if r.rare == nil {
+		return nil
+	}
+	return r.rare.causes
+}
+
 // eachUse calls f for every kind that was used.
 func (r *row) eachUse(f func(use)) {
 	for _, u := range r.uses {
@@ -93,29 +132,24 @@ func (r *row) eachUse(f func(use)) {
 			f(u)
 		}
 	}
-	for _, u := range r.more {
-		f(u)
+	if r.rare != nil {
+		for _, u := range r.rare.more {
+			f(u)
+		}
 	}
 }
 
 // row returns the row of a key. Beyond the most that is kept it is one row for all.
 func (t *tally) row(direction int, key []byte) *row {
 	m := &t.rows[direction]
-	r, hash := m.find(key)
+	r, h := m.find(key)
 	if r != nil {
 		return r
 	}
-	if len(t.rows[in].list)+len(t.rows[out].list) >= t.most {
+	if t.rows[in].n+t.rows[out].n >= t.most {
 		return &t.others[direction]
 	}
-	if len(t.free) == 0 {
-		t.free = make([]row, 128)
-	}
-	r = &t.free[0]
-	t.free = t.free[1:]
-	r.key = string(key)
-	m.add(r, hash)
-	return r
+	return m.add(key, h)
 }
 
 // key puts the parts of a key together. The result is good until the next call.

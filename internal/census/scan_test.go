@@ -135,6 +135,55 @@ func TestUnlogged(t *testing.T) {
 	}
 }
 
+// TestLevelRaised: mail from before the first handshake that was logged may have gone in
+// TLS, and so may the sessions of a service that begins with TLS.
+func TestLevelRaised(t *testing.T) {
+	to := func(pid int, domain string) string {
+		return fmt.Sprintf("smtp[%d]: 4ABCDE12345: to=<u@%s.example>, relay=mx.%s.example[198.51.100.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)", pid, domain, domain)
+	}
+	visit := func(pid int, service, name string) []string {
+		peer := name + ".example[192.0.2.1]"
+		return []string{
+			fmt.Sprintf("%ssmtpd[%d]: connect from %s", service, pid, peer), fmt.Sprintf("%ssmtpd[%d]: 4ABCDE12345: client=%s", service, pid, peer),
+			fmt.Sprintf("%ssmtpd[%d]: disconnect from %s ehlo=1 mail=1 rcpt=1 data=1 quit=1", service, pid, peer),
+		}
+	}
+	lines := slices.Concat([]string{to(1, "early"), to(1, "both"), "smtp[3]: SSL_connect error to mx.failed.example[198.51.100.1]:25: -1", to(3, "failed"), to(4, "failed")},
+		visit(6, "", "plain"), visit(7, "465/", "unlabelled"), visit(7, "submission/", "user"), visit(7, "smtps/", "printer"),
+		[]string{"smtp[2]: Trusted TLS connection established to mx.new.example[198.51.100.1]:25: " + tls13, to(2, "new"), to(1, "late"), to(1, "both")},
+		[]string{"smtpd[6]: connect from new.example[192.0.2.1]", "smtpd[6]: Anonymous TLS connection established from new.example[192.0.2.1]: " + tls13, "smtpd[6]: disconnect from new.example[192.0.2.1] starttls=1"},
+		visit(7, "465/", "known"))
+	c := of(log(lines...))
+	got := map[string]string{}
+	for _, p := range slices.Concat(c.Inbound.Peers, c.Outbound.Peers) {
+		got[p.Name] = fmt.Sprintf("%d clear %v unknown %d %s", p.Messages, p.CleartextMessages, p.Unknown.Messages, p.After)
+	}
+	want := map[string]string{
+		"early.example": "1 clear {0 false} unknown 1 ", "both.example": "2 clear {1 true} unknown 1 ", "failed.example": "2 clear {0 false} unknown 2 unknown",
+		"late.example": "1 clear {1 true} unknown 0 ", "plain.example": "1 clear {1 true} unknown 0 ",
+		"unlabelled.example": "1 clear {0 false} unknown 1 ", "user.example": "1 clear {1 true} unknown 0 ", "printer.example": "1 clear {0 true} unknown 0 ",
+		"known.example": "1 clear {1 true} unknown 0 ", "new.example": "1 clear {0 true} unknown 0 ", // as a destination
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	if c.Outbound.Unknown != (census.Volume{Sessions: 4, Messages: 4}) || c.Outbound.CleartextMessages != (census.Count{N: 2, Known: true}) {
+		t.Errorf("%+v %+v", c.Outbound.Unknown, c.Outbound.CleartextMessages)
+	}
+	for _, a := range c.Affected(census.Proposal{OutboundLevel: "encrypt"}) {
+		if a.Name == "early.example" && a.Certainty != census.Unknown {
+			t.Errorf("%+v", a)
+		}
+	}
+	// The name of a service of its own tells as much as a label does.
+	text := strings.ReplaceAll(log(visit(1, "smtps/", "printer")...)+log(visit(1, "relay/", "any")...), "postfix/", "")
+	text += strings.ReplaceAll(log(visit(1, "", "second")...), "postfix/", "postfix-out/")
+	named := census.Of([]byte(text), []string{"postfix", "smtps", "relay", "postfix-out"}, now).Inbound
+	if named.CleartextMessages != (census.Count{N: 1, Known: true}) || named.Unknown.Messages != 1 || named.Protocols[census.Unlogged].Messages != 1 {
+		t.Errorf("%+v", named)
+	}
+}
+
 // TestCuts: wherever a log is cut, the tallies of its parts add up to that of the whole.
 // The lines are any, also such as no Postfix writes.
 func TestCuts(t *testing.T) {
@@ -157,7 +206,7 @@ func anyLine(t *rapid.T) string {
 	problem := "warning: TLS library problem: error:0A000102:SSL routines::" + rapid.SampledFrom([]string{"unsupported protocol", "no shared cipher"}).Draw(t, "reason") + ":../ssl/x.c:1:"
 	if rapid.Bool().Draw(t, "receiving") {
 		peer := fmt.Sprintf("c%d.example[192.0.2.%d]", n, n)
-		service := rapid.SampledFrom([]string{"", "", "submission/"}).Draw(t, "service")
+		service := rapid.SampledFrom([]string{"", "", "submission/", "465/"}).Draw(t, "service")
 		return fmt.Sprintf("%ssmtpd[%d]: ", service, pid) + rapid.SampledFrom([]string{
 			"connect from " + peer, "disconnect from " + peer + " ehlo=1 starttls=1/2 mail=1", "disconnect from " + peer,
 			"Anonymous TLS connection established from " + peer + ": " + version, "SSL_accept error from " + peer + ": -1",

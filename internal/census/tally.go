@@ -1,6 +1,9 @@
 package census
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // tally counts the lines of one stretch of a log. Tallies of neighbouring stretches are
 // put together by merge, with the same result wherever the log was cut.
@@ -14,7 +17,6 @@ type tally struct {
 
 	rows   [2]rows
 	others [2]row
-	free   []row
 
 	// Processes by host, program and number. A nil session is one between two.
 	servers map[uint64]*session
@@ -37,7 +39,9 @@ type settings struct {
 	names []string            // values of syslog_name
 	since uint32              // earlier lines do not count
 	own   map[string]struct{} // addresses of this machine
-	most  int                 // peers that are kept
+	// implicit: TLS begins at once on a service whose lines are named as port 25's.
+	implicit bool
+	most     int // peers that are kept
 }
 
 // The places of the directions in arrays.
@@ -61,6 +65,9 @@ type shape struct {
 	stamp int    // bytes of the stamp
 	mid   []byte // " mx1 postfix/"
 	host  uint64
+	name  string // of Postfix
+	// renamed: a service of its own has this name in master.cf, and no instance.
+	renamed bool
 }
 
 // scan counts whole lines and returns how many bytes they have.
@@ -224,7 +231,8 @@ func (t *tally) findShape(l []byte) []byte {
 	for _, name := range t.names {
 		if rest := l[at:]; len(rest) > len(name)+1 && rest[len(name)] == '/' && string(rest[:len(name)]) == name {
 			at += len(name) + 1
-			t.shape = shape{skip: skip, stamp: n, mid: append(t.shape.mid[:0], l[from:at]...), host: t.host(host)}
+			t.shape = shape{skip: skip, stamp: n, mid: append(t.shape.mid[:0], l[from:at]...), host: t.host(host), name: name,
+				renamed: name != t.names[0] && (!strings.HasPrefix(name, "postfix") || strings.Contains(name, "/"))}
 			return l
 		}
 	}

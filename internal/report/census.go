@@ -48,6 +48,7 @@ func (p Printer) receiving(t Taken) {
 		return
 	}
 	p.protocols(f)
+	p.unnamed(f, "clients")
 	if !f.Logged {
 		p.unlogged(t, "smtpd_tls_loglevel", "How many sessions used STARTTLS is known, and which versions they used is not.")
 	}
@@ -78,8 +79,11 @@ func (p Printer) sending(t Taken) {
 		return
 	}
 	p.protocols(f)
+	p.unnamed(f, "destinations")
 	if !f.Logged {
 		p.unlogged(t, "smtp_tls_loglevel", "")
+	} else if f.Unknown.Messages > 0 {
+		p.signed(p.note(), "The first handshake in the log is of %s. Whether earlier mail went in TLS or in cleartext is not known.", day(f.Since))
 	}
 	cleartext := slices.DeleteFunc(all, func(d census.Destination) bool { return d.Local || d.CleartextMessages.N == 0 })
 	if len(cleartext) > 0 {
@@ -121,7 +125,7 @@ func (p Printer) affected(t Taken) {
 		{census.Inbound, []census.Certainty{census.Evidence}, p.bad(), "%s would lose TLS, with %s of %s messages:", t.Inbound.Messages},
 		{census.Inbound, []census.Certainty{census.UpperBound}, p.note(), "%s may lose TLS, with %s of %s messages, unless they support another suite:", t.Inbound.Messages},
 		{census.Inbound, []census.Certainty{census.Sometimes}, p.note(), "%s would lose TLS in some sessions, with %s of %s messages, and used better in others:", t.Inbound.Messages},
-		{census.Inbound, []census.Certainty{census.Unknown}, p.note(), "%s used TLS of a version that is not in the log, with %s of %s messages:", t.Inbound.Messages},
+		{census.Inbound, []census.Certainty{census.Unknown}, p.note(), "%s may have used TLS of a version that is not in the log, with %s of %s messages:", t.Inbound.Messages},
 		{census.Outbound, []census.Certainty{census.Evidence, census.Sometimes}, p.bad(), "mail to %s would be put off, %s of %s messages:", t.Outbound.Messages},
 		{census.Outbound, []census.Certainty{census.UpperBound}, p.note(), "mail to %s may be put off, %s of %s messages, unless their certificates can be verified:", t.Outbound.Messages},
 		{census.Outbound, []census.Certainty{census.Unknown}, p.note(), "for %s the log does not tell, %s of %s messages:", t.Outbound.Messages},
@@ -187,8 +191,19 @@ func (p Printer) protocols(f census.Traffic) {
 		}
 		line(name, f.Protocols[n])
 	}
+	if f.Unknown != (census.Volume{}) {
+		line("not known", f.Unknown)
+	}
 	if f.CleartextMessages.Known {
 		line("cleartext", census.Volume{Sessions: f.CleartextSessions.N, Messages: f.CleartextMessages.N})
+	}
+}
+
+// unnamed says what was counted of peers that were too many to be kept.
+func (p Printer) unnamed(f census.Traffic, what string) {
+	if f.Unnamed != (census.Volume{}) {
+		p.signed(p.note(), "More than %s clients and destinations are in the log. Of further %s, %s in %s are in the sums and in no list.", grouped(census.MaxPeers), what,
+			counted(f.Unnamed.Messages, "message", "messages"), counted(f.Unnamed.Sessions, "session", "sessions"))
 	}
 }
 

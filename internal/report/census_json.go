@@ -50,6 +50,7 @@ type trafficJSON struct {
 	LocalMessages     int                      `json:"local_messages"`
 	CleartextSessions census.Count             `json:"cleartext_sessions"`
 	CleartextMessages census.Count             `json:"cleartext_messages"`
+	Unknown           census.Volume            `json:"unknown"`
 	Protocols         map[string]census.Volume `json:"protocols"`
 	Peers             []census.Peer            `json:"peers"`
 	Unnamed           census.Volume            `json:"unnamed"`
@@ -73,7 +74,7 @@ func CensusJSON(t Taken) any {
 func trafficData(f census.Traffic) trafficJSON {
 	return trafficJSON{
 		Logged: f.Logged, Since: moment(f.Since), Sessions: f.Sessions, Messages: f.Messages, LocalMessages: f.LocalMessages,
-		CleartextSessions: f.CleartextSessions, CleartextMessages: f.CleartextMessages, Protocols: f.Protocols, Peers: f.Peers, Unnamed: f.Unnamed,
+		CleartextSessions: f.CleartextSessions, CleartextMessages: f.CleartextMessages, Unknown: f.Unknown, Protocols: f.Protocols, Peers: f.Peers, Unnamed: f.Unnamed,
 	}
 }
 

@@ -25,9 +25,9 @@ const censusLog = `2026-11-28T04:00:00Z mx postfix/smtpd[1]: connect from old.ex
 2026-11-28T04:00:03Z mx postfix/smtpd[1]: connect from scanner.example[192.0.2.3]
 2026-11-28T04:00:03Z mx postfix/smtpd[1]: SSL_accept error from scanner.example[192.0.2.3]: -1
 2026-11-28T04:00:04Z mx postfix/smtpd[1]: disconnect from scanner.example[192.0.2.3] ehlo=1 starttls=0/1 commands=1/2
-2026-11-30T04:00:00Z mx postfix/smtp[2]: 4ABCDE12345: to=<a@clear.example>, relay=mx.clear.example[198.51.100.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)
 2026-11-30T04:00:01Z mx postfix/smtp[2]: Trusted TLS connection established to mx.b.example[198.51.100.2]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)
 2026-11-30T04:00:02Z mx postfix/smtp[2]: 4ABCDE12346: to=<a@b.example>, relay=mx.b.example[198.51.100.2]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)
+2026-11-30T04:00:03Z mx postfix/smtp[2]: 4ABCDE12345: to=<a@clear.example>, relay=mx.clear.example[198.51.100.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)
 `
 
 func takeCensus(t *testing.T, text string) report.Taken {
@@ -97,6 +97,29 @@ func TestCensusUnlogged(t *testing.T) {
 	}
 	if out := asJSON(t, report.CensusJSON(taken)); !strings.Contains(out, `"cleartext_messages": null`) {
 		t.Error(out)
+	}
+}
+
+// TestCensusDoubt: mail from before the first handshake in the log is not in cleartext, and
+// peers that were too many to be kept are mentioned.
+func TestCensusDoubt(t *testing.T) {
+	var early string
+	for l := range strings.Lines(censusLog) {
+		if strings.Contains(l, "clear.example") {
+			early = strings.Replace(l, "2026-11-30", "2026-11-28", 1)
+		}
+	}
+	taken := takeCensus(t, early+strings.Replace(censusLog, "clear.example", "late.example", 2))
+	taken.Outbound.Unnamed = census.Volume{Sessions: 2, Messages: 3}
+	var b bytes.Buffer
+	report.Printer{W: &b, Width: 200}.Census(taken)
+	for _, want := range []string{
+		"    not known                 1 messages          1 sessions\n", "The first handshake in the log is of 2026-11-30.", "late.example: 1 of 1 message",
+		"! for 1 destination the log does not tell, 1 of 3 messages:\n    clear.example", "More than 200,000 clients and destinations are in the log. Of further destinations, 3 messages in 2 sessions",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
 	}
 }
 
