@@ -319,6 +319,25 @@ func (b *policyBed) schema(t *testing.T, args ...string) {
 	}
 }
 
+// TestDestinationsOfTheLog: without domains, suggest and sync cover those to which the log
+// tells of mail.
+func TestDestinationsOfTheLog(t *testing.T) {
+	b := newPolicyBed(t)
+	lab.Write(t, b.dir, "answers.toml", "", 0o600)
+	b.zone.Set("s.test. 300 IN MX 10 mx.s.test.", "mx.s.test. 300 IN A 127.0.0.11")
+	at := b.now.Add(-time.Hour).Format(time.RFC3339)
+	log := lab.Write(t, b.dir, "mail.log", at+" mx postfix/smtp[9]: Trusted TLS connection established to mx.s.test[192.0.2.5]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n"+
+		at+" mx postfix/smtp[9]: 4ABC123DEF: to=<x@s.test>, relay=mx.s.test[192.0.2.5]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)\n", 0o644)
+	b.main("maillog_file = " + log + "\n")
+	if out := b.must(0, "policy", "suggest", "--no-handshakes"); !strings.Contains(out, "s.test (1 message)") {
+		t.Errorf("%s", out)
+	}
+	b.must(0, "policy", "sync", "--no-handshakes")
+	if out := b.must(0, "policy", "list"); !strings.Contains(out, "s.test") {
+		t.Errorf("%s", out)
+	}
+}
+
 // TestOwnTables: an entry of the administrator counts, also one for a parent of the domain in
 // a table that only Postfix can read; and where it cannot be read, nothing is changed.
 func TestOwnTables(t *testing.T) {
