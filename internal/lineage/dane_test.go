@@ -164,12 +164,12 @@ func TestNoValidation(t *testing.T) {
 			b.keeper.Step = nil
 		}
 		for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{l}, true) {
-			if o.Err != nil || !strings.Contains(strings.Join(o.Notes, "\n"), "TLSA records of mx.test: not looked at") {
+			if o.Err != nil || !strings.Contains(strings.Join(o.Notes, "\n"), "TLSA records of mx.test: not checked") {
 				t.Errorf("%+v", o)
 			}
 		}
 	}
-	if text := strings.Join(noted, "\n"); !strings.Contains(text, "TLSA records of mx.test not looked at") {
+	if text := strings.Join(noted, "\n"); !strings.Contains(text, "TLSA records of mx.test not checked") {
 		t.Errorf("noted %q", noted)
 	}
 }

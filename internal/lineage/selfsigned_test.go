@@ -80,7 +80,7 @@ func TestSelfSignedShown(t *testing.T) {
 		t.Fatalf("made %v: %v", made, err)
 	}
 	d.Set(owner+". 60 IN TLSA "+whole.String(), owner+". 60 IN TLSA "+certs.NewTLSA(first.Leaf()).String())
-	if _, _, _, err := d.keeper.SelfSigned(ctx, names, nil); !errors.Is(err, lineage.ErrRefused) || !strings.Contains(err.Error(), "is safe from ") {
+	if _, _, _, err := d.keeper.SelfSigned(ctx, names, nil); !errors.Is(err, lineage.ErrRefused) || !strings.Contains(err.Error(), "is safe to use from ") {
 		t.Fatal(err)
 	}
 	d.clock.ahead += 3 * time.Hour

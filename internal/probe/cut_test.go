@@ -50,7 +50,7 @@ func TestCut(t *testing.T) {
 			switch {
 			case c.whole && (e.Incomplete || d != ""):
 				t.Errorf("%s\n%s", e.Problem, d)
-			case !c.whole && (!e.Incomplete || !strings.Contains(e.Problem, "hung up") || d == ""):
+			case !c.whole && (!e.Incomplete || !strings.Contains(e.Problem, "disconnected") || d == ""):
 				t.Errorf("incomplete %v: %q", e.Incomplete, e.Problem)
 			}
 		})

@@ -152,23 +152,23 @@ func TestHostile(t *testing.T) {
 		{name: "another program", act: func(w wire) { w.say("SSH-2.0-OpenSSH\r\n"); w.hear() }, failed: `"SSH-2.0-OpenSSH", which is not an SMTP reply`},
 		{name: "escapes in the greeting", act: func(w wire) { w.say(escape + "\r\n"); w.hear() }, failed: "which is not an SMTP reply"},
 		{name: "busy with escapes", act: func(w wire) { w.say("554 " + escape + "\r\n"); w.hear() }, failed: "554"},
-		{name: "hangs up", act: func(wire) {}, failed: "it hung up"},
+		{name: "hangs up", act: func(wire) {}, failed: "the server disconnected"},
 		{name: "no STARTTLS", act: func(w wire) { w.say("220 here\r\n"); w.hear(); w.say("250 here\r\n"); w.hear() }, failed: "not offered"},
 		{name: "plain text behind STARTTLS", act: func(w wire) { w.starttls(); w.say("500 what did you say? " + escape + "\r\n") }, refused: "the answer is not TLS", problem: "the answer is not TLS"},
-		{name: "hangs up on the hello", act: func(w wire) { w.starttls() }, refused: "it hung up"},
+		{name: "hangs up on the hello", act: func(w wire) { w.starttls() }, refused: "the server disconnected"},
 		{name: "alert", act: func(w wire) { w.starttls(); alerted(w) }, refused: "handshake failure"},
 		{name: "silent after the hello", act: func(w wire) { w.starttls(); w.hear() }, refused: "timeout", problem: "timeout"},
-		{name: "half a record", act: func(w wire) { w.starttls(); w.say("\x16\x03\x03\x40\x00half") }, refused: "it hung up"},
+		{name: "half a record", act: func(w wire) { w.starttls(); w.say("\x16\x03\x03\x40\x00half") }, refused: "the server disconnected"},
 		{name: "record too long", act: func(w wire) { w.starttls(); w.say("\x16\x03\x03\xff\xff") }, problem: "the answer is not TLS"},
-		{name: "ServerHello without an end", act: func(w wire) { w.starttls(); w.say(records(22, message(2, []byte{3, 3}))) }, problem: "makes no sense"},
-		{name: "extensions that reach too far", act: func(w wire) { w.starttls(); w.say(records(22, accept(0x0303, 0xC02F, 0xFF, 0xFF, 0, 0))) }, problem: "makes no sense"},
-		{name: "extension that reaches too far", act: func(w wire) { w.starttls(); w.say(records(22, accept(0x0303, 0xC02F, 0, 4, 0, 1, 0, 9))) }, problem: "makes no sense"},
+		{name: "ServerHello without an end", act: func(w wire) { w.starttls(); w.say(records(22, message(2, []byte{3, 3}))) }, problem: "is invalid TLS"},
+		{name: "extensions that reach too far", act: func(w wire) { w.starttls(); w.say(records(22, accept(0x0303, 0xC02F, 0xFF, 0xFF, 0, 0))) }, problem: "is invalid TLS"},
+		{name: "extension that reaches too far", act: func(w wire) { w.starttls(); w.say(records(22, accept(0x0303, 0xC02F, 0, 4, 0, 1, 0, 9))) }, problem: "is invalid TLS"},
 		{name: "session that reaches too far", act: func(w wire) {
 			w.starttls()
 			w.say(records(22, message(2, append(append([]byte{3, 3}, make([]byte, 32)...), 0xFF, 1, 2))))
-		}, problem: "makes no sense"},
-		{name: "message of 16 MiB", act: func(w wire) { w.starttls(); w.say(records(22, []byte{2, 0xFF, 0xFF, 0xFF, 1})) }, problem: "makes no sense"},
-		{name: "nothing but a done", act: func(w wire) { w.starttls(); w.say(records(22, message(14, nil))) }, problem: "makes no sense"},
+		}, problem: "is invalid TLS"},
+		{name: "message of 16 MiB", act: func(w wire) { w.starttls(); w.say(records(22, []byte{2, 0xFF, 0xFF, 0xFF, 1})) }, problem: "is invalid TLS"},
+		{name: "nothing but a done", act: func(w wire) { w.starttls(); w.say(records(22, message(14, nil))) }, problem: "is invalid TLS"},
 		{name: "handshake without an end", act: func(w wire) {
 			w.starttls()
 			for range 100 {
