@@ -146,7 +146,8 @@ func (a *ahead) fill(buf []byte) block {
 	b.text, a.rest = text[:end], append(a.rest[:0], text[end:]...)
 	switch {
 	case errors.Is(b.err, io.EOF) && end < len(text): // a last line without an end
-		b.text = append(text, '\n')
+		text = append(text, '\n')
+		b.text = text
 	case len(a.rest) == len(buf): // no line of syslog is so long
 		b.long, a.rest, a.skip = 1, a.rest[:0], true
 	}
