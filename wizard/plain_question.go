@@ -129,6 +129,9 @@ func (p *plain) list(options []ask.Option) {
 			lead = "      "
 		}
 		p.hung(lead, o.Help)
+		if o.Evidence != "" {
+			p.hung("      ", o.Evidence)
+		}
 	}
 }
 

@@ -68,6 +68,9 @@ func (m *Model) questionPage() page {
 	}
 	add("")
 	add(indent("   ", wrap(m.suggestion(), width))...)
+	if q.cursor < len(q.options) && q.options[q.cursor].Evidence != "" {
+		add(indent("   ", wrap(q.options[q.cursor].Text+": "+q.options[q.cursor].Evidence+".", width))...)
+	}
 	if now := q.Present(m.session.Facts); now != "" {
 		add(indent("   ", styled(t.quiet, wrap("Now: "+now, width)))...)
 	}

@@ -148,6 +148,21 @@ func (a *app) destinations(args []string, from string) (out []policy.Destination
 	return append(out, more...), nil
 }
 
+// counted adds the destinations to which the log of the last days tells of mail, if none
+// are given.
+func (p *policies) counted(given []policy.Destination) []policy.Destination {
+	if len(given) > 0 || p.Facts.Census == nil {
+		return given
+	}
+	var out []policy.Destination
+	for _, d := range p.Facts.Census.Destinations() {
+		if name, ok := policy.Name(d.Name); ok && !d.Local && d.Messages > 0 {
+			out = append(out, policy.Destination{Name: name, Messages: d.Messages, Last: d.Last})
+		}
+	}
+	return out
+}
+
 // names are those of destinations, or, if there are none, of all known domains.
 func (p *policies) names(all []policy.Destination) (out []string) {
 	for _, d := range all {

@@ -15,8 +15,8 @@ func (a *app) policySuggestCmd() *cobra.Command {
 		Use:   "suggest [DOMAIN]...",
 		Short: "Say which level the evidence supports, without changing anything",
 		Long: `suggest looks up what the domains publish and, unless told otherwise, shakes hands with their mail servers. It says which
-level that supports, why, and how many sessions it would have held. Without domains it is about all that are known from
-earlier runs of policy sync. Nothing is written.
+level that supports, why, and how many sessions it would have held. Without domains it covers
+those to which mail went in the last 30 days of the log, or else all known ones. Nothing is written.
 `,
 		RunE: func(_ *cobra.Command, args []string) error { return a.policySuggest(args, flags) },
 	}
@@ -37,6 +37,7 @@ func (a *app) policySuggest(args []string, flags policyFlags) error {
 	if err != nil {
 		return err
 	}
+	wanted = p.counted(wanted)
 	p.state.Know(wanted)
 	names := p.names(wanted)
 	if len(names) == 0 {

@@ -22,8 +22,8 @@ func (a *app) policySyncCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sync [DOMAIN]...",
 		Short: "Bring evidence and policy table up to date; for a timer",
-		Long: `sync looks up what is due of the domains named, or of all that are known, and stores it. Then it changes the table where the
-rule says so. Entries that would hold mail for no good reason go first; of the others, a limited number changes in one run.
+		Long: `sync looks up what is due of the domains named, or else of all known ones and those to which mail went in the last 30 days
+of the log, and stores it. Then it changes the table where the rule says so. Entries that would hold mail for no good reason go first; of the others, a limited number changes in one run.
 What could not be looked up within the time limit is left to the next run.
 
 It never edits main.cf: postseal apply --policy evidence has Postfix read the table. With --dry-run nothing is written, and
@@ -55,7 +55,7 @@ func (a *app) policySync(args []string, flags policyFlags, dryRun bool, limit ti
 		return err
 	}
 	defer release()
-	if left := p.state.Know(wanted); left > 0 && !a.JSON {
+	if left := p.state.Know(p.counted(wanted)); left > 0 && !a.JSON {
 		a.Printer(a.Err).Note(fmt.Sprintf("%d destinations are left out: at most %d are kept.", left, policy.Most))
 	}
 	g, err := p.gatherer(flags.noHandshakes)

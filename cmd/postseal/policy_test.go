@@ -159,14 +159,20 @@ func (b *policyBed) must(want int, args ...string) string {
 	return out
 }
 
-// has asks Postfix for the entry of a domain.
-func (b *policyBed) has(domain string) string {
+// table is what the policy table is called in main.cf.
+func (b *policyBed) table() string {
 	b.t.Helper()
 	tables, _ := filepath.Glob(b.dir + "/etc/tls_policy*.db")
 	if len(tables) != 1 {
 		b.t.Fatalf("%q", tables)
 	}
-	o, err := host.Local{}.Run(context.Background(), "postmap", "-c", b.dir+"/conf", "-q", domain, "hash:"+strings.TrimSuffix(tables[0], ".db"))
+	return "hash:" + strings.TrimSuffix(tables[0], ".db")
+}
+
+// has asks Postfix for the entry of a domain.
+func (b *policyBed) has(domain string) string {
+	b.t.Helper()
+	o, err := host.Local{}.Run(context.Background(), "postmap", "-c", b.dir+"/conf", "-q", domain, b.table())
 	if err != nil || o.Stderr != "" {
 		b.t.Fatalf("%v %s", err, o.Stderr)
 	}
@@ -195,7 +201,7 @@ func TestPolicySync(t *testing.T) {
 		t.Fatalf("%d %s", code, out)
 	}
 	out := b.must(0, "policy", "suggest", "s.test")
-	if !strings.Contains(out, "proposed: secure match=.s.test servername=hostname: its MTA-STS policy has mode enforce") || !strings.Contains(out, "none of 1 sessions") {
+	if !strings.Contains(out, "proposed: secure match=.s.test servername=hostname: its MTA-STS policy has mode enforce") || !strings.Contains(out, "none of 1 session\n") {
 		t.Errorf("%s", out)
 	}
 	sync := func(args ...string) []string {
@@ -258,6 +264,18 @@ func TestPolicySync(t *testing.T) {
 	}
 	until := b.now.AddDate(0, 0, 3).UTC().Format(time.DateOnly)
 	b.must(0, "policy", "except", "d.test", "--until", until, "--reason", "their records are wrong")
+	if out := b.must(1, "policy", "pin", "--remove", "c.test"); !strings.Contains(out, "neither a pin nor an exception") {
+		t.Errorf("%s", out)
+	}
+	b.must(0, "policy", "except", "--remove", "d.test")
+	if got := b.has("d.test"); got != "dane-only" {
+		t.Errorf("the pin that the exception replaced: %q", got)
+	}
+	if out := b.must(1, "policy", "except", "--remove", "d.test"); !strings.Contains(out, "d.test has a pin and no exception") {
+		t.Errorf("%s", out)
+	}
+	b.must(0, "policy", "except", "d.test", "--until", until, "--reason", "their records are wrong")
+	b.schema(t, "policy", "list", "--json", "d.test")
 	b.must(0, "policy", "undo")
 	if got := b.has("d.test"); got != "dane-only" {
 		t.Errorf("undone: %q", got)
@@ -268,7 +286,7 @@ func TestPolicySync(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"policy", "pin", "d.test", "seccure"}, {"policy", "pin", "[d.test]:25", "may"}, {"policy", "except", "d.test", "--until", "2001-01-01", "--reason", "x"},
-		{"policy", "except", "d.test", "--until", until}, {"policy", "sync", "--clean", "-1"}, {"policy", "sync", "192.0.2.1"},
+		{"policy", "except", "d.test", "--until", until}, {"policy", "except", "--remove", "d.test", "--until", until}, {"policy", "pin", "--remove", "d.test", "--reason", "x"}, {"policy", "sync", "--clean", "-1"}, {"policy", "sync", "192.0.2.1"},
 	} {
 		b.must(2, args...)
 	}
@@ -298,6 +316,25 @@ func (b *policyBed) schema(t *testing.T, args ...string) {
 	}
 	if err := s.Validate(got); err != nil {
 		t.Errorf("%v: %v\n%s", args, err, out)
+	}
+}
+
+// TestDestinationsOfTheLog: without domains, suggest and sync cover those to which the log
+// tells of mail.
+func TestDestinationsOfTheLog(t *testing.T) {
+	b := newPolicyBed(t)
+	lab.Write(t, b.dir, "answers.toml", "", 0o600)
+	b.zone.Set("s.test. 300 IN MX 10 mx.s.test.", "mx.s.test. 300 IN A 127.0.0.11")
+	at := b.now.Add(-time.Hour).Format(time.RFC3339)
+	log := lab.Write(t, b.dir, "mail.log", at+" mx postfix/smtp[9]: Trusted TLS connection established to mx.s.test[192.0.2.5]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n"+
+		at+" mx postfix/smtp[9]: 4ABC123DEF: to=<x@s.test>, relay=mx.s.test[192.0.2.5]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)\n", 0o644)
+	b.main("maillog_file = " + log + "\n")
+	if out := b.must(0, "policy", "suggest", "--no-handshakes"); !strings.Contains(out, "s.test (1 message)") {
+		t.Errorf("%s", out)
+	}
+	b.must(0, "policy", "sync", "--no-handshakes")
+	if out := b.must(0, "policy", "list"); !strings.Contains(out, "s.test") {
+		t.Errorf("%s", out)
 	}
 }
 
@@ -343,18 +380,41 @@ not JSON
 	for _, asked := range []string{"d.test", "x@d.test", "4ABC123DEF"} {
 		out := b.must(0, "why", asked)
 		for _, want := range []string{
-			"Mail to d.test has TLS level encrypt: " + own + ":2", "MX mx.s.test, signed", "TLSA: none", "MTA-STS: no policy", "your own entry counts", "1 messages wait",
-			"4ABC123DEF returned to its sender on " + arrived.Add(48*time.Hour).UTC().Format("2006-01-02 15:04"), "policy except", "--until",
+			"Mail to d.test has TLS level encrypt: " + own + ":2", "MX mx.s.test, signed", "TLSA: none", "MTA-STS: no policy", "your own entry counts", "1 message waits because of TLS",
+			"4ABC123DEF returned to its sender on " + arrived.Add(48*time.Hour).UTC().Format("2006-01-02 15:04"), "Your own entry at " + own + ":2 counts", "postqueue -c " + b.dir + "/conf -i 4ABC123DEF",
 		} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s: no %q:\n%s", asked, want, out)
 			}
 		}
-		if strings.ContainsAny(out, "\x1b") || strings.Contains(out, "mailbox full") {
+		if strings.ContainsAny(out, "\x1b") || strings.Contains(out, "policy except") || strings.Contains(out, "1 message waits because of another reason: mailbox full") != (asked != "4ABC123DEF") {
 			t.Errorf("%q", out)
 		}
 	}
 	b.schema(t, "why", "--json", "d.test")
 	b.must(1, "why", "4ABC123000")
+	// Without an entry of one's own, what would release the message depends on the level.
+	b.main("smtp_tls_security_level = encrypt\n")
+	out := b.must(0, "why", "d.test")
+	if apply, except := strings.Index(out, "  postseal apply "), strings.Index(out, "  postseal policy except "); apply < 0 || except < apply {
+		t.Errorf("the table is not in use:\n%s", out)
+	}
+	if code, out := b.run("why", "--json", "d.test"); code != 0 || strings.Contains(out, `"exception"`) || !strings.Contains(out, `"4ABC123DEF"`) || strings.Contains(out, "4ABC123DF0") {
+		t.Errorf("%d %s", code, out)
+	}
+	b.main("")
+	if out := b.must(0, "why", "d.test"); strings.Contains(out, "policy except") || !strings.Contains(out, "No exception is needed") {
+		t.Errorf("level may:\n%s", out)
+	}
+	b.must(0, "policy", "pin", "d.test", "dane-only")
+	b.main("smtp_tls_policy_maps = " + b.table() + "\n")
+	if out := b.must(0, "why", "d.test"); !strings.Contains(out, "  postseal policy except ") || strings.Contains(out, "postseal apply") {
+		t.Errorf("pinned:\n%s", out)
+	}
+	b.schema(t, "why", "--json", "d.test")
+	b.zone.Break(true)
+	if out := b.must(0, "why", "gone.test"); !strings.Contains(out, "MTA-STS: not known") || !strings.Contains(out, "its mail servers are not known") || !strings.Contains(out, "1 lookup failed in a row") {
+		t.Errorf("%s", out)
+	}
 	b.must(2, "why", "192.0.2.1")
 }

@@ -117,6 +117,8 @@ type Question[T any, F any] struct {
 	// Hide says that a choice makes no sense here, and why; it can still be
 	// given, and Check has the last word.
 	Hide func(T, F, *Answers) string
+	// Evidence is what this machine's own records say about a choice, or "".
+	Evidence func(T, F) string
 	// Suggest proposes an answer.
 	Suggest func(F, *Answers) Suggestion[T]
 	// Sure says that the suggestion is proved, so that a wizard need not ask;
@@ -166,6 +168,8 @@ type Item[F any] interface {
 // Option is a choice as a front end shows it.
 type Option struct {
 	Text, Help string
+	// Evidence is what this machine's own records say about it, or "".
+	Evidence string
 	// Hidden says why the option makes no sense here; empty: it does.
 	Hidden string
 	// Open says that Text is only how an answer begins.
@@ -222,6 +226,9 @@ func (q *Question[T, F]) Options(f F, a *Answers) []Option {
 		o := Option{Text: c.Name, Help: c.Help}
 		if q.Hide != nil {
 			o.Hidden = q.Hide(c.Value, f, a)
+		}
+		if q.Evidence != nil {
+			o.Evidence = q.Evidence(c.Value, f)
 		}
 		out = append(out, o)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postseal/certs"
+	"postseal/internal/census"
 	"postseal/internal/dane"
 	"postseal/internal/hint"
 	"postseal/internal/host"
@@ -80,6 +81,8 @@ type Facts struct {
 	// read; UnreadPolicies are the tables whose text could not be read.
 	Policies       []Policy
 	UnreadPolicies []string
+	// Census is what the log says about TLS; nil if it was not read.
+	Census *census.Census
 
 	// PolicyTable is the table of policies that is kept here, as main.cf would name it;
 	// empty if it was not built.

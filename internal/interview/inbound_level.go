@@ -22,6 +22,12 @@ TLS is always required there.`,
 	},
 	When:  serves,
 	Needs: needsCertificate,
+	Evidence: func(v string, f Facts) string {
+		if v != "encrypt" {
+			return ""
+		}
+		return refused(f)
+	},
 	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[string] {
 		if presentInboundLevel(f) == "encrypt" {
 			return suggest("encrypt", ask.Detected, "it is required now, and postseal weakens nothing unless asked")

@@ -2,6 +2,7 @@ package interview
 
 import (
 	"postseal/internal/ask"
+	"postseal/internal/census"
 	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
@@ -22,8 +23,9 @@ minimum is never below TLS 1.2 (RFC 8997).`,
 		{Value: postfix.TLSv11, Name: "TLSv1.1", Help: "few senders support it and nothing newer"},
 		{Value: postfix.TLSv13, Name: "TLSv1.3", Help: "cuts off many senders; for closed groups only"},
 	},
-	When:  serves,
-	Needs: needsCertificate,
+	When:     serves,
+	Needs:    needsCertificate,
+	Evidence: func(v postfix.Protocol, f Facts) string { return Loss(f, census.Proposal{Floor: v}) },
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[postfix.Protocol] {
 		floor, why, source := postfix.TLSv12, "RFC 8996 deprecates older versions, and nearly every sender supports it", ask.Default
 		if profile.Get(f, a) == Compatible {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"postseal/internal/ask"
+	"postseal/internal/census"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/postfix"
@@ -46,6 +47,12 @@ use them for a relay host, or for single destinations in smtp_tls_policy_maps.`,
 			return "not suitable for all destinations"
 		}
 		return ""
+	},
+	Evidence: func(v string, f Facts) string {
+		if v == "may" || v == "dane" { // nothing is deferred that is delivered now
+			return ""
+		}
+		return Loss(f, census.Proposal{OutboundLevel: v})
 	},
 	Suggest: func(f Facts, a *ask.Answers) ask.Suggestion[string] {
 		present := presentOutboundLevel(f)

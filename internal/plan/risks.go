@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"postseal/certs"
+	"postseal/internal/census"
 	"postseal/internal/dane"
 	"postseal/internal/detect"
+	"postseal/internal/interview"
 	"postseal/internal/postfix"
 	"postseal/internal/postfix/maincf"
 )
@@ -50,11 +52,14 @@ func (b *builder) risks() {
 
 // evidence says how to find the peers affected, or why that is unknown.
 func (b *builder) evidence() string {
+	if loss := interview.Loss(b.f, census.Proposal{Floor: b.d.MinProtocol}); loss != "" {
+		return loss
+	}
 	if b.f.Config.Text(nil, "smtpd_tls_loglevel") == "0" {
 		return "the log does not show which ones, since TLS is not logged now"
 	}
 	if b.f.Log.Path != "" {
-		return "to list them: grep -E 'TLSv1(\\.1)? with cipher' " + b.f.Log.Path
+		return "to list them: postseal census --floor " + string(b.d.MinProtocol)
 	}
 	if !b.f.Log.Journal {
 		return b.f.Log.Why

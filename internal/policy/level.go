@@ -88,9 +88,13 @@ const recent = 14 * 24 * time.Hour
 func Supported(e Evidence, s Setting, now time.Time) Entry {
 	out := Entry{Domain: e.Domain.Name}
 	if len(e.Servers) == 0 || e.Domain.Silent {
-		out.Reason = "no mail server is known"
-		if e.Domain.Silent {
+		switch {
+		case e.Domain.Silent:
 			out.Reason = "the domain accepts no mail (RFC 7505)"
+		case e.Domain.Last.IsZero():
+			out.Reason = "its mail servers are not known"
+		default:
+			out.Reason = "the domain does not exist, or its MX records name no host"
 		}
 		return out
 	}
@@ -203,9 +207,17 @@ func bySight(e Evidence, s Setting, now time.Time) Entry {
 	case seen == 0 || tls < seen:
 		return Entry{}
 	case valid == seen && s.NoCAs == "":
-		return Entry{Level: "verify", Attributes: []string{"servername=hostname"}, Basis: BySight, Reason: fmt.Sprintf("all %d recent sessions had a certificate that is valid for the name of the server", seen)}
+		return Entry{Level: "verify", Attributes: []string{"servername=hostname"}, Basis: BySight, Reason: allOf(seen) + " had a certificate that is valid for the name of the server"}
 	}
-	return Entry{Level: "encrypt", Basis: BySight, Reason: fmt.Sprintf("all %d recent sessions were encrypted", seen)}
+	return Entry{Level: "encrypt", Basis: BySight, Reason: allOf(seen) + " had TLS"}
+}
+
+// allOf begins a sentence about all recent sessions.
+func allOf(n int) string {
+	if n == 1 {
+		return "the only recent session"
+	}
+	return fmt.Sprintf("all %d recent sessions", n)
 }
 
 // missing says what keeps a domain from a stronger level.

@@ -14,7 +14,7 @@ import (
 	"postseal/internal/host"
 )
 
-// Held is a message that waits in the queue because of TLS, for one recipient domain.
+// Held is a message that waits in the queue, for one recipient domain.
 type Held struct {
 	QueueID string    `json:"queue_id"`
 	Domain  string    `json:"domain"`
@@ -22,6 +22,8 @@ type Held struct {
 	Arrived time.Time `json:"arrived"`
 	// Bounces is when Postfix returns it, if nothing changes (maximal_queue_lifetime).
 	Bounces time.Time `json:"bounces"`
+	// ByTLS reports whether it waits because of TLS.
+	ByTLS bool `json:"-"`
 }
 
 // queued is a message in the queue, as postqueue -j prints it.
@@ -40,8 +42,9 @@ const maxQueued = 100000
 // byTLS are the words with which Postfix defers mail because of TLS.
 var byTLS = regexp.MustCompile(`(?i)\b4\.7\.[45]\b|\bTLSA?\b|STARTTLS|server certificate`)
 
-// Queue asks for the messages that wait because of TLS. wanted says whether a message is
-// asked for, by its queue ID and the domain of a recipient.
+// Queue asks for the messages that wait, and tells those apart that wait because of TLS.
+// wanted reports whether a message is asked for, by its queue ID and the domain of a
+// recipient.
 func Queue(ctx context.Context, m host.Reader, f *detect.Facts, wanted func(id, domain string) bool) ([]Held, error) {
 	o, err := m.Run(ctx, "postqueue", "-c", f.Config.Dir, "-j")
 	if err == nil && o.Code != 0 {
@@ -65,7 +68,8 @@ func Queue(ctx context.Context, m host.Reader, f *detect.Facts, wanted func(id, 
 			domain := strings.ToLower(r.Address[strings.LastIndex(r.Address, "@")+1:])
 			x := Held{QueueID: q.QueueID, Domain: domain, Reason: short(r.Reason), Arrived: time.Unix(q.Arrival, 0).UTC()}
 			x.Bounces = x.Arrived.Add(lifetime)
-			if byTLS.MatchString(r.Reason) && wanted(q.QueueID, domain) && !slices.ContainsFunc(out, func(o Held) bool { return o.QueueID == x.QueueID && o.Domain == domain }) {
+			x.ByTLS = byTLS.MatchString(r.Reason)
+			if r.Reason != "" && wanted(q.QueueID, domain) && !slices.ContainsFunc(out, func(o Held) bool { return o.QueueID == x.QueueID && o.Domain == domain && o.ByTLS == x.ByTLS }) {
 				out = append(out, x)
 			}
 		}

@@ -61,6 +61,13 @@ type Order struct {
 	Until      time.Time `json:"until,omitzero"`
 	// Before is the entry that an exception replaced: it comes back afterwards.
 	Before *Entry `json:"before,omitempty"`
+	// Pinned is the pin that an exception replaced: it counts again afterwards.
+	Pinned *Order `json:"pinned,omitempty"`
+}
+
+// entry is the line of a pin.
+func (o Order) entry() Entry {
+	return Entry{Level: o.Level, Attributes: o.Attributes, Basis: ByOrder, Reason: o.Reason}
 }
 
 // Expired reports whether an exception has ended.
@@ -120,7 +127,9 @@ func Decide(e Evidence, current Entry, proposal *Proposal, order *Order, s Setti
 		}
 		return become(next, nil, Excepted, "exception until "+day(order.Until)+": "+order.Reason)
 	case order != nil && order.Kind == Pin:
-		return become(Entry{Level: order.Level, Attributes: order.Attributes, Basis: ByOrder, Reason: order.Reason}, nil, Pinned, order.Reason)
+		return become(order.entry(), nil, Pinned, order.Reason)
+	case order != nil && order.Kind == Except && order.Pinned != nil:
+		return become(order.Pinned.entry(), nil, ExceptionEnded, "the exception ended on "+day(order.Until)+", and the pin counts again")
 	case order != nil && order.Kind == Except:
 		if order.Before != nil {
 			return become(afterOrder(e, *order.Before, s, now), nil, ExceptionEnded, "the exception ended on "+day(order.Until))

@@ -119,7 +119,11 @@ func (st *State) Apply(o Outcome, what string, now time.Time) *Run {
 		delete(st.Proposals, c.Domain)
 	}
 	for _, name := range o.ended {
+		pinned := st.Orders[name].Pinned
 		delete(st.Orders, name)
+		if pinned != nil {
+			st.Orders[name] = *pinned
+		}
 	}
 	if len(o.Changes) == 0 {
 		return nil
@@ -140,6 +144,9 @@ func (o Outcome) Only(name string, st *State) Outcome {
 		if c.Domain == name {
 			out.Changes = append(out.Changes, c)
 		}
+	}
+	if slices.Contains(o.ended, name) {
+		out.ended = []string{name}
 	}
 	return out
 }
@@ -178,9 +185,21 @@ func (st *State) Undo(now time.Time) (Outcome, *Run, error) {
 		} else if c.After != nil {
 			st.Orders[c.Domain] = Order{Kind: Hold, Level: c.After.Level, Attributes: c.After.Attributes, Reason: back.Why, Since: now}
 		}
+		if x := c.Before; x != nil && x.Basis == ByOrder {
+			st.Orders[c.Domain] = x.order(now)
+		}
 	}
 	run.Undone = true
 	return out, run, nil
+}
+
+// order is the order that an entry came from.
+func (e Entry) order(now time.Time) Order {
+	o := Order{Kind: Pin, Level: e.Level, Attributes: e.Attributes, Reason: e.Reason, Since: now}
+	if !e.Until.IsZero() {
+		o = Order{Kind: Except, Reason: e.Reason, Since: now, Until: e.Until}
+	}
+	return o
 }
 
 // undoing begins what an undo says of itself.
@@ -189,26 +208,37 @@ const undoing = "undo of run "
 // UndoOf is what the undo of a run is called.
 func UndoOf(run *Run) string { return fmt.Sprintf("%s%d", undoing, run.ID) }
 
-// Order notes what the administrator decides about a domain; nil takes an order back. It
-// fails if there is none.
-func (st *State) Order(name string, o *Order, s Setting, now time.Time) error {
-	old, had := st.Orders[name]
+// Remove ends an order of the administrator. It fails if there is none of this kind.
+func (st *State) Remove(name string, kind Kind, now time.Time) error {
+	old, ok := st.Orders[name]
 	switch {
-	case o == nil && (!had || old.Kind == Hold):
-		return fmt.Errorf("nothing is ordered for %s", name)
-	case o == nil && old.Kind == Except: // as if its date had come
+	case !ok || old.Kind == Hold:
+		return fmt.Errorf("%s has neither a pin nor an exception", name)
+	case kind == Pin && old.Kind == Except && old.Pinned != nil:
+		old.Pinned = nil // and the exception goes on
+		st.Orders[name] = old
+	case old.Kind != kind:
+		return fmt.Errorf("%s has %s", name, map[Kind]string{Pin: "a pin and no exception", Except: "an exception and no pin"}[old.Kind])
+	case kind == Except: // as if its date had come
 		old.Until = now
 		st.Orders[name] = old
-		return nil
-	case o == nil:
+	default:
 		delete(st.Orders, name)
-		return nil
 	}
+	return nil
+}
+
+// Order notes what the administrator decides about a domain.
+func (st *State) Order(name string, o *Order, s Setting, now time.Time) {
+	old, had := st.Orders[name]
 	if o.Kind == Except {
 		if x, ok := st.Entries[name]; ok && x.Basis != ByOrder {
 			o.Before = &x
 		} else if had && old.Kind == Except {
 			o.Before = old.Before
+		}
+		if o.Pinned = old.Pinned; old.Kind == Pin {
+			o.Pinned = &old
 		}
 	}
 	if o.Kind == Pin && (o.Level == "verify" || o.Level == "secure") {
@@ -218,5 +248,4 @@ func (st *State) Order(name string, o *Order, s Setting, now time.Time) error {
 		}
 	}
 	st.Orders[name] = *o
-	return nil
 }

@@ -107,8 +107,11 @@ func TestOrders(t *testing.T) {
 		return codes
 	}
 	order := func(o *policy.Order, now time.Time) {
+		st.Order("d0.test", o, set, now)
+	}
+	remove := func(kind policy.Kind) {
 		t.Helper()
-		if err := st.Order("d0.test", o, set, now); err != nil {
+		if err := st.Remove("d0.test", kind, noon); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -130,9 +133,32 @@ func TestOrders(t *testing.T) {
 	is("pinned", "encrypt", apply(noon), policy.Pinned)
 	st.Servers["mx.d0.test"].DANE = dane.None
 	is("whatever the evidence", "encrypt", apply(noon))
-	order(nil, noon)
+	// An exception from a pin ends with the pin, whichever way it ends.
+	set.Default = "may"
+	except := &policy.Order{Kind: policy.Except, Until: noon.Add(48 * time.Hour), Reason: "theirs is wrong"}
+	order(except, noon)
+	order(except, noon)
+	is("excepted from a pin", "", apply(noon), policy.Excepted)
+	is("pinned again", "encrypt", apply(noon.Add(48*time.Hour)), policy.ExceptionEnded)
+	is("and it stays", "encrypt", apply(noon.Add(49*time.Hour)))
+	order(except, noon)
+	is("excepted again", "", apply(noon), policy.Excepted)
+	o, run, err := st.Undo(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Apply(o, policy.UndoOf(run), noon)
+	is("undone", "encrypt", apply(noon))
+	order(except, noon)
+	is("once more", "", apply(noon), policy.Excepted)
+	remove(policy.Except)
+	is("removed", "encrypt", apply(noon), policy.ExceptionEnded)
+	if err := st.Remove("d0.test", policy.Except, noon); err == nil {
+		t.Error("a pin passes for an exception")
+	}
+	remove(policy.Pin)
 	is("taken back", "", apply(noon), policy.Unpinned)
-	if err := st.Order("d0.test", nil, set, noon); err == nil {
+	if err := st.Remove("d0.test", policy.Pin, noon); err == nil {
 		t.Error("there is nothing to take back")
 	}
 }

@@ -155,6 +155,20 @@ func (s Store) Lock() (release func() error, err error) {
 	return release, err
 }
 
+// Due makes a domain and its known servers due, whatever is cached.
+func (st *State) Due(name string) {
+	d := st.Domains[name]
+	if d == nil {
+		return
+	}
+	d.Next = time.Time{}
+	for _, mx := range d.MX {
+		if s := st.Servers[mx]; s != nil {
+			s.Next, s.NextLook = time.Time{}, time.Time{}
+		}
+	}
+}
+
 // Know adds destinations to the state. What is beyond Most is left out; of those, the
 // ones with the fewest messages.
 func (st *State) Know(all []Destination) (left int) {

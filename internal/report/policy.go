@@ -15,8 +15,7 @@ import (
 //go:embed policy.schema.json
 var PolicySchema []byte
 
-// Policies prints domains, one after the other. With proposals it says of each what is
-// proposed too.
+// Policies prints domains, one after the other: what is in force, and what is proposed.
 func (p Printer) Policies(all []policy.View, rule policy.Rule, now time.Time) {
 	for _, v := range all {
 		p.policy(v, rule, now)
@@ -27,7 +26,7 @@ func (p Printer) Policies(all []policy.View, rule policy.Rule, now time.Time) {
 func (p Printer) policy(v policy.View, rule policy.Rule, now time.Time) {
 	head := v.Domain
 	if v.Messages > 0 {
-		head += fmt.Sprintf(" (%d messages)", v.Messages)
+		head += " (" + counted(v.Messages, "message", "messages") + ")"
 	}
 	p.printf("%s\n", p.paint(bold, head))
 	switch {
@@ -56,7 +55,7 @@ func (p Printer) policy(v policy.View, rule policy.Rule, now time.Time) {
 		p.signedIn(p.note(), proposalText(v, rule, now))
 	}
 	if v.Evidence.Failures > 0 {
-		p.signedIn(p.note(), fmt.Sprintf("%d lookups failed in a row: %s", v.Evidence.Failures, v.Evidence.Why))
+		p.signedIn(p.note(), counted(v.Evidence.Failures, "lookup", "lookups")+" failed in a row: "+v.Evidence.Why)
 	}
 }
 
@@ -68,19 +67,19 @@ func proposalText(v policy.View, rule policy.Rule, now time.Time) string {
 	case sessions == 0:
 		text += "no session is known that shows whether mail would pass"
 	case v.Held == 0:
-		text += fmt.Sprintf("it would have held none of %d sessions", sessions)
+		text += "it would have held none of " + counted(sessions, "session", "sessions")
 	default:
-		text += fmt.Sprintf("it would have held %d of %d sessions (%s)", v.Held, sessions, v.Why)
+		text += fmt.Sprintf("it would have held %d of %s (%s)", v.Held, counted(sessions, "session", "sessions"), v.Why)
 	}
 	if v.Since.IsZero() {
 		return text
 	}
-	text += fmt.Sprintf("; a shadow since %s", day(v.Since))
+	text += fmt.Sprintf("; proposed since %s", day(v.Since))
 	if left := rule.Clean - v.Clean; left > 0 {
-		text += fmt.Sprintf(", %d more sessions to go", left)
+		text += ", needs " + counted(left, "more session", "more sessions")
 	}
 	if ends := v.Since.Add(rule.Span); ends.After(now) {
-		text += ", not before " + day(ends)
+		text += ", in force on " + day(ends) + " at the earliest"
 	}
 	return text
 }
@@ -105,19 +104,22 @@ func (p Printer) PolicyEvidence(v policy.View, now time.Time) {
 	if v.Evidence.Signed {
 		signed = "signed (DNSSEC)"
 	}
-	if len(v.Evidence.MX) == 0 {
-		p.signedIn(p.note(), "no mail server is known")
-	}
 	for _, s := range v.Servers {
 		p.printf("  MX %s, %s\n", s.Name, signed)
 		text := "TLSA: " + string(s.DANE)
 		switch {
 		case s.DANE == domain.Secure:
 			text = fmt.Sprintf("TLSA: %s", strings.Join(s.TLSA, "; "))
-		case s.Why != "":
+		case s.Why != "" && s.Unreached == 0:
 			text += ": " + s.Why
 		}
 		p.printf("    %s\n", text)
+		switch {
+		case len(s.Addresses) == 0:
+			p.printf("    no address is known\n")
+		case s.Unreached > 0:
+			p.printf("    not reached: %s\n", s.Why)
+		}
 		if n := len(s.Sessions); n > 0 {
 			x := s.Sessions[n-1]
 			p.printf("    session of %s: %s\n", x.When.UTC().Format("2006-01-02 15:04"), sessionText(x))
@@ -127,6 +129,8 @@ func (p Printer) PolicyEvidence(v policy.View, now time.Time) {
 		}
 	}
 	switch x := v.Evidence.STS; {
+	case x == nil && v.Evidence.Last.IsZero():
+		p.printf("  MTA-STS: not known\n")
 	case x == nil:
 		p.printf("  MTA-STS: no policy\n")
 	case x.Mode == "":
