@@ -44,7 +44,7 @@ func (t *tally) book(p *delivery, r *result) {
 		mx = mx[:n]
 	}
 	row := t.row(out, t.key(r.service, r.domain, mx))
-	if r.relay != nil && row.key != "" {
+	if r.relay != nil && row.key != "" && (row.address == "" || r.at <= row.placed) {
 		row.place(address(r.relay), r.at)
 	}
 	row.seen(r.at, r.at)

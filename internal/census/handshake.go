@@ -52,11 +52,10 @@ type kinds struct {
 	numbers map[string]kind
 	list    []TLS
 	same    map[TLS]kind
-	recent  [8]struct {
+	recent  [64]struct {
 		trust, text []byte
 		kind        kind
 	}
-	next    int
 	scratch []byte
 }
 
@@ -69,10 +68,10 @@ func newKinds() kinds {
 // of returns the number of a trust label with the text behind the peer. It reports false
 // if that is no summary of Postfix's.
 func (k *kinds) of(trust, text []byte) (kind, bool) {
-	for i := range k.recent {
-		if r := &k.recent[i]; bytes.Equal(r.text, text) && bytes.Equal(r.trust, trust) {
-			return r.kind, true
-		}
+	// Most combinations differ in their lengths.
+	r := &k.recent[(len(text)+len(trust)<<3)%len(k.recent)]
+	if len(text) > 0 && bytes.Equal(r.text, text) && bytes.Equal(r.trust, trust) {
+		return r.kind, true
 	}
 	k.scratch = append(append(append(k.scratch[:0], trust...), ' '), text...)
 	n, known := k.numbers[string(k.scratch)]
@@ -90,8 +89,6 @@ func (k *kinds) of(trust, text []byte) (kind, bool) {
 			k.numbers[string(k.scratch)] = n
 		}
 	}
-	r := &k.recent[k.next&7]
-	k.next++
 	r.trust, r.text, r.kind = append(r.trust[:0], trust...), append(r.text[:0], text...), n
 	return n, true
 }

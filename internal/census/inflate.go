@@ -1,6 +1,7 @@
 package census
 
 import (
+	"bufio"
 	"bytes"
 	"compress/bzip2"
 	"context"
@@ -56,15 +57,14 @@ func inflate(r io.Reader, f form) (io.Reader, error) {
 // compressed counts a compressed file. One goroutine inflates while the other counts.
 func (r *reading) compressed(ctx context.Context, l *logFile) (*tally, error) {
 	t := newTally(r.settings, clock{now: l.written})
-	packed := &counted{r: io.NewSectionReader(l, 0, l.state.Size), count: r.count}
+	packed := bufio.NewReaderSize(&counted{r: io.NewSectionReader(l, 0, l.state.Size), count: r.count}, 64<<10)
 	text, err := inflate(packed, l.form)
 	if err != nil {
 		return t, broken(err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	in := source{ctx: ctx, r: newAhead(ctx, text), count: func(int) {}}
-	return t, broken(in.lines(t, 1<<62))
+	return t, broken(newAhead(ctx, text).scan(ctx, t))
 }
 
 // broken says of a compressed file what is wrong with it.
@@ -87,41 +87,38 @@ func (c *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// ahead reads from another goroutine, some blocks ahead.
+// ahead cuts text into blocks of whole lines, in a goroutine of its own.
 type ahead struct {
-	ctx        context.Context
+	r          io.Reader
 	full, free chan block
-	now        block
-	at         int
+	rest       []byte // of a line that goes on in the next block
+	skip       bool   // up to the end of a line
 }
 
+// block is text. long is how many lines it lacks since they are longer than a block.
 type block struct {
-	b   []byte
-	n   int
-	err error
+	b    []byte
+	text []byte
+	long int
+	err  error
 }
 
 func newAhead(ctx context.Context, r io.Reader) *ahead {
 	const blocks = 4
-	a := &ahead{ctx: ctx, full: make(chan block, blocks), free: make(chan block, blocks)}
+	a := &ahead{r: r, full: make(chan block, blocks), free: make(chan block, blocks)}
 	for range blocks {
-		a.free <- block{b: make([]byte, blockSize/2)}
+		a.free <- block{b: make([]byte, blockSize/2, blockSize/2+1)}
 	}
 	go func() {
 		for {
-			var b block
 			select {
-			case b = <-a.free:
+			case b := <-a.free:
+				b = a.fill(b.b)
+				a.full <- b // there is room for all
+				if b.err != nil {
+					return
+				}
 			case <-ctx.Done():
-				return
-			}
-			for b.n = 0; b.n < len(b.b) && b.err == nil; {
-				var n int
-				n, b.err = r.Read(b.b[b.n:])
-				b.n += n
-			}
-			a.full <- b // there is room for all
-			if b.err != nil {
 				return
 			}
 		}
@@ -129,23 +126,50 @@ func newAhead(ctx context.Context, r io.Reader) *ahead {
 	return a
 }
 
-// Read implements io.Reader.
-func (a *ahead) Read(to []byte) (int, error) {
-	for a.at == a.now.n {
-		if a.now.err != nil {
-			return 0, a.now.err
+// fill reads the next block.
+func (a *ahead) fill(buf []byte) block {
+	b, n := block{b: buf}, copy(buf, a.rest)
+	for n < len(buf) && b.err == nil {
+		var k int
+		k, b.err = a.r.Read(buf[n:])
+		n += k
+	}
+	text := buf[:n]
+	if a.skip {
+		end := bytes.IndexByte(text, '\n') + 1
+		if a.skip = end == 0; a.skip {
+			end = n
 		}
-		if a.now.b != nil {
-			a.free <- block{b: a.now.b}
-		}
+		text = text[end:]
+	}
+	end := bytes.LastIndexByte(text, '\n') + 1
+	b.text, a.rest = text[:end], append(a.rest[:0], text[end:]...)
+	switch {
+	case errors.Is(b.err, io.EOF) && end < len(text): // a last line without an end
+		text = append(text, '\n')
+		b.text = text
+	case len(a.rest) == len(buf): // no line of syslog is so long
+		b.long, a.rest, a.skip = 1, a.rest[:0], true
+	}
+	return b
+}
+
+// scan counts the blocks.
+func (a *ahead) scan(ctx context.Context, t *tally) error {
+	for {
 		select {
-		case a.now = <-a.full:
-			a.at = 0
-		case <-a.ctx.Done():
-			return 0, a.ctx.Err()
+		case b := <-a.full:
+			t.scan(b.text)
+			t.lines, t.long = t.lines+b.long, t.long+b.long
+			if errors.Is(b.err, io.EOF) {
+				return nil
+			}
+			if b.err != nil {
+				return b.err
+			}
+			a.free <- block{b: b.b}
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	n := copy(to, a.now.b[a.at:a.now.n])
-	a.at += n
-	return n, nil
 }

@@ -162,7 +162,7 @@ func (r *result) read(text []byte) bool {
 		to = to[:o]
 	}
 	at := bytes.LastIndexByte(to, '@')
-	if at < 0 || len(to)-at > 260 || bytes.ContainsAny(to[at:], "\" <>,()[]") || bytes.IndexByte(to, '>') >= 0 {
+	if at < 0 || len(to)-at > 260 || !isDomain(to[at+1:]) || bytes.IndexByte(to, '>') >= 0 {
 		// A domain may be an address: user@[192.0.2.1].
 		if at < 0 || at+1 >= len(to) || to[at+1] != '[' || bytes.IndexByte(to, '>') >= 0 {
 			return false
@@ -197,6 +197,17 @@ func (r *result) read(text []byte) bool {
 		r.relay = nil
 	} else if relay := relayAt(r.relay); len(relay) != len(r.relay) {
 		r.status = 0 // a socket of this machine
+	}
+	return true
+}
+
+// isDomain reports whether a domain has no byte that may end it in a log.
+func isDomain(text []byte) bool {
+	for _, b := range text {
+		switch b {
+		case '"', ' ', '<', '>', ',', '(', ')', '[', ']':
+			return false
+		}
 	}
 	return true
 }

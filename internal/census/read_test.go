@@ -141,6 +141,23 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// TestInflated: a compressed log counts as its text does, wherever a block of it ends, and
+// with lines that are longer than a block.
+func TestInflated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mail.log")
+	long := "Nov 30 04:00:00 mx postfix/smtpd[1]: " + strings.Repeat("x", 300<<10) + "\n"
+	for i, text := range []string{
+		strings.Repeat(log(day...), 100), long + log(day...), log(day...) + long + log(day...) + long[:200<<10], strings.TrimSuffix(strings.Repeat(log(day...), 40), "\n"), long[:100<<10] + "\n" + log(day...),
+	} {
+		write(t, path, []byte(text))
+		want := read(t, census.Sources{Files: []string{path}})
+		write(t, path, pack(t, text, gz))
+		if d := same(want, read(t, census.Sources{Files: []string{path}})); d != "" || want.Lines == 0 {
+			t.Errorf("%d: (-text +compressed)\n%s", i, d)
+		}
+	}
+}
+
 // TestStretches: a large file is read in parts, and counts as one.
 func TestStretches(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mail.log")
