@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -15,8 +15,8 @@ func (a *app) policySuggestCmd() *cobra.Command {
 		Use:   "suggest [DOMAIN]...",
 		Short: "Say which level the evidence supports, without changing anything",
 		Long: `suggest looks up what the domains publish and, unless told otherwise, shakes hands with their mail servers. It says which
-level that supports, why, and how many sessions it would have held. Without domains it is about all that are known from
-earlier runs of policy sync. Nothing is written.
+level that supports, why, and how many sessions it would have held. Without domains, it covers all that are known
+from earlier runs of policy sync. Nothing is written.
 `,
 		RunE: func(_ *cobra.Command, args []string) error { return a.policySuggest(args, flags) },
 	}
@@ -65,7 +65,7 @@ func (a *app) gatherPolicies(p *policies, names []string, noHandshakes bool) err
 	if err != nil {
 		return err
 	}
-	done := a.Waiting(fmt.Sprintf("looking at %d destinations", len(names)))
+	done := a.Waiting("looking at destinations: " + strconv.Itoa(len(names)))
 	defer done()
 	g.Gather(a.Ctx, p.state, names)
 	return nil
