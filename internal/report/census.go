@@ -68,7 +68,7 @@ func (p Printer) receiving(t Taken) {
 		})
 	}
 	if scanners > 0 {
-		p.printf("  %s that never delivered mail failed the handshake, as scanners do.\n", counted(scanners, "more client", "more clients"))
+		p.printf("  %s never delivered mail and failed the handshake, as scanners do.\n", counted(scanners, "client", "clients"))
 	}
 }
 

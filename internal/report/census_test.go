@@ -55,7 +55,7 @@ Receiving
   1 message in 2 sessions from 2 clients
     TLSv1                     1 message           1 session
     cleartext                 0 messages          0 sessions
-  1 more client that never delivered mail failed the handshake, as scanners do.
+  1 client never delivered mail and failed the handshake, as scanners do.
 
 Sending
   2 messages in 2 connections to 2 domains
