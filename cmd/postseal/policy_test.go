@@ -385,6 +385,10 @@ not JSON
 	if code, out := b.run("why", "--json", "d.test"); code != 0 || strings.Contains(out, `"exception"`) || !strings.Contains(out, `"4ABC123DEF"`) || strings.Contains(out, "4ABC123DF0") {
 		t.Errorf("%d %s", code, out)
 	}
+	b.main("smtp_tls_security_level = encrypt\nrelayhost = [relay.test]\n")
+	if out := b.must(0, "why", "d.test"); strings.Contains(out, "policy except") || !strings.Contains(out, "leaves by the relay host [relay.test]") {
+		t.Errorf("relayhost:\n%s", out)
+	}
 	b.main("")
 	if out := b.must(0, "why", "d.test"); strings.Contains(out, "policy except") || !strings.Contains(out, "No exception is needed") {
 		t.Errorf("level may:\n%s", out)
