@@ -161,6 +161,12 @@ func FlagError(cmd *cobra.Command, err error) error {
 	if strings.Contains(err.Error(), "missing unit in duration") { // of time.ParseDuration, which has no error to compare with
 		err = hint.Wrap(err, "a time has a unit: write 20s or 10m")
 	}
+	if strings.Contains(err.Error(), "unknown unit \"d\" in duration") {
+		err = hint.Wrap(err, "give days in hours: 24h is a day")
+	}
+	if strings.Contains(err.Error(), "strconv.Parse") {
+		err = hint.Wrap(err, "use a number")
+	}
 	return Misuse(err)
 }
 

@@ -39,14 +39,15 @@ func (a *app) censusCmd() *cobra.Command {
 		Short: "Count what the mail log says of TLS, and whom a stricter setting would cut off",
 		Long: `census reads Postfix's log with its rotated files, or systemd's journal, and reports per client and per destination which
 versions of TLS were used, which mail went in cleartext, and which handshakes failed. It changes nothing. Files that are
-named are read instead; they may be compressed (.gz, .xz, .zst, .bz2), have stamps in either form, and come from a
+named are read instead; they may be compressed (.gz, .xz, .zst, .bz2), have timestamps in either form, and come from a
 container.
 
 With --floor, --profile or --outbound-level, census lists the clients that would lose TLS and the destinations to which
-mail would be put off. A client that used an old version supports nothing newer: both sides take the newest version
-that they share. For cipher suites the number is an upper bound, since the log has only the suite that was chosen.
+mail would be deferred. A client that used an old version supports none of the newer ones that this server offered: both
+sides use the newest version that they share. For cipher suites the number is an upper bound, since the log shows only
+the suite that was chosen.
 
-Versions are in the log only if smtpd_tls_loglevel and smtp_tls_loglevel are 1 or more. What the log does not tell is
+Versions are in the log only if smtpd_tls_loglevel and smtp_tls_loglevel are 1 or more. What the log does not show is
 reported as not known, and is null in the JSON. --schema describes the JSON.
 `,
 		Args: cobra.ArbitraryArgs,
@@ -70,8 +71,8 @@ reported as not known, and is null in the JSON. --schema describes the JSON.
 	f.StringVar(&o.since, "since", "", "leave out what is older than this `time`: 30d, 12h or 2026-11-01")
 	f.StringVar(&o.floor, "floor", "", "list the clients that would lose TLS if `VERSION` were the oldest, such as TLSv1.2")
 	f.StringVar(&o.profile, "profile", "", "list the clients that would lose TLS with this profile: intermediate, modern, compatible")
-	f.StringVar(&o.level, "outbound-level", "", "list the destinations to which mail would be put off at this `level`: encrypt, verify, secure, dane-only")
-	f.StringSliceVar(&o.names, "syslog-name", nil, "further `names` with which Postfix's lines begin (default: those of main.cf and master.cf)")
+	f.StringVar(&o.level, "outbound-level", "", "list the destinations to which mail would be deferred at this `level`: encrypt, verify, secure, dane-only")
+	f.StringSliceVar(&o.names, "syslog-name", nil, "further `names` under which Postfix logs (default: those of main.cf and master.cf)")
 	f.BoolVar(&o.schema, "schema", false, "print the JSON schema of what --json prints, and stop")
 	complete := func(name string, values ...string) {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
@@ -82,7 +83,7 @@ reported as not known, and is null in the JSON. --schema describes the JSON.
 	return cmd
 }
 
-// What the flags take.
+// What the flags accept.
 var (
 	profiles       = []string{string(interview.Intermediate), string(interview.Modern), string(interview.Compatible)}
 	outboundLevels = []string{"may", "encrypt", "dane", "dane-only", "verify", "secure"}
@@ -98,11 +99,11 @@ func floors() (out []string) {
 // proposal is what the flags propose, or nil.
 func (o censusFlags) proposal() (*census.Proposal, error) {
 	for _, f := range []struct {
-		name, value string
-		values      []string
-	}{{"floor", o.floor, floors()}, {"profile", o.profile, profiles}, {"outbound-level", o.level, outboundLevels}} {
+		name, value, what string
+		values            []string
+	}{{"floor", o.floor, "TLS version", floors()}, {"profile", o.profile, "profile", profiles}, {"outbound-level", o.level, "TLS level", outboundLevels}} {
 		if f.value != "" && !slices.Contains(f.values, f.value) {
-			return nil, cli.Misuse(hint.New(fmt.Sprintf("--%s does not know %.40q", f.name, f.value), "use one of "+strings.Join(f.values, ", ")))
+			return nil, cli.Misuse(hint.New(fmt.Sprintf("--%s %.40q is not a %s", f.name, f.value, f.what), "use one of "+strings.Join(f.values, ", ")))
 		}
 	}
 	if o.floor+o.profile+o.level == "" {
@@ -139,12 +140,15 @@ func readSince(text string, now time.Time) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	if t, err := time.ParseInLocation(time.DateOnly, text, now.Location()); err == nil {
+		if t.After(now) {
+			return t, cli.Misuse(hint.New("--since "+text+" is in the future", "use a day that has passed, or a number of days, such as 30d"))
+		}
 		return t, nil
 	}
 	unit := map[byte]time.Duration{'d': 24 * time.Hour, 'h': time.Hour}[text[len(text)-1]]
 	n, err := strconv.Atoi(text[:len(text)-1])
 	if err != nil || unit == 0 || n <= 0 || n > 100_000 {
-		return time.Time{}, cli.Misuse(hint.New(fmt.Sprintf("--since does not know %.40q", text), "use a number of days or hours, such as 30d, or a day, such as 2026-11-01"))
+		return time.Time{}, cli.Misuse(hint.New(fmt.Sprintf("--since %.40q is not a time", text), "use a number of days or hours, such as 30d, or a day, such as 2026-11-01"))
 	}
 	return now.Add(-time.Duration(n) * unit), nil
 }

@@ -37,13 +37,13 @@ func TestCensus(t *testing.T) {
 		says string
 	}{
 		{[]string{path}, cli.Done, "1 message in 1 session from 1 client\n"},
-		{[]string{path, "--floor", "TLSv1.2"}, cli.Done, "1 client would lose TLS, with 1 of 1 messages:\n    old.example [198.51.100.2]: 1 message, TLSv1,"},
+		{[]string{path, "--floor", "TLSv1.2"}, cli.Done, "1 client would lose TLS, with 1 of 1 message:\n    old.example [198.51.100.2]: 1 message, TLSv1,"},
 		{[]string{path, "--floor", "TLSv1"}, cli.Done, "No peer that is in the log would be affected"},
 		{[]string{path, "--profile", "modern"}, cli.Done, "1 client would lose TLS"},
 		{[]string{path, "--profile", "intermediate", "--floor", "TLSv1"}, cli.Done, "No peer that is in the log would be affected"},
 		{[]string{path, "--syslog-name", "postfix-out"}, cli.Done, "in 2 sessions from 2 clients"},
-		{[]string{path, "--since", time.Now().AddDate(0, 0, 1).Format(time.DateOnly)}, cli.Done, "No session of Postfix is in the log"},
-		{[]string{path, "--floor", "1.2"}, cli.Usage, "TLSv1.2"},
+		{[]string{path, "--since", time.Now().AddDate(0, 0, 1).Format(time.DateOnly)}, cli.Usage, "is in the future"},
+		{[]string{path, "--floor", "1.2"}, cli.Usage, "--floor \"1.2\" is not a TLS version"},
 		{[]string{path, "--profile", "old"}, cli.Usage, "intermediate"},
 		{[]string{path, "--outbound-level", "x"}, cli.Usage, "encrypt"},
 		{[]string{path, "--since", "d"}, cli.Usage, "30d"},

@@ -48,8 +48,8 @@ tickets; connections in which postseal probes a server by STARTTLS do not count.
 With --floor or --profile, listen lists the senders that would have no version, suite, group or signature in common with
 this server. It ends with 3 if there are any.
 
-What is known is in listen.json in the state directory, and each run adds to it. A busy server is done justice in a day; a
-sender that writes once a month needs longer.
+What is known is in listen.json in the state directory, and each run adds to it. A day shows most senders of a busy server;
+a sender that writes once a month needs longer.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -61,7 +61,7 @@ sender that writes once a month needs longer.
 				return cli.Misuse(hint.New("--for must be more than 0", "write 30m or 24h"))
 			}
 			if o.span == 0 && (len(o.ports) > 0 || cmd.Flags().Changed("interface")) {
-				return cli.Misuse(hint.New("--port and --interface go with --for", "postseal listen --for 24h"))
+				return cli.Misuse(hint.New("--port and --interface need --for", "add --for 24h"))
 			}
 			return a.listen(o)
 		},
@@ -73,6 +73,7 @@ sender that writes once a month needs longer.
 	f.StringVar(&o.floor, "floor", "", "list the senders that a minimum TLS `version` would cut off")
 	f.StringVar(&o.profile, "profile", "", "list the senders that a `profile` would cut off")
 	f.BoolVar(&o.schema, "schema", false, "print the JSON schema of what --json prints, and stop")
+	f.Lookup("port").DefValue = ""
 	_ = cmd.RegisterFlagCompletionFunc("floor", cobra.FixedCompletions([]string{"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions([]string{string(interview.Intermediate), string(interview.Modern), string(interview.Compatible)}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -95,7 +96,7 @@ func (a *app) listen(o listening) error {
 	if proposal != (plan.Proposal{}) {
 		server, known := proposal.Server(facts)
 		if !known {
-			return hint.New("what this server would accept is not known: nothing receives mail from other servers with TLS, or its cipher list is written by hand", "postseal audit says what it does")
+			return hint.New("what this server would accept is not known: no listener receives mail from other servers with TLS, or its cipher list was written by hand", "run postseal audit to see what the listeners do")
 		}
 		h.Proposal, h.Server = proposalText(proposal), &server
 	}
@@ -106,6 +107,8 @@ func (a *app) listen(o listening) error {
 		h.Store, failed = listen.Load(a.Machine, a.stateDir())
 		if errors.Is(failed, fs.ErrNotExist) {
 			failed = hint.Run(errors.New("nothing is known of senders yet"), "listen first", []string{"postseal", "listen", "--for", "24h"})
+		} else if errors.Is(failed, fs.ErrPermission) {
+			failed = hint.Wrap(failed, "run the same command as root, with sudo")
 		}
 	}
 	if h.Store == nil || failed != nil && a.Ctx.Err() == nil {
@@ -158,7 +161,7 @@ func (o listening) listeners(f *detect.Facts) (out []uint16, err error) {
 	out = slices.Compact(out)
 	switch {
 	case len(out) == 0:
-		return nil, hint.New("Postfix receives on no port from other machines", "name the ports: --port 25,587")
+		return nil, hint.New("no port on which Postfix receives mail from other machines was found", "name the ports: --port 25,587")
 	case len(out) > listen.MaxPorts:
 		return nil, hint.New(fmt.Sprintf("%d ports are more than the %d of one run", len(out), listen.MaxPorts), "name some of them: --port 25,587")
 	}

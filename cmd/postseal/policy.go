@@ -29,7 +29,7 @@ enforces nothing until enough sessions have met it. Your own entries, in tables 
 
 A destination that withdraws what it published loses its entry at once. Lookups that fail, and servers that do not keep a
 promise, change nothing: that is what an attack looks like. What was only seen, and promised by nobody, is given up before
-mail is returned. Each change has a reason, and can be undone.
+Postfix returns mail. Each change has a reason, and can be undone.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: cli.Verbs,
@@ -61,8 +61,9 @@ func (f *policyFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.noHandshakes, "no-handshakes", false, "look up DNS and MTA-STS only; connect to no mail server")
 	cmd.Flags().IntVar(&f.rule.Clean, "clean", policy.Usual.Clean, "the `number` of sessions that must have met a proposed level")
 	cmd.Flags().DurationVar(&f.rule.Span, "span", policy.Usual.Span, "the `time` for which a level must have been proposed")
-	cmd.Flags().DurationVar(&f.rule.Patience, "patience", policy.Usual.Patience, "give up a level that nobody promised once no server has met it for this `time`")
+	cmd.Flags().DurationVar(&f.rule.Patience, "patience", policy.Usual.Patience, "give up a level that the destination does not publish, once no server has met it for this `time`")
 	cmd.Flags().IntVar(&f.rule.Changes, "changes", policy.Usual.Changes, "the largest `number` of new or stricter entries in one run")
+	cmd.Flags().Lookup("span").DefValue, cmd.Flags().Lookup("patience").DefValue = "72h", "24h"
 }
 
 func (f *policyFlags) check() error {
@@ -84,7 +85,7 @@ func (a *app) openPolicies(rule *policy.Rule) (*policies, error) {
 	p.table = policy.TableIn(filepath.Dir(s.CertsDir), instance, s.Facts.MapTypes)
 	p.own = policy.OwnIn(a.Ctx, a.Machine, s.Facts, p.table)
 	if !s.Facts.Root {
-		return nil, hint.New("the evidence is kept where only root can read it", "run it as root: sudo postseal policy")
+		return nil, hint.New("only root can read the evidence", "run the same command as root, with sudo")
 	}
 	return p, p.read(rule)
 }
@@ -126,7 +127,7 @@ func (a *app) destinations(args []string, from string) (out []policy.Destination
 	for _, text := range args {
 		name, ok := policy.Name(text)
 		if !ok {
-			return nil, cli.Misuse(hint.New(fmt.Sprintf("%.80q is no domain", text), "name the domain of the recipients: example.org"))
+			return nil, cli.Misuse(hint.New(fmt.Sprintf("%.80q is not a domain", text), "name the domain of the recipients, such as example.org, in its ASCII form: xn--..."))
 		}
 		out = append(out, policy.Destination{Name: name})
 	}

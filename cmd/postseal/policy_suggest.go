@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +66,7 @@ func (a *app) gatherPolicies(p *policies, names []string, noHandshakes bool) err
 	if err != nil {
 		return err
 	}
-	done := a.Waiting(fmt.Sprintf("looking at %d destinations", len(names)))
+	done := a.Waiting("looking at destinations: " + strconv.Itoa(len(names)))
 	defer done()
 	g.Gather(a.Ctx, p.state, names)
 	return nil

@@ -22,9 +22,10 @@ func (a *app) policySyncCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sync [DOMAIN]...",
 		Short: "Bring evidence and policy table up to date; for a timer",
-		Long: `sync looks up what is due of the domains named, or else of all known ones and those to which mail went in the last 30 days
-of the log, and stores it. Then it changes the table where the rule says so. Entries that would hold mail for no good reason go first; of the others, a limited number changes in one run.
-What could not be looked up within the time limit is left to the next run.
+		Long: `sync looks up what is due for the domains named, or else for all known ones and those to which mail went in the last 30
+days of the log, and stores it. Then it changes the table where the evidence requires it. Entries that would defer mail for
+no good reason are relaxed first and without a limit; of the new and stricter entries, at most --changes in one run.
+Lookups beyond the time limit are left to the next run.
 
 It never edits main.cf: postseal apply --policy evidence has Postfix read the table. With --dry-run nothing is written, and
 it ends with 3 if changes are pending.
@@ -34,6 +35,7 @@ it ends with 3 if changes are pending.
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show the changes and write nothing; ends with 3 if there are any")
 	cmd.Flags().DurationVar(&limit, "time-limit", 10*time.Minute, "stop looking things up after this `time`")
+	cmd.Flags().Lookup("time-limit").DefValue = "10m"
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	return cmd
 }
@@ -56,7 +58,7 @@ func (a *app) policySync(args []string, flags policyFlags, dryRun bool, limit ti
 	}
 	defer release()
 	if left := p.state.Know(p.counted(wanted)); left > 0 && !a.JSON {
-		a.Printer(a.Err).Note(fmt.Sprintf("%d destinations are left out: at most %d are kept.", left, policy.Most))
+		a.Printer(a.Err).Note(fmt.Sprintf("Destinations left out: %d. At most %d are kept.", left, policy.Most))
 	}
 	g, err := p.gatherer(flags.noHandshakes)
 	if err != nil {
@@ -93,7 +95,7 @@ func (a *app) policyDryRun(p *policies, o policy.Outcome) error {
 		out["changes"], out["waiting"], out["dry_run"] = o.Changes, o.Waiting, true
 		err = a.Printer(a.Out).JSON(out)
 	} else {
-		a.printChanges(o, "Nothing is to change.")
+		a.printChanges(o, "No change is pending.")
 	}
 	if err == nil && (len(o.Changes) > 0 || !p.table.Holds(a.Ctx, a.Machine, p.ConfigDir, text)) {
 		return cli.ErrFindings
@@ -107,7 +109,7 @@ func (a *app) printChanges(o policy.Outcome, none string) {
 		fmt.Fprintln(a.Out, none)
 	}
 	if n := len(o.Waiting); n > 0 {
-		fmt.Fprintf(a.Out, "%d more changes wait for the next run (--changes).\n", n)
+		fmt.Fprintf(a.Out, "Waiting for the next run, by --changes: %d.\n", n)
 	}
 }
 
@@ -136,7 +138,11 @@ func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
 	if err != nil {
 		return err
 	}
+	none := "The table is up to date: nothing has changed."
 	if !p.table.Holds(a.Ctx, a.Machine, p.ConfigDir, text) {
+		if none = "No entry has changed. The table did not hold what is recorded, and was written again."; !p.table.Built(a.Machine) {
+			none = "No entry has changed. The table was created."
+		}
 		if err := p.table.Install(a.Ctx, a.Machine, p.ConfigDir, text); err != nil {
 			return hint.Wrap(fmt.Errorf("the table is unchanged: %w", err), hint.Of(err))
 		}
@@ -158,7 +164,7 @@ func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
 		}
 		return a.Printer(a.Out).JSON(out)
 	}
-	a.printChanges(o, "The table is up to date: nothing has changed.")
+	a.printChanges(o, none)
 	if run != nil {
 		fmt.Fprintf(a.Out, "Run %d changed %s. To undo it: %s\n", run.ID, report.Clean(p.table.Name()), hint.ShellLine(p.Verb("policy", "undo")))
 	}
@@ -220,7 +226,7 @@ for. It looks nothing up.
 				return a.Printer(a.Out).JSON(out)
 			}
 			if len(views) == 0 {
-				fmt.Fprintln(a.Out, "No destination is known yet: postseal policy sync DOMAIN...")
+				fmt.Fprintln(a.Out, "No destination is known yet. To add some: "+hint.ShellLine(p.Verb("policy", "sync"))+" DOMAIN...")
 			}
 			for _, v := range views {
 				a.Printer(a.Out).Policies([]policy.View{v}, p.setting.Rule, p.now)

@@ -231,7 +231,9 @@ func TestPolicySync(t *testing.T) {
 		t.Fatal(err, o.Stderr)
 	}
 	b.must(3, sync("--dry-run")...)
-	b.must(0, sync()...)
+	if out := b.must(0, sync()...); !strings.Contains(out, "was written again") {
+		t.Errorf("%s", out)
+	}
 	if got := b.has("s.test"); got == "" {
 		t.Error("the table stays as a killed run left it")
 	}
@@ -401,6 +403,10 @@ not JSON
 	}
 	if code, out := b.run("why", "--json", "d.test"); code != 0 || strings.Contains(out, `"exception"`) || !strings.Contains(out, `"4ABC123DEF"`) || strings.Contains(out, "4ABC123DF0") {
 		t.Errorf("%d %s", code, out)
+	}
+	b.main("smtp_tls_security_level = encrypt\nrelayhost = [relay.test]\n")
+	if out := b.must(0, "why", "d.test"); strings.Contains(out, "policy except") || !strings.Contains(out, "leaves by the relay host [relay.test]") {
+		t.Errorf("relayhost:\n%s", out)
 	}
 	b.main("")
 	if out := b.must(0, "why", "d.test"); strings.Contains(out, "policy except") || !strings.Contains(out, "No exception is needed") {

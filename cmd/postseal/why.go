@@ -204,7 +204,9 @@ func (a *app) waitingByTLS(p *policies, name string, e effective, held []policy.
 // which commands: a single one is the exception.
 func (p *policies) release(name string, e effective) (text string, commands []string) {
 	at := p.own.At(name)
-	switch {
+	switch hop := p.Facts.Config.Text(nil, "relayhost"); {
+	case hop != "":
+		return "Mail to " + name + " leaves by the relay host " + hop + " (relayhost), unless transport_maps says otherwise: the level of the relay host counts, and an exception for " + name + " has no effect.", nil
 	case e.Fault != "":
 		return "Correct the entry at " + e.From + ": until then, Postfix defers all mail to " + name + ".", nil
 	case at != "":

@@ -247,7 +247,7 @@ func (r *reading) open() ([]*logFile, error) {
 			r.trouble("%s was not read: %v", p, plainCause(err))
 			continue
 		}
-		if !r.Since.IsZero() && l.state.ModTime.Before(r.Since) && len(r.Files) == 0 {
+		if !r.Since.IsZero() && l.state.ModTime.Before(r.Since) && len(r.Files) == 0 && p != r.Log.Path {
 			_ = l.Close()
 			continue
 		}

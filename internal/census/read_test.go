@@ -135,6 +135,11 @@ func TestDamaged(t *testing.T) {
 			t.Errorf("%s: %d", name, c.TooLong)
 		}
 	}
+	// A log in which nothing was written since is one without sessions.
+	idle := filepath.Join(dir, "long")
+	if c := read(t, census.Sources{Log: maillog.Source{Path: idle}, Since: now.Add(time.Hour)}); len(c.Sources) != 1 || c.Sources[0] != idle || !c.First.IsZero() {
+		t.Errorf("%q, %v", c.Sources, c.First)
+	}
 	_, err := census.Read(context.Background(), host.Local{}, census.Sources{Files: []string{filepath.Join(dir, "absent"), dir}})
 	if !errors.Is(err, census.ErrNoLog) {
 		t.Error(err)

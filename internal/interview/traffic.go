@@ -43,12 +43,18 @@ func deferred(c *census.Census, p census.Proposal) string {
 		return ""
 	}
 	all := remoteOf(c.Affected(p), census.Outbound)
-	if unknown := slices.IndexFunc(all, func(a census.Affected) bool { return a.Certainty == census.Unknown }); unknown >= 0 {
+	told := slices.DeleteFunc(slices.Clone(all), func(a census.Affected) bool { return a.Certainty == census.Unknown })
+	if len(told) == 0 && len(all) > 0 {
 		return "the log does not show which destinations get cleartext, since smtp_tls_loglevel was 0"
 	}
+	unknown := len(all) - len(told)
+	all = told
 	text := fmt.Sprintf("in %s of the log, mail to %s would be deferred", period(c), share(all, to, "destination", "destinations"))
 	if slices.ContainsFunc(all, func(a census.Affected) bool { return a.Certainty == census.UpperBound }) {
 		text += ", or fewer: the log does not show whether their certificates are valid"
+	}
+	if unknown > 0 {
+		text += fmt.Sprintf("; for %d more the log does not show it", unknown)
 	}
 	return text
 }
@@ -60,9 +66,10 @@ func refused(f Facts) string {
 	}
 	senders := remote(f.Census.Inbound.Peers)
 	var cleartext []census.Affected
+	unknown := 0
 	for _, s := range senders {
-		if !s.CleartextMessages.Known {
-			return "the log does not show which senders use cleartext"
+		if !s.CleartextMessages.Known || s.Unknown.Messages > 0 {
+			unknown++
 		}
 		if s.CleartextMessages.N > 0 {
 			cleartext = append(cleartext, census.Affected{Name: s.Name, Address: s.Address, Messages: s.CleartextMessages.N})
@@ -71,7 +78,14 @@ func refused(f Facts) string {
 	if len(senders) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("in %s of the log, mail from %s came in cleartext and would be refused", period(f.Census), share(cleartext, senders, "sender", "senders"))
+	if unknown == len(senders) {
+		return "the log does not show which senders use cleartext"
+	}
+	text := fmt.Sprintf("in %s of the log, mail from %s came in cleartext and would be refused", period(f.Census), share(cleartext, senders, "sender", "senders"))
+	if unknown > 0 {
+		text += fmt.Sprintf("; for %d more the log does not show it", unknown)
+	}
+	return text
 }
 
 // remote are the peers on other machines that have exchanged mail with this server, without

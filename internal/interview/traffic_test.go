@@ -35,6 +35,12 @@ func TestLoss(t *testing.T) {
 	out := &census.Census{First: day, Last: day.Add(5 * time.Hour), Outbound: census.Traffic{Logged: true, Peers: []census.Peer{
 		peer(census.Outbound, "clear.example", 4, 4), peer(census.Outbound, "tls.example", 6, 0, use("TLSv1.3", 6, 6)),
 	}}}
+	raised := *out
+	vague := peer(census.Outbound, "early.example", 5, 0)
+	vague.CleartextMessages, vague.Unknown = census.Count{}, vague.Volume
+	raised.Outbound.Peers = append([]census.Peer{vague}, out.Outbound.Peers...)
+	mute := *out
+	mute.Outbound.Peers = []census.Peer{vague}
 	floor, encrypt := census.Proposal{Floor: postfix.TLSv12}, census.Proposal{OutboundLevel: "encrypt"}
 	for name, c := range map[string]struct {
 		census   *census.Census
@@ -50,6 +56,8 @@ func TestLoss(t *testing.T) {
 		"suites are an upper bound":      {in(old, newer), census.Proposal{Suites: []string{}}, "in 30 days of the log, 1 of 2 senders (11 of 100 messages) would lose TLS, or fewer: the log does not show what else they support"},
 		"no handshakes in the log":       {silent, floor, "the log does not show what senders use, since smtpd_tls_loglevel was 0"},
 		"to destinations":                {out, encrypt, "in 5 hours of the log, mail to 1 of 2 destinations (4 of 10 messages) would be deferred"},
+		"to destinations, since then":    {&raised, encrypt, "in 5 hours of the log, mail to 1 of 3 destinations (4 of 15 messages) would be deferred; for 1 more the log does not show it"},
+		"to destinations, not logged":    {&mute, encrypt, "the log does not show which destinations get cleartext, since smtp_tls_loglevel was 0"},
 		"to destinations, authenticated": {out, census.Proposal{OutboundLevel: "verify"}, "in 5 hours of the log, mail to 2 of 2 destinations (10 of 10 messages) would be deferred, or fewer: the log does not show whether their certificates are valid"},
 	} {
 		if got := interview.Loss(&detect.Facts{Census: c.census}, c.proposal); got != c.want {

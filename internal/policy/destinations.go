@@ -27,16 +27,16 @@ func ReadDestinations(r io.Reader) (out []Destination, err error) {
 		d := Destination{}
 		var ok bool
 		if d.Name, ok = Name(words[0]); !ok {
-			return nil, bad(fmt.Sprintf("%.80q is no domain", words[0]))
+			return nil, bad(fmt.Sprintf("%.80q is not a domain", words[0]))
 		}
 		if len(words) > 1 {
 			if d.Messages, err = strconv.Atoi(words[1]); err != nil || d.Messages < 0 {
-				return nil, bad(fmt.Sprintf("%.80q is no number of messages", words[1]))
+				return nil, bad(fmt.Sprintf("%.80q is not a number of messages", words[1]))
 			}
 		}
 		if len(words) > 2 {
 			if d.Last, err = time.Parse(time.DateOnly, words[2]); err != nil {
-				return nil, bad(fmt.Sprintf("%.80q is no date", words[2]))
+				return nil, bad(fmt.Sprintf("%.80q is not a date", words[2]))
 			}
 		}
 		if out = append(out, d); len(out) > Most {

@@ -18,8 +18,11 @@ func (p Printer) Census(t Taken) {
 	c := t.Census
 	if c.First.IsZero() {
 		p.signed(p.note(), "No session of Postfix is in the log: %s.", strings.Join(c.Sources, ", "))
+		if c.Lines > 0 {
+			p.signed(p.note(), "%s read. If Postfix logs under another name, add --syslog-name NAME.", counted(c.Lines, "line was", "lines were"))
+		}
 	} else {
-		p.printf("%s from %s to %s, %s lines in %s\n", days(c.Days()), day(c.First), day(c.Last), grouped(c.Lines), sources(c.Sources))
+		p.printf("%s from %s to %s, %s in %s\n", days(c.Days()), day(c.First), day(c.Last), counted(c.Lines, "line", "lines"), sources(c.Sources))
 	}
 	for _, trouble := range c.Troubles {
 		p.signed(p.note(), "%s", trouble)
@@ -62,11 +65,11 @@ func (p Printer) receiving(t Taken) {
 	if len(failed) > 0 {
 		p.signed(p.note(), "%s that delivered mail failed a handshake:", counted(len(failed), "client", "clients"))
 		p.list(failed, func(x census.Peer) string {
-			return fmt.Sprintf("%s: %s; then %s", who(x), causes(x.Failures), afterwards(x.After))
+			return fmt.Sprintf("%s: %s; then %s", who(x), causes(x.Failures), afterwards(x))
 		})
 	}
 	if scanners > 0 {
-		p.printf("  %s that never delivered mail failed the handshake, as scanners do.\n", counted(scanners, "more client", "more clients"))
+		p.printf("  %s never delivered mail and failed the handshake, as scanners do.\n", counted(scanners, "client", "clients"))
 	}
 }
 
@@ -88,7 +91,7 @@ func (p Printer) sending(t Taken) {
 	cleartext := slices.DeleteFunc(all, func(d census.Destination) bool { return d.Local || d.CleartextMessages.N == 0 })
 	if len(cleartext) > 0 {
 		slices.SortStableFunc(cleartext, func(a, b census.Destination) int { return b.CleartextMessages.N - a.CleartextMessages.N })
-		p.signed(p.note(), "%s got mail in cleartext:", counted(len(cleartext), "domain", "domains"))
+		p.signed(p.note(), "%s received mail in cleartext:", counted(len(cleartext), "domain", "domains"))
 		for _, d := range cleartext[:min(len(cleartext), longest)] {
 			p.printf("    %s: %d of %s, last mail %s, through %s\n", d.Name, d.CleartextMessages.N, counted(d.Messages, "message", "messages"), day(d.Last), several(d.MX))
 		}
@@ -96,9 +99,9 @@ func (p Printer) sending(t Taken) {
 	}
 	off := slices.DeleteFunc(slices.Clone(f.Peers), func(x census.Peer) bool { return len(x.Deferred)+len(x.Failures) == 0 })
 	if len(off) > 0 {
-		p.signed(p.note(), "TLS failed or put mail off for %s:", counted(len(off), "destination", "destinations"))
+		p.signed(p.note(), "TLS failed or deferred mail for %s:", counted(len(off), "destination", "destinations"))
 		p.list(off, func(x census.Peer) string {
-			return fmt.Sprintf("%s: %s; then %s", who(x), causes(slices.Concat(x.Deferred, x.Failures)), afterwards(x.After))
+			return fmt.Sprintf("%s: %s; then %s", who(x), causes(slices.Concat(x.Deferred, x.Failures)), afterwards(x))
 		})
 	}
 }
@@ -108,7 +111,7 @@ func (p Printer) affected(t Taken) {
 	all := t.Affected(*t.Proposal)
 	p.printf("\n%s\n", p.paint(bold, "With "+t.Words))
 	if len(all) == 0 && t.unknown() {
-		p.signed(p.note(), "The log does not tell which peers would be affected: see above.")
+		p.signed(p.note(), "The log does not show which peers would be affected: see above.")
 		return
 	}
 	if len(all) == 0 {
@@ -122,13 +125,13 @@ func (p Printer) affected(t Taken) {
 		what      string
 		of        int
 	}{
-		{census.Inbound, []census.Certainty{census.Evidence}, p.bad(), "%s would lose TLS, with %s of %s messages:", t.Inbound.Messages},
-		{census.Inbound, []census.Certainty{census.UpperBound}, p.note(), "%s may lose TLS, with %s of %s messages, unless they support another suite:", t.Inbound.Messages},
-		{census.Inbound, []census.Certainty{census.Sometimes}, p.note(), "%s would lose TLS in some sessions, with %s of %s messages, and used better in others:", t.Inbound.Messages},
-		{census.Inbound, []census.Certainty{census.Unknown}, p.note(), "%s may have used TLS of a version that is not in the log, with %s of %s messages:", t.Inbound.Messages},
-		{census.Outbound, []census.Certainty{census.Evidence, census.Sometimes}, p.bad(), "mail to %s would be put off, %s of %s messages:", t.Outbound.Messages},
-		{census.Outbound, []census.Certainty{census.UpperBound}, p.note(), "mail to %s may be put off, %s of %s messages, unless their certificates can be verified:", t.Outbound.Messages},
-		{census.Outbound, []census.Certainty{census.Unknown}, p.note(), "for %s the log does not tell, %s of %s messages:", t.Outbound.Messages},
+		{census.Inbound, []census.Certainty{census.Evidence}, p.bad(), "%s would lose TLS, with %s of %s:", t.Inbound.Messages},
+		{census.Inbound, []census.Certainty{census.UpperBound}, p.note(), "%s may lose TLS, with %s of %s, unless they support another suite:", t.Inbound.Messages},
+		{census.Inbound, []census.Certainty{census.Sometimes}, p.note(), "%s would lose TLS in some sessions, with %s of %s, and used better in others:", t.Inbound.Messages},
+		{census.Inbound, []census.Certainty{census.Unknown}, p.note(), "%s may have used TLS of a version that is not in the log, with %s of %s:", t.Inbound.Messages},
+		{census.Outbound, []census.Certainty{census.Evidence, census.Sometimes}, p.bad(), "Mail to %s would be deferred, %s of %s:", t.Outbound.Messages},
+		{census.Outbound, []census.Certainty{census.UpperBound}, p.note(), "Mail to %s may be deferred, %s of %s, unless their certificates can be verified:", t.Outbound.Messages},
+		{census.Outbound, []census.Certainty{census.Unknown}, p.note(), "The log does not show what would happen to mail to %s, %s of %s:", t.Outbound.Messages},
 	} {
 		list := slices.DeleteFunc(slices.Clone(all), func(a census.Affected) bool {
 			return a.Direction != part.direction || !slices.Contains(part.certainty, a.Certainty)
@@ -143,7 +146,7 @@ func (p Printer) affected(t Taken) {
 		for _, a := range list {
 			messages += a.Messages
 		}
-		p.signed(part.sign, part.what, counted(len(list), one, many), grouped(messages), grouped(part.of))
+		p.signed(part.sign, part.what, counted(len(list), one, many), grouped(messages), counted(part.of, "message", "messages"))
 		for _, a := range list[:min(len(list), longest)] {
 			p.indented("    ", 6, loss(a))
 		}
@@ -160,7 +163,11 @@ func loss(a census.Affected) string {
 	}
 	text += ", last seen " + day(a.Last)
 	if a.After != "" {
-		text += "; after a failed handshake it " + afterwards(a.After)
+		text += "; after a failed handshake, "
+		if a.Direction == census.Inbound {
+			text += "it "
+		}
+		text += afterwards(census.Peer{Direction: a.Direction, After: a.After})
 	}
 	return text
 }
@@ -182,7 +189,7 @@ func (p Printer) protocols(f census.Traffic) {
 	rank := func(n string) int { return slices.Index(postfix.Protocols, postfix.Protocol(n)) }
 	slices.SortFunc(names, func(a, b string) int { return cmp.Or(rank(b)-rank(a), strings.Compare(a, b)) })
 	line := func(name string, v census.Volume) {
-		p.printf("    %s %10s messages %10s sessions\n", fmt.Sprintf("%-16s", name), grouped(v.Messages), grouped(v.Sessions))
+		p.printf("    %-16s %10s %-8s %10s %s\n", name, grouped(v.Messages), plural(v.Messages, "message", "messages"), grouped(v.Sessions), plural(v.Sessions, "session", "sessions"))
 	}
 	for _, n := range names {
 		name := n

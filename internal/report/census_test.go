@@ -53,21 +53,21 @@ func TestCensus(t *testing.T) {
 
 Receiving
   1 message in 2 sessions from 2 clients
-    TLSv1                     1 messages          1 sessions
+    TLSv1                     1 message           1 session
     cleartext                 0 messages          0 sessions
-  1 more client that never delivered mail failed the handshake, as scanners do.
+  1 client never delivered mail and failed the handshake, as scanners do.
 
 Sending
   2 messages in 2 connections to 2 domains
-    TLSv1.3                   1 messages          1 sessions
-    cleartext                 1 messages          1 sessions
-! 1 domain got mail in cleartext:
+    TLSv1.3                   1 message           1 session
+    cleartext                 1 message           1 session
+! 1 domain received mail in cleartext:
     clear.example: 1 of 1 message, last mail 2026-11-30, through mx.clear.example
 
 With --floor TLSv1.2 --outbound-level encrypt
-✗ 1 client would lose TLS, with 1 of 1 messages:
+✗ 1 client would lose TLS, with 1 of 1 message:
     old.example [192.0.2.2]: 1 message, TLSv1, last seen 2026-11-28
-✗ mail to 1 destination would be put off, 1 of 2 messages:
+✗ Mail to 1 destination would be deferred, 1 of 2 messages:
     clear.example (mx.clear.example [198.51.100.1]): 1 message, cleartext,
       last seen 2026-11-30
 `
@@ -87,7 +87,7 @@ func TestCensusUnlogged(t *testing.T) {
 	taken := takeCensus(t, strings.Join(lines, ""))
 	var b bytes.Buffer
 	report.Printer{W: &b}.Census(taken)
-	for _, want := range []string{"TLS, not logged", "smtpd_tls_loglevel was 0", "smtp_tls_loglevel was 0", "not known", "    postconf -e smtp_tls_loglevel=1\n", "for 2 destinations the log does not tell"} {
+	for _, want := range []string{"TLS, not logged", "smtpd_tls_loglevel was 0", "smtp_tls_loglevel was 0", "not known", "    postconf -e smtp_tls_loglevel=1\n", "what would happen to mail to 2 destinations"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
@@ -114,9 +114,26 @@ func TestCensusDoubt(t *testing.T) {
 	var b bytes.Buffer
 	report.Printer{W: &b, Width: 200}.Census(taken)
 	for _, want := range []string{
-		"    not known                 1 messages          1 sessions\n", "The first handshake in the log is of 2026-11-30.", "late.example: 1 of 1 message",
-		"! for 1 destination the log does not tell, 1 of 3 messages:\n    clear.example", "More than 200,000 clients and destinations are in the log. Of further destinations, 3 messages in 2 sessions",
+		"    not known                 1 message           1 session\n", "The first handshake in the log is of 2026-11-30.", "late.example: 1 of 1 message",
+		"! The log does not show what would happen to mail to 1 destination, 1 of 3 messages:\n    clear.example", "More than 200,000 clients and destinations are in the log. Of further destinations, 3 messages in 2 sessions",
 	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
+// TestCensusDeferred: mail that TLS defers does not come back, it is delivered; and a log in
+// which nothing counts says how many lines it has.
+func TestCensusDeferred(t *testing.T) {
+	const deferred = "2026-11-30T04:00:00Z mx postfix/smtp[2]: 4ABCDE12345: to=<a@cut.example>, relay=mx.cut.example[198.51.100.1]:25, delay=1, delays=0/0/0/1, dsn=4.7.5, status=deferred (Cannot start TLS: handshake failure)\n"
+	for text, want := range map[string]string{
+		deferred: "then no mail was delivered",
+		deferred + strings.Replace(strings.Replace(deferred, "deferred (Cannot start TLS: handshake failure)", "sent (250 ok)", 1), "T04:00", "T04:20", 1): "20 minutes from 2026-11-30",
+		strings.ReplaceAll(deferred, "postfix/", "postfix-out/"): "1 line was read. If Postfix logs under another name, add --syslog-name NAME.",
+	} {
+		var b bytes.Buffer
+		report.Printer{W: &b}.Census(takeCensus(t, text))
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

@@ -41,8 +41,14 @@ func times(n int) string {
 	return grouped(n) + " times"
 }
 
-func afterwards(a census.After) string {
-	switch a {
+func afterwards(x census.Peer) string {
+	if x.Direction == census.Outbound {
+		return map[census.After]string{
+			census.InCleartext: "mail was delivered in cleartext", census.InTLS: "mail was delivered with TLS",
+			census.Returned: "mail was delivered, with TLS or not",
+		}[x.After] + map[bool]string{true: "no mail was delivered"}[x.After == census.NeverReturned || x.After == census.NeverFailed]
+	}
+	switch x.After {
 	case census.InCleartext:
 		return "came back in cleartext"
 	case census.InTLS:
@@ -78,17 +84,24 @@ func sources(list []string) string {
 }
 
 func days(n float64) string {
-	if n < 1 {
+	switch {
+	case n*24 < 1:
+		return counted(int(n*24*60), "minute", "minutes")
+	case n < 1:
 		return fmt.Sprintf("%.1f hours", n*24)
 	}
 	return fmt.Sprintf("%.1f days", n)
 }
 
 func counted(n int, one, many string) string {
+	return grouped(n) + " " + plural(n, one, many)
+}
+
+func plural(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + one
+		return one
 	}
-	return grouped(n) + " " + many
+	return many
 }
 
 // grouped is a number with commas: 1,234,567.

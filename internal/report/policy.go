@@ -74,7 +74,7 @@ func proposalText(v policy.View, rule policy.Rule, now time.Time) string {
 	if v.Since.IsZero() {
 		return text
 	}
-	text += fmt.Sprintf("; proposed since %s", day(v.Since))
+	text += "; first proposed on " + day(v.Since)
 	if left := rule.Clean - v.Clean; left > 0 {
 		text += ", needs " + counted(left, "more session", "more sessions")
 	}
