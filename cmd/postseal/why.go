@@ -197,7 +197,7 @@ func (a *app) waitingByTLS(p *policies, name string, e effective, held []policy.
 	for _, c := range commands {
 		fmt.Fprintf(a.Out, "  %s\n", c)
 	}
-	fmt.Fprintf(a.Out, "Postfix tries again by itself. To have it try one at once: %s\n", hint.ShellLine([]string{"postqueue", "-c", p.ConfigDir, "-i", report.Clean(held[0].QueueID)}))
+	fmt.Fprintf(a.Out, "Postfix retries automatically. To retry one at once: %s\n", hint.ShellLine([]string{"postqueue", "-c", p.ConfigDir, "-i", report.Clean(held[0].QueueID)}))
 }
 
 // release says what releases the messages that wait for a domain because of TLS, and by

@@ -37,7 +37,7 @@ const (
 	Pinned         Code = "pinned"          // the administrator set the level
 	Excepted       Code = "excepted"        // the administrator made an exception
 	ExceptionEnded Code = "exception-ended" // its date has passed
-	Unpinned       Code = "unpinned"        // the administrator took an order back
+	Unpinned       Code = "unpinned"        // the administrator removed an order
 	Undone         Code = "undone"          // the administrator undid a run
 )
 
@@ -136,7 +136,7 @@ func Decide(e Evidence, current Entry, proposal *Proposal, order *Order, s Setti
 		}
 		return become(Entry{}, nil, ExceptionEnded, "the exception ended on "+day(order.Until))
 	case current.Basis == ByOrder:
-		return become(afterOrder(e, Entry{}, s, now), nil, Unpinned, "the order was taken back")
+		return become(afterOrder(e, Entry{}, s, now), nil, Unpinned, "the order was removed")
 	}
 	if current.IsNone() {
 		return settle(e, current, proposal, order, s, now, become)

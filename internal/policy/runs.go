@@ -152,7 +152,7 @@ func (o Outcome) Only(name string, st *State) Outcome {
 }
 
 // Undo is the outcome that takes the latest run back which was not undone yet. Entries
-// that have changed since stay as they are. What the run brought is held back until it
+// that have changed since stay as they are. What the run brought is withheld until it
 // is something else, or pinned.
 func (st *State) Undo(now time.Time) (Outcome, *Run, error) {
 	i := len(st.Runs) - 1

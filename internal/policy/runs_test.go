@@ -94,7 +94,7 @@ func TestRuns(t *testing.T) {
 }
 
 // TestOrders: an exception ends on its date, and the entry of before is back; a pin counts
-// until it is taken back.
+// until it is removed.
 func TestOrders(t *testing.T) {
 	st, _ := stored(t, 1)
 	set := atOnce(100)
@@ -157,7 +157,7 @@ func TestOrders(t *testing.T) {
 		t.Error("a pin passes for an exception")
 	}
 	remove(policy.Pin)
-	is("taken back", "", apply(noon), policy.Unpinned)
+	is("removed", "", apply(noon), policy.Unpinned)
 	if err := st.Remove("d0.test", policy.Pin, noon); err == nil {
 		t.Error("there is nothing to take back")
 	}
