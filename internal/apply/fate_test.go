@@ -411,7 +411,7 @@ func TestRestarted(t *testing.T) {
 	}
 	b.alterNet(t, strings.TrimSpace(string(boot)), "6f6f6f6f-0000-4000-8000-000000000000")
 	u, err := apply.Waiting(host.Local{}, b.settings.StateDir)
-	if err != nil || !u.Astray(time.Now()) || !strings.HasSuffix(u.Stands(time.Now()), "and will not: the machine was restarted") {
+	if err != nil || !u.Astray(time.Now()) || !strings.HasSuffix(u.Stands(time.Now()), "but will not: the machine was restarted") {
 		t.Errorf("%v %+v", err, u)
 	}
 	if _, err := apply.Finish(context.Background(), host.Local{}, b.state()); err == nil || !strings.Contains(err.Error(), "cannot be finished") {

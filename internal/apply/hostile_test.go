@@ -398,7 +398,7 @@ func TestPortTaken(t *testing.T) {
 	before := b.read(t, "master.cf")
 	s, p := b.plan(t, "role=mailserver", "submission=encrypt-and-465")
 	_, err = apply.Run(context.Background(), host.Local{}, p, options(s, p))
-	if err == nil || !strings.Contains(err.Error(), "something listens on 127.0.0.1:465 already") || hint.Of(err) == "" {
+	if err == nil || !strings.Contains(err.Error(), "another program listens on 127.0.0.1:465 already") || hint.Of(err) == "" {
 		t.Errorf("%v", err)
 	}
 	if b.read(t, "master.cf") != before {

@@ -90,7 +90,7 @@ var troubles = []trouble{
 	{group: "read-only mount", name: "/etc/postfix", first: readonly("/etc/postfix"), code: 1, says: []string{"read-only file system", "findmnt -T /etc/postfix"}, mend: "umount -l /etc/postfix"},
 	{group: "read-only mount", name: "the state", first: readonly(stateDir), code: 1, says: []string{"read-only file system", "findmnt -T " + stateDir}, mend: "umount -l " + stateDir},
 	{group: "read-only mount", name: "/etc/postseal", first: readonly(ownDir), code: 5, says: []string{"read-only file system", "findmnt -T " + ownDir}, mend: "umount -l " + ownDir},
-	{group: "read-only mount", name: "main.cf is a mount itself", first: "mount --bind /etc/postfix/main.cf /etc/postfix/main.cf", code: 1, says: []string{"mounted by itself", "findmnt -T /etc/postfix/main.cf"}, mend: "umount -l /etc/postfix/main.cf"},
+	{group: "read-only mount", name: "main.cf is a mount itself", first: "mount --bind /etc/postfix/main.cf /etc/postfix/main.cf", code: 1, says: []string{"a mount point of its own", "findmnt -T /etc/postfix/main.cf"}, mend: "umount -l /etc/postfix/main.cf"},
 	{group: "read-only mount", name: "/etc/postfix, after the locks", on: map[string]string{"status": "rm /run/on-status; " + readonly("/etc/postfix")},
 		code: 5, says: []string{"read-only file system", "findmnt -T /etc/postfix"}, mend: "umount -l /etc/postfix"},
 	{group: "read-only mount", name: "/etc/postfix, and the reload fails", on: map[string]string{"reload": readonly("/etc/postfix") + "; exit 1"},
@@ -113,7 +113,7 @@ var troubles = []trouble{
 	{group: "Postfix stopped", name: "while the locks are held", on: map[string]string{"status": "postfix.real stop"}, code: 1, says: []string{"not running", "--files-only"}, deaf: true, mend: "rm /run/on-status; postfix start"},
 
 	{group: "port taken", name: "25, by something else", first: "postfix stop; " + listen("25"), code: 1, says: []string{"not running"}, deaf: true, mend: deafen + "; postfix start"},
-	{group: "port taken", name: "465, before", bed: mailserver, first: listen("465"), code: 1, says: []string{"something listens on 127.0.0.1:465 already", "ss -ltnp"}, mend: deafen, slow: true},
+	{group: "port taken", name: "465, before", bed: mailserver, first: listen("465"), code: 1, says: []string{"another program listens on 127.0.0.1:465 already", "ss -ltnp"}, mend: deafen, slow: true},
 	{group: "port taken", name: "465, while it writes", bed: mailserver, on: map[string]string{"reload": "rm /run/on-reload; " + listen("465")}, code: 5, says: []string{"465"}, mend: deafen, slow: true},
 
 	{group: "listeners", name: "behind a proxy", bed: withListener(masterCF+"26 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy\n", ""), changed: true},
@@ -140,7 +140,7 @@ var troubles = []trouble{
 	{group: "clock", name: "receipts from the future", changed: false, run: "$APPLY && $UNDO && cd " + stateDir + " && for f in receipts/0001* backups/0001*; do mv $f $(echo $f | sed s/-20/-21/); done && sed -i 's/-20\\(.*\\)\"id/&/; s/\"when\": \"20/\"when\": \"21/; s/\\(\"id\": \"0001-\\)20/\\121/; s/\\(\"undoes\": \"0001-\\)20/\\121/' receipts/* && $APPLY && $UNDO && ! $UNDO",
 		says: []string{"nothing to undo"}},
 
-	{group: "two at once", name: "two applies", run: "for i in 1 2 3 4 5 6; do $APPLY >/tmp/a 2>&1 & a=$!; $APPLY >/tmp/b 2>&1 & b=$!; wait $a; ca=$?; wait $b; cb=$?; cat /tmp/a /tmp/b; case $ca$cb in 00|01|10) ;; *) echo codes $ca $cb; exit 9;; esac; case $ca$cb in 00) ;; *) grep -q 'another postseal is at work\\|changed since' /tmp/a /tmp/b || exit 8;; esac; $UNDO || exit 7; done"},
+	{group: "two at once", name: "two applies", run: "for i in 1 2 3 4 5 6; do $APPLY >/tmp/a 2>&1 & a=$!; $APPLY >/tmp/b 2>&1 & b=$!; wait $a; ca=$?; wait $b; cb=$?; cat /tmp/a /tmp/b; case $ca$cb in 00|01|10) ;; *) echo codes $ca $cb; exit 9;; esac; case $ca$cb in 00) ;; *) grep -q 'another postseal is running\\|changed since' /tmp/a /tmp/b || exit 8;; esac; $UNDO || exit 7; done"},
 	{group: "two at once", name: "apply and undo", run: "$APPLY || exit 9; for i in 1 2 3 4 5 6; do $APPLY --log-level 2 >/tmp/a 2>&1 & a=$!; $UNDO >/tmp/b 2>&1 & b=$!; wait $a; ca=$?; wait $b; cb=$?; case $ca$cb in 00|01|10) ;; *) tail -n 15 /tmp/a; tail -n 3 /tmp/b; echo codes $ca $cb; exit 8;; esac; done; while $UNDO; do :; done"},
 	{group: "two at once", name: "apply and postconf -e", run: "(for i in 1 2 3 4 5 6 7 8 9 10; do postconf -e relay_domains=example.org,n$i.example.org || exit 1; done) & e=$!; $APPLY; c=$?; wait $e || exit 9; postconf -h relay_domains; case $c in 0|1|5) ;; *) exit 8;; esac; postconf -h relay_domains | grep -q n10 || exit 7; [ $c != 0 ] || $UNDO || true; postconf -h relay_domains | grep -q n10 || exit 6; echo c=$c; cp -a /keep/fresh/etc/postfix/main.cf /etc/postfix/; rm -rf /etc/postseal /var/lib/postseal; postfix reload"},
 }
