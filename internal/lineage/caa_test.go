@@ -18,7 +18,7 @@ func TestCAA(t *testing.T) {
 		refusal  string // empty if it is allowed
 	}{
 		"this CA":                           {`0 issue "ca.example"`, false, "http-01", ""},
-		"another":                           {`0 issue "other.example"`, false, "http-01", "allows other.example, and not this CA"},
+		"another":                           {`0 issue "other.example"`, false, "http-01", "allows other.example, but not this CA"},
 		"both":                              {"0 issue \"other.example\"\n0 issue \"CA.example; policy=x\"", false, "http-01", ""},
 		"nobody":                            {`0 issue ";"`, false, "http-01", "allows nobody"},
 		"large letters":                     {`0 ISSUE "other.example"`, false, "http-01", "(issue)"},

@@ -53,7 +53,7 @@ func TestFirstWithForeignRecord(t *testing.T) {
 	}
 	d.Set(owner+". 3600 IN TLSA "+certs.NewTLSA(old).String(), owner+". 3600 IN TLSA "+own)
 	// A moment ago senders could still get the other record alone.
-	if err := d.keeper.Obtain(context.Background(), d.l, lineage.Terms{Accept: true}); !errors.Is(err, lineage.ErrRefused) || !strings.Contains(err.Error(), "is safe from ") {
+	if err := d.keeper.Obtain(context.Background(), d.l, lineage.Terms{Accept: true}); !errors.Is(err, lineage.ErrRefused) || !strings.Contains(err.Error(), "is safe to use from ") {
 		t.Fatal(err)
 	}
 	d.clock.ahead = 4 * time.Hour // twice the TTL, or it and the time that a server may be behind
