@@ -175,7 +175,7 @@ func (c Chain) judgeOrder(i *Inspection) {
 	case c.Added > 0:
 		i.Add("chain", Note, "%d of its %d certificates are not in the file: they come from the CA certificates of the configuration", c.Added, i.Length)
 	case c.Reordered:
-		i.Add("chain", Note, "the certificates in the file are in the wrong order, or unrelated ones are among them")
+		i.Add("order", Note, "the certificates in the file are in the wrong order, or unrelated ones are among them")
 	default:
 		i.Add("chain", Good, "%d certificates, each issued by the next", i.Length)
 	}
@@ -263,7 +263,7 @@ func (c Chain) judgeStrength(i *Inspection) {
 		switch cert.SignatureAlgorithm {
 		case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
 			if !i.Links[n].SelfSigned { // nobody looks at the signature of a root
-				i.Add("strength", Bad, "%s is signed with %s: verifying peers refuse it", subject(cert), cert.SignatureAlgorithm)
+				i.Add("signature", Bad, "%s is signed with %s: verifying peers refuse it", subject(cert), cert.SignatureAlgorithm)
 			}
 		}
 	}

@@ -101,7 +101,7 @@ func renewal(r session.Renewal) string {
 }
 
 // noted are the topics whose notes are shown beside the question.
-var noted = map[string]bool{"life": true, "chain": true, "TLSA": true}
+var noted = map[string]bool{"life": true, "chain": true, "order": true, "TLSA": true}
 
 // chainLines draw a chain, leaf first, each under the one that it is signed by.
 func (m *Model) chainLines(i certs.Inspection, width int) (out []string) {

@@ -63,7 +63,7 @@ var chainOrder = Rule{
 	Level:  Should,
 	Source: "RFC 5246 section 7.4.2; RFC 8446 section 4.4.2, now RFC 9846: SHOULD",
 	Cure:   outside("put the leaf first, then each issuer"),
-	Check:  inspected("chain", certs.Note, "another order"),
+	Check:  inspected("order", certs.Note),
 }
 
 var unknownIssuer = Rule{

@@ -41,5 +41,5 @@ var sha1Certificate = Rule{
 	Level:  Must,
 	Source: "RFC 9155; NCSC-NL 2025-05: insufficient",
 	Cure:   order("postseal cert obtain"),
-	Check:  inspected("strength", certs.Bad, "is signed with"),
+	Check:  inspected("signature", certs.Bad),
 }

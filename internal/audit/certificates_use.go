@@ -80,7 +80,7 @@ var mustStaple = Rule{
 	Level:  Should,
 	Source: "RFC 7633",
 	Cure:   order("postseal cert obtain, which does not request must-staple"),
-	Check:  inspected("must-staple", certs.Bad, ""),
+	Check:  inspected("must-staple", certs.Bad),
 }
 
 var onlyECDSA = Rule{

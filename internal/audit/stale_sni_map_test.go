@@ -78,7 +78,7 @@ func TestStaleMap(t *testing.T) {
 	if got := says(otherNames); strings.Contains(got, "(shop") || strings.Contains(got, "(.example.net)") {
 		t.Errorf("names: %q", got)
 	}
-	expect(notLoaded, "hash:DIR/plain holds the names of files and not what is in them")
+	expect(notLoaded, "hash:DIR/plain contains the names of files instead of their contents")
 	if got := shown("plain.example.com"); !strings.Contains(got, "handshake") {
 		t.Errorf("a table without -F: %s", got)
 	}

@@ -107,7 +107,7 @@ func (p Printer) access(all []detect.Weakness) {
 
 // remarkable are the topics whose notes a list shows; the others can wait
 // until someone inspects the certificate.
-var remarkable = map[string]bool{"life": true, "chain": true, "TLSA": true, "file": true}
+var remarkable = map[string]bool{"life": true, "chain": true, "order": true, "TLSA": true, "file": true}
 
 // chain draws it, leaf first, each under the one that it is signed by.
 func (p Printer) chain(i *certs.Inspection) {
