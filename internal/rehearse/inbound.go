@@ -78,7 +78,7 @@ func Receive(ctx context.Context, c Candidate, o Options) (*Report, error) {
 	return report, nil
 }
 
-// life is when a private instance ends by itself, even if this process dies.
+// life is how long a private instance runs at most, even if this process dies.
 const life = 2 * time.Minute
 
 // listener is one listener of the candidate with its private twin.

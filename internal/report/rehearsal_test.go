@@ -11,10 +11,10 @@ import (
 // TestCause: an answer is only named where one changes what is wrong.
 func TestCause(t *testing.T) {
 	for want, c := range map[string]rehearse.Cause{
-		"no list of versions (smtpd_tls_protocols, main.cf:3); --min-protocol changes it":   {Text: "no list of versions", Parameter: "smtpd_tls_protocols", Origin: "main.cf:3", Question: "min-protocol"},
-		"it is taken out (smtpd_discard, main.cf:3); no question covers it: edit that line": {Text: "it is taken out", Parameter: "smtpd_discard", Origin: "main.cf:3", Question: "inbound-level", Foreign: true},
-		"it is taken out (smtpd_discard)":                                                   {Text: "it is taken out", Parameter: "smtpd_discard", Question: "inbound-level", Foreign: true},
-		"the daemon dies; --inbound-level changes it":                                       {Text: "the daemon dies", Question: "inbound-level"},
+		"no list of versions (smtpd_tls_protocols, main.cf:3); --min-protocol changes it": {Text: "no list of versions", Parameter: "smtpd_tls_protocols", Origin: "main.cf:3", Question: "min-protocol"},
+		"it is removed (smtpd_discard, main.cf:3); no question covers it: edit that line": {Text: "it is removed", Parameter: "smtpd_discard", Origin: "main.cf:3", Question: "inbound-level", Foreign: true},
+		"it is removed (smtpd_discard)":               {Text: "it is removed", Parameter: "smtpd_discard", Question: "inbound-level", Foreign: true},
+		"the daemon dies; --inbound-level changes it": {Text: "the daemon dies", Question: "inbound-level"},
 	} {
 		if got := report.Cause(c); got != want {
 			t.Errorf("%q, not %q", got, want)
