@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
+	"postseal/internal/postfix/mastercf"
 )
 
 // beyond are the rules whose cure postseal carries out, but not on files alone: it needs
@@ -28,7 +30,8 @@ func TestEveryCure(t *testing.T) {
 		t.Run(r.ID, func(t *testing.T) {
 			s := scenes[r.ID]
 			e := s.evidence(t)
-			c := e.here(r.Cure)
+			hits := r.Find(e)
+			c := e.placed(e.here(r.Cure), hits)
 			why, other := beyond[r.ID]
 			if !c.done() {
 				if outside++; other {
@@ -40,7 +43,7 @@ func TestEveryCure(t *testing.T) {
 				return
 			}
 			tried++
-			after := s.cured(t, c, r.Find(e))
+			after := s.cured(t, c, hits)
 			if !r.Applies(after) {
 				return
 			}
@@ -82,12 +85,17 @@ func (s scene) cured(t *testing.T, c Cure, hits []Hit) *Evidence {
 	f, m := s.machine(t)
 	s.files = map[string]string{}
 	main, master := f.Config.Main.String(), f.Config.Master
+	if len(c.Own) > 0 {
+		s.master = dropped(t, master, c, hits)
+		f, m = s.machine(t)
+	}
 	switch {
 	case len(c.Drop) > 0:
 		s.files["main.cf"] = lines(main, func(line string) bool {
 			name, _, _ := strings.Cut(line, " ")
 			return !slices.Contains(c.Drop, name)
 		})
+		s.files["master.cf"] = dropped(t, master, c, hits)
 		if c.Answer == "" {
 			return s.evidence(t)
 		}
@@ -147,6 +155,28 @@ func (s scene) cured(t *testing.T, c Cure, hits []Hit) *Evidence {
 		}
 	}
 	return s.evidence(t)
+}
+
+// dropped is master.cf without the overrides that the cure names.
+func dropped(t *testing.T, master *mastercf.File, c Cure, hits []Hit) string {
+	t.Helper()
+	for _, h := range hits {
+		name, typ, _ := strings.Cut(cmp.Or(h.At.Service, h.service), "/")
+		one, ok := master.Find(name, typ)
+		if !ok {
+			continue
+		}
+		for _, parameter := range c.overridden(one) {
+			var err error
+			if !strings.Contains(c.Text, "-o "+parameter+" from "+one.ID()) {
+				t.Errorf("%q does not name %s of %s", c, parameter, one.ID())
+			}
+			if master, err = master.Unset(one.Name, one.Type, parameter); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return master.String()
 }
 
 // lines are those of a text that shall stay.

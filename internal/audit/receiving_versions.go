@@ -27,7 +27,7 @@ var onlyTLS13 = Rule{
 	Why:    "Senders that support nothing newer than TLS 1.2 fall back to cleartext or fail.",
 	Level:  Must,
 	Source: "RFC 9325 section 3.1.1: TLS 1.2 MUST be supported",
-	Cure:   answer("min-protocol", "TLSv1.2"),
+	Cure:   answer("min-protocol", "TLSv1.2").leaving("smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"),
 	Check: listeners(byVersions, func(e *Evidence, l posture.Listener) string {
 		switch seen := e.seen(l); {
 		case seen == nil:

@@ -17,13 +17,16 @@ var sendingLevelsRules = []Rule{
 	rehearsalFails, stripping, transportWithoutTLS, mailboxTLSRequired,
 }
 
+// outboundLevels are the parameters by which a service sets its own TLS level.
+var outboundLevels = []string{"smtp_tls_security_level", "smtp_use_tls", "smtp_enforce_tls"}
+
 var noOutboundTLS = Rule{
 	ID: "PS-SND-001", Part: Sending, Severity: Critical, Since: "1.0",
 	Title:  "Mail is sent without TLS",
 	Why:    "All mail leaves in cleartext: an attacker on the network path can read and change it.",
 	Level:  Must,
 	Source: "RFC 3207; postconf(5), smtp_tls_security_level",
-	Cure:   answer("outbound-level", "may"),
+	Cure:   answer("outbound-level", "may").leaving(outboundLevels...),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is == "none" && forAll(r) && e.outside(r) {
 			return "has TLS level none"
@@ -38,7 +41,7 @@ var outboundTLSRequired = Rule{
 	Why:    "Mail to servers without TLS is deferred and returned after days.",
 	Level:  Should,
 	Source: "TLS_README: not for the Internet at large",
-	Cure:   answer("outbound-level", "may"),
+	Cure:   answer("outbound-level", "may").leaving(outboundLevels...),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is == "encrypt" && r.Hop == "" {
 			return "requires TLS of every server"
@@ -53,7 +56,7 @@ var outboundAuthentication = Rule{
 	Why:    "Most mail servers cannot: mail to them is deferred and returned after days.",
 	Level:  Should,
 	Source: "TLS_README, verify and secure: for known destinations",
-	Cure:   answer("outbound-level", "dane"),
+	Cure:   answer("outbound-level", "dane").leaving(outboundLevels...),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if proves(r.Level.Is) && r.Hop == "" {
 			return "has TLS level " + r.Level.Is
@@ -174,7 +177,7 @@ var transportWithoutTLS = Rule{
 // levelOfItsOwn reports whether a service sets its own TLS level.
 func levelOfItsOwn(t detect.Transport) bool {
 	return slices.ContainsFunc(t.Service.Options, func(o mastercf.Option) bool {
-		return slices.Contains([]string{"smtp_tls_security_level", "smtp_use_tls", "smtp_enforce_tls"}, o.Name)
+		return slices.Contains(outboundLevels, o.Name)
 	})
 }
 

@@ -38,7 +38,7 @@ var outboundExclusions = Rule{
 	Level:  Should,
 	Source: "RFC 9325 section 5.2; TLS_README",
 	Cure:   drop("smtp_tls_exclude_ciphers"),
-	Check: routes(ofSuites, func(e *Evidence, r posture.Route) string {
+	Check: routes(ofExclusions, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is != "may" && r.Level.Is != "dane" {
 			return ""
 		}
