@@ -123,11 +123,29 @@ func (a *app) holdPolicies(rule *policy.Rule) (p *policies, release func(), err 
 		return nil, nil, err
 	}
 	release = func() { _ = unlock() }
-	if err = p.read(rule); err != nil { // as it is now that nobody else writes
+	if err = p.read(rule); err == nil { // as it is now that nobody else writes
+		err = p.lost()
+	}
+	if err != nil {
 		release()
 		return nil, nil, err
 	}
 	return p, release, nil
+}
+
+// lost fails if the table has entries that no state accounts for: without its evidence, the
+// next change would remove them all, and mail would be protected less.
+func (p *policies) lost() error {
+	stored, err := p.store.Stored()
+	if err != nil || stored {
+		return err
+	}
+	n, err := p.table.Entries(p.Machine)
+	if err != nil || n == 0 {
+		return err
+	}
+	return hint.New(fmt.Sprintf("%s has entries (%d), but the evidence that they rest on is gone: %s is missing; the table is unchanged", p.table.Path, n, p.store.Path),
+		"restore that file from a backup; or, to begin again without these entries, remove the table: "+hint.ShellLine([]string{"rm", p.table.Path}))
 }
 
 // changePolicies puts an outcome into the table and then into the state. A run that is
@@ -140,6 +158,9 @@ func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
 	}
 	none := "The table is up to date: nothing has changed."
 	if !p.table.Holds(a.Ctx, a.Machine, p.ConfigDir, text) {
+		if err := p.store.Write(p.state); err != nil { // what a table rests on is there before it
+			return err
+		}
 		if none = "No entry has changed. The table did not hold what is recorded, and was written again."; !p.table.Built(a.Machine) {
 			none = "No entry has changed. The table was created."
 		}
@@ -151,7 +172,7 @@ func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
 	if err := p.store.Write(p.state); err != nil {
 		return err
 	}
-	if run != nil && p.table.Type == "texthash" && policy.InUse(p.Facts, p.table) {
+	if run != nil && p.table.Type == "texthash" && p.inUse() {
 		if err := a.rereadPolicies(p); err != nil {
 			return err
 		}
@@ -229,7 +250,7 @@ for. It looks nothing up.
 				fmt.Fprintln(a.Out, "No destination is known yet. To add some: "+hint.ShellLine(p.Verb("policy", "sync"))+" DOMAIN...")
 			}
 			for _, v := range views {
-				a.Printer(a.Out).Policies([]policy.View{v}, p.setting.Rule, p.now)
+				a.Printer(a.Out).Policies([]policy.View{v}, p.inUse(), p.setting.Rule, p.now)
 				if evidence {
 					a.Printer(a.Out).PolicyEvidence(v, p.now)
 				}

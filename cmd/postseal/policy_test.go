@@ -225,6 +225,29 @@ func TestPolicySync(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 
+	// Without its evidence the table would be emptied: it stays as it is.
+	state, _ := filepath.Glob(b.dir + "/state/policy*.json")
+	if len(state) != 1 {
+		t.Fatal(state)
+	}
+	if err := os.Rename(state[0], state[0]+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{sync(), sync("--dry-run"), {"policy", "pin", "d.test", "encrypt"}} {
+		if code, out := b.run(args...); code == 0 || code == 3 || !strings.Contains(out, "is gone") || !strings.Contains(out, "rm "+b.dir) || b.has("s.test") == "" {
+			t.Errorf("%v: %d %s", args, code, out)
+		}
+	}
+	if out := b.must(0, "policy", "list"); !strings.Contains(out, "No destination is known") {
+		t.Errorf("%s", out)
+	}
+	if err := os.Rename(state[0]+".gone", state[0]); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.must(0, "policy", "list", "s.test"); !strings.Contains(out, "in the table, which Postfix does not read yet: secure") {
+		t.Errorf("%s", out)
+	}
+
 	// A run that was killed between the text and the table is made again.
 	tables, _ := filepath.Glob(b.dir + "/etc/tls_policy*.db")
 	if o, err := (host.Local{}).Run(context.Background(), "postmap", "-c", b.dir+"/conf", "-d", "s.test", "hash:"+strings.TrimSuffix(tables[0], ".db")); err != nil || o.Code != 0 {
