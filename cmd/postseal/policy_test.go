@@ -267,12 +267,27 @@ func TestPolicySync(t *testing.T) {
 	b.zone.Remove("_mta-sts.s.test.", 16)
 	b.serve("127.0.0.11", "stripped")
 	b.now = b.now.Add(25 * time.Hour)
-	if out := b.must(0, sync()...); !strings.Contains(out, "No server of s.test has met level secure since") || !strings.Contains(out, "postseal why s.test") {
+	b.must(0, sync()...) // Postfix does not read the table yet: no mail waits for it
+	b.main("smtp_tls_policy_maps = " + b.table() + "\n")
+	b.now = b.now.Add(time.Hour)
+	if out := b.must(3, sync()...); !strings.Contains(out, "No server of s.test has met level secure since") || !strings.Contains(out, "postseal why s.test") {
 		t.Errorf("%s", out)
 	}
 	if got := b.has("s.test"); got != "secure match=.s.test servername=hostname" {
 		t.Errorf("under attack: %s", got)
 	}
+	// The queue says so too.
+	b.queue = `{"queue_id":"4ABC123DEF","arrival_time":1800000000,"recipients":[{"address":"x@S.test","delay_reason":"TLS is required, but was not offered by host mx1.s.test[192.0.2.1]"},{"address":"y@s.test","delay_reason":"TLS is required, but was not offered by host mx1.s.test[192.0.2.1]"}]}
+{"queue_id":"4ABC123DF0","arrival_time":1800003600,"recipients":[{"address":"x@s.test","delay_reason":"TLS is required, but was not offered by host mx2.s.test[192.0.2.2]"}]}
+{"queue_id":"4ABC123DF1","arrival_time":1800003600,"recipients":[{"address":"x@s.test","delay_reason":"mailbox full"}]}
+`
+	for _, args := range [][]string{sync(), {"watch"}} {
+		if out := b.must(3, args...); !strings.Contains(out, "s.test: 2 messages wait because of TLS since 2027-01-15 08:00 UTC, and Postfix returns the oldest on 2027-01-20 08:00 UTC: TLS is required") ||
+			!strings.Contains(out, "postseal why") || strings.Contains(out, "mailbox") {
+			t.Errorf("%s", out)
+		}
+	}
+	b.queue = ""
 	// A policy by HTTPS that withdraws it is none.
 	b.ports["127.0.0.12:443"] = was
 	b.policy = strings.Replace(enforced, "enforce", "testing", 1)
