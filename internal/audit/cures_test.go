@@ -10,6 +10,7 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
+	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 )
 
@@ -53,6 +54,36 @@ func TestEveryCure(t *testing.T) {
 		})
 	}
 	t.Logf("%d cures tried, %d need more than files, %d are for a person", tried, len(beyond), outside)
+}
+
+// TestObsoleteParameters: the plan of suggested answers removes each obsolete parameter,
+// and one that does something has a finding of its own.
+func TestObsoleteParameters(t *testing.T) {
+	for _, p := range postfix.Parameters() {
+		if p.Obsolete == "" {
+			continue
+		}
+		for _, value := range []string{"no", "yes", "static:may"} {
+			if (value == "static:may") != (p.Name == "smtp_tls_per_site") {
+				continue
+			}
+			for _, more := range []string{"", "smtp_tls_policy_maps = static:may\n"} {
+				s := scene{main: good + p.Name + " = " + value + "\n" + more, master: router + sender}
+				e := s.evidence(t)
+				own := len(obsoletePolicyTable.Find(e))+len(cnameOverrides.Find(e)) > 0
+				if found := len(obsoleteParameters.Find(e)) > 0; found == own {
+					t.Errorf("%s = %s %s: found %v, by a rule of its own %v", p.Name, value, more, found, own)
+				}
+				if own && p.Name == "smtp_cname_overrides_servername" {
+					continue // to be removed by hand
+				}
+				after := s.cured(t, obsoleteParameters.Cure, nil)
+				for _, h := range append(obsoleteParameters.Find(after), obsoletePolicyTable.Find(after)...) {
+					t.Errorf("%s = %s: %s is left", p.Name, value, h.Detail)
+				}
+			}
+		}
+	}
 }
 
 // TestSuggestedPlan: the plan of suggested answers leaves no critical finding that an

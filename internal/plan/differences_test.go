@@ -35,8 +35,12 @@ func TestPlaces(t *testing.T) {
 			map[string][]string{"no-inbound-tls": {"smtp/inet will accept all mail in cleartext", "postseal cert self-signed"}}},
 		{"a filter that a service names", may + "relayhost = [r.example.net]\nsmtp_tls_policy_maps = texthash:/policies\n", strings.Replace(stockMaster, "smtpd\n", "smtpd -o content_filter=smtp:[127.0.0.1]:10024\n", 1), "outbound-level=encrypt",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": nil, "require-outbound-tls": {"level encrypt for all mail by smtp/unix to [127.0.0.1]:10024"}}},
-		{"an obsolete policy holds whatever the level", may + "relayhost = [r.example.net]\nsmtp_tls_per_site = texthash:/per-site\n", stockMaster, "outbound-level=encrypt",
-			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"an obsolete policy goes", may + "relayhost = [r.example.net]\nsmtp_tls_per_site = texthash:/per-site\n", stockMaster, "outbound-level=encrypt",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "require-outbound-tls": {"level encrypt for all mail by smtp/unix to [r.example.net]"}, "drop-policies": {"[r.example.net] (none) is sent at TLS level encrypt"}}},
+		{"an obsolete policy that protects", may + "smtp_tls_per_site = texthash:/sites\n", stockMaster, "",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "lower-outbound-level": {"smtp/unix to partner.example"}, "drop-policies": {"mail to partner.example (encrypt) is sent at TLS level may"}}},
+		{"an obsolete policy that changes nothing", may + "smtp_tls_per_site = static:MAY\n", stockMaster, "", map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"an obsolete policy that cannot be read", may + "smtp_tls_per_site = mysql:/etc/postfix/sites\n", stockMaster, "", map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "drop-policies": {"not all of mysql:/etc/postfix/sites can be read"}}},
 		{"a domain of a policy table", may + "smtp_tls_policy_maps = texthash:/domains\n", stockMaster, "",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": {"smtp/unix to old.example will no longer offer TLS 1.0 and 1.1: mail to servers that support nothing else waits"}}},
 		{"no RSA certificate, and none was shown", strings.Replace(may, "smtpd_tls_security_level = may", "smtpd_use_tls = no", 1), stockMaster, "cert=/etc/ssl/mail/ec.pem", nil},
@@ -50,6 +54,7 @@ func TestPlaces(t *testing.T) {
 		files := tree(t, c.main, c.master)
 		files["/etc/ssl/mail/own-ca.pem"], files["/policies"] = ca.IntermediatePEM, "[r.example.net] encrypt\n"
 		files["/domains"] = "old.example encrypt\nnew.example encrypt protocols=>=TLSv1.2\n"
+		files["/sites"] = "partner.example MUST_NOPEERMATCH\nother.example MAY\n"
 		files["/per-site"] = "[r.example.net] NONE\n"
 		p, _ := build(t, lab.Machine(t, "3.7.11", files), strings.Fields(c.answers)...)
 		for _, r := range p.Risks {
