@@ -126,14 +126,23 @@ func byClientCertificate(l posture.Listener) postfix.Origin { return l.ClientCer
 func byLogin(l posture.Listener) postfix.Origin             { return l.Login.Origin }
 
 // listeners finds something wrong with listeners of some kinds. Where the cause is not
-// set in a file, the line of the service stands for it.
+// set in a file, the line of the service stands for it. What a postscreen and the smtpd
+// behind it have in common from one cause is told once.
 func listeners(at cause, wrong func(e *Evidence, l posture.Listener) string, kinds ...detect.Kind) Check {
 	return when(func(e *Evidence) bool { return len(e.Receives(kinds...)) > 0 }, func(e *Evidence) (out []Hit) {
+		var screen posture.Listener // the one before, if it is a postscreen, and what is wrong there
+		var said string
 		for _, l := range e.Posture().Listeners {
 			if l.Dead != "" || !slices.Contains(kinds, l.At.Kind) {
 				continue // other rules say that it does not run
 			}
-			if text := wrong(e, l); text != "" {
+			text := wrong(e, l)
+			if screen.Screen && !l.Screen && screen.At.Service.ID() == l.At.Service.ID() && text == said && text != "" && at(l) == at(screen) {
+				out[len(out)-1].Detail = screen.ID() + " (and " + l.Service.ID() + " behind it) " + text
+				continue
+			}
+			screen, said = l, text
+			if text != "" {
 				out = append(out, Hit{Detail: l.ID() + " " + text, At: e.place(at(l), l.Service), service: l.Service.ID()})
 			}
 		}
