@@ -130,18 +130,18 @@ func byLogin(l posture.Listener) postfix.Origin             { return l.Login.Ori
 // behind it have in common from one cause is told once.
 func listeners(at cause, wrong func(e *Evidence, l posture.Listener) string, kinds ...detect.Kind) Check {
 	return when(func(e *Evidence) bool { return len(e.Receives(kinds...)) > 0 }, func(e *Evidence) (out []Hit) {
-		var screen posture.Listener // the one before, if it is a postscreen, and what is wrong there
-		var said string
+		var screen posture.Listener // the one before, and whether something is wrong there
+		said := false
 		for _, l := range e.Posture().Listeners {
 			if l.Dead != "" || !slices.Contains(kinds, l.At.Kind) {
 				continue // other rules say that it does not run
 			}
 			text := wrong(e, l)
-			if screen.Screen && !l.Screen && screen.At.Service.ID() == l.At.Service.ID() && text == said && text != "" && at(l) == at(screen) {
+			if screen.Screen && !l.Screen && screen.At.Service.ID() == l.At.Service.ID() && said && text != "" && at(l) == at(screen) {
 				out[len(out)-1].Detail = screen.ID() + " (and " + l.Service.ID() + " behind it) " + text
 				continue
 			}
-			screen, said = l, text
+			screen, said = l, text != ""
 			if text != "" {
 				out = append(out, Hit{Detail: l.ID() + " " + text, At: e.place(at(l), l.Service), service: l.Service.ID()})
 			}

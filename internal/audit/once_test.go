@@ -26,6 +26,7 @@ func TestOneCauseOnce(t *testing.T) {
 	}{
 		{"old versions of both", scene{main: old, master: screened}, "RCV-003", both + "accepts"},
 		{"old versions of the smtpd behind", scene{main: good, master: strings.Replace(screened, "- - smtpd\n", "- - smtpd -o smtpd_tls_protocols=>=TLSv1 -o smtpd_tls_exclude_ciphers=aNULL\n", 1)}, "RCV-003", "smtpd/pass behind smtp/inet accepts"},
+		{"old versions of both, seen at the smtpd", scene{main: old, master: screened, seen: shown("TLS 1.0")}, "RCV-003", both + "accepts TLS 1.0"},
 		{"a certificate for both", scene{main: good + "smtpd_tls_ask_ccert = yes\n", master: screened}, "RCV-013", both + "asks"},
 		{"no TLS in both", scene{main: without("", "smtpd_tls_security_level"), master: screened}, "RCV-001", both + "has TLS level none"},
 		{"no TLS in postscreen", scene{main: level("may", "none"), master: screened}, "RCV-021", "smtp/inet has TLS level none, smtpd/pass behind smtp/inet has may"},
