@@ -98,6 +98,7 @@ func TestHonest(t *testing.T) {
 		// has are rules that must find something, not those that must not.
 		has, not string
 	}{
+		{"the server's certificate as that of a client, by a reference", scene{main: good + "smtp_tls_chain_files = $smtpd_tls_chain_files\n", master: router + sender}, "SND-013", ""},
 		{"filter without TLS", scene{main: good + "content_filter = smtp-amavis:[127.0.0.1]:10024\n", master: router + sender + "smtp-amavis unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "", "SND-001 SND-027 SND-022"},
 		{"filter that nobody names", scene{main: good, master: router + sender + "spamfilter unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "", "SND-001 SND-027 SND-022"},
 		{"another transport without TLS", scene{main: good, master: router + sender + "out unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "SND-027", "SND-001"},

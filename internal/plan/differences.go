@@ -3,6 +3,7 @@ package plan
 import (
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -341,6 +342,14 @@ func (b *builder) route(d *differences, was, is posture.Route) {
 	const waits = "waits in the queue and returns to its sender after days"
 	if len(was.Shows) > 0 && len(is.Shows) == 0 && is.Level.Is != "none" {
 		d.add(id, RiskDropClientCertificate, "%s will no longer present a client certificate: partners that require one refuse its mail")
+	}
+	if b.d.ClientCert.Path() == "" && len(is.Shows) > 0 && is.Level.Is != "none" { // by a reference to what is presented to clients
+		switch {
+		case len(was.Shows) == 0:
+			d.add(id, RiskChangeClientCertificate, "%s presents no client certificate now and will present that of the server: some servers refuse mail from a client whose certificate they do not trust")
+		case was.Presents != nil && is.Presents != nil && !maps.Equal(was.Presents, is.Presents):
+			d.add(id, RiskChangeClientCertificate, "%s will present another client certificate: partners that know the present one by its fingerprint refuse its mail")
+		}
 	}
 	switch {
 	case is.Dead != "":
