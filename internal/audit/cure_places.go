@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"postseal/internal/detect"
 	"postseal/internal/postfix/mastercf"
 )
 
@@ -27,6 +28,9 @@ func (e *Evidence) placed(c Cure, hits []Hit) Cure {
 		// Without the override the line in main.cf counts.
 		main = union(main, e.setInMain(c, func(name string) bool { return strings.EqualFold(e.Config.Text(nil, name), e.Config.Text(&s, name)) })...)
 	}
+	if slices.Contains(requiring, c.Question) && slices.ContainsFunc(hits, func(h Hit) bool { return e.behindProxy(h.service) }) {
+		c.Text = "if the proxy in front does not terminate TLS: " + c.Text
+	}
 	switch removal := "remove " + and(own) + " in master.cf"; {
 	case len(services) == 0 || strings.Contains(c.Text, "master.cf"):
 	case len(c.Drop) > 0 && len(own) > 0:
@@ -44,6 +48,15 @@ func (e *Evidence) placed(c Cure, hits []Hit) Cure {
 		c.Text += " (set for " + and(services) + " in master.cf)"
 	}
 	return c
+}
+
+// requiring are the questions whose answers require TLS: behind a proxy that terminates it,
+// nobody could send any more.
+var requiring = []string{"submission", "auth-tls-only"}
+
+// behindProxy reports whether a proxy is in front of a service.
+func (e *Evidence) behindProxy(id string) bool {
+	return slices.ContainsFunc(e.Listeners, func(l detect.Listener) bool { return l.Proxy && l.Service.ID() == id })
 }
 
 // service is one of master.cf by its name: "smtp/inet".

@@ -329,3 +329,27 @@ func TestProxyInFront(t *testing.T) {
 		}
 	}
 }
+
+// TestUsersBehindProxy: where a proxy is in front of a port for users, each finding says
+// that it may terminate TLS, and no cure requires TLS there without saying so.
+func TestUsersBehindProxy(t *testing.T) {
+	const proxied = router + "10.0.0.1:587 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_upstream_proxy_protocol=haproxy\n" + sender
+	for _, main := range []string{good, without("", "smtpd_tls_auth_only")} {
+		found := 0
+		for _, f := range Audit((scene{main: main, master: proxied, change: well}).evidence(t)).Findings {
+			if !strings.HasPrefix(f.ID, "PS-SUB") {
+				continue
+			}
+			found++
+			if !strings.Contains(f.Hits[0].Detail, "the proxy in front may") {
+				t.Errorf("%s: %s", f.ID, f.Hits[0].Detail)
+			}
+			if f.ID != noImplicitTLS.ID && !strings.HasPrefix(f.Cure.Text, "if the proxy in front does not terminate TLS: --") {
+				t.Errorf("%s: %s", f.ID, f.Cure)
+			}
+		}
+		if found < 2 {
+			t.Errorf("%d findings", found)
+		}
+	}
+}

@@ -164,6 +164,14 @@ func shutOut(l posture.Listener) string {
 	return clients + " without %s fall back to cleartext or fail"
 }
 
+// proxied says what TLS that is required means behind a proxy; empty if there is none.
+func proxied(l posture.Listener) string {
+	if !l.At.Proxy {
+		return ""
+	}
+	return ". A proxy is in front: if it terminates TLS, nothing that comes through it is accepted any more"
+}
+
 func (d *differences) listener(was, is posture.Listener) {
 	id := is.ID()
 	users := is.At.Kind == detect.Submission || is.At.Kind == detect.Submissions
@@ -171,17 +179,17 @@ func (d *differences) listener(was, is posture.Listener) {
 	case is.TLS.Is < was.TLS.Is && (was.Works() || was.TLS.Is == posture.Mandatory):
 		d.add(id, RiskLowerInbound, fmt.Sprintf("%%s uses TLS level %s now and will use %s: mail that is protected now can arrive in cleartext", was.TLS.Is, is.TLS.Is))
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory && users:
-		d.add(id, RiskRequireSubmission, "%s will require TLS: mail clients that are set to no encryption can no longer send")
+		d.add(id, RiskRequireSubmission, "%s will require TLS: mail clients that are set to no encryption can no longer send"+proxied(is))
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory && is.At.Kind == detect.Internal:
-		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: programs and devices that send there without TLS can no longer do so")
+		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: programs and devices that send there without TLS can no longer do so"+proxied(is))
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory:
-		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: mail from servers without TLS returns to its sender, and RFC 3207 forbids this on a public mail exchanger")
+		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: mail from servers without TLS returns to its sender, and RFC 3207 forbids this on a public mail exchanger"+proxied(is))
 	}
 	if is.Login.Is == posture.LoginInClear && was.Login.Is < posture.LoginInClear {
 		d.add(id, RiskPasswordInClear, "%s will accept passwords in cleartext")
 	}
 	if was.Login.Is == posture.LoginInClear && is.Login.Is == posture.LoginInTLS && is.TLS.Is != posture.Mandatory {
-		d.add(id, RiskRequireAuthTLS, "%s will accept passwords only inside TLS: users and programs that log in without TLS can no longer send")
+		d.add(id, RiskRequireAuthTLS, "%s will accept passwords only inside TLS: users and programs that log in without TLS can no longer send"+proxied(is))
 	}
 	if was.ClientCertificate.Is != posture.Mandatory && is.ClientCertificate.Is == posture.Mandatory {
 		d.add(id, RiskRequireClientCertificate, "%s will accept only clients that present a certificate")

@@ -16,6 +16,7 @@ func TestPlaces(t *testing.T) {
 	const certificate = "myhostname = mx.example.org\nrelay_domains = example.org\nsmtpd_tls_cert_file = /etc/ssl/mail/mx.pem\nsmtpd_tls_key_file = /etc/ssl/mail/mx.key\nsmtpd_tls_loglevel = 1\nsmtp_tls_loglevel = 1\n"
 	const may = certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = may\n"
 	const chains = "myhostname = mx.example.org\nrelay_domains = example.org\nsmtpd_tls_chain_files = /etc/ssl/mail/mx.key, /etc/ssl/mail/mx.pem\nsmtpd_tls_loglevel = 1\nsmtp_tls_loglevel = 1\nsmtpd_tls_security_level = may\nsmtp_tls_security_level = may\n"
+	const proxied = stockMaster + "10.0.0.1:587 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_upstream_proxy_protocol=haproxy\n"
 	const partner = "partner unix - - n - - smtp -o smtp_enforce_tls=yes\n"
 	for _, c := range []struct {
 		name, main, master string
@@ -50,6 +51,11 @@ func TestPlaces(t *testing.T) {
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
 		{"a reference to the certificate that moves", may + "smtp_tls_cert_file = $smtpd_tls_cert_file\nsmtp_tls_key_file = $smtpd_tls_key_file\n", stockMaster, "",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"users behind a proxy", may + "smtpd_sasl_auth_enable = no\n", proxied, "submission=encrypt auth-tls-only=yes",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "require-submission-tls": {"587/inet will require TLS: mail clients that are set to no encryption can no longer send. A proxy is in front: if it terminates TLS, nothing that comes through it is accepted any more"}}},
+		{"users behind a proxy, as suggested", may, proxied, "", map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"users behind a proxy, and others", may, proxied + "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n", "", map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil,
+			"require-submission-tls": {"submission/inet will require TLS: mail clients that are set to no encryption can no longer send", "587/inet will require TLS: mail clients that are set to no encryption can no longer send. A proxy"}}},
 		{"an obsolete policy goes", may + "relayhost = [r.example.net]\nsmtp_tls_per_site = texthash:/per-site\n", stockMaster, "outbound-level=encrypt",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "require-outbound-tls": {"level encrypt for all mail by smtp/unix to [r.example.net]"}, "drop-policies": {"[r.example.net] (none) is sent at TLS level encrypt"}}},
 		{"an obsolete policy that protects", may + "smtp_tls_per_site = texthash:/sites\n", stockMaster, "",
