@@ -68,10 +68,10 @@ var inboundFamilies = Rule{
 	Source: "postconf(5), smtpd_tls_protocols and smtpd_tls_mandatory_protocols",
 	Cure:   answer("min-protocol", "TLSv1.2", ", which sets both"),
 	Check: when(receives, func(e *Evidence) (out []Hit) {
-		var levels []string
+		byService := map[string][]string{}
 		for _, l := range e.receivers() {
 			level := l.TLS.Is.String()
-			levels = append(levels, level)
+			byService[l.Service.ID()] = []string{level}
 			for _, o := range l.Service.Options {
 				if family, ok := wrongFamily(o.Name, "smtpd", level); ok {
 					if _, both := l.Service.Override(family); !both {
@@ -80,7 +80,7 @@ var inboundFamilies = Rule{
 				}
 			}
 		}
-		return append(out, families(e, "smtpd", levels)...)
+		return append(out, families(e, "smtpd", byService)...)
 	}),
 }
 

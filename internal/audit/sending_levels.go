@@ -1,11 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"postseal/internal/detect"
-	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 	"postseal/internal/posture"
 	"postseal/internal/rehearse"
@@ -73,14 +73,17 @@ var localTLSRequired = Rule{
 	Source: "TLS_README, global settings",
 	Cure:   override("smtp_tls_security_level", "none"),
 	Check: when(sends, func(e *Evidence) (out []Hit) {
-		for _, t := range e.Senders(detect.Inside) {
-			if demands(t.Level) {
-				out = append(out, Hit{Detail: t.Service.ID() + " hands mail to a program here at TLS level " + t.Level, At: postfix.Origin{File: e.Config.MasterPath(), Line: t.Service.Line}})
-			}
-		}
 		for _, r := range e.Posture().Routes {
-			if r.Use == detect.Default && r.Local() && filters(r.From) && demands(r.Level.Is) {
-				out = append(out, Hit{Detail: r.From + " goes through " + r.ID() + " at TLS level " + r.Level.Is, At: r.Level.Origin})
+			if r.Dead != "" || r.Records || !demands(cmp.Or(r.Level.Is, "none")) {
+				continue
+			}
+			switch h := (Hit{At: e.place(r.Level.Origin, r.Service), service: r.Service.ID()}); {
+			case r.Use == detect.Inside:
+				h.Detail = r.ID() + " hands mail to a program here at TLS level " + r.Level.Is
+				out = append(out, h)
+			case r.Use == detect.Default && r.Local() && filters(r.From):
+				h.Detail = r.From + " goes through " + r.ID() + " at TLS level " + r.Level.Is
+				out = append(out, h)
 			}
 		}
 		return out
@@ -99,17 +102,20 @@ var weakerTransport = Rule{
 	Level:  May,
 	Source: "master(5), -o",
 	Cure:   outside("correct or remove the override in master.cf"),
-	Check: transports(func(e *Evidence, t detect.Transport) string {
+	Check: when(func(e *Evidence) bool { return len(e.Senders(detect.Default, detect.Some)) > 0 }, func(e *Evidence) (out []Hit) {
 		main := detect.ClientLevel(func(n string) string { return e.Config.Text(nil, n) })
-		o, ok := t.Service.Override("smtp_tls_security_level")
-		if !ok || t.Level == "none" { // none is a finding of its own
-			return ""
+		for _, r := range e.Posture().Routes {
+			own := r.Level.Origin.Service != "" && r.Dead == "" && r.Use != detect.Inside
+			if !own || r.Level.Is == "none" || !weaker(r.Level.Is, main) { // none is a finding of its own
+				continue
+			}
+			h := Hit{Detail: r.Service.ID() + " sends at TLS level " + r.Level.Is + "; main.cf says " + main, At: r.Level.Origin, service: r.Service.ID()}
+			if !slices.Contains(out, h) { // its next hops have the same cause
+				out = append(out, h)
+			}
 		}
-		if weaker(t.Level, main) {
-			return "overrides smtp_tls_security_level with " + o.Value + "; main.cf says " + main
-		}
-		return ""
-	}, detect.Default, detect.Some),
+		return out
+	}),
 }
 
 // weaker reports whether one TLS level protects all mail less than another does. dane
