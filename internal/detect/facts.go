@@ -40,8 +40,11 @@ type Facts struct {
 
 	Listeners  []Listener
 	Transports []Transport
-	Role       Role
-	RoleWhy    string
+	// Mailboxes are the services that hand mail to mailboxes by LMTP, as far as something
+	// names them.
+	Mailboxes []Transport
+	Role      Role
+	RoleWhy   string
 	// Hostname is myhostname. Needed are the names that a certificate should
 	// cover, the most important first.
 	Hostname string
