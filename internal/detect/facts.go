@@ -40,11 +40,9 @@ type Facts struct {
 
 	Listeners  []Listener
 	Transports []Transport
-	// Mailboxes are the services that hand mail to mailboxes by LMTP, as far as something
-	// names them.
-	Mailboxes []Transport
-	Role      Role
-	RoleWhy   string
+	Mailboxes  []Transport // that hand mail to mailboxes by LMTP, and that something names
+	Role       Role
+	RoleWhy    string
 	// Hostname is myhostname. Needed are the names that a certificate should
 	// cover, the most important first.
 	Hostname string
