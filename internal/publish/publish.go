@@ -70,7 +70,7 @@ func (k Key) Observed(owners []Owner, now time.Time) Key {
 		unknown = unknown || o.State == Unproved || len(o.silent()) > 0
 		// An owner with nothing lacks it too, while others have something.
 		lacking = lacking || o.State == Signed && !empty && len(o.lagging(k)) > 0
-		if o.State == Signed && len(o.Records) > 0 {
+		if o.State == Signed && o.published() {
 			k.Hold = max(k.Hold, o.hold()) // also with it: there may have been one without, between two looks
 		}
 	}
@@ -206,7 +206,7 @@ func removals(in Input, o Owner) (out []Step) {
 // published reports whether some owner has signed records: else DANE is not used,
 // and there is nothing to wait for.
 func published(owners []Owner) bool {
-	return slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Signed && len(o.Records) > 0 })
+	return slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Signed && o.published() })
 }
 
 // ErrUnproved is why a roll-over is not allowed where it cannot be known whether a name
