@@ -225,6 +225,36 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 		return err
 	}
 	in.Wait = k.Wait
+	if err := k.mayRollOver(l, in, early); err != nil {
+		return err
+	}
+	c, meta, err := k.client(ctx, l, Terms{})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := k.preflight(ctx, c, l, meta); err != nil {
+		return err
+	}
+	k.early, k.kind = early, "rollover"
+	defer func() { k.early, k.kind = false, "" }()
+	kinds, _ := k.kinds(l)
+	for _, kind := range kinds {
+		next, err := k.next(l, kind, early)
+		if err != nil {
+			return err
+		}
+		if err := k.one(ctx, c, meta, l, kind, next); err != nil {
+			return err
+		}
+	}
+	_, err = k.Observe(ctx, l) // the new next key's clock knows what is published now
+	return err
+}
+
+// mayRollOver returns an error, with a hint, if one of the keys that a roll-over concerns
+// may not be replaced now.
+func (k *Keeper) mayRollOver(l *Lineage, in publish.Input, early bool) error {
 	var all []error
 	kinds, _ := k.kinds(l)
 	for _, kind := range kinds {
@@ -246,30 +276,7 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 			all = append(all, hint.New(fmt.Sprintf("%s (%s) cannot be rolled over before %s UTC: %s", l.Name, Algorithm(kind), at.UTC().Format("2006-01-02 15:04:05"), why), "try again then; if the key is compromised: --compromised"))
 		}
 	}
-	if err := errors.Join(all...); err != nil {
-		return err
-	}
-	c, meta, err := k.client(ctx, l, Terms{})
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := k.preflight(ctx, c, l, meta); err != nil {
-		return err
-	}
-	k.early, k.kind = early, "rollover"
-	defer func() { k.early, k.kind = false, "" }()
-	for _, kind := range kinds {
-		next, err := k.next(l, kind, early)
-		if err != nil {
-			return err
-		}
-		if err := k.one(ctx, c, meta, l, kind, next); err != nil {
-			return err
-		}
-	}
-	_, err = k.Observe(ctx, l) // the new next key's clock knows what is published now
-	return err
+	return errors.Join(all...)
 }
 
 // accepted reports whether err is only that records cannot be verified on this machine,
