@@ -161,7 +161,7 @@ func (a *app) certRollOverCmd() *cobra.Command {
 TLSA record of the next key has been published at every name for some time, so that no resolver caches an answer without
 it. postseal publish says what to publish, starts the clock, and says when the time has come. Until then, rollover refuses.
 If no resolver here validates DNSSEC, rollover cannot know what is published. If the zone is not signed, accept the risk
-` + lineage.RiskUnprovedDANE + ` by name, for this certificate and from now on.
+` + lineage.RiskUnprovedDANE + ` by name, for this certificate and for 90 days.
 
 --compromised switches at once. If TLSA records are published, senders with DANE that have the old ones cached do not
 deliver until their cache expires; accept that risk by name: ` + lineage.RiskDANEGap + `. If an attacker may also have read the next key,

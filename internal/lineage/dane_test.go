@@ -16,6 +16,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
+	"postseal/internal/host"
 	"postseal/internal/lab"
 	"postseal/internal/lineage"
 	"postseal/internal/publish"
@@ -136,19 +137,26 @@ func TestNoValidation(t *testing.T) {
 		t.Error("any risk can be accepted")
 	}
 	if err := l.Accept([]string{lineage.RiskUnprovedDANE}); err != nil || len(l.Accepted) != 0 {
-		t.Fatalf("%v: %q is kept before it was needed", err, l.Accepted)
+		t.Fatalf("%v: %v is kept before it was needed", err, l.Accepted)
 	}
 	b.obtain(t, l)
 	if len(l.Accepted) != 1 {
-		t.Errorf("%q", l.Accepted)
+		t.Errorf("%v", l.Accepted)
 	}
 	b.serve(t, b.keeper.Path(l, "ecdsa"))
 	b.keeper.Facts.Resolver.Validates, b.keeper.Facts.Resolver.Why = detect.No, "it does not validate DNSSEC"
 	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{only(t, b)}, true) { // as the timer has it
-		if o.Err != nil {
-			t.Error(o.Err)
+		if until := "accepted until " + time.Now().Add(lineage.Acceptance).UTC().Format(time.DateOnly); o.Err != nil || !strings.Contains(strings.Join(o.Notes, "\n"), until) {
+			t.Errorf("%v, %q", o.Err, o.Notes)
 		}
 	}
+	b.keeper.M = &clock{ahead: lineage.Acceptance + time.Hour}
+	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{only(t, b)}, true) {
+		if !errors.Is(o.Err, apply.ErrRisk) || !strings.Contains(o.Err.Error(), "it was accepted until ") {
+			t.Errorf("after its time: %v", o.Err)
+		}
+	}
+	b.keeper.M = host.Local{}
 
 	var noted []string
 	b.keeper.Step = func(e apply.Event) {

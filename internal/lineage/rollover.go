@@ -268,7 +268,7 @@ func (k *Keeper) mayRollOver(l *Lineage, in publish.Input, early bool) error {
 			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "create one by a renewal: "+renewing(l, "--force")))
 		case k.accepted(l, err):
 		case errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes:
-			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w: %w: %s", l.Name, Algorithm(kind), err, apply.ErrRisk, RiskUnprovedDANE),
+			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w: %w: %s%s", l.Name, Algorithm(kind), err, apply.ErrRisk, RiskUnprovedDANE, l.lapsed(RiskUnprovedDANE)),
 				"use a resolver that validates DNSSEC; only if the zone is not signed: --accept-risk "+RiskUnprovedDANE+"; if the key is compromised: --compromised"))
 		case err != nil:
 			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w", l.Name, Algorithm(kind), err), "postseal publish shows what to do; if the key is compromised: --compromised"))
@@ -282,7 +282,7 @@ func (k *Keeper) mayRollOver(l *Lineage, in publish.Input, early bool) error {
 // accepted reports whether err is only that records cannot be verified on this machine,
 // and that was accepted by name.
 func (k *Keeper) accepted(l *Lineage, err error) bool {
-	return errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes && l.accepts(RiskUnprovedDANE)
+	return errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes && k.accepts(l, RiskUnprovedDANE)
 }
 
 // renewing is the command that renews a lineage.
