@@ -91,6 +91,15 @@ func (a *app) publish(nsupdate bool) error {
 		}
 		note(l.Name, in)
 	}
+	for _, l := range k.Refused(all) {
+		in, err := k.ObserveRefused(a.Ctx, l, all)
+		if err != nil {
+			return err
+		}
+		if len(publish.Steps(in)) > 0 { // else nothing keeps it from being ordered
+			note(l.Name+" (not obtained yet)", in)
+		}
+	}
 	if in, ok := k.ObserveOthers(a.Ctx, all); ok {
 		note("certificates of others", in)
 	}
@@ -143,6 +152,13 @@ func stepText(s publish.Step) string {
 		return fmt.Sprintf("  + add %s: %s\n    %s\n", when, s.Why, report.Clean(s.ZoneLine()))
 	case publish.Remove:
 		return fmt.Sprintf("  - remove %s: %s\n    %s IN TLSA %s\n", when, s.Why, report.Clean(s.Owner)+".", s.Record)
+	}
+	if s.Action == publish.Order {
+		text := fmt.Sprintf("    the certificate (%s) can be ordered %s with postseal cert obtain or renew", s.Algorithm, when)
+		if s.Why != "" {
+			text += ": " + report.Clean(s.Why)
+		}
+		return text + "\n"
 	}
 	return fmt.Sprintf("    the key (%s) can be rolled over %s: %s\n", s.Algorithm, when, report.Clean(s.Why))
 }

@@ -118,6 +118,9 @@ func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error)
 			in.Keys[i] = key.Observed(in.Owners, in.Now)
 			l.Issued[key.Algorithm].Next = nextKey(in.Keys[i])
 		}
+		if key.First {
+			in.Keys[i].Ready, in.Keys[i].Wait = k.ready(l, key.Algorithm, hosts)
+		}
 	}
 	all, _ := k.All()
 	for _, other := range all {

@@ -50,6 +50,10 @@ type Key struct {
 	// First is true for a next key that is the first of its kind: it waits for its record
 	// alone, and the next order takes it.
 	First bool
+	// Ready is from when on an order with a First key is not refused, once its record is
+	// published, and Wait why not earlier; zero if there is nothing to wait for.
+	Ready time.Time
+	Wait  string
 	// Gone is when an old key was replaced; Compromised is true if an attacker may have it.
 	Gone        time.Time
 	Compromised bool
@@ -82,6 +86,13 @@ func (k Key) Observed(owners []Owner, now time.Time) Key {
 		k.Seen, k.Empty = now, empty
 	}
 	return k
+}
+
+// known reports whether the key is published at every owner that has records.
+func (k Key) known(owners []Owner) bool {
+	return !slices.ContainsFunc(owners, func(o Owner) bool {
+		return o.State == Unproved || o.State == Signed && o.published() && !o.served(func(r []certs.TLSA) bool { return k.named(o, r) })
+	})
 }
 
 // Record is the record that names the key and outlives renewals.
@@ -123,6 +134,7 @@ const (
 	Add      Action = "add"
 	Remove   Action = "remove"
 	RollOver Action = "roll over"
+	Order    Action = "order" // again, with a key that waited for its record
 )
 
 // Step is something to do, not before a time. Due steps may be done now.
@@ -160,13 +172,23 @@ func Steps(in Input) []Step {
 				if k.First && !published(in.Owners) {
 					continue // nothing keeps the order from it
 				}
-				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the next key (" + k.Algorithm + "): published before it is needed"})
+				why := "the next key (" + k.Algorithm + "): published before it is needed"
+				if k.First {
+					why = "the key of the new certificate (" + k.Algorithm + "): its order is refused until this record is known everywhere"
+				}
+				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: why})
 			}
 		}
 		remove = append(remove, removals(in, o)...)
 	}
 	for _, k := range in.Keys {
-		if k.Other || k.First || k.Role != Next || !published(in.Owners) {
+		if k.Other || k.Role != Next || !published(in.Owners) {
+			continue
+		}
+		if k.First {
+			if k.known(in.Owners) {
+				roll = append(roll, Step{Action: Order, Algorithm: k.Algorithm, NotBefore: k.Ready, Due: !in.Now.Before(k.Ready), Why: k.Wait})
+			}
 			continue
 		}
 		if at, why, err := Allowed(in, k.Algorithm); err == nil && !at.IsZero() {
@@ -303,7 +325,7 @@ func NSUpdate(steps []Step) string {
 	var b bytes.Buffer
 	owner := ""
 	for _, s := range steps {
-		if !s.Due || s.Action == RollOver {
+		if !s.Due || s.Action != Add && s.Action != Remove {
 			continue
 		}
 		if owner != "" && s.Owner != owner {
