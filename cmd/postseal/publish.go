@@ -57,7 +57,7 @@ func (a *app) publish(nsupdate bool) error {
 		return err
 	}
 	if s.Facts.Resolver.Validates != detect.Yes {
-		return hint.New("what is published cannot be verified: "+s.Facts.Resolver.Why, "run a validating resolver such as unbound on this machine, and set it in "+s.Facts.Resolver.Path)
+		return hint.New("what is published cannot be verified: "+s.Facts.Resolver.Why, detect.ValidatingResolver)
 	}
 	k := s.Keeper()
 	if _, err := k.M.Stat(filepath.Join(k.StateDir, "lineages", "any.json")); errors.Is(err, fs.ErrPermission) {
