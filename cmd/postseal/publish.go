@@ -114,7 +114,7 @@ func (a *app) publish(domains []string, nsupdate bool, reportTo string) error {
 // is due.
 func (a *app) publishTLSA(s *session.Session) (list []published, due bool, err error) {
 	if s.Facts.Resolver.Validates != detect.Yes {
-		return nil, false, hint.New("which TLSA records are published cannot be verified: "+s.Facts.Resolver.Why, "run a validating resolver such as unbound on this machine, and set it in "+s.Facts.Resolver.Path)
+		return nil, false, hint.New("which TLSA records are published cannot be verified: "+s.Facts.Resolver.Why, detect.ValidatingResolver)
 	}
 	k := s.Keeper()
 	if _, err := k.M.Stat(filepath.Join(k.StateDir, "lineages", "any.json")); errors.Is(err, fs.ErrPermission) {
@@ -146,6 +146,15 @@ func (a *app) publishTLSA(s *session.Session) (list []published, due bool, err e
 			return nil, false, err
 		}
 		note(l.Name, in)
+	}
+	for _, l := range k.Refused(all) {
+		in, err := k.ObserveRefused(a.Ctx, l, all)
+		if err != nil {
+			return nil, false, err
+		}
+		if len(publish.Steps(in)) > 0 { // else nothing keeps it from being ordered
+			note(l.Name+" (not obtained yet)", in)
+		}
 	}
 	if in, ok := k.ObserveOthers(a.Ctx, all); ok {
 		note("certificates of others", in)
@@ -194,6 +203,13 @@ func stepText(s publish.Step, name string) string {
 	case publish.Remove:
 		return fmt.Sprintf("  - remove %s: %s\n    %s\n", when, s.Why, report.Clean(s.ZoneLine()))
 	}
+	if s.Action == publish.Order {
+		text := fmt.Sprintf("    the certificate (%s) can be ordered %s with postseal cert obtain or renew", s.Algorithm, when)
+		if s.Why != "" {
+			text += ": " + report.Clean(s.Why)
+		}
+		return text + "\n"
+	}
 	return fmt.Sprintf("    the key (%s) can be rolled over %s: %s\n", s.Algorithm, when, report.Clean(s.Why))
 }
 
@@ -211,7 +227,7 @@ func (a *app) certRollOverCmd() *cobra.Command {
 TLSA record of the next key has been published at every name for some time, so that no resolver caches an answer without
 it. postseal publish says what to publish, starts the clock, and says when the time has come. Until then, rollover refuses.
 If no resolver here validates DNSSEC, rollover cannot know what is published. If the zone is not signed, accept the risk
-` + lineage.RiskUnprovedDANE + ` by name, for this certificate and from now on.
+` + lineage.RiskUnprovedDANE + ` by name, for this certificate and for 90 days.
 
 --compromised switches at once. If TLSA records are published, senders with DANE that have the old ones cached do not
 deliver until their cache expires; accept that risk by name: ` + lineage.RiskDANEGap + `. If an attacker may also have read the next key,
