@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,11 +11,9 @@ import (
 
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
-	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/lineage"
 	"postseal/internal/publish"
-	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
@@ -44,56 +40,16 @@ It ends with 3 if there is something to do now.
 	return cmd
 }
 
-// published is what publish says about one certificate, or one lineage.
-type published struct {
-	Name     string            `json:"name"`
-	Steps    []publish.Step    `json:"steps"`
-	Findings []publish.Finding `json:"findings"`
-}
-
 func (a *app) publish(nsupdate bool) error {
 	s, err := a.open()
 	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
 		return err
 	}
-	if s.Facts.Resolver.Validates != detect.Yes {
-		return hint.New("what is published cannot be verified: "+s.Facts.Resolver.Why, "run a validating resolver such as unbound on this machine, and set it in "+s.Facts.Resolver.Path)
-	}
-	k := s.Keeper()
-	if _, err := k.M.Stat(filepath.Join(k.StateDir, "lineages", "any.json")); errors.Is(err, fs.ErrPermission) {
-		return hint.New("only root can read the certificates obtained here and their next keys", "run it as root: sudo postseal publish")
-	}
-	if s.Facts.Root {
-		release, err := k.Lock() // the clocks of next keys are noted
-		if err != nil {
-			return err
-		}
-		defer func() { _ = release() }()
-	}
-	all, err := k.All()
+	list, err := s.Published(a.Ctx, true)
 	if err != nil {
 		return err
 	}
-	list := []published{}
-	due := false
-	note := func(name string, in publish.Input) {
-		p := published{name, append([]publish.Step{}, publish.Steps(in)...), append([]publish.Finding{}, publish.Findings(in)...)}
-		for _, x := range p.Steps {
-			due = due || x.Due && x.Action != publish.RollOver // that can be done, and need not
-		}
-		due = due || len(p.Findings) > 0
-		list = append(list, p)
-	}
-	for _, l := range all {
-		in, err := k.Observe(a.Ctx, l)
-		if err != nil {
-			return err
-		}
-		note(l.Name, in)
-	}
-	if in, ok := k.ObserveOthers(a.Ctx, all); ok {
-		note("certificates of others", in)
-	}
+	due := slices.ContainsFunc(list, func(r publish.Report) bool { return len(r.Due())+len(r.Findings) > 0 })
 	switch {
 	case a.JSON:
 		err = a.Printer(a.Out).JSON(map[string]any{"certificates": list, "clock": s.Facts.Root})
@@ -102,49 +58,15 @@ func (a *app) publish(nsupdate bool) error {
 			fmt.Fprint(a.Out, publish.NSUpdate(p.Steps))
 		}
 	default:
-		a.printPublished(list, s.Facts.Root)
+		a.Printer(a.Out).Published(list)
+		if !s.Facts.Root {
+			fmt.Fprintln(a.Out, "Only root can record when TLSA records were first seen: the waiting time of a roll-over did not start.")
+		}
 	}
 	if err == nil && due {
 		return cli.ErrFindings
 	}
 	return err
-}
-
-func (a *app) printPublished(list []published, root bool) {
-	if len(list) == 0 {
-		fmt.Fprintln(a.Out, "No certificate is in use: there is nothing to publish.")
-	}
-	for _, p := range list {
-		fmt.Fprintf(a.Out, "%s\n", report.Clean(p.Name))
-		for _, f := range p.Findings {
-			fmt.Fprintf(a.Out, "  ✗ %s\n", report.Clean(strings.TrimSpace(f.Owner+" "+f.Text)))
-			fmt.Fprintf(a.Out, "    → %s\n", report.Clean(f.Hint))
-		}
-		for _, s := range p.Steps {
-			fmt.Fprint(a.Out, stepText(s))
-		}
-		if len(p.Steps)+len(p.Findings) == 0 {
-			fmt.Fprintln(a.Out, "  ✓ the published records are correct: nothing to do")
-		}
-	}
-	if !root {
-		fmt.Fprintln(a.Out, "Only root can record when TLSA records were first seen: the waiting time of a roll-over did not start.")
-	}
-}
-
-// stepText is a step, with the line for the zone.
-func stepText(s publish.Step) string {
-	when := "now"
-	if !s.Due {
-		when = "not before " + s.NotBefore.UTC().Format("2006-01-02 15:04:05") + " UTC"
-	}
-	switch s.Action {
-	case publish.Add:
-		return fmt.Sprintf("  + add %s: %s\n    %s\n", when, s.Why, report.Clean(s.ZoneLine()))
-	case publish.Remove:
-		return fmt.Sprintf("  - remove %s: %s\n    %s IN TLSA %s\n", when, s.Why, report.Clean(s.Owner)+".", s.Record)
-	}
-	return fmt.Sprintf("    the key (%s) can be rolled over %s: %s\n", s.Algorithm, when, report.Clean(s.Why))
 }
 
 // rollOverRisks are the names that cert rollover takes.
