@@ -11,8 +11,8 @@ import (
 	"postseal/internal/plan"
 )
 
-// TestEdited: only what differs from the newest run that wrote it counts as edited.
-func TestEdited(t *testing.T) {
+// TestEditedSince: only what differs from the newest run that wrote it counts as edited.
+func TestEditedSince(t *testing.T) {
 	m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": "a = b\n", "master.cf": "new\n"})
 	entry := func(path, text string) apply.Entry {
 		return apply.Entry{Path: path, Kind: plan.MainCF, After: plan.Digest([]byte(text))}
