@@ -106,6 +106,9 @@ func (m *Model) cardKey(k tea.KeyMsg) tea.Cmd {
 			m.help = newOverlay("How other checkers would rate port 25, by their published rules", opinionLines(c.opinions))
 		}
 	case "left", "esc", "backspace":
+		if m.home.past != nil {
+			return m.showHome()
+		}
 		m.stage = looking
 	case "q":
 		return m.quit()
@@ -211,15 +214,7 @@ func (m *Model) gradeLines() (lines []string) {
 		return indent("   ", styled(t.strong, wrap(strings.Join(all, "  "), m.width-6)))
 	}
 	for _, g := range m.card.card.Grades {
-		style := t.good
-		switch g.Letter {
-		case "B", "C":
-			style = t.caution
-		case "D", "F":
-			style = t.bad
-		case audit.Unjudged:
-			style = t.quiet
-		}
+		style := t.grade(g.Letter)
 		text := fmt.Sprintf("%d of 100", g.Points)
 		if g.Letter == audit.Unjudged {
 			text = "not judged"

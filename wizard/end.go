@@ -11,6 +11,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/apply"
+	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/plan"
 	"postseal/internal/report"
@@ -184,10 +185,21 @@ func (m *Model) cleartext() bool {
 // nextDue says which of the served certificates is to be renewed first, when,
 // and by whom.
 func (m *Model) nextDue(proofs []apply.Proof) string {
+	return m.renewalOf(func(c detect.Certificate) bool {
+		return slices.ContainsFunc(proofs, func(p apply.Proof) bool { return c.Fingerprint != "" && p.Serves[c.Algorithm] == c.Fingerprint })
+	})
+}
+
+// nextRenewal is nextDue for the certificates in use, as far as they can be read.
+func (m *Model) nextRenewal() string {
+	return m.renewalOf(func(c detect.Certificate) bool { return c.Err == nil && c.InUse() })
+}
+
+// renewalOf is the first renewal of certificates of a kind; empty if there is none.
+func (m *Model) renewalOf(counts func(detect.Certificate) bool) string {
 	var first session.Renewal
 	for _, c := range m.session.Facts.Certificates {
-		served := slices.ContainsFunc(proofs, func(p apply.Proof) bool { return c.Fingerprint != "" && p.Serves[c.Algorithm] == c.Fingerprint })
-		if r := m.session.Renewal(c); served && (first.At.IsZero() || r.At.Before(first.At)) {
+		if r := m.session.Renewal(c); counts(c) && (first.At.IsZero() || r.At.Before(first.At)) {
 			first = r
 		}
 	}

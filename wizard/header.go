@@ -29,6 +29,12 @@ func (m *Model) header() []string {
 
 // steps are the parts of the way: done, here, to come.
 func (m *Model) steps() string {
+	switch m.stage {
+	case homing:
+		return m.theme.strong.Render("Home")
+	case reading:
+		return m.theme.quiet.Render("Home") + " " + signHere + " " + m.theme.strong.Render(m.document.title)
+	}
 	names := []string{"Look"}
 	current := ""
 	if m.stage == asking {

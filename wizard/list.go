@@ -79,7 +79,7 @@ func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
 		if m.list.review {
 			return m.startReview()
 		}
-		m.stage = carding
+		return m.showHome()
 	case "q":
 		return m.quit()
 	default:

@@ -30,6 +30,8 @@ const (
 	rehearsing
 	applying
 	keeping // written and proved; it goes back unless it is kept
+	homing  // where a rerun opens
+	reading // a document
 	ended
 	failed // looking failed
 )
@@ -55,8 +57,10 @@ type Model struct {
 	top   int      // the first line shown of a page without a cursor
 	help  *overlay // drawn over the page, if not nil
 
-	look lookState
-	card cardState
+	look     lookState
+	card     cardState
+	home     homeState
+	document documentState
 	// gathering is the looking that goes on while the person reads.
 	gathering *sync.WaitGroup
 	session   *session.Session
@@ -184,7 +188,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
 		m.tick++
-		if m.stage == looking && !m.look.ready || m.stage == carding && !m.card.ready || m.stage == applying && m.run.next == nil || m.review.waiting || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
+		if m.stage == looking && !m.look.ready || (m.stage == carding || m.stage == homing) && !m.card.ready || m.stage == reading && !m.document.ready || m.stage == applying && m.run.next == nil || m.review.waiting || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
 			return nextTick()
 		}
 	case tea.KeyMsg:
@@ -211,6 +215,10 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 		return m.lookKey(k)
 	case carding:
 		return m.cardKey(k)
+	case homing:
+		return m.homeKey(k)
+	case reading:
+		return m.documentKey(k)
 	case pending:
 		return m.pendingKey(k)
 	case asking:
@@ -254,6 +262,10 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 		return m.looked(msg)
 	case judged:
 		m.judged(msg)
+	case around:
+		m.lookedAround(msg)
+	case loaded:
+		m.loaded(msg)
 	case inspected:
 		return m.inspected(msg)
 	case selfSignedMsg:
@@ -346,6 +358,10 @@ func (m *Model) page() page {
 		return m.text(m.lookPage())
 	case m.stage == carding:
 		return m.cardPage()
+	case m.stage == homing:
+		return m.homePage()
+	case m.stage == reading:
+		return m.text(m.documentPage())
 	case m.stage == pending:
 		return m.text(m.pendingPage())
 	case m.stage == asking:

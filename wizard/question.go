@@ -384,7 +384,7 @@ func (m *Model) back() tea.Cmd {
 	case before == nil && m.order != nil:
 		m.leaveOrder()
 	case before == nil:
-		m.stage = carding
+		return m.showHome()
 	default:
 		m.ask(before)
 	}
