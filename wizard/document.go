@@ -17,12 +17,14 @@ type document struct {
 	title, waiting string
 	// load finds out what is to be printed.
 	load func(context.Context) (content, error)
+	// act is what can be done about it; it may be nil.
+	act func(content) []action
 }
 
-// content is what a document says, and what can be done about it.
+// content is what a document says. risky: what it is about has risks, which it names.
 type content struct {
 	print func(report.Printer)
-	act   []action
+	risky bool
 }
 
 // action is what a key of a document does.
@@ -72,6 +74,14 @@ func (m *Model) loaded(l loaded) {
 	}
 }
 
+// actions are what can be done about a document that is there.
+func (d *documentState) actions() []action {
+	if d.act == nil || !d.ready || d.err != nil {
+		return nil
+	}
+	return d.act(d.content)
+}
+
 func (m *Model) documentKey(k tea.KeyMsg) tea.Cmd {
 	d := &m.document
 	switch k.String() {
@@ -82,7 +92,7 @@ func (m *Model) documentKey(k tea.KeyMsg) tea.Cmd {
 	case "q":
 		return m.quit()
 	}
-	for _, a := range d.act {
+	for _, a := range d.actions() {
 		if a.key == k.String() {
 			return a.do()
 		}
@@ -93,7 +103,10 @@ func (m *Model) documentKey(k tea.KeyMsg) tea.Cmd {
 
 func (m *Model) documentPage() page {
 	d, t := &m.document, m.theme
-	p := page{title: []string{"   " + t.strong.Render(d.title), ""}, keys: []string{"← back", "q quit"}}
+	p := page{keys: []string{"← back", "q quit"}}
+	if m.height < 20 { // else the header says it
+		p.title = []string{"   " + t.strong.Render(d.title)}
+	}
 	switch {
 	case !d.ready:
 		p.lines = []string{"   " + t.quiet.Render(m.spinner()+" "+d.waiting)}
@@ -101,7 +114,7 @@ func (m *Model) documentPage() page {
 		p.lines = m.errorLines(d.err, m.width-2)
 	default:
 		p.lines = m.documentLines()
-		for i, a := range d.act {
+		for i, a := range d.actions() {
 			p.keys = slices.Insert(p.keys, i, a.key+" "+a.what)
 		}
 	}

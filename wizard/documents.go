@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	tea "github.com/charmbracelet/bubbletea"
-
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/diff"
@@ -19,18 +17,24 @@ import (
 	"postseal/internal/session"
 )
 
-// certificatesDocument is what cert list prints.
-func (m *Model) certificatesDocument() document {
-	ses := m.session
+// documents are the pages that home leads to.
+type documents struct {
+	o    Options
+	ses  *session.Session
+	past *past
+}
+
+// certificates is what cert list prints.
+func (d documents) certificates() document {
+	ses := d.ses
 	return document{
 		title: "Certificates", waiting: "reading the certificates",
 		load: func(context.Context) (content, error) {
 			list := report.Certificates(ses.Machine, ses.Facts)
 			due := ses.Due()
-			act := []action{{"n", "new certificate", func() tea.Cmd { return m.openQuestion(certKey) }}}
-			return content{func(p report.Printer) {
-				for _, d := range due {
-					p.Note("Due: " + d)
+			return content{print: func(p report.Printer) {
+				for _, text := range due {
+					p.Note("Due: " + text)
 				}
 				for _, j := range list {
 					p.Certificate(j, true)
@@ -38,12 +42,11 @@ func (m *Model) certificatesDocument() document {
 				if len(list) == 0 {
 					fmt.Fprintln(p.W, "No certificates were found.")
 				}
-				fmt.Fprintln(p.W)
-				say(p, "Press n to choose another certificate, or to order a new one.")
 				if slices.ContainsFunc(ses.Facts.Certificates, detect.Certificate.Ordered) {
+					fmt.Fprintln(p.W)
 					say(p, "To renew those that were obtained here and are due: "+hint.ShellLine(ses.Verb("cert", "renew")))
 				}
-			}, act}, nil
+			}}, nil
 		},
 	}
 }
@@ -55,9 +58,9 @@ func say(p report.Printer, text string) {
 	}
 }
 
-// destinationsDocument is what policy list prints.
-func (m *Model) destinationsDocument() document {
-	ses := m.session
+// destinations is what policy list prints.
+func (d documents) destinations() document {
+	ses := d.ses
 	return document{
 		title: "Destinations", waiting: "reading the evidence",
 		load: func(ctx context.Context) (content, error) {
@@ -75,9 +78,9 @@ func (m *Model) destinationsDocument() document {
 	}
 }
 
-// publishDocument is what publish prints.
-func (m *Model) publishDocument() document {
-	ses := m.session
+// publish is what publish prints.
+func (d documents) publish() document {
+	ses := d.ses
 	return document{
 		title: "Publish: TLSA records for DANE", waiting: "asking the name servers",
 		load: func(ctx context.Context) (content, error) {
@@ -92,9 +95,9 @@ func (m *Model) publishDocument() document {
 	}
 }
 
-// rehearsalDocument is what rehearse --current prints.
-func (m *Model) rehearsalDocument() document {
-	ses, o := m.session, m.o
+// rehearsal is what rehearse --current prints.
+func (d documents) rehearsal() document {
+	ses, o := d.ses, d.o
 	return document{
 		title: "Rehearsal of the settings in effect", waiting: "testing clients and servers on a private Postfix; mail is not touched",
 		load: func(ctx context.Context) (content, error) {
@@ -115,9 +118,9 @@ func (o Options) rehearseNow(ctx context.Context, s *session.Session) (*rehearse
 	return rehearse.Run(ctx, s.Candidate(nil, nil), rehearse.Options{Guard: s.Guard})
 }
 
-// historyDocument is what history prints.
-func (m *Model) historyDocument() document {
-	runs := m.home.past.runs
+// history is what history prints.
+func (d documents) history() document {
+	runs := d.past.runs
 	return document{
 		title: "History", waiting: "reading the records",
 		load: func(context.Context) (content, error) {
@@ -126,11 +129,11 @@ func (m *Model) historyDocument() document {
 	}
 }
 
-// undoDocument is what undo shows before it asks; u undoes.
-func (m *Model) undoDocument() document {
-	ses, machine, run := m.session, m.o.Machine, m.home.past.last
-	d := document{title: "Undo run " + number(run.ID) + " of " + run.When.Local().Format("2006-01-02 15:04"), waiting: "comparing the files"}
-	d.load = func(context.Context) (content, error) {
+// undo is what undo shows before it asks; u undoes.
+func (d documents) undo() document {
+	ses, machine, run := d.ses, d.o.Machine, d.past.last
+	out := document{title: "Undo run " + number(run.ID) + " of " + run.When.Local().Format("2006-01-02 15:04"), waiting: "comparing the files"}
+	out.load = func(context.Context) (content, error) {
 		risks := ses.UndoRisks(run)
 		var diffs []diff.File
 		earlier := run.Earlier(machine, ses.StateDir)
@@ -145,13 +148,9 @@ func (m *Model) undoDocument() document {
 			}
 			diffs = append(diffs, f)
 		}
-		undo := action{"u", "undo this run", func() tea.Cmd { return m.undoRun(run) }}
-		if len(risks) > 0 { // which is accepted by another key than the one that led here
-			undo.key, undo.what = "y", "accept the risk and undo"
-		}
-		return content{func(p report.Printer) { printUndo(p, run, risks, diffs) }, []action{undo}}, nil
+		return content{func(p report.Printer) { printUndo(p, run, risks, diffs) }, len(risks) > 0}, nil
 	}
-	return d
+	return out
 }
 
 func printUndo(p report.Printer, run *apply.Receipt, risks []plan.Risk, diffs []diff.File) {
@@ -174,13 +173,4 @@ func printUndo(p report.Printer, run *apply.Receipt, risks []plan.Risk, diffs []
 		say(p, "Also: "+strings.Join(others, ", ")+".")
 	}
 	say(p, "Undo restores the files, reloads Postfix, and verifies every listener. Certificates obtained since then stay.")
-}
-
-// undoRun undoes a run, and shows its steps.
-func (m *Model) undoRun(run *apply.Receipt) tea.Cmd {
-	machine := m.o.Machine
-	m.result.Undo = m.session.UndoCommand()
-	return m.startRun("Undoing run "+number(run.ID)+".", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
-		return apply.Undo(ctx, machine, run.ConfigDir, run.ID, o)
-	})
 }

@@ -15,7 +15,6 @@ import (
 	"postseal/internal/hint"
 	"postseal/internal/plan"
 	"postseal/internal/report"
-	"postseal/internal/session"
 )
 
 // endState is the last page.
@@ -185,26 +184,7 @@ func (m *Model) cleartext() bool {
 // nextDue says which of the served certificates is to be renewed first, when,
 // and by whom.
 func (m *Model) nextDue(proofs []apply.Proof) string {
-	return m.renewalOf(func(c detect.Certificate) bool {
+	return nextRenewal(m.session, func(c detect.Certificate) bool {
 		return slices.ContainsFunc(proofs, func(p apply.Proof) bool { return c.Fingerprint != "" && p.Serves[c.Algorithm] == c.Fingerprint })
 	})
-}
-
-// nextRenewal is nextDue for the certificates in use, as far as they can be read.
-func (m *Model) nextRenewal() string {
-	return m.renewalOf(func(c detect.Certificate) bool { return c.Err == nil && c.InUse() })
-}
-
-// renewalOf is the first renewal of certificates of a kind; empty if there is none.
-func (m *Model) renewalOf(counts func(detect.Certificate) bool) string {
-	var first session.Renewal
-	for _, c := range m.session.Facts.Certificates {
-		if r := m.session.Renewal(c); counts(c) && (first.At.IsZero() || r.At.Before(first.At)) {
-			first = r
-		}
-	}
-	if first.At.IsZero() {
-		return ""
-	}
-	return renewal(first)
 }

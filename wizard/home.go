@@ -1,9 +1,8 @@
 package wizard
 
 import (
+	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -11,10 +10,6 @@ import (
 
 	"postseal/internal/apply"
 	"postseal/internal/audit"
-	"postseal/internal/detect"
-	"postseal/internal/hint"
-	"postseal/internal/policy"
-	"postseal/internal/publish"
 )
 
 // homeState is the page on which a rerun opens.
@@ -26,13 +21,10 @@ type homeState struct {
 	// fit with them.
 	free bool
 	top  int
-	// Of what looks around while the person reads: ready says that it has ended.
-	ready     bool
-	held      []policy.Held
-	published []publish.Report
+	// around is what was found out while the person reads.
+	around around
 	// change says what the answers would change now.
-	change  string
-	changes bool
+	change string
 }
 
 // way is one of the ways on.
@@ -41,11 +33,10 @@ type way struct {
 	open             func() tea.Cmd
 }
 
-// around is what was found out while the person reads home.
-type around struct {
-	gen       int
-	held      []policy.Held
-	published []publish.Report
+// lookedAround is the end of looking around.
+type lookedAround struct {
+	gen    int
+	around around
 }
 
 // showHome opens home, or the card where there is none.
@@ -55,34 +46,33 @@ func (m *Model) showHome() tea.Cmd {
 		return nil
 	}
 	m.stage = homing
-	m.home.change, m.home.changes = m.summarise()
+	summary, changes := m.summarise()
+	if m.home.change = "the server matches them"; changes {
+		m.home.change = summary
+	}
 	return nextTick()
 }
 
-// lookAround finds out what takes a moment: mail that is held, and TLSA records.
+// lookAround finds out what takes a moment.
 func (m *Model) lookAround() tea.Cmd {
 	ctx, gen, ses := m.ctx, m.gen, m.session
 	m.gathering.Add(1)
 	return func() tea.Msg {
 		defer m.gathering.Done()
-		out := around{gen: gen}
-		out.held, _ = policy.Queue(ctx, ses.Machine, ses.Facts, func(string, string) bool { return true })
-		out.held = slices.DeleteFunc(out.held, func(h policy.Held) bool { return !h.ByTLS })
-		out.published, _ = ses.Published(ctx, false) // the page of its own says why not
-		return out
+		return lookedAround{gen, lookAround(ctx, ses)}
 	}
 }
 
-func (m *Model) lookedAround(a around) {
-	if a.gen == m.look.gen {
-		m.home.held, m.home.published, m.home.ready = a.held, a.published, true
+func (m *Model) lookedAround(l lookedAround) {
+	if l.gen == m.look.gen {
+		m.home.around = l.around
 	}
 }
 
 // waysOn are what can be done from home, most wanted first.
 func (m *Model) waysOn() []way {
 	f, p := m.session.Facts, m.home.past
-	adjust := way{"a", "Adjust", "change answers; " + lowered(m.home.change), func() tea.Cmd { return m.proceed("") }}
+	adjust := way{"a", "Adjust", "change answers: " + m.home.change, func() tea.Cmd { return m.proceed("") }}
 	if p.last == nil {
 		adjust.name, adjust.about = "Apply", "the questions, then the new settings"
 	}
@@ -92,72 +82,55 @@ func (m *Model) waysOn() []way {
 	}
 	certificates, publishing := "none in use", "DNS records for DANE: what to add, what to remove"
 	if c := firstToExpire(f.Certificates); c != nil {
-		certificates = fmt.Sprintf("%s until %s", c.Chain, c.NotAfter.UTC().Format(time.DateOnly))
+		certificates = "until " + c.NotAfter.UTC().Format(time.DateOnly) + ": " + c.Chain
 	}
 	destinations := "no policy table yet: main.cf decides for all"
 	if f.PolicyTable != "" {
 		destinations = "the policy table, with the evidence"
 	}
-	if n := dueRecords(m.home.published); n > 0 {
+	if n := m.home.around.records(); n > 0 {
 		publishing = fmt.Sprintf("%d DNS %s to add or remove now", n, plural(n, "record", "records"))
+	}
+	docs := documents{m.o, m.session, p}
+	read := func(d document) func() tea.Cmd { return func() tea.Cmd { return m.openDocument(d) } }
+	chain := docs.certificates()
+	chain.act = func(content) []action {
+		return []action{{"n", "new certificate", func() tea.Cmd { return m.openQuestion(certKey) }}}
 	}
 	out := []way{
 		adjust,
 		{"f", "Findings", findings, m.showCard},
-		{"c", "Certificates", certificates, func() tea.Cmd { return m.openDocument(m.certificatesDocument()) }},
-		{"d", "Destinations", destinations, func() tea.Cmd { return m.openDocument(m.destinationsDocument()) }},
-		{"p", "Publish", publishing, func() tea.Cmd { return m.openDocument(m.publishDocument()) }},
-		{"r", "Rehearse", "the settings in effect, on a private Postfix", func() tea.Cmd { return m.openDocument(m.rehearsalDocument()) }},
+		{"c", "Certificates", certificates, read(chain)},
+		{"d", "Destinations", destinations, read(docs.destinations())},
+		{"p", "Publish", publishing, read(docs.publish())},
+		{"r", "Rehearse", "the settings in effect, on a private Postfix", read(docs.rehearsal())},
 	}
 	if p.last != nil {
-		n := len(p.last.Entries)
-		out = append(out, way{"u", "Undo", fmt.Sprintf("run %s of %s, %d %s", number(p.last.ID), day(p.last.When), n, plural(n, "file", "files")), func() tea.Cmd { return m.openDocument(m.undoDocument()) }})
+		undo, n := docs.undo(), len(p.last.Entries)
+		undo.act = m.undoActions
+		out = append(out, way{"u", "Undo", fmt.Sprintf("run %s of %s, %d %s", number(p.last.ID), day(p.last.When), n, plural(n, "file", "files")), read(undo)})
 	}
 	runs := fmt.Sprintf("%d %s", len(p.runs), plural(len(p.runs), "run", "runs"))
 	if len(p.runs) > 0 {
 		runs += ", the last: " + runText(p.runs[0])
 	}
-	return append(out, way{"h", "History", runs, func() tea.Cmd { return m.openDocument(m.historyDocument()) }})
+	return append(out, way{"h", "History", runs, read(docs.history())})
 }
 
-// lowered begins a sentence as a part of another one, without its full stop.
-func lowered(s string) string {
-	if s == "" {
-		return s
+// undoActions are the key that undoes the last run: another one than led here, where risks
+// come with it.
+func (m *Model) undoActions(c content) []action {
+	run, machine := m.home.past.last, m.o.Machine
+	do := func() tea.Cmd {
+		m.result.Undo = m.session.UndoCommand()
+		return m.startRun("Undoing run "+number(run.ID)+".", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
+			return apply.Undo(ctx, machine, run.ConfigDir, run.ID, o)
+		})
 	}
-	return strings.ToLower(s[:1]) + strings.TrimSuffix(s[1:], ".")
-}
-
-// number is the running number of a run.
-func number(id string) string { n, _, _ := strings.Cut(id, "-"); return n }
-
-func day(t time.Time) string { return t.Local().Format(time.DateOnly) }
-
-// runText is one run in a few words.
-func runText(r *apply.Receipt) string {
-	what := r.Kind
-	if r.Undoes != "" {
-		what += " of " + number(r.Undoes)
+	if c.risky {
+		return []action{{"y", "accept the risk and undo", do}}
 	}
-	return fmt.Sprintf("%s %s %s, %s", number(r.ID), day(r.When), what, r.Phase)
-}
-
-// firstToExpire is the certificate in use that expires first, or nil.
-func firstToExpire(all []detect.Certificate) (first *detect.Certificate) {
-	for i, c := range all {
-		if c.Err == nil && c.InUse() && (first == nil || c.NotAfter.Before(first.NotAfter)) {
-			first = &all[i]
-		}
-	}
-	return first
-}
-
-// dueRecords counts the records to add or to remove now.
-func dueRecords(all []publish.Report) (n int) {
-	for _, r := range all {
-		n += len(r.Due())
-	}
-	return n
+	return []action{{"u", "undo this run", do}}
 }
 
 func (m *Model) homeKey(k tea.KeyMsg) tea.Cmd {
@@ -268,109 +241,36 @@ func (m *Model) homeGrades() (lines []string) {
 
 // sinceLines say what has changed since the last run.
 func (m *Model) sinceLines() (lines []string) {
-	t, p := m.theme, m.home.past
-	say := func(sign, text string) {
-		lines = append(lines, hang("   "+t.sign(sign)+" ", wrap(text, m.width-8))...)
+	p := m.home.past
+	if p.last != nil && m.height >= 20 {
+		lines = append(lines, "   "+m.theme.accent.Render(p.since()))
 	}
-	if p.reverted != "" {
-		say(signBad, p.reverted)
+	var grades []audit.Grade
+	if m.card.ready {
+		grades = m.card.card.Grades
 	}
-	switch {
-	case p.last == nil:
-		if p.reverted == "" {
-			say(signNote, "No settings of postseal are in effect here: the last run was undone, or its record is missing.")
-		}
-		return lines
-	case m.height >= 20:
-		lines = append(lines, "   "+t.accent.Render("Since run "+number(p.last.ID)+" of "+day(p.last.When)))
-	}
-	worse, better := m.gradeChanges()
-	if len(worse) > 0 {
-		say(signNote, "Worse than then: "+strings.Join(worse, ", ")+".")
-	}
-	if len(better) > 0 {
-		say(signGood, "Better than then: "+strings.Join(better, ", ")+".")
-	}
-	if len(worse)+len(better) == 0 && m.card.ready && len(p.last.Grades) > 0 {
-		say(signGood, "Every grade is as it was.")
-	}
-	if len(p.edits) == 0 {
-		say(signGood, "No file that postseal wrote was edited.")
-	}
-	for _, e := range p.edits {
-		say(signNote, editText(e))
+	for _, n := range p.news(grades) {
+		lines = append(lines, m.newsLines(n)...)
 	}
 	return lines
 }
 
-// editText says what became of a file.
-func editText(e apply.Edit) string {
-	switch {
-	case e.Gone:
-		return e.Path + " is missing."
-	case e.Err != nil:
-		return e.Err.Error() + "."
+// newsLines are one piece of news, and the key that leads to it.
+func (m *Model) newsLines(n news) []string {
+	text := n.text
+	if n.key != "" {
+		text += " Press " + n.key + "."
 	}
-	return e.Path + " was edited on " + e.When.Local().Format("2006-01-02 15:04") + "."
+	return hang("   "+m.theme.sign(n.sign)+" ", wrap(text, m.width-8))
 }
-
-// gradeChanges are the parts with another grade than after the last run.
-func (m *Model) gradeChanges() (worse, better []string) {
-	if !m.card.ready {
-		return nil, nil
-	}
-	for _, g := range m.card.card.Grades {
-		was := m.home.past.grade(string(g.Part))
-		switch {
-		case was == "" || was == g.Letter || was == audit.Unjudged || g.Letter == audit.Unjudged:
-		case g.Letter > was:
-			worse = append(worse, fmt.Sprintf("%s was %s and is %s", g.Part, was, g.Letter))
-		default:
-			better = append(better, fmt.Sprintf("%s was %s and is %s", g.Part, was, g.Letter))
-		}
-	}
-	return worse, better
-}
-
-// soon is how long before its end an exception is told of.
-const soon = 14 * 24 * time.Hour
 
 // dueLines say what has to be done, and when the next thing is.
 func (m *Model) dueLines() (lines []string) {
-	t, f := m.theme, m.session.Facts
-	var due []string
-	for _, d := range m.session.Due() {
-		due = append(due, d+". Press c.")
-	}
-	if n := dueRecords(m.home.published); n > 0 {
-		due = append(due, fmt.Sprintf("%d DNS %s to add or remove now. Press p.", n, plural(n, "record", "records")))
-	}
-	for _, r := range m.home.published {
-		for _, x := range r.Findings {
-			due = append(due, strings.TrimSpace(x.Owner+" "+x.Text)+". Press p.")
-		}
-	}
-	for _, e := range f.Exceptions {
-		if !e.Until.IsZero() && e.Until.Before(f.Now.Add(soon)) {
-			due = append(due, "The exception for "+e.Domain+" ends on "+day(e.Until)+". Press d.")
-		}
-	}
-	if n := len(m.home.held); n > 0 {
-		h := m.home.held[0]
-		due = append(due, fmt.Sprintf("%d %s in the queue because of TLS, such as %s to %s. Why: %s", n, plural(n, "message waits", "messages wait"), h.QueueID, h.Domain, hint.ShellLine(m.session.Verb("why", h.Domain))))
-	}
 	if m.height >= 20 {
-		lines = append(lines, "   "+t.accent.Render("Due"))
+		lines = append(lines, "   "+m.theme.accent.Render("Due"))
 	}
-	for _, d := range due {
-		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap(d, m.width-8))...)
-	}
-	if len(due) == 0 {
-		text := "Nothing is due now."
-		if next := m.nextRenewal(); next != "" {
-			text += " Next: the certificate, " + next + "."
-		}
-		lines = append(lines, hang("   "+t.sign(signGood)+" ", wrap(text, m.width-8))...)
+	for _, n := range due(m.session, m.home.around) {
+		lines = append(lines, m.newsLines(n)...)
 	}
 	return lines
 }

@@ -262,7 +262,7 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 		return m.looked(msg)
 	case judged:
 		m.judged(msg)
-	case around:
+	case lookedAround:
 		m.lookedAround(msg)
 	case loaded:
 		m.loaded(msg)

@@ -133,9 +133,6 @@ func (p *plain) run() Result {
 	}
 	p.session, p.answers = s, s.Answers
 	p.print.Facts(s.Facts)
-	if text := reverted(p.o.Machine, s); text != "" {
-		p.print.Note(text)
-	}
 	if s.Pending != nil {
 		return p.pending()
 	}
@@ -145,7 +142,13 @@ func (p *plain) run() Result {
 	if u := s.Unconfirmed; u != nil {
 		return p.keep(Result{Receipt: u, Undo: s.UndoCommand()}, "Run "+u.ID+" is applied and waits to be confirmed.")
 	}
-	if err := p.card(); err != nil {
+	if past := pastOf(p.o.Machine, s); past != nil {
+		if r, err := p.home(past); errors.Is(err, errDone) {
+			return r
+		} else if err != nil {
+			return Result{Err: err}
+		}
+	} else if err := p.card(); err != nil {
 		return Result{Err: err}
 	}
 	if err := p.interview(); err != nil {
@@ -176,11 +179,16 @@ func (p *plain) card() error {
 	}
 	c := audit.Audit(e, p.session.Suppressions...)
 	p.print.Grades(c)
+	return p.findings(c, "continue to the questions")
+}
+
+// findings prints the findings of a card, and one by its number; Enter does what then says.
+func (p *plain) findings(c audit.Card, then string) error {
 	for i, f := range c.Findings {
 		p.hung(fmt.Sprintf("%3d  ", i+1), fmt.Sprintf("%s: %s", f.Severity, f.Title))
 	}
 	for len(c.Findings) > 0 {
-		answer, err := p.read("Number of a finding to show, or Enter to continue to the questions:")
+		answer, err := p.read("Number of a finding to show, or Enter to " + then + ":")
 		if err != nil || answer == "" {
 			return err
 		}

@@ -130,8 +130,8 @@ func tourHome(h *hand, show func(*hand, string)) {
 	show(h, "home")
 	was := h.home
 	h.home.past = &past{runs: was.past.runs, last: was.past.last, reverted: "Run 1 was reverted: " + oneLine(hostile) + ".", edits: []apply.Edit{{Path: "/etc/postfix/main.cf"}, {Path: hostile, Gone: true}, {Err: errors.New(hostile)}}}
-	h.home.held = []policy.Held{{QueueID: "4bKx", Domain: hostile, Reason: hostile}}
-	h.home.published = []publish.Report{{Name: "x", Steps: []publish.Step{{Action: publish.Add, Due: true}}, Findings: []publish.Finding{{Owner: hostile, Text: hostile}}}}
+	h.home.around.held = []policy.Held{{QueueID: "4bKx", Domain: hostile, Reason: hostile}}
+	h.home.around.published = []publish.Report{{Name: "x", Steps: []publish.Step{{Action: publish.Add, Due: true}}, Findings: []publish.Finding{{Owner: hostile, Text: hostile}}}}
 	show(h, "home with much to do")
 	h.press("end")
 	show(h, "end of home")
