@@ -14,6 +14,7 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/plan"
+	"postseal/internal/rehearse"
 	"postseal/internal/report"
 )
 
@@ -30,8 +31,12 @@ type endState struct {
 
 func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
 	switch k.String() {
-	case "q", "esc", "enter":
+	case "q", "esc":
 		return m.quit()
+	case "enter", "right":
+		if m.stage == ended && m.end.err == nil && !m.end.nothing {
+			return m.lookAgain()
+		}
 	case "c":
 		if len(m.result.Command) > 0 && m.end.err == nil {
 			m.end.copied = true
@@ -47,6 +52,13 @@ func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
 		m.scroll(k)
 	}
 	return nil
+}
+
+// lookAgain begins anew after a run; its result stays.
+func (m *Model) lookAgain() tea.Cmd {
+	m.server = newFlow(m.server.set, nil)
+	m.review, m.risk, m.rehearsal, m.list, m.question = reviewState{}, riskState{}, rehearsalState{}, listState{}, questionState{}
+	return tea.Batch(m.startLooking(), nextTick())
 }
 
 // copy puts text on the clipboard of the terminal (xterm, OSC 52), which also
@@ -141,6 +153,15 @@ func (m *Model) sealedPage() page {
 	if r == nil {
 		return page{lines: lines, keys: []string{"q quit"}}
 	}
+	rows := func(name string, all []string) {
+		lines = append(lines, hang("   "+t.quiet.Render(name)+strings.Repeat(" ", 13-len(name)), all)...)
+	}
+	row := func(name, text string) { rows(name, wrap(text, m.width-19)) }
+	stays := r.Kind == "apply" && r.Phase == apply.Kept
+	if stays && m.grades.run == r.ID {
+		m.gradeRows(rows)
+		lines = append(lines, "")
+	}
 	for _, p := range r.Proofs {
 		sign := signGood
 		if !p.OK {
@@ -151,14 +172,14 @@ func (m *Model) sealedPage() page {
 	for _, w := range r.Warnings {
 		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("log: "+w, m.width-8))...)
 	}
-	if r.Kind != "apply" || r.Phase != apply.Kept {
-		return page{lines: lines, keys: []string{"q quit"}}
+	if !stays {
+		return page{lines: lines, keys: []string{"enter look again", "l commands run", "q quit"}}
 	}
-	row := func(name, text string) {
-		lead := "   " + t.quiet.Render(name) + strings.Repeat(" ", 13-len(name))
-		lines = append(lines, hang(lead, wrap(text, m.width-19))...)
+	for _, text := range m.notProved(r) {
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Not verified: "+text+".", m.width-8))...)
 	}
 	lines = append(lines, "")
+	m.openRows(rows)
 	row("undo", hint.ShellLine(m.result.Undo))
 	if len(m.result.Command) > 0 {
 		row("same again", hint.ShellLine(m.result.Command))
@@ -166,11 +187,26 @@ func (m *Model) sealedPage() page {
 	if due := m.nextDue(r.Proofs); due != "" {
 		row("next due", "certificate, "+due)
 	}
-	keys := []string{"c copy the command", "l commands run", "q quit"}
+	keys := []string{"enter home", "c copy the command", "l commands run", "q quit"}
 	if e.copied {
-		keys[0] = "c sent to the terminal's clipboard"
+		keys[1] = "c sent to the terminal's clipboard"
 	}
 	return page{lines: lines, keys: keys}
+}
+
+// notProved says what no handshake has shown: it was rehearsed at best.
+func (m *Model) notProved(r *apply.Receipt) (out []string) {
+	switch rehearsed := m.rehearsal.report; {
+	case r.FilesOnly:
+		return nil // which the head says
+	case rehearsed == nil:
+		out = append(out, "sending: nothing was rehearsed")
+	case slices.Contains(rehearsed.Missing, "sending"):
+		out = append(out, "sending: it could not be rehearsed")
+	case slices.ContainsFunc(rehearsed.Trials, func(t rehearse.Trial) bool { return t.Level != "" }):
+		out = append(out, "sending to real servers: it was rehearsed, and the log will show it")
+	}
+	return out
 }
 
 // cleartext reports whether the plan that was applied leaves the server without TLS for

@@ -212,29 +212,18 @@ func (m *Model) homePage() page {
 }
 
 // homeGrades are the grades in a line, with those after the last run where they differ.
-func (m *Model) homeGrades() (lines []string) {
-	t, line := m.theme, ""
+func (m *Model) homeGrades() []string {
+	var all []string
 	for _, g := range m.card.card.Grades {
-		text := t.quiet.Render(string(g.Part)) + " "
-		switch was := m.home.past.grade(string(g.Part)); {
-		case !m.card.ready:
-			text += t.quiet.Render(signFolded)
-		case was != "" && was != g.Letter:
-			text += t.grade(was).Render(was) + " → " + t.grade(g.Letter).Render(g.Letter)
-		default:
-			text += t.grade(g.Letter).Render(g.Letter)
+		if m.card.ready {
+			all = append(all, m.gradeText(g.Part, m.home.past.grade(string(g.Part)), g.Letter))
+		} else {
+			all = append(all, m.theme.quiet.Render(string(g.Part)+" "+signFolded))
 		}
-		if line != "" && ansi.StringWidth(line)+3+ansi.StringWidth(text) > m.width-6 {
-			lines, line = append(lines, "   "+line), ""
-		}
-		if line != "" {
-			line += "   "
-		}
-		line += text
 	}
-	lines = append(lines, "   "+line)
+	lines := indent("   ", inLines(all, m.width-6))
 	if !m.card.ready {
-		lines = append(lines, "   "+t.quiet.Render(m.spinner()+" testing the listeners, and rehearsing"))
+		lines = append(lines, "   "+m.theme.quiet.Render(m.spinner()+" testing the listeners, and rehearsing"))
 	}
 	return lines
 }

@@ -77,6 +77,7 @@ type Model struct {
 	rehearsal rehearsalState
 	run       runState
 	keep      keepState
+	grades    gradesState
 	end       endState
 
 	result Result
@@ -188,7 +189,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
 		m.tick++
-		if m.stage == looking && !m.look.ready || (m.stage == carding || m.stage == homing) && !m.card.ready || m.stage == reading && !m.document.ready || m.stage == applying && m.run.next == nil || m.review.waiting || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
+		if m.stage == looking && !m.look.ready || (m.stage == carding || m.stage == homing) && !m.card.ready || m.stage == reading && !m.document.ready || m.stage == applying && m.run.next == nil || m.review.waiting || m.stage == ended && m.measuring() || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
 			return nextTick()
 		}
 	case tea.KeyMsg:
@@ -264,6 +265,8 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 		m.judged(msg)
 	case lookedAround:
 		m.lookedAround(msg)
+	case measured:
+		return m.measured(msg)
 	case loaded:
 		m.loaded(msg)
 	case inspected:
@@ -330,6 +333,9 @@ func (m *Model) leaveNow() tea.Cmd {
 			return nil // it clears up first
 		}
 	case ended, keeping:
+		return tea.Quit
+	}
+	if m.result.Receipt != nil { // of a run that was made before
 		return tea.Quit
 	}
 	m.result = leftBy(true, m.made)

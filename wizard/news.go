@@ -50,7 +50,7 @@ func (p *past) news(grades []audit.Grade) (out []news) {
 	}
 	if p.last == nil {
 		if p.reverted == "" {
-			out = append(out, news{sign: signNote, text: "No settings of postseal are in effect here: the last run was undone, or its record is missing or cannot be read."})
+			out = append(out, news{sign: signNote, text: "main.cf has a block of postseal, but the record of the run that wrote it is missing, or cannot be read by this user."})
 		}
 		return out
 	}

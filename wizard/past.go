@@ -1,8 +1,6 @@
 package wizard
 
 import (
-	"slices"
-
 	"postseal/internal/apply"
 	"postseal/internal/host"
 	"postseal/internal/plan"
@@ -20,16 +18,15 @@ type past struct {
 	reverted string
 }
 
-// pastOf reads what earlier runs did; nil if there is neither a run nor a block of ours.
+// pastOf reads what earlier runs did. It is nil if none is in effect, as on a first run,
+// unless the last one was reverted by itself: that has to be told.
 func pastOf(m host.Reader, s *session.Session) *past {
 	p := &past{reverted: reverted(m, s)}
 	p.runs, _ = apply.Standing(m, s.StateDir, s.ConfigDir) // without it, the block says that there was one
-	changed := slices.ContainsFunc(p.runs, func(r *apply.Receipt) bool { return r.Kind == "apply" || r.Kind == "undo" })
-	_, ours, _ := s.Facts.Config.Main.Block(plan.Markers)
-	if !changed && !ours {
+	p.last, _ = apply.Last(m, s.StateDir, s.ConfigDir)
+	if _, ours, _ := s.Facts.Config.Main.Block(plan.Markers); p.last == nil && !ours && p.reverted == "" {
 		return nil
 	}
-	p.last, _ = apply.Last(m, s.StateDir, s.ConfigDir)
 	if p.last != nil {
 		p.edits = apply.Edited(m, p.runs)
 	}
