@@ -119,14 +119,14 @@ func (m *Model) cardKey(k tea.KeyMsg) tea.Cmd {
 func (m *Model) findingKey(k tea.KeyMsg) tea.Cmd {
 	c := &m.card
 	switch k.String() {
-	case "e", "enter":
+	case "enter":
 		if key := c.finding().Cure.Question; key != "" {
 			return m.openQuestion(key)
 		}
 		c.opened = false
 	case "left", "esc", "backspace":
 		c.opened = false
-	case "tab", "n":
+	case "tab":
 		c.cursor, c.top = c.cursor%len(c.entries())+1, 0
 	case "q":
 		return m.quit()
@@ -293,7 +293,7 @@ func (m *Model) findingPage() page {
 	}
 	p := page{lines: lines, top: c.top, keys: keys}
 	if len(p.lines) > m.room(p) {
-		p.keys = slices.Insert(slices.Clone(p.keys), len(p.keys)-1, "↑↓ scroll")
+		p.keys = slices.Insert(slices.Clone(p.keys), len(p.keys)-1, "↑↓ scroll", "/ search")
 	}
 	return p
 }

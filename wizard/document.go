@@ -30,7 +30,7 @@ type content struct {
 // action is what a key of a document does.
 type action struct {
 	key, what string
-	do        func() tea.Cmd
+	do        func(*Model) tea.Cmd
 }
 
 // documentState is the document that is open.
@@ -94,7 +94,7 @@ func (m *Model) documentKey(k tea.KeyMsg) tea.Cmd {
 	}
 	for _, a := range d.actions() {
 		if a.key == k.String() {
-			return a.do()
+			return a.do(m)
 		}
 	}
 	m.scroll(k)

@@ -38,7 +38,7 @@ func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
 			return m.lookAgain()
 		}
 	case "c":
-		if len(m.result.Command) > 0 && m.end.err == nil {
+		if m.stays() && len(m.result.Command) > 0 {
 			m.end.copied = true
 			return m.copy(hint.ShellLine(m.result.Command))
 		}
@@ -46,8 +46,6 @@ func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
 		if m.stage == ended && m.end.err != nil && m.review.plan != nil {
 			return m.showList()
 		}
-	case "l":
-		m.help = newOverlay("Commands run", m.o.Machine.Lines())
 	default:
 		m.scroll(k)
 	}
@@ -126,6 +124,12 @@ func (m *Model) failurePage() page {
 	return page{lines: lines, keys: keys}
 }
 
+// stays reports whether the last page is about a run that is in effect.
+func (m *Model) stays() bool {
+	r := m.end.receipt
+	return m.stage == ended && m.end.err == nil && r != nil && r.Kind == "apply" && r.Phase == apply.Kept
+}
+
 // sealedPage says what was proved, how to undo it, and how to do it again.
 func (m *Model) sealedPage() page {
 	e, t := &m.end, m.theme
@@ -157,7 +161,7 @@ func (m *Model) sealedPage() page {
 		lines = append(lines, hang("   "+t.quiet.Render(name)+strings.Repeat(" ", 13-len(name)), all)...)
 	}
 	row := func(name, text string) { rows(name, wrap(text, m.width-19)) }
-	stays := r.Kind == "apply" && r.Phase == apply.Kept
+	stays := m.stays()
 	if stays && m.grades.run == r.ID {
 		m.gradeRows(rows)
 		lines = append(lines, "")
@@ -188,7 +192,9 @@ func (m *Model) sealedPage() page {
 		row("next due", "certificate, "+due)
 	}
 	keys := []string{"enter home", "c copy the command", "l commands run", "q quit"}
-	if e.copied {
+	if len(m.result.Command) == 0 {
+		keys = slices.Delete(keys, 1, 2)
+	} else if e.copied {
 		keys[1] = "c sent to the terminal's clipboard"
 	}
 	return page{lines: lines, keys: keys}

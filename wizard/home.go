@@ -95,7 +95,7 @@ func (m *Model) waysOn() []way {
 	read := func(d document) func() tea.Cmd { return func() tea.Cmd { return m.openDocument(d) } }
 	chain := docs.certificates()
 	chain.act = func(content) []action {
-		return []action{{"n", "new certificate", func() tea.Cmd { return m.openQuestion(certKey) }}}
+		return []action{{"n", "new certificate", func(m *Model) tea.Cmd { return m.openQuestion(certKey) }}}
 	}
 	out := []way{
 		adjust,
@@ -107,7 +107,7 @@ func (m *Model) waysOn() []way {
 	}
 	if p.last != nil {
 		undo, n := docs.undo(), len(p.last.Entries)
-		undo.act = m.undoActions
+		undo.act = func(c content) []action { return undoActions(p.last, c) }
 		out = append(out, way{"u", "Undo", fmt.Sprintf("run %s of %s, %d %s", number(p.last.ID), day(p.last.When), n, plural(n, "file", "files")), read(undo)})
 	}
 	runs := fmt.Sprintf("%d %s", len(p.runs), plural(len(p.runs), "run", "runs"))
@@ -117,11 +117,11 @@ func (m *Model) waysOn() []way {
 	return append(out, way{"h", "History", runs, read(docs.history())})
 }
 
-// undoActions are the key that undoes the last run: another one than led here, where risks
+// undoActions are the key that undoes a run: another one than led here, where risks
 // come with it.
-func (m *Model) undoActions(c content) []action {
-	run, machine := m.home.past.last, m.o.Machine
-	do := func() tea.Cmd {
+func undoActions(run *apply.Receipt, c content) []action {
+	do := func(m *Model) tea.Cmd {
+		machine := m.o.Machine
 		m.result.Undo = m.session.UndoCommand()
 		return m.startRun("Undoing run "+number(run.ID)+".", func(ctx context.Context, o apply.Options) (*apply.Receipt, error) {
 			return apply.Undo(ctx, machine, run.ConfigDir, run.ID, o)

@@ -192,7 +192,8 @@ func (m *Model) keepDetails() []string {
 	if len(out) == 0 {
 		out = []string{"None so far."}
 	}
-	return out
+	out = append(out, "", "Commands run")
+	return append(out, m.o.Machine.Lines()...)
 }
 
 // keepKeys are the keys of the page that asks whether to keep a run.

@@ -72,7 +72,7 @@ func (m *Model) summarise() (string, bool) {
 
 func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
 	switch k.String() {
-	case "r", "d":
+	case "r":
 		m.list.opened = true
 		return m.startReview()
 	case "left", "esc", "backspace":

@@ -135,8 +135,6 @@ func (m *Model) lookKey(k tea.KeyMsg) tea.Cmd {
 		case k.String() == "esc":
 			return m.quit()
 		}
-	case "l":
-		m.help = newOverlay("Commands run", m.o.Machine.Lines())
 	case "p":
 		if m.look.ready && len(m.session.Facts.Problems) > 0 {
 			m.help = newOverlay("Settings that have no effect, or a different one", problems(m.session.Facts))

@@ -2,7 +2,6 @@ package wizard
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -56,6 +55,7 @@ type Model struct {
 	stage stage
 	top   int      // the first line shown of a page without a cursor
 	help  *overlay // drawn over the page, if not nil
+	seek  seekState
 
 	look     lookState
 	card     cardState
@@ -169,7 +169,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	before := m.stage
 	cmd := m.handle(msg)
 	if m.stage != before {
-		m.top = 0
+		m.top, m.seek.open = 0, false
 	}
 	return m, cmd
 }
@@ -203,12 +203,19 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 	if k.String() == "ctrl+c" {
 		return m.interrupt()
 	}
-	if m.help != nil {
+	switch key := k.String(); {
+	case m.seek.open:
+		return m.seekKey(k)
+	case key == "/" && m.seekable() != nil:
+		return m.openSeek()
+	case m.help != nil:
 		m.help.key(m, k)
 		return nil
-	}
-	if k.String() == "?" && m.stage != asking {
+	case key == "?" && m.stage != asking:
 		m.help = newOverlay("Keys on this page", m.keyHelp())
+		return nil
+	case key == "l" && m.stage != keeping && !m.answering():
+		m.help = newOverlay("Commands run", m.o.Machine.Lines())
 		return nil
 	}
 	switch m.stage {
@@ -245,68 +252,10 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
-// keyHelp are the keys of the page, also those for which its foot has no room.
-func (m *Model) keyHelp() (out []string) {
-	for _, k := range m.page().keys {
-		key, what, _ := strings.Cut(k, " ")
-		out = append(out, fmt.Sprintf("%-8s %s", key, what))
-	}
-	return append(out, "ctrl+c   stop, or leave")
-}
-
-// outcome takes what a command brought home.
-func (m *Model) outcome(msg tea.Msg) tea.Cmd {
-	switch msg := msg.(type) {
-	case lookStep:
-		m.lookStep(msg)
-	case looked:
-		return m.looked(msg)
-	case judged:
-		m.judged(msg)
-	case lookedAround:
-		m.lookedAround(msg)
-	case measured:
-		return m.measured(msg)
-	case loaded:
-		m.loaded(msg)
-	case inspected:
-		return m.inspected(msg)
-	case selfSignedMsg:
-		return m.selfSignedMsg(msg)
-	case orderReady:
-		return m.orderReady(msg)
-	case metaMsg:
-		m.metaMsg(msg)
-	case recordMsg:
-		if msg.gen == m.gen {
-			m.run.made(msg)
-		}
-	case obtained:
-		return m.obtained(msg)
-	case planned:
-		return m.planned(msg)
-	case savedPlan:
-		m.savedPlan(msg)
-	case stepDone:
-		if msg.gen == m.gen {
-			m.run.add(msg.event)
-		}
-	case over:
-		return m.over(msg)
-	case ran:
-		return m.ran(msg)
-	case trialDone:
-		if msg.gen == m.gen {
-			m.rehearsal.trials = append(m.rehearsal.trials, msg.trial)
-		}
-	case rehearsed:
-		return m.rehearsed(msg)
-	case counted:
-		return m.counted(msg)
-	case kept:
-		return m.kept(msg)
-	}
-	return nil
+// answering reports whether a letter is part of an answer.
+func (m *Model) answering() bool {
+	q := &m.question
+	return m.stage == asking && (q.typing || q.find.open || q.making) || m.stage == applying && m.run.asking || m.order != nil && m.order.risky
 }
 
 // interrupt is ctrl+c: at once, but for a run under way, which is asked about.
@@ -357,6 +306,15 @@ func (m *Model) View() string {
 
 // page is the page that is shown.
 func (m *Model) page() page {
+	p := m.pageHere()
+	if m.seek.open {
+		p = m.seekPage(p)
+	}
+	return p
+}
+
+// pageHere is the page without a search in it.
+func (m *Model) pageHere() page {
 	switch {
 	case m.help != nil:
 		return m.help.page(m)
