@@ -44,16 +44,22 @@ func (m *Model) measure(r *apply.Receipt) tea.Cmd {
 	m.gathering.Add(1)
 	return func() tea.Msg {
 		defer m.gathering.Done()
-		s, err := o.open(ctx, nil)
-		if err != nil {
-			return measured{run: run, err: err}
-		}
-		e, err := o.evidence(ctx, s)
-		if err != nil {
-			return measured{run: run, err: err}
-		}
-		return measured{run: run, card: audit.Audit(e, s.Suppressions...)}
+		card, err := o.cardNow(ctx)
+		return measured{run, card, err}
 	}
+}
+
+// cardNow grades the server as it is now.
+func (o Options) cardNow(ctx context.Context) (card audit.Card, err error) {
+	s, err := o.open(ctx, nil)
+	if err != nil {
+		return card, err
+	}
+	e, err := o.evidence(ctx, s)
+	if err != nil {
+		return card, err
+	}
+	return audit.Audit(e, s.Suppressions...), nil
 }
 
 // measuring reports whether the grades are on their way.
@@ -79,10 +85,7 @@ func (m *Model) record() tea.Cmd {
 		return nil
 	}
 	g.recorded = true
-	letters := map[string]string{}
-	for _, x := range g.after.Grades {
-		letters[string(x.Part)] = x.Letter
-	}
+	letters := lettersOf(g.after.Grades)
 	ctx, machine, dir, run := m.ctx, m.o.Machine, m.session.StateDir, r.ID
 	m.gathering.Add(1)
 	return func() tea.Msg {
@@ -90,6 +93,20 @@ func (m *Model) record() tea.Cmd {
 		_ = apply.Graded(context.WithoutCancel(ctx), machine, dir, run, letters) // the next look does without
 		return nil
 	}
+}
+
+// lettersOf are the letters of grades, by part.
+func lettersOf(all []audit.Grade) map[string]string {
+	out := map[string]string{}
+	for _, x := range all {
+		out[string(x.Part)] = x.Letter
+	}
+	return out
+}
+
+// worthDoing are the findings of a card that cost points.
+func worthDoing(c *audit.Card) []audit.Finding {
+	return slices.DeleteFunc(slices.Clone(c.Findings), func(f audit.Finding) bool { return f.Severity <= audit.Note })
 }
 
 // gradeText is a grade, after that which was there before it.
@@ -115,13 +132,10 @@ func (m *Model) gradeRows(row func(name string, lines []string)) {
 		row("grades", []string{t.quiet.Render(m.spinner() + " testing again")})
 		return
 	}
-	was := map[audit.Part]string{}
-	for _, x := range g.before {
-		was[x.Part] = x.Letter
-	}
+	was := lettersOf(g.before)
 	var all []string
 	for _, x := range g.after.Grades {
-		all = append(all, m.gradeText(x.Part, was[x.Part], x.Letter))
+		all = append(all, m.gradeText(x.Part, was[string(x.Part)], x.Letter))
 	}
 	row("grades", inLines(all, m.width-19))
 }
@@ -132,7 +146,7 @@ func (m *Model) openRows(row func(name string, lines []string)) {
 	if g.after == nil {
 		return
 	}
-	open := slices.DeleteFunc(slices.Clone(g.after.Findings), func(f audit.Finding) bool { return f.Severity <= audit.Note })
+	open := worthDoing(g.after)
 	if len(open) == 0 {
 		return
 	}

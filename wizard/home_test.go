@@ -147,3 +147,25 @@ func TestPlainHome(t *testing.T) {
 		}
 	}
 }
+
+// TestPlainSummary: the plain wizard ends on the grades too, and records them.
+func TestPlainSummary(t *testing.T) {
+	m, run := hardened(t)
+	p, typed, _ := sitPlain(t, m, func(string, string) string { return "EOF" })
+	s, err := p.o.open(p.ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.session, p.grades = s, []audit.Grade{{Part: audit.Certificates, Letter: "F"}}
+	s.Facts.Root = true
+	r := *run
+	r.FilesOnly = false
+	p.summary(&r)
+	if text := typed.all.String(); !strings.Contains(text, "was F, and is") || !strings.Contains(text, "Still open:") {
+		t.Error(text)
+	}
+	all, err := apply.History(m, session.DefaultStateDir, "/etc/postfix")
+	if err != nil || all[0].Grades["certificates"] == "" {
+		t.Errorf("recorded is %+v, %v", all[0].Grades, err)
+	}
+}

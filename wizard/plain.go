@@ -36,6 +36,8 @@ type plain struct {
 	ordering bool
 	// made: a certificate was ordered or made.
 	made bool
+	// grades are those before a run.
+	grades []audit.Grade
 	// ordered are the answers about an order that was left, or nil.
 	ordered *ask.Answers
 }
@@ -179,6 +181,7 @@ func (p *plain) card() error {
 	}
 	c := audit.Audit(e, p.session.Suppressions...)
 	p.print.Grades(c)
+	p.grades = c.Grades
 	return p.findings(c, "continue to the questions")
 }
 
@@ -339,7 +342,11 @@ func (p *plain) review() Result {
 	o.Rehearse, o.Net = nil, p.o.net(p.session)
 	r, err := apply.Run(p.ctx, p.o.Machine, pl, o)
 	out := Result{Receipt: r, Err: err, Command: p.session.Command(pl), Undo: p.session.UndoCommand()}
-	if err != nil || r.ConfirmBy.IsZero() {
+	switch {
+	case err != nil:
+		return out
+	case r.ConfirmBy.IsZero():
+		p.summary(r)
 		return out
 	}
 	return p.keep(out, applied(r))

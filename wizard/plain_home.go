@@ -24,6 +24,7 @@ func (p *plain) home(past *past) (Result, error) {
 	}
 	card := audit.Audit(e, p.session.Suppressions...)
 	p.print.Grades(card)
+	p.grades = card.Grades
 	if past.last != nil {
 		p.say("\n%s:", past.since())
 	}
