@@ -2,9 +2,8 @@ package wizard
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,9 +23,9 @@ type endState struct {
 	err     error
 	head    string // what err comes to, where it has one of its own
 	steps   []apply.Event
-	nothing bool // there was nothing to do
-	late    bool // it was to be stopped, and had ended already
-	copied  bool
+	nothing bool   // there was nothing to do
+	late    bool   // it was to be stopped, and had ended already
+	copied  string // where the command was copied to
 }
 
 func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
@@ -39,7 +38,6 @@ func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
 		}
 	case "c":
 		if m.stays() && len(m.result.Command) > 0 {
-			m.end.copied = true
 			return m.copy(hint.ShellLine(m.result.Command))
 		}
 	case "e":
@@ -59,13 +57,28 @@ func (m *Model) lookAgain() tea.Cmd {
 	return tea.Batch(m.startLooking(), nextTick())
 }
 
-// copy puts text on the clipboard of the terminal (xterm, OSC 52), which also
-// works over ssh.
+// commandFile is where c writes the command for a terminal without a clipboard.
+const commandFile = "postseal-command.txt"
+
+// copied says where the command was copied to.
+type copied struct{ where string }
+
+// copy puts text on the clipboard of the terminal, or into a file where there is none.
 func (m *Model) copy(text string) tea.Cmd {
-	out := m.o.Out
+	if m.terminal != nil && m.terminal.clipboard {
+		m.end.copied = "to the clipboard, if this terminal lets programs set it"
+		return m.terminal.copy(text)
+	}
+	machine, path := m.o.Machine, filepath.Join(m.o.SaveIn, commandFile)
 	return func() tea.Msg {
-		_, _ = io.WriteString(out, "\x1b]52;c;"+base64.StdEncoding.EncodeToString([]byte(text))+"\x1b\\")
-		return nil
+		path, err := filepath.Abs(path)
+		if err == nil {
+			err = machine.Save(path, []byte(text+"\n"), 0o600)
+		}
+		if err != nil {
+			return copied{"nowhere: " + err.Error()}
+		}
+		return copied{"to " + path + ": this terminal has no clipboard for programs"}
 	}
 }
 
@@ -188,14 +201,15 @@ func (m *Model) sealedPage() page {
 	if len(m.result.Command) > 0 {
 		row("same again", hint.ShellLine(m.result.Command))
 	}
+	if e.copied != "" {
+		row("copied", e.copied)
+	}
 	if due := m.nextDue(r.Proofs); due != "" {
 		row("next due", "certificate, "+due)
 	}
 	keys := []string{"enter home", "c copy the command", "l commands run", "q quit"}
 	if len(m.result.Command) == 0 {
 		keys = slices.Delete(keys, 1, 2)
-	} else if e.copied {
-		keys[1] = "c sent to the terminal's clipboard"
 	}
 	return page{lines: lines, keys: keys}
 }

@@ -46,6 +46,8 @@ type Model struct {
 	// colour of the background, the end of the context.
 	events chan tea.Msg
 	theme  theme
+	// terminal is told the title, and what is copied; nil in tests.
+	terminal *terminal
 
 	width, height int
 	// gen is raised when what is under way no longer matters; a message with
@@ -171,7 +173,38 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	if m.stage != before {
 		m.top, m.seek.open = 0, false
 	}
+	if tell := m.terminal.tell(m.title(), m.working()); tell != nil {
+		cmd = tea.Batch(cmd, tell)
+	}
 	return m, cmd
+}
+
+// title is what a terminal shows above its window.
+func (m *Model) title() string {
+	out := "postseal"
+	if m.session != nil {
+		out += ": " + oneLine(m.session.Facts.Hostname)
+	}
+	return out
+}
+
+// working reports whether something is under way that a spinner tells of.
+func (m *Model) working() bool {
+	switch m.stage {
+	case looking:
+		return !m.look.ready
+	case carding, homing:
+		return !m.card.ready
+	case reading:
+		return !m.document.ready
+	case applying:
+		return m.run.next == nil
+	case ended:
+		return m.measuring()
+	case rehearsing:
+		return m.rehearsal.running()
+	}
+	return m.review.waiting || m.order != nil && m.order.asking
 }
 
 func (m *Model) handle(msg tea.Msg) tea.Cmd {
@@ -189,7 +222,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
 		m.tick++
-		if m.stage == looking && !m.look.ready || (m.stage == carding || m.stage == homing) && !m.card.ready || m.stage == reading && !m.document.ready || m.stage == applying && m.run.next == nil || m.review.waiting || m.stage == ended && m.measuring() || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
+		if m.working() {
 			return nextTick()
 		}
 	case tea.KeyMsg:

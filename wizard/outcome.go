@@ -15,6 +15,8 @@ func (m *Model) outcome(msg tea.Msg) tea.Cmd {
 		m.lookedAround(msg)
 	case measured:
 		return m.measured(msg)
+	case copied:
+		m.end.copied = msg.where
 	case loaded:
 		m.loaded(msg)
 	case inspected:
