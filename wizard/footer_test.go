@@ -60,6 +60,27 @@ func TestFooter(t *testing.T) {
 	})
 }
 
+// TestEveryPageCanBeLeft: esc, a few times, and q end the wizard from every page, but for a
+// run, which ctrl+c asks about.
+func TestEveryPageCanBeLeft(t *testing.T) {
+	t.Parallel()
+	tour(t, machines(t)["plain"], Options{NoColor: true}, func(h *hand, page string) {
+		if h.stage == applying || h.stage == rehearsing && h.rehearsal.running() {
+			return
+		}
+		c := h.copy()
+		for n := 0; n < 8 && !c.quit; n++ {
+			c.press("esc")
+		}
+		if !c.quit {
+			c.press("q")
+		}
+		if !c.quit {
+			t.Errorf("%s: esc and q lead to stage %d\n%s", page, c.stage, c.see())
+		}
+	})
+}
+
 // TestSearch: / finds words in every long page, goes to the next line with them, and says
 // so if there is none.
 func TestSearch(t *testing.T) {
