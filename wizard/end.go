@@ -196,8 +196,8 @@ func (m *Model) sealedPage() page {
 		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Not verified: "+text+".", m.width-8))...)
 	}
 	lines = append(lines, "")
-	m.openRows(rows)
 	row("undo", hint.ShellLine(m.result.Undo))
+	m.openRows(rows)
 	if len(m.result.Command) > 0 {
 		row("same again", hint.ShellLine(m.result.Command))
 	}

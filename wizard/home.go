@@ -181,8 +181,16 @@ func (m *Model) readHome(by int) {
 		return
 	}
 	h.top = max(0, p.first(room)+by)
-	ways := len(p.lines) - len(m.waysOn())
-	h.free = ways > h.top+room-2
+	h.free = m.firstWay(p) > h.top+room-2
+}
+
+// firstWay is the line of the first of the ways on.
+func (m *Model) firstWay(p page) int {
+	below := 0
+	if m.height >= roomy {
+		below = len(m.runLines())
+	}
+	return len(p.lines) - below - len(m.waysOn())
 }
 
 func (m *Model) homePage() page {
@@ -204,6 +212,9 @@ func (m *Model) homePage() page {
 		name := lead + t.quiet.Render(w.key) + "  " + style.Render(fmt.Sprintf("%-13s", w.name))
 		lines = append(lines, ansi.Truncate(name+" "+t.quiet.Render(oneLine(w.about)), m.width-1, signFolded))
 	}
+	if m.height >= roomy {
+		lines = append(lines, m.runLines()...)
+	}
 	top := 0
 	if m.home.free {
 		top, focus = m.home.top, 0
@@ -224,6 +235,22 @@ func (m *Model) homeGrades() []string {
 	lines := indent("   ", inLines(all, m.width-6))
 	if !m.card.ready {
 		lines = append(lines, "   "+m.theme.quiet.Render(m.spinner()+" testing the listeners, and rehearsing"))
+	}
+	return lines
+}
+
+// lastRuns is how many runs home shows where there is room.
+const lastRuns = 5
+
+// runLines are the last runs; history has all of them.
+func (m *Model) runLines() []string {
+	all := m.home.past.runs
+	lines := []string{"", "   " + m.theme.accent.Render("Last runs")}
+	for _, r := range all[:min(lastRuns, len(all))] {
+		lines = append(lines, "   "+ansi.Truncate(oneLine(runText(r)), m.width-6, signFolded))
+	}
+	if len(all) == 0 {
+		return nil
 	}
 	return lines
 }

@@ -255,7 +255,8 @@ func (m *Model) keepPage() page {
 	if m.height >= 20 {
 		lines = append(lines, "", "   "+t.accent.Render("Test now"))
 		for _, l := range m.tests() {
-			lines = append(lines, indent("   ", wrap(l, m.width-6))...)
+			text := strings.TrimLeft(l, " ")
+			lines = append(lines, indent("   "+l[:len(l)-len(text)], wrap(text, m.width-8))...)
 		}
 	}
 	return page{lines: lines, keys: keepKeys}

@@ -173,7 +173,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	if m.stage != before {
 		m.top, m.seek.open = 0, false
 	}
-	if tell := m.terminal.tell(m.title(), m.working()); tell != nil {
+	if tell := m.terminal.announce(m.title(), m.working()); tell != nil {
 		cmd = tea.Batch(cmd, tell)
 	}
 	return m, cmd

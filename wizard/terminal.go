@@ -50,7 +50,7 @@ func (t *terminal) begin() {
 	_, _ = io.WriteString(t.out, text)
 }
 
-// end puts back what begin and tell have changed.
+// end puts back what begin and announce have changed.
 func (t *terminal) end() {
 	text := "\x1b[?1007l"
 	if t.titled {
@@ -62,8 +62,8 @@ func (t *terminal) end() {
 	_, _ = io.WriteString(t.out, text)
 }
 
-// tell sets the title, and whether something is under way, where that has changed.
-func (t *terminal) tell(title string, busy bool) tea.Cmd {
+// announce sets the title, and whether something is under way, where that has changed.
+func (t *terminal) announce(title string, busy bool) tea.Cmd {
 	if t == nil {
 		return nil
 	}

@@ -28,7 +28,7 @@ func TestTerminal(t *testing.T) {
 		}
 		term.begin()
 		for range 2 {
-			if cmd := term.tell("postseal: mx", true); cmd != nil {
+			if cmd := term.announce("postseal: mx", true); cmd != nil {
 				cmd()
 			}
 		}
