@@ -64,15 +64,15 @@ func (d documents) destinations() document {
 	return document{
 		title: "Destinations", waiting: "reading the evidence",
 		load: func(ctx context.Context) (content, error) {
-			views, rule, err := ses.Policies(ctx)
+			all, err := ses.Policies(ctx)
 			now := ses.Machine.Now()
 			return content{print: func(p report.Printer) {
-				if len(views) == 0 {
+				if len(all.Views) == 0 {
 					say(p, "Nothing is known of any destination yet. To look up those in the log and propose a TLS policy for each:")
 					fmt.Fprintln(p.W, "  "+hint.ShellLine(ses.Verb("policy", "sync")))
 					return
 				}
-				p.Policies(views, rule, now)
+				p.Policies(all.Views, all.InUse, all.Rule, now)
 			}}, err
 		},
 	}
@@ -86,10 +86,12 @@ func (d documents) publish() document {
 		load: func(ctx context.Context) (content, error) {
 			list, err := ses.Published(ctx, false)
 			return content{print: func(p report.Printer) {
-				p.Published(list)
+				p.Published(list, "No certificate is in use: there is no TLSA record to publish.")
 				fmt.Fprintln(p.W)
 				say(p, "To start the waiting time of a next key once its record is published, and for input for nsupdate:")
 				fmt.Fprintln(p.W, "  "+hint.ShellLine(ses.Verb("publish"))+"\n  "+hint.ShellLine(ses.Verb("publish", "--nsupdate")))
+				say(p, "For MTA-STS and TLS reports of your mail domains:")
+				fmt.Fprintln(p.W, "  "+hint.ShellLine(ses.Verb("publish", "DOMAIN")))
 			}}, err
 		},
 	}

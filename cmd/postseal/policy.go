@@ -103,6 +103,9 @@ func (p *policies) views(names []string) ([]policy.View, error) {
 	return v, p.own.Err()
 }
 
+// inUse reports whether Postfix reads the table.
+func (p *policies) inUse() bool { return policy.InUse(p.Facts, p.table) }
+
 // read reads what is stored.
 func (p *policies) read(rule *policy.Rule) (err error) {
 	if p.state, err = p.store.Read(); err != nil {
@@ -184,13 +187,13 @@ func (p *policies) names(all []policy.Destination) (out []string) {
 func (p *policies) json() map[string]any {
 	return map[string]any{
 		"version": 1, "when": p.now.UTC().Format(time.RFC3339),
-		"table": map[string]any{"name": p.table.Name(), "built": p.table.Built(p.Machine), "in_use": policy.InUse(p.Facts, p.table)},
+		"table": map[string]any{"name": p.table.Name(), "built": p.table.Built(p.Machine), "in_use": p.inUse()},
 	}
 }
 
 // notInUse says what to do where Postfix does not read the table yet.
 func (a *app) notInUse(p *policies) {
-	if !a.JSON && !policy.InUse(p.Facts, p.table) && len(p.state.Entries) > 0 {
+	if !a.JSON && !p.inUse() && len(p.state.Entries) > 0 {
 		a.Printer(a.Err).Note("Postfix does not read the table yet: " + hint.ShellLine(append(p.Verb("apply"), "--policy", "evidence")) + " adds it to smtp_tls_policy_maps, after a look at the plan.")
 	}
 	if hop := p.Facts.Config.Text(nil, "relayhost"); hop != "" && !a.JSON {

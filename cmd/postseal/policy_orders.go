@@ -134,7 +134,7 @@ func (a *app) changeOrder(text, what string, change func(p *policies, name strin
 	if err != nil {
 		return err
 	}
-	return a.changePolicies(p, all.Only(name, p.state), what+name)
+	return a.changePolicies(p, all.Only(name, p.state), what+name, nil)
 }
 
 func (a *app) policyUndoCmd() *cobra.Command {
@@ -156,7 +156,7 @@ entry, the next run of policy sync weakens it again; pin the destination to prev
 			if err != nil {
 				return err
 			}
-			return a.changePolicies(p, o, policy.UndoOf(run))
+			return a.changePolicies(p, o, policy.UndoOf(run), nil)
 		},
 	}
 }

@@ -55,7 +55,7 @@ func (a *app) policySuggest(args []string, flags policyFlags) error {
 		out["domains"] = views
 		return a.Printer(a.Out).JSON(out)
 	}
-	a.Printer(a.Out).Policies(views, flags.rule, p.now)
+	a.Printer(a.Out).Policies(views, p.inUse(), flags.rule, p.now)
 	a.notInUse(p)
 	return nil
 }

@@ -28,7 +28,8 @@ no good reason are relaxed first and without a limit; of the new and stricter en
 Lookups beyond the time limit are left to the next run.
 
 It never edits main.cf: postseal apply --policy evidence has Postfix read the table. With --dry-run nothing is written, and
-it ends with 3 if changes are pending.
+it ends with 3 if changes are pending. Without, it ends with 3 if no server of a destination meets the level in force, or
+mail waits in the queue because of TLS.
 `,
 		RunE: func(_ *cobra.Command, args []string) error { return a.policySync(args, flags, dryRun, limit) },
 	}
@@ -81,7 +82,19 @@ func (a *app) policySync(args []string, flags policyFlags, dryRun bool, limit ti
 	if dryRun {
 		return a.policyDryRun(p, o)
 	}
-	return a.changePolicies(p, o, "sync")
+	held, queueErr := policy.Holdups(a.Ctx, a.Machine, p.Facts)
+	if err := a.changePolicies(p, o, "sync", held); err != nil {
+		return err
+	}
+	failing := p.failing()
+	if !a.JSON {
+		a.printFailing(p, failing)
+		a.printHeld(p.Session, held, queueErr)
+	}
+	if len(failing)+len(held) > 0 {
+		return cli.ErrFindings
+	}
+	return nil
 }
 
 // policyDryRun shows what sync would change.
@@ -123,16 +136,35 @@ func (a *app) holdPolicies(rule *policy.Rule) (p *policies, release func(), err 
 		return nil, nil, err
 	}
 	release = func() { _ = unlock() }
-	if err = p.read(rule); err != nil { // as it is now that nobody else writes
+	if err = p.read(rule); err == nil { // as it is now that nobody else writes
+		err = p.lost()
+	}
+	if err != nil {
 		release()
 		return nil, nil, err
 	}
 	return p, release, nil
 }
 
+// lost fails if the table has entries that no state accounts for: without its evidence, the
+// next change would remove them all, and mail would be protected less.
+func (p *policies) lost() error {
+	stored, err := p.store.Stored()
+	if err != nil || stored {
+		return err
+	}
+	n, err := p.table.Entries(p.Machine)
+	if err != nil || n == 0 {
+		return err
+	}
+	return hint.New(fmt.Sprintf("%s has entries (%d), but the evidence that they rest on is gone: %s is missing; the table is unchanged", p.table.Path, n, p.store.Path),
+		"restore that file from a backup; or, to begin again without these entries, remove the table: "+hint.ShellLine([]string{"rm", p.table.Path}))
+}
+
 // changePolicies puts an outcome into the table and then into the state. A run that is
-// killed in between is made again by the next one.
-func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
+// killed in between is made again by the next one. held is the mail that waits because of
+// TLS, if somebody looked.
+func (a *app) changePolicies(p *policies, o policy.Outcome, what string, held []policy.Holdup) error {
 	entries := p.state.After(o)
 	text, err := policy.Render(entries, p.Facts.Config)
 	if err != nil {
@@ -140,6 +172,9 @@ func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
 	}
 	none := "The table is up to date: nothing has changed."
 	if !p.table.Holds(a.Ctx, a.Machine, p.ConfigDir, text) {
+		if err := p.store.Write(p.state); err != nil { // what a table rests on is there before it
+			return err
+		}
 		if none = "No entry has changed. The table did not hold what is recorded, and was written again."; !p.table.Built(a.Machine) {
 			none = "No entry has changed. The table was created."
 		}
@@ -151,7 +186,7 @@ func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
 	if err := p.store.Write(p.state); err != nil {
 		return err
 	}
-	if run != nil && p.table.Type == "texthash" && policy.InUse(p.Facts, p.table) {
+	if run != nil && p.table.Type == "texthash" && p.inUse() {
 		if err := a.rereadPolicies(p); err != nil {
 			return err
 		}
@@ -162,24 +197,33 @@ func (a *app) changePolicies(p *policies, o policy.Outcome, what string) error {
 		if run != nil {
 			out["run"] = run.ID
 		}
+		if held != nil {
+			out["held_by_tls"] = held
+		}
 		return a.Printer(a.Out).JSON(out)
 	}
 	a.printChanges(o, none)
 	if run != nil {
 		fmt.Fprintf(a.Out, "Run %d changed %s. To undo it: %s\n", run.ID, report.Clean(p.table.Name()), hint.ShellLine(p.Verb("policy", "undo")))
 	}
-	a.printFailing(p)
 	a.notInUse(p)
 	return nil
 }
 
-// printFailing names the destinations whose servers do not meet the level in force.
-func (a *app) printFailing(p *policies) {
+// failing are the destinations whose servers do not meet the level in force.
+func (p *policies) failing() (out []policy.View) {
 	all, _ := p.views(nil) // the error came before
 	for _, v := range all {
-		if v.Entry != nil && v.Own == "" && !v.Failing.IsZero() {
-			a.Printer(a.Out).Note(fmt.Sprintf("No server of %s has met level %s since %s UTC: mail may be waiting. See %s", v.Domain, v.Entry.Level, v.Failing.UTC().Format("2006-01-02 15:04"), hint.ShellLine(p.Verb("why", v.Domain))))
+		if v.Entry != nil && v.Own == "" && !v.Failing.IsZero() && p.inUse() {
+			out = append(out, v)
 		}
+	}
+	return out
+}
+
+func (a *app) printFailing(p *policies, failing []policy.View) {
+	for _, v := range failing {
+		a.Printer(a.Out).Note(fmt.Sprintf("No server of %s has met level %s since %s UTC: mail may be waiting. See %s", v.Domain, v.Entry.Level, v.Failing.UTC().Format("2006-01-02 15:04"), hint.ShellLine(p.Verb("why", v.Domain))))
 	}
 }
 
@@ -229,7 +273,7 @@ for. It looks nothing up.
 				fmt.Fprintln(a.Out, "No destination is known yet. To add some: "+hint.ShellLine(p.Verb("policy", "sync"))+" DOMAIN...")
 			}
 			for _, v := range views {
-				a.Printer(a.Out).Policies([]policy.View{v}, p.setting.Rule, p.now)
+				a.Printer(a.Out).Policies([]policy.View{v}, p.inUse(), p.setting.Rule, p.now)
 				if evidence {
 					a.Printer(a.Out).PolicyEvidence(v, p.now)
 				}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,7 +48,10 @@ func (m *internet) ReadFile(path string) ([]byte, error) {
 	return m.Local.ReadFile(path)
 }
 
-func (m *internet) LookUp(ctx context.Context, _, name string, kind uint16) (host.Answer, error) {
+func (m *internet) LookUp(ctx context.Context, server, name string, kind uint16) (host.Answer, error) {
+	if server != "127.0.0.1:53" { // a name server of the zone
+		return m.Local.LookUp(ctx, server, name, kind)
+	}
 	if name == "." { // it validates, as the zone shows
 		return host.Answer{RCode: "NOERROR", AD: true, Records: []string{"a."}}, nil
 	}
@@ -80,6 +84,12 @@ type policyBed struct {
 	policy string // what the MTA-STS server of s.test sends
 }
 
+// web is the CA of the web servers: a process reads the CAs of the system once.
+var web struct {
+	sync.Once
+	ca *lab.CA
+}
+
 func newPolicyBed(t *testing.T) *policyBed {
 	t.Helper()
 	lab.NeedRoot(t)
@@ -90,11 +100,11 @@ func newPolicyBed(t *testing.T) *policyBed {
 	if b.ids, err = sink.NewIdentities("mx.s.test"); err != nil {
 		t.Fatal(err)
 	}
-	ca := lab.NewCA(t)
+	web.Do(func() { web.ca = lab.NewCA(t) })
 	b.serve("127.0.0.11", "trusted")
-	b.web(ca)
+	b.web(web.ca)
 	lab.Write(t, b.dir, "ca.pem", b.ids.RootPEM, 0o644)
-	t.Setenv("SSL_CERT_FILE", lab.Write(t, b.dir, "web.pem", ca.RootPEM, 0o644)) // for HTTPS alone
+	t.Setenv("SSL_CERT_FILE", lab.Write(t, b.dir, "web.pem", web.ca.RootPEM, 0o644)) // for HTTPS alone
 	b.main("")
 	lab.Write(t, b.dir, "conf/master.cf", "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n", 0o644)
 	return b
@@ -225,6 +235,29 @@ func TestPolicySync(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 
+	// Without its evidence the table would be emptied: it stays as it is.
+	state, _ := filepath.Glob(b.dir + "/state/policy*.json")
+	if len(state) != 1 {
+		t.Fatal(state)
+	}
+	if err := os.Rename(state[0], state[0]+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{sync(), sync("--dry-run"), {"policy", "pin", "d.test", "encrypt"}} {
+		if code, out := b.run(args...); code == 0 || code == 3 || !strings.Contains(out, "is gone") || !strings.Contains(out, "rm "+b.dir) || b.has("s.test") == "" {
+			t.Errorf("%v: %d %s", args, code, out)
+		}
+	}
+	if out := b.must(0, "policy", "list"); !strings.Contains(out, "No destination is known") {
+		t.Errorf("%s", out)
+	}
+	if err := os.Rename(state[0]+".gone", state[0]); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.must(0, "policy", "list", "s.test"); !strings.Contains(out, "in the table, which Postfix does not read yet: secure") {
+		t.Errorf("%s", out)
+	}
+
 	// A run that was killed between the text and the table is made again.
 	tables, _ := filepath.Glob(b.dir + "/etc/tls_policy*.db")
 	if o, err := (host.Local{}).Run(context.Background(), "postmap", "-c", b.dir+"/conf", "-d", "s.test", "hash:"+strings.TrimSuffix(tables[0], ".db")); err != nil || o.Code != 0 {
@@ -244,12 +277,27 @@ func TestPolicySync(t *testing.T) {
 	b.zone.Remove("_mta-sts.s.test.", 16)
 	b.serve("127.0.0.11", "stripped")
 	b.now = b.now.Add(25 * time.Hour)
-	if out := b.must(0, sync()...); !strings.Contains(out, "No server of s.test has met level secure since") || !strings.Contains(out, "postseal why s.test") {
+	b.must(0, sync()...) // Postfix does not read the table yet: no mail waits for it
+	b.main("smtp_tls_policy_maps = " + b.table() + "\n")
+	b.now = b.now.Add(time.Hour)
+	if out := b.must(3, sync()...); !strings.Contains(out, "No server of s.test has met level secure since") || !strings.Contains(out, "postseal why s.test") {
 		t.Errorf("%s", out)
 	}
 	if got := b.has("s.test"); got != "secure match=.s.test servername=hostname" {
 		t.Errorf("under attack: %s", got)
 	}
+	// The queue says so too.
+	b.queue = `{"queue_id":"4ABC123DEF","arrival_time":1800000000,"recipients":[{"address":"x@S.test","delay_reason":"TLS is required, but was not offered by host mx1.s.test[192.0.2.1]"},{"address":"y@s.test","delay_reason":"TLS is required, but was not offered by host mx1.s.test[192.0.2.1]"}]}
+{"queue_id":"4ABC123DF0","arrival_time":1800003600,"recipients":[{"address":"x@s.test","delay_reason":"TLS is required, but was not offered by host mx2.s.test[192.0.2.2]"}]}
+{"queue_id":"4ABC123DF1","arrival_time":1800003600,"recipients":[{"address":"x@s.test","delay_reason":"mailbox full"}]}
+`
+	for _, args := range [][]string{sync(), {"watch"}} {
+		if out := b.must(3, args...); !strings.Contains(out, "s.test: 2 messages wait because of TLS since 2027-01-15 08:00 UTC, and Postfix returns the oldest on 2027-01-20 08:00 UTC: TLS is required") ||
+			!strings.Contains(out, "postseal why") || strings.Contains(out, "mailbox") {
+			t.Errorf("%s", out)
+		}
+	}
+	b.queue = ""
 	// A policy by HTTPS that withdraws it is none.
 	b.ports["127.0.0.12:443"] = was
 	b.policy = strings.Replace(enforced, "enforce", "testing", 1)
@@ -423,4 +471,43 @@ not JSON
 		t.Errorf("%s", out)
 	}
 	b.must(2, "why", "192.0.2.1")
+}
+
+// TestPublishDomain: the steps for a domain of a real zone, from nothing to a policy in
+// mode testing.
+func TestPublishDomain(t *testing.T) {
+	b := newPolicyBed(t)
+	lab.Write(t, b.dir, "answers.toml", "", 0o600)
+	b.zone.Set("s.test. 300 IN MX 10 mx.s.test.", "mx.s.test. 300 IN A 127.0.0.11", "mta-sts.s.test. 300 IN A 127.0.0.12")
+	servers := b.zone.NameServers(t, "ns1.test", "ns2.test")
+	b.policy = "nothing"
+	out := b.must(3, "publish", "s.test", "--reports-to", "tls@here.test")
+	for _, want := range []string{
+		`_smtp._tls.s.test. 3600 IN TXT "v=TLSRPTv1; rua=mailto:tls@here.test"`, "+ serve now, at https://mta-sts.s.test/.well-known/mta-sts.txt: ",
+		"    mode: testing\n    mx: mx.s.test\n", "+ add afterwards: once the policy is served", `_mta-sts.s.test. 3600 IN TXT "v=STSv1; id=`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing:\n%s", want, out)
+		}
+	}
+	if out := b.must(3, "publish", "s.test", "--nsupdate"); out != "update add _smtp._tls.s.test. 3600 TXT \"v=TLSRPTv1; rua=mailto:postmaster@s.test\"\nsend\n" {
+		t.Errorf("%q", out)
+	}
+	b.zone.Set(`_smtp._tls.s.test. 300 IN TXT "v=TLSRPTv1; rua=mailto:postmaster@s.test"`, `_mta-sts.s.test. 300 IN TXT "v=STSv1; id=1;"`)
+	b.policy = strings.Replace(enforced, "mx: *.s.test", "mx: mx.s.test", 1)
+	if out := b.must(0, "publish", "s.test"); !strings.Contains(out, "nothing to do") {
+		t.Errorf("%s", out)
+	}
+	servers[1].Stop(true)
+	b.zone.Set(`_mta-sts.s.test. 300 IN TXT "v=STSv1; id=2;"`)
+	if out := b.must(3, "publish", "s.test"); !strings.Contains(out, "its name servers do not have the same records: ns2.test differs") {
+		t.Errorf("%s", out)
+	}
+	servers[1].Stop(false)
+	for _, wrong := range [][]string{{"publish", "s.test", "--reports-to", "x y@here.test"}, {"publish", "s.test", "--reports-to", "x@here"}} {
+		b.must(2, wrong...)
+	}
+	if code, out := b.run("publish", "s test"); code == 0 || code == 3 || !strings.Contains(out, "not a domain") {
+		t.Errorf("%d %s", code, out)
+	}
 }

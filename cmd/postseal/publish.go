@@ -11,6 +11,7 @@ import (
 
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
+	"postseal/internal/domain"
 	"postseal/internal/hint"
 	"postseal/internal/lineage"
 	"postseal/internal/publish"
@@ -19,49 +20,79 @@ import (
 
 func (a *app) publishCmd() *cobra.Command {
 	var nsupdate bool
+	var reportTo string
 	cmd := &cobra.Command{
-		Use:   "publish",
-		Short: "List the TLSA records to add and remove, in a safe order, and when",
+		Use:   "publish [DOMAIN]...",
+		Short: "List the DNS records to add and remove, in a safe order, and when",
 		Long: `publish looks up the TLSA records of this server's names (DANE, RFC 7672) and compares them with the current and the
 next keys. It changes no zone: it prints the records to add and remove, those that are due first. As root it also records
 since when the TLSA record of the next key has been published; cert rollover waits for that.
 
-It ends with 3 if there is something to do now.
+For the domains whose mail this server accepts, or those that you name, it also asks every name server of the zone for the
+records of MTA-STS (RFC 8461) and TLS reports (RFC 8460), and fetches the MTA-STS policy. It prints the policy file that
+your web server should serve, the records, and the order: first mode testing, later enforce.
+
+It ends with 3 if there is something to do now. MTA-STS and reports count for that only if what is published is wrong, or
+if you name the domain.
 `,
-		Args: cli.UsageArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			if nsupdate && a.JSON {
+		Args: cli.UsageArgs(cobra.ArbitraryArgs),
+		RunE: func(_ *cobra.Command, names []string) error {
+			switch {
+			case nsupdate && a.JSON:
 				return cli.Misuse(hint.New("--nsupdate and --json exclude each other", "give either --nsupdate or --json"))
+			case reportTo != "" && !domain.IsAddress(reportTo):
+				return cli.Misuse(hint.New(fmt.Sprintf("--reports-to %.80q is not a mail address", reportTo), "write it as tls-reports@example.org"))
 			}
-			return a.publish(nsupdate)
+			return a.publish(names, nsupdate, reportTo)
 		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().BoolVar(&nsupdate, "nsupdate", false, "print what is due as input for nsupdate, and nothing else")
+	cmd.Flags().BoolVar(&nsupdate, "nsupdate", false, "print the records that are due as input for nsupdate, and nothing else")
+	cmd.Flags().StringVar(&reportTo, "reports-to", "", "the mail `address` for TLS reports, where none is published (default postmaster@DOMAIN)")
 	return cmd
 }
 
-func (a *app) publish(nsupdate bool) error {
+func (a *app) publish(domains []string, nsupdate bool, reportTo string) error {
 	s, err := a.open()
 	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
 		return err
 	}
-	list, err := s.Published(a.Ctx, true)
+	if len(s.Facts.Resolver.Servers) == 0 {
+		return hint.New("no DNS resolver is configured", "name one in "+s.Facts.Resolver.Path)
+	}
+	names, err := a.mailDomains(s, domains)
 	if err != nil {
 		return err
 	}
+	mail, err := a.publishMail(s, names, reportTo)
+	if err != nil {
+		return err
+	}
+	list := []publish.Report{}
+	if len(domains) == 0 {
+		list, err = s.Published(a.Ctx, true)
+	}
 	due := slices.ContainsFunc(list, func(r publish.Report) bool { return len(r.Due())+len(r.Findings) > 0 })
+	for _, p := range mail {
+		due = due || len(p.Findings) > 0 || len(domains) > 0 && slices.ContainsFunc(p.Steps, func(x publish.Step) bool { return x.Due })
+	}
 	switch {
+	case a.JSON && err == nil:
+		err = a.Printer(a.Out).JSON(map[string]any{"certificates": list, "domains": mail, "clock": s.Facts.Root})
 	case a.JSON:
-		err = a.Printer(a.Out).JSON(map[string]any{"certificates": list, "clock": s.Facts.Root})
-	case nsupdate:
-		for _, p := range list {
+	case nsupdate && err == nil:
+		for _, p := range slices.Concat(list, mail) {
 			fmt.Fprint(a.Out, publish.NSUpdate(p.Steps))
 		}
+	case nsupdate:
 	default:
-		a.Printer(a.Out).Published(list)
-		if !s.Facts.Root {
-			fmt.Fprintln(a.Out, "Only root can record when TLSA records were first seen: the waiting time of a roll-over did not start.")
+		if len(domains) == 0 && err == nil {
+			a.Printer(a.Out).Published(list, "No certificate is in use: there is no TLSA record to publish.")
+			if !s.Facts.Root {
+				fmt.Fprintln(a.Out, "Only root can record when TLSA records were first seen: the waiting time of a roll-over did not start.")
+			}
 		}
+		a.Printer(a.Out).Published(mail, "")
 	}
 	if err == nil && due {
 		return cli.ErrFindings

@@ -14,6 +14,7 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/plan"
+	"postseal/internal/policy"
 	"postseal/internal/postfix"
 	"postseal/internal/probe"
 	"postseal/internal/report"
@@ -23,11 +24,13 @@ import (
 func (a *app) watchCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch",
-		Short: "Check once that every listener shows the certificate in its file; for a timer",
+		Short: "Check once that listeners show the certificates in their files, and that TLS holds no mail back; for a timer",
 		Long: `watch shakes hands with every listener and compares the certificate it shows with the one in its file, whichever client
 renewed it. A renewed certificate that is not shown, because nothing reloaded Postfix, is a frequent cause of outages. If
-Postfix reads a copy, watch also checks whether the original is newer. It changes nothing, and ends with 3 if something
-differs.
+Postfix reads a copy, watch also checks whether the original is newer.
+
+It also looks for mail that waits in the queue because of TLS, and says when Postfix returns it to its senders. It changes
+nothing, and ends with 3 if something differs or mail waits.
 `,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
@@ -39,12 +42,13 @@ differs.
 			proofs := apply.Observe(a.Ctx, a.Machine, s.ConfigDir, checks)
 			outdated := s.Facts.Outdated()
 			stale := s.Facts.StaleMaps
-			wrong := len(outdated)+len(stale) > 0
+			held, queueErr := policy.Holdups(a.Ctx, a.Machine, s.Facts)
+			wrong := len(outdated)+len(stale)+len(held) > 0
 			for _, p := range proofs {
 				wrong = wrong || !p.OK
 			}
 			if a.JSON {
-				if err := a.Printer(a.Out).JSON(map[string]any{"listeners": proofs, "outdated": outdated, "sni_maps": append([]detect.StaleMap{}, stale...)}); err != nil {
+				if err := a.Printer(a.Out).JSON(map[string]any{"listeners": proofs, "outdated": outdated, "sni_maps": append([]detect.StaleMap{}, stale...), "held_by_tls": held}); err != nil {
 					return err
 				}
 			} else {
@@ -69,6 +73,7 @@ differs.
 				default:
 					fmt.Fprint(a.Out, afterProofs(s.ConfigDir, proofs))
 				}
+				a.printHeld(s, held, queueErr)
 			}
 			if wrong {
 				return cli.ErrFindings
@@ -77,6 +82,27 @@ differs.
 		},
 	}
 }
+
+// mostHoldups bounds how many reasons for waiting mail are printed.
+const mostHoldups = 20
+
+// printHeld prints which mail waits because of TLS, or why that is not known.
+func (a *app) printHeld(s *session.Session, held []policy.Holdup, err error) {
+	if err != nil {
+		a.Printer(a.Err).Note("What waits in the queue is not known: " + err.Error())
+	}
+	for _, h := range held[:min(len(held), mostHoldups)] {
+		fmt.Fprintf(a.Out, "✗ %s: %s TLS since %s UTC, and Postfix returns the oldest on %s UTC: %s\n", report.Clean(h.Domain), strings.ToLower(waits(h.Messages)),
+			minute(h.Arrived), minute(h.Bounces), report.Clean(h.Reason))
+		fmt.Fprintf(a.Out, "  What would release them: %s\n", hint.ShellLine(s.Verb("why", h.Domain)))
+	}
+	if more := len(held) - mostHoldups; more > 0 {
+		fmt.Fprintf(a.Out, "  and %d more: --json lists all\n", more)
+	}
+}
+
+// minute is how a time is written for people.
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 
 // afterProofs says what to type about listeners that are not as they should be; where
 // nothing listens at all there is nothing to reload.

@@ -143,7 +143,7 @@ func (a *app) explain(p *policies, name string, waiting []policy.Held) {
 		fmt.Fprintf(a.Out, "  Postfix does not understand this entry, and defers all mail: %s\n", report.Clean(e.Fault))
 	}
 	v := p.state.View(name, p.own.At, p.setting, p.now)
-	a.Printer(a.Out).Policies([]policy.View{v}, p.setting.Rule, p.now)
+	a.Printer(a.Out).Policies([]policy.View{v}, p.inUse(), p.setting.Rule, p.now)
 	a.Printer(a.Out).PolicyEvidence(v, p.now)
 	held, others := heldFor(waiting, name)
 	a.waitingByTLS(p, name, e, held)

@@ -54,7 +54,11 @@ func Queue(ctx context.Context, m host.Reader, f *detect.Facts, wanted func(id, 
 		return nil, fmt.Errorf("reading the queue: %w", err)
 	}
 	lifetime := Duration(f.Config.Text(nil, "maximal_queue_lifetime"), 24*time.Hour)
-	out := []Held{}
+	type key struct {
+		id, domain string
+		byTLS      bool
+	}
+	out, known := []Held{}, map[key]bool{}
 	n := 0
 	for line := range strings.Lines(o.Stdout) {
 		if n++; n > maxQueued {
@@ -69,8 +73,8 @@ func Queue(ctx context.Context, m host.Reader, f *detect.Facts, wanted func(id, 
 			x := Held{QueueID: q.QueueID, Domain: domain, Reason: short(r.Reason), Arrived: time.Unix(q.Arrival, 0).UTC()}
 			x.Bounces = x.Arrived.Add(lifetime)
 			x.ByTLS = byTLS.MatchString(r.Reason)
-			if r.Reason != "" && wanted(q.QueueID, domain) && !slices.ContainsFunc(out, func(o Held) bool { return o.QueueID == x.QueueID && o.Domain == domain && o.ByTLS == x.ByTLS }) {
-				out = append(out, x)
+			if k := (key{x.QueueID, domain, x.ByTLS}); r.Reason != "" && wanted(q.QueueID, domain) && !known[k] {
+				known[k], out = true, append(out, x)
 			}
 		}
 	}

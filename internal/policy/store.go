@@ -75,9 +75,18 @@ func (s Store) Read() (*State, error) {
 		err = fmt.Errorf("it has format %d, and this release reads format %d", st.Format, Format)
 	}
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", s.Path, err), "move the file away: the evidence is then gathered again, and the map stays as it is until the next sync")
+		return nil, hint.Wrap(fmt.Errorf("reading %s: %w", s.Path, err), "restore it from a backup; or, to begin again without entries, move the file and the table away")
 	}
 	return st.whole(), nil
+}
+
+// Stored reports whether there is a state.
+func (s Store) Stored() (bool, error) {
+	_, err := s.M.Stat(s.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Exceptions returns the exceptions that are stored; none if nothing can be read.

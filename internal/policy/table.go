@@ -63,6 +63,15 @@ func (t Table) Built(m host.Reader) bool {
 	return err == nil
 }
 
+// Entries counts the entries in the text of the table.
+func (t Table) Entries(m host.Reader) (int, error) {
+	text, err := readAll(m, t.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return len(words(string(text))), err
+}
+
 // attributes are those that an entry may have. policy_ttl and those of TLSRPT are not
 // among them: before 3.10 they defer all mail.
 var attributes = []string{"match", "servername"}

@@ -195,7 +195,45 @@ func (i *Instance) Start(ctx context.Context, life time.Duration) error {
 		_ = cmd.Wait()
 		close(i.waited)
 	}()
+	if err := i.startLog(ctx); err != nil {
+		i.Stop()
+		return fmt.Errorf("starting a private Postfix: %w", err)
+	}
 	return nil
+}
+
+// logTime is how long the log daemon has to write its first line, also on a busy machine.
+const logTime = 30 * time.Second
+
+// startLog returns when postlogd writes what it is sent. It must run before the other
+// daemons do: while it starts, it sends what it has to say about main.cf to its own
+// socket, and where the others have filled that one, it waits for itself for ever, and
+// they for it (pre_jail_init in postlogd.c; seen with Postfix 3.5).
+func (i *Instance) startLog(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, logTime)
+	defer cancel()
+	socket := &net.UnixAddr{Name: filepath.Join(i.Dir, "queue", "public", "postlog"), Net: "unixgram"}
+	line := fmt.Sprintf("%s localhost postfix-private/postlog[%d]: the log is open\n", time.Now().Format(time.Stamp), os.Getpid())
+	sent := false
+	for {
+		if !sent {
+			if c, err := net.DialUnix("unixgram", nil, socket); err == nil {
+				_, err = c.Write([]byte(line))
+				sent = err == nil
+				_ = c.Close()
+			}
+		}
+		if info, err := os.Stat(i.LogPath()); err == nil && info.Size() > 0 {
+			return nil
+		}
+		select {
+		case <-i.waited:
+			return fmt.Errorf("it ended at once; its log says: %s", i.lastLog())
+		case <-ctx.Done():
+			return fmt.Errorf("it does not write its log: %w", ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // WaitFor returns when addr accepts connections.

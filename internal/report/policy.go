@@ -16,14 +16,15 @@ import (
 var PolicySchema []byte
 
 // Policies prints domains, one after the other: what is in force, and what is proposed.
-func (p Printer) Policies(all []policy.View, rule policy.Rule, now time.Time) {
+// inUse reports whether Postfix reads the table.
+func (p Printer) Policies(all []policy.View, inUse bool, rule policy.Rule, now time.Time) {
 	for _, v := range all {
-		p.policy(v, rule, now)
+		p.policy(v, inUse, rule, now)
 	}
 }
 
 // policy prints one domain.
-func (p Printer) policy(v policy.View, rule policy.Rule, now time.Time) {
+func (p Printer) policy(v policy.View, inUse bool, rule policy.Rule, now time.Time) {
 	head := v.Domain
 	if v.Messages > 0 {
 		head += " (" + counted(v.Messages, "message", "messages") + ")"
@@ -33,11 +34,15 @@ func (p Printer) policy(v policy.View, rule policy.Rule, now time.Time) {
 	case v.Own != "":
 		p.signedIn(p.good(), "your own entry counts: "+v.Own)
 	case v.Entry != nil:
-		text := fmt.Sprintf("in force: %s: %s, since %s", entryText(*v.Entry), v.Entry.Reason, day(v.Entry.Since))
+		sign, where := p.good(), "in force"
+		if !inUse {
+			sign, where = p.note(), "in the table, which Postfix does not read yet"
+		}
+		text := fmt.Sprintf("%s: %s: %s, since %s", where, entryText(*v.Entry), v.Entry.Reason, day(v.Entry.Since))
 		if !v.Entry.Until.IsZero() {
 			text += ", until " + day(v.Entry.Until)
 		}
-		p.signedIn(p.good(), text)
+		p.signedIn(sign, text)
 	default:
 		p.signedIn(p.note(), "in force: what main.cf says for all destinations")
 	}

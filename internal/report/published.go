@@ -7,11 +7,11 @@ import (
 	"postseal/internal/publish"
 )
 
-// Published prints the TLSA records to add and remove, certificate by certificate, and what
-// is wrong with those that are published.
-func (p Printer) Published(list []publish.Report) {
-	if len(list) == 0 {
-		fmt.Fprintln(p.W, "No certificate is in use: there is nothing to publish.")
+// Published prints the DNS records to add and remove, and what is wrong with those that are
+// published; or else none, if there is nothing to print.
+func (p Printer) Published(list []publish.Report, none string) {
+	if len(list) == 0 && none != "" {
+		fmt.Fprintln(p.W, none)
 	}
 	for _, r := range list {
 		fmt.Fprintf(p.W, "%s\n", Clean(r.Name))
@@ -20,7 +20,7 @@ func (p Printer) Published(list []publish.Report) {
 			fmt.Fprintf(p.W, "    → %s\n", Clean(f.Hint))
 		}
 		for _, s := range r.Steps {
-			fmt.Fprint(p.W, stepText(s))
+			fmt.Fprint(p.W, stepText(s, r.Name))
 		}
 		if len(r.Steps)+len(r.Findings) == 0 {
 			fmt.Fprintln(p.W, "  ✓ the published records are correct: nothing to do")
@@ -28,17 +28,26 @@ func (p Printer) Published(list []publish.Report) {
 	}
 }
 
-// stepText is a step, with the line for the zone.
-func stepText(s publish.Step) string {
+// stepText is a step about a certificate or domain, with the line for the zone.
+func stepText(s publish.Step, name string) string {
 	when := "now"
-	if !s.Due {
+	switch {
+	case !s.Due && s.NotBefore.IsZero():
+		when = "afterwards"
+	case !s.Due:
 		when = "not before " + s.NotBefore.UTC().Format("2006-01-02 15:04:05") + " UTC"
 	}
 	switch s.Action {
+	case publish.Serve:
+		text := fmt.Sprintf("  + serve %s, at %s: %s\n", when, publish.PolicyURL(Clean(name)), Clean(s.Why))
+		for line := range strings.Lines(s.Record) {
+			text += "    " + Clean(strings.TrimSuffix(line, "\n")) + "\n"
+		}
+		return text
 	case publish.Add:
 		return fmt.Sprintf("  + add %s: %s\n    %s\n", when, s.Why, Clean(s.ZoneLine()))
 	case publish.Remove:
-		return fmt.Sprintf("  - remove %s: %s\n    %s IN TLSA %s\n", when, s.Why, Clean(s.Owner)+".", s.Record)
+		return fmt.Sprintf("  - remove %s: %s\n    %s\n", when, s.Why, Clean(s.ZoneLine()))
 	}
 	return fmt.Sprintf("    the key (%s) can be rolled over %s: %s\n", s.Algorithm, when, Clean(s.Why))
 }

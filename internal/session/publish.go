@@ -15,7 +15,7 @@ import (
 // stores since when the record of each next key has been published; without, it only looks.
 func (s *Session) Published(ctx context.Context, store bool) ([]publish.Report, error) {
 	if s.Facts.Resolver.Validates != detect.Yes {
-		return nil, hint.New("what is published cannot be verified: "+s.Facts.Resolver.Why, "run a validating resolver such as unbound on this machine, and set it in "+s.Facts.Resolver.Path)
+		return nil, hint.New("which TLSA records are published cannot be verified: "+s.Facts.Resolver.Why, "run a validating resolver such as unbound on this machine, and set it in "+s.Facts.Resolver.Path)
 	}
 	k := s.Keeper()
 	if _, err := k.M.Stat(filepath.Join(k.StateDir, "lineages", "any.json")); errors.Is(err, fs.ErrPermission) {
