@@ -29,12 +29,15 @@ var examples = map[string]string{
   postseal listen --profile modern
   postseal listen --floor TLSv1.2 --json > senders.json`,
 	"postseal publish": `  postseal publish
+  postseal publish example.org --reports-to tls-reports@example.org
   postseal publish --nsupdate | nsupdate -k /etc/postseal/zone.key`,
 	"postseal policy suggest": `  postseal policy suggest example.org example.com
   postseal policy suggest --from destinations.txt`,
 	"postseal policy sync": `  postseal policy sync example.org example.com
   postseal policy sync --dry-run`,
 	"postseal policy list": `  postseal policy list --evidence example.org`,
+	"postseal policy drill": `  postseal policy drill
+  postseal policy drill gmail.com outlook.com`,
 	"postseal policy pin": `  postseal policy pin example.org dane-only
   postseal policy pin --remove example.org`,
 	"postseal policy except": `  postseal policy except example.org --until 2026-12-14 --reason expired-certificate`,

@@ -34,7 +34,7 @@ Postfix returns mail. Each change has a reason, and can be undone.
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: cli.Verbs,
 	}
-	cmd.AddCommand(a.policySuggestCmd(), a.policySyncCmd(), a.policyListCmd(), a.policyPinCmd(), a.policyExceptCmd(), a.policyUndoCmd())
+	cmd.AddCommand(a.policySuggestCmd(), a.policySyncCmd(), a.policyListCmd(), a.policyDrillCmd(), a.policyPinCmd(), a.policyExceptCmd(), a.policyUndoCmd())
 	return cmd
 }
 

@@ -473,6 +473,37 @@ not JSON
 	b.must(2, "why", "192.0.2.1")
 }
 
+// TestPolicyDrill: the attacks are played on a private Postfix, at the level in force and at
+// the proposed one.
+func TestPolicyDrill(t *testing.T) {
+	b := newPolicyBed(t)
+	lab.Write(t, b.dir, "answers.toml", "", 0o600)
+	b.policy = enforced
+	good, err := b.ids.TLSA(sink.Good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.zone.Set("s.test. 300 IN MX 10 mx.s.test.", "d.test. 300 IN MX 10 mx.d.test.", "mx.s.test. 300 IN A 127.0.0.11", "mx.d.test. 300 IN A 127.0.0.11", "mta-sts.s.test. 300 IN A 127.0.0.12",
+		`_mta-sts.s.test. 300 IN TXT "v=STSv1; id=1;"`, "_25._tcp.mx.d.test. 300 IN TLSA "+good)
+	b.must(0, "policy", "sync", "s.test", "d.test")
+	out := b.must(3, "policy", "drill")
+	for _, want := range []string{
+		"s.test\n  ✗ now, level may: STARTTLS is stripped: LEAKED in cleartext; the server is replaced: DELIVERED to the attacker; MX records are forged: held",
+		"✓ proposed, level secure: STARTTLS is stripped: held; the server is replaced: held;", "✓ proposed, level dane-only: STARTTLS is stripped: held; the server is replaced: held;",
+		"an attacker would get: 2 of 2 now, 0 at the proposed levels",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing:\n%s", want, out)
+		}
+	}
+	b.main("smtp_tls_policy_maps = texthash:" + lab.Write(t, b.dir, "own", "s.test secure\n", 0o644) + "\n")
+	if out := b.must(0, "policy", "drill", "s.test"); !strings.Contains(out, "✓ now, level secure") || strings.Contains(out, "proposed, level") || strings.Contains(out, "d.test") {
+		t.Errorf("%s", out)
+	}
+	b.must(2, "policy", "drill", "--top", "0")
+	b.schema(t, "policy", "drill", "s.test", "--json")
+}
+
 // TestPublishDomain: the steps for a domain of a real zone, from nothing to a policy in
 // mode testing.
 func TestPublishDomain(t *testing.T) {

@@ -225,6 +225,7 @@ func (y *yard) visits() (out []visit) {
 	plain("policy sync", "a state directory of his", visit{plant: stranger, refused: true}, "--no-handshakes", "example.org")
 	plain("policy sync", "an endless file at --from", visit{plant: endless(theirs + "/list"), refused: true}, "--no-handshakes", "--from", theirs+"/list")
 	plain("policy list", "a state directory of his", visit{plant: stranger, refused: true})
+	plain("policy drill", "a state directory of his", visit{plant: stranger, refused: true}, "example.org")
 	plain("policy pin", "all is root's", visit{done: true, made: kept}, "example.org", "encrypt")
 	plain("policy pin", "a state directory of his", visit{plant: stranger, refused: true}, "example.org", "encrypt")
 	plain("policy except", "all is root's", visit{done: true, made: kept}, "example.org", "--until", "2099-01-01", "--reason", "a test")

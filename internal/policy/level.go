@@ -60,7 +60,10 @@ type Setting struct {
 	// NoDANE and NoCAs are why Postfix cannot use DANE or verify certificates here; empty
 	// if it can.
 	NoDANE, NoCAs string
-	Rule          Rule
+	// NoLooseDANE is why Postfix does not authenticate by TLSA records where the MX records
+	// are not signed; empty if it does.
+	NoLooseDANE string
+	Rule        Rule
 }
 
 // Rule is how fast levels change.
@@ -130,7 +133,7 @@ func byDANE(e Evidence, s Setting, _ time.Time) Entry {
 // byLooseDANE is the entry for servers with TLSA records that are reached by MX records
 // that are not signed: an attacker can forge those, so that MTA-STS is worth more.
 func byLooseDANE(e Evidence, s Setting, _ time.Time) Entry {
-	if with, _ := daneCount(e); s.NoDANE == "" && !e.Domain.Signed && with > 0 {
+	if with, _ := daneCount(e); s.NoDANE == "" && !e.Domain.Signed && with > 0 && s.NoLooseDANE == "" {
 		return Entry{Level: "dane", Basis: ByLooseDANE, Reason: "servers have usable TLSA records, but the MX records are not signed"}
 	}
 	return Entry{}
@@ -227,6 +230,8 @@ func missing(e Evidence, s Setting, now time.Time) string {
 	switch {
 	case with > 0 && s.NoDANE != "":
 		return "it has TLSA records, but " + s.NoDANE
+	case with > 0 && !e.Domain.Signed && s.NoLooseDANE != "":
+		return "its servers have TLSA records, but its MX records are not signed, and " + s.NoLooseDANE
 	case p.enforced(now) && s.NoCAs != "":
 		return "it has an MTA-STS policy, but " + s.NoCAs
 	case p.enforced(now):

@@ -197,6 +197,9 @@ func lostDANE(e Evidence, x Entry, s Setting) (Code, string) {
 	if s.NoDANE != "" {
 		return NoDANEHere, s.NoDANE
 	}
+	if x.Basis == ByLooseDANE && s.NoLooseDANE != "" {
+		return NoDANEHere, s.NoLooseDANE
+	}
 	with, without := daneCount(e)
 	switch {
 	case with == 0 && without == 0: // nothing is known: an attack looks like this

@@ -25,6 +25,10 @@ func SettingOf(f *detect.Facts, rule Rule) Setting {
 	case f.Resolver.Validates == detect.No:
 		s.NoDANE = f.Resolver.Why
 	}
+	// The default is dane only where smtp_tls_security_level is dane (postconf(5)).
+	if v := f.Config.Value(nil, "smtp_tls_dane_insecure_mx_policy"); v.Set && v.Text != "dane" || !v.Set && s.Default != "dane" {
+		s.NoLooseDANE = "smtp_tls_dane_insecure_mx_policy is not dane: Postfix treats such servers as at level may"
+	}
 	if !trusts(f) {
 		s.NoCAs = "Postfix trusts no CA when it sends: smtp_tls_CAfile is not set"
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"postseal/internal/dane"
+	"postseal/internal/detect"
 	"postseal/internal/host"
 	"postseal/internal/lab"
 	"postseal/internal/policy"
@@ -110,5 +112,31 @@ func TestTable(t *testing.T) {
 				t.Errorf("left: %q", left)
 			}
 		})
+	}
+}
+
+// TestLooseDANE: where the MX records are not signed, Postfix authenticates by TLSA records
+// only if smtp_tls_dane_insecure_mx_policy is dane, whatever the entry says.
+func TestLooseDANE(t *testing.T) {
+	for main, works := range map[string]bool{
+		"smtp_tls_security_level = may\n":                                              false,
+		"smtp_tls_security_level = may\nsmtp_tls_dane_insecure_mx_policy = dane\n":     true,
+		"smtp_tls_security_level = dane\n":                                             true,
+		"smtp_tls_security_level = dane\nsmtp_tls_dane_insecure_mx_policy = encrypt\n": false,
+	} {
+		m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": "smtp_dns_support_level = dnssec\n" + main, "master.cf": "smtp unix - - n - - smtp\n"})
+		f, err := detect.Look(context.Background(), m, "/etc/postfix", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := policy.SettingOf(f, policy.Usual)
+		if got := s.NoLooseDANE == ""; got != works {
+			t.Errorf("%q: %q", main, s.NoLooseDANE)
+		}
+		s.NoDANE, s.Default = "", "may"
+		e := policy.Evidence{Domain: policy.Domain{Name: "x.test"}, Servers: []policy.Server{{Name: "mx.test", DANE: dane.Secure, TLSA: []string{"3 1 1 " + strings.Repeat("00", 32)}}}}
+		if got := policy.Supported(e, s, time.Now()); got.IsNone() == works || !works && !strings.Contains(got.Reason, "MX records are not signed") {
+			t.Errorf("%q: %+v", main, got)
+		}
 	}
 }
