@@ -85,8 +85,11 @@ var separateFiles = Rule{
 	Why:    "A renewal that is interrupted between the two leaves a pair that does not match: TLS is then off.",
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_chain_files: preferred since 3.4",
-	Cure:   answer("cert", "FILE", "; postseal puts key and chain into one file"),
+	Cure:   suggested("postseal apply, which names key and chain in smtpd_tls_chain_files, in one file unless a program renews them"),
 	Check: parameter("smtpd_tls_cert_file", func(e *Evidence, v postfix.Value) string {
+		if e.Renewer(v.Text) != "" {
+			return "" // they stay two files, which that program replaces
+		}
 		if v.Text != "" && v.Text != "none" && e.Config.Text(nil, "smtpd_tls_key_file") != v.Text && e.Config.Text(nil, "smtpd_tls_chain_files") == "" {
 			return "and smtpd_tls_key_file are two files"
 		}

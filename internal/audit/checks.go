@@ -290,23 +290,6 @@ func proves(level string) bool {
 	return slices.Contains([]string{"verify", "secure", "fingerprint", "dane-only"}, level)
 }
 
-// lmtps are the services that hand mail to mailboxes by LMTP, as far as
-// something names them.
-func lmtps(e *Evidence) (out []mastercf.Service) {
-	for _, s := range e.Config.Master.Services() {
-		if s.Type != "unix" || s.Program() != "lmtp" {
-			continue
-		}
-		for _, name := range []string{"virtual_transport", "mailbox_transport", "local_transport", "relay_transport", "default_transport", "fallback_transport"} {
-			if first, _, _ := strings.Cut(e.Config.Text(nil, name), ":"); first == s.Name {
-				out = append(out, s)
-				break
-			}
-		}
-	}
-	return out
-}
-
 // notSide reports whether a setting terminates smtpd or smtp, and not a program beside
 // them, such as lmtp or tlsproxy.
 func notSide(_ *Evidence, p detect.Problem) bool {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ func (s scene) moved(t *testing.T, r Rule) map[string]scene {
 	f, _ := s.machine(t)
 	for _, entry := range f.Config.Main.Entries() {
 		p, known := postfix.Lookup(entry.Name)
-		if entry.Bad != "" || !known || strings.Contains("\n"+good, "\n"+entry.Name+" = "+entry.Value+"\n") {
+		if entry.Bad != "" || !known || slices.Contains(strings.Split(good, "\n"), entry.Name+" = "+entry.Value) {
 			continue
 		}
 		reads := func(program string) bool {
@@ -25,7 +26,7 @@ func (s scene) moved(t *testing.T, r Rule) map[string]scene {
 			}
 			return program == "smtpd" || program == "smtp"
 		}
-		master, any := f.Config.Master, false
+		master, read := f.Config.Master, false
 		for _, one := range master.Services() {
 			if _, own := one.Override(p.Name); own || !reads(one.Program()) || one.Bad != "" {
 				continue
@@ -34,9 +35,9 @@ func (s scene) moved(t *testing.T, r Rule) map[string]scene {
 			if master, err = master.Set(one.Name, one.Type, p.Name, entry.Value); err != nil {
 				t.Fatal(err)
 			}
-			any = true
+			read = true
 		}
-		if !any {
+		if !read {
 			continue
 		}
 		m := s

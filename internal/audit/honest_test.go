@@ -100,6 +100,11 @@ func TestHonest(t *testing.T) {
 		has, not string
 	}{
 		{"the server's certificate as that of a client, by a reference", scene{main: good + "smtp_tls_chain_files = $smtpd_tls_chain_files\n", master: router + sender}, "SND-013", ""},
+		{"key and chain that a program renews in two files", scene{main: without("smtpd_tls_cert_file = /etc/letsencrypt/live/mx/fullchain.pem\nsmtpd_tls_key_file = /etc/letsencrypt/live/mx/privkey.pem\n", "smtpd_tls_chain_files"), master: router + sender}, "", "CRT-014"},
+		{"mailboxes on another machine with TLS", scene{main: good + "lmtp_tls_security_level = secure\nvirtual_transport = lmtp:inet:[mail.example.net]:24\n", master: router + sender + "lmtp unix - - n - - lmtp\n"}, "", "SND-033"},
+		{"mailboxes behind a socket, TLS by an obsolete parameter", scene{main: good + "lmtp_enforce_tls = yes\nmailbox_transport = lmtp:unix:private/lmtp\n", master: router + sender + "lmtp unix - - n - - lmtp\n"}, "SND-033", ""},
+		{"mailboxes with TLS by an override", scene{main: good + "virtual_transport = mail:inet:127.0.0.1:24\n", master: router + sender + "mail unix - - n - - lmtp -o lmtp_tls_security_level=encrypt\n"}, "SND-033", ""},
+		{"mailboxes behind a socket at level may", scene{main: good + "lmtp_tls_security_level = may\nvirtual_transport = lmtp:unix:private/lmtp\n", master: router + sender + "lmtp unix - - n - - lmtp\n"}, "", "SND-033"},
 		{"filter without TLS by a policy", scene{main: encrypted + filtered + "smtp_tls_policy_maps = inline:{ {[127.0.0.1]:10024 = none} }\n", master: router + sender + amavis}, "", "SND-020"},
 		{"filter with TLS by a policy", scene{main: good + filtered + "smtp_tls_policy_maps = inline:{ {[127.0.0.1]:10024 = encrypt} }\n", master: router + sender + amavis}, "SND-020", ""},
 		{"a weaker transport, raised by a policy", scene{main: encrypted + "transport_maps = static:partner:[p.example]\nsmtp_tls_policy_maps = inline:{ {[p.example] = encrypt} }\n", master: router + sender + "partner unix - - n - - smtp -o smtp_tls_security_level=may\n"}, "", "SND-022"},

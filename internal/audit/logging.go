@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 )
@@ -51,7 +52,7 @@ var noOutboundLog = Rule{
 	Source: "postconf(5), smtp_tls_loglevel: 1 is recommended",
 	Cure:   answer("log-level", "1"),
 	Check: parameter("smtp_tls_loglevel", func(e *Evidence, v postfix.Value) string {
-		if v.Text == "0" && slices.ContainsFunc(e.Posture().Routes, func(r posture.Route) bool { return r.Level.Is != "none" }) {
+		if v.Text == "0" && slices.ContainsFunc(e.Posture().Routes, func(r posture.Route) bool { return r.Level.Is != "none" && r.Use != detect.Mailbox }) {
 			return "is 0"
 		}
 		return ""

@@ -26,6 +26,7 @@ var policyEntries = []struct {
 	{"encrypt protocols=!SSLv2, !SSLv3", true}, {"encypt", true}, {"may match=x", true}, {"dane match=x", true}, {"encrypt ciphers=", true},
 	{"encrypt ciphers=high ciphers=medium", true}, {"encrypt foo=bar", true}, {"encrypt protocols=TLSv9", true}, {"encrypt ciphers=strong", true},
 	{"fingerprint", true}, {"encrypt connection_reuse=maybe", true}, {"encrypt tafile=/etc/hosts", true}, {"secure match=", true},
+	{"may ciphers=strong", true}, {"may protocols=TLSv9", true}, {"may ciphers=strong foo=bar", true},
 	{"encrypt protocols = TLSv1.2", true}, {"encrypt # comment", true}, {"encrypt =x", true}, {"half-dane", true}, {"encrypt exclude=a exclude=b", true},
 }
 

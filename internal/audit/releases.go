@@ -19,7 +19,7 @@ var oldPostfix = Rule{
 	Why:    "Its project no longer fixes faults in it; the distribution may still do so.",
 	Level:  Should,
 	Source: "postfix.org announcements: the four newest branches are supported",
-	Cure:   outside("update the distribution"),
+	Cure:   outside("update the distribution, or check how long it maintains this release"),
 	Check: when(always, func(e *Evidence) []Hit {
 		return unsupported(e, lifecycle.Postfix, e.Config.Version.String(), "Postfix "+e.Config.Version.String())
 	}),

@@ -194,10 +194,11 @@ var mailboxTLSRequired = Rule{
 	Level:  Should,
 	Source: "postconf(5), lmtp_tls_security_level; seen: 4.7.4 over a UNIX socket too",
 	Cure:   drop("lmtp_tls_security_level"),
-	Check: when(func(e *Evidence) bool { return len(lmtps(e)) > 0 }, func(e *Evidence) (out []Hit) {
-		for _, s := range lmtps(e) {
-			if v := e.Config.Value(&s, "lmtp_tls_security_level"); v.Text != "" && demands(strings.ToLower(v.Text)) {
-				out = append(out, Hit{Detail: s.ID() + " has TLS level " + v.Text, At: v.Origin})
+	Check: when(func(e *Evidence) bool { return len(e.Mailboxes) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, r := range e.Posture().Routes {
+			here := strings.HasPrefix(r.Hop, "unix:") || r.Local()
+			if r.Use == detect.Mailbox && r.Dead == "" && !r.Records && here && demands(cmp.Or(r.Level.Is, "none")) {
+				out = append(out, Hit{Detail: r.ID() + " has TLS level " + r.Level.Is, At: e.place(r.Level.Origin, r.Service), service: r.Service.ID()})
 			}
 		}
 		return out

@@ -113,7 +113,7 @@ var noPolicyTable = Rule{
 var badPolicy = Rule{
 	ID: "PS-SND-038", Part: Sending, Severity: High, Since: "1.0",
 	Title:  "Postfix does not understand an entry of the policy table",
-	Why:    "All mail to that destination is deferred: 4.7.5, client TLS configuration problem. Attributes contain no blanks: protocols=!SSLv2:!SSLv3.",
+	Why:    "Mail to that destination is deferred (4.7.5, client TLS configuration problem), or leaves in cleartext at level may, where no handshake succeeds with a wrong value. Attributes contain no blanks: protocols=!SSLv2:!SSLv3.",
 	Level:  Must,
 	Source: "postconf(5), smtp_tls_policy_maps; seen on Postfix 3.7: deferred, 4.7.5",
 	Cure:   outside("correct the entry, then run postmap on the table"),

@@ -40,6 +40,7 @@ type Facts struct {
 
 	Listeners  []Listener
 	Transports []Transport
+	Mailboxes  []Transport // that hand mail to mailboxes by LMTP, and that something names
 	Role       Role
 	RoleWhy    string
 	// Hostname is myhostname. Needed are the names that a certificate should

@@ -43,10 +43,9 @@ func (f *Facts) findHops(m host.Reader) {
 			}
 		}
 	}
-	for i := range f.Transports {
-		t := &f.Transports[i]
+	complete := func(t *Transport) {
 		hops := byTransport[t.Service.Name]
-		if len(hops) > 0 {
+		if len(hops) > 0 && t.Use != Mailbox {
 			for _, name := range postfix.List(f.Config.Text(&t.Service, "smtp_fallback_relay")) {
 				hops = append(hops, Hop{Name: name, From: "smtp_fallback_relay"})
 			}
@@ -56,6 +55,14 @@ func (f *Facts) findHops(m host.Reader) {
 			t.Hops = append(t.Hops, h)
 		}
 	}
+	for i := range f.Transports {
+		complete(&f.Transports[i])
+	}
+	// An lmtp that nothing names receives no mail.
+	for i := range f.Mailboxes {
+		complete(&f.Mailboxes[i])
+	}
+	f.Mailboxes = slices.DeleteFunc(f.Mailboxes, func(t Transport) bool { return len(t.Hops) == 0 })
 }
 
 // destination is where mail is sent, and the parameter that says so.
@@ -120,7 +127,9 @@ func (f *Facts) destinations(m host.Reader) (out []destination) {
 		}
 	}
 	for _, name := range []string{"virtual_transport", "local_transport", "mailbox_transport", "fallback_transport"} {
-		if transport, hop, _ := strings.Cut(f.Config.Text(nil, name), ":"); hop != "" {
+		transport, hop, _ := strings.Cut(f.Config.Text(nil, name), ":")
+		mailbox := slices.ContainsFunc(f.Mailboxes, func(t Transport) bool { return t.Service.Name == transport })
+		if hop != "" || mailbox {
 			out = append(out, destination{transport, hop, name})
 		}
 	}
@@ -171,7 +180,7 @@ func (f *Facts) portOf(t Transport, hop string) string {
 	if name == "unix" {
 		return ""
 	}
-	port = strings.ToLower(cmp.Or(port, f.Config.Text(&t.Service, "smtp_tcp_port"), "smtp"))
+	port = strings.ToLower(cmp.Or(port, f.Config.Text(&t.Service, Own(t.Service, "smtp_tcp_port")), "smtp"))
 	return cmp.Or(ports[port], port)
 }
 

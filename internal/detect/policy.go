@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,9 +24,11 @@ type Policy struct {
 	Match, TrustAnchors []string
 	// ServerName is the name in the ClientHello (SNI), empty for the usual one.
 	ServerName string
-	// Fault is why mail there is deferred: Postfix does not understand the entry.
-	Fault string
-	At    postfix.Origin
+	// Fault is why mail there is deferred: Postfix does not understand the entry. InClear
+	// means that it is only the handshakes that fail, at a level that lets mail go without.
+	Fault   string
+	InClear bool
+	At      postfix.Origin
 }
 
 // findPolicies reads the policy tables whose text is there, and notes the others.
@@ -89,10 +92,14 @@ func inlineEntries(text string) (out []entry, ok bool) {
 // PolicyTables are those that decide about TLS for single destinations of a service, or
 // of main.cf: smtp_tls_policy_maps, or smtp_tls_per_site where that is empty.
 func PolicyTables(c postfix.Config, s *mastercf.Service) postfix.Value {
-	if v := c.Value(s, "smtp_tls_policy_maps"); v.Text != "" {
+	maps, sites := "smtp_tls_policy_maps", "smtp_tls_per_site"
+	if s != nil {
+		maps, sites = Own(*s, maps), Own(*s, sites)
+	}
+	if v := c.Value(s, maps); v.Text != "" {
 		return v
 	}
-	return c.Value(s, "smtp_tls_per_site")
+	return c.Value(s, sites)
 }
 
 // perSiteLevels are the words of smtp_tls_per_site, as tls_site_lookup in
@@ -126,6 +133,7 @@ func policy(text string, c postfix.Config) (p Policy) {
 		p.Fault = "it is empty"
 		return p
 	}
+	var broken string
 	p.Level = strings.ToLower(words[0])
 	if !slices.Contains(clientLevels, p.Level) {
 		p.Fault = fmt.Sprintf("%.60q is not a TLS level", words[0])
@@ -138,12 +146,18 @@ func policy(text string, c postfix.Config) (p Policy) {
 		name = strings.ToLower(name)
 		if !ok || name == "" {
 			p.Fault = fmt.Sprintf("%.60q is not an attribute: write name=value without spaces, and colons between values", word)
-		} else if p.Fault = attribute(name, value, p.Level, c); p.Fault == "" && !p.take(name, value) {
+		} else if p.Fault = attribute(name, value, p.Level, c); p.Level == "may" && value != "" && (name == "protocols" || name == "ciphers") {
+			broken, p.Fault = cmp.Or(broken, p.Fault), "" // it is read without complaint, and TLS dies of it
+		}
+		if p.Fault == "" && !p.take(name, value) {
 			p.Fault = name + " is set twice"
 		}
 		if p.Fault != "" {
 			return p
 		}
+	}
+	if broken != "" {
+		p.Fault, p.InClear = broken, true
 	}
 	if p.Level == "fingerprint" && len(p.Match) == 0 && c.Text(nil, "smtp_tls_fingerprint_cert_match") == "" {
 		p.Fault = "level fingerprint requires match="

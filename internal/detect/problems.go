@@ -38,7 +38,11 @@ func (f *Facts) findProblems(m host.Reader) {
 	f.tables(m)
 	for _, p := range f.Policies {
 		if p.Fault != "" {
-			f.problem(BadPolicy, "smtp_tls_policy_maps", p.At, fmt.Sprintf("%.100s: %s; mail there is deferred", p.Destination, p.Fault))
+			effect := "mail there is deferred"
+			if p.InClear {
+				effect = "every handshake fails, and mail there leaves in cleartext"
+			}
+			f.problem(BadPolicy, "smtp_tls_policy_maps", p.At, fmt.Sprintf("%.100s: %s; %s", p.Destination, p.Fault, effect))
 		}
 	}
 }

@@ -36,20 +36,35 @@ const (
 	Default Use = "default" // mail to the Internet, or to a relay, takes it
 	Some    Use = "some"    // mail to some destinations takes it, or none
 	Inside  Use = "inside"  // it hands mail to a program on this machine
+	Mailbox Use = "mailbox" // it hands mail to mailboxes, by LMTP
 )
+
+// Own is the name under which the program of a service reads a parameter of smtp: lmtp(8)
+// has a name of its own for each (lmtp_params.c).
+func Own(s mastercf.Service, name string) string {
+	if rest, ok := strings.CutPrefix(name, "smtp_"); ok && s.Program() == "lmtp" {
+		return "lmtp_" + rest
+	}
+	return name
+}
 
 func (f *Facts) findTransports(m host.Reader) {
 	routes := f.routes(m)
 	for _, s := range f.Config.Master.Services() {
-		if s.Type != "unix" || s.Program() != "smtp" {
+		if s.Type != "unix" || s.Program() != "smtp" && s.Program() != "lmtp" {
 			continue
 		}
 		t := Transport{
 			Service: s,
-			Level:   ClientLevel(func(name string) string { return f.Config.Text(&s, name) }),
+			Level:   ClientLevel(func(name string) string { return f.Config.Text(&s, Own(s, name)) }),
 			Chroot:  Chrooted(f.Config, s),
 			Use:     f.use(s, routes),
-			Wrapper: f.Config.Bool(&s, "smtp_tls_wrappermode"),
+			Wrapper: f.Config.Bool(&s, Own(s, "smtp_tls_wrappermode")),
+		}
+		if s.Program() == "lmtp" {
+			t.Use = Mailbox
+			f.Mailboxes = append(f.Mailboxes, t)
+			continue
 		}
 		if path := f.Config.Text(&s, "smtp_tls_CApath"); t.Chroot && path != "" && f.Config.Text(&s, "smtp_tls_CAfile") == "" {
 			t.Blind = !jailed(m, f.Config.Text(nil, "queue_directory"), path)

@@ -57,7 +57,7 @@ func (b *builder) followExclusions(l detect.Listener) error {
 	own := excluded(func(name string) string { return b.after.Text(&s, name) })
 	block := excluded(func(name string) string { return b.after.Text(nil, name) })
 	algorithms := algorithms(posture.Serves(b.f, b.after, s, b.fresh()))
-	why := ""
+	var why string
 	switch {
 	case permits(own, block):
 		why = "it permitted cipher suites that the block excludes"

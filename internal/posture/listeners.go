@@ -42,6 +42,10 @@ type Listener struct {
 	// Serves maps "RSA", "ECDSA" or "Ed25519" to the SHA-256 of the leaf that it
 	// presents; nil if that is not known.
 	Serves map[string]string
+	// Named are the leaves for clients that name a host (SNI, RFC 6066), by the keys of
+	// tls_server_sni_maps: a name, or ".example.org" for those below; as Serves, or nil if
+	// the entry cannot be loaded. What could not be listed is in detect.Facts.Unseen.
+	Named map[string]map[string]string
 	// ClientCertificate is Never, Offered if one is asked for, or Mandatory.
 	ClientCertificate Value[Duty]
 	// Login says when it offers SMTP AUTH: never, only inside TLS, or also in cleartext.
@@ -64,6 +68,24 @@ func (l Listener) ID() string {
 		return l.Service.ID()
 	}
 	return l.Service.ID() + " behind " + l.At.Service.ID()
+}
+
+// ServesTo returns what the listener presents to a client that names a host, in the form of
+// Serves: from the entry for the name, or that for the nearest domain above it, or else what
+// all others get (tls_server_sni_callback in tls_misc.c). known is false if the entry cannot
+// be loaded: the handshake fails.
+func (l Listener) ServesTo(name string) (leaves map[string]string, known bool) {
+	for key := strings.ToLower(name); key != ""; {
+		if leaves, ok := l.Named[key]; ok {
+			return leaves, leaves != nil
+		}
+		dot := strings.IndexByte(key[1:], '.')
+		if dot < 0 {
+			break
+		}
+		key = key[1+dot:]
+	}
+	return l.Serves, l.Serves != nil
 }
 
 // Works reports whether a handshake can come about.
@@ -233,6 +255,7 @@ func (m model) engine(l *Listener, p family) {
 	if l.Serves = Serves(m.f, m.c, p.s, m.fresh); l.Serves != nil {
 		versions = l.Suites.bear(versions, slices.Collect(maps.Keys(l.Serves))...)
 	}
+	l.Named = m.named(p.text("tls_server_sni_maps"))
 	l.Versions = Value[[]postfix.Protocol]{versions, v.Origin}
 	if len(versions) == 0 && l.Broken == "" {
 		l.Broken = fmt.Sprintf("%q leaves no TLS version that has a cipher suite", v.Text)
@@ -279,6 +302,30 @@ func leaves(f *detect.Facts, groups [][]string, fresh map[string]certs.Facts) ma
 		}
 		for _, chain := range chains {
 			out[chain.Facts.Algorithm] = chain.Facts.Fingerprint
+		}
+	}
+	return out
+}
+
+// named are the leaves of the lookup tables with certificates by name.
+func (m model) named(tables string) map[string]map[string]string {
+	of := postfix.List(tables)
+	if len(of) == 0 {
+		return nil
+	}
+	out := map[string]map[string]string{}
+	for _, c := range m.f.Certificates {
+		for _, key := range c.SNI {
+			leaves, there := out[key]
+			switch {
+			case !slices.Contains(of, c.Table) || there && leaves == nil:
+			case c.Err != nil || c.Refused != "":
+				out[key] = nil
+			case !there:
+				out[key] = map[string]string{c.Algorithm: c.Fingerprint}
+			default:
+				leaves[c.Algorithm] = c.Fingerprint
+			}
 		}
 	}
 	return out

@@ -7,6 +7,7 @@ package posture
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"postseal/certs"
@@ -60,7 +61,7 @@ func Of(f *detect.Facts, c postfix.Config, fresh map[string]certs.Facts) Posture
 			}
 		}
 	}
-	for _, t := range f.Transports {
+	for _, t := range slices.Concat(f.Transports, f.Mailboxes) {
 		if s, ok := c.Master.Find(t.Service.Name, t.Service.Type); ok {
 			p.Routes = append(p.Routes, m.routes(t, s)...)
 		}
@@ -84,6 +85,7 @@ type settings struct {
 // value is an effective value. One that follows from another parameter, by a default
 // such as "$smtpd_tls_security_level", has its origin.
 func (p settings) value(name string) postfix.Value {
+	name = p.own(name)
 	v := p.c.Value(&p.s, name)
 	if other, ok := strings.CutPrefix(v.Raw, "$"); ok && !v.Set && other != name {
 		v.Origin = p.value(other).Origin
@@ -93,4 +95,8 @@ func (p settings) value(name string) postfix.Value {
 
 func (p settings) text(name string) string { return p.value(name).Text }
 
-func (p settings) yes(name string) bool { return p.c.Bool(&p.s, name) }
+func (p settings) yes(name string) bool { return p.c.Bool(&p.s, p.own(name)) }
+
+// own is the name under which the program reads a parameter: lmtp has its own for all of
+// those of smtp (lmtp_params.c).
+func (p settings) own(name string) string { return detect.Own(p.s, name) }

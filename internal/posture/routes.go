@@ -117,7 +117,7 @@ func (m model) routes(t detect.Transport, s mastercf.Service) (out []Route) {
 // asksDANE reports whether TLSA records count for a service (dane_init in
 // smtp_tls_policy.c). A resolver of which it is not known is taken for one that validates.
 func (m model) asksDANE(s mastercf.Service) bool {
-	return m.f.Resolver.Validates != detect.No && strings.EqualFold(m.c.Text(&s, "smtp_dns_support_level"), "dnssec")
+	return m.f.Resolver.Validates != detect.No && strings.EqualFold(m.c.Text(&s, detect.Own(s, "smtp_dns_support_level")), "dnssec")
 }
 
 // route returns a route with its level.
@@ -134,10 +134,13 @@ func (m model) route(t detect.Transport, s mastercf.Service, h detect.Hop) Route
 			r.Level = Value[string]{Origin: own.Origin}
 		case entry != nil:
 			r.Level, r.Policy = Value[string]{entry.Level, entry.At}, entry
-			if entry.Fault != "" {
+			if entry.Fault != "" && !entry.InClear {
 				r.Deferred = "the policy table entry is invalid: " + entry.Fault
 			}
 		}
+	}
+	if strings.HasPrefix(h.Name, "unix:") && r.Level.Is == "may" {
+		r.Level.Is = "none" // smtp_connect_local: TLS that is not a must is of no use there
 	}
 	return r
 }
@@ -201,7 +204,7 @@ func (m model) terms(r Route, level string) Route {
 	r.Trust = trust(p, entry)
 	at := *m.f
 	at.Config = m.c
-	groups, _ := at.CertificateFiles(&r.Service, "smtp_tls_")
+	groups, _ := at.CertificateFiles(&r.Service, detect.Own(r.Service, "smtp_tls_"))
 	r.Shows = slices.Compact(slices.Concat(groups...))
 	r.Presents = leaves(m.f, groups, m.fresh)
 	return r

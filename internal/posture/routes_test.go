@@ -180,12 +180,16 @@ func TestRoutes(t *testing.T) {
 		var table, policy, inline, master strings.Builder
 		var to []string
 		for i := range transports {
-			fmt.Fprintf(&master, "\nt%d unix - - n - - smtp%s", i, overrides(r, set(r, 0.15, knobs)))
+			program, prefix := "smtp", ""
+			if i >= transports-2 { // lmtp has the same parameters under names of its own
+				program, prefix = "lmtp", "inet:"
+			}
+			fmt.Fprintf(&master, "\nt%d unix - - n - - %s%s", i, program, overrides(r, own(program, set(r, 0.15, knobs))))
 			for _, name := range names {
 				domain := fmt.Sprintf("t%d-%s-%d.example", i, name, n)
 				to = append(to, "u@"+domain)
 				host, port, _ := net.SplitHostPort(servers.byName[name].addr)
-				fmt.Fprintf(&table, "%s t%d:[%s]:%s\n", domain, i, host, port)
+				fmt.Fprintf(&table, "%s t%d:%s[%s]:%s\n", domain, i, prefix, host, port)
 			}
 		}
 		for _, name := range names {
@@ -198,7 +202,7 @@ func TestRoutes(t *testing.T) {
 		}
 		main := "transport_maps = texthash:" + lab.Write(t, dir, fmt.Sprintf("transport-%d", n), table.String(), 0o644) +
 			"\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\ntransport_retry_time = 5s\nsmtp_tls_security_level = may\nsmtp_tls_CAfile = " + root + "\n" +
-			mainLines(set(r, 0.25, knobs))
+			mainLines(set(r, 0.25, knobs)) + "lmtp_tls_CAfile = " + root + "\n" + mainLines(own("lmtp", set(r, 0.15, knobs)))
 		switch r.IntN(4) {
 		case 0:
 			main += "smtp_tls_policy_maps = inline:{" + inline.String() + "\n  { example.com = none } }\n"
@@ -213,7 +217,7 @@ func TestRoutes(t *testing.T) {
 			service, name := parts(rcpt)
 			host, port, _ := net.SplitHostPort(servers.byName[name].addr)
 			i := slices.IndexFunc(p.Routes, func(r posture.Route) bool {
-				return r.Service.Name == service && r.Hop == "["+host+"]:"+port && !r.Records
+				return r.Service.Name == service && strings.TrimPrefix(r.Hop, "inet:") == "["+host+"]:"+port && !r.Records
 			})
 			if i < 0 {
 				t.Fatalf("no route for %s in %d", rcpt, len(p.Routes))
@@ -245,6 +249,14 @@ func TestRoutes(t *testing.T) {
 		s.Stop()
 	}
 	t.Logf("%d messages of %d configurations of Postfix %s", seen, *count/2+1, v)
+}
+
+// own gives parameters of smtp the names under which a program reads them.
+func own(program string, of [][2]string) (out [][2]string) {
+	for _, o := range of {
+		out = append(out, [2]string{program + strings.TrimPrefix(o[0], "smtp"), strings.ReplaceAll(o[1], "$smtp_", "$"+program+"_")})
+	}
+	return out
 }
 
 // parts are the transport and the server of a recipient.

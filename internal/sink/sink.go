@@ -227,7 +227,7 @@ func (d *dialogue) run(ctx context.Context) error {
 		}
 		verb, rest, _ := strings.Cut(line, " ")
 		switch strings.ToUpper(verb) {
-		case "EHLO":
+		case "EHLO", "LHLO":
 			d.told.HELO, d.pending = rest, nil
 			err = d.capabilities()
 		case "HELO":

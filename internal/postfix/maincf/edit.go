@@ -112,7 +112,7 @@ func (f *File) Apply(e Edit) (*File, error) {
 // above returns the line above which a block goes that takes the place of an assignment.
 // Where a text of some lines explains that assignment alone, as in the files of Red Hat, it
 // is above the text: below, the text would seem to be about the block. A heading, of one
-// line or of several assignments, stays above.
+// line, with a ruler or of several assignments, stays above.
 func (f *File) above(e Entry) int {
 	lines := f.text.Physical
 	comment := func(i int) bool {
@@ -123,13 +123,21 @@ func (f *File) above(e Entry) int {
 		return first
 	}
 	at := first
+	ruled := false
 	for comment(at - 1) {
 		at--
+		ruled = ruled || ruler(lines[at])
 	}
-	if first-at < 2 {
+	if first-at < 2 || ruled {
 		return first
 	}
 	return at
+}
+
+// ruler reports whether a comment is a line across the page: "##########" or "# -----".
+func ruler(line string) bool {
+	line = strings.TrimSpace(line)
+	return len(line) > 5 && strings.Trim(line, "#=-_*~ ") == ""
 }
 
 // splice joins what is left with the block before line at.

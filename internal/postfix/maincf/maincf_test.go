@@ -154,6 +154,7 @@ func TestApplyAboveText(t *testing.T) {
 	for _, x := range []struct{ before, after string }{
 		{"# TLS\n\n# The file with the certificate\n# in PEM format.\n#\nsmtpd_tls_cert_file = /c\n\n# The key.\n# Not encrypted.\nsmtpd_tls_key_file = /k\n", "# TLS\n\nB\nx = 1\nE\n\n# The file with the certificate\n# in PEM format.\n#\n\n# The key.\n# Not encrypted.\n"},
 		{"a = b\n# TLS parameters\nsmtpd_tls_cert_file = /c\n\nc = d\n", "a = b\n# TLS parameters\nB\nx = 1\nE\n\nc = d\n"},
+		{"# -- TLS for incoming connections\n##########\nsmtpd_tls_use = yes\n\nc = d\n", "# -- TLS for incoming connections\n##########\nB\nx = 1\nE\n\nc = d\n"},
 		{"#\n# TLS parameters\n#\nsmtpd_tls_cert_file = /c\nsmtpd_tls_key_file = /k\n", "#\n# TLS parameters\n#\nB\nx = 1\nE\n"},
 	} {
 		f, err := Parse(x.before).Apply(Edit{Markers: Markers{Begin: "B", End: "E"}, Drop: drop, Block: []string{"B", "x = 1", "E"}})
