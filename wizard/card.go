@@ -106,6 +106,9 @@ func (m *Model) cardKey(k tea.KeyMsg) tea.Cmd {
 			m.help = newOverlay("How other checkers would rate port 25, by their published rules", opinionLines(c.opinions))
 		}
 	case "left", "esc", "backspace":
+		if m.home.past != nil {
+			return m.showHome()
+		}
 		m.stage = looking
 	case "q":
 		return m.quit()
@@ -116,14 +119,14 @@ func (m *Model) cardKey(k tea.KeyMsg) tea.Cmd {
 func (m *Model) findingKey(k tea.KeyMsg) tea.Cmd {
 	c := &m.card
 	switch k.String() {
-	case "e", "enter":
+	case "enter":
 		if key := c.finding().Cure.Question; key != "" {
 			return m.openQuestion(key)
 		}
 		c.opened = false
 	case "left", "esc", "backspace":
 		c.opened = false
-	case "tab", "n":
+	case "tab":
 		c.cursor, c.top = c.cursor%len(c.entries())+1, 0
 	case "q":
 		return m.quit()
@@ -211,15 +214,7 @@ func (m *Model) gradeLines() (lines []string) {
 		return indent("   ", styled(t.strong, wrap(strings.Join(all, "  "), m.width-6)))
 	}
 	for _, g := range m.card.card.Grades {
-		style := t.good
-		switch g.Letter {
-		case "B", "C":
-			style = t.caution
-		case "D", "F":
-			style = t.bad
-		case audit.Unjudged:
-			style = t.quiet
-		}
+		style := t.grade(g.Letter)
 		text := fmt.Sprintf("%d of 100", g.Points)
 		if g.Letter == audit.Unjudged {
 			text = "not judged"
@@ -298,7 +293,7 @@ func (m *Model) findingPage() page {
 	}
 	p := page{lines: lines, top: c.top, keys: keys}
 	if len(p.lines) > m.room(p) {
-		p.keys = slices.Insert(slices.Clone(p.keys), len(p.keys)-1, "↑↓ scroll")
+		p.keys = slices.Insert(slices.Clone(p.keys), len(p.keys)-1, "↑↓ scroll", "/ search")
 	}
 	return p
 }

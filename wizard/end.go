@@ -2,19 +2,19 @@ package wizard
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
 	"postseal/internal/apply"
+	"postseal/internal/detect"
 	"postseal/internal/hint"
 	"postseal/internal/plan"
+	"postseal/internal/rehearse"
 	"postseal/internal/report"
-	"postseal/internal/session"
 )
 
 // endState is the last page.
@@ -23,39 +23,62 @@ type endState struct {
 	err     error
 	head    string // what err comes to, where it has one of its own
 	steps   []apply.Event
-	nothing bool // there was nothing to do
-	late    bool // it was to be stopped, and had ended already
-	copied  bool
+	nothing bool   // there was nothing to do
+	late    bool   // it was to be stopped, and had ended already
+	copied  string // where the command was copied to
 }
 
 func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
 	switch k.String() {
-	case "q", "esc", "enter":
+	case "q", "esc":
 		return m.quit()
+	case "enter", "right":
+		if m.stage == ended && m.end.err == nil && !m.end.nothing {
+			return m.lookAgain()
+		}
 	case "c":
-		if len(m.result.Command) > 0 && m.end.err == nil {
-			m.end.copied = true
+		if m.stays() && len(m.result.Command) > 0 {
 			return m.copy(hint.ShellLine(m.result.Command))
 		}
 	case "e":
 		if m.stage == ended && m.end.err != nil && m.review.plan != nil {
 			return m.showList()
 		}
-	case "l":
-		m.help = newOverlay("Commands run", m.o.Machine.Lines())
 	default:
 		m.scroll(k)
 	}
 	return nil
 }
 
-// copy puts text on the clipboard of the terminal (xterm, OSC 52), which also
-// works over ssh.
+// lookAgain begins anew after a run; its result stays.
+func (m *Model) lookAgain() tea.Cmd {
+	m.server = newFlow(m.server.set, nil)
+	m.review, m.risk, m.rehearsal, m.list, m.question = reviewState{}, riskState{}, rehearsalState{}, listState{}, questionState{}
+	return tea.Batch(m.startLooking(), nextTick())
+}
+
+// commandFile is where c writes the command for a terminal without a clipboard.
+const commandFile = "postseal-command.txt"
+
+// copied says where the command was copied to.
+type copied struct{ where string }
+
+// copy puts text on the clipboard of the terminal, or into a file where there is none.
 func (m *Model) copy(text string) tea.Cmd {
-	out := m.o.Out
+	if m.terminal != nil && m.terminal.clipboard {
+		m.end.copied = "to the clipboard, if this terminal lets programs set it"
+		return m.terminal.copy(text)
+	}
+	machine, path := m.o.Machine, filepath.Join(m.o.SaveIn, commandFile)
 	return func() tea.Msg {
-		_, _ = io.WriteString(out, "\x1b]52;c;"+base64.StdEncoding.EncodeToString([]byte(text))+"\x1b\\")
-		return nil
+		path, err := filepath.Abs(path)
+		if err == nil {
+			err = machine.Save(path, []byte(text+"\n"), 0o600)
+		}
+		if err != nil {
+			return copied{"nowhere: " + err.Error()}
+		}
+		return copied{"to " + path + ": this terminal has no clipboard for programs"}
 	}
 }
 
@@ -114,6 +137,12 @@ func (m *Model) failurePage() page {
 	return page{lines: lines, keys: keys}
 }
 
+// stays reports whether the last page is about a run that is in effect.
+func (m *Model) stays() bool {
+	r := m.end.receipt
+	return m.stage == ended && m.end.err == nil && r != nil && r.Kind == "apply" && r.Phase == apply.Kept
+}
+
 // sealedPage says what was proved, how to undo it, and how to do it again.
 func (m *Model) sealedPage() page {
 	e, t := &m.end, m.theme
@@ -141,6 +170,15 @@ func (m *Model) sealedPage() page {
 	if r == nil {
 		return page{lines: lines, keys: []string{"q quit"}}
 	}
+	rows := func(name string, all []string) {
+		lines = append(lines, hang("   "+t.quiet.Render(name)+strings.Repeat(" ", 13-len(name)), all)...)
+	}
+	row := func(name, text string) { rows(name, wrap(text, m.width-19)) }
+	stays := m.stays()
+	if stays && m.grades.run == r.ID {
+		m.gradeRows(rows)
+		lines = append(lines, "")
+	}
 	for _, p := range r.Proofs {
 		sign := signGood
 		if !p.OK {
@@ -151,26 +189,44 @@ func (m *Model) sealedPage() page {
 	for _, w := range r.Warnings {
 		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("log: "+w, m.width-8))...)
 	}
-	if r.Kind != "apply" || r.Phase != apply.Kept {
-		return page{lines: lines, keys: []string{"q quit"}}
+	if !stays {
+		return page{lines: lines, keys: []string{"enter look again", "l commands run", "q quit"}}
 	}
-	row := func(name, text string) {
-		lead := "   " + t.quiet.Render(name) + strings.Repeat(" ", 13-len(name))
-		lines = append(lines, hang(lead, wrap(text, m.width-19))...)
+	for _, text := range m.notProved(r) {
+		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Not verified: "+text+".", m.width-8))...)
 	}
 	lines = append(lines, "")
 	row("undo", hint.ShellLine(m.result.Undo))
+	m.openRows(rows)
 	if len(m.result.Command) > 0 {
 		row("same again", hint.ShellLine(m.result.Command))
+	}
+	if e.copied != "" {
+		row("copied", e.copied)
 	}
 	if due := m.nextDue(r.Proofs); due != "" {
 		row("next due", "certificate, "+due)
 	}
-	keys := []string{"c copy the command", "l commands run", "q quit"}
-	if e.copied {
-		keys[0] = "c sent to the terminal's clipboard"
+	keys := []string{"enter home", "c copy the command", "l commands run", "q quit"}
+	if len(m.result.Command) == 0 {
+		keys = slices.Delete(keys, 1, 2)
 	}
 	return page{lines: lines, keys: keys}
+}
+
+// notProved says what no handshake has shown: it was rehearsed at best.
+func (m *Model) notProved(r *apply.Receipt) (out []string) {
+	switch rehearsed := m.rehearsal.report; {
+	case r.FilesOnly:
+		return nil // which the head says
+	case rehearsed == nil:
+		out = append(out, "sending: nothing was rehearsed")
+	case slices.Contains(rehearsed.Missing, "sending"):
+		out = append(out, "sending: it could not be rehearsed")
+	case slices.ContainsFunc(rehearsed.Trials, func(t rehearse.Trial) bool { return t.Level != "" }):
+		out = append(out, "sending to real servers: it was rehearsed, and the log will show it")
+	}
+	return out
 }
 
 // cleartext reports whether the plan that was applied leaves the server without TLS for
@@ -184,15 +240,7 @@ func (m *Model) cleartext() bool {
 // nextDue says which of the served certificates is to be renewed first, when,
 // and by whom.
 func (m *Model) nextDue(proofs []apply.Proof) string {
-	var first session.Renewal
-	for _, c := range m.session.Facts.Certificates {
-		served := slices.ContainsFunc(proofs, func(p apply.Proof) bool { return c.Fingerprint != "" && p.Serves[c.Algorithm] == c.Fingerprint })
-		if r := m.session.Renewal(c); served && (first.At.IsZero() || r.At.Before(first.At)) {
-			first = r
-		}
-	}
-	if first.At.IsZero() {
-		return ""
-	}
-	return renewal(first)
+	return nextRenewal(m.session, func(c detect.Certificate) bool {
+		return slices.ContainsFunc(proofs, func(p apply.Proof) bool { return c.Fingerprint != "" && p.Serves[c.Algorithm] == c.Fingerprint })
+	})
 }

@@ -62,7 +62,7 @@ func applied(r *apply.Receipt) string {
 func (m *Model) startKeeping(k keepState) tea.Cmd {
 	m.gen++
 	m.stage, m.keep = keeping, k
-	return m.count(0)
+	return tea.Batch(m.count(0), m.measure(m.end.receipt))
 }
 
 // count looks at the log after a while.
@@ -131,7 +131,7 @@ func (m *Model) kept(k kept) tea.Cmd {
 		}
 		m.result.Receipt, m.result.Err = nil, apply.InForce(k.err)
 	}
-	return nil
+	return tea.Batch(nextTick(), m.record())
 }
 
 // notPutBack shows the countdown again: the run is in force, and its net stands.
@@ -171,6 +171,8 @@ func (m *Model) keepKey(k tea.KeyMsg) tea.Cmd {
 		return m.putBack()
 	case "l":
 		m.help = newOverlay("Postfix warnings and failed peers", m.keepDetails())
+	case "t":
+		m.help = newOverlay("What to test now", m.tests())
 	case "q":
 		return m.quit() // the net stays: what is left on the screen says so
 	default:
@@ -190,11 +192,12 @@ func (m *Model) keepDetails() []string {
 	if len(out) == 0 {
 		out = []string{"None so far."}
 	}
-	return out
+	out = append(out, "", "Commands run")
+	return append(out, m.o.Machine.Lines()...)
 }
 
 // keepKeys are the keys of the page that asks whether to keep a run.
-var keepKeys = []string{"y confirm", "n undo", "l log", "q decide later"}
+var keepKeys = []string{"y confirm", "n undo", "t what to test", "l log", "q decide later"}
 
 func (m *Model) keepPage() page {
 	k, t := &m.keep, m.theme
@@ -248,6 +251,13 @@ func (m *Model) keepPage() page {
 	if k.worse != "" {
 		lines = append(lines, "")
 		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap("Worse than before: "+k.worse+". Press n to undo.", m.width-8))...)
+	}
+	if m.height >= 20 {
+		lines = append(lines, "", "   "+t.accent.Render("Test now"))
+		for _, l := range m.tests() {
+			text := strings.TrimLeft(l, " ")
+			lines = append(lines, indent("   "+l[:len(l)-len(text)], wrap(text, m.width-8))...)
+		}
 	}
 	return page{lines: lines, keys: keepKeys}
 }

@@ -72,14 +72,14 @@ func (m *Model) summarise() (string, bool) {
 
 func (m *Model) listKey(k tea.KeyMsg) tea.Cmd {
 	switch k.String() {
-	case "r", "d":
+	case "r":
 		m.list.opened = true
 		return m.startReview()
 	case "left", "esc", "backspace":
 		if m.list.review {
 			return m.startReview()
 		}
-		m.stage = carding
+		return m.showHome()
 	case "q":
 		return m.quit()
 	default:

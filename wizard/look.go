@@ -26,8 +26,8 @@ type lookState struct {
 	// be brought to its end, or empty.
 	files        []string
 	unfinishable string
-	// reverted says which run was reverted last, and why; empty if the last run was not.
-	reverted string
+	// gen is of the look itself: what was seen then counts until the next one.
+	gen int
 }
 
 // lookStep says that a step of looking has ended.
@@ -44,15 +44,17 @@ type looked struct {
 	err     error
 	now     time.Time
 	// files and unfinishable are as in lookState.
-	files                  []string
-	unfinishable, reverted string
+	files        []string
+	unfinishable string
+	// past is what earlier runs did; nil on a first run.
+	past *past
 }
 
 // startLooking looks at the server. It starts anew after a run too.
 func (m *Model) startLooking() tea.Cmd {
 	m.gen++
 	gen := m.gen
-	m.stage, m.look = looking, lookState{done: map[detect.Step]bool{}}
+	m.stage, m.look = looking, lookState{done: map[detect.Step]bool{}, gen: gen}
 	ctx, o, tell := m.ctx, m.o, m.tell()
 	return func() tea.Msg {
 		s, err := o.open(ctx, func(step detect.Step, f *detect.Facts) {
@@ -64,7 +66,7 @@ func (m *Model) startLooking() tea.Cmd {
 			out.files, out.unfinishable = s.Pending.State(m), s.Pending.Unfinishable(m, s.StateDir)
 		}
 		if err == nil {
-			out.reverted = reverted(o.Machine, s)
+			out.past = pastOf(o.Machine, s)
 		}
 		return out
 	}
@@ -98,7 +100,7 @@ func (m *Model) looked(l looked) tea.Cmd {
 		return nil
 	}
 	m.session, m.server.answers = l.session, l.session.Answers
-	m.look.ready, m.look.remarks, m.look.reverted = true, report.Remarks(l.session.Facts), l.reverted
+	m.look.ready, m.look.remarks, m.home = true, report.Remarks(l.session.Facts), homeState{past: l.past}
 	if l.session.Pending != nil {
 		m.stage, m.look.files, m.look.unfinishable = pending, l.files, l.unfinishable
 		m.result.Undo = m.session.UndoCommand()
@@ -115,20 +117,32 @@ func (m *Model) looked(l looked) tea.Cmd {
 		title := "Run " + u.ID + " of " + u.When.Local().Format("2006-01-02 15:04") + " is applied and waits to be confirmed."
 		return m.startKeeping(keepState{title: title, net: *m.session.Net, now: l.now})
 	}
-	return m.gather()
+	cmd := m.gather()
+	if l.past == nil {
+		return cmd
+	}
+	return tea.Batch(cmd, m.lookAround(), m.showHome())
 }
 
 func (m *Model) lookKey(k tea.KeyMsg) tea.Cmd {
 	switch k.String() {
-	case "q", "esc":
+	case "q":
 		return m.quit()
-	case "l":
-		m.help = newOverlay("Commands run", m.o.Machine.Lines())
+	case "esc", "left", "backspace":
+		switch {
+		case m.look.ready && m.home.past != nil:
+			return m.showHome()
+		case k.String() == "esc":
+			return m.quit()
+		}
 	case "p":
 		if m.look.ready && len(m.session.Facts.Problems) > 0 {
 			m.help = newOverlay("Settings that have no effect, or a different one", problems(m.session.Facts))
 		}
 	case "enter", "right", " ":
+		if m.look.ready && m.home.past != nil {
+			return m.showHome()
+		}
 		if m.look.ready {
 			return m.showCard()
 		}
@@ -157,9 +171,6 @@ func (m *Model) lookPage() page {
 		title = "The server as it is. Nothing was changed."
 	}
 	lines := append(indent("   ", wrap(title, m.width-6)), "")
-	if m.look.reverted != "" {
-		lines = append(lines, hang("   "+t.sign(signNote)+" ", wrap(m.look.reverted, m.width-8))...)
-	}
 	for _, r := range m.look.remarks {
 		lines = append(lines, m.remark(r)...)
 	}

@@ -2,7 +2,6 @@ package wizard
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +29,8 @@ const (
 	rehearsing
 	applying
 	keeping // written and proved; it goes back unless it is kept
+	homing  // where a rerun opens
+	reading // a document
 	ended
 	failed // looking failed
 )
@@ -45,6 +46,8 @@ type Model struct {
 	// colour of the background, the end of the context.
 	events chan tea.Msg
 	theme  theme
+	// terminal is told the title, and what is copied; nil in tests.
+	terminal *terminal
 
 	width, height int
 	// gen is raised when what is under way no longer matters; a message with
@@ -54,9 +57,12 @@ type Model struct {
 	stage stage
 	top   int      // the first line shown of a page without a cursor
 	help  *overlay // drawn over the page, if not nil
+	seek  seekState
 
-	look lookState
-	card cardState
+	look     lookState
+	card     cardState
+	home     homeState
+	document documentState
 	// gathering is the looking that goes on while the person reads.
 	gathering *sync.WaitGroup
 	session   *session.Session
@@ -73,6 +79,7 @@ type Model struct {
 	rehearsal rehearsalState
 	run       runState
 	keep      keepState
+	grades    gradesState
 	end       endState
 
 	result Result
@@ -164,9 +171,40 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	before := m.stage
 	cmd := m.handle(msg)
 	if m.stage != before {
-		m.top = 0
+		m.top, m.seek.open = 0, false
+	}
+	if tell := m.terminal.announce(m.title(), m.working()); tell != nil {
+		cmd = tea.Batch(cmd, tell)
 	}
 	return m, cmd
+}
+
+// title is what a terminal shows above its window.
+func (m *Model) title() string {
+	out := "postseal"
+	if m.session != nil {
+		out += ": " + oneLine(m.session.Facts.Hostname)
+	}
+	return out
+}
+
+// working reports whether something is under way that a spinner tells of.
+func (m *Model) working() bool {
+	switch m.stage {
+	case looking:
+		return !m.look.ready
+	case carding, homing:
+		return !m.card.ready
+	case reading:
+		return !m.document.ready
+	case applying:
+		return m.run.next == nil
+	case ended:
+		return m.measuring()
+	case rehearsing:
+		return m.rehearsal.running()
+	}
+	return m.review.waiting || m.order != nil && m.order.asking
 }
 
 func (m *Model) handle(msg tea.Msg) tea.Cmd {
@@ -184,7 +222,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.theme = newTheme(m.o.Out, m.o.NoColor, msg.dark)
 	case tickMsg:
 		m.tick++
-		if m.stage == looking && !m.look.ready || m.stage == carding && !m.card.ready || m.stage == applying && m.run.next == nil || m.review.waiting || m.stage == rehearsing && m.rehearsal.running() || m.order != nil && m.order.asking {
+		if m.working() {
 			return nextTick()
 		}
 	case tea.KeyMsg:
@@ -198,12 +236,19 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 	if k.String() == "ctrl+c" {
 		return m.interrupt()
 	}
-	if m.help != nil {
+	switch key := k.String(); {
+	case m.seek.open:
+		return m.seekKey(k)
+	case key == "/" && m.seekable() != nil:
+		return m.openSeek()
+	case m.help != nil:
 		m.help.key(m, k)
 		return nil
-	}
-	if k.String() == "?" && m.stage != asking {
+	case key == "?" && m.stage != asking:
 		m.help = newOverlay("Keys on this page", m.keyHelp())
+		return nil
+	case key == "l" && m.stage != keeping && !m.answering():
+		m.help = newOverlay("Commands run", m.o.Machine.Lines())
 		return nil
 	}
 	switch m.stage {
@@ -211,6 +256,10 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 		return m.lookKey(k)
 	case carding:
 		return m.cardKey(k)
+	case homing:
+		return m.homeKey(k)
+	case reading:
+		return m.documentKey(k)
 	case pending:
 		return m.pendingKey(k)
 	case asking:
@@ -236,62 +285,10 @@ func (m *Model) key(k tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
-// keyHelp are the keys of the page, also those for which its foot has no room.
-func (m *Model) keyHelp() (out []string) {
-	for _, k := range m.page().keys {
-		key, what, _ := strings.Cut(k, " ")
-		out = append(out, fmt.Sprintf("%-8s %s", key, what))
-	}
-	return append(out, "ctrl+c   stop, or leave")
-}
-
-// outcome takes what a command brought home.
-func (m *Model) outcome(msg tea.Msg) tea.Cmd {
-	switch msg := msg.(type) {
-	case lookStep:
-		m.lookStep(msg)
-	case looked:
-		return m.looked(msg)
-	case judged:
-		m.judged(msg)
-	case inspected:
-		return m.inspected(msg)
-	case selfSignedMsg:
-		return m.selfSignedMsg(msg)
-	case orderReady:
-		return m.orderReady(msg)
-	case metaMsg:
-		m.metaMsg(msg)
-	case recordMsg:
-		if msg.gen == m.gen {
-			m.run.made(msg)
-		}
-	case obtained:
-		return m.obtained(msg)
-	case planned:
-		return m.planned(msg)
-	case savedPlan:
-		m.savedPlan(msg)
-	case stepDone:
-		if msg.gen == m.gen {
-			m.run.add(msg.event)
-		}
-	case over:
-		return m.over(msg)
-	case ran:
-		return m.ran(msg)
-	case trialDone:
-		if msg.gen == m.gen {
-			m.rehearsal.trials = append(m.rehearsal.trials, msg.trial)
-		}
-	case rehearsed:
-		return m.rehearsed(msg)
-	case counted:
-		return m.counted(msg)
-	case kept:
-		return m.kept(msg)
-	}
-	return nil
+// answering reports whether a letter is part of an answer.
+func (m *Model) answering() bool {
+	q := &m.question
+	return m.stage == asking && (q.typing || q.find.open || q.making) || m.stage == applying && m.run.asking || m.order != nil && m.order.risky
 }
 
 // interrupt is ctrl+c: at once, but for a run under way, which is asked about.
@@ -320,6 +317,9 @@ func (m *Model) leaveNow() tea.Cmd {
 	case ended, keeping:
 		return tea.Quit
 	}
+	if m.result.Receipt != nil { // of a run that was made before
+		return tea.Quit
+	}
 	m.result = leftBy(true, m.made)
 	return tea.Quit
 }
@@ -339,6 +339,15 @@ func (m *Model) View() string {
 
 // page is the page that is shown.
 func (m *Model) page() page {
+	p := m.pageHere()
+	if m.seek.open {
+		p = m.seekPage(p)
+	}
+	return p
+}
+
+// pageHere is the page without a search in it.
+func (m *Model) pageHere() page {
 	switch {
 	case m.help != nil:
 		return m.help.page(m)
@@ -346,6 +355,10 @@ func (m *Model) page() page {
 		return m.text(m.lookPage())
 	case m.stage == carding:
 		return m.cardPage()
+	case m.stage == homing:
+		return m.homePage()
+	case m.stage == reading:
+		return m.text(m.documentPage())
 	case m.stage == pending:
 		return m.text(m.pendingPage())
 	case m.stage == asking:

@@ -25,6 +25,10 @@ func (o *overlay) key(m *Model, k tea.KeyMsg) {
 func (o *overlay) lines(m *Model) []string {
 	lines := []string{"   " + m.theme.strong.Render(oneLine(o.title)), ""}
 	for _, l := range o.text {
+		if name, text, ok := strings.Cut(l, "\t"); ok {
+			lines = append(lines, m.termLines(name, text)...)
+			continue
+		}
 		text := strings.TrimLeft(l, " ")
 		lead := "   " + l[:len(l)-len(text)]
 		for _, sign := range []string{signGood, signNote, signBad} {
@@ -37,6 +41,23 @@ func (o *overlay) lines(m *Model) []string {
 	return lines
 }
 
+// termColumn is the width of a term and of a key in a help text.
+const termColumn = 20
+
+// termLines are a term, or a key, with what it means beside it, or under it where the window
+// is narrow.
+func (m *Model) termLines(name, text string) []string {
+	t := m.theme
+	if m.width < 60 {
+		return append([]string{"   " + t.strong.Render(name)}, indent("     ", wrap(text, m.width-7))...)
+	}
+	return hang("   "+t.strong.Render(name)+strings.Repeat(" ", max(1, termColumn-ansi.StringWidth(name))), wrap(text, m.width-5-termColumn))
+}
+
 func (o *overlay) page(m *Model) page {
-	return page{lines: o.lines(m), top: o.at, keys: []string{"↑↓ scroll", "esc back"}}
+	p := page{lines: o.lines(m), top: o.at, keys: []string{"esc back"}}
+	if len(p.lines) > m.room(p) {
+		p.keys = []string{"↑↓ scroll", "/ search", "esc back"}
+	}
+	return p
 }

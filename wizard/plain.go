@@ -36,6 +36,8 @@ type plain struct {
 	ordering bool
 	// made: a certificate was ordered or made.
 	made bool
+	// grades are those before a run.
+	grades []audit.Grade
 	// ordered are the answers about an order that was left, or nil.
 	ordered *ask.Answers
 }
@@ -133,9 +135,6 @@ func (p *plain) run() Result {
 	}
 	p.session, p.answers = s, s.Answers
 	p.print.Facts(s.Facts)
-	if text := reverted(p.o.Machine, s); text != "" {
-		p.print.Note(text)
-	}
 	if s.Pending != nil {
 		return p.pending()
 	}
@@ -145,7 +144,13 @@ func (p *plain) run() Result {
 	if u := s.Unconfirmed; u != nil {
 		return p.keep(Result{Receipt: u, Undo: s.UndoCommand()}, "Run "+u.ID+" is applied and waits to be confirmed.")
 	}
-	if err := p.card(); err != nil {
+	if past := pastOf(p.o.Machine, s); past != nil {
+		if r, err := p.home(past); errors.Is(err, errDone) {
+			return r
+		} else if err != nil {
+			return Result{Err: err}
+		}
+	} else if err := p.card(); err != nil {
 		return Result{Err: err}
 	}
 	if err := p.interview(); err != nil {
@@ -176,11 +181,17 @@ func (p *plain) card() error {
 	}
 	c := audit.Audit(e, p.session.Suppressions...)
 	p.print.Grades(c)
+	p.grades = c.Grades
+	return p.findings(c, "continue to the questions")
+}
+
+// findings prints the findings of a card, and one by its number; Enter does what then says.
+func (p *plain) findings(c audit.Card, then string) error {
 	for i, f := range c.Findings {
 		p.hung(fmt.Sprintf("%3d  ", i+1), fmt.Sprintf("%s: %s", f.Severity, f.Title))
 	}
 	for len(c.Findings) > 0 {
-		answer, err := p.read("Number of a finding to show, or Enter to continue to the questions:")
+		answer, err := p.read("Number of a finding to show, or Enter to " + then + ":")
 		if err != nil || answer == "" {
 			return err
 		}
@@ -192,46 +203,6 @@ func (p *plain) card() error {
 		p.print.Finding(c.Findings[n-1])
 	}
 	return nil
-}
-
-// pending asks what to do with an interrupted run.
-func (p *plain) pending() Result {
-	r := p.session.Pending
-	fmt.Fprintln(p.out)
-	p.wrapped(fmt.Sprintf("An earlier run was interrupted: run %s of %s came to %q. Its files now:", r.ID, r.When.Local().Format("2006-01-02 15:04"), string(r.Phase)))
-	for _, l := range r.State(p.o.Machine) {
-		p.say("  %s", oneLine(l))
-	}
-	ways, unfinishable := "f finish, u undo, q quit:", r.Unfinishable(p.o.Machine, p.session.StateDir)
-	switch {
-	case r.Phase == apply.Reverting && r.Undoes != "":
-		ways = "It was undoing run " + r.Undoes + ", and failed. u put that run into effect again, q quit:"
-	case r.Phase == apply.Reverting:
-		ways = "u continue undoing, q quit:"
-	case unfinishable != "":
-		ways = "It cannot be finished: " + unfinishable + ". u undo, q quit:"
-	case r.Undoes != "":
-		ways = "It was undoing run " + r.Undoes + ". f finish that, u leave that run in effect, q quit:"
-	}
-	answer, err := p.read(ways)
-	if err != nil {
-		return Result{Err: err}
-	}
-	o := p.o.applyOptions(p.session, nil, p.print.Step)
-	var out *apply.Receipt
-	switch {
-	case answer == "f" && unfinishable == "":
-		out, err = apply.Finish(p.ctx, p.o.Machine, o)
-	case answer == "u":
-		out, err = apply.Undo(p.ctx, p.o.Machine, r.ConfigDir, r.ID, o)
-	default:
-		return Result{Err: errQuit}
-	}
-	result := Result{Receipt: out, Err: err, Undo: p.session.UndoCommand()}
-	if err != nil || out.ConfirmBy.IsZero() || out.Phase != apply.Kept {
-		return result
-	}
-	return p.keep(result, applied(out))
 }
 
 // errBack is the answer b to the first question, or an answer other than yes where
@@ -371,7 +342,11 @@ func (p *plain) review() Result {
 	o.Rehearse, o.Net = nil, p.o.net(p.session)
 	r, err := apply.Run(p.ctx, p.o.Machine, pl, o)
 	out := Result{Receipt: r, Err: err, Command: p.session.Command(pl), Undo: p.session.UndoCommand()}
-	if err != nil || r.ConfirmBy.IsZero() {
+	switch {
+	case err != nil:
+		return out
+	case r.ConfirmBy.IsZero():
+		p.summary(r)
 		return out
 	}
 	return p.keep(out, applied(r))

@@ -24,6 +24,10 @@ func (p *plain) keep(out Result, title string) Result {
 	}
 	p.wrapped(title + " It " + stands + ". To confirm it from any terminal:")
 	p.say("  %s", oneLine(hint.ShellLine(append(p.session.Verb("confirm"), "--run", r.ID))))
+	p.say("What to test now:")
+	for _, l := range tests(p.session.Facts.Hostname, p.session.Facts.NeededNames(), r.Checks) {
+		p.say("  %s", oneLine(l))
+	}
 	if trouble != "" {
 		p.wrapped("Reverting restores a state that already had problems: " + trouble + ".")
 	}
@@ -51,6 +55,7 @@ func (p *plain) keep(out Result, title string) Result {
 			switch {
 			case err == nil:
 				r.ConfirmBy = time.Time{}
+				p.summary(r)
 				return out
 			case errors.Is(err, apply.ErrRolledBack):
 				return Result{Err: err}

@@ -199,6 +199,9 @@ func (m *Model) questionKey(k tea.KeyMsg) tea.Cmd {
 	case "?":
 		m.help = newOverlay(q.title, m.helpText())
 	case "a", "d":
+		if k.String() == "d" && m.order != nil { // an order changes no file of Postfix
+			return nil
+		}
 		switch here := q.options[q.cursor]; {
 		case here.Text == q.opened && !q.ticked, k.String() == "d" && !answers(here):
 			return m.showAll()
@@ -384,7 +387,7 @@ func (m *Model) back() tea.Cmd {
 	case before == nil && m.order != nil:
 		m.leaveOrder()
 	case before == nil:
-		m.stage = carding
+		return m.showHome()
 	default:
 		m.ask(before)
 	}

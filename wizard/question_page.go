@@ -21,9 +21,11 @@ func (m *Model) helpText() []string {
 	}
 	out = append(out, m.suggestion(), "")
 	if m.order != nil {
-		return append(out, "By flag: postseal cert obtain --"+q.Name())
+		out = append(out, "By flag: postseal cert obtain --"+q.Name())
+	} else {
+		out = append(out, "By flag: --"+q.Name()+". In the answers file: "+q.Name()+" = …")
 	}
-	return append(out, "By flag: --"+q.Name()+". In the answers file: "+q.Name()+" = …")
+	return append(append(out, "", "Keys on this page"), m.keyHelp()...)
 }
 
 // besideWidth is how wide what stands beside a question may be; 0 if there is no room.
@@ -90,7 +92,7 @@ func (m *Model) questionPage() page {
 	if m.order != nil {
 		p.keys = []string{"↑↓ choose", "enter next", "← back", "? why", "a accept the rest", "q quit"}
 	}
-	if q.Repeats() {
+	if q.Repeats() && q.cursor < len(q.options) && (answers(q.options[q.cursor]) || q.options[q.cursor].Open) {
 		p.keys = slices.Insert(p.keys, 1, "space tick")
 	}
 	if q.findable() {

@@ -134,7 +134,9 @@ func (m *Model) rehearsalKey(k tea.KeyMsg) tea.Cmd {
 		r.cursor = (r.cursor + 1) % max(1, len(worth))
 		m.top = m.rehearsalText().focus
 	case "a":
-		m.help = newOverlay("All results", m.allTrials())
+		if r.err == nil {
+			m.help = newOverlay("All results", m.allTrials())
+		}
 	case "e":
 		switch x := r.chosen(); {
 		case x == nil:
@@ -216,7 +218,7 @@ func (m *Model) rehearsalText() page {
 		}
 		lines = append(lines, hang("   "+t.caution.Render(signNote)+" ", wrap("It cannot be rehearsed here: "+why.Error(), m.width-8))...)
 		lines = append(lines, m.doubtLines()...)
-		return page{lines: lines, keys: []string{"y apply anyway", "← back", "q quit"}}
+		return page{lines: lines, keys: []string{"y apply anyway", "e change an answer", "← back", "q quit"}}
 	}
 	lines = append(lines, m.groups()...)
 	worth := r.worth()

@@ -119,13 +119,13 @@ func (m *Model) reviewKey(k tea.KeyMsg) tea.Cmd {
 		return m.quit()
 	case "left", "esc", "backspace":
 		return m.leaveReview()
-	case "e", "o":
-		m.list.review = true
-		return m.showList()
 	}
 	switch {
 	case r.waiting:
 		return nil
+	case k.String() == "e":
+		m.list.review = true
+		return m.showList()
 	case r.err != nil:
 		m.scroll(k)
 		return nil
@@ -136,7 +136,9 @@ func (m *Model) reviewKey(k tea.KeyMsg) tea.Cmd {
 	case "shift+tab":
 		r.file, r.at = (r.file+max(1, len(r.files))-1)%max(1, len(r.files)), 0
 	case "s":
-		return m.savePlan()
+		if !r.plan.Empty() {
+			return m.savePlan()
+		}
 	case "enter":
 		return m.leaveForApply()
 	default:

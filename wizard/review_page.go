@@ -154,6 +154,10 @@ func (m *Model) layOut(f plan.File) []string {
 	return out
 }
 
+// From so many columns on, the reasons stand in a column of their own, behind so much of a
+// hundred of the width.
+const wideReview, reasonShare = 120, 58
+
 // diffLine is a line of the diff; its reason stands beside it where there is
 // room, else under it.
 func (m *Model) diffLine(l diff.Line) []string {
@@ -170,6 +174,9 @@ func (m *Model) diffLine(l diff.Line) []string {
 		style = t.bad.UnsetBold()
 	}
 	width := m.width - 4
+	if m.width >= wideReview {
+		width = m.width*reasonShare/100 - 4
+	}
 	var out []string
 	for i, w := range strings.Split(ansi.Hardwrap(text, width, true), "\n") {
 		op := string(l.Op)
@@ -181,6 +188,10 @@ func (m *Model) diffLine(l diff.Line) []string {
 	// A line that comes has its reason in the comment above it.
 	if l.Why == "" || l.Op == diff.Add && !strings.Contains(l.Text, "-o ") {
 		return out
+	}
+	if m.width >= wideReview {
+		column := m.width * reasonShare / 100
+		return columns(out, styled(t.quiet, wrap(l.Why, m.width-column-3)), column)
 	}
 	last, why := &out[len(out)-1], oneLine(l.Why)
 	const gap = 3

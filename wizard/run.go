@@ -151,8 +151,11 @@ func (m *Model) ran(r ran) tea.Cmd {
 		return gone
 	}
 	m.end.late = m.run.stopping && r.err == nil
-	if r.err != nil || r.receipt == nil || r.receipt.Phase != apply.Kept || r.receipt.ConfirmBy.IsZero() {
+	if r.err != nil || r.receipt == nil || r.receipt.Phase != apply.Kept {
 		return nil
+	}
+	if r.receipt.ConfirmBy.IsZero() {
+		return tea.Batch(nextTick(), m.measure(r.receipt))
 	}
 	k := keepState{title: applied(r.receipt), now: r.receipt.ConfirmBy.Add(-m.o.Within)}
 	if m.end.late {

@@ -161,10 +161,10 @@ func TestKeysInRows(t *testing.T) {
 		keys          []string
 		want          string
 	}{
-		{"keep", 40, 15, keepKeys, " y confirm  n undo  l log| q decide later"},
+		{"keep", 40, 15, keepKeys, " y confirm  n undo  t what to test| l log  q decide later"},
 		{"certificate", 40, 15, []string{"↑↓ choose", "space tick", "enter next", "← back", "? why", "a accept the rest", "d diff", "q quit"}, " ↑↓ choose  space tick  enter next| ← back  ? why  q quit"},
 		{"no room for rows", 40, 14, keepKeys, " y confirm  n undo  q decide later"},
-		{"wide", 80, 24, keepKeys, " y confirm  n undo  l log  q decide later"},
+		{"wide", 80, 24, keepKeys, " y confirm  n undo  t what to test  l log  q decide later"},
 	} {
 		lines := theme{}.keyLines(c.keys, c.width, c.height)
 		if got := strings.Join(lines[1:], "|"); got != c.want {

@@ -10,7 +10,7 @@ import (
 func (m *Model) text(p page) page {
 	p.top = m.top
 	if len(p.lines) > m.room(p) {
-		p.keys = slices.Insert(slices.Clone(p.keys), len(p.keys)-1, "↑↓ scroll")
+		p.keys = slices.Insert(slices.Clone(p.keys), max(0, len(p.keys)-1), "↑↓ scroll", "/ search")
 	}
 	return p
 }

@@ -64,3 +64,16 @@ func (t theme) sign(s string) string {
 	}
 	return t.quiet.Render(s)
 }
+
+// grade is how a letter of the report card looks.
+func (t theme) grade(letter string) lipgloss.Style {
+	switch letter {
+	case "A":
+		return t.good
+	case "B", "C":
+		return t.caution
+	case "D", "F":
+		return t.bad
+	}
+	return t.quiet
+}

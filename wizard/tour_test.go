@@ -17,6 +17,8 @@ import (
 	"postseal/internal/host"
 	"postseal/internal/lab"
 	"postseal/internal/plan"
+	"postseal/internal/policy"
+	"postseal/internal/publish"
 	"postseal/internal/rehearse"
 )
 
@@ -63,7 +65,8 @@ func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show fun
 
 	h = sit(t, m, o)
 	h.release()
-	h.begin()
+	tourHome(h, show)
+	h.press("a")
 	show(h, "rerun")
 	h.press("r")
 	show(h, "review of nothing")
@@ -119,6 +122,34 @@ func tour(t *testing.T, machine func(*testing.T) *host.Fake, o Options, show fun
 	h = sit(t, &host.Fake{Root: t.TempDir()}, o)
 	h.release()
 	show(h, "no Postfix")
+}
+
+// tourHome shows the page on which a rerun opens, and where it leads.
+func tourHome(h *hand, show func(*hand, string)) {
+	h.t.Helper()
+	show(h, "home")
+	was := h.home
+	h.home.past = &past{runs: was.past.runs, last: was.past.last, reverted: "Run 1 was reverted: " + oneLine(hostile) + ".", edits: []apply.Edit{{Path: "/etc/postfix/main.cf"}, {Path: hostile, Gone: true}, {Err: errors.New(hostile)}}}
+	h.home.around.held = []policy.Held{{QueueID: "4bKx", Domain: hostile, Reason: hostile}}
+	h.home.around.published = []publish.Report{{Name: "x", Steps: []publish.Step{{Action: publish.Add, Due: true}}, Findings: []publish.Finding{{Owner: hostile, Text: hostile}}}}
+	show(h, "home with much to do")
+	h.press("end")
+	show(h, "end of home")
+	h.press("home")
+	h.home.past = &past{reverted: "Run 1 was reverted."}
+	show(h, "home after a revert")
+	h.home = was
+	for _, key := range []string{"c", "d", "p", "r", "u", "h"} {
+		h.hold = true
+		h.press(key)
+		show(h, "document to come: "+key)
+		h.release()
+		show(h, "document "+key)
+		h.press("esc")
+	}
+	if h.stage != homing {
+		h.t.Fatalf("stage %d is not home", h.stage)
+	}
 }
 
 func tourQuestions(h *hand, show func(*hand, string)) {

@@ -108,6 +108,9 @@ func Run(ctx context.Context, o Options) Result {
 	}
 	m := newModel(ctx, o)
 	defer m.cancel()
+	m.terminal = newTerminal(o.Out, os.Getenv)
+	m.terminal.begin()
+	defer m.terminal.end()
 	in := &backgroundReader{File: o.In, found: m.events}
 	p := tea.NewProgram(m, tea.WithAltScreen(), tea.WithInput(in), tea.WithOutput(o.Out), tea.WithFPS(120), tea.WithoutSignalHandler())
 	final, err := p.Run()

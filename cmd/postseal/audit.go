@@ -76,6 +76,7 @@ suppressed and not_looked_at; --schema describes the card itself.
 			if gathered != nil {
 				return gathered
 			}
+			e.Earlier = report.Earlier(old)
 			card := audit.Audit(e, s.Suppressions...)
 			worst, found := card.Worst()
 			var since *report.CardDiff

@@ -57,7 +57,7 @@ order keeps the key and reuses the earlier answers.
 }
 
 // lineageRisks is the help of --accept-risk for certificates.
-const lineageRisks = "`names` of risks that you accept, now and at each renewal: " + lineage.RiskUnprovedDANE
+const lineageRisks = "`names` of risks that you accept, now and at each renewal for 90 days: " + lineage.RiskUnprovedDANE
 
 // knownCAs is the part of the help about CAs.
 func knownCAs(all authority.List) string {

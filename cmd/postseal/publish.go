@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,12 +11,10 @@ import (
 
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
-	"postseal/internal/detect"
 	"postseal/internal/domain"
 	"postseal/internal/hint"
 	"postseal/internal/lineage"
 	"postseal/internal/publish"
-	"postseal/internal/report"
 	"postseal/internal/session"
 )
 
@@ -56,13 +52,6 @@ if you name the domain.
 	return cmd
 }
 
-// published is what publish says about one certificate, or one lineage.
-type published struct {
-	Name     string            `json:"name"`
-	Steps    []publish.Step    `json:"steps"`
-	Findings []publish.Finding `json:"findings"`
-}
-
 func (a *app) publish(domains []string, nsupdate bool, reportTo string) error {
 	s, err := a.open()
 	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
@@ -79,10 +68,11 @@ func (a *app) publish(domains []string, nsupdate bool, reportTo string) error {
 	if err != nil {
 		return err
 	}
-	list, due := []published{}, false
+	list := []publish.Report{}
 	if len(domains) == 0 {
-		list, due, err = a.publishTLSA(s)
+		list, err = s.Published(a.Ctx, true)
 	}
+	due := slices.ContainsFunc(list, func(r publish.Report) bool { return len(r.Due())+len(r.Findings) > 0 })
 	for _, p := range mail {
 		due = due || len(p.Findings) > 0 || len(domains) > 0 && slices.ContainsFunc(p.Steps, func(x publish.Step) bool { return x.Due })
 	}
@@ -97,104 +87,17 @@ func (a *app) publish(domains []string, nsupdate bool, reportTo string) error {
 	case nsupdate:
 	default:
 		if len(domains) == 0 && err == nil {
-			a.printPublished(list, "No certificate is in use: there is no TLSA record to publish.")
+			a.Printer(a.Out).Published(list, "No certificate is in use: there is no TLSA record to publish.")
 			if !s.Facts.Root {
 				fmt.Fprintln(a.Out, "Only root can record when TLSA records were first seen: the waiting time of a roll-over did not start.")
 			}
 		}
-		a.printPublished(mail, "")
+		a.Printer(a.Out).Published(mail, "")
 	}
 	if err == nil && due {
 		return cli.ErrFindings
 	}
 	return err
-}
-
-// publishTLSA is what is to be published for the keys of this server, and whether any of it
-// is due.
-func (a *app) publishTLSA(s *session.Session) (list []published, due bool, err error) {
-	if s.Facts.Resolver.Validates != detect.Yes {
-		return nil, false, hint.New("which TLSA records are published cannot be verified: "+s.Facts.Resolver.Why, "run a validating resolver such as unbound on this machine, and set it in "+s.Facts.Resolver.Path)
-	}
-	k := s.Keeper()
-	if _, err := k.M.Stat(filepath.Join(k.StateDir, "lineages", "any.json")); errors.Is(err, fs.ErrPermission) {
-		return nil, false, hint.New("only root can read the certificates obtained here and their next keys", "run it as root: sudo postseal publish")
-	}
-	if s.Facts.Root {
-		release, err := k.Lock() // the clocks of next keys are noted
-		if err != nil {
-			return nil, false, err
-		}
-		defer func() { _ = release() }()
-	}
-	all, err := k.All()
-	if err != nil {
-		return nil, false, err
-	}
-	list = []published{}
-	note := func(name string, in publish.Input) {
-		p := published{name, append([]publish.Step{}, publish.Steps(in)...), append([]publish.Finding{}, publish.Findings(in)...)}
-		for _, x := range p.Steps {
-			due = due || x.Due && x.Action != publish.RollOver // that can be done, and need not
-		}
-		due = due || len(p.Findings) > 0
-		list = append(list, p)
-	}
-	for _, l := range all {
-		in, err := k.Observe(a.Ctx, l)
-		if err != nil {
-			return nil, false, err
-		}
-		note(l.Name, in)
-	}
-	if in, ok := k.ObserveOthers(a.Ctx, all); ok {
-		note("certificates of others", in)
-	}
-	return list, due, nil
-}
-
-// printPublished prints the steps, or what to say if there is nothing to print.
-func (a *app) printPublished(list []published, none string) {
-	if len(list) == 0 && none != "" {
-		fmt.Fprintln(a.Out, none)
-	}
-	for _, p := range list {
-		fmt.Fprintf(a.Out, "%s\n", report.Clean(p.Name))
-		for _, f := range p.Findings {
-			fmt.Fprintf(a.Out, "  ✗ %s\n", report.Clean(strings.TrimSpace(f.Owner+" "+f.Text)))
-			fmt.Fprintf(a.Out, "    → %s\n", report.Clean(f.Hint))
-		}
-		for _, s := range p.Steps {
-			fmt.Fprint(a.Out, stepText(s, p.Name))
-		}
-		if len(p.Steps)+len(p.Findings) == 0 {
-			fmt.Fprintln(a.Out, "  ✓ the published records are correct: nothing to do")
-		}
-	}
-}
-
-// stepText is a step about a certificate or domain, with the line for the zone.
-func stepText(s publish.Step, name string) string {
-	when := "now"
-	switch {
-	case !s.Due && s.NotBefore.IsZero():
-		when = "afterwards"
-	case !s.Due:
-		when = "not before " + s.NotBefore.UTC().Format("2006-01-02 15:04:05") + " UTC"
-	}
-	switch s.Action {
-	case publish.Serve:
-		text := fmt.Sprintf("  + serve %s, at %s: %s\n", when, publish.PolicyURL(report.Clean(name)), report.Clean(s.Why))
-		for line := range strings.Lines(s.Record) {
-			text += "    " + report.Clean(strings.TrimSuffix(line, "\n")) + "\n"
-		}
-		return text
-	case publish.Add:
-		return fmt.Sprintf("  + add %s: %s\n    %s\n", when, s.Why, report.Clean(s.ZoneLine()))
-	case publish.Remove:
-		return fmt.Sprintf("  - remove %s: %s\n    %s\n", when, s.Why, report.Clean(s.ZoneLine()))
-	}
-	return fmt.Sprintf("    the key (%s) can be rolled over %s: %s\n", s.Algorithm, when, report.Clean(s.Why))
 }
 
 // rollOverRisks are the names that cert rollover takes.
@@ -211,7 +114,7 @@ func (a *app) certRollOverCmd() *cobra.Command {
 TLSA record of the next key has been published at every name for some time, so that no resolver caches an answer without
 it. postseal publish says what to publish, starts the clock, and says when the time has come. Until then, rollover refuses.
 If no resolver here validates DNSSEC, rollover cannot know what is published. If the zone is not signed, accept the risk
-` + lineage.RiskUnprovedDANE + ` by name, for this certificate and from now on.
+` + lineage.RiskUnprovedDANE + ` by name, for this certificate and for 90 days.
 
 --compromised switches at once. If TLSA records are published, senders with DANE that have the old ones cached do not
 deliver until their cache expires; accept that risk by name: ` + lineage.RiskDANEGap + `. If an attacker may also have read the next key,

@@ -23,10 +23,10 @@ const (
 
 // publishMail is what is to be published for domains whose mail this server accepts, beside
 // TLSA records.
-func (a *app) publishMail(s *session.Session, names []string, reportTo string) ([]published, error) {
+func (a *app) publishMail(s *session.Session, names []string, reportTo string) ([]publish.Report, error) {
 	ctx, cancel := context.WithTimeout(a.Ctx, mailTime)
 	defer cancel()
-	out := make([]published, len(names))
+	out := make([]publish.Report, len(names))
 	errs := make([]error, len(names))
 	busy := make(chan struct{}, 8)
 	var wg sync.WaitGroup
@@ -42,7 +42,7 @@ func (a *app) publishMail(s *session.Session, names []string, reportTo string) (
 			if in.ReportTo = reportTo; reportTo == "" {
 				in.ReportTo = "postmaster@" + in.Name
 			}
-			out[i] = published{in.Name, append([]publish.Step{}, in.Steps()...), append([]publish.Finding{}, in.Findings()...)}
+			out[i] = publish.Report{Name: in.Name, Steps: append([]publish.Step{}, in.Steps()...), Findings: append([]publish.Finding{}, in.Findings()...)}
 		})
 	}
 	wg.Wait()

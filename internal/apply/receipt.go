@@ -59,6 +59,8 @@ type Receipt struct {
 	// Restored: of a run whose rollback failed, every file is as it was all the
 	// same; it is Postfix that could not be brought back, or not seen to be.
 	Restored bool `json:"restored,omitempty"`
+	// Grades are the letters of the report card by part, as seen after the run (Graded).
+	Grades map[string]string `json:"grades,omitempty"`
 	// Stands says of a run that is not at rest what becomes of it (Standing).
 	Stands string `json:"stands,omitempty"`
 }

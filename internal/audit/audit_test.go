@@ -106,6 +106,8 @@ type scene struct {
 	trials  []rehearse.Trial
 	// domain is what a domain of this server publishes.
 	domain *domain.Domain
+	// earlier is the policy that an older card saw.
+	earlier *domain.Policy
 	// files stand in place of others, by path.
 	files map[string]string
 }
@@ -120,6 +122,11 @@ func (s scene) evidence(t *testing.T) *Evidence {
 	e.Running = s.running
 	if s.domain != nil {
 		e.Domains = []*domain.Domain{s.domain}
+		if s.earlier != nil {
+			before := *s.domain
+			before.STS.Policy = s.earlier
+			e.Earlier = []*domain.Domain{&before}
+		}
 	}
 	if s.trials != nil {
 		e.Sent = &rehearse.Report{Trials: s.trials}
@@ -482,6 +489,7 @@ func scenes() map[string]scene {
 		"PS-PUB-010": {main: good, domain: promise("", domain.STS{})},
 		"PS-PUB-011": {main: good, domain: &domain.Domain{Name: "example.org", Reports: domain.Reports{Record: "v=TLSRPTv1", Problem: "rua is missing"}}},
 		"PS-PUB-012": {main: good, domain: promise("", domain.STS{Record: "v=STSv1; id=1", Problem: "the policy: timeout", Unseen: true})},
+		"PS-PUB-033": {main: good, domain: promise("mx.example.org", follow(domain.Enforce, 604800)), earlier: &domain.Policy{Mode: domain.Enforce, MaxAge: 604800, MX: []string{"old.example.org"}}},
 		"PS-CFG-001": {main: without("smtpd_tls_security_level = maye\n", "smtpd_tls_security_level")},
 		"PS-CFG-002": {main: without("smtpd_tls_protocols = >=TLS1.2\n", "smtpd_tls_protocols")},
 		"PS-CFG-003": {main: good + "smtpd_use_tls = yes\n"},

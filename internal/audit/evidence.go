@@ -26,6 +26,8 @@ type Evidence struct {
 	// Domains are those of this server's own domains whose mail comes here, with
 	// what they publish.
 	Domains []*domain.Domain
+	// Earlier are domains as an older card saw them; empty without one.
+	Earlier []*domain.Domain
 	// Sent is what became of the messages of a rehearsal; nil if there was none,
 	// and NotSent says why.
 	Sent    *rehearse.Report

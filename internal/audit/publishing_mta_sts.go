@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"postseal/internal/domain"
@@ -10,7 +11,7 @@ import (
 // publishingMTASTSRules are the rules about MTA-STS.
 var publishingMTASTSRules = []Rule{
 	noMTASTS, brokenMTASTS, mxNotInPolicy, policyNotEnforced, shortMaxAge,
-	certificateBreaksPolicy, policyNotSeen,
+	certificateBreaksPolicy, policyNotSeen, policyNotAnnounced,
 }
 
 var noMTASTS = Rule{
@@ -54,7 +55,7 @@ var mxNotInPolicy = Rule{
 		var missing []string
 		for _, x := range d.MX {
 			if d.STS.Policy != nil && d.STS.Policy.Mode == domain.Enforce && x.Promised != nil && !*x.Promised {
-				missing = append(missing, x.Name)
+				missing = append(missing, x.Name+d.STS.Policy.Almost(x.Name))
 			}
 		}
 		if len(missing) == 0 {
@@ -117,6 +118,24 @@ var certificateBreaksPolicy = Rule{
 			}
 		}
 		return ""
+	}),
+}
+
+var policyNotAnnounced = Rule{
+	ID: "PS-PUB-033", Part: Publishing, Severity: Medium, Since: "1.0",
+	Title:  "The MTA-STS policy changed and the id in the TXT record did not",
+	Why:    "Senders fetch the policy again when the id changes. Until their copy expires they follow the previous one, and do not deliver to servers that it does not list.",
+	Level:  Must,
+	Source: "RFC 8461 section 3.1",
+	Cure:   outside("change the id in the TXT record at every change of the policy"),
+	Check: when(func(e *Evidence) bool { return len(e.Domains) > 0 && len(e.Earlier) > 0 }, func(e *Evidence) (out []Hit) {
+		for _, d := range e.Domains {
+			i := slices.IndexFunc(e.Earlier, func(old *domain.Domain) bool { return old != nil && old.Name == d.Name })
+			if i >= 0 && d.STS.Unannounced(e.Earlier[i].STS) {
+				out = append(out, Hit{Detail: fmt.Sprintf("%s: the id is still %s", d.Name, d.STS.ID)})
+			}
+		}
+		return out
 	}),
 }
 

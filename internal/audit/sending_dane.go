@@ -19,7 +19,7 @@ var daneNotValidated = Rule{
 	Why:    "It protects no more than level may, and only a warning in the log says so.",
 	Level:  Must,
 	Source: "RFC 7672 section 2.1; seen: dane acts as may",
-	Cure:   outside("run a validating resolver such as unbound on this machine"),
+	Cure:   outside(detect.ValidatingResolver),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if strings.HasPrefix(r.Level.Is, "dane") && strings.EqualFold(e.Config.Text(&r.Service, "smtp_dns_support_level"), "dnssec") && e.Resolver.Validates == detect.No {
 			return "has TLS level " + r.Level.Is + "; " + e.Resolver.Why

@@ -87,12 +87,18 @@ type Ledger map[string]*Page
 
 // Page is about one name.
 type Page struct {
-	// Hold is the longest that a set which may still be met is kept.
-	Hold time.Duration `json:"hold"`
-	// Sets are those that were seen, and Before is for how long one that nobody saw, from
-	// before the first look, may still be met.
+	// Hold is how long the answers of the last look are kept, and Latest until when one
+	// that was given by then may still be met: longer, if the TTL was lowered.
+	Hold   time.Duration `json:"hold"`
+	Latest time.Time     `json:"latest"`
+	// Sets are those that were seen, and Before is until when one that nobody saw may still
+	// be met: from before the first look, from between two looks that differ, or from a
+	// name server that does not answer here.
 	Sets   []Cached  `json:"sets"`
 	Before time.Time `json:"before"`
+	// Silent is true if a name server did not answer at the last look: it may have given
+	// what it had until the next one.
+	Silent bool `json:"silent,omitempty"`
 }
 
 // Cached is a set of records and until when it may be met.
@@ -109,29 +115,40 @@ func (l Ledger) Note(h Host, now time.Time) {
 	}
 	p := l[h.Owner]
 	if p == nil {
-		if h.State == None {
+		if h.State == None && !slices.ContainsFunc(h.Places, func(s Place) bool { return len(s.Values) > 0 }) {
 			return // nothing was ever published, as far as is known: nothing can be cached
 		}
-		p = &Page{Before: now.Add(h.Hold())}
+		p = &Page{}
 		l[h.Owner] = p
 	}
-	p.Sets = slices.DeleteFunc(p.Sets, func(c Cached) bool { return !c.Current && c.Until.Before(now) })
-	settled := func(values []string) bool { return len(p.Sets) == 1 && slices.Equal(p.Sets[0].Values, values) }
-	if p.Before.Before(now) && !slices.ContainsFunc(slices.Collect(maps.Values(h.sets())), func(v []string) bool { return !settled(v) }) {
-		p.Hold = 0 // what is published now is all that can be met
+	answers := !slices.ContainsFunc(h.Places, func(s Place) bool { return s.Unknown != "" })
+	silent := p.Silent || !answers
+	p.Sets = slices.DeleteFunc(p.Sets, func(c Cached) bool { return !c.Current && !silent && c.Until.Before(now) })
+	hold := max(p.Hold, h.Hold())
+	if at := now.Add(hold); at.After(p.Latest) {
+		p.Latest = at
 	}
-	p.Hold = max(p.Hold, h.Hold())
+	if p.Hold, p.Silent = hold, !answers; answers {
+		p.Hold = h.Hold()
+	}
+	was := slices.Clone(p.Sets)
 	for i := range p.Sets {
-		if p.Sets[i].Current { // it was there until a moment ago, as far as is known
-			p.Sets[i].Current, p.Sets[i].Until = false, now.Add(p.Hold)
+		if p.Sets[i].Current || silent { // it was there until a moment ago, as far as is known
+			p.Sets[i].Current, p.Sets[i].Until = false, p.Latest
 		}
 	}
+	changed := silent
 	for _, values := range h.sets() {
 		if i := slices.IndexFunc(p.Sets, func(c Cached) bool { return slices.Equal(c.Values, values) }); i >= 0 {
 			p.Sets[i].Current = true
+			changed = changed || i < len(was) && !was[i].Current
 		} else {
 			p.Sets = append(p.Sets, Cached{Values: slices.Clone(values), Current: true})
+			changed = true
 		}
+	}
+	if changed { // nobody knows by which steps
+		p.Before = p.Latest
 	}
 }
 
@@ -147,11 +164,11 @@ func (l Ledger) Safe(h Host, chain []*x509.Certificate, served [][]*x509.Certifi
 	names = append(slices.Clone(names), h.Base)
 	for _, c := range p.Sets {
 		if !c.Current && c.Until.After(now) && c.Until.After(at) && refuses(c.Values, chain, names, now) {
-			at, why = c.Until, fmt.Sprintf("records of %s that do not authenticate it may be in caches until then (kept for up to %s)", h.Owner, p.Hold)
+			at, why = c.Until, fmt.Sprintf("records of %s that do not authenticate it may be in caches until then", h.Owner)
 		}
 	}
 	if p.Before.After(now) && p.Before.After(at) && h.State == Secure && !h.Accepted(chain, served, names, now) {
-		at, why = p.Before, fmt.Sprintf("since when %s has these records is not known, and answers from before may be kept for up to %s", h.Owner, p.Hold)
+		at, why = p.Before, fmt.Sprintf("since when %s has these records is not known, and earlier answers may be in caches until then", h.Owner)
 	}
 	return at, why
 }

@@ -102,3 +102,46 @@ func TestPlacesAndTimes(t *testing.T) {
 		t.Errorf("at the first look: %s", safe(h, next))
 	}
 }
+
+// TestHiddenPrimary: a primary that the SOA record names and no NS record, and that answers
+// nobody, is not asked, and no reason to wait; what the secondary servers have counts.
+func TestHiddenPrimary(t *testing.T) {
+	z := lab.NewZone(t, "test.")
+	ns := z.NameServers(t, "ns1.test", "ns2.test")
+	ca := lab.NewCA(t)
+	old, next := []*x509.Certificate{ca.Issue(t, lab.Leaf{}).Leaf}, []*x509.Certificate{ca.Issue(t, lab.Leaf{}).Leaf}
+	line := func(c []*x509.Certificate) string {
+		return "_25._tcp.mx.test. 600 IN TLSA " + certs.NewTLSA(c[0]).String()
+	}
+	z.Set("test. 300 IN SOA hidden.test. hostmaster.test. 1 3600 900 1209600 300", "hidden.test. 300 IN A 127.83.6.1", "mx.test. 300 IN A 127.0.0.1", line(old))
+	look := func() dane.Host {
+		t.Helper()
+		r := resolve.Resolver{Machine: host.Local{}, Servers: []string{z.Resolver}}
+		return dane.Resolve(context.Background(), r, "mx.test", "25").Everywhere(context.Background(), r)
+	}
+	places := func(h dane.Host) (out []string) {
+		for _, p := range h.Places {
+			out = append(out, p.Server+p.Unknown)
+		}
+		slices.Sort(out)
+		return out
+	}
+	h := look()
+	if h.State != dane.Secure || !slices.Equal(places(h), []string{"ns1.test", "ns2.test"}) || h.Refresh != time.Hour {
+		t.Fatalf("%+v", h)
+	}
+	// The hidden primary has a record that no other server has received.
+	for _, s := range ns {
+		s.Stop(true)
+	}
+	z.Set(line(old), line(next))
+	if got := look().Refusals(next, nil, time.Now()); !slices.Equal(got, []string{"ns1.test", "ns2.test"}) {
+		t.Errorf("before the transfer: %q", got)
+	}
+	for _, s := range ns {
+		s.Stop(false)
+	}
+	if got := look().Refusals(next, nil, time.Now()); len(got) > 0 {
+		t.Errorf("after the transfer: %q", got)
+	}
+}

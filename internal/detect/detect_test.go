@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,6 +144,52 @@ func TestResolver(t *testing.T) {
 		if f := look(t, m); f.Resolver.Validates != c.want || !strings.Contains(f.Resolver.Why, c.why) {
 			t.Errorf("%s: %s, %s", c.name, f.Resolver.Validates, f.Resolver.Why)
 		}
+	}
+}
+
+// TestResolverProved: a resolver on any address of this machine counts, and one that passes
+// on what is forged does not, whatever it says of the root zone.
+func TestResolverProved(t *testing.T) {
+	resolver := func(addr string, forged *host.Answer) detect.Resolver {
+		t.Helper()
+		m := lab.Machine(t, "3.7.11", map[string]string{"main.cf": named, "master.cf": smtp, "/etc/resolv.conf": "nameserver " + addr + "\n"})
+		m.DNS[". NS"] = host.Answer{RCode: "NOERROR", AD: true}
+		if forged != nil {
+			m.DNS[detect.Forged+" A"] = *forged
+		}
+		return look(t, m).Resolver
+	}
+	for name, c := range map[string]struct {
+		forged *host.Answer
+		want   detect.Tri
+	}{
+		"rejected":    {&host.Answer{RCode: "SERVFAIL"}, detect.Yes},
+		"unreachable": {nil, detect.Yes},
+		"no network":  {&host.Answer{RCode: "NXDOMAIN"}, detect.Yes},
+		"passed on":   {&host.Answer{RCode: "NOERROR", Records: []string{"192.0.2.1"}}, detect.No},
+		"vouched for": {&host.Answer{RCode: "NOERROR", AD: true, Records: []string{"192.0.2.1"}}, detect.No},
+	} {
+		if r := resolver("127.0.0.1", c.forged); r.Validates != c.want || c.want == detect.No && !strings.Contains(r.Why, detect.Forged) {
+			t.Errorf("%s: %s, %s", name, r.Validates, r.Why)
+		}
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := 0
+	for _, a := range all {
+		p, err := netip.ParsePrefix(a.String())
+		if err != nil || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		own++
+		if r := resolver(p.Addr().String(), nil); r.Validates != detect.Yes {
+			t.Errorf("%s is an address of this machine: %s, %s", p.Addr(), r.Validates, r.Why)
+		}
+	}
+	if own == 0 {
+		t.Log("this machine has no address but those of its loopback")
 	}
 }
 

@@ -58,20 +58,26 @@ func nameservers(text string) (out []string) {
 	return out
 }
 
-// ask looks whether every server validates and is on this machine. The
-// question is Postfix's own (dnssec_probe, postconf(5)).
+// Forged is a name that must not resolve where DNSSEC is validated: it exists for such
+// tests, and the DS record of its zone matches none of the zone's keys.
+const Forged = "dnssec-failed.org"
+
+// ask asks whether every server validates and is on this machine. The question is
+// Postfix's own (dnssec_probe, postconf(5)). A server that passes on what it could not
+// validate, without the AD bit, is not enough: Postfix takes that for unsigned.
 func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 	if len(r.Servers) == 0 {
 		return r
 	}
-	answers := make([]resolve.Answer, len(r.Servers))
+	answers, forged := make([]resolve.Answer, len(r.Servers)), make([]resolve.Answer, len(r.Servers))
 	var wg sync.WaitGroup
 	for i, s := range r.Servers {
-		wg.Go(func() {
-			answers[i] = resolve.Resolver{Machine: m, Servers: []string{s}}.Ask(ctx, ".", resolve.NS)
-		})
+		one := resolve.Resolver{Machine: m, Servers: []string{s}}
+		wg.Go(func() { answers[i] = one.Ask(ctx, ".", resolve.NS) })
+		wg.Go(func() { forged[i] = one.Ask(ctx, Forged, resolve.A) })
 	}
 	wg.Wait()
+	resolves := func(a resolve.Answer) bool { _, ok := a.(resolve.Records); return ok }
 	r.Validates, r.Why = Yes, "your resolver "+hostOf(r.Servers[0])+" validates DNSSEC"
 	for i, s := range r.Servers {
 		unknown, isUnknown := answers[i].(resolve.Unknown)
@@ -83,6 +89,8 @@ func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 			r.Validates, r.Why = Unknown, "DNS resolver "+hostOf(s)+" does not answer"
 		case !resolve.Secure(answers[i]):
 			r.Validates, r.Why = No, "DNS resolver "+hostOf(s)+" does not validate DNSSEC"
+		case resolves(forged[i]):
+			r.Validates, r.Why = No, "DNS resolver "+hostOf(s)+" answers for "+Forged+", whose DNSSEC is broken on purpose: it does not reject forged answers"
 		case ip == netip.AddrFrom4([4]byte{127, 0, 0, 11}):
 			r.Validates, r.Why = Unknown, "127.0.0.11 forwards to the resolver of Docker's network, and it is unknown whether that one is on this machine"
 		case err != nil || !ip.IsLoopback() && !slices.Contains(addresses(), ip.WithZone("")):
@@ -94,6 +102,11 @@ func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 	}
 	return r
 }
+
+// ValidatingResolver says how to set up a resolver that validates. It is checked before
+// anything depends on it, and can be undone.
+const ValidatingResolver = "install unbound (Debian: apt-get install unbound), whose packages validate by default; check that dig @127.0.0.1 . NS +dnssec shows the flag ad, and that dig @127.0.0.1 " + Forged +
+	" shows SERVFAIL; then save a copy of /etc/resolv.conf, which undoes this, make nameserver 127.0.0.1 its only server, and restart Postfix"
 
 // Ask returns what asks the resolver.
 func (r Resolver) Ask(m host.Reader) resolve.Resolver {

@@ -30,7 +30,7 @@ func (d *Domain) Broken() (out []string) {
 			then = "senders with MTA-STS report this, and will not deliver once the policy is enforced"
 		}
 		if x.Promised != nil && !*x.Promised {
-			say("%s: the MTA-STS policy does not list it: %s", x.Name, then)
+			say("%s: the MTA-STS policy does not list it%s: %s", x.Name, d.STS.Policy.Almost(x.Name), then)
 		}
 		if x.Trusted != nil && !*x.Trusted {
 			say("%s: %s: %s", x.Name, x.Untrusted, then)

@@ -299,6 +299,60 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// TestUnannounced: a policy that changed needs another id.
+func TestUnannounced(t *testing.T) {
+	seen := func(id, mode string, age int, mx ...string) domain.STS {
+		return domain.STS{ID: id, Policy: &domain.Policy{Mode: mode, MaxAge: age, MX: mx}}
+	}
+	was := seen("1", domain.Enforce, 86400, "a.test", "b.test")
+	for _, c := range []struct {
+		now  domain.STS
+		want bool
+	}{
+		{seen("1", domain.Enforce, 86400, "b.test", "a.test", "a.test"), false},
+		{seen("1", domain.Enforce, 86400, "a.test"), true},
+		{seen("1", domain.Testing, 86400, "a.test", "b.test"), true},
+		{seen("1", domain.Enforce, 86401, "a.test", "b.test"), true},
+		{seen("2", domain.Testing, 1, "c.test"), false},
+		{domain.STS{ID: "1", Problem: "it could not be fetched"}, false},
+	} {
+		if got := c.now.Unannounced(was); got != c.want {
+			t.Errorf("%+v: %v", c.now, got)
+		}
+	}
+}
+
+// TestPatterns: what an mx line stands for (RFC 8461, section 4.1).
+func TestPatterns(t *testing.T) {
+	for _, c := range []struct {
+		pattern, server string
+		want            bool
+		almost          string
+	}{
+		{"MX.A.Test", "mx.a.test", true, ""},
+		{"*.A.test", "MX.a.TEST.", true, ""},
+		{"*.a.test", "a.test", false, ""},
+		{"*.a.test", "x.mx.a.test", false, ""},
+		{"*.a.test.", "mx.a.test", false, " (mx: *.a.test. ends with a dot)"},
+		{"mx.a.test.", "mx.a.test.", false, " (mx: mx.a.test. ends with a dot)"},
+		{"mx.a.test.", "mx.b.test", false, ""},
+		{"mx*.a.test", "mx1.a.test", false, ""},
+		{"mx.*.test", "mx.a.test", false, ""},
+		{"*", "mx.a.test", false, ""},
+		{"*.", "mx", false, ""},
+		{".a.test", "mx.a.test", false, ""},
+		{"a.test", "mx.a.test", false, ""},
+	} {
+		p, err := domain.ParsePolicy("version: STSv1\nmode: enforce\nmx: " + c.pattern + "\nmax_age: 1\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Names(c.server) != c.want || p.Almost(c.server) != c.almost {
+			t.Errorf("%s for %s: %v, %q", c.pattern, c.server, p.Names(c.server), p.Almost(c.server))
+		}
+	}
+}
+
 // FuzzPolicy: whatever is published, what is taken of it is sound.
 func FuzzPolicy(f *testing.F) {
 	f.Add(policy)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -289,6 +290,28 @@ func ParsePolicy(text string) (*Policy, error) {
 		return nil, errors.New("it lists no mx")
 	}
 	return p, nil
+}
+
+// Unannounced reports whether the policy differs from the one seen earlier while the id is
+// the same: senders that have the earlier one do not fetch it again (RFC 8461, section 3.1).
+func (s STS) Unannounced(earlier STS) bool {
+	if s.Policy == nil || earlier.Policy == nil || s.ID == "" || s.ID != earlier.ID {
+		return false
+	}
+	a, b := s.Policy, earlier.Policy
+	set := func(mx []string) []string { return slices.Compact(slices.Sorted(slices.Values(mx))) }
+	return a.Mode != b.Mode || a.MaxAge != b.MaxAge || !slices.Equal(set(a.MX), set(b.MX))
+}
+
+// Almost says in brackets which mx line names a server but for a final dot, with which
+// senders find no server; empty if none does.
+func (p *Policy) Almost(server string) string {
+	for _, pattern := range p.MX {
+		if undotted, ok := strings.CutSuffix(pattern, "."); ok && (&Policy{MX: []string{undotted}}).Names(server) {
+			return " (mx: " + pattern + " ends with a dot)"
+		}
+	}
+	return ""
 }
 
 // Names reports whether a policy names a server (RFC 8461, section 4.1): a star

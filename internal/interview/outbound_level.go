@@ -80,7 +80,7 @@ use them for a relay host, or for single destinations in smtp_tls_policy_maps.`,
 		}
 		if obstacle := daneObstacle(f); strings.HasPrefix(v, "dane") && v != presentOutboundLevel(f) && obstacle != "" {
 			return hint.New(v+" needs a resolver on this machine that validates DNSSEC: "+obstacle,
-				"run unbound on 127.0.0.1 and list it alone in "+f.Resolver.Path+", or use --outbound-level "+loosest)
+				detect.ValidatingResolver+"; or use --outbound-level "+loosest)
 		}
 		return nil
 	},

@@ -16,6 +16,7 @@ import (
 	"postseal/internal/apply"
 	"postseal/internal/detect"
 	"postseal/internal/hint"
+	"postseal/internal/host"
 	"postseal/internal/lab"
 	"postseal/internal/lineage"
 	"postseal/internal/publish"
@@ -51,12 +52,38 @@ func TestFirstWithForeignRecord(t *testing.T) {
 	if info, err := os.Stat(next); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v, %v", info, err)
 	}
+	// publish says what the order waits for, and then until when.
+	pending := func() publish.Step {
+		t.Helper()
+		refused := d.keeper.Refused(nil)
+		if len(refused) != 1 {
+			t.Fatalf("%+v", refused)
+		}
+		in, err := d.keeper.ObserveRefused(context.Background(), refused[0], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := publish.Steps(in)
+		if len(steps) != 1 {
+			t.Fatalf("%+v", steps)
+		}
+		return steps[0]
+	}
+	if s := pending(); s.Action != publish.Add || s.Record != own || !s.Due {
+		t.Errorf("%+v", s)
+	}
 	d.Set(owner+". 3600 IN TLSA "+certs.NewTLSA(old).String(), owner+". 3600 IN TLSA "+own)
+	if s := pending(); s.Action != publish.Order || s.Due || s.NotBefore.Sub(time.Now()) < 2*time.Hour || s.Why == "" {
+		t.Errorf("%+v", s)
+	}
 	// A moment ago senders could still get the other record alone.
 	if err := d.keeper.Obtain(context.Background(), d.l, lineage.Terms{Accept: true}); !errors.Is(err, lineage.ErrRefused) || !strings.Contains(err.Error(), "is safe to use from ") {
 		t.Fatal(err)
 	}
 	d.clock.ahead = 4 * time.Hour // twice the TTL, or it and the time that a server may be behind
+	if s := pending(); s.Action != publish.Order || !s.Due {
+		t.Errorf("%+v", s)
+	}
 	d.obtain(t, d.l)
 	if got := certs.NewTLSA(chain(t, d.keeper.Path(d.l, "ecdsa")).Leaf()).String(); got != own {
 		t.Errorf("%s is in place, and %s was asked for", got, own)
@@ -136,19 +163,26 @@ func TestNoValidation(t *testing.T) {
 		t.Error("any risk can be accepted")
 	}
 	if err := l.Accept([]string{lineage.RiskUnprovedDANE}); err != nil || len(l.Accepted) != 0 {
-		t.Fatalf("%v: %q is kept before it was needed", err, l.Accepted)
+		t.Fatalf("%v: %v is kept before it was needed", err, l.Accepted)
 	}
 	b.obtain(t, l)
 	if len(l.Accepted) != 1 {
-		t.Errorf("%q", l.Accepted)
+		t.Errorf("%v", l.Accepted)
 	}
 	b.serve(t, b.keeper.Path(l, "ecdsa"))
 	b.keeper.Facts.Resolver.Validates, b.keeper.Facts.Resolver.Why = detect.No, "it does not validate DNSSEC"
 	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{only(t, b)}, true) { // as the timer has it
-		if o.Err != nil {
-			t.Error(o.Err)
+		if until := "accepted until " + time.Now().Add(lineage.Acceptance).UTC().Format(time.DateOnly); o.Err != nil || !strings.Contains(strings.Join(o.Notes, "\n"), until) {
+			t.Errorf("%v, %q", o.Err, o.Notes)
 		}
 	}
+	b.keeper.M = &clock{ahead: lineage.Acceptance + time.Hour}
+	for _, o := range b.keeper.Renew(ctx, []*lineage.Lineage{only(t, b)}, true) {
+		if !errors.Is(o.Err, apply.ErrRisk) || !strings.Contains(o.Err.Error(), "it was accepted until ") {
+			t.Errorf("after its time: %v", o.Err)
+		}
+	}
+	b.keeper.M = host.Local{}
 
 	var noted []string
 	b.keeper.Step = func(e apply.Event) {

@@ -69,7 +69,7 @@ func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides fu
 	now, shown := k.M.Now(), k.Facts.ServedChains()
 	ledger := k.Seen(hosts)
 	if k.Facts.Resolver.Validates == detect.Yes { // what was accepted while it did not is settled now
-		l.Accepted = slices.DeleteFunc(l.Accepted, func(r string) bool { return r == RiskUnprovedDANE })
+		delete(l.Accepted, RiskUnprovedDANE)
 	}
 	for _, h := range hosts {
 		names := k.Facts.MailNames(h.Base)
@@ -79,8 +79,8 @@ func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides fu
 		switch {
 		case h.State == dane.Unknown && len(h.Values) > 0:
 			err := plan.RefuseTLSA(c, map[string][]certs.TLSA{h.Base: h.Set}, k.Facts)
-			if err != nil && !l.accepts(RiskUnprovedDANE) {
-				return hint.Wrap(fmt.Errorf("%w; it cannot be verified here whether the zone is signed (%s): %w: %s", err, k.Facts.Resolver.Why, apply.ErrRisk, RiskUnprovedDANE),
+			if err != nil && !k.accepts(l, RiskUnprovedDANE) {
+				return hint.Wrap(fmt.Errorf("%w; it cannot be verified here whether the zone is signed (%s): %w: %s%s", err, k.Facts.Resolver.Why, apply.ErrRisk, RiskUnprovedDANE, l.lapsed(RiskUnprovedDANE)),
 					hint.Of(err)+"; only if the zone is not signed, pass postseal cert obtain, renew or self-signed --accept-risk "+RiskUnprovedDANE)
 			}
 		case h.State == dane.Unknown && k.Facts.Resolver.Validates == detect.Yes:

@@ -247,12 +247,7 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	}
 	f, i := got.Facts(nil), l.Issued[name]
 	now := &Issued{KeyType: acme.KeyType(order.Key), URL: got.URL, Server: l.Server, Account: c.AccountURL(), Fingerprint: f.Fingerprint, NotBefore: f.NotBefore, NotAfter: f.NotAfter}
-	if i != nil {
-		now.Next, now.Old = i.Next, slices.Clone(i.Old)
-	}
-	if next != nil && old.Key != nil {
-		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now(), Compromised: k.early})
-	}
+	k.inherit(now, i, old, next != nil)
 	if i != nil {
 		k.announce(l, name, now)
 	}
@@ -271,6 +266,17 @@ func (k *Keeper) one(ctx context.Context, c *acme.Client, meta acme.Meta, l *Lin
 	err = errors.Join(k.prepareNext(l, name, f.PublicKey), k.Save(l))
 	k.ask(ctx, c, meta, l.Issued[name], got.Leaf())
 	return errors.Join(err, k.Save(l), k.reload(ctx, l, target))
+}
+
+// inherit gives a new certificate the other keys of the one before it, which is nil for the
+// first; if it is rolled over, the key of the old chain is noted as replaced.
+func (k *Keeper) inherit(now, before *Issued, old certs.Chain, rolled bool) {
+	if before != nil {
+		now.Next, now.Old = before.Next, slices.Clone(before.Old)
+	}
+	if rolled && old.Key != nil {
+		now.Old = append(now.Old, Replaced{Digest: old.Facts(nil).PublicKey, Gone: k.M.Now(), Compromised: k.early})
+	}
 }
 
 // there is the key and the chain in a file of ours; without such a file, its key

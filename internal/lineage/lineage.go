@@ -7,14 +7,12 @@
 package lineage
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"postseal/certs/acme"
-	"postseal/internal/hint"
 	"postseal/internal/interview"
 	"postseal/internal/publish"
 )
@@ -37,9 +35,11 @@ type Lineage struct {
 	// program.
 	AlsoReload string    `json:"also_reload,omitempty"`
 	Challenge  Challenge `json:"challenge"`
-	// Accepted are names of risks that a person accepted, for the timer too.
-	Accepted  []string `json:"accepted,omitempty"`
-	accepting []string // in this run; stored only if it is needed
+	// Accepted are risks that an administrator accepted by name, also for the timer, and
+	// until when.
+	Accepted  map[string]time.Time `json:"accepted_until,omitempty"`
+	accepting []string             // in this run; stored only if it is needed
+	told      bool                 // that a risk is accepted
 	// Issued is what was got, by the name of the algorithm ("ecdsa", "rsa").
 	Issued map[string]*Issued `json:"issued,omitempty"`
 }
@@ -94,29 +94,9 @@ func From(d interview.OrderDecisions, known []*Lineage) *Lineage {
 		l.Challenge.Provider = &p
 	}
 	if i := slices.IndexFunc(known, func(k *Lineage) bool { return k.Name == l.Name }); i >= 0 {
-		l.Issued, l.Accepted = known[i].Issued, known[i].Accepted
+		l.Issued, l.Accepted = known[i].Issued, maps.Clone(known[i].Accepted)
 	}
 	return l
-}
-
-// Accept notes risks that are accepted by name. They are stored, for the timer, only if
-// this run needs them.
-func (l *Lineage) Accept(names []string) error {
-	for _, name := range names {
-		if name != RiskUnprovedDANE {
-			return hint.New(fmt.Sprintf("%.40q is not a risk of a certificate", name), "the only one is "+RiskUnprovedDANE)
-		}
-		l.accepting = append(l.accepting, name)
-	}
-	return nil
-}
-
-// accepts reports whether a risk that is met was accepted, and stores that it was.
-func (l *Lineage) accepts(name string) bool {
-	if slices.Contains(l.accepting, name) && !slices.Contains(l.Accepted, name) {
-		l.Accepted = append(l.Accepted, name)
-	}
-	return slices.Contains(l.Accepted, name)
 }
 
 // Name is what a lineage for these host names is called, on disk too.

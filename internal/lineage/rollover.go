@@ -118,6 +118,9 @@ func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error)
 			in.Keys[i] = key.Observed(in.Owners, in.Now)
 			l.Issued[key.Algorithm].Next = nextKey(in.Keys[i])
 		}
+		if key.First {
+			in.Keys[i].Ready, in.Keys[i].Wait = k.ready(l, key.Algorithm, hosts)
+		}
 	}
 	all, _ := k.All()
 	for _, other := range all {
@@ -225,28 +228,7 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 		return err
 	}
 	in.Wait = k.Wait
-	var all []error
-	kinds, _ := k.kinds(l)
-	for _, kind := range kinds {
-		at, why, err := publish.Allowed(in, Algorithm(kind))
-		i := l.Issued[Algorithm(kind)]
-		switch {
-		case i == nil:
-			all = append(all, hint.New(fmt.Sprintf("%s (%s) has not been obtained yet", l.Name, Algorithm(kind)), renewing(l)+" obtains it"))
-		case early:
-		case i.Next == nil:
-			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "create one by a renewal: "+renewing(l, "--force")))
-		case k.accepted(l, err):
-		case errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes:
-			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w: %w: %s", l.Name, Algorithm(kind), err, apply.ErrRisk, RiskUnprovedDANE),
-				"use a resolver that validates DNSSEC; only if the zone is not signed: --accept-risk "+RiskUnprovedDANE+"; if the key is compromised: --compromised"))
-		case err != nil:
-			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w", l.Name, Algorithm(kind), err), "postseal publish shows what to do; if the key is compromised: --compromised"))
-		case in.Now.Before(at):
-			all = append(all, hint.New(fmt.Sprintf("%s (%s) cannot be rolled over before %s UTC: %s", l.Name, Algorithm(kind), at.UTC().Format("2006-01-02 15:04:05"), why), "try again then; if the key is compromised: --compromised"))
-		}
-	}
-	if err := errors.Join(all...); err != nil {
+	if err := k.mayRollOver(l, in, early); err != nil {
 		return err
 	}
 	c, meta, err := k.client(ctx, l, Terms{})
@@ -259,6 +241,7 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 	}
 	k.early, k.kind = early, "rollover"
 	defer func() { k.early, k.kind = false, "" }()
+	kinds, _ := k.kinds(l)
 	for _, kind := range kinds {
 		next, err := k.next(l, kind, early)
 		if err != nil {
@@ -272,10 +255,37 @@ func (k *Keeper) RollOver(ctx context.Context, l *Lineage, early bool) error {
 	return err
 }
 
+// mayRollOver returns an error, with a hint, if one of the keys that a roll-over concerns
+// may not be replaced now.
+func (k *Keeper) mayRollOver(l *Lineage, in publish.Input, early bool) error {
+	var all []error
+	kinds, _ := k.kinds(l)
+	for _, kind := range kinds {
+		at, why, err := publish.Allowed(in, Algorithm(kind))
+		i := l.Issued[Algorithm(kind)]
+		switch {
+		case i == nil:
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) has not been obtained yet", l.Name, Algorithm(kind)), renewing(l)+" obtains it"))
+		case early:
+		case i.Next == nil:
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) is not rolled over: it has no next key yet", l.Name, Algorithm(kind)), "create one by a renewal: "+renewing(l, "--force")))
+		case k.accepted(l, err):
+		case errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes:
+			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w: %w: %s%s", l.Name, Algorithm(kind), err, apply.ErrRisk, RiskUnprovedDANE, l.lapsed(RiskUnprovedDANE)),
+				"use a resolver that validates DNSSEC; only if the zone is not signed: --accept-risk "+RiskUnprovedDANE+"; if the key is compromised: --compromised"))
+		case err != nil:
+			all = append(all, hint.Wrap(fmt.Errorf("%s (%s) is not rolled over: %w", l.Name, Algorithm(kind), err), "postseal publish shows what to do; if the key is compromised: --compromised"))
+		case in.Now.Before(at):
+			all = append(all, hint.New(fmt.Sprintf("%s (%s) cannot be rolled over before %s UTC: %s", l.Name, Algorithm(kind), at.UTC().Format("2006-01-02 15:04:05"), why), "try again then; if the key is compromised: --compromised"))
+		}
+	}
+	return errors.Join(all...)
+}
+
 // accepted reports whether err is only that records cannot be verified on this machine,
 // and that was accepted by name.
 func (k *Keeper) accepted(l *Lineage, err error) bool {
-	return errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes && l.accepts(RiskUnprovedDANE)
+	return errors.Is(err, publish.ErrUnproved) && k.Facts.Resolver.Validates != detect.Yes && k.accepts(l, RiskUnprovedDANE)
 }
 
 // renewing is the command that renews a lineage.

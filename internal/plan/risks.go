@@ -149,7 +149,7 @@ func (b *builder) daneRisk(c served) {
 // caches may still have.
 func (b *builder) placesRisk(c served, h dane.Host) {
 	names := b.f.MailNames(h.Base)
-	if where := h.Refusals(c.chain, names, b.f.Now); len(where) > 0 && h.State == dane.Secure && !slices.Contains(where, dane.AtResolver) {
+	if where := h.Refusals(c.chain, names, b.f.Now); len(where) > 0 && h.State != dane.Unknown && !slices.Contains(where, dane.AtResolver) {
 		b.risk(RiskBreakDANE, "the TLSA records of %s at %s do not authenticate the new %s certificate: senders with DANE that get them would not deliver. Wait until all name servers have the same records", h.Base, strings.Join(where, ", "), c.Algorithm)
 		return
 	}

@@ -46,6 +46,12 @@ type Server struct {
 	Unknown string
 }
 
+// published reports whether there are records, at any name server or at the resolver, which
+// may still have an answer from before.
+func (o Owner) published() bool {
+	return len(o.Records) > 0 || slices.ContainsFunc(o.Servers, func(s Server) bool { return len(s.Records) > 0 })
+}
+
 // lagging returns the servers that have no record for a key, or the resolver if all of
 // them have one and it does not.
 func (o Owner) lagging(k Key) (out []string) {
@@ -102,7 +108,7 @@ func (o Owner) hold() time.Duration { return max(2*o.TTL, o.Refresh+o.TTL) }
 // the same (RFC 2181, section 5.2), and a shorter one would hide how long previous
 // answers are kept.
 func (o Owner) newTTL() int {
-	if len(o.Records) > 0 && o.TTL > 0 {
+	if o.published() && o.TTL > 0 {
 		return int(o.TTL / time.Second)
 	}
 	return newTTL

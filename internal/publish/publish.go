@@ -51,6 +51,10 @@ type Key struct {
 	// First is true for a next key that is the first of its kind: it waits for its record
 	// alone, and the next order takes it.
 	First bool
+	// Ready is from when on an order with a First key is not refused, once its record is
+	// published, and Wait why not earlier; zero if there is nothing to wait for.
+	Ready time.Time
+	Wait  string
 	// Gone is when an old key was replaced; Compromised is true if an attacker may have it.
 	Gone        time.Time
 	Compromised bool
@@ -71,7 +75,7 @@ func (k Key) Observed(owners []Owner, now time.Time) Key {
 		unknown = unknown || o.State == Unproved || len(o.silent()) > 0
 		// An owner with nothing lacks it too, while others have something.
 		lacking = lacking || o.State == Signed && !empty && len(o.lagging(k)) > 0
-		if o.State == Signed && len(o.Records) > 0 {
+		if o.State == Signed && o.published() {
 			k.Hold = max(k.Hold, o.hold()) // also with it: there may have been one without, between two looks
 		}
 	}
@@ -83,6 +87,13 @@ func (k Key) Observed(owners []Owner, now time.Time) Key {
 		k.Seen, k.Empty = now, empty
 	}
 	return k
+}
+
+// known reports whether the key is published at every owner that has records.
+func (k Key) known(owners []Owner) bool {
+	return !slices.ContainsFunc(owners, func(o Owner) bool {
+		return o.State == Unproved || o.State == Signed && o.published() && !o.served(func(r []certs.TLSA) bool { return k.named(o, r) })
+	})
 }
 
 // Record is the record that names the key and outlives renewals.
@@ -125,6 +136,7 @@ const (
 	Serve    Action = "serve" // a file, by the web server of the owner
 	Remove   Action = "remove"
 	RollOver Action = "roll over"
+	Order    Action = "order" // again, with a key that waited for its record
 )
 
 // Step is something to do, not before a time. Due steps may be done now.
@@ -164,13 +176,23 @@ func Steps(in Input) []Step {
 				if k.First && !published(in.Owners) {
 					continue // nothing keeps the order from it
 				}
-				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: "the next key (" + k.Algorithm + "): published before it is needed"})
+				why := "the next key (" + k.Algorithm + "): published before it is needed"
+				if k.First {
+					why = "the key of the new certificate (" + k.Algorithm + "): its order is refused until this record is known everywhere"
+				}
+				add = append(add, Step{Action: Add, Owner: o.Name, Record: k.Record(), TTL: o.newTTL(), Due: true, Why: why})
 			}
 		}
 		remove = append(remove, removals(in, o)...)
 	}
 	for _, k := range in.Keys {
-		if k.Other || k.First || k.Role != Next || !published(in.Owners) {
+		if k.Other || k.Role != Next || !published(in.Owners) {
+			continue
+		}
+		if k.First {
+			if k.known(in.Owners) {
+				roll = append(roll, Step{Action: Order, Algorithm: k.Algorithm, NotBefore: k.Ready, Due: !in.Now.Before(k.Ready), Why: k.Wait})
+			}
 			continue
 		}
 		if at, why, err := Allowed(in, k.Algorithm); err == nil && !at.IsZero() {
@@ -210,7 +232,7 @@ func removals(in Input, o Owner) (out []Step) {
 // published reports whether some owner has signed records: else DANE is not used,
 // and there is nothing to wait for.
 func published(owners []Owner) bool {
-	return slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Signed && len(o.Records) > 0 })
+	return slices.ContainsFunc(owners, func(o Owner) bool { return o.State == Signed && o.published() })
 }
 
 // ErrUnproved is why a roll-over is not allowed where it cannot be known whether a name

@@ -463,3 +463,18 @@ func TestSilentServer(t *testing.T) {
 		t.Errorf("what a server lacks is not added: %+v", steps)
 	}
 }
+
+// TestResolverBehind: records that the name servers have count, though the resolver still
+// denies them: a next key waits as long as it must.
+func TestResolverBehind(t *testing.T) {
+	set := []certs.TLSA{record(t, "3 1 1 "+digest(1))}
+	o := publish.Owner{Name: "_25._tcp.mx.test", State: publish.Signed, TTL: time.Hour, Servers: []publish.Server{{Name: "ns1.test", Records: set}}}
+	next := publish.Key{Algorithm: "ecdsa", Role: publish.Next, Digest: digest(2), Seen: start, Empty: true}.Observed([]publish.Owner{o}, start.Add(time.Hour))
+	if !next.Seen.IsZero() || next.Hold != 2*time.Hour {
+		t.Errorf("the clock goes on: %+v", next)
+	}
+	in := publish.Input{Now: start.Add(time.Hour), Owners: []publish.Owner{o}, Keys: []publish.Key{{Algorithm: "ecdsa", Role: publish.Current, Digest: digest(1)}, next}}
+	if at, why, err := publish.Allowed(in, "ecdsa"); err == nil {
+		t.Errorf("allowed from %s: %s", at, why)
+	}
+}

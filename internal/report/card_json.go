@@ -210,6 +210,17 @@ func judgedPoints(g gradeJSON) *int {
 	return &g.Points
 }
 
+// Earlier returns what the domains published when an older card was printed as JSON.
+func Earlier(old []byte) []*domain.Domain {
+	var was struct {
+		Domains []*domain.Domain `json:"domains"`
+	}
+	if json.Unmarshal(old, &was) != nil {
+		return nil // Compare says why
+	}
+	return was.Domains
+}
+
 // Compare says what changed since an audit that was printed as JSON.
 func Compare(old []byte, c audit.Card) (CardDiff, error) {
 	var was auditJSON

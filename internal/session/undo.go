@@ -3,14 +3,13 @@ package session
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"postseal/certs"
 	"postseal/internal/apply"
 	"postseal/internal/dane"
 	"postseal/internal/plan"
-	"postseal/internal/postfix"
 	"postseal/internal/postfix/maincf"
+	"postseal/internal/postfix/mastercf"
 )
 
 // UndoRisks returns the risks, with senders that use DANE, of the certificates that an
@@ -52,9 +51,10 @@ func (s *Session) broughtBack(r *apply.Receipt) (out []string) {
 	return out
 }
 
-// earlier returns the chains in files that a run replaced, and in those that main.cf
-// named before it.
+// earlier returns the chains in files that a run replaced, and in those that the
+// configuration named before it.
 func (s *Session) earlier(r *apply.Receipt) (out []certs.Chain) {
+	before := s.Facts.Clone()
 	for _, old := range apply.Replaced(s.Machine, s.StateDir, r) {
 		switch old.Kind {
 		case plan.ChainPEM:
@@ -63,18 +63,22 @@ func (s *Session) earlier(r *apply.Receipt) (out []certs.Chain) {
 				out = append(out, found...)
 			}
 		case plan.MainCF:
-			var files []string
-			for _, e := range maincf.Parse(string(old.Data)).Entries() {
-				if strings.HasPrefix(e.Name, "smtpd_tls_") && (strings.HasSuffix(e.Name, "cert_file") || strings.HasSuffix(e.Name, "chain_files")) {
-					files = append(files, postfix.List(e.Value)...)
-				}
-			}
-			s.Facts.Inspect(s.Machine, files)
-			for _, f := range files {
-				found, _, _ := s.Facts.Chains(f)
-				for _, c := range found {
-					out = append(out, c.Chain)
-				}
+			before.Config.Main = maincf.Parse(string(old.Data))
+		case plan.MasterCF:
+			before.Config.Master = mastercf.Parse(string(old.Data))
+		}
+	}
+	services := []*mastercf.Service{nil}
+	for _, x := range before.Config.Master.Services() {
+		services = append(services, &x)
+	}
+	for _, x := range services {
+		groups, _ := before.CertificateFiles(x, "smtpd_tls_")
+		for _, file := range slices.Concat(groups...) {
+			before.Inspect(s.Machine, []string{file})
+			found, _, _ := before.Chains(file)
+			for _, c := range found {
+				out = append(out, c.Chain)
 			}
 		}
 	}
