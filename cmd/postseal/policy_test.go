@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,7 +48,10 @@ func (m *internet) ReadFile(path string) ([]byte, error) {
 	return m.Local.ReadFile(path)
 }
 
-func (m *internet) LookUp(ctx context.Context, _, name string, kind uint16) (host.Answer, error) {
+func (m *internet) LookUp(ctx context.Context, server, name string, kind uint16) (host.Answer, error) {
+	if server != "127.0.0.1:53" { // a name server of the zone
+		return m.Local.LookUp(ctx, server, name, kind)
+	}
 	if name == "." { // it validates, as the zone shows
 		return host.Answer{RCode: "NOERROR", AD: true, Records: []string{"a."}}, nil
 	}
@@ -80,6 +84,12 @@ type policyBed struct {
 	policy string // what the MTA-STS server of s.test sends
 }
 
+// web is the CA of the web servers: a process reads the CAs of the system once.
+var web struct {
+	sync.Once
+	ca *lab.CA
+}
+
 func newPolicyBed(t *testing.T) *policyBed {
 	t.Helper()
 	lab.NeedRoot(t)
@@ -90,11 +100,11 @@ func newPolicyBed(t *testing.T) *policyBed {
 	if b.ids, err = sink.NewIdentities("mx.s.test"); err != nil {
 		t.Fatal(err)
 	}
-	ca := lab.NewCA(t)
+	web.Do(func() { web.ca = lab.NewCA(t) })
 	b.serve("127.0.0.11", "trusted")
-	b.web(ca)
+	b.web(web.ca)
 	lab.Write(t, b.dir, "ca.pem", b.ids.RootPEM, 0o644)
-	t.Setenv("SSL_CERT_FILE", lab.Write(t, b.dir, "web.pem", ca.RootPEM, 0o644)) // for HTTPS alone
+	t.Setenv("SSL_CERT_FILE", lab.Write(t, b.dir, "web.pem", web.ca.RootPEM, 0o644)) // for HTTPS alone
 	b.main("")
 	lab.Write(t, b.dir, "conf/master.cf", "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n", 0o644)
 	return b
@@ -423,4 +433,43 @@ not JSON
 		t.Errorf("%s", out)
 	}
 	b.must(2, "why", "192.0.2.1")
+}
+
+// TestPublishDomain: the steps for a domain of a real zone, from nothing to a policy in
+// mode testing.
+func TestPublishDomain(t *testing.T) {
+	b := newPolicyBed(t)
+	lab.Write(t, b.dir, "answers.toml", "", 0o600)
+	b.zone.Set("s.test. 300 IN MX 10 mx.s.test.", "mx.s.test. 300 IN A 127.0.0.11", "mta-sts.s.test. 300 IN A 127.0.0.12")
+	servers := b.zone.NameServers(t, "ns1.test", "ns2.test")
+	b.policy = "nothing"
+	out := b.must(3, "publish", "s.test", "--reports-to", "tls@here.test")
+	for _, want := range []string{
+		`_smtp._tls.s.test. 3600 IN TXT "v=TLSRPTv1; rua=mailto:tls@here.test"`, "+ serve now, at https://mta-sts.s.test/.well-known/mta-sts.txt: ",
+		"    mode: testing\n    mx: mx.s.test\n", "+ add afterwards: once the policy is served", `_mta-sts.s.test. 3600 IN TXT "v=STSv1; id=`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing:\n%s", want, out)
+		}
+	}
+	if out := b.must(3, "publish", "s.test", "--nsupdate"); out != "update add _smtp._tls.s.test. 3600 TXT \"v=TLSRPTv1; rua=mailto:postmaster@s.test\"\nsend\n" {
+		t.Errorf("%q", out)
+	}
+	b.zone.Set(`_smtp._tls.s.test. 300 IN TXT "v=TLSRPTv1; rua=mailto:postmaster@s.test"`, `_mta-sts.s.test. 300 IN TXT "v=STSv1; id=1;"`)
+	b.policy = strings.Replace(enforced, "mx: *.s.test", "mx: mx.s.test", 1)
+	if out := b.must(0, "publish", "s.test"); !strings.Contains(out, "nothing to do") {
+		t.Errorf("%s", out)
+	}
+	servers[1].Stop(true)
+	b.zone.Set(`_mta-sts.s.test. 300 IN TXT "v=STSv1; id=2;"`)
+	if out := b.must(3, "publish", "s.test"); !strings.Contains(out, "its name servers do not have the same records: ns2.test differs") {
+		t.Errorf("%s", out)
+	}
+	servers[1].Stop(false)
+	for _, wrong := range [][]string{{"publish", "s.test", "--reports-to", "x y@here.test"}, {"publish", "s.test", "--reports-to", "x@here"}} {
+		b.must(2, wrong...)
+	}
+	if code, out := b.run("publish", "s test"); code == 0 || code == 3 || !strings.Contains(out, "not a domain") {
+		t.Errorf("%d %s", code, out)
+	}
 }

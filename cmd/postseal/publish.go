@@ -14,6 +14,7 @@ import (
 	"postseal/cmd/cli"
 	"postseal/internal/apply"
 	"postseal/internal/detect"
+	"postseal/internal/domain"
 	"postseal/internal/hint"
 	"postseal/internal/lineage"
 	"postseal/internal/publish"
@@ -23,24 +24,35 @@ import (
 
 func (a *app) publishCmd() *cobra.Command {
 	var nsupdate bool
+	var reportTo string
 	cmd := &cobra.Command{
-		Use:   "publish",
-		Short: "List the TLSA records to add and remove, in a safe order, and when",
+		Use:   "publish [DOMAIN]...",
+		Short: "List the DNS records to add and remove, in a safe order, and when",
 		Long: `publish looks up the TLSA records of this server's names (DANE, RFC 7672) and compares them with the current and the
 next keys. It changes no zone: it prints the records to add and remove, those that are due first. As root it also records
 since when the TLSA record of the next key has been published; cert rollover waits for that.
 
-It ends with 3 if there is something to do now.
+For the domains whose mail this server accepts, or those that you name, it also asks every name server of the zone for the
+records of MTA-STS (RFC 8461) and TLS reports (RFC 8460), and fetches the MTA-STS policy. It prints the policy file that
+your web server should serve, the records, and the order: first mode testing, later enforce.
+
+It ends with 3 if there is something to do now. MTA-STS and reports count for that only if what is published is wrong, or
+if you name the domain.
 `,
-		Args: cli.UsageArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			if nsupdate && a.JSON {
+		Args: cli.UsageArgs(cobra.ArbitraryArgs),
+		RunE: func(_ *cobra.Command, names []string) error {
+			switch {
+			case nsupdate && a.JSON:
 				return cli.Misuse(hint.New("--nsupdate and --json exclude each other", "give either --nsupdate or --json"))
+			case reportTo != "" && !domain.IsAddress(reportTo):
+				return cli.Misuse(hint.New(fmt.Sprintf("--reports-to %.80q is not a mail address", reportTo), "write it as tls-reports@example.org"))
 			}
-			return a.publish(nsupdate)
+			return a.publish(names, nsupdate, reportTo)
 		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().BoolVar(&nsupdate, "nsupdate", false, "print what is due as input for nsupdate, and nothing else")
+	cmd.Flags().BoolVar(&nsupdate, "nsupdate", false, "print the records that are due as input for nsupdate, and nothing else")
+	cmd.Flags().StringVar(&reportTo, "reports-to", "", "the mail `address` for TLS reports, where none is published (default postmaster@DOMAIN)")
 	return cmd
 }
 
@@ -51,31 +63,75 @@ type published struct {
 	Findings []publish.Finding `json:"findings"`
 }
 
-func (a *app) publish(nsupdate bool) error {
+func (a *app) publish(domains []string, nsupdate bool, reportTo string) error {
 	s, err := a.open()
 	if err != nil && (s == nil || !errors.Is(err, session.ErrAnswers)) {
 		return err
 	}
+	if len(s.Facts.Resolver.Servers) == 0 {
+		return hint.New("no DNS resolver is configured", "name one in "+s.Facts.Resolver.Path)
+	}
+	names, err := a.mailDomains(s, domains)
+	if err != nil {
+		return err
+	}
+	mail, err := a.publishMail(s, names, reportTo)
+	if err != nil {
+		return err
+	}
+	list, due := []published{}, false
+	if len(domains) == 0 {
+		list, due, err = a.publishTLSA(s)
+	}
+	for _, p := range mail {
+		due = due || len(p.Findings) > 0 || len(domains) > 0 && slices.ContainsFunc(p.Steps, func(x publish.Step) bool { return x.Due })
+	}
+	switch {
+	case a.JSON && err == nil:
+		err = a.Printer(a.Out).JSON(map[string]any{"certificates": list, "domains": mail, "clock": s.Facts.Root})
+	case a.JSON:
+	case nsupdate && err == nil:
+		for _, p := range slices.Concat(list, mail) {
+			fmt.Fprint(a.Out, publish.NSUpdate(p.Steps))
+		}
+	case nsupdate:
+	default:
+		if len(domains) == 0 && err == nil {
+			a.printPublished(list, "No certificate is in use: there is no TLSA record to publish.")
+			if !s.Facts.Root {
+				fmt.Fprintln(a.Out, "Only root can record when TLSA records were first seen: the waiting time of a roll-over did not start.")
+			}
+		}
+		a.printPublished(mail, "")
+	}
+	if err == nil && due {
+		return cli.ErrFindings
+	}
+	return err
+}
+
+// publishTLSA is what is to be published for the keys of this server, and whether any of it
+// is due.
+func (a *app) publishTLSA(s *session.Session) (list []published, due bool, err error) {
 	if s.Facts.Resolver.Validates != detect.Yes {
-		return hint.New("what is published cannot be verified: "+s.Facts.Resolver.Why, detect.ValidatingResolver)
+		return nil, false, hint.New("which TLSA records are published cannot be verified: "+s.Facts.Resolver.Why, detect.ValidatingResolver)
 	}
 	k := s.Keeper()
 	if _, err := k.M.Stat(filepath.Join(k.StateDir, "lineages", "any.json")); errors.Is(err, fs.ErrPermission) {
-		return hint.New("only root can read the certificates obtained here and their next keys", "run it as root: sudo postseal publish")
+		return nil, false, hint.New("only root can read the certificates obtained here and their next keys", "run it as root: sudo postseal publish")
 	}
 	if s.Facts.Root {
 		release, err := k.Lock() // the clocks of next keys are noted
 		if err != nil {
-			return err
+			return nil, false, err
 		}
 		defer func() { _ = release() }()
 	}
 	all, err := k.All()
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	list := []published{}
-	due := false
+	list = []published{}
 	note := func(name string, in publish.Input) {
 		p := published{name, append([]publish.Step{}, publish.Steps(in)...), append([]publish.Finding{}, publish.Findings(in)...)}
 		for _, x := range p.Steps {
@@ -87,14 +143,14 @@ func (a *app) publish(nsupdate bool) error {
 	for _, l := range all {
 		in, err := k.Observe(a.Ctx, l)
 		if err != nil {
-			return err
+			return nil, false, err
 		}
 		note(l.Name, in)
 	}
 	for _, l := range k.Refused(all) {
 		in, err := k.ObserveRefused(a.Ctx, l, all)
 		if err != nil {
-			return err
+			return nil, false, err
 		}
 		if len(publish.Steps(in)) > 0 { // else nothing keeps it from being ordered
 			note(l.Name+" (not obtained yet)", in)
@@ -103,25 +159,13 @@ func (a *app) publish(nsupdate bool) error {
 	if in, ok := k.ObserveOthers(a.Ctx, all); ok {
 		note("certificates of others", in)
 	}
-	switch {
-	case a.JSON:
-		err = a.Printer(a.Out).JSON(map[string]any{"certificates": list, "clock": s.Facts.Root})
-	case nsupdate:
-		for _, p := range list {
-			fmt.Fprint(a.Out, publish.NSUpdate(p.Steps))
-		}
-	default:
-		a.printPublished(list, s.Facts.Root)
-	}
-	if err == nil && due {
-		return cli.ErrFindings
-	}
-	return err
+	return list, due, nil
 }
 
-func (a *app) printPublished(list []published, root bool) {
-	if len(list) == 0 {
-		fmt.Fprintln(a.Out, "No certificate is in use: there is nothing to publish.")
+// printPublished prints the steps, or what to say if there is nothing to print.
+func (a *app) printPublished(list []published, none string) {
+	if len(list) == 0 && none != "" {
+		fmt.Fprintln(a.Out, none)
 	}
 	for _, p := range list {
 		fmt.Fprintf(a.Out, "%s\n", report.Clean(p.Name))
@@ -130,28 +174,34 @@ func (a *app) printPublished(list []published, root bool) {
 			fmt.Fprintf(a.Out, "    → %s\n", report.Clean(f.Hint))
 		}
 		for _, s := range p.Steps {
-			fmt.Fprint(a.Out, stepText(s))
+			fmt.Fprint(a.Out, stepText(s, p.Name))
 		}
 		if len(p.Steps)+len(p.Findings) == 0 {
 			fmt.Fprintln(a.Out, "  ✓ the published records are correct: nothing to do")
 		}
 	}
-	if !root {
-		fmt.Fprintln(a.Out, "Only root can record when TLSA records were first seen: the waiting time of a roll-over did not start.")
-	}
 }
 
-// stepText is a step, with the line for the zone.
-func stepText(s publish.Step) string {
+// stepText is a step about a certificate or domain, with the line for the zone.
+func stepText(s publish.Step, name string) string {
 	when := "now"
-	if !s.Due {
+	switch {
+	case !s.Due && s.NotBefore.IsZero():
+		when = "afterwards"
+	case !s.Due:
 		when = "not before " + s.NotBefore.UTC().Format("2006-01-02 15:04:05") + " UTC"
 	}
 	switch s.Action {
+	case publish.Serve:
+		text := fmt.Sprintf("  + serve %s, at %s: %s\n", when, publish.PolicyURL(report.Clean(name)), report.Clean(s.Why))
+		for line := range strings.Lines(s.Record) {
+			text += "    " + report.Clean(strings.TrimSuffix(line, "\n")) + "\n"
+		}
+		return text
 	case publish.Add:
 		return fmt.Sprintf("  + add %s: %s\n    %s\n", when, s.Why, report.Clean(s.ZoneLine()))
 	case publish.Remove:
-		return fmt.Sprintf("  - remove %s: %s\n    %s IN TLSA %s\n", when, s.Why, report.Clean(s.Owner)+".", s.Record)
+		return fmt.Sprintf("  - remove %s: %s\n    %s\n", when, s.Why, report.Clean(s.ZoneLine()))
 	}
 	if s.Action == publish.Order {
 		text := fmt.Sprintf("    the certificate (%s) can be ordered %s with postseal cert obtain or renew", s.Algorithm, when)

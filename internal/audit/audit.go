@@ -90,6 +90,8 @@ type Hit struct {
 	At     postfix.Origin
 	// Remedy is the command that ends it, where each place has its own.
 	Remedy string
+
+	service string // that it is about: "smtp/inet", or empty
 }
 
 // Finding is what a rule found on this server.
@@ -150,7 +152,7 @@ func Audit(e *Evidence, suppressions ...Suppression) Card {
 			continue
 		}
 		f := Finding{Rule: r, Hits: r.Find(e)}
-		f.Cure = e.here(r.Cure)
+		f.Cure = e.placed(e.here(r.Cure), f.Hits)
 		switch s := suppressed(r.ID, suppressions, e.Now); {
 		case len(f.Hits) == 0:
 			c.Passed = append(c.Passed, r)

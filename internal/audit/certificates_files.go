@@ -48,7 +48,7 @@ var foreignKey = Rule{
 	Why:    "STARTTLS is refused with 454: senders fall back to cleartext or fail.",
 	Level:  Must,
 	Source: "seen: does not match; disabling TLS support",
-	Cure:   answer("key", "FILE", ", with the key of this certificate"),
+	Cure:   answer("key", "FILE", ", with the key of this certificate").leaving("smtpd_tls_key_file"),
 	Check: served(func(e *Evidence, c detect.Certificate) string {
 		if c.KeyMatch == detect.No {
 			return "and " + c.Key + " do not match"

@@ -120,20 +120,30 @@ type cause func(posture.Listener) postfix.Origin
 func byService(posture.Listener) postfix.Origin             { return postfix.Origin{} }
 func byLevel(l posture.Listener) postfix.Origin             { return l.TLS.Origin }
 func byVersions(l posture.Listener) postfix.Origin          { return l.Versions.Origin }
-func bySuites(l posture.Listener) postfix.Origin            { return l.Suites.Origin }
+func byGrade(l posture.Listener) postfix.Origin             { return l.Suites.Origin }
+func byExclusions(l posture.Listener) postfix.Origin        { return l.Suites.ExcludedAt }
 func byClientCertificate(l posture.Listener) postfix.Origin { return l.ClientCertificate.Origin }
 func byLogin(l posture.Listener) postfix.Origin             { return l.Login.Origin }
 
 // listeners finds something wrong with listeners of some kinds. Where the cause is not
-// set in a file, the line of the service stands for it.
+// set in a file, the line of the service stands for it. What a postscreen and the smtpd
+// behind it have in common from one cause is told once.
 func listeners(at cause, wrong func(e *Evidence, l posture.Listener) string, kinds ...detect.Kind) Check {
 	return when(func(e *Evidence) bool { return len(e.Receives(kinds...)) > 0 }, func(e *Evidence) (out []Hit) {
+		var screen posture.Listener // the one before, and whether something is wrong there
+		said := false
 		for _, l := range e.Posture().Listeners {
 			if l.Dead != "" || !slices.Contains(kinds, l.At.Kind) {
 				continue // other rules say that it does not run
 			}
-			if text := wrong(e, l); text != "" {
-				out = append(out, Hit{Detail: l.ID() + " " + text, At: e.place(at(l), l.Service)})
+			text := wrong(e, l)
+			if screen.Screen && !l.Screen && screen.At.Service.ID() == l.At.Service.ID() && said && text != "" && at(l) == at(screen) {
+				out[len(out)-1].Detail = screen.ID() + " (and " + l.Service.ID() + " behind it) " + text
+				continue
+			}
+			screen, said = l, text != ""
+			if text != "" {
+				out = append(out, Hit{Detail: l.ID() + " " + text, At: e.place(at(l), l.Service), service: l.Service.ID()})
 			}
 		}
 		return out
@@ -157,24 +167,24 @@ func routes(at func(posture.Route) postfix.Origin, wrong func(e *Evidence, r pos
 				continue
 			}
 			if text := wrong(e, r); text != "" {
-				out = append(out, Hit{Detail: r.ID() + " " + text, At: e.place(at(r), r.Service)})
+				out = append(out, Hit{Detail: r.ID() + " " + text, At: e.place(at(r), r.Service), service: r.Service.ID()})
 			}
 		}
 		return out
 	})
 }
 
-func ofRoute(posture.Route) postfix.Origin     { return postfix.Origin{} }
-func ofLevel(r posture.Route) postfix.Origin   { return r.Level.Origin }
-func ofVersion(r posture.Route) postfix.Origin { return r.Versions.Origin }
-func ofSuites(r posture.Route) postfix.Origin  { return r.Suites.Origin }
+func ofRoute(posture.Route) postfix.Origin        { return postfix.Origin{} }
+func ofLevel(r posture.Route) postfix.Origin      { return r.Level.Origin }
+func ofVersion(r posture.Route) postfix.Origin    { return r.Versions.Origin }
+func ofExclusions(r posture.Route) postfix.Origin { return r.Suites.ExcludedAt }
 
 // transports finds something wrong with services that send, of some uses.
 func transports(wrong func(e *Evidence, t detect.Transport) string, uses ...detect.Use) Check {
 	return when(func(e *Evidence) bool { return len(e.Senders(uses...)) > 0 }, func(e *Evidence) (out []Hit) {
 		for _, t := range e.Senders(uses...) {
 			if text := wrong(e, t); text != "" {
-				out = append(out, Hit{Detail: t.Service.ID() + " " + text, At: postfix.Origin{File: e.Config.MasterPath(), Line: t.Service.Line}})
+				out = append(out, Hit{Detail: t.Service.ID() + " " + text, At: postfix.Origin{File: e.Config.MasterPath(), Line: t.Service.Line}, service: t.Service.ID()})
 			}
 		}
 		return out
@@ -332,7 +342,7 @@ func shortKeys(e *Evidence, c detect.Certificate, least, most int) string {
 // was seen, and else by the suites that the configuration leaves. The class is its name
 // in OpenSSL.
 func offers(member func(probe.Suite) bool, class string) Check {
-	return listeners(bySuites, func(e *Evidence, l posture.Listener) string {
+	return listeners(byExclusions, func(e *Evidence, l posture.Listener) string {
 		if seen := e.seen(l); seen != nil {
 			var taken []string
 			for _, s := range seen.suites {

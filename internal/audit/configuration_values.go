@@ -30,7 +30,10 @@ var obsoleteParameters = Rule{
 	Level:  Should,
 	Source: "postconf(5)",
 	Cure:   suggested("postseal apply, which removes them"),
-	Check:  problems("", nil, detect.Obsolete),
+	Check: problems("", func(e *Evidence, p detect.Problem) bool {
+		return !slices.Contains([]string{"smtp_tls_per_site", "smtp_cname_overrides_servername"}, p.Parameter) ||
+			len(obsoletePolicyTable.Find(e))+len(cnameOverrides.Find(e)) == 0 // which tell what they do
+	}, detect.Obsolete),
 }
 
 var unknownParameters = Rule{

@@ -21,6 +21,8 @@ type Cure struct {
 	Drop      []string
 	Set       Setting
 	InService bool
+	// Own are parameters that the answer does not change where a service overrides them.
+	Own []string
 }
 
 // Setting is a parameter with a value.
@@ -42,12 +44,19 @@ func suggested(text string) Cure { return Cure{Text: text, Suggested: true} }
 
 // drop is a cure by removal of parameters from main.cf.
 func drop(names ...string) Cure {
-	last := len(names) - 1
-	text := names[last]
-	if last > 0 {
-		text = strings.Join(names[:last], ", ") + " and " + text
+	return Cure{Text: dropping(names), Drop: names}
+}
+
+// dropping is the removal of parameters from main.cf, as text.
+func dropping(names []string) string { return "remove " + and(names) + " from main.cf" }
+
+// and joins words as people do: "a, b and c".
+func and(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
 	}
-	return Cure{Text: "remove " + text + " from main.cf", Drop: names}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // set is a cure by a parameter in main.cf. More goes on after it.
@@ -66,6 +75,12 @@ func outside(text string) Cure { return Cure{Text: text} }
 // then returns the cure followed by another one, which is an answer.
 func (c Cure) then(next Cure) Cure {
 	c.Text, c.Question, c.Answer = c.Text+"; then "+next.Text, next.Question, next.Answer
+	return c
+}
+
+// leaving returns the cure, an answer that leaves overrides of these parameters as they are.
+func (c Cure) leaving(names ...string) Cure {
+	c.Own = names
 	return c
 }
 

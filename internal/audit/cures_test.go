@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/interview"
 	"postseal/internal/plan"
+	"postseal/internal/postfix"
+	"postseal/internal/postfix/mastercf"
 )
 
 // beyond are the rules whose cure postseal carries out, but not on files alone: it needs
@@ -28,7 +31,8 @@ func TestEveryCure(t *testing.T) {
 		t.Run(r.ID, func(t *testing.T) {
 			s := scenes[r.ID]
 			e := s.evidence(t)
-			c := e.here(r.Cure)
+			hits := r.Find(e)
+			c := e.placed(e.here(r.Cure), hits)
 			why, other := beyond[r.ID]
 			if !c.done() {
 				if outside++; other {
@@ -40,7 +44,7 @@ func TestEveryCure(t *testing.T) {
 				return
 			}
 			tried++
-			after := s.cured(t, c, r.Find(e))
+			after := s.cured(t, c, hits)
 			if !r.Applies(after) {
 				return
 			}
@@ -50,6 +54,36 @@ func TestEveryCure(t *testing.T) {
 		})
 	}
 	t.Logf("%d cures tried, %d need more than files, %d are for a person", tried, len(beyond), outside)
+}
+
+// TestObsoleteParameters: the plan of suggested answers removes each obsolete parameter,
+// and one that does something has a finding of its own.
+func TestObsoleteParameters(t *testing.T) {
+	for _, p := range postfix.Parameters() {
+		if p.Obsolete == "" {
+			continue
+		}
+		for _, value := range []string{"no", "yes", "static:may"} {
+			if (value == "static:may") != (p.Name == "smtp_tls_per_site") {
+				continue
+			}
+			for _, more := range []string{"", "smtp_tls_policy_maps = static:may\n"} {
+				s := scene{main: good + p.Name + " = " + value + "\n" + more, master: router + sender}
+				e := s.evidence(t)
+				own := len(obsoletePolicyTable.Find(e))+len(cnameOverrides.Find(e)) > 0
+				if found := len(obsoleteParameters.Find(e)) > 0; found == own {
+					t.Errorf("%s = %s %s: found %v, by a rule of its own %v", p.Name, value, more, found, own)
+				}
+				if own && p.Name == "smtp_cname_overrides_servername" {
+					continue // to be removed by hand
+				}
+				after := s.cured(t, obsoleteParameters.Cure, nil)
+				for _, h := range append(obsoleteParameters.Find(after), obsoletePolicyTable.Find(after)...) {
+					t.Errorf("%s = %s: %s is left", p.Name, value, h.Detail)
+				}
+			}
+		}
+	}
 }
 
 // TestSuggestedPlan: the plan of suggested answers leaves no critical finding that an
@@ -82,12 +116,17 @@ func (s scene) cured(t *testing.T, c Cure, hits []Hit) *Evidence {
 	f, m := s.machine(t)
 	s.files = map[string]string{}
 	main, master := f.Config.Main.String(), f.Config.Master
+	if len(c.Own) > 0 {
+		s.master = dropped(t, master, c, hits)
+		f, m = s.machine(t)
+	}
 	switch {
 	case len(c.Drop) > 0:
 		s.files["main.cf"] = lines(main, func(line string) bool {
 			name, _, _ := strings.Cut(line, " ")
 			return !slices.Contains(c.Drop, name)
 		})
+		s.files["master.cf"] = dropped(t, master, c, hits)
 		if c.Answer == "" {
 			return s.evidence(t)
 		}
@@ -147,6 +186,28 @@ func (s scene) cured(t *testing.T, c Cure, hits []Hit) *Evidence {
 		}
 	}
 	return s.evidence(t)
+}
+
+// dropped is master.cf without the overrides that the cure names.
+func dropped(t *testing.T, master *mastercf.File, c Cure, hits []Hit) string {
+	t.Helper()
+	for _, h := range hits {
+		name, typ, _ := strings.Cut(cmp.Or(h.At.Service, h.service), "/")
+		one, ok := master.Find(name, typ)
+		if !ok {
+			continue
+		}
+		for _, parameter := range c.overridden(one) {
+			var err error
+			if !strings.Contains(c.Text, "-o "+parameter+" from "+one.ID()) {
+				t.Errorf("%q does not name %s of %s", c, parameter, one.ID())
+			}
+			if master, err = master.Unset(one.Name, one.Type, parameter); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return master.String()
 }
 
 // lines are those of a text that shall stay.

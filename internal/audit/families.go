@@ -1,8 +1,12 @@
 package audit
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
+
+	"postseal/internal/detect"
 )
 
 // demands reports whether TLS is required at a level, of every server that is sent to.
@@ -35,11 +39,48 @@ func wrongFamily(name, side, level string) (counts string, ok bool) {
 	return "", false
 }
 
-// families finds settings in main.cf of which only the family without effect is set: at
+// levels are the TLS levels at which a service sends: those of its routes, and those of the
+// entries of its policy tables. At one that is not known both families have an effect, as at
+// dane, which stands for it.
+func (e *Evidence) levels(t detect.Transport) (out []string) {
+	for _, r := range e.Posture().Routes {
+		if r.Service.ID() == t.Service.ID() {
+			out = union(out, cmp.Or(r.Level.Is, "dane"))
+		}
+	}
+	switch own := detect.PolicyTables(e.Config, &t.Service).Text; {
+	case own == "":
+	case own != detect.PolicyTables(e.Config, nil).Text || len(e.UnreadPolicies) > 0:
+		out = union(out, "dane")
+	default:
+		for _, p := range e.Policies {
+			out = union(out, p.Level)
+		}
+	}
+	return out
+}
+
+// wrongAt reports whether a parameter has no effect at any of some levels, and which one has.
+func wrongAt(name, side string, levels []string) (counts string, ok bool) {
+	for _, level := range levels {
+		if level == "none" {
+			continue
+		}
+		other, wrong := wrongFamily(name, side, level)
+		if !wrong {
+			return "", false
+		}
+		counts = other
+	}
+	return counts, counts != ""
+}
+
+// families finds settings in main.cf of which only the family without effect is set, with
+// the levels of each service that reads them there and does not override them: at
 // all levels, or, if both families are in use, where TLS is required, which should not
 // be protected less than the rest. For sending, the mandatory family is not looked at: it
 // waits for a policy or a record that requires TLS, and until then no mail is worse off.
-func families(e *Evidence, side string, levels []string) (out []Hit) {
+func families(e *Evidence, side string, byService map[string][]string) (out []Hit) {
 	for _, rest := range []string{"protocols", "ciphers", "exclude_ciphers"} {
 		names := []string{side + "_tls_" + rest, side + "_tls_mandatory_" + rest}
 		if side == "smtp" {
@@ -49,6 +90,13 @@ func families(e *Evidence, side string, levels []string) (out []Hit) {
 			v := e.Config.Value(nil, name)
 			if !v.Set {
 				continue
+			}
+			var levels []string
+			for _, id := range slices.Sorted(maps.Keys(byService)) {
+				s, _ := e.service(id)
+				if _, own := s.Override(name); !own {
+					levels = append(levels, byService[id]...)
+				}
 			}
 			counts, all := "", len(levels) > 0
 			for _, level := range levels {

@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"cmp"
 	"strings"
 
+	"postseal/internal/detect"
 	"postseal/internal/postfix"
 )
 
@@ -42,6 +44,50 @@ func holes(e *Evidence, names ...string) (out []Hit) {
 		v := e.Config.Value(nil, name)
 		if below, above, ok := gap(v.Text); v.Set && ok {
 			out = append(out, hole(name, below, above, v))
+		}
+	}
+	return out
+}
+
+// versionList is a list of versions, and the parameter or the policy that has it.
+type versionList struct {
+	name string
+	v    postfix.Value
+}
+
+// versionLists are those by which a service sends: of its routes, and of the entries of its
+// policy tables.
+func (e *Evidence) versionLists(t detect.Transport) (out []versionList) {
+	const optional, mandatory = "smtp_tls_protocols", "smtp_tls_mandatory_protocols"
+	add := func(level string, entry *detect.Policy) {
+		names := []string{optional, mandatory}
+		switch {
+		case level == "none":
+			return
+		case entry != nil && entry.Protocols != nil:
+			out = append(out, versionList{"the policy for " + entry.Destination, postfix.Value{Text: *entry.Protocols, Origin: entry.At}})
+			return
+		case level == "may":
+			names = names[:1]
+		case demands(level):
+			names = names[1:]
+		}
+		for _, name := range names {
+			out = append(out, versionList{name, e.Config.Value(&t.Service, name)})
+		}
+	}
+	for _, r := range e.Posture().Routes {
+		if r.Service.ID() == t.Service.ID() && r.Dead == "" {
+			add(cmp.Or(r.Level.Is, "dane"), r.Policy) // at one that is not known, both have an effect
+		}
+	}
+	switch own := detect.PolicyTables(e.Config, &t.Service).Text; {
+	case own == "":
+	case own != detect.PolicyTables(e.Config, nil).Text || len(e.UnreadPolicies) > 0:
+		add("dane", nil)
+	default:
+		for _, p := range e.Policies {
+			add(p.Level, &p)
 		}
 	}
 	return out

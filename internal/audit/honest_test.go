@@ -92,12 +92,24 @@ func TestHonest(t *testing.T) {
 	dane := without("smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n", "smtp_tls_security_level")
 	noGroups := without("", "tls_eecdh_auto_curves")
 	const relay = "relayhost = [relay.example.net]:587\nsmtp_sasl_auth_enable = yes\n"
+	const filtered, amavis = "content_filter = amavis:[127.0.0.1]:10024\n", "amavis unix - - n - - smtp\n"
 	for _, x := range []struct {
 		name string
 		scene
 		// has are rules that must find something, not those that must not.
 		has, not string
 	}{
+		{"the server's certificate as that of a client, by a reference", scene{main: good + "smtp_tls_chain_files = $smtpd_tls_chain_files\n", master: router + sender}, "SND-013", ""},
+		{"filter without TLS by a policy", scene{main: encrypted + filtered + "smtp_tls_policy_maps = inline:{ {[127.0.0.1]:10024 = none} }\n", master: router + sender + amavis}, "", "SND-020"},
+		{"filter with TLS by a policy", scene{main: good + filtered + "smtp_tls_policy_maps = inline:{ {[127.0.0.1]:10024 = encrypt} }\n", master: router + sender + amavis}, "SND-020", ""},
+		{"a weaker transport, raised by a policy", scene{main: encrypted + "transport_maps = static:partner:[p.example]\nsmtp_tls_policy_maps = inline:{ {[p.example] = encrypt} }\n", master: router + sender + "partner unix - - n - - smtp -o smtp_tls_security_level=may\n"}, "", "SND-022"},
+		{"a weaker transport by an obsolete parameter", scene{main: without("smtp_enforce_tls = yes\n", "smtp_tls_security_level"), master: router + sender + "partner unix - - n - - smtp -o smtp_enforce_tls=no -o smtp_use_tls=yes\n"}, "SND-022", ""},
+		{"versions without effect, and policies that use others", scene{main: encrypted + "smtp_tls_protocols = >=TLSv1.3\nsmtp_tls_policy_maps = inline:{ {p.example = secure} }\n", master: router + sender}, "SND-032", ""},
+		{"versions that a policy uses", scene{main: encrypted + "smtp_tls_protocols = >=TLSv1.3\nsmtp_tls_mandatory_protocols = >=TLSv1.2\nsmtp_tls_policy_maps = inline:{ {p.example = may} }\n", master: router + sender}, "", "SND-032"},
+		{"versions without effect in a service without policies", scene{main: good + "smtp_tls_policy_maps = static:may\n", master: router + sender + "partner unix - - n - - smtp -o smtp_tls_security_level=encrypt -o smtp_tls_protocols=>=TLSv1.2 -o smtp_tls_policy_maps=\n"}, "SND-032", ""},
+		{"versions that every service overrides", scene{main: encrypted + "smtp_tls_protocols = >=TLSv1.3\n", master: router + "smtp unix - - n - - smtp -o smtp_tls_protocols=>=TLSv1.2 -o smtp_tls_security_level=may\n"}, "", "SND-032"},
+		{"a gap in a policy", scene{main: good + "smtp_tls_policy_maps = inline:{ {p.example = encrypt protocols=!TLSv1.1} }\n", master: router + sender}, "SND-037", ""},
+		{"a gap that a policy closes", scene{main: encrypted + "relayhost = [r.example]\nsmtp_tls_mandatory_protocols = !TLSv1.1\nsmtp_tls_policy_maps = inline:{ {[r.example] = encrypt protocols=>=TLSv1.2} }\n", master: router + sender}, "", "SND-037"},
 		{"filter without TLS", scene{main: good + "content_filter = smtp-amavis:[127.0.0.1]:10024\n", master: router + sender + "smtp-amavis unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "", "SND-001 SND-027 SND-022"},
 		{"filter that nobody names", scene{main: good, master: router + sender + "spamfilter unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "", "SND-001 SND-027 SND-022"},
 		{"another transport without TLS", scene{main: good, master: router + sender + "out unix - - n - - smtp -o smtp_tls_security_level=none\n"}, "SND-027", "SND-001"},
@@ -325,6 +337,30 @@ func TestProxyInFront(t *testing.T) {
 					t.Errorf("%s: %q", r.ID, h.Detail)
 				}
 			}
+		}
+	}
+}
+
+// TestUsersBehindProxy: where a proxy is in front of a port for users, each finding says
+// that it may terminate TLS, and no cure requires TLS there without saying so.
+func TestUsersBehindProxy(t *testing.T) {
+	const proxied = router + "10.0.0.1:587 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_upstream_proxy_protocol=haproxy\n" + sender
+	for _, main := range []string{good, without("", "smtpd_tls_auth_only")} {
+		found := 0
+		for _, f := range Audit((scene{main: main, master: proxied, change: well}).evidence(t)).Findings {
+			if !strings.HasPrefix(f.ID, "PS-SUB") {
+				continue
+			}
+			found++
+			if !strings.Contains(f.Hits[0].Detail, "the proxy in front may") {
+				t.Errorf("%s: %s", f.ID, f.Hits[0].Detail)
+			}
+			if f.ID != noImplicitTLS.ID && !strings.HasPrefix(f.Cure.Text, "if the proxy in front does not terminate TLS: --") {
+				t.Errorf("%s: %s", f.ID, f.Cure)
+			}
+		}
+		if found < 2 {
+			t.Errorf("%d findings", found)
 		}
 	}
 }

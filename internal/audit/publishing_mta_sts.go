@@ -20,7 +20,7 @@ var noMTASTS = Rule{
 	Why:    "Large senders that do not support DANE deliver in cleartext to an attacker on the network path who strips TLS.",
 	Level:  May,
 	Source: "RFC 8461",
-	Cure:   outside("publish a TXT record _mta-sts.DOMAIN and the policy at https://mta-sts.DOMAIN/.well-known/mta-sts.txt, with mode: testing first"),
+	Cure:   outside("publish a TXT record _mta-sts.DOMAIN and the policy at https://mta-sts.DOMAIN/.well-known/mta-sts.txt, with mode: testing first; postseal publish DOMAIN prints both"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.STS.Record == "" && d.STS.Problem == "" {
 			return "none for " + d.Name

@@ -13,7 +13,7 @@ var noReports = Rule{
 	Why:    "When senders cannot deliver over TLS, the first to tell are the users whose mail is late.",
 	Level:  May,
 	Source: "RFC 8460 section 3; RFC 8461 section 3.2 wants it while testing",
-	Cure:   outside("publish a TXT record _smtp._tls.DOMAIN: v=TLSRPTv1; rua=mailto:ADDRESS"),
+	Cure:   outside("publish a TXT record _smtp._tls.DOMAIN: v=TLSRPTv1; rua=mailto:ADDRESS; postseal publish DOMAIN prints it"),
 	Check: domains(func(d *domain.Domain) string {
 		if d.Reports.Record == "" && d.Reports.Problem == "" {
 			return "none for " + d.Name

@@ -26,7 +26,7 @@ var noInboundTLS = Rule{
 	Source: "RFC 3207; NCSC-NL: STARTTLS must be offered",
 	Cure:   answer("inbound-level", "may"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
-		if l.TLS.Is == posture.Never && e.Exchanger(l.At) && e.InFront() == "" {
+		if l.TLS.Is == posture.Never && e.Exchanger(l.At) && e.InFront() == "" && !e.differs(l) {
 			return "has TLS level none" + e.proxyNote(l)
 		}
 		return ""
@@ -41,7 +41,7 @@ var inboundTLSRequired = Rule{
 	Source: "RFC 3207 section 4: a public mail exchanger MUST NOT demand it",
 	Cure:   answer("inbound-level", "may"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
-		if l.TLS.Is == posture.Mandatory && e.Exchanger(l.At) && e.Role != detect.Sender {
+		if l.TLS.Is == posture.Mandatory && e.Exchanger(l.At) && e.Role != detect.Sender && !e.differs(l) {
 			return "requires TLS of every client"
 		}
 		return ""
@@ -73,17 +73,34 @@ var screenLevelDiffers = Rule{
 	Check: when(func(e *Evidence) bool {
 		return slices.ContainsFunc(e.Listeners, func(l detect.Listener) bool { return l.Screened })
 	}, func(e *Evidence) (out []Hit) {
-		all := e.Posture().Listeners
-		for i, behind := range all {
-			if i == 0 || behind.Screen || !all[i-1].Screen || all[i-1].At.Service.ID() != behind.At.Service.ID() {
-				continue
+		for _, screen := range e.Posture().Listeners {
+			behind, ok := e.behind(screen)
+			if !ok || behind.TLS.Is != posture.Offered && e.Exchanger(behind.At) {
+				continue // PS-RCV-001 or PS-RCV-002 has it
 			}
-			if screen := all[i-1]; screen.TLS.Is != behind.TLS.Is {
+			if screen.TLS.Is != behind.TLS.Is {
 				out = append(out, Hit{Detail: screen.ID() + " has TLS level " + screen.TLS.Is.String() + ", " + behind.ID() + " has " + behind.TLS.Is.String(), At: e.place(screen.TLS.Origin, screen.Service)})
 			}
 		}
 		return out
 	}),
+}
+
+// behind is the smtpd to which a postscreen hands clients on.
+func (e *Evidence) behind(screen posture.Listener) (posture.Listener, bool) {
+	all := e.Posture().Listeners
+	i := slices.IndexFunc(all, func(l posture.Listener) bool { return !l.Screen && l.At.Service.ID() == screen.At.Service.ID() })
+	if i < 0 || !screen.Screen {
+		return posture.Listener{}, false
+	}
+	return all[i], true
+}
+
+// differs reports whether a listener is a postscreen with another TLS level than the smtpd
+// behind it: PS-RCV-021 tells of that.
+func (e *Evidence) differs(l posture.Listener) bool {
+	behind, ok := e.behind(l)
+	return ok && behind.TLS.Is != l.TLS.Is
 }
 
 var starttlsNotOffered = Rule{
@@ -94,7 +111,10 @@ var starttlsNotOffered = Rule{
 	Source: "RFC 3207 section 4",
 	Cure:   outside("find the cause with postseal rehearse --current"),
 	Check: live(func(e *Evidence, l Live) string {
-		if l.Listener.Level != "none" && errors.Is(l.Err, probe.ErrNotOffered) {
+		hidden := slices.ContainsFunc(e.Posture().Listeners, func(p posture.Listener) bool {
+			return p.Hidden && p.At.Service.ID() == l.Listener.Service.ID()
+		})
+		if l.Listener.Level != "none" && errors.Is(l.Err, probe.ErrNotOffered) && !hidden { // else PS-RCV-019 has it
 			return "does not list STARTTLS"
 		}
 		return ""

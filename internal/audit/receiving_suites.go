@@ -67,7 +67,7 @@ var certificateSuitesExcluded = Rule{
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_exclude_ciphers",
 	Cure:   answer("profile", "intermediate"),
-	Check: listeners(bySuites, func(e *Evidence, l posture.Listener) string {
+	Check: listeners(byExclusions, func(e *Evidence, l posture.Listener) string {
 		seen := e.seen(l)
 		if l.TLS.Is == posture.Never || !slices.Contains(l.Permitted, postfix.TLSv12) || len(l.Serves) == 0 || seen != nil && takes(*seen, "TLS 1.2") {
 			return ""
@@ -86,7 +86,7 @@ var weakGrade = Rule{
 	Level:  Should,
 	Source: "postconf(5), smtpd_tls_ciphers: medium or stronger; 3.8 and later treat low and export as medium",
 	Cure:   drop("smtpd_tls_ciphers", "smtpd_tls_mandatory_ciphers"),
-	Check: listeners(bySuites, func(_ *Evidence, l posture.Listener) string {
+	Check: listeners(byGrade, func(_ *Evidence, l posture.Listener) string {
 		if slices.Contains([]string{"low", "export", "null"}, l.Suites.Grade) && l.Works() {
 			return "uses the grade " + l.Suites.Grade
 		}

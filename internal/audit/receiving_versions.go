@@ -27,7 +27,7 @@ var onlyTLS13 = Rule{
 	Why:    "Senders that support nothing newer than TLS 1.2 fall back to cleartext or fail.",
 	Level:  Must,
 	Source: "RFC 9325 section 3.1.1: TLS 1.2 MUST be supported",
-	Cure:   answer("min-protocol", "TLSv1.2"),
+	Cure:   answer("min-protocol", "TLSv1.2").leaving("smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"),
 	Check: listeners(byVersions, func(e *Evidence, l posture.Listener) string {
 		switch seen := e.seen(l); {
 		case seen == nil:
@@ -68,10 +68,10 @@ var inboundFamilies = Rule{
 	Source: "postconf(5), smtpd_tls_protocols and smtpd_tls_mandatory_protocols",
 	Cure:   answer("min-protocol", "TLSv1.2", ", which sets both"),
 	Check: when(receives, func(e *Evidence) (out []Hit) {
-		var levels []string
+		byService := map[string][]string{}
 		for _, l := range e.receivers() {
 			level := l.TLS.Is.String()
-			levels = append(levels, level)
+			byService[l.Service.ID()] = []string{level}
 			for _, o := range l.Service.Options {
 				if family, ok := wrongFamily(o.Name, "smtpd", level); ok {
 					if _, both := l.Service.Override(family); !both {
@@ -80,7 +80,7 @@ var inboundFamilies = Rule{
 				}
 			}
 		}
-		return append(out, families(e, "smtpd", levels)...)
+		return append(out, families(e, "smtpd", byService)...)
 	}),
 }
 

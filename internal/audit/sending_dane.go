@@ -34,7 +34,7 @@ var daneUnused = Rule{
 	Why:    "The resolver validates: destinations with TLSA records would be protected, and no others would notice.",
 	Level:  May,
 	Source: "RFC 7672; NCSC-NL: recommended",
-	Cure:   answer("outbound-level", "dane"),
+	Cure:   answer("outbound-level", "dane").leaving(outboundLevels...),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is == "may" && r.Policy == nil && e.outside(r) && e.Resolver.Validates == detect.Yes {
 			return "has TLS level may"

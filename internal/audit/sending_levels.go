@@ -1,11 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"postseal/internal/detect"
-	"postseal/internal/postfix"
 	"postseal/internal/postfix/mastercf"
 	"postseal/internal/posture"
 	"postseal/internal/rehearse"
@@ -17,13 +17,16 @@ var sendingLevelsRules = []Rule{
 	rehearsalFails, stripping, transportWithoutTLS, mailboxTLSRequired,
 }
 
+// outboundLevels are the parameters by which a service sets its own TLS level.
+var outboundLevels = []string{"smtp_tls_security_level", "smtp_use_tls", "smtp_enforce_tls"}
+
 var noOutboundTLS = Rule{
 	ID: "PS-SND-001", Part: Sending, Severity: Critical, Since: "1.0",
 	Title:  "Mail is sent without TLS",
 	Why:    "All mail leaves in cleartext: an attacker on the network path can read and change it.",
 	Level:  Must,
 	Source: "RFC 3207; postconf(5), smtp_tls_security_level",
-	Cure:   answer("outbound-level", "may"),
+	Cure:   answer("outbound-level", "may").leaving(outboundLevels...),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is == "none" && forAll(r) && e.outside(r) {
 			return "has TLS level none"
@@ -38,7 +41,7 @@ var outboundTLSRequired = Rule{
 	Why:    "Mail to servers without TLS is deferred and returned after days.",
 	Level:  Should,
 	Source: "TLS_README: not for the Internet at large",
-	Cure:   answer("outbound-level", "may"),
+	Cure:   answer("outbound-level", "may").leaving(outboundLevels...),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is == "encrypt" && r.Hop == "" {
 			return "requires TLS of every server"
@@ -53,7 +56,7 @@ var outboundAuthentication = Rule{
 	Why:    "Most mail servers cannot: mail to them is deferred and returned after days.",
 	Level:  Should,
 	Source: "TLS_README, verify and secure: for known destinations",
-	Cure:   answer("outbound-level", "dane"),
+	Cure:   answer("outbound-level", "dane").leaving(outboundLevels...),
 	Check: routes(ofLevel, func(e *Evidence, r posture.Route) string {
 		if proves(r.Level.Is) && r.Hop == "" {
 			return "has TLS level " + r.Level.Is
@@ -70,14 +73,17 @@ var localTLSRequired = Rule{
 	Source: "TLS_README, global settings",
 	Cure:   override("smtp_tls_security_level", "none"),
 	Check: when(sends, func(e *Evidence) (out []Hit) {
-		for _, t := range e.Senders(detect.Inside) {
-			if demands(t.Level) {
-				out = append(out, Hit{Detail: t.Service.ID() + " hands mail to a program here at TLS level " + t.Level, At: postfix.Origin{File: e.Config.MasterPath(), Line: t.Service.Line}})
-			}
-		}
 		for _, r := range e.Posture().Routes {
-			if r.Use == detect.Default && r.Local() && filters(r.From) && demands(r.Level.Is) {
-				out = append(out, Hit{Detail: r.From + " goes through " + r.ID() + " at TLS level " + r.Level.Is, At: r.Level.Origin})
+			if r.Dead != "" || r.Records || !demands(cmp.Or(r.Level.Is, "none")) {
+				continue
+			}
+			switch h := (Hit{At: e.place(r.Level.Origin, r.Service), service: r.Service.ID()}); {
+			case r.Use == detect.Inside:
+				h.Detail = r.ID() + " hands mail to a program here at TLS level " + r.Level.Is
+				out = append(out, h)
+			case r.Use == detect.Default && r.Local() && filters(r.From):
+				h.Detail = r.From + " goes through " + r.ID() + " at TLS level " + r.Level.Is
+				out = append(out, h)
 			}
 		}
 		return out
@@ -96,17 +102,20 @@ var weakerTransport = Rule{
 	Level:  May,
 	Source: "master(5), -o",
 	Cure:   outside("correct or remove the override in master.cf"),
-	Check: transports(func(e *Evidence, t detect.Transport) string {
+	Check: when(func(e *Evidence) bool { return len(e.Senders(detect.Default, detect.Some)) > 0 }, func(e *Evidence) (out []Hit) {
 		main := detect.ClientLevel(func(n string) string { return e.Config.Text(nil, n) })
-		o, ok := t.Service.Override("smtp_tls_security_level")
-		if !ok || t.Level == "none" { // none is a finding of its own
-			return ""
+		for _, r := range e.Posture().Routes {
+			own := r.Level.Origin.Service != "" && r.Dead == "" && r.Use != detect.Inside
+			if !own || r.Level.Is == "none" || !weaker(r.Level.Is, main) { // none is a finding of its own
+				continue
+			}
+			h := Hit{Detail: r.Service.ID() + " sends at TLS level " + r.Level.Is + "; main.cf says " + main, At: r.Level.Origin, service: r.Service.ID()}
+			if !slices.Contains(out, h) { // its next hops have the same cause
+				out = append(out, h)
+			}
 		}
-		if weaker(t.Level, main) {
-			return "overrides smtp_tls_security_level with " + o.Value + "; main.cf says " + main
-		}
-		return ""
-	}, detect.Default, detect.Some),
+		return out
+	}),
 }
 
 // weaker reports whether one TLS level protects all mail less than another does. dane
@@ -174,7 +183,7 @@ var transportWithoutTLS = Rule{
 // levelOfItsOwn reports whether a service sets its own TLS level.
 func levelOfItsOwn(t detect.Transport) bool {
 	return slices.ContainsFunc(t.Service.Options, func(o mastercf.Option) bool {
-		return slices.Contains([]string{"smtp_tls_security_level", "smtp_use_tls", "smtp_enforce_tls"}, o.Name)
+		return slices.Contains(outboundLevels, o.Name)
 	})
 }
 

@@ -53,9 +53,9 @@ var obsoletePolicyTable = Rule{
 	Why:    "It supports neither verify, secure nor dane.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_per_site: obsolete since 2.3",
-	Cure:   outside("move the entries to smtp_tls_policy_maps"),
+	Cure:   suggested("move the entries to smtp_tls_policy_maps; then postseal apply, which removes smtp_tls_per_site"),
 	Check: parameter("smtp_tls_per_site", func(e *Evidence, v postfix.Value) string {
-		if v.Text != "" {
+		if v.Text != "" && e.Config.Text(nil, "smtp_tls_policy_maps") == "" {
 			return "is set"
 		}
 		return ""

@@ -24,7 +24,7 @@ var noTrustAnchors = Rule{
 	Why:    "Every destination is logged as Untrusted, and no policy can verify a server.",
 	Level:  Should,
 	Source: "TLS_README, client-side CA",
-	Cure:   answer("ca-file", usualBundle),
+	Cure:   answer("ca-file", usualBundle).leaving("smtp_tls_CAfile"),
 	Check: routes(ofRoute, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is != "none" && r.Level.Is != "" && e.outside(r) && len(r.Trust) == 0 {
 			return "trusts no CA"
@@ -39,7 +39,7 @@ var missingCAFile = Rule{
 	Why:    "TLS is off: at level may all mail leaves in cleartext, and only an informational log line says so.",
 	Level:  Must,
 	Source: "seen: cannot load Certification Authority data",
-	Cure:   answer("ca-file", usualBundle),
+	Cure:   answer("ca-file", usualBundle).leaving("smtp_tls_CAfile"),
 	Check:  problems(postfix.Sending, func(_ *Evidence, p detect.Problem) bool { return strings.HasSuffix(p.Parameter, "_CAfile") }, detect.TLSOff),
 }
 
@@ -49,7 +49,7 @@ var smallCAFile = Rule{
 	Why:    "Nearly every destination is logged as Untrusted: the file is often the server's own chain.",
 	Level:  Should,
 	Source: "TLS_README, client-side CA",
-	Cure:   answer("ca-file", usualBundle),
+	Cure:   answer("ca-file", usualBundle).leaving("smtp_tls_CAfile"),
 	Check: when(sends, func(e *Evidence) []Hit {
 		path := e.Config.Text(nil, "smtp_tls_CAfile")
 		if b, ok := e.CAFiles[path]; ok && path != "" && b.Err == nil && len(b.Certs) < 20 && e.Config.Text(nil, "smtp_tls_CApath") == "" && !e.Config.Bool(nil, "tls_append_default_CA") && len(ownCertificateAsCA.Find(e)) == 0 {
@@ -65,13 +65,15 @@ var unreachableCAs = Rule{
 	Why:    "smtp reads the directory inside its chroot: every destination is logged as Untrusted.",
 	Level:  Should,
 	Source: "postconf(5), smtp_tls_CApath",
-	Cure:   answer("ca-file", usualBundle),
-	Check: transports(func(e *Evidence, t detect.Transport) string {
-		if t.Blind {
-			return "runs in a chroot, and " + e.Config.Text(&t.Service, "smtp_tls_CApath") + " is not there"
+	Cure:   answer("ca-file", usualBundle).leaving("smtp_tls_CAfile"),
+	Check: when(sends, func(e *Evidence) (out []Hit) {
+		for _, t := range e.Senders(detect.Default) {
+			if v := e.Config.Value(&t.Service, "smtp_tls_CApath"); t.Blind {
+				out = append(out, Hit{Detail: t.Service.ID() + " runs in a chroot, and " + v.Text + " is not there", At: v.Origin, service: t.Service.ID()})
+			}
 		}
-		return ""
-	}, detect.Default),
+		return out
+	}),
 }
 
 var policiesUnverifiable = Rule{
@@ -80,7 +82,7 @@ var policiesUnverifiable = Rule{
 	Why:    "The public CAs are not trusted for sending: at levels verify and secure all mail is deferred.",
 	Level:  Should,
 	Source: "seen: secure match= to a server with a public certificate",
-	Cure:   answer("ca-file", usualBundle),
+	Cure:   answer("ca-file", usualBundle).leaving("smtp_tls_CAfile"),
 	Check: trials(func(t rehearse.Trial) bool {
 		return t.Verdict == rehearse.Noted && t.Cause != nil && t.Cause.Parameter == "smtp_tls_CAfile"
 	}),
@@ -92,7 +94,7 @@ var ownCertificateAsCA = Rule{
 	Why:    "This server then trusts itself and no CA: every destination is logged as Untrusted, and policies that verify hold mail back.",
 	Level:  Should,
 	Source: "TLS_README, client-side CA; seen in widely used set-up scripts",
-	Cure:   answer("ca-file", usualBundle),
+	Cure:   answer("ca-file", usualBundle).leaving("smtp_tls_CAfile"),
 	Check: when(sends, func(e *Evidence) []Hit {
 		v := e.Config.Value(nil, "smtp_tls_CAfile")
 		if v.Text == "" || e.Config.Text(nil, "smtp_tls_CApath") != "" || e.Config.Bool(nil, "tls_append_default_CA") {

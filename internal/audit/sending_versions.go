@@ -38,7 +38,7 @@ var outboundExclusions = Rule{
 	Level:  Should,
 	Source: "RFC 9325 section 5.2; TLS_README",
 	Cure:   drop("smtp_tls_exclude_ciphers"),
-	Check: routes(ofSuites, func(e *Evidence, r posture.Route) string {
+	Check: routes(ofExclusions, func(e *Evidence, r posture.Route) string {
 		if r.Level.Is != "may" && r.Level.Is != "dane" {
 			return ""
 		}
@@ -80,19 +80,17 @@ var outboundFamilies = Rule{
 	Source: "postconf(5), smtp_tls_protocols and smtp_tls_mandatory_protocols",
 	Cure:   outside("remove the setting that has no effect, or set the other one"),
 	Check: when(sends, func(e *Evidence) (out []Hit) {
-		var levels []string
+		byService := map[string][]string{}
 		for _, t := range e.Senders(detect.Default, detect.Some) {
-			levels = append(levels, t.Level)
+			levels := e.levels(t)
+			byService[t.Service.ID()] = levels
 			for _, o := range t.Service.Options {
-				if family, ok := wrongFamily(o.Name, "smtp", t.Level); ok && e.Config.Text(nil, "smtp_tls_policy_maps") == "" {
-					out = append(out, Hit{Detail: t.Service.ID() + " sets " + o.Name + " at TLS level " + t.Level + ": " + family + " applies", At: postfix.Origin{File: e.Config.MasterPath(), Line: o.Line, Service: t.Service.ID()}})
+				if family, ok := wrongAt(o.Name, "smtp", levels); ok {
+					out = append(out, Hit{Detail: t.Service.ID() + " sets " + o.Name + " at TLS level " + levels[0] + ": " + family + " applies", At: postfix.Origin{File: e.Config.MasterPath(), Line: o.Line, Service: t.Service.ID()}})
 				}
 			}
 		}
-		if e.Config.Text(nil, "smtp_tls_policy_maps") != "" {
-			return out // both are in use
-		}
-		return append(out, families(e, "smtp", levels)...)
+		return append(out, families(e, "smtp", byService)...)
 	}),
 }
 
@@ -105,17 +103,9 @@ var outboundGap = Rule{
 	Cure:   drop("smtp_tls_protocols", "smtp_tls_mandatory_protocols").adding(", or write >=TLSv1 and >=TLSv1.2; before Postfix 3.6 exclude the oldest versions without a gap"),
 	Check: when(sends, func(e *Evidence) (out []Hit) {
 		for _, t := range e.Senders(detect.Default, detect.Some) {
-			names := []string{"smtp_tls_protocols", "smtp_tls_mandatory_protocols"}
-			if e.Config.Text(&t.Service, "smtp_tls_policy_maps") == "" && t.Level != "dane" {
-				names = names[:1]
-				if demands(t.Level) {
-					names[0] = "smtp_tls_mandatory_protocols"
-				}
-			}
-			for _, name := range names {
-				v := e.Config.Value(&t.Service, name)
-				below, above, ok := gap(v.Text)
-				if h := hole(name, below, above, v); ok && t.Level != "none" && !slices.Contains(out, h) {
+			for _, l := range e.versionLists(t) {
+				below, above, ok := gap(l.v.Text)
+				if h := hole(l.name, below, above, l.v); ok && !slices.Contains(out, h) {
 					out = append(out, h)
 				}
 			}

@@ -50,7 +50,12 @@ var noImplicitTLS = Rule{
 	Cure:   answer("submission", "encrypt-and-465"),
 	Check: when(func(e *Evidence) bool { return len(e.Receives(detect.Submission)) > 0 }, func(e *Evidence) []Hit {
 		if len(e.Receives(detect.Submissions)) == 0 && e.InFront() == "" {
-			return []Hit{{Detail: "the only port for users is " + e.Receives(detect.Submission)[0].Service.ID()}}
+			only := e.Receives(detect.Submission)[0]
+			text := "the only port for users is " + only.Service.ID()
+			if only.Proxy {
+				text += "; the proxy in front may offer another, which cannot be seen from here"
+			}
+			return []Hit{{Detail: text}}
 		}
 		return nil
 	}),
@@ -90,7 +95,7 @@ var submissionOptional = Rule{
 	Cure:   answer("submission", "encrypt"),
 	Check: listeners(byLevel, func(e *Evidence, l posture.Listener) string {
 		if passwordsInTLS(l) {
-			return "offers TLS and does not require it"
+			return "offers TLS and does not require it" + e.proxyNote(l)
 		}
 		return ""
 	}, detect.Submission, detect.Submissions),

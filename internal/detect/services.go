@@ -278,7 +278,7 @@ func (f *Facts) Domains() (domains []string, tables bool) {
 		}
 		for _, d := range postfix.List(v.Text) {
 			switch {
-			case strings.HasPrefix(d, "!"): // what match_postfix.List(3) leaves out
+			case strings.HasPrefix(d, "!"): // what match_list(3) leaves out
 			case strings.ContainsAny(d, ":/"):
 				tables = true
 			case strings.Contains(d, ".") && !slices.Contains(own, d) && !slices.Contains(domains, d):

@@ -120,15 +120,23 @@ func record(ctx context.Context, m host.Reader, resolver, name, version string) 
 	case resolve.Records:
 		values = a.Values
 	}
+	texts := Texts(values, version)
+	if len(texts) > 0 {
+		text = texts[len(texts)-1]
+	}
+	return text, len(texts) > 1, nil
+}
+
+// Texts returns those of some TXT records in presentation form that begin with a version,
+// such as v=STSv1, each with its strings joined.
+func Texts(values []string, version string) (out []string) {
 	for _, r := range values {
 		r = unquote(r)
-		if first, _, _ := strings.Cut(r, ";"); strings.TrimSpace(first) != version {
-			continue
+		if first, _, _ := strings.Cut(r, ";"); strings.TrimSpace(first) == version {
+			out = append(out, r)
 		}
-		several = text != ""
-		text = r
 	}
-	return text, several, nil
+	return out
 }
 
 // unquote joins the strings of a TXT record in presentation form (RFC 1035,

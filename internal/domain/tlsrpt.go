@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"postseal/internal/host"
+	"postseal/internal/resolve"
 )
 
 // Reports is where a domain wants to be told of TLS that failed (RFC 8460).
@@ -36,6 +37,15 @@ func LookReports(ctx context.Context, m host.Reader, name, resolver string) Repo
 		r.To = to
 	}
 	return r
+}
+
+// IsAddress reports whether reports can be sent to a mail address: it stands in a mailto:
+// URI, and what has a meaning in there would have to be encoded (RFC 8460, section 3).
+func IsAddress(text string) bool {
+	local, name, ok := strings.Cut(text, "@")
+	return ok && local != "" && len(text) < 200 && strings.Contains(name, ".") && resolve.IsName(name) && !strings.ContainsFunc(local+name, func(c rune) bool {
+		return c > '~' || c <= ' ' || strings.ContainsRune("!,;:?&=%#/\"\\<>()[]@", c)
+	})
 }
 
 // ParseReports returns the addresses of a record (RFC 8460, section 3).

@@ -19,8 +19,28 @@ var authTLSOnly = &ask.Question[bool, Facts]{
 	When: func(f Facts, a *ask.Answers) bool {
 		return serves(f, a) && (role.Get(f, a) == detect.Mailserver || slices.ContainsFunc(f.Listeners, func(l detect.Listener) bool { return l.Auth }))
 	},
-	Suggest: func(Facts, *ask.Answers) ask.Suggestion[bool] {
+	Suggest: func(f Facts, _ *ask.Answers) ask.Suggestion[bool] {
+		id := behindProxy(f, func(l detect.Listener) bool { return l.Auth })
+		if id != "" && !f.Config.Bool(nil, "smtpd_tls_auth_only") {
+			return suggest(false, ask.Detected, "a proxy is in front of %s: if it terminates TLS, no user could log in there", id)
+		}
 		return suggest(true, ask.Default, "no current mail client needs to send passwords in cleartext (RFC 8314)")
 	},
 	Now: func(f Facts) string { return now(f, "smtpd_tls_auth_only") },
+}
+
+// behindProxy returns a listener of those in question that does not require TLS, if all of
+// these are behind a proxy that speaks the PROXY protocol: whether the proxy terminates TLS
+// cannot be seen from here. It is empty otherwise.
+func behindProxy(f Facts, in func(detect.Listener) bool) (id string) {
+	for _, l := range f.Receives(detect.Relay, detect.Submission, detect.Submissions) {
+		switch {
+		case !in(l) || l.Level == "encrypt":
+		case !l.Proxy:
+			return ""
+		case id == "":
+			id = l.Service.ID()
+		}
+	}
+	return id
 }

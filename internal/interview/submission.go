@@ -48,6 +48,9 @@ port unless asked, and does not change a service that already requires TLS.`,
 		if len(f.Receives(detect.Submission, detect.Submissions)) == 0 {
 			return suggest(SubmissionKeep, ask.Detected, "no submission port is open here")
 		}
+		if id := behindProxy(f, func(l detect.Listener) bool { return l.Kind == detect.Submission || l.Kind == detect.Submissions }); id != "" {
+			return suggest(SubmissionKeep, ask.Detected, "a proxy is in front of %s: if it terminates TLS, no user could send there once TLS is required", id)
+		}
 		return suggest(SubmissionEncrypt, ask.Default, "passwords and users' mail must be encrypted (RFC 8314)")
 	},
 	Check: func(v SubmissionChange, f Facts, _ *ask.Answers) error {

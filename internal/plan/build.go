@@ -129,10 +129,10 @@ func (b *builder) obsolete() {
 		}
 		switch {
 		case p.Direction() == postfix.Receiving && b.d.Role == detect.Sender:
-		case strings.HasPrefix(p.Name, "postscreen_"), strings.HasSuffix(p.Name, "_cname_overrides_servername"):
-			// What they did would have to be said elsewhere first.
-		case p.Name == "smtp_tls_per_site" && b.present("smtp_tls_policy_maps") == "":
-			b.p.Notes = append(b.p.Notes, "smtp_tls_per_site is obsolete, but in use: move its entries to smtp_tls_policy_maps")
+		case strings.HasPrefix(p.Name, "postscreen_") && b.present("postscreen_tls_security_level") == "" && !b.inBlock("smtpd_tls_security_level"):
+			// Without a level it decides.
+		case strings.HasSuffix(p.Name, "_cname_overrides_servername") && strings.EqualFold(b.present(p.Name), "yes"):
+			// PS-SND-021 is about what it does.
 		case p.Name == "smtpd_tls_dh1024_param_file" && b.d.Profile == interview.Compatible && !b.openSSL(3, 0):
 			// OpenSSL 1 has no groups of its own for what the profile keeps.
 		default:

@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 
+	"postseal/internal/detect"
 	"postseal/internal/postfix"
 	"postseal/internal/posture"
 )
@@ -29,8 +30,9 @@ func (b *builder) checks(after posture.Posture) {
 	}
 }
 
-// excludes are the classes of suites that a listener must not take. What the
-// block says is meant for every listener, whatever a service says of its own.
+// excludes are the classes of suites that a listener must not take. What the block says
+// is meant for every listener, whatever a service says of its own, except for ports for
+// machines, which stay as they are.
 func (b *builder) excludes(l posture.Listener) (out []string) {
 	names := []string{"smtpd_tls_exclude_ciphers"}
 	if l.TLS.Is == posture.Mandatory {
@@ -38,7 +40,7 @@ func (b *builder) excludes(l posture.Listener) (out []string) {
 	}
 	for _, name := range names {
 		s := &l.Service
-		if b.inBlock(name) {
+		if b.inBlock(name) && l.At.Kind != detect.Internal {
 			s = nil
 		}
 		out = append(out, postfix.TLSList(b.after.Text(s, name))...)

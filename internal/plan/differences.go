@@ -3,6 +3,7 @@ package plan
 import (
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -163,6 +164,14 @@ func shutOut(l posture.Listener) string {
 	return clients + " without %s fall back to cleartext or fail"
 }
 
+// proxied says what TLS that is required means behind a proxy; empty if there is none.
+func proxied(l posture.Listener) string {
+	if !l.At.Proxy {
+		return ""
+	}
+	return ". A proxy is in front: if it terminates TLS, nothing that comes through it is accepted any more"
+}
+
 func (d *differences) listener(was, is posture.Listener) {
 	id := is.ID()
 	users := is.At.Kind == detect.Submission || is.At.Kind == detect.Submissions
@@ -170,17 +179,17 @@ func (d *differences) listener(was, is posture.Listener) {
 	case is.TLS.Is < was.TLS.Is && (was.Works() || was.TLS.Is == posture.Mandatory):
 		d.add(id, RiskLowerInbound, fmt.Sprintf("%%s uses TLS level %s now and will use %s: mail that is protected now can arrive in cleartext", was.TLS.Is, is.TLS.Is))
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory && users:
-		d.add(id, RiskRequireSubmission, "%s will require TLS: mail clients that are set to no encryption can no longer send")
+		d.add(id, RiskRequireSubmission, "%s will require TLS: mail clients that are set to no encryption can no longer send"+proxied(is))
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory && is.At.Kind == detect.Internal:
-		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: programs and devices that send there without TLS can no longer do so")
+		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: programs and devices that send there without TLS can no longer do so"+proxied(is))
 	case is.TLS.Is == posture.Mandatory && was.TLS.Is != posture.Mandatory:
-		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: mail from servers without TLS returns to its sender, and RFC 3207 forbids this on a public mail exchanger")
+		d.add(id, RiskRequireInbound, "%s will refuse mail in cleartext: mail from servers without TLS returns to its sender, and RFC 3207 forbids this on a public mail exchanger"+proxied(is))
 	}
 	if is.Login.Is == posture.LoginInClear && was.Login.Is < posture.LoginInClear {
 		d.add(id, RiskPasswordInClear, "%s will accept passwords in cleartext")
 	}
 	if was.Login.Is == posture.LoginInClear && is.Login.Is == posture.LoginInTLS && is.TLS.Is != posture.Mandatory {
-		d.add(id, RiskRequireAuthTLS, "%s will accept passwords only inside TLS: users and programs that log in without TLS can no longer send")
+		d.add(id, RiskRequireAuthTLS, "%s will accept passwords only inside TLS: users and programs that log in without TLS can no longer send"+proxied(is))
 	}
 	if was.ClientCertificate.Is != posture.Mandatory && is.ClientCertificate.Is == posture.Mandatory {
 		d.add(id, RiskRequireClientCertificate, "%s will accept only clients that present a certificate")
@@ -341,6 +350,14 @@ func (b *builder) route(d *differences, was, is posture.Route) {
 	const waits = "waits in the queue and returns to its sender after days"
 	if len(was.Shows) > 0 && len(is.Shows) == 0 && is.Level.Is != "none" {
 		d.add(id, RiskDropClientCertificate, "%s will no longer present a client certificate: partners that require one refuse its mail")
+	}
+	if b.d.ClientCert.Path() == "" && len(is.Shows) > 0 && is.Level.Is != "none" { // by a reference to what is presented to clients
+		switch {
+		case len(was.Shows) == 0:
+			d.add(id, RiskChangeClientCertificate, "%s presents no client certificate now and will present that of the server: some servers refuse mail from a client whose certificate they do not trust")
+		case was.Presents != nil && is.Presents != nil && !maps.Equal(was.Presents, is.Presents):
+			d.add(id, RiskChangeClientCertificate, "%s will present another client certificate: partners that know the present one by its fingerprint refuse its mail")
+		}
 	}
 	switch {
 	case is.Dead != "":

@@ -15,6 +15,8 @@ import (
 func TestPlaces(t *testing.T) {
 	const certificate = "myhostname = mx.example.org\nrelay_domains = example.org\nsmtpd_tls_cert_file = /etc/ssl/mail/mx.pem\nsmtpd_tls_key_file = /etc/ssl/mail/mx.key\nsmtpd_tls_loglevel = 1\nsmtp_tls_loglevel = 1\n"
 	const may = certificate + "smtpd_tls_security_level = may\nsmtp_tls_security_level = may\n"
+	const chains = "myhostname = mx.example.org\nrelay_domains = example.org\nsmtpd_tls_chain_files = /etc/ssl/mail/mx.key, /etc/ssl/mail/mx.pem\nsmtpd_tls_loglevel = 1\nsmtp_tls_loglevel = 1\nsmtpd_tls_security_level = may\nsmtp_tls_security_level = may\n"
+	const proxied = stockMaster + "10.0.0.1:587 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_upstream_proxy_protocol=haproxy\n"
 	const partner = "partner unix - - n - - smtp -o smtp_enforce_tls=yes\n"
 	for _, c := range []struct {
 		name, main, master string
@@ -35,8 +37,31 @@ func TestPlaces(t *testing.T) {
 			map[string][]string{"no-inbound-tls": {"smtp/inet will accept all mail in cleartext", "postseal cert self-signed"}}},
 		{"a filter that a service names", may + "relayhost = [r.example.net]\nsmtp_tls_policy_maps = texthash:/policies\n", strings.Replace(stockMaster, "smtpd\n", "smtpd -o content_filter=smtp:[127.0.0.1]:10024\n", 1), "outbound-level=encrypt",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": nil, "require-outbound-tls": {"level encrypt for all mail by smtp/unix to [127.0.0.1]:10024"}}},
-		{"an obsolete policy holds whatever the level", may + "relayhost = [r.example.net]\nsmtp_tls_per_site = texthash:/per-site\n", stockMaster, "outbound-level=encrypt",
+		{"the server's new certificate as that of a client", chains + "smtp_tls_chain_files = $smtpd_tls_chain_files\n", stockMaster, "cert=/etc/ssl/mail/ec.pem client-cert=keep",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "drop-rsa": nil, "change-client-certificate": {"smtp/unix, relay/unix will present another client certificate"}}},
+		{"the same by a parameter of one's own", chains + "own = ${smtpd_tls_chain_files}\nsmtp_tls_chain_files = $own\n", stockMaster, "cert=/etc/ssl/mail/ec.pem client-cert=keep",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "drop-rsa": nil, "change-client-certificate": {"smtp/unix, relay/unix will present another client certificate"}}},
+		{"the server's certificate stays that of a client", chains + "smtp_tls_chain_files = $smtpd_tls_chain_files\n", stockMaster, "",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"no longer the server's certificate", chains + "smtp_tls_chain_files = $smtpd_tls_chain_files\n", stockMaster, "client-cert=none",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "drop-client-certificate": {"smtp/unix, relay/unix"}}},
+		{"a service refers to chain files that come", may, stockMaster + "partner unix - - n - - smtp -o smtp_tls_chain_files=$smtpd_tls_chain_files\n", "",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "change-client-certificate": {"partner/unix presents no client certificate now and will present that of the server"}}},
+		{"a reference to chain files that come", may + "smtp_tls_chain_files = $smtpd_tls_chain_files\n", stockMaster, "",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"a reference to the certificate that moves", may + "smtp_tls_cert_file = $smtpd_tls_cert_file\nsmtp_tls_key_file = $smtpd_tls_key_file\n", stockMaster, "",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"users behind a proxy", may + "smtpd_sasl_auth_enable = no\n", proxied, "submission=encrypt auth-tls-only=yes",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "require-submission-tls": {"587/inet will require TLS: mail clients that are set to no encryption can no longer send. A proxy is in front: if it terminates TLS, nothing that comes through it is accepted any more"}}},
+		{"users behind a proxy, as suggested", may, proxied, "", map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"users behind a proxy, and others", may, proxied + "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n", "", map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil,
+			"require-submission-tls": {"submission/inet will require TLS: mail clients that are set to no encryption can no longer send", "587/inet will require TLS: mail clients that are set to no encryption can no longer send. A proxy"}}},
+		{"an obsolete policy goes", may + "relayhost = [r.example.net]\nsmtp_tls_per_site = texthash:/per-site\n", stockMaster, "outbound-level=encrypt",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "require-outbound-tls": {"level encrypt for all mail by smtp/unix to [r.example.net]"}, "drop-policies": {"[r.example.net] (none) is sent at TLS level encrypt"}}},
+		{"an obsolete policy that protects", may + "smtp_tls_per_site = texthash:/sites\n", stockMaster, "",
+			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "lower-outbound-level": {"smtp/unix to partner.example"}, "drop-policies": {"mail to partner.example (encrypt) is sent at TLS level may"}}},
+		{"an obsolete policy that changes nothing", may + "smtp_tls_per_site = static:MAY\n", stockMaster, "", map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil}},
+		{"an obsolete policy that cannot be read", may + "smtp_tls_per_site = mysql:/etc/postfix/sites\n", stockMaster, "", map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "drop-policies": {"not all of mysql:/etc/postfix/sites can be read"}}},
 		{"a domain of a policy table", may + "smtp_tls_policy_maps = texthash:/domains\n", stockMaster, "",
 			map[string][]string{"drop-tls10": nil, "drop-old-ciphers": nil, "raise-outbound-floor": {"smtp/unix to old.example will no longer offer TLS 1.0 and 1.1: mail to servers that support nothing else waits"}}},
 		{"no RSA certificate, and none was shown", strings.Replace(may, "smtpd_tls_security_level = may", "smtpd_use_tls = no", 1), stockMaster, "cert=/etc/ssl/mail/ec.pem", nil},
@@ -50,6 +75,7 @@ func TestPlaces(t *testing.T) {
 		files := tree(t, c.main, c.master)
 		files["/etc/ssl/mail/own-ca.pem"], files["/policies"] = ca.IntermediatePEM, "[r.example.net] encrypt\n"
 		files["/domains"] = "old.example encrypt\nnew.example encrypt protocols=>=TLSv1.2\n"
+		files["/sites"] = "partner.example MUST_NOPEERMATCH\nother.example MAY\n"
 		files["/per-site"] = "[r.example.net] NONE\n"
 		p, _ := build(t, lab.Machine(t, "3.7.11", files), strings.Fields(c.answers)...)
 		for _, r := range p.Risks {

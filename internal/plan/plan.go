@@ -204,7 +204,7 @@ func (p *Plan) Unaccepted(accepted []string) []Risk {
 var RiskNames = []string{
 	RiskLowerInboundFloor, RiskDropTLS10, RiskTLS13Only, RiskRequireInbound, RiskLowerInbound,
 	RiskRequireSubmission, RiskPasswordInClear, RiskRequireOutbound, RiskLowerOutbound, RiskNoCAFile,
-	RiskDropClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
+	RiskDropClientCertificate, RiskChangeClientCertificate, RiskDropCertificate, RiskDropRSA, RiskWrongName, RiskIncompleteChain,
 	RiskSelfSigned, RiskBreakDANE, RiskUnprovedDANE, RiskDANEGap, RiskAllowCiphers, RiskRequireAuthTLS, RiskDropOldCiphers, RiskRaiseOutboundFloor,
 	RiskNoCertificate, RiskNoInboundTLS, RiskRequireClientCertificate, RiskDropTLS13, RiskStopOutbound, RiskLowerOutboundFloor, RiskWiderTrust, RiskDropTrust, RiskDropPolicies, RiskReplaceHandEdits, RiskManagedElsewhere, RiskNoTLSLog, RiskStaleCopy, RiskExposedCertificate,
 	RiskFailedRehearsal, RiskUnrehearsed, RiskUnproved,
@@ -223,13 +223,15 @@ const (
 	RiskLowerOutbound         = "lower-outbound-level"
 	RiskNoCAFile              = "no-ca-file"
 	RiskDropClientCertificate = "drop-client-certificate"
-	RiskDropCertificate       = "drop-certificate"
-	RiskDropRSA               = "drop-rsa"
-	RiskWrongName             = "wrong-name-certificate"
-	RiskIncompleteChain       = "incomplete-chain"
-	RiskSelfSigned            = "self-signed-certificate"
-	RiskBreakDANE             = "break-dane"
-	RiskUnprovedDANE          = "unproved-dane"
+	// RiskChangeClientCertificate is the risk of a reference to the server's certificate.
+	RiskChangeClientCertificate = "change-client-certificate"
+	RiskDropCertificate         = "drop-certificate"
+	RiskDropRSA                 = "drop-rsa"
+	RiskWrongName               = "wrong-name-certificate"
+	RiskIncompleteChain         = "incomplete-chain"
+	RiskSelfSigned              = "self-signed-certificate"
+	RiskBreakDANE               = "break-dane"
+	RiskUnprovedDANE            = "unproved-dane"
 	// RiskDANEGap is the risk of a key whose record senders may not have yet.
 	RiskDANEGap            = "dane-gap"
 	RiskAllowCiphers       = "allow-excluded-ciphers"

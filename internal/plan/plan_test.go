@@ -447,6 +447,10 @@ func TestServices(t *testing.T) {
 		{"TLS off on port 25 by an empty level", "smtp inet n - y - - smtpd -o smtpd_tls_security_level=\n", "", "smtp inet n - y - - smtpd\n", ""},
 		{"old TLS", "smtp inet n - y - - smtpd\n  -o smtpd_tls_protocols=!SSLv3\n", "", "smtp inet n - y - - smtpd\n", "smtpd_tls_protocols"},
 		{"stricter stays", "smtp inet n - y - - smtpd\n  -o smtpd_tls_protocols=>=TLSv1.3\n", "", "", ""},
+		{"suites that the block excludes", "smtp inet n - y - - smtpd\n  -o { smtpd_tls_exclude_ciphers = aNULL, MD5 }\n", "", "smtp inet n - y - - smtpd\n", "smtpd_tls_exclude_ciphers"},
+		{"more exclusions stay", "smtp inet n - y - - smtpd\n  -o smtpd_tls_exclude_ciphers=aNULL,kRSA,kDHE,SHA1,SHA256,SHA384,CAMELLIA,ARIA,AESCCM8\n", "", "", ""},
+		{"suites for users", "submission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_tls_security_level=encrypt\n  -o smtpd_tls_exclude_ciphers=\n  -o smtpd_tls_mandatory_exclude_ciphers=aNULL\n", "", "-o smtpd_tls_security_level=encrypt\n", "exclude_ciphers"},
+		{"no suite for the certificate", "smtp inet n - y - - smtpd\n  -o smtpd_tls_exclude_ciphers=aNULL,aRSA,kRSA,kDHE,SHA1,CAMELLIA,ARIA,AESCCM8\n", "", "smtp inet n - y - - smtpd\n", "smtpd_tls_exclude_ciphers"},
 		{"internal stays", "smtp inet n - y - - smtpd\n127.0.0.1:10025 inet n - y - - smtpd -o smtpd_tls_security_level=none\n", "", "", ""},
 		{"users", "submission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n", "", "  -o smtpd_tls_security_level=encrypt\n", ""},
 		{"users, as they are", "submission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n", "submission=keep", "", ""},
@@ -465,6 +469,25 @@ func TestServices(t *testing.T) {
 
 // TestChainFiles: key first, order mended, one file for each algorithm; what
 // an ACME client renews in place is not copied.
+// TestExclusionsOfMachines: a port for machines keeps its exclusions, and nothing else is
+// expected of it.
+func TestExclusionsOfMachines(t *testing.T) {
+	services := "smtp inet n - y - - smtpd\n127.0.0.1:10025 inet n - y - - smtpd -o smtpd_tls_exclude_ciphers=MD5 -o receive_override_options=no_milters\n"
+	p, _ := build(t, lab.Machine(t, "3.7.11", tree(t, ageing+"smtpd_tls_security_level = may\n", services)))
+	for _, c := range p.Checks {
+		want := []string{"AESCCM8", "ARIA", "CAMELLIA", "SHA1", "aNULL", "kDHE", "kRSA"}
+		if c.Service != "smtp/inet" {
+			want = []string{"MD5"}
+		}
+		if !slices.Equal(c.Excludes, want) {
+			t.Errorf("%s excludes %v", c.Service, c.Excludes)
+		}
+	}
+	if got := after(p, plan.MasterCF); got != "" {
+		t.Error(got)
+	}
+}
+
 // TestStrayWords: an override that the plan removes or changes takes the words with
 // it that a blank cut off, and what stood behind them is judged as it counts then.
 func TestStrayWords(t *testing.T) {

@@ -1,10 +1,37 @@
 package plan
 
 import (
+	"fmt"
 	"strings"
 
+	"postseal/internal/detect"
 	"postseal/internal/interview"
 )
+
+// dropSites names the destinations for which smtp_tls_per_site decides now, and no longer
+// will: those whose level then is another one.
+func (b *builder) dropSites() {
+	table := b.present("smtp_tls_per_site")
+	if !b.gone["smtp_tls_per_site"] || table == "" || b.present("smtp_tls_policy_maps") != "" {
+		return
+	}
+	level := detect.ClientLevel(func(name string) string { return b.after.Text(nil, name) })
+	var changed []string
+	for _, p := range b.f.Policies {
+		if p.Level != level {
+			changed = append(changed, fmt.Sprintf("%.60s (%s)", p.Destination, p.Level))
+		}
+	}
+	if n := len(changed) - maxDestinations; n > 0 {
+		changed = append(changed[:maxDestinations], fmt.Sprintf("%d others", n))
+	}
+	switch {
+	case len(b.f.UnreadPolicies) > 0:
+		b.risk(RiskDropPolicies, "the entries of smtp_tls_per_site, which is obsolete, no longer count, and not all of %s can be read: mail to those destinations is sent at TLS level %s. To keep them, move them to smtp_tls_policy_maps first", table, level)
+	case len(changed) > 0:
+		b.risk(RiskDropPolicies, "the entries of smtp_tls_per_site, which is obsolete, no longer count: mail to %s is sent at TLS level %s. To keep them, move them to smtp_tls_policy_maps first", strings.Join(changed, ", "), level)
+	}
+}
 
 // policyMaps plans whether Postfix reads the table of policies that is kept here. It comes
 // after the administrator's own tables, whose entries count.

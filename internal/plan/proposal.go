@@ -63,7 +63,7 @@ func (p Proposal) Server(f *detect.Facts) (s hello.Server, known bool) {
 
 // groups are those of a list; nil if it names one that is not known.
 func groups(list string) (out []uint16) {
-	for _, name := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" ,:/\t\r\n", r) }) {
+	for _, name := range postfix.TLSList(list) {
 		id, ok := probe.GroupOf(strings.Trim(name, "?*"))
 		if !ok {
 			return nil

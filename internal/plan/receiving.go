@@ -9,8 +9,6 @@ import (
 	"postseal/internal/detect"
 	"postseal/internal/interview"
 	"postseal/internal/postfix"
-	"postseal/internal/posture"
-	"postseal/internal/probe"
 )
 
 // What is excluded, by class: the cipher grade stays Postfix's own. Both sets
@@ -99,10 +97,7 @@ func (b *builder) usable(name string, want []string) string {
 	fresh := b.fresh()
 	for _, path := range slices.Sorted(maps.Keys(fresh)) {
 		c := fresh[path]
-		serves := func(excluded []string) bool {
-			left, known := posture.Suites{List: "HIGH", Excluded: excluded}.Left(c.Algorithm)
-			return !known || slices.ContainsFunc(left, func(s probe.Suite) bool { return !s.Anonymous() })
-		}
+		serves := func(excluded []string) bool { return !useless(excluded, []string{c.Algorithm}) }
 		for i := len(all) - 1; i >= len(want) && !serves(all); i-- {
 			if rest := slices.Delete(slices.Clone(all), i, i+1); serves(rest) || !serves(append(slices.Clone(want), all[i])) {
 				b.p.Notes = append(b.p.Notes, name+" no longer includes "+all[i]+", which leaves no TLS 1.2 cipher suite for the "+c.Algorithm+" certificate")

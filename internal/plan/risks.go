@@ -42,6 +42,7 @@ func (b *builder) risks() {
 	}
 	b.exposureRisk()
 	b.sendingRisks()
+	b.dropSites()
 	b.handEdits()
 	for _, m := range b.f.Managers {
 		if m.Overwrites {

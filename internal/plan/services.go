@@ -81,35 +81,6 @@ func (b *builder) translate() error {
 	return nil
 }
 
-// followBlock removes overrides that are weaker than the block.
-func (b *builder) followBlock(l detect.Listener) error {
-	s := l.Service
-	_, port := "", l.Addr[strings.LastIndexByte(l.Addr, ':')+1:]
-	// A value such as "$mx_level", or an empty one, turns it off as "none" does.
-	if _, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && (port == "25" || s.Type == "pass") && l.Level == "none" {
-		if err := b.noOverride(s, "smtpd_tls_security_level", "it disabled TLS on port 25, overriding main.cf", "postconf(5) smtpd_tls_security_level"); err != nil {
-			return err
-		}
-	}
-	if o, ok := s.Override("smtpd_tls_security_level"); ok && l.Kind == detect.Relay && l.OnPort25() && l.Level == "encrypt" && !l.Wrapper && b.d.InboundLevel == "may" {
-		if err := b.noOverride(s, "smtpd_tls_security_level", "it required TLS on port 25 ("+o.Value+"), overriding main.cf", "RFC 3207, section 4"); err != nil {
-			return err
-		}
-	}
-	for _, name := range []string{"smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"} {
-		if _, ok := s.Override(name); !ok {
-			continue
-		}
-		floor, err := postfix.ParseFloor(b.after.Text(&s, name), b.f.Config.Version)
-		if err != nil || floor.Below(b.floor(l.Kind)) {
-			if err := b.noOverride(s, name, "it allowed older TLS versions than the block", "RFC 8996"); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // floor is the oldest version that a kind of listener shall accept.
 func (b *builder) floor(k detect.Kind) postfix.Protocol {
 	if k != detect.Relay {

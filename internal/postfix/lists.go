@@ -9,8 +9,9 @@ const commaSpace = ", \t\r\n"
 // commas and white space.
 func List(value string) []string { return split(value, commaSpace) }
 
-// TLSList splits a list of protocols or of cipher classes. In these, and in no others,
-// colons divide as well (tls_misc.c, tls_proto_mask_lims and tls_set_cipher).
+// TLSList splits a list of protocols, of cipher classes or of key exchange groups. In these,
+// and in no others, colons divide as well (tls_misc.c, tls_proto_mask_lims and
+// tls_set_cipher; since 3.10 tls_dh.c, setup_auto_groups).
 func TLSList(value string) []string { return split(value, commaSpace+":") }
 
 func split(value, at string) []string {

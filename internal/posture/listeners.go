@@ -258,6 +258,11 @@ func Serves(f *detect.Facts, c postfix.Config, s mastercf.Service, fresh map[str
 		prefix = "tlsproxy_tls_"
 	}
 	groups, _ := at.CertificateFiles(&s, prefix)
+	return leaves(f, groups, fresh)
+}
+
+// leaves are what certificate files hold, in the form of Serves.
+func leaves(f *detect.Facts, groups [][]string, fresh map[string]certs.Facts) map[string]string {
 	out := map[string]string{}
 	for _, g := range groups {
 		var others []string // a key may stand in one file and its chain in the next

@@ -44,8 +44,10 @@ type Route struct {
 	// Match are the names or fingerprints that a certificate is compared with, at the
 	// levels verify, secure and fingerprint.
 	Match Value[[]string]
-	// Shows are the files of the client certificate.
-	Shows []string
+	// Shows are the files of the client certificate, and Presents what they hold: the
+	// SHA-256 of the leaf by its algorithm, or nil if that is not known.
+	Shows    []string
+	Presents map[string]string
 }
 
 // ID returns the name of the route: "smtp/unix", or "relay/unix to [mx.example.org]:587".
@@ -201,6 +203,7 @@ func (m model) terms(r Route, level string) Route {
 	at.Config = m.c
 	groups, _ := at.CertificateFiles(&r.Service, "smtp_tls_")
 	r.Shows = slices.Compact(slices.Concat(groups...))
+	r.Presents = leaves(m.f, groups, m.fresh)
 	return r
 }
 

@@ -18,8 +18,10 @@ type Suites struct {
 	Grade  string
 	List   string
 	Origin postfix.Origin
-	// Excluded are the classes and names that are taken out.
-	Excluded []string
+	// Excluded are the classes and names that are taken out, and ExcludedAt is where a
+	// parameter says so, the last one that is set.
+	Excluded   []string
+	ExcludedAt postfix.Origin
 	// Bad is why no handshake comes about with it, or empty.
 	Bad string
 }
@@ -51,6 +53,9 @@ var builtIn = map[string]string{
 }
 
 func (s *Suites) exclude(v postfix.Value) {
+	if v.Origin.File != "" {
+		s.ExcludedAt = v.Origin
+	}
 	for _, word := range postfix.TLSList(v.Text) {
 		if strings.ContainsAny(word[:1], "!+-@") {
 			s.Bad = fmt.Sprintf("%.60q cannot be excluded", word)

@@ -8,6 +8,7 @@ package publish
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -132,6 +133,7 @@ type Action string
 // The actions.
 const (
 	Add      Action = "add"
+	Serve    Action = "serve" // a file, by the web server of the owner
 	Remove   Action = "remove"
 	RollOver Action = "roll over"
 	Order    Action = "order" // again, with a key that waited for its record
@@ -140,8 +142,10 @@ const (
 // Step is something to do, not before a time. Due steps may be done now.
 type Step struct {
 	Action Action `json:"action"`
-	// Owner and Record are what to add or remove; TTL is a good one, in seconds.
+	// Owner and Record are what to add or remove, or what is to be served; TTL is a good
+	// one, in seconds. Type is TLSA if it is empty.
 	Owner  string `json:"owner,omitempty"`
+	Type   string `json:"type,omitempty"`
 	Record string `json:"record,omitempty"`
 	TTL    int    `json:"ttl,omitempty"`
 	// Algorithm is the key that can be rolled over.
@@ -313,13 +317,20 @@ func span(d time.Duration) string {
 	return text
 }
 
+// kind is the type of the record.
+func (s Step) kind() string { return cmp.Or(s.Type, "TLSA") }
+
 // ZoneLine is a record as a zone file has it.
 func (s Step) ZoneLine() string {
-	return fmt.Sprintf("%s. %d IN TLSA %s", strings.TrimSuffix(s.Owner, "."), s.TTL, s.Record)
+	owner := strings.TrimSuffix(s.Owner, ".") + "."
+	if s.Action == Remove {
+		return fmt.Sprintf("%s IN %s %s", owner, s.kind(), s.Record)
+	}
+	return fmt.Sprintf("%s %d IN %s %s", owner, s.TTL, s.kind(), s.Record)
 }
 
 // NSUpdate is the input of nsupdate(1) for the steps that are due. Names and
-// data are those of records: hex, digits and host names. Each owner is sent
+// data are those of records: hex, digits, host names and quoted strings. Each owner is sent
 // alone, since one update cannot touch two zones (RFC 2136, section 3.4.1).
 func NSUpdate(steps []Step) string {
 	var b bytes.Buffer
@@ -335,7 +346,7 @@ func NSUpdate(steps []Step) string {
 		if s.Action == Add {
 			fmt.Fprintf(&b, "update add %s\n", strings.Replace(s.ZoneLine(), " IN ", " ", 1))
 		} else {
-			fmt.Fprintf(&b, "update delete %s. TLSA %s\n", strings.TrimSuffix(s.Owner, "."), s.Record)
+			fmt.Fprintf(&b, "update delete %s. %s %s\n", strings.TrimSuffix(s.Owner, "."), s.kind(), s.Record)
 		}
 	}
 	if owner == "" {
