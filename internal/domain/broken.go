@@ -2,8 +2,8 @@ package domain
 
 import "fmt"
 
-// Broken are the promises that are not kept, in words: what a sender that
-// believes them does not deliver for, or cannot believe.
+// Broken returns, in words, the promises that are not kept: those for which senders do
+// not deliver, and those that senders cannot use.
 func (d *Domain) Broken() (out []string) {
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if d.STS.Problem != "" {

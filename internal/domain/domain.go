@@ -2,8 +2,8 @@
 // there: where its mail goes (MX), and what it promises about TLS: DANE, MTA-STS
 // and reports. It asks DNS, and fetches one file.
 //
-// It does not talk to the mail servers: who has seen their certificates asks
-// Judge whether they keep the promises.
+// It does not connect to the mail servers: a caller that has seen their certificates
+// asks Judge whether they keep the promises.
 package domain
 
 import (
@@ -24,34 +24,34 @@ import (
 	"postseal/internal/resolve"
 )
 
-// Domain is what is published for a domain.
+// Domain holds what is published for a domain.
 type Domain struct {
 	Name string `json:"domain"`
-	// Signed says that the resolver vouches for the MX records.
+	// Signed reports whether the resolver validated the MX records.
 	Signed bool `json:"mx_signed"`
 	MX     []MX `json:"mx"`
-	// Silent says that it takes no mail at all (RFC 7505), Missing that DNS has no
-	// such name, and Implied that it has no MX record, so that the name itself counts
-	// (RFC 5321, section 5.1).
+	// Silent reports whether it accepts no mail at all (RFC 7505), Missing whether DNS
+	// has no such name, and Implied whether it has no MX record, so that the name itself
+	// is the mail server (RFC 5321, section 5.1).
 	Silent  bool `json:"null_mx"`
 	Missing bool `json:"no_such_name"`
 	Implied bool `json:"implied_mx"`
-	// Blind says that the resolver does not validate, so that nothing can be said of
-	// DANE here.
+	// Blind reports whether the resolver does not validate, so that nothing is known of
+	// DANE.
 	Blind   bool    `json:"not_validated,omitempty"`
 	STS     STS     `json:"mta_sts"`
 	Reports Reports `json:"tlsrpt"`
 }
 
-// MX is a server that takes the domain's mail.
+// MX is a server that accepts the domain's mail.
 type MX struct {
 	Name       string   `json:"name"`
 	Preference int      `json:"preference"`
 	Addresses  []string `json:"addresses"`
 	DANE       DANE     `json:"dane"`
-	// Promised says whether the policy of MTA-STS names it; nil without one.
+	// Promised reports whether the MTA-STS policy lists it; nil without a policy.
 	Promised *bool `json:"mta_sts_names_it"`
-	// Trusted is whether its certificates are valid for its name, and Untrusted
+	// Trusted reports whether its certificates are valid for its name, and Untrusted says
 	// why not; nil until they were seen, or if this machine knows no CAs.
 	Trusted   *bool  `json:"certificate_valid"`
 	Untrusted string `json:"certificate_problem,omitempty"`
@@ -103,7 +103,7 @@ const (
 	maxAddresses = 4
 )
 
-// Options say whom to ask.
+// Options are where to ask.
 type Options struct {
 	// Resolver is the DNS server, address and port.
 	Resolver string
@@ -113,7 +113,7 @@ type Options struct {
 	Roots *x509.CertPool
 }
 
-// Look asks what is published for a domain.
+// Look looks up what is published for a domain.
 func Look(ctx context.Context, m host.Reader, name string, o Options) (*Domain, error) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if !resolve.IsName(name) || strings.ContainsAny(name, " /:@") {
@@ -169,7 +169,7 @@ func (o Options) resolver(m host.Reader) resolve.Resolver {
 	return resolve.Resolver{Machine: m, Servers: []string{o.Resolver}}
 }
 
-// look asks for addresses and TLSA records.
+// look looks up addresses and TLSA records.
 func (x *MX) look(ctx context.Context, m host.Reader, o Options, names []string) {
 	h := dane.Resolve(ctx, o.resolver(m), x.Name, cmp.Or(o.Port, "25"))
 	x.published, x.names = h, names
@@ -188,8 +188,8 @@ func (x *MX) look(ctx context.Context, m host.Reader, o Options, names []string)
 	slices.SortFunc(x.DANE.Records, func(a, b Record) int { return strings.Compare(b.Text, a.Text) })
 }
 
-// doubt takes back that records are not signed, if the resolver has validated nothing
-// at all: another one may find that they are.
+// doubt makes the state of unsigned records Unknown if the resolver has validated
+// nothing at all: another one may find that they are signed.
 func (d *Domain) doubt(ctx context.Context, m host.Reader, o Options) {
 	unsigned := func(x MX) bool { return x.DANE.State == Insecure }
 	secure := func(x MX) bool { return x.DANE.State == Secure }
@@ -204,8 +204,8 @@ func (d *Domain) doubt(ctx context.Context, m host.Reader, o Options) {
 	}
 }
 
-// Judge sets the certificates that a server showed, each with the chain behind
-// it, against what is promised. If ctx ends before all are verified, Trusted
+// Judge compares the certificates that a server presented, each with its chain, with
+// what is promised. If ctx ends before all are verified, Trusted
 // stays nil: nothing is known then.
 func (x *MX) Judge(ctx context.Context, chains [][][]byte, o Options, now time.Time) {
 	if len(chains) == 0 {
@@ -249,8 +249,8 @@ func (x *MX) Judge(ctx context.Context, chains [][][]byte, o Options, now time.T
 	}
 }
 
-// system are the CAs of this machine, or nil if there are none: then nothing can
-// be said of a certificate.
+// system returns the CAs of this machine, or nil if there are none: then it is unknown
+// whether a certificate is valid.
 func system() *x509.CertPool {
 	pool, err := x509.SystemCertPool()
 	if err != nil || pool.Equal(x509.NewCertPool()) {
@@ -259,8 +259,8 @@ func system() *x509.CertPool {
 	return pool
 }
 
-// valid says whether a sender with MTA-STS accepts a chain (RFC 8461, section
-// 4.2).
+// valid returns why a sender with MTA-STS does not accept a chain (RFC 8461, section
+// 4.2), or nil if it does.
 func valid(chain []*x509.Certificate, name string, roots *x509.CertPool, now time.Time) error {
 	if len(chain) == 0 {
 		return fmt.Errorf("a certificate that cannot be read")
@@ -273,7 +273,7 @@ func valid(chain []*x509.Certificate, name string, roots *x509.CertPool, now tim
 	return err
 }
 
-// Dial connects to whichever address of a server answers.
+// Dial connects to the first address of a server that answers.
 func (x *MX) Dial(m host.Reader) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		_, port, err := net.SplitHostPort(addr)

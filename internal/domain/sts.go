@@ -20,7 +20,7 @@ import (
 	"postseal/internal/resolve"
 )
 
-// STS is what a domain publishes by MTA-STS (RFC 8461).
+// STS holds what a domain publishes for MTA-STS (RFC 8461).
 type STS struct {
 	// Record is the TXT record, and ID the id in it.
 	Record string `json:"record,omitempty"`
@@ -58,14 +58,14 @@ const (
 	fetchTime = 20 * time.Second
 )
 
-// LookSTS asks what a domain publishes, and fetches its policy.
+// LookSTS looks up what a domain publishes, and fetches its policy.
 func LookSTS(ctx context.Context, m host.Reader, name string, o Options) STS {
 	s := STSRecord(ctx, m, name, o)
 	s.Fetch(ctx, m, name, o)
 	return s
 }
 
-// STSRecord asks for the record of a domain alone: its id tells senders whether the
+// STSRecord looks up the record of a domain alone: its id tells senders whether the
 // policy that they have cached has changed (RFC 8461, section 3.1).
 func STSRecord(ctx context.Context, m host.Reader, name string, o Options) (s STS) {
 	text, several, err := record(ctx, m, o.Resolver, "_mta-sts."+name, "v=STSv1")
@@ -111,7 +111,7 @@ func silent(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &at) && (at.Timeout() || at.Op == "dial" && !errors.Is(err, syscall.ECONNREFUSED))
 }
 
-// record asks for the one TXT record that begins with a version.
+// record looks up the one TXT record that begins with a version.
 func record(ctx context.Context, m host.Reader, resolver, name, version string) (text string, several bool, err error) {
 	var values []string
 	switch a := (Options{Resolver: resolver}).resolver(m).Ask(ctx, name, resolve.TXT).(type) {

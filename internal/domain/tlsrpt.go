@@ -10,7 +10,7 @@ import (
 	"postseal/internal/resolve"
 )
 
-// Reports is where a domain wants to be told of TLS that failed (RFC 8460).
+// Reports holds the addresses to which a domain wants reports of TLS failures (RFC 8460).
 type Reports struct {
 	Record string `json:"record,omitempty"`
 	// To are the addresses: mailto: or https:.
@@ -18,7 +18,7 @@ type Reports struct {
 	Problem string   `json:"problem,omitempty"`
 }
 
-// LookReports asks for the record.
+// LookReports looks the record up.
 func LookReports(ctx context.Context, m host.Reader, name, resolver string) Reports {
 	r := Reports{To: []string{}}
 	text, several, err := record(ctx, m, resolver, "_smtp._tls."+name, "v=TLSRPTv1")

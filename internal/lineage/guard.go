@@ -107,7 +107,7 @@ func (k *Keeper) refuse(l *Lineage, c certs.Chain, hosts []dane.Host, decides fu
 	return nil
 }
 
-// guarded are the names at which senders would miss a key that is in the file at
+// guarded returns the names at which senders would miss a key that is in the file at
 // target no more. What Postfix does not show they never see, and it is guarded
 // when Postfix is told to show it (plan.RiskBreakDANE); but what is got for the
 // first time is meant to be shown, and if it has a name of this server, then at
@@ -128,7 +128,7 @@ func (k *Keeper) shows(paths ...string) bool {
 	return slices.ContainsFunc(k.Facts.Listeners, byName) || slices.ContainsFunc(paths, func(p string) bool { return plan.Uses(k.Facts, p) })
 }
 
-// names are the host names at which a lineage's keys must be published: its own
+// names returns the host names at which a lineage's keys must be published: its own
 // that do not lead elsewhere, and, if Postfix shows it, those under which senders
 // find this server, whether it names them or not: DANE does not look at names
 // (RFC 7672, section 3.1.1).

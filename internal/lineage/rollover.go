@@ -25,8 +25,8 @@ import (
 	"postseal/internal/publish"
 )
 
-// prepareNext sees that there is a key that comes next: made long before it is
-// used, so that its record can be published in time. served is the digest of
+// prepareNext ensures that there is a next key, made long before it is used so that its
+// record can be published in time. served is the digest of
 // the key that is used now; a next key that became that one gets a successor,
 // and so does one that is not of the kind that is wanted.
 func (k *Keeper) prepareNext(l *Lineage, algorithm, served string) error {
@@ -52,7 +52,7 @@ func (k *Keeper) prepareNext(l *Lineage, algorithm, served string) error {
 	return nil
 }
 
-// makeNext makes a key and puts it where the next one lies.
+// makeNext makes a key and stores it as the next one.
 func (k *Keeper) makeNext(path, kind string) (crypto.Signer, error) {
 	key, err := acme.NewKey(kind)
 	if err != nil {
@@ -97,8 +97,8 @@ func (k *Keeper) readNext(path string) (crypto.Signer, error) {
 	return nil, hint.New(path+" contains no key", "remove it: the next renewal creates another, whose record must be published")
 }
 
-// digestOf is the SHA-256 of a public key, as TLSA records of the form 3 1 1
-// have it.
+// digestOf returns the SHA-256 of a public key, as TLSA records of the form 3 1 1
+// contain it.
 func digestOf(key crypto.Signer) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
@@ -136,8 +136,8 @@ func (k *Keeper) Observe(ctx context.Context, l *Lineage) (publish.Input, error)
 	return in, errors.Join(k.Remember(hosts), k.Save(l))
 }
 
-// keys are a lineage's keys: those that are served, that come next, and that
-// were.
+// keys returns the keys of a lineage: those that are served, that come next, and that
+// were replaced.
 func (k *Keeper) keys(l *Lineage) (out []publish.Key) {
 	for _, algorithm := range slices.Sorted(maps.Keys(l.Issued)) {
 		i := l.Issued[algorithm]
@@ -165,7 +165,7 @@ func (k *Keeper) keys(l *Lineage) (out []publish.Key) {
 	return out
 }
 
-// others are keys, as another certificate sees them.
+// others returns keys as another certificate sees them.
 func others(keys []publish.Key) []publish.Key {
 	for i := range keys {
 		keys[i].Other = true
@@ -173,7 +173,7 @@ func others(keys []publish.Key) []publish.Key {
 	return keys
 }
 
-// owners are the names of TLSA records for hosts, with what is published.
+// owners returns the names of TLSA records for hosts, with what is published.
 func (k *Keeper) owners(hosts []dane.Host) (out []publish.Owner) {
 	for _, h := range hosts {
 		o := k.owner(h)
@@ -184,7 +184,7 @@ func (k *Keeper) owners(hosts []dane.Host) (out []publish.Owner) {
 	return out
 }
 
-// owner is what is published for a host's port 25, and where: an alias leads to
+// owner returns what is published for a host's port 25, and where: an alias leads to
 // the name that has the records (RFC 7671, section 7), and nothing can be put
 // beside it.
 func (k *Keeper) owner(h dane.Host) publish.Owner {
@@ -315,8 +315,7 @@ func (k *Keeper) next(l *Lineage, kind string, early bool) (crypto.Signer, error
 }
 
 // ObserveOthers looks up what is published for the certificates in use that are
-// no lineage of ours: somebody else renews them, and keeps their next keys, if
-// there are any. ok is false if there is none.
+// no lineage of ours: another client renews them, and keeps their next keys, if any. ok is false if there is none.
 func (k *Keeper) ObserveOthers(ctx context.Context, all []*Lineage) (in publish.Input, ok bool) {
 	in.Now = k.M.Now()
 	if in.Keys, ok = k.foreign(all); !ok {
@@ -333,7 +332,7 @@ func (k *Keeper) ObserveOthers(ctx context.Context, all []*Lineage) (in publish.
 	return in, true
 }
 
-// foreign are the keys of certificates in use that are none of these lineages.
+// foreign returns the keys of certificates in use that are none of these lineages.
 func (k *Keeper) foreign(all []*Lineage) (out []publish.Key, ok bool) {
 	ours := map[string]bool{}
 	for _, l := range all {

@@ -1,7 +1,6 @@
-// Package publish says which DNS records a certificate needs, which are to be
-// added and removed, in which order, and when: so that at every moment, and for
-// everyone who still holds an old answer, the key that is served is named by a
-// record (RFC 7671, section 8; RFC 7672).
+// Package publish decides which DNS records to add and to remove, in which order, and
+// when, so that at every moment a record authenticates the key that is served, also for
+// senders that have an earlier answer in their cache (RFC 7671, section 8; RFC 7672).
 //
 // It is pure: it looks nothing up and changes no zone.
 package publish
@@ -26,7 +25,7 @@ type Role string
 const (
 	Current Role = "current" // it is served
 	Next    Role = "next"    // it will be
-	Old     Role = "old"     // it was, and others may still have been told so
+	Old     Role = "old"     // it was served, and caches may still have its record
 )
 
 // Key is a public key that records can name.
@@ -34,8 +33,8 @@ type Key struct {
 	// Algorithm is "ecdsa" or "rsa".
 	Algorithm string
 	Role      Role
-	// Other says that it is another certificate's, beside this one: its records
-	// are left to that.
+	// Other reports whether it belongs to another certificate beside this one, which
+	// takes care of its records.
 	Other bool
 	// Digest is the SHA-256 of the public key, in hex (3 1 1).
 	Digest string
@@ -60,13 +59,13 @@ type Key struct {
 	Compromised bool
 }
 
-// Successor is the key that comes next once this one, which did, is served.
-// What was published before it was made may still be met.
+// Successor returns the key that comes next once this one is served. Answers from before
+// it was made may still be in caches.
 func (k Key) Successor(digest string) Key {
 	return Key{Algorithm: k.Algorithm, Role: Next, Digest: digest, Hold: k.Hold}
 }
 
-// Observed is a next key after a look at what is published. An owner about
+// Observed returns a next key after a look at what is published. An owner about
 // which nothing is known changes nothing: an answer that was lost is no reason
 // to wait anew.
 func (k Key) Observed(owners []Owner, now time.Time) Key {
@@ -96,7 +95,7 @@ func (k Key) known(owners []Owner) bool {
 	})
 }
 
-// Record is the record that names the key and outlives renewals.
+// Record returns the record that names the key and stays right at renewals.
 func (k Key) Record() string { return "3 1 1 " + k.Digest }
 
 // lasting reports whether one of the records names the key also after a renewal,
@@ -118,7 +117,7 @@ func (k Key) named(o Owner, records []certs.TLSA) bool {
 // their times are met in practice.
 const Wait = 48 * time.Hour
 
-// Input is all that counts.
+// Input is all that a decision depends on.
 type Input struct {
 	Keys   []Key
 	Owners []Owner
