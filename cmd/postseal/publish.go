@@ -74,7 +74,8 @@ func (a *app) publish(domains []string, nsupdate bool, reportTo string) error {
 	}
 	due := slices.ContainsFunc(list, func(r publish.Report) bool { return len(r.Due())+len(r.Findings) > 0 })
 	for _, p := range mail {
-		due = due || len(p.Findings) > 0 || len(domains) > 0 && slices.ContainsFunc(p.Steps, func(x publish.Step) bool { return x.Due })
+		due = due || slices.ContainsFunc(p.Findings, func(f publish.Finding) bool { return len(domains) > 0 || !f.Unknown }) ||
+			len(domains) > 0 && slices.ContainsFunc(p.Steps, func(x publish.Step) bool { return x.Due })
 	}
 	switch {
 	case a.JSON && err == nil:

@@ -13,6 +13,8 @@ type Finding struct {
 	Owner string `json:"owner"`
 	Text  string `json:"text"`
 	Hint  string `json:"hint"`
+	// Unknown reports whether nothing is known of what is published.
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 // tooMany is from how many records on some senders give up (postseal's research
@@ -23,7 +25,7 @@ const tooMany = 12
 func Findings(in Input) (out []Finding) {
 	unsigned := 0
 	for _, o := range in.Owners {
-		say := func(text, hint string) { out = append(out, Finding{o.Name, text, hint}) }
+		say := func(text, hint string) { out = append(out, Finding{Owner: o.Name, Text: text, Hint: hint}) }
 		switch o.State {
 		case Unproved:
 			say("it could not be verified whether records are published"+because(o.Why), "check that the resolver answers and validates DNSSEC")

@@ -134,9 +134,9 @@ func (in Mail) Findings() (out []Finding) {
 		{"_mta-sts." + in.Name, "v=STSv1", in.STS, func(text string) error { _, err := domain.ParseSTSRecord(text); return err }},
 	} {
 		seen := textsOf(x.view, x.version)
-		say := func(text, hint string) { out = append(out, Finding{x.owner, text, hint}) }
+		say := func(text, hint string) { out = append(out, Finding{Owner: x.owner, Text: text, Hint: hint}) }
 		if seen.unknown != "" {
-			say("its TXT records are unknown: "+seen.unknown, "check that the name servers of the zone answer")
+			out = append(out, Finding{x.owner, "its TXT records are unknown: " + seen.unknown, "check that the name servers of the zone answer", true})
 			continue
 		}
 		for _, name := range seen.behind {
@@ -153,7 +153,10 @@ func (in Mail) Findings() (out []Finding) {
 	}
 	if in.Policy != nil && in.Policy.Mode == domain.Enforce {
 		for _, mx := range in.unlisted() {
-			out = append(out, Finding{"mta-sts." + in.Name, "the policy does not list the mail server " + mx + ": senders with MTA-STS do not deliver to it", "serve the policy below, and then change the id in the TXT record"})
+			out = append(out, Finding{
+				Owner: "mta-sts." + in.Name, Text: "the policy does not list the mail server " + mx + ": senders with MTA-STS do not deliver to it",
+				Hint: "serve the policy below, and then change the id in the TXT record",
+			})
 		}
 	}
 	return out
