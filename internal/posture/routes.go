@@ -179,7 +179,7 @@ func (m model) terms(r Route, level string) Route {
 		versions = m.firm(versions)
 	}
 	r.Permitted = versions
-	r.Suites = m.suites(p, own(entry.Ciphers, "smtp_tls_"+must+"ciphers"))
+	r.Suites = m.suites(p, own(entry.Ciphers, "smtp_tls_"+must+"ciphers"), Authenticates(level))
 	if r.Suites.exclude(own(entry.Exclude, "smtp_tls_exclude_ciphers")); must != "" {
 		if entry.Exclude == nil {
 			r.Suites.exclude(p.value("smtp_tls_mandatory_exclude_ciphers"))

@@ -24,11 +24,36 @@ type Suites struct {
 	ExcludedAt postfix.Origin
 	// Bad is why no handshake comes about with it, or empty.
 	Bad string
+	// ShortTags says where suites with short authentication tags (AESCCM8) belong.
+	ShortTags ShortTags
+}
+
+// ShortTags is what OpenSSL makes of suites with short authentication tags: since 3.2 they
+// have security level 0 and are no longer in HIGH (CHANGES.md).
+type ShortTags int
+
+// The values of ShortTags.
+const (
+	InHigh   ShortTags = iota
+	InMedium           // at security level 0
+	Refused            // at security level 1, which Postfix asks for where it authenticates the peer
+)
+
+// shortTags returns what the library makes of suites with short authentication tags, where
+// Postfix authenticates the peer or not.
+func (m model) shortTags(authenticates bool) ShortTags {
+	switch {
+	case !m.openSSL(3, 2):
+		return InHigh
+	case authenticates:
+		return Refused
+	}
+	return InMedium
 }
 
 // suites is the list of a grade.
-func (m model) suites(p settings, grade postfix.Value) Suites {
-	out := Suites{Grade: strings.ToLower(grade.Text), Origin: grade.Origin}
+func (m model) suites(p settings, grade postfix.Value, authenticates bool) Suites {
+	out := Suites{Grade: strings.ToLower(grade.Text), Origin: grade.Origin, ShortTags: m.shortTags(authenticates)}
 	switch out.Grade {
 	case "high", "medium", "null":
 	case "low", "export":
@@ -91,7 +116,7 @@ func (s Suites) Left(algorithms ...string) (out []probe.Suite, known bool) {
 			return nil, false
 		}
 		for _, suite := range probe.Strong() {
-			if !slices.Contains(all, class) && !suite.In(class) {
+			if !s.stands(class, suite) {
 				continue
 			}
 			on[suite.ID] = word == class && !killed[suite.ID]
@@ -99,6 +124,9 @@ func (s Suites) Left(algorithms ...string) (out []probe.Suite, known bool) {
 		}
 	}
 	for _, suite := range probe.Strong() {
+		if s.ShortTags == Refused && suite.In("AESCCM8") {
+			continue
+		}
 		if on[suite.ID] && (suite.Anonymous() || fits(suite, algorithms)) {
 			out = append(out, suite)
 		}
@@ -106,9 +134,21 @@ func (s Suites) Left(algorithms ...string) (out []probe.Suite, known bool) {
 	return out, true
 }
 
-// all are words for all suites that OpenSSL still has: HIGH, since no others are left, and
-// ALL.
+// all are words for all suites that OpenSSL still has, but for what ShortTags says of HIGH.
 var all = []string{"HIGH", "ALL"}
+
+// stands reports whether a class stands for a suite, among others.
+func (s Suites) stands(class string, suite probe.Suite) bool {
+	switch short := s.ShortTags != InHigh && suite.In("AESCCM8"); class {
+	case "HIGH":
+		return !short
+	case "MEDIUM":
+		return short
+	case "ALL":
+		return true
+	}
+	return suite.In(class)
+}
 
 // understood reports whether it is known which suites a word stands for. One with a hyphen
 // is the name of a suite, and OpenSSL ignores those that it does not have.
