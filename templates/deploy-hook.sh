@@ -5,6 +5,6 @@
 postfix reload 2>/dev/null || exit 1
 for pause in 1 2 4 8; do
 	sleep $pause # processes that are busy finish with their clients first
-	postseal watch && exit 0
+	postseal watch --listeners && exit 0
 done
 exit 3

@@ -196,6 +196,9 @@ func (a *app) notInUse(p *policies) {
 	if !a.JSON && !p.inUse() && len(p.state.Entries) > 0 {
 		a.Printer(a.Err).Note("Postfix does not read the table yet: " + hint.ShellLine(append(p.Verb("apply"), "--policy", "evidence")) + " adds it to smtp_tls_policy_maps, after a look at the plan.")
 	}
+	if p.Facts.Config.Text(nil, "transport_maps") != "" && !a.JSON {
+		a.Printer(a.Err).Note("transport_maps is set: for a destination that it routes elsewhere, the entry of that next hop counts.")
+	}
 	if hop := p.Facts.Config.Text(nil, "relayhost"); hop != "" && !a.JSON {
 		a.Printer(a.Err).Note("All mail goes to the relay host " + hop + " (relayhost): entries for domains count only for mail that does not.")
 	}

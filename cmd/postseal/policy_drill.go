@@ -43,6 +43,9 @@ func (a *app) policyDrill(args []string, top int) error {
 		return err
 	}
 	p, err := a.openPolicies(nil)
+	if err == nil {
+		err = p.lost()
+	}
 	if err != nil {
 		return err
 	}

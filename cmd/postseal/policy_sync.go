@@ -158,12 +158,12 @@ func (p *policies) lost() error {
 		return err
 	}
 	return hint.New(fmt.Sprintf("%s has entries (%d), but the evidence that they rest on is gone: %s is missing; the table is unchanged", p.table.Path, n, p.store.Path),
-		"restore that file from a backup; or, to begin again without these entries, remove the table: "+hint.ShellLine([]string{"rm", p.table.Path}))
+		"restore that file from a backup; or, to begin again without these entries, remove the table: "+hint.ShellLine(append([]string{"rm"}, p.table.Files()...)))
 }
 
 // changePolicies puts an outcome into the table and then into the state. A run that is
 // killed in between is made again by the next one. held is the mail that waits because of
-// TLS, if somebody looked.
+// TLS; nil if the queue was not read.
 func (a *app) changePolicies(p *policies, o policy.Outcome, what string, held []policy.Holdup) error {
 	entries := p.state.After(o)
 	text, err := policy.Render(entries, p.Facts.Config)
@@ -253,6 +253,9 @@ for. It looks nothing up.
 				return err
 			}
 			p, err := a.openPolicies(nil)
+			if err == nil {
+				err = p.lost()
+			}
 			if err != nil {
 				return err
 			}

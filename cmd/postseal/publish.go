@@ -64,7 +64,7 @@ func (a *app) publish(domains []string, nsupdate bool, reportTo string) error {
 	if err != nil {
 		return err
 	}
-	mail, err := a.publishMail(s, names, reportTo)
+	mail, err := a.publishMail(s, names, reportTo, len(domains) > 0)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,10 @@ func (a *app) publish(domains []string, nsupdate bool, reportTo string) error {
 		err = a.Printer(a.Out).JSON(map[string]any{"certificates": list, "domains": mail, "clock": s.Facts.Root})
 	case a.JSON:
 	case nsupdate && err == nil:
-		for _, p := range slices.Concat(list, mail) {
+		if len(domains) > 0 { // MTA-STS and reports are published for those who ask
+			list = mail
+		}
+		for _, p := range list {
 			fmt.Fprint(a.Out, publish.NSUpdate(p.Steps))
 		}
 	case nsupdate:

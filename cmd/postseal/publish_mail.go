@@ -9,6 +9,7 @@ import (
 	"postseal/cmd/cli"
 	"postseal/internal/domain"
 	"postseal/internal/hint"
+	"postseal/internal/policy"
 	"postseal/internal/publish"
 	"postseal/internal/resolve"
 	"postseal/internal/session"
@@ -22,8 +23,9 @@ const (
 )
 
 // publishMail is what is to be published for domains whose mail this server accepts, beside
-// TLSA records.
-func (a *app) publishMail(s *session.Session, names []string, reportTo string) ([]publish.Report, error) {
+// TLSA records. A domain that cannot be looked up is an error if it was named, and else a
+// finding.
+func (a *app) publishMail(s *session.Session, names []string, reportTo string, named bool) ([]publish.Report, error) {
 	ctx, cancel := context.WithTimeout(a.Ctx, mailTime)
 	defer cancel()
 	out := make([]publish.Report, len(names))
@@ -46,8 +48,11 @@ func (a *app) publishMail(s *session.Session, names []string, reportTo string) (
 		})
 	}
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
+	for i, err := range errs {
+		switch {
+		case err != nil && !named:
+			out[i] = publish.Report{Name: names[i], Steps: []publish.Step{}, Findings: []publish.Finding{{Owner: names[i], Text: err.Error(), Hint: "check the name, and that the resolver answers", Unknown: true}}}
+		case err != nil:
 			return nil, hint.Wrap(err, "check the name, and that the resolver answers: "+hint.ShellLine([]string{"postseal", "probe", "--mx", "DOMAIN"}))
 		}
 	}
@@ -61,14 +66,23 @@ func lookMail(ctx context.Context, s *session.Session, name string) (publish.Mai
 	if err != nil {
 		return publish.Mail{}, fmt.Errorf("looking up %.80s: %w", name, err)
 	}
+	switch {
+	case d.Missing:
+		return publish.Mail{}, fmt.Errorf("%.80s does not exist in DNS", d.Name)
+	case d.Silent:
+		return publish.Mail{}, fmt.Errorf("%.80s accepts no mail (RFC 7505)", d.Name)
+	}
 	in := publish.Mail{Name: d.Name, Now: s.Machine.Now()}
 	for _, x := range d.MX {
 		in.MX = append(in.MX, x.Name)
 	}
 	r := s.Facts.Resolver.Ask(s.Machine)
 	in.STS, in.Reports = everywhere(ctx, r, "_mta-sts."+d.Name), everywhere(ctx, r, "_smtp._tls."+d.Name)
-	sts := domain.STS{ID: "any"} // the policy may be served before its record is published
-	sts.Fetch(ctx, s.Machine, d.Name, o)
+	sts := d.STS
+	if sts.ID == "" { // the policy may be served before its record is published
+		sts = domain.STS{ID: "any"}
+		sts.Fetch(ctx, s.Machine, d.Name, o)
+	}
 	in.Policy, in.Problem = sts.Policy, sts.Problem
 	in.Unseen = sts.Unseen && d.STS.Record != ""
 	return in, nil
@@ -91,7 +105,15 @@ func (a *app) mailDomains(s *session.Session, args []string) ([]string, error) {
 		if tables && !a.JSON {
 			a.Printer(a.Err).Note("Domains in lookup tables are not listed here: name them, as in postseal publish example.org")
 		}
+		if left := len(names) - mostMail; left > 0 && !a.JSON {
+			a.Printer(a.Err).Note(fmt.Sprintf("Domains left out: %d. Name them to see their records.", left))
+		}
 		return names[:min(len(names), mostMail)], nil
+	}
+	for _, name := range args {
+		if _, ok := policy.Name(name); !ok {
+			return nil, cli.Misuse(hint.New(fmt.Sprintf("%.80q is not a domain", name), "write it as example.org; other letters in the form xn--..."))
+		}
 	}
 	if len(args) > mostMail {
 		return nil, cli.Misuse(hint.New(fmt.Sprintf("%d domains are too many at once", len(args)), fmt.Sprintf("name at most %d", mostMail)))

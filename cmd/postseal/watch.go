@@ -22,7 +22,8 @@ import (
 )
 
 func (a *app) watchCmd() *cobra.Command {
-	return &cobra.Command{
+	var listeners bool
+	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Check once that listeners show the certificates in their files, and that TLS holds no mail back; for a timer",
 		Long: `watch shakes hands with every listener and compares the certificate it shows with the one in its file, whichever client
@@ -42,13 +43,17 @@ nothing, and ends with 3 if something differs or mail waits.
 			proofs := apply.Observe(a.Ctx, a.Machine, s.ConfigDir, checks)
 			outdated := s.Facts.Outdated()
 			stale := s.Facts.StaleMaps
-			held, queueErr := policy.Holdups(a.Ctx, a.Machine, s.Facts)
+			var held []policy.Holdup
+			var queueErr error
+			if !listeners {
+				held, queueErr = policy.Holdups(a.Ctx, a.Machine, s.Facts)
+			}
 			wrong := len(outdated)+len(stale)+len(held) > 0
 			for _, p := range proofs {
 				wrong = wrong || !p.OK
 			}
 			if a.JSON {
-				if err := a.Printer(a.Out).JSON(map[string]any{"listeners": proofs, "outdated": outdated, "sni_maps": append([]detect.StaleMap{}, stale...), "held_by_tls": held}); err != nil {
+				if err := a.Printer(a.Out).JSON(map[string]any{"listeners": proofs, "outdated": outdated, "sni_maps": append([]detect.StaleMap{}, stale...), "held_by_tls": held, "queue_problem": problem(queueErr)}); err != nil {
 					return err
 				}
 			} else {
@@ -81,6 +86,8 @@ nothing, and ends with 3 if something differs or mail waits.
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&listeners, "listeners", false, "check the listeners only, not the queue; for hooks")
+	return cmd
 }
 
 // mostHoldups bounds how many reasons for waiting mail are printed.
@@ -99,6 +106,15 @@ func (a *app) printHeld(s *session.Session, held []policy.Holdup, err error) {
 	if more := len(held) - mostHoldups; more > 0 {
 		fmt.Fprintf(a.Out, "  and %d more: --json lists all\n", more)
 	}
+}
+
+// problem is an error as data; nil if there is none.
+func problem(err error) *string {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	return &text
 }
 
 // minute is how a time is written for people.

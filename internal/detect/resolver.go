@@ -73,8 +73,11 @@ func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 	var wg sync.WaitGroup
 	for i, s := range r.Servers {
 		one := resolve.Resolver{Machine: m, Servers: []string{s}}
-		wg.Go(func() { answers[i] = one.Ask(ctx, ".", resolve.NS) })
-		wg.Go(func() { forged[i] = one.Ask(ctx, Forged, resolve.A) })
+		wg.Go(func() {
+			if answers[i] = one.Ask(ctx, ".", resolve.NS); resolve.Secure(answers[i]) {
+				forged[i] = one.Ask(ctx, Forged, resolve.A)
+			}
+		})
 	}
 	wg.Wait()
 	resolves := func(a resolve.Answer) bool { _, ok := a.(resolve.Records); return ok }
@@ -105,8 +108,8 @@ func (r Resolver) ask(ctx context.Context, m host.Reader) Resolver {
 
 // ValidatingResolver says how to set up a resolver that validates. It is checked before
 // anything depends on it, and can be undone.
-const ValidatingResolver = "install unbound (Debian: apt-get install unbound), whose packages validate by default; check that dig @127.0.0.1 . NS +dnssec shows the flag ad, and that dig @127.0.0.1 " + Forged +
-	" shows SERVFAIL; then save a copy of /etc/resolv.conf, which undoes this, make nameserver 127.0.0.1 its only server, and restart Postfix"
+const ValidatingResolver = "install unbound (Debian: apt-get install unbound); check that dig @127.0.0.1 . NS +dnssec shows the flag ad, and that dig @127.0.0.1 " + Forged +
+	" shows SERVFAIL; then keep a copy of /etc/resolv.conf, to undo this, make 127.0.0.1 its only nameserver, and restart Postfix"
 
 // Ask returns what asks the resolver.
 func (r Resolver) Ask(m host.Reader) resolve.Resolver {

@@ -36,8 +36,8 @@ type Trial struct{ Delivered, Encrypted bool }
 // the names of the servers.
 func Drill(e Evidence, level string, s Setting, validates bool, played func(server, level string) (Trial, bool)) map[Attack]Fate {
 	out := map[Attack]Fate{}
-	with, _ := daneCount(e)
-	dane := with > 0 && (e.Domain.Signed || s.NoLooseDANE == "")
+	with, without := daneCount(e) // an attacker can force a server without
+	dane := with > 0 && without == 0 && (e.Domain.Signed || s.NoLooseDANE == "")
 	for _, a := range Attacks {
 		if a == Redirect && e.Domain.Signed && validates {
 			out[a] = Kept // a resolver that validates does not pass forged records on

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,17 +28,19 @@ func Holdups(ctx context.Context, m host.Reader, f *detect.Facts) ([]Holdup, err
 	if err != nil {
 		return nil, err
 	}
-	out := []Holdup{}
+	type key struct{ domain, cause string }
+	out, at := []Holdup{}, map[key]int{}
 	for _, h := range held { // the oldest first
 		if !h.ByTLS {
 			continue
 		}
-		at := slices.IndexFunc(out, func(o Holdup) bool { return o.Domain == h.Domain && cause(o.Reason) == cause(h.Reason) })
-		if at < 0 {
-			out = append(out, Holdup{Domain: h.Domain, Reason: h.Reason, Arrived: h.Arrived, Bounces: h.Bounces})
-			at = len(out) - 1
+		k := key{h.Domain, cause(h.Reason)}
+		i, known := at[k]
+		if !known {
+			i = len(out)
+			at[k], out = i, append(out, Holdup{Domain: h.Domain, Reason: h.Reason, Arrived: h.Arrived, Bounces: h.Bounces})
 		}
-		out[at].Messages++
+		out[i].Messages++
 	}
 	return out, nil
 }

@@ -72,7 +72,8 @@ func Queue(ctx context.Context, m host.Reader, f *detect.Facts, wanted func(id, 
 			domain := strings.ToLower(r.Address[strings.LastIndex(r.Address, "@")+1:])
 			x := Held{QueueID: q.QueueID, Domain: domain, Reason: short(r.Reason), Arrived: time.Unix(q.Arrival, 0).UTC()}
 			x.Bounces = x.Arrived.Add(lifetime)
-			x.ByTLS = byTLS.MatchString(r.Reason)
+			local, _, _ := strings.Cut(r.Reason, " said: ") // what follows are the words of the other server
+			x.ByTLS = byTLS.MatchString(local)
 			if k := (key{x.QueueID, domain, x.ByTLS}); r.Reason != "" && wanted(q.QueueID, domain) && !known[k] {
 				known[k], out = true, append(out, x)
 			}

@@ -25,8 +25,9 @@ func SettingOf(f *detect.Facts, rule Rule) Setting {
 	case f.Resolver.Validates == detect.No:
 		s.NoDANE = f.Resolver.Why
 	}
-	// The default is dane only where smtp_tls_security_level is dane (postconf(5)).
-	if v := f.Config.Value(nil, "smtp_tls_dane_insecure_mx_policy"); v.Set && v.Text != "dane" || !v.Set && s.Default != "dane" {
+	// By default, some releases do so only where smtp_tls_security_level is dane.
+	const loose = "smtp_tls_dane_insecure_mx_policy"
+	if v := f.Config.Value(nil, loose); v.Set && v.Text != "dane" || !v.Set && s.Default != "dane" && f.Config.Defaults[loose] != "dane" {
 		s.NoLooseDANE = "smtp_tls_dane_insecure_mx_policy is not dane: Postfix treats such servers as at level may"
 	}
 	if !trusts(f) {

@@ -63,6 +63,9 @@ func (t Table) Built(m host.Reader) bool {
 	return err == nil
 }
 
+// Files are the text of the table, and the file that is built from it, if there is one.
+func (t Table) Files() []string { return slices.Compact([]string{t.Path, t.file(t.Path)}) }
+
 // Entries counts the entries in the text of the table.
 func (t Table) Entries(m host.Reader) (int, error) {
 	text, err := readAll(m, t.Path)

@@ -52,10 +52,17 @@ func (in Mail) Steps() []Step {
 func (in Mail) reportSteps() []Step {
 	owner := "_smtp._tls." + in.Name
 	seen := textsOf(in.Reports, "v=TLSRPTv1")
-	if seen.unsettled() || len(seen.values) == 1 && reports(seen.values[0]) == nil {
+	if seen.unsettled() {
 		return nil
 	}
-	return replace(owner, seen.values, "v=TLSRPTv1; rua=mailto:"+in.ReportTo, true, "senders report TLS failures to this address once a day")
+	if i := slices.IndexFunc(seen.values, func(text string) bool { return reports(text) == nil }); i >= 0 { // it stays
+		var out []Step
+		for _, other := range slices.Delete(slices.Clone(seen.written), i, i+1) {
+			out = append(out, Step{Action: Remove, Owner: owner, Type: "TXT", Record: other, Due: true, Why: "senders ignore several records"})
+		}
+		return out
+	}
+	return replace(owner, seen.written, "v=TLSRPTv1; rua=mailto:"+in.ReportTo, true, "senders report TLS failures to this address once a day")
 }
 
 // reports returns why a TLSRPT record cannot be used.
@@ -74,7 +81,7 @@ func (in Mail) policySteps() []Step {
 		id, _ = domain.ParseSTSRecord(seen.values[0])
 	}
 	announce := func(due bool, why string) []Step {
-		return replace(owner, seen.values, "v=STSv1; id="+in.Now.UTC().Format("20060102150405")+";", due, why)
+		return replace(owner, seen.written, "v=STSv1; id="+in.Now.UTC().Format("20060102150405")+";", due, why)
 	}
 	const afterwards = "once the new policy is served: the new id tells senders to fetch it"
 	switch {
@@ -83,12 +90,12 @@ func (in Mail) policySteps() []Step {
 			announce(false, "once the policy is served: without the record, senders do not look for it")...)
 	case in.Policy == nil:
 		return []Step{in.serve(domain.Testing, testingAge, time.Time{}, "the record promises a policy, and senders find none that they can use: "+in.Problem)}
-	case id == "":
-		return announce(true, "the policy is served, and without the record senders do not look for it")
 	case in.Policy.Mode == domain.Off:
 		return nil
 	case len(in.unlisted()) > 0:
 		return append([]Step{in.serve(in.Policy.Mode, cmp.Or(in.Policy.MaxAge, testingAge), time.Time{}, "it must list every mail server of the domain: "+strings.Join(in.unlisted(), ", "))}, announce(false, afterwards)...)
+	case id == "":
+		return announce(true, "the policy is served, and without the record senders do not look for it")
 	case in.Policy.Mode == domain.Testing:
 		return append([]Step{in.serve(domain.Enforce, enforceAge, in.enforceable(id), "if the reports show no failures: senders then deliver only over TLS with a valid certificate; postseal probe --mx "+in.Name+" checks that every server has one")}, announce(false, afterwards)...)
 	}
@@ -165,6 +172,8 @@ func (in Mail) Findings() (out []Finding) {
 // texts are the TXT records of one version at a name.
 type texts struct {
 	values []string
+	// written are the same as the zone has them: what is removed must be the same strings.
+	written []string
 	// behind are the name servers that answer otherwise than the first one.
 	behind []string
 	// unknown is why nothing is known of them.
@@ -181,7 +190,7 @@ func textsOf(v resolve.View, version string) (out texts) {
 	}
 	answered := false
 	for _, s := range v.Servers {
-		var values []string
+		var values, written []string
 		switch a := s.Answer.(type) {
 		case resolve.Unknown:
 			if out.unknown == "" {
@@ -189,12 +198,15 @@ func textsOf(v resolve.View, version string) (out texts) {
 			}
 			continue
 		case resolve.Records:
-			values = domain.Texts(a.Values, version)
+			for _, one := range slices.Sorted(slices.Values(a.Values)) {
+				if text := domain.Texts([]string{one}, version); len(text) > 0 {
+					values, written = append(values, text[0]), append(written, one)
+				}
+			}
 		}
-		slices.Sort(values)
 		switch {
 		case !answered:
-			out.values, answered = values, true
+			out.values, out.written, answered = values, written, true
 		case !slices.Equal(values, out.values):
 			out.behind = append(out.behind, s.Name)
 		}
@@ -205,10 +217,10 @@ func textsOf(v resolve.View, version string) (out texts) {
 	return out
 }
 
-// replace removes TXT records, and adds one in their place.
+// replace removes TXT records, as they are written, and adds one in their place.
 func replace(owner string, old []string, text string, due bool, why string) (out []Step) {
 	for _, one := range old {
-		out = append(out, Step{Action: Remove, Owner: owner, Type: "TXT", Record: quote(one), Due: due, Why: "it is replaced"})
+		out = append(out, Step{Action: Remove, Owner: owner, Type: "TXT", Record: one, Due: due, Why: "it is replaced"})
 	}
 	return append(out, Step{Action: Add, Owner: owner, Type: "TXT", Record: quote(text), TTL: newTTL, Due: due, Why: why})
 }

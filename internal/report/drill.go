@@ -31,6 +31,16 @@ func (d Drill) Lost() bool {
 	return false
 }
 
+// untried reports whether the result of some attack is unknown.
+func (d Drill) untried() bool {
+	for _, f := range d.Fates {
+		if f == policy.Untried {
+			return true
+		}
+	}
+	return false
+}
+
 // attackNames are the attacks as people read them.
 var attackNames = map[policy.Attack]string{
 	policy.Strip: "STARTTLS is stripped", policy.Swap: "the server is replaced", policy.Redirect: "MX records are forged",
@@ -52,14 +62,21 @@ func (p Printer) Drill(all []Drilled) {
 	lost := func(of func(Drilled) Drill) int {
 		return len(slices.DeleteFunc(slices.Clone(all), func(d Drilled) bool { return !of(d).Lost() }))
 	}
+	unknown := len(slices.DeleteFunc(slices.Clone(all), func(d Drilled) bool { return d.Now.Lost() || !d.Now.untried() }))
 	p.printf("\nDestinations whose mail an attacker would get: %d of %d now, %d at the proposed levels.\n", lost(func(d Drilled) Drill { return d.Now }), len(all), lost(func(d Drilled) Drill { return d.Proposed }))
+	if unknown > 0 {
+		p.printf("Not known for: %d.\n", unknown)
+	}
 }
 
 // drill prints one level.
 func (p Printer) drill(when string, d Drill) {
 	sign := p.good()
-	if d.Lost() {
+	switch {
+	case d.Lost():
 		sign = p.bad()
+	case d.untried():
+		sign = p.note()
 	}
 	text := fmt.Sprintf("%s, level %s: ", when, d.Level)
 	for i, a := range policy.Attacks {

@@ -14,10 +14,10 @@ func (p Printer) Published(list []publish.Report, none string) {
 		fmt.Fprintln(p.W, none)
 	}
 	for _, r := range list {
-		fmt.Fprintf(p.W, "%s\n", Clean(r.Name))
+		fmt.Fprintf(p.W, "%s\n", oneLine(r.Name))
 		for _, f := range r.Findings {
-			fmt.Fprintf(p.W, "  ✗ %s\n", Clean(strings.TrimSpace(f.Owner+" "+f.Text)))
-			fmt.Fprintf(p.W, "    → %s\n", Clean(f.Hint))
+			fmt.Fprintf(p.W, "  ✗ %s\n", oneLine(strings.TrimSpace(f.Owner+" "+f.Text)))
+			fmt.Fprintf(p.W, "    → %s\n", oneLine(f.Hint))
 		}
 		for _, s := range r.Steps {
 			fmt.Fprint(p.W, stepText(s, r.Name))
@@ -39,21 +39,21 @@ func stepText(s publish.Step, name string) string {
 	}
 	switch s.Action {
 	case publish.Serve:
-		text := fmt.Sprintf("  + serve %s, at %s: %s\n", when, publish.PolicyURL(Clean(name)), Clean(s.Why))
+		text := fmt.Sprintf("  + serve %s, at %s: %s\n", when, publish.PolicyURL(oneLine(name)), oneLine(s.Why))
 		for line := range strings.Lines(s.Record) {
-			text += "    " + Clean(strings.TrimSuffix(line, "\n")) + "\n"
+			text += "    " + oneLine(strings.TrimSuffix(line, "\n")) + "\n"
 		}
 		return text
 	case publish.Add:
-		return fmt.Sprintf("  + add %s: %s\n    %s\n", when, s.Why, Clean(s.ZoneLine()))
+		return fmt.Sprintf("  + add %s: %s\n    %s\n", when, oneLine(s.Why), oneLine(s.ZoneLine()))
 	case publish.Remove:
-		return fmt.Sprintf("  - remove %s: %s\n    %s\n", when, s.Why, Clean(s.ZoneLine()))
+		return fmt.Sprintf("  - remove %s: %s\n    %s\n", when, oneLine(s.Why), oneLine(s.ZoneLine()))
 	case publish.Order:
 		text := fmt.Sprintf("    the certificate (%s) can be ordered %s with postseal cert obtain or renew", s.Algorithm, when)
 		if s.Why != "" {
-			text += ": " + Clean(s.Why)
+			text += ": " + oneLine(s.Why)
 		}
 		return text + "\n"
 	}
-	return fmt.Sprintf("    the key (%s) can be rolled over %s: %s\n", s.Algorithm, when, Clean(s.Why))
+	return fmt.Sprintf("    the key (%s) can be rolled over %s: %s\n", s.Algorithm, when, oneLine(s.Why))
 }

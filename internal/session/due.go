@@ -28,6 +28,9 @@ func (s *Session) Renewal(c detect.Certificate) Renewal {
 	return Renewal{certs.DueByLifetime(c.NotBefore, c.NotAfter), c.Owner}
 }
 
+// lapseWarning is how long before the end of an acceptance Due tells of it.
+const lapseWarning = 14 * 24 * time.Hour
+
 // Due says, in words, what should be done now about the certificates in use: a
 // renewal, a copy that stayed behind. A next key need not be taken, and whether
 // it may be, DNS says: see publish.Allowed.
@@ -42,6 +45,13 @@ func (s *Session) Due() (out []string) {
 		}
 		out = append(out, fmt.Sprintf("%s should be renewed: it expires on %s", c.Chain, c.NotAfter.UTC().Format(time.DateOnly)))
 	}
+	for _, l := range s.lineages {
+		for risk, until := range l.Accepted {
+			if until.Before(f.Now.Add(lapseWarning)) {
+				out = append(out, fmt.Sprintf("the risk %s is accepted for %s until %s: renewals then stop until it is accepted again", risk, l.Name, until.UTC().Format(time.DateOnly)))
+			}
+		}
+	}
 	return out
 }
 
@@ -50,6 +60,7 @@ func (s *Session) Due() (out []string) {
 func (s *Session) ownLineages() {
 	k := s.Keeper()
 	known, _ := k.All()
+	s.lineages = known
 	s.issued = map[string]*lineage.Issued{}
 	for _, l := range known {
 		for algorithm, i := range l.Issued {

@@ -69,6 +69,7 @@ type Session struct {
 
 	// issued is what was got here from a CA, by the path of its file.
 	issued      map[string]*lineage.Issued
+	lineages    []*lineage.Lineage // those obtained here
 	answersText string
 	answersNew  bool
 	ownAnswers  bool // the default file, which we write
