@@ -646,14 +646,14 @@ func TestJournal(t *testing.T) {
 // before anything is written.
 func TestOverridden(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, smtpd+" -o smtpd_tls_exclude_ciphers=")
+	b := newBed(t, smtpd+" -o smtpd_discard_ehlo_keywords=starttls")
 	before := b.read(t, "main.cf")
 	s, p := b.plan(t)
 	o := options(s, p)
 	o.Rehearse = s.Rehearse(nil)
 	o.Accept = slices.DeleteFunc(o.Accept, func(name string) bool { return name == plan.RiskFailedRehearsal })
 	_, err := apply.Run(context.Background(), host.Local{}, p, o)
-	if !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "receiving: suites that the profile excludes are accepted") {
+	if !errors.Is(err, apply.ErrRisk) || !strings.Contains(err.Error(), "receiving: the server is set not to offer STARTTLS") {
 		t.Errorf("%v", err)
 	}
 	if b.read(t, "main.cf") != before {
