@@ -52,7 +52,7 @@ func (m *Model) endKey(k tea.KeyMsg) tea.Cmd {
 
 // lookAgain begins anew after a run; its result stays.
 func (m *Model) lookAgain() tea.Cmd {
-	m.server = newFlow(m.server.set, nil)
+	m.server = newFlow(m.server.set, m.server.answers) // which the header shows until the new look is over
 	m.review, m.risk, m.rehearsal, m.list, m.question = reviewState{}, riskState{}, rehearsalState{}, listState{}, questionState{}
 	return tea.Batch(m.startLooking(), nextTick())
 }

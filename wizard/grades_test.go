@@ -55,7 +55,7 @@ func TestTests(t *testing.T) {
 		{Addr: "127.0.0.1:25", Mode: plan.STARTTLS}, {Addr: "192.0.2.1:465", Mode: plan.Implicit},
 		{Addr: "127.0.0.1:2525", Mode: plan.GreetOnly}, {Addr: "127.0.0.1:26", Mode: plan.STARTTLS, Proxy: true},
 	}
-	got := strings.Join(tests("mx.example.org", nil, checks), "\n")
+	got := strings.Join(tests("/etc/postfix", "mx.example.org", []string{"example.org"}, nil, checks), "\n")
 	for _, want := range []string{
 		"openssl s_client -brief -connect mx.example.org:25 -servername mx.example.org -starttls smtp",
 		"openssl s_client -brief -connect 192.0.2.1:465 -servername mx.example.org\n", "postmaster@example.org", "sendmail YOU@",

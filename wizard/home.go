@@ -117,8 +117,8 @@ func (m *Model) waysOn() []way {
 	return append(out, way{"h", "History", runs, read(docs.history())})
 }
 
-// undoActions are the key that undoes a run: another one than led here, where risks
-// come with it.
+// undoActions are the key that undoes a run: another one than led here, so that a key that
+// repeats changes nothing.
 func undoActions(run *apply.Receipt, c content) []action {
 	do := func(m *Model) tea.Cmd {
 		machine := m.o.Machine
@@ -130,7 +130,7 @@ func undoActions(run *apply.Receipt, c content) []action {
 	if c.risky {
 		return []action{{"y", "accept the risk and undo", do}}
 	}
-	return []action{{"u", "undo this run", do}}
+	return []action{{"y", "undo this run", do}}
 }
 
 func (m *Model) homeKey(k tea.KeyMsg) tea.Cmd {

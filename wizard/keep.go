@@ -62,7 +62,7 @@ func applied(r *apply.Receipt) string {
 func (m *Model) startKeeping(k keepState) tea.Cmd {
 	m.gen++
 	m.stage, m.keep = keeping, k
-	return tea.Batch(m.count(0), m.measure(m.end.receipt))
+	return m.count(0) // the handshakes of a report card would be counted too
 }
 
 // count looks at the log after a while.
@@ -130,8 +130,9 @@ func (m *Model) kept(k kept) tea.Cmd {
 			m.end.head = "It was undone from another terminal. Everything is as it was before the run."
 		}
 		m.result.Receipt, m.result.Err = nil, apply.InForce(k.err)
+		return nextTick()
 	}
-	return tea.Batch(nextTick(), m.record())
+	return tea.Batch(nextTick(), m.measure(m.end.receipt))
 }
 
 // notPutBack shows the countdown again: the run is in force, and its net stands.

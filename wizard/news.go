@@ -21,21 +21,30 @@ type news struct{ sign, text, key string }
 
 // around is what takes a moment to find out: mail that is held, and TLSA records.
 type around struct {
+	// ready reports whether it was found out already.
+	ready     bool
 	held      []policy.Held
 	published []publish.Report
+	// queue and records are why nothing is known of the queue or of the records, or nil.
+	queue, noRecords error
 }
 
 func lookAround(ctx context.Context, s *session.Session) (out around) {
-	out.held, _ = policy.Queue(ctx, s.Machine, s.Facts, func(string, string) bool { return true })
+	out.ready = true
+	out.held, out.queue = policy.Queue(ctx, s.Machine, s.Facts, func(string, string) bool { return true })
 	out.held = slices.DeleteFunc(out.held, func(h policy.Held) bool { return !h.ByTLS })
-	out.published, _ = s.Published(ctx, false) // the page of its own says why not
+	out.published, out.noRecords = s.Published(ctx, false) // the page of its own says why not
 	return out
 }
 
 // records counts the records to add or to remove now.
 func (a around) records() (n int) {
 	for _, r := range a.published {
-		n += len(r.Due())
+		for _, x := range r.Due() {
+			if x.Action != publish.Order {
+				n++
+			}
+		}
 	}
 	return n
 }
@@ -56,10 +65,10 @@ func (p *past) news(grades []audit.Grade) (out []news) {
 	}
 	worse, better := p.changes(grades)
 	if len(worse) > 0 {
-		out = append(out, news{sign: signNote, text: "Worse than then: " + strings.Join(worse, ", ") + ".", key: "f"})
+		out = append(out, news{sign: signNote, text: "Worse than after that run: " + strings.Join(worse, ", ") + ".", key: "f"})
 	}
 	if len(better) > 0 {
-		out = append(out, news{sign: signGood, text: "Better than then: " + strings.Join(better, ", ") + "."})
+		out = append(out, news{sign: signGood, text: "Better than after that run: " + strings.Join(better, ", ") + "."})
 	}
 	if len(worse)+len(better) == 0 && grades != nil && len(p.last.Grades) > 0 {
 		out = append(out, news{sign: signGood, text: "Every grade is as it was."})
@@ -126,7 +135,16 @@ func due(s *session.Session, a around) (out []news) {
 		h := a.held[0]
 		add("", fmt.Sprintf("%d %s in the queue because of TLS, such as %s to %s. Why: %s", n, plural(n, "message waits", "messages wait"), h.QueueID, h.Domain, hint.ShellLine(s.Verb("why", h.Domain))))
 	}
-	if len(out) > 0 {
+	if a.queue != nil {
+		add("", "What waits in the queue is not known: "+a.queue.Error()+".")
+	}
+	if a.noRecords != nil && f.Resolver.Validates == detect.Yes {
+		add("p", "Which DNS records are due is not known.")
+	}
+	switch {
+	case !a.ready:
+		return append(out, news{sign: signNote, text: "Looking at the queue and at DNS."})
+	case len(out) > 0:
 		return out
 	}
 	text := "Nothing is due now."

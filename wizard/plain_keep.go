@@ -25,7 +25,8 @@ func (p *plain) keep(out Result, title string) Result {
 	p.wrapped(title + " It " + stands + ". To confirm it from any terminal:")
 	p.say("  %s", oneLine(hint.ShellLine(append(p.session.Verb("confirm"), "--run", r.ID))))
 	p.say("What to test now:")
-	for _, l := range tests(p.session.Facts.Hostname, p.session.Facts.NeededNames(), r.Checks) {
+	domains, _ := p.session.Facts.Domains()
+	for _, l := range tests(p.session.ConfigDir, p.session.Facts.Hostname, domains, p.session.Facts.NeededNames(), r.Checks) {
 		p.say("  %s", oneLine(l))
 	}
 	if trouble != "" {

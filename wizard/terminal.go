@@ -43,7 +43,7 @@ func newTerminal(out io.Writer, getenv func(string) string) *terminal {
 // begin keeps the title that was there, and has the wheel of the mouse send arrow keys
 // (alternate scroll): text can still be marked with the mouse.
 func (t *terminal) begin() {
-	text := "\x1b[?1007h"
+	text := "\x1b[?1007s\x1b[?1007h"
 	if t.titled {
 		text += "\x1b[22;2t"
 	}
@@ -52,7 +52,7 @@ func (t *terminal) begin() {
 
 // end puts back what begin and announce have changed.
 func (t *terminal) end() {
-	text := "\x1b[?1007l"
+	text := "\x1b[?1007r"
 	if t.titled {
 		text += "\x1b[23;2t"
 	}

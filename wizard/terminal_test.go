@@ -34,7 +34,7 @@ func TestTerminal(t *testing.T) {
 		}
 		term.end()
 		text := out.String()
-		for sequence, want := range map[string]int{"\x1b]2;postseal: mx\x1b\\": count(c.titled), "\x1b[22;2t": count(c.titled), "\x1b[23;2t": count(c.titled), "\x1b]9;4;3\x1b\\": count(c.gauge), "\x1b]9;4;0\x1b\\": count(c.gauge), "\x1b[?1007h": 1, "\x1b[?1007l": 1} {
+		for sequence, want := range map[string]int{"\x1b]2;postseal: mx\x1b\\": count(c.titled), "\x1b[22;2t": count(c.titled), "\x1b[23;2t": count(c.titled), "\x1b]9;4;3\x1b\\": count(c.gauge), "\x1b]9;4;0\x1b\\": count(c.gauge), "\x1b[?1007s\x1b[?1007h": 1, "\x1b[?1007r": 1} {
 			if got := strings.Count(text, sequence); got != want {
 				t.Errorf("%s: %q is sent %d times, want %d", name, sequence, got, want)
 			}

@@ -2,7 +2,6 @@ package wizard
 
 import (
 	"net"
-	"strings"
 
 	"postseal/internal/hint"
 	"postseal/internal/plan"
@@ -14,11 +13,13 @@ const mostTests = 4
 // tests are what an administrator can try while a run waits to be confirmed: the commands
 // for this server, one a line.
 func (m *Model) tests() (out []string) {
-	return tests(m.session.Facts.Hostname, m.session.Facts.NeededNames(), m.end.receipt.Checks)
+	domains, _ := m.session.Facts.Domains()
+	return tests(m.session.ConfigDir, m.session.Facts.Hostname, domains, m.session.Facts.NeededNames(), m.end.receipt.Checks)
 }
 
-// tests are the commands for a server of this name and these listeners.
-func tests(hostname string, needed []string, checks []plan.Check) (out []string) {
+// tests are the commands for an instance of Postfix, a server of this name, which accepts mail for these domains,
+// and these listeners.
+func tests(configDir, hostname string, domains, needed []string, checks []plan.Check) (out []string) {
 	name := hostname
 	if len(needed) > 0 {
 		name = needed[0]
@@ -29,7 +30,7 @@ func tests(hostname string, needed []string, checks []plan.Check) (out []string)
 			continue
 		}
 		if out == nil {
-			out = append(out, "A handshake, from another machine if it is to prove anything (Verification should be OK):")
+			out = append(out, "A handshake, from another machine if it is to prove anything (it should say Verification: OK; a self-signed certificate gives error 18):")
 		}
 		if ip := net.ParseIP(host); ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) && name != "" {
 			host = name // as others reach it
@@ -41,11 +42,15 @@ func tests(hostname string, needed []string, checks []plan.Check) (out []string)
 		out = append(out, "  "+hint.ShellLine(argv))
 	}
 	domain := name
-	if _, after, ok := strings.Cut(name, "."); ok && strings.Contains(after, ".") {
-		domain = after
+	if len(domains) > 0 {
+		domain = domains[0]
+	}
+	sendmail := []string{"sendmail"}
+	if configDir != "/etc/postfix" {
+		sendmail = append(sendmail, "-C", configDir)
 	}
 	return append(out,
 		"A message in: write from a mailbox elsewhere to postmaster@"+domain+"; its Received line should name TLSv1.2 or TLSv1.3.",
 		"A message out, to a mailbox of yours elsewhere:",
-		"  printf 'Subject: TLS test\\n\\n' | sendmail YOU@elsewhere.example")
+		"  printf 'Subject: TLS test\\n\\n' | "+hint.ShellLine(append(sendmail, "YOU@elsewhere.example")))
 }
