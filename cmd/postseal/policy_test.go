@@ -541,7 +541,7 @@ func TestPublishDomain(t *testing.T) {
 	if out := b.must(2, "publish", "s test"); !strings.Contains(out, "not a domain") {
 		t.Errorf("%s", out)
 	}
-	if out := b.must(1, "publish", "nothing.test"); !strings.Contains(out, "nothing.test does not exist in DNS") {
+	if out := b.must(1, "publish", "nothing.test"); !strings.Contains(out, "nothing.test has neither MX records nor an address in DNS") {
 		t.Errorf("%s", out)
 	}
 }

@@ -67,8 +67,8 @@ func lookMail(ctx context.Context, s *session.Session, name string) (publish.Mai
 		return publish.Mail{}, fmt.Errorf("looking up %.80s: %w", name, err)
 	}
 	switch {
-	case d.Missing:
-		return publish.Mail{}, fmt.Errorf("%.80s does not exist in DNS", d.Name)
+	case d.Missing, d.Implied && len(d.MX) == 1 && len(d.MX[0].Addresses) == 0:
+		return publish.Mail{}, fmt.Errorf("%.80s has neither MX records nor an address in DNS", d.Name)
 	case d.Silent:
 		return publish.Mail{}, fmt.Errorf("%.80s accepts no mail (RFC 7505)", d.Name)
 	}
