@@ -38,14 +38,7 @@ It knows of a destination what policy sync has stored. It ends with 3 if an atta
 }
 
 func (a *app) policyDrill(args []string, top int) error {
-	wanted, err := a.destinations(args, "")
-	if err != nil {
-		return err
-	}
-	p, err := a.openPolicies(nil)
-	if err == nil {
-		err = p.lost()
-	}
+	wanted, p, err := a.knownPolicies(args)
 	if err != nil {
 		return err
 	}

@@ -239,6 +239,19 @@ func (a *app) rereadPolicies(p *policies) error {
 	return hint.Run(err, "the table is written; once Postfix runs", []string{"postfix", "-c", p.ConfigDir, "reload"})
 }
 
+// knownPolicies reads what is stored, for the destinations of the command line.
+func (a *app) knownPolicies(args []string) ([]policy.Destination, *policies, error) {
+	wanted, err := a.destinations(args, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := a.openPolicies(nil)
+	if err == nil {
+		err = p.lost()
+	}
+	return wanted, p, err
+}
+
 func (a *app) policyListCmd() *cobra.Command {
 	var evidence bool
 	cmd := &cobra.Command{
@@ -248,14 +261,7 @@ func (a *app) policyListCmd() *cobra.Command {
 for. It looks nothing up.
 `,
 		RunE: func(_ *cobra.Command, args []string) error {
-			wanted, err := a.destinations(args, "")
-			if err != nil {
-				return err
-			}
-			p, err := a.openPolicies(nil)
-			if err == nil {
-				err = p.lost()
-			}
+			wanted, p, err := a.knownPolicies(args)
 			if err != nil {
 				return err
 			}

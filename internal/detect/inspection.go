@@ -17,6 +17,16 @@ import (
 	"postseal/internal/postfix/mastercf"
 )
 
+// OpenSSLAtLeast reports whether the library in use is known to be this release or a later
+// one.
+func (f *Facts) OpenSSLAtLeast(major, minor int) bool {
+	var x, y int
+	if _, err := fmt.Sscanf(f.OpenSSL, "OpenSSL %d.%d", &x, &y); err != nil {
+		return false
+	}
+	return x > major || x == major && y >= minor
+}
+
 // Published finds the TLSA records of mail servers for port 25, as senders do. Through a
 // resolver that is not known to validate, the state of each is Unknown.
 func Published(ctx context.Context, m host.Reader, r Resolver, names []string) []dane.Host {

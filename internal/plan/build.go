@@ -133,7 +133,7 @@ func (b *builder) obsolete() {
 			// Without a level it decides.
 		case strings.HasSuffix(p.Name, "_cname_overrides_servername") && strings.EqualFold(b.present(p.Name), "yes"):
 			// PS-SND-021 is about what it does.
-		case p.Name == "smtpd_tls_dh1024_param_file" && b.d.Profile == interview.Compatible && !b.openSSL(3, 0):
+		case p.Name == "smtpd_tls_dh1024_param_file" && b.d.Profile == interview.Compatible && !b.f.OpenSSLAtLeast(3, 0):
 			// OpenSSL 1 has no groups of its own for what the profile keeps.
 		default:
 			b.unset(p.Name)
@@ -316,16 +316,6 @@ func (b *builder) input(path, content string) { b.p.Inputs[path] = Digest([]byte
 func Digest(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
-}
-
-// openSSL reports whether the library in use is at least this version. If it is
-// not known, it is taken for an old one.
-func (b *builder) openSSL(major, minor int) bool {
-	var x, y int
-	if _, err := fmt.Sscanf(b.f.OpenSSL, "OpenSSL %d.%d", &x, &y); err != nil {
-		return false
-	}
-	return x > major || x == major && y >= minor
 }
 
 // instance is a name for the folder of this instance's chain files.

@@ -123,7 +123,7 @@ func (b *builder) withPresent(name string, want []string) string {
 // library plans what the TLS library does for both directions.
 func (b *builder) library() {
 	v := b.f.Config.Version
-	if v.Known() && !v.AtLeast(postfix.V(3, 8, 0)) && b.f.OpenSSL != "" && !b.openSSL(3, 0) {
+	if v.Known() && !v.AtLeast(postfix.V(3, 8, 0)) && b.f.OpenSSL != "" && !b.f.OpenSSLAtLeast(3, 0) {
 		b.set("tls_ssl_options", b.withPresent("tls_ssl_options", []string{"NO_RENEGOTIATION"}))
 	}
 	if b.d.Profile == interview.Modern {

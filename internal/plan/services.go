@@ -106,7 +106,7 @@ func (b *builder) demandTLS(l detect.Listener) error {
 func (b *builder) groups(l detect.Listener) error {
 	const name, list = "tls_eecdh_auto_curves", "X25519MLKEM768 X25519 prime256v1 secp384r1"
 	v := b.f.Config.Version
-	if v.Major != 3 || v.Minor != 10 || !b.openSSL(3, 5) || b.isSet(name) || b.d.Profile == interview.Compatible || l.Screened {
+	if v.Major != 3 || v.Minor != 10 || !b.f.OpenSSLAtLeast(3, 5) || b.isSet(name) || b.d.Profile == interview.Compatible || l.Screened {
 		return nil
 	}
 	if _, ok := l.Service.Override(name); ok {

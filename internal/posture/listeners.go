@@ -262,19 +262,10 @@ func (m model) engine(l *Listener, p family) {
 	}
 }
 
-// openSSL reports whether the library is known to be this release or a later one.
-func (m model) openSSL(major, minor int) bool {
-	var x, y int
-	if _, err := fmt.Sscanf(m.f.OpenSSL, "OpenSSL %d.%d", &x, &y); err != nil {
-		return false
-	}
-	return x > major || x == major && y >= minor
-}
-
 // firm takes out the versions that OpenSSL 3 leaves off at its security level 1, which
 // Postfix asks for where it authenticates the peer: their handshakes are signed with SHA-1.
 func (m model) firm(versions []postfix.Protocol) []postfix.Protocol {
-	if !m.openSSL(3, 0) {
+	if !m.f.OpenSSLAtLeast(3, 0) {
 		return versions
 	}
 	return slices.DeleteFunc(slices.Clone(versions), func(p postfix.Protocol) bool { return p.Below(postfix.TLSv12) })

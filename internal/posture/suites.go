@@ -43,7 +43,7 @@ const (
 // Postfix authenticates the peer or not.
 func (m model) shortTags(authenticates bool) ShortTags {
 	switch {
-	case !m.openSSL(3, 2):
+	case !m.f.OpenSSLAtLeast(3, 2):
 		return InHigh
 	case authenticates:
 		return Refused
